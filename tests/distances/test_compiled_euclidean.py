@@ -11,10 +11,11 @@ from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
 from howfar.distances import numba_kernels, pairwise
-from howfar.distances.compiled_euclidean import ROWS, Kernel
+from howfar.distances.compiled_euclidean import BOTH_ROWS, ROWS, Kernel
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
 from howfar.distances.numba_kernels import TILE
-from howfar.distances.pairwise import quadratic_forms, row_sums
+from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
+from howfar.errors import InputError
 
 
 @pytest.fixture
@@ -40,6 +41,86 @@ def test_as_scipy(shape: tuple[int, int, int], offset: float, scale: float) -> N
     kernel, wanted = Kernel(s, p), cdist(s, p)
     np.testing.assert_allclose(kernel.sums(), wanted.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(kernel.unit * kernel.distances(0, len(s), 0).astype(np.float64), wanted, rtol=1e-4)
+
+
+# Rows and columns that fill up blocks, tiles and tasks, and some more or less.
+PAIRS = [(1, 1, 1), (3, 17, 2), (BOTH_ROWS + 1, TILE + 15, 25), (3 * BOTH_ROWS + 6, 40, 7), (2 * BOTH_ROWS, 2 * TILE, 24)]
+
+
+@pytest.mark.parametrize("shape", PAIRS)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_sums_over_both_sets_as_scipys(shape: tuple[int, int, int], threads: int) -> None:
+    s, p = sets(*shape, 10.0)
+    wanted = cdist(s, p)
+    of_s, of_p = Kernel(s, p, threads).both_sums()
+    np.testing.assert_allclose(of_s, wanted.sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(of_p, wanted.sum(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, BOTH_ROWS - 1, BOTH_ROWS + 5, 3 * BOTH_ROWS + 130])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_own_sums_as_scipys(rows: int, threads: int) -> None:
+    s, _ = sets(rows, 1, 25, 10.0)
+    np.testing.assert_allclose(Kernel(s, s, threads).own_sums(), cdist(s, s).sum(axis=1), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", PAIRS)
+@pytest.mark.parametrize("scale", [1e-60, 1.0, 1e60])
+def test_weights_of_both_sets(shape: tuple[int, int, int], scale: float) -> None:
+    """As far as float32 holds the distances, however large the weights are."""
+    m, n, _ = shape
+    s, p = sets(*shape)
+    rng = np.random.default_rng(1)
+    u, v = scale * rng.uniform(0.5, 1.0, (2, m)), scale * rng.uniform(0.5, 1.0, (2, n))
+    np.testing.assert_allclose(Kernel(s, p).weighted(u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
+    np.testing.assert_allclose(Kernel(s, s).weighted(u, u, same=True), u @ cdist(s, s) @ u.T, rtol=1e-6, atol=1e-300)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_change_no_bit_of_any_sum(threads: int) -> None:
+    s, p = sets(5 * BOTH_ROWS + 3, TILE + 9, 25)
+    u, v = (np.random.default_rng(2).normal(size=(2, len(rows))) for rows in (s, p))
+    one, several = (Kernel(s, p, count) for count in (1, threads))
+    for found, wanted in zip(several.both_sums(), one.both_sums(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(several.weighted(u, v), one.weighted(u, v))
+    np.testing.assert_array_equal(Kernel(s, s, threads).own_sums(), Kernel(s, s, 1).own_sums())
+    np.testing.assert_array_equal(Kernel(s, s, threads).weighted(u, u, same=True), Kernel(s, s, 1).weighted(u, u, same=True))
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("z", [25, 130])
+def test_energy_of_a_copy_is_exactly_0(z: int) -> None:
+    _, p = sets(1, 300, z)
+    assert energy(p, p.copy()) == 0.0
+    np.testing.assert_array_equal(both_sums(p, p.copy()), [row_sums(p, p)] * 2)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("z", [25, 130])
+@pytest.mark.parametrize("kinds", [(2, 2), (1, 3)])
+def test_forms_of_each_weight_with_each(z: int, kinds: tuple[int, int]) -> None:
+    s, p = sets(70, 90, z, 3.0)
+    rng = np.random.default_rng(1)
+    u, v = rng.uniform(size=(kinds[0], 70)), rng.uniform(size=(kinds[1], 90))
+    np.testing.assert_allclose(bilinear_forms(s, p, u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
+    np.testing.assert_allclose(bilinear_forms(s, s, u, u), u @ cdist(s, s) @ u.T, rtol=1e-6)
+    np.testing.assert_allclose(both_sums(s, p)[0], cdist(s, p).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(both_sums(s, p)[1], cdist(s, p).sum(axis=0), rtol=1e-6)
+    with pytest.raises(InputError, match="one weight for each row"):
+        bilinear_forms(s, p, v, u)
+
+
+@pytest.mark.usefixtures("compiled")
+def test_sums_and_forms_beside_one_row_far_beyond_all_others() -> None:
+    s, p = sets(40, 50, 3)
+    s[7] = 1e30
+    u, v = (np.random.default_rng(3).uniform(size=(2, count)) for count in (40, 50))
+    u[1, 7] = 0.0
+    of_s, of_p = both_sums(s, p)
+    np.testing.assert_allclose(of_s, cdist(s, p).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(of_p, cdist(s, p).sum(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(bilinear_forms(s, p, u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -13,6 +13,7 @@ from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
 from howfar.pipeline import measure, permutation_p_value
 from howfar.projection import Projection
+from howfar.significance import interval, resample_counts
 
 
 def pair(seed: int, n: int, m: int, shift: float = 0.0) -> Projection:
@@ -40,6 +41,19 @@ def test_intervals_are_those_of_a_bootstrap_by_index() -> None:
     measured, wanted = measure(one, bootstrap=4000), by_resampling(one, 4000, 1)
     for found, name in ((measured.o_dist_ci, "o_dist"), (measured.relative_ci, "relative"), (measured.energy_ci, "energy")):
         np.testing.assert_allclose(found, wanted[name], rtol=0.02, atol=0.02)
+
+
+def test_draws_beside_the_measuring_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_module("howfar.pipeline.measure")
+    one, found = pair(2, 40, 30), []
+    for threads in (1, 2):
+        monkeypatch.setattr(module, "numeric_threads", lambda threads=threads: threads)
+        measured = measure(one, bootstrap=200, seed=(3, 4))
+        found.append((measured.rivals_ci, measured.o_dist_ci, measured.energy_ci))
+    assert found[0] == found[1]
+    assert {"knn_mean", "mahalanobis_mean"} <= found[0][0].keys()
+    of_s = resample_counts(30, 200, np.random.default_rng([3, 4, 1]))
+    assert found[0][0]["knn_mean"] == interval(knn(one.secondary, one.primary) @ of_s / 30)
 
 
 def test_columns_hold_what_their_names_say() -> None:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array, FloatArray
 from howfar.distances.compiled_euclidean import Kernel
 from howfar.distances.numba_kernels import TILE, Single, compiled, squared_distances
+from howfar.distances.vector_block import ROWS
 
 EXTRA = 3
 """Candidates beyond those asked for: where the last of them is farther than rounding can blur, none is missing."""
@@ -17,6 +18,7 @@ MOST_COLUMNS = 4096
 """Components up to which float32 tells neighbours apart."""
 _HALF_UNIT = 2.0**-24
 _VALUES = 1 << 22
+_GLANCE = 128
 
 
 def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64Array, NDArray[np.int64], NDArray[np.intp]]:
@@ -29,7 +31,7 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
     kernel = Kernel(s, p)
     positions = np.empty((len(s), count + EXTRA), np.int64)
     squared = np.empty(positions.shape, np.float32)
-    kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, positions, squared), len(s))
+    kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, len(p), positions, squared), len(s))
     distances = np.empty((len(s), count))
     step = max(1, _VALUES // (positions.shape[1] * s.shape[1]))
     for start in range(0, len(s), step):
@@ -42,28 +44,40 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
         positions[rows] = np.take_along_axis(positions[rows], order, axis=1)
     last, farthest = distances[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
     # Of the coordinates about the centre, of their difference, and of the sum of squares.
-    blur = _HALF_UNIT * (kernel.reach + (kernel.a.shape[1] + 4) * farthest)
+    blur = _HALF_UNIT * (kernel.reach + (s.shape[1] + 4) * farthest)
     return distances, positions[:, :count], np.flatnonzero(farthest - last <= blur)
 
 
 @compiled
-def _nearest(a: Single, b: Single, start: int, stop: int, positions: NDArray[np.int64], nearest: Single) -> None:
-    """Find for rows `start` to `stop` of `a` the nearest rows of P and their squared distances, one column each."""
-    squared = np.empty((4, TILE), np.float32)
+def _insert(some: Single, at: int, to: Single, of: NDArray[np.int64]) -> None:
+    """Put the squared distances of rows `at` and after, where they are small enough, into the short list `to`, rising."""
+    last = len(to) - 1
+    for x in range(len(some)):
+        if some[x] < to[last]:
+            spot = last
+            while spot > 0 and to[spot - 1] > some[x]:
+                to[spot], of[spot] = to[spot - 1], of[spot - 1]
+                spot -= 1
+            to[spot], of[spot] = some[x], at + x
+
+
+@compiled
+def _nearest(a: Single, b: Single, start: int, stop: int, n: int, positions: NDArray[np.int64], nearest: Single) -> None:
+    """Find for rows `start` to `stop` of S the nearest of the n rows of P and their squared distances, one column each."""
+    squared = np.empty((ROWS, TILE), np.float32)
     count = positions.shape[1]
-    for i in range(start, stop, 4):
-        j, k, l = min(i + 1, stop - 1), min(i + 2, stop - 1), min(i + 3, stop - 1)  # noqa: E741  # four rows
-        nearest[i : l + 1] = np.finfo(np.float32).max
-        for at in range(0, b.shape[1], TILE):
-            width = min(TILE, b.shape[1] - at)
-            squared_distances(a, i, j, k, l, b, at, width, squared)
-            # Rows that stand for a missing fourth are looked at once only.
-            for row in range(l - i + 1):
-                to, of = nearest[i + row], positions[i + row]
-                for x in range(width):
-                    if squared[row, x] < to[count - 1]:
-                        spot = count - 1
-                        while spot > 0 and to[spot - 1] > squared[row, x]:
-                            to[spot], of[spot] = to[spot - 1], of[spot - 1]
-                            spot -= 1
-                        to[spot], of[spot] = squared[row, x], at + x
+    nearest[start:stop] = np.finfo(np.float32).max
+    for at in range(0, n, TILE):
+        width = min(TILE, n - at)
+        for first in range(start, stop, ROWS):
+            squared_distances(a, first // ROWS, b, at, width, squared)
+            # Rows that fill up the last four have no list.
+            for row in range(min(ROWS, stop - first)):
+                to, of = nearest[first + row], positions[first + row]
+                for begin in range(0, width, _GLANCE):
+                    some, least, near = squared[row, begin : min(begin + _GLANCE, width)], to[count - 1], 0
+                    # Among most of them none is near enough, which a processor sees of many at once.
+                    for x in range(len(some)):
+                        near += some[x] < least
+                    if near:
+                        _insert(some, at + begin, to, of)

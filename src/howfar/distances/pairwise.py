@@ -71,14 +71,41 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
         sums, unit = sums_by_torch(secondary, primary, on_gpu)
     elif compiles(secondary, primary):
         kernel = _kernel(secondary, primary)
-        sums, unit = kernel.sums(), kernel.unit
+        sums, unit = kernel.own_sums() if _equal(secondary, primary) else kernel.sums(), kernel.unit
     else:
         return _double_sums(secondary, primary, pairs_per_tile)
-    # One row far beyond all others sets the unit, and beside it the others' distances are nothing to float32.
-    lost = np.flatnonzero(sums < VANISHING * unit * len(primary))
+    return _mended(sums, unit, secondary, primary, pairs_per_tile)
+
+
+def both_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> tuple[Float64Array, Float64Array]:
+    """Sum the distances of each row of `s` from all rows of `p`, (m,), and of each row of `p` from all rows of `s`, (n,).
+
+    Of 2²⁴ pairs or more each distance is computed once. All else is as in `row_sums`.
+    """
+    secondary, primary = as_pair(s, p)
+    if not compiles(secondary, primary):
+        return _double_sums(secondary, primary, pairs_per_tile), _double_sums(primary, secondary, pairs_per_tile)
+    kernel = _kernel(secondary, primary)
+    unit = kernel.unit
+    if _equal(secondary, primary):
+        of_s = kernel.own_sums()
+        of_p = of_s.copy()
+    else:
+        of_s, of_p = kernel.both_sums()
+    return _mended(of_s, unit, secondary, primary, pairs_per_tile), _mended(of_p, unit, primary, secondary, pairs_per_tile)
+
+
+def _equal(s: FloatArray, p: FloatArray) -> bool:
+    """Tell whether the rows are the same, so that energy is exactly 0 then: its three sums have to be taken alike."""
+    return s is p or (s.shape == p.shape and np.array_equal(s, p))
+
+
+def _mended(sums: Float64Array, unit: float, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
+    """Compute sums anew that float32 lost: one row far beyond all others sets the unit, and beside it theirs are nothing."""
+    lost = np.flatnonzero(sums < VANISHING * unit * len(p))
     # Where all sums are 0, all rows are equal.
     if len(lost) and sums.any():
-        sums[lost] = _double_sums(secondary[lost], primary, pairs_per_tile)
+        sums[lost] = _double_sums(s[lost], p, pairs_per_tile)
     return sums
 
 
@@ -105,11 +132,41 @@ def quadratic_forms(
     kernel = _kernel(secondary, primary)
     # Twice as many of half the size.
     total = _single_forms(kernel, u, v, s is p and u is v, max(1, 2 * pairs_per_tile // len(primary)))
-    # A draw may leave the one row out that is far beyond all others, as in `row_sums`.
+    return _mended_forms(total, kernel, secondary, primary, u, v, pairs_per_tile)
+
+
+def _mended_forms(
+    total: Float64Array,
+    kernel: Kernel | ProductKernel,
+    s: FloatArray,
+    p: FloatArray,
+    u: NDArray[Any],
+    v: NDArray[Any],
+    pairs_per_tile: int,
+) -> Float64Array:
+    """Compute forms anew that float32 lost: a draw may leave the one row out that is far beyond all others."""
     lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
     if len(lost) and kernel.reach > 0.0:
-        total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
+        total[lost] = _double_forms(s, p, u[:, lost], v[:, lost], pairs_per_tile)
     return total
+
+
+def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array) -> Float64Array:
+    """Weigh all distances by each row of S's weights with each of P's, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l).
+
+    `s` and `p` are (m, z) and (n, z), `u` and `v` (k, m) and (l, n). Each pair is computed once where `p` is `s` and `v` is
+    `u`; distances are as in `quadratic_forms`. Raises `InputError` for features or weights that do not fit.
+    """
+    secondary, primary = as_pair(s, p)
+    if (u.shape[1], v.shape[1]) != (len(secondary), len(primary)):
+        raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
+    shape = len(u), len(v)
+    repeated, tiled = np.repeat(u, shape[1], axis=0).T, np.tile(v, (shape[0], 1)).T
+    kernel = _kernel(secondary, primary) if compiles(secondary, primary) and shape == (2, 2) else None
+    if kernel is None or isinstance(kernel, ProductKernel):
+        return quadratic_forms(s, p, repeated, tiled).reshape(shape)
+    total = kernel.weighted(u, v, s is p and u is v).reshape(-1)
+    return _mended_forms(total, kernel, secondary, primary, repeated, tiled, PAIRS_PER_TILE).reshape(shape)
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:

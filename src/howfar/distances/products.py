@@ -127,6 +127,19 @@ class ProductKernel:
         out *= self.unit
         return out
 
+    def own_sums(self) -> Float64Array:
+        """Sum each row's distances from all rows of P, where P is S: each pair is computed once."""
+        return self.sums()
+
+    def both_sums(self) -> tuple[Float64Array, Float64Array]:
+        """Sum each row's distances from all rows of P, (m,), and each row of P's from all rows of S, (n,)."""
+        of_s, of_p = np.zeros(len(self._a)), np.zeros(len(self._b))
+        for tile in squared_tiles(self._a, self._b):
+            (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+            of_s[rows] += d.sum(axis=1)
+            of_p[columns] += d.sum(axis=0, dtype=np.float64)
+        return of_s * self.unit, of_p * self.unit
+
     def distances(self, start: int, stop: int, first: int) -> Single:
         """Compute distances of rows `start` to `stop` of S from P's from `first` on, float32, in `unit`s."""
         a, b = self._a[start:stop], self._b[first:]

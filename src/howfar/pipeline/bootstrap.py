@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.pairwise import quadratic_forms, row_sums
+from howfar.distances.dataset import energy_of_sums
+from howfar.distances.pairwise import bilinear_forms, both_sums, compiles, quadratic_forms, row_sums
 from howfar.significance import interval, resample_counts, unbiased_mean
 from howfar.significance.hoeffding import Decomposition, drawn_effects, own_effects
 
@@ -31,16 +32,25 @@ def above_rounding(spread: float, scale: float) -> bool:
 
 
 class RowSums(NamedTuple):
-    """Hold the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S."""
+    """Hold the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S.
+
+    `between_p` are those of P from S, (n,), where they cost nothing beside those of S from P.
+    """
 
     between: Float64Array
     within_p: Float64Array
     within_s: Float64Array
+    between_p: Float64Array | None = None
 
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
-        """Compute all three sums from the projected images."""
-        return cls(row_sums(s, p), row_sums(p, p), row_sums(s, s))
+        """Compute all sums from the projected images."""
+        of_s, of_p = both_sums(s, p) if compiles(s, p) else (row_sums(s, p), None)
+        return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
+
+    def energy(self) -> float:
+        """Compute the energy distance."""
+        return energy_of_sums(self.between, self.within_p, self.within_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +152,7 @@ def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | Non
     n, m = len(p), len(s)
     if max(n, m) ** 2 < EXACT_BELOW:
         return None
-    rows, columns = sums.between / n, row_sums(p, s) / m
+    rows, columns = sums.between / n, (row_sums(p, s) if sums.between_p is None else sums.between_p) / m
     if any(values.max() > FARTHEST * np.median(values) for values in (rows, columns)):
         return None
     (own_p, effects_p), (own_s, effects_s), mean = own_effects(sums.within_p), own_effects(sums.within_s), float(rows.mean())
@@ -152,7 +162,7 @@ def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | Non
     parts = _Parts(
         of_s,
         of_p,
-        Decomposition.between(of_s, of_p, _products(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,
+        Decomposition.between(of_s, of_p, bilinear_forms(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,
         _within(p, of_p, own_p, spread_p),
         _within(s, of_s, own_s, spread_s),
     )
@@ -163,11 +173,4 @@ def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: floa
     n = len(rows)
     if n * n < EXACT_BELOW:
         return None
-    return Decomposition.within(effects, _products(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))
-
-
-def _products(s: Float64Array, p: Float64Array, of_s: Float64Array, of_p: Float64Array) -> Float64Array:
-    """Sum all distances, weighted by each product of effects, (k, l)."""
-    shape = len(of_s), len(of_p)
-    repeated, tiled = np.repeat(of_s, shape[1], axis=0), np.tile(of_p, (shape[0], 1))
-    return quadratic_forms(s, p, repeated.T, tiled.T).reshape(shape)
+    return Decomposition.within(effects, bilinear_forms(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))

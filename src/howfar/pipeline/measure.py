@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.distances.dataset import energy_of_sums
+from howfar.cores import numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
@@ -25,6 +27,10 @@ from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
 OWN_FIELD = ("o_dist", "energy")
+_BESIDE = 1 << 24
+"""Counts up to which they may lie in memory while all else is measured."""
+Counts = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""How often draws take each image of S, (m, draws), and each of P, (n, draws)."""
 NAMED = 5
 """Nearest images of P that are named for an image of S, at most."""
 
@@ -81,6 +87,19 @@ def measure(
     all else. `primary_draws` are (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries;
     else drawn from `seed`. Raises `InputError` where `neighbours` is below 1.
     """
+    with _drawn_beside(pair, bootstrap, seed, primary_draws) as rival_draws:
+        return _measured(pair, neighbours, bootstrap, seed, rivals, primary_draws, rival_draws)
+
+
+def _measured(
+    pair: Projection,
+    neighbours: int,
+    bootstrap: int,
+    seed: Sequence[int],
+    rivals: bool,
+    primary_draws: NDArray[np.uint8] | None,
+    rival_draws: Callable[[], Counts] | None,
+) -> PairMeasures:
     p, s = pair.primary, pair.secondary
     near = nearest_images(s, p, k=min(neighbours, len(p)))
     nearest = near.distances.mean(axis=1)
@@ -101,14 +120,14 @@ def measure(
         conformal=None if own is None else p_values(i_dist, own),
         own=own,
         relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=energy_of_sums(*sums),
+        energy=sums.energy(),
         rivals=means,
         o_dist_ci=None if resampled is None else interval(resampled.between),
         relative_ci=None if resampled is None else resampled.relative_ci(),
         energy_ci=None if resampled is None else resampled.energy_ci(),
         nearest=near.rows[:, :NAMED],
         nearest_distances=near.distances[:, :NAMED],
-        rivals_ci=_rival_intervals(pair, others, means, bootstrap, seed, primary_draws),
+        rivals_ci={} if rival_draws is None else _rival_intervals(pair, others, means, *rival_draws()),
     )
 
 
@@ -158,21 +177,33 @@ def _labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Ite
         yield drawn if start else np.concatenate([true, drawn], axis=1)
 
 
+@contextmanager
+def _drawn_beside(
+    pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
+) -> Iterator[Callable[[], Counts] | None]:
+    """Draw the rivals' resamples of S and of P on a core that waits while all else is measured; None for none."""
+    m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
+    if not bootstrap or m < FEWEST:
+        yield None
+        return
+
+    def draw() -> Counts:
+        rng = np.random.default_rng([*seed, 1])
+        of_s = resample_counts(m, draws, rng)
+        return of_s, resample_counts(n, draws, rng) if primary_draws is None else primary_draws[:, :draws]
+
+    if numeric_threads() == 1 or m * draws > _BESIDE:
+        yield draw
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
+        yield beside.submit(draw).result
+
+
 def _rival_intervals(
-    pair: Projection,
-    others: Mapping[str, Any],
-    means: Mapping[str, float],
-    bootstrap: int,
-    seed: Sequence[int],
-    primary_draws: NDArray[np.uint8] | None,
+    pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: NDArray[np.uint8], of_p: NDArray[np.uint8]
 ) -> dict[str, tuple[float, float]]:
     """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
     s, p = pair.secondary, pair.primary
-    if not bootstrap or len(s) < FEWEST:
-        return {}
-    draws, rng = min(bootstrap, MOST_DRAWS), np.random.default_rng([*seed, 1])
-    of_s = resample_counts(len(s), draws, rng)
-    of_p = resample_counts(len(p), draws, rng) if primary_draws is None else primary_draws[:, :draws]
     of_images = {name: values for name, values in others.items() if np.ndim(values) == 1}
     found = {name: interval(np.asarray(values, np.float64) @ of_s / len(s)) for name, values in of_images.items()}
     return found | rival_intervals(s, p, means, of_s, of_p)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.distances.dataset import energy_of_sums
 from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
 from howfar.projection import Projection
 from howfar.significance import interval
@@ -64,7 +63,7 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     sums = RowSums.of(p, s)
     o_dist = float(sums.between.sum() / (n * m))
     self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
-    energy = energy_of_sums(*sums)
+    energy = sums.energy()
     draws = DistanceDraws.of(p, s, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     varies = above_rounding(o_dist, _largest(p, s))
     return Between(
