@@ -53,12 +53,13 @@ def test_a_location_that_fits_no_frame_is_held_whole(monkeypatch: pytest.MonkeyP
 
 
 def test_urls_of_cells_keep_their_rules() -> None:
-    rules = [(frozenset({"a.org"}), None), (frozenset[str](), Place("https", "b.org:443"))]
-    items = [Item(f"{k}.png", CellUrl(f"https://b.org/{k}.png", *rules[k % 2])) for k in range(4)]
+    home = Place("https", "b.org:443")
+    rules = [(frozenset({"a.org"}), home), (frozenset[str](), home), (frozenset[str](), None)]
+    items = [Item(f"{k}.png", CellUrl(f"https://b.org/{k}.png", *rules[k % 3])) for k in range(6)]
     found = [item.path for item in ItemTable.of(items)]
     assert found == [item.path for item in items]
     assert [(type(path), path.hosts, path.home) for path in found if isinstance(path, CellUrl)] == [
-        (CellUrl, *rules[k % 2]) for k in range(4)
+        (CellUrl, *rules[k % 3]) for k in range(6)
     ]
 
 
