@@ -27,6 +27,8 @@ def test_a_column_of_texts_is_a_tuple_of_them(texts: list[str]) -> None:
     assert [column[-k] for k in range(1, len(same) + 1)] == [same[-k] for k in range(1, len(same) + 1)]
     assert pickle.loads(pickle.dumps(column)) == same
     assert column != (*same, "")
+    assert column + column == same + same
+    assert (column + ("b",), ("a",) + column) == (same + ("b",), ("a",) + same)  # noqa: RUF005  # it is what users write
     assert (column == list(same)) == (same == list(same))
 
 

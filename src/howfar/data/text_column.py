@@ -38,6 +38,12 @@ class Column(Sequence[T]):
     def __iter__(self) -> Iterator[T]:
         return map(self.value, range(len(self)))
 
+    def __add__(self, other: object) -> tuple[Any, ...]:
+        return (*self, *other) if isinstance(other, (Column, tuple)) else NotImplemented
+
+    def __radd__(self, other: object) -> tuple[Any, ...]:
+        return (*other, *self) if isinstance(other, tuple) else NotImplemented
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Column, tuple)):
             return NotImplemented
