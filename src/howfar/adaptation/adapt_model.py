@@ -20,7 +20,7 @@ def adapt_model(
     primary: DatasetArgument,
     out: str | Path | None = None,
     *,
-    way: str = "finetune+norm",
+    way: str = "finetune",
     add: str | Sequence[Added] = (),
     site: DatasetArgument | None = None,
     state: str | Path | None = None,
@@ -41,7 +41,8 @@ def adapt_model(
     out
         Where to save the adapted checkpoint; None: nowhere.
     way
-        A registered way, or several with ``+`` between them, done one after another.
+        A registered way, or several with ``+`` between them, done one after another. By default the one that gained most with
+        seven labels (docs/few-labels.md), which needs labels.
     add
         Labelled images of the site, as `howfar.train` takes them: ``SITE:LIST``, or pairs of a dataset and a list or a
         `Selection`.

@@ -23,7 +23,7 @@ ADAPTED = "adapted"
 """The entry of a checkpoint's data that says what it was adapted to."""
 WARNING = (
     "the maps are of a model adapted to {0}: its confidence no longer tells its performance, so certify it by labels "
-    "(howfar certify), and do not estimate it"
+    "(howfar certify), and do not estimate it; it may be worse than the model as it was"
 )
 
 
