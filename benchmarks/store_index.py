@@ -28,7 +28,7 @@ from howfar.store import FeatureStore, Store, shards
 from howfar.store.content_digests import HexContents
 from howfar.store.shards import Shard
 from howfar.store.sorted_files import RUN, SORTED, write_run
-from howfar.store.sorted_run import ROW_BITS, Entries
+from howfar.store.sorted_run import ROW_BITS, EntryColumns
 from howfar.testing.peak_memory import peak_mib
 
 ROWS = 16_384
@@ -87,14 +87,14 @@ def made(root: Path, entries: int) -> float:
     return time.perf_counter() - begun
 
 
-def blocks(entries: int) -> Iterator[Entries]:
+def blocks(entries: int) -> Iterator[EntryColumns]:
     """Make sorted entries, which lie in shards and rows as if by chance."""
     factor = next(factor for factor in range(7_368_787, 2**24, 2) if np.gcd(factor, entries) == 1)
     for start in range(0, entries, BLOCK):
         numbers = np.arange(start, min(start + BLOCK, entries))
         both = digests(numbers.astype(np.uint64), entries)
         row = numbers * factor % entries
-        yield Entries(both[:, 0], both[:, 1], (row // ROWS << ROW_BITS) | row % ROWS)
+        yield EntryColumns(both[:, 0], both[:, 1], (row // ROWS << ROW_BITS) | row % ROWS)
 
 
 def large(root: Path, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from howfar.data import Dataset, Item
+from howfar.data import Dataset, Item, folder
 from howfar.data.folder_walk import natural_key
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
@@ -48,6 +48,12 @@ def test_images_and_masks_by_stem(tmp_path: Path) -> None:
 def test_the_lossless_mask_is_preferred(tmp_path: Path) -> None:
     put(tmp_path / "images" / "a.jpg", *(tmp_path / "masks" / f"a.{ending}" for ending in ("jpg", "png", "bmp")))
     assert Dataset.from_folder(tmp_path).items[0].mask == tmp_path / "masks" / "a.png"
+
+
+def test_masks_of_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder, "hash", lambda text: 7, raising=False)
+    masks = folder.MaskIndex(["1.png", "2.gif", "2.bmp"])
+    assert [masks.get(image) for image in ("1", "2", "3")] == ["1.png", "2.bmp", None]
 
 
 def test_plain_folder_is_read_recursively_without_its_masks(tmp_path: Path) -> None:

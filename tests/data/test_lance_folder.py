@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from howfar.data import load_embeddings, parse
+from howfar.data import lance_process, load_embeddings, parse
 from howfar.data.lance_folder import is_lance
 from howfar.errors import InputError, MissingExtraError
 from howfar.memory import within
@@ -139,6 +139,20 @@ def test_a_damaged_dataset_is_one_line(tmp_path: Path) -> None:
     for manifest in (folder / "_versions").iterdir():
         manifest.unlink()
     with pytest.raises(InputError, match=r"a\.lance is not a readable Lance dataset \("):
+        parse(folder)
+
+
+def test_fewer_rows_than_its_manifest_says_are_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written(tmp_path / "a.lance", {"embedding": vectors(VALUES)})
+    whole = lance_process.run
+
+    def fewer(*arguments: Any) -> tuple[list[dict[str, Any]], str]:
+        lines, fault = whole(*arguments)
+        lines[-1]["rows"] -= 1
+        return lines, fault
+
+    monkeypatch.setattr(lance_process, "run", fewer)
+    with pytest.raises(InputError, match=r"a\.lance is not a readable Lance dataset \(6 rows, where its manifest says 7\)"):
         parse(folder)
 
 

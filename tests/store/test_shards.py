@@ -15,6 +15,8 @@ import pytest
 from howfar.errors import StoreError
 from howfar.store import Store
 from howfar.store.compaction import sweep
+from howfar.store.content_digests import digests_of
+from howfar.store.shards import Shard
 from howfar.testing.store_writers import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
@@ -32,6 +34,14 @@ def folder(store):
     add(features, [0, 1, 2])
     add(features, [3, 4])
     return features.folder / "shards"
+
+
+def test_a_shard_knows_its_rows_by_their_contents():
+    shard = Shard("a", 4, ["cat", "dog"], [0, 2], np.zeros(4, np.uint64))
+    cat, dog = digests_of(["cat"]), digests_of(["dog"])
+    assert shard.has(np.array([2, 0]), np.concatenate([dog, cat]))
+    assert not shard.has(np.array([0]), dog)
+    assert not shard.has(np.array([3]), dog), "no entry names this row"
 
 
 def older(folder, suffix):

@@ -198,6 +198,14 @@ def test_what_is_packed_away_is_passed_over_and_cleared(features):
     np.testing.assert_array_equal(read(opened(features), range(12)), expected(range(12)))
 
 
+def test_a_file_that_another_process_has_written_meanwhile_is_left(features):
+    stale = opened(features)
+    add(features, [20, 21, 22, 23])
+    (file,) = files(features)
+    stale._catalog.merge_files()
+    assert files(features) == [file]
+
+
 def test_idle_shards_and_duplicates_in_files_are_packed_as_before(features):
     features.add([content(1), content(0)], ["x"] * 2, expected([91, 90]))
     again = opened(features)

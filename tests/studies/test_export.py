@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,17 @@ def test_another_lance_dataset_is_not_written_over(roads: Path, tmp_path: Path) 
     with pytest.raises(InputError, match=r"^out must be new, or an earlier export of howfar"):
         export(roads, out)
     assert lance.dataset(str(out)).version == 1
+
+
+def test_versions_that_nobody_can_have_open_are_removed(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lance = pytest.importorskip("lance")
+    out = tmp_path / "roads.lance"
+    export(roads, out)
+    export(roads, out)
+    assert len(lance.dataset(str(out)).versions()) == 2
+    monkeypatch.setattr(feature_table, "_OLD", timedelta(0))
+    export(roads, out)
+    assert len(lance.dataset(str(out)).versions()) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -74,6 +74,7 @@ def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatc
     for components in (1, 2, 3):
         compare(sets, components=components)
     assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2
+    assert compare(sets, components=3)[1] == 1
 
 
 def test_quick_pairs_are_not_kept(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

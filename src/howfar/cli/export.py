@@ -19,7 +19,7 @@ def export(
     datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="PATH", help="Write this .parquet file or .lance folder, over an export alone."),
+        typer.Option("--out", "-o", metavar="PATH", help="Write this .parquet file or .lance folder; replace an export only."),
     ],
     to: Annotated[
         Literal["parquet", "lance"] | None, typer.Option("--to", help="Write this format; by default what PATH ends in.")

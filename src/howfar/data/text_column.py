@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import islice
+from operator import eq
 from typing import Any, Final, TypeVar, overload
 
 import numpy as np
@@ -47,17 +48,13 @@ class Column(Sequence[T]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Column, tuple)):
             return NotImplemented
-        return self is other or (len(self) == len(other) and all(map(_same, self, other)))
+        return self is other or (len(self) == len(other) and all(map(eq, self, other)))
 
     def __hash__(self) -> int:
         return hash(tuple(self))
 
     def __repr__(self) -> str:
         return repr(tuple(self))
-
-
-def _same(value: object, other: object) -> bool:
-    return value == other
 
 
 class TextColumn(Column[str]):

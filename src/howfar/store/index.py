@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from howfar.store.content_digests import digest_of, digests_of
 from howfar.store.shards import Shard
-from howfar.store.sorted_run import NONE, ROW_BITS, SortedRun, joined, merged, numbered, run_of, split
+from howfar.store.sorted_run import GROWTH, NONE, ROW_BITS, SortedRun, joined, merged, numbered, run_of, split
 
 YOUNG = 1 << 16
 """Entries that lie in a dict, which is as quick for one content as for many; what is more is sorted."""
-GROWTH = 4
-"""Times as many entries a sorted part in memory has at least as the next one."""
 Positions = dict[str, tuple[str, int]]
 
 
@@ -47,7 +45,7 @@ class RowPositions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
+class _Lookup:
     """Hold where contents are found: in a dict of young ones, and in sorted runs. It is replaced as a whole."""
 
     young: Positions
@@ -90,11 +88,11 @@ class Index:
     >>> index = Index()
     >>> sums = np.zeros(2, np.uint64)
     >>> index.insert([Shard("2", 1, ["cat"], [0], sums[:1]), Shard("1", 2, ["dog", "cat"], [0, 1], sums)])
-    >>> index.position("cat"), len(index), "cow" in index
-    (('1', 1), 2, False)
+    >>> index.locate(["cat"]).ids, len(index), "cow" in index
+    (('1',), 2, False)
     >>> index.drop(["1"])
-    >>> index.position("cat"), "dog" in index
-    (('2', 0), False)
+    >>> index.locate(["cat"]).ids, "dog" in index
+    (('2',), False)
     """
 
     def __init__(self) -> None:
@@ -102,25 +100,25 @@ class Index:
         self._young: dict[str, Shard] = {}
         self._young_entries = 0
         self._lost: dict[str, frozenset[int]] = {}
-        self._found = _Found({}, ())
+        self._lookup = _Lookup({}, ())
 
     def __len__(self) -> int:
-        found = self._found
-        if not found.runs:
-            return len(found.young)
-        runs = [*found.runs, *self._young_run()]
+        lookup = self._lookup
+        if not lookup.runs:
+            return len(lookup.young)
+        runs = [*lookup.runs, *self._young_run()]
         if len(runs) == 1:
             return runs[0].distinct
         return sum(int(block.starts().sum()) for block in merged(runs, numbered(runs)[2]))
 
     def __contains__(self, content: object) -> bool:
-        found = self._found
-        if content in found.young:
+        lookup = self._lookup
+        if content in lookup.young:
             return True
-        if not found.runs or not isinstance(content, str):
+        if not lookup.runs or not isinstance(content, str):
             return False
         key, rest = digest_of(content)
-        return any(run.has(key, rest) for run in found.runs)
+        return any(run.has(key, rest) for run in lookup.runs)
 
     @property
     def ids(self) -> KeysView[str]:
@@ -135,12 +133,12 @@ class Index:
     @property
     def files(self) -> tuple[SortedRun, ...]:
         """Return the sorted files that are in use."""
-        return tuple(run for run in self._found.runs if run.name)
+        return tuple(run for run in self._lookup.runs if run.name)
 
     @property
     def in_memory(self) -> tuple[SortedRun, ...]:
         """Return what is sorted in memory."""
-        return tuple(run for run in self._found.runs if not run.name)
+        return tuple(run for run in self._lookup.runs if not run.name)
 
     @property
     def unsaved(self) -> int:
@@ -157,7 +155,7 @@ class Index:
             self.settle()
             return
         for shard in new.values():
-            _enter(self._found.young, shard, ())
+            _enter(self._lookup.young, shard, ())
 
     def settle(self) -> None:
         """Sort what lies in the dict."""
@@ -170,7 +168,7 @@ class Index:
                 parts.append(sorted_ones.pop())
             sorted_ones.append(joined(parts) if len(parts) > 1 else run)
         self._young, self._young_entries = {}, 0
-        self._found = _Found({}, (*files, *sorted_ones))
+        self._lookup = _Lookup({}, (*files, *sorted_ones))
 
     def adopt(self, file: SortedRun, ids: Collection[str]) -> None:
         """Take from a sorted file what it says of the shards of some ids, whose entries need not be in memory any more."""
@@ -179,7 +177,7 @@ class Index:
         self._young = {shard_id: shard for shard_id, shard in self._young.items() if shard_id not in covered}
         left = self._shards.keys() - covered
         rest = []
-        for run in self._found.runs:
+        for run in self._lookup.runs:
             if not run.name and covered.intersection(run.ids):
                 run = joined([run.among(left, self._lost)])
             if run.name or run.count:
@@ -188,7 +186,7 @@ class Index:
 
     def forget(self, name: str) -> None:
         """Leave out a sorted file, and the shards that nothing else tells of."""
-        left = [run for run in self._found.runs if run.name != name]
+        left = [run for run in self._lookup.runs if run.name != name]
         known = set(self._young).union(*(run.ids for run in left))
         self._shards = {shard_id: shard for shard_id, shard in self._shards.items() if shard_id in known}
         self._build(left)
@@ -199,12 +197,12 @@ class Index:
             del self._shards[shard_id]
             self._young.pop(shard_id, None)
             self._lost.pop(shard_id, None)
-        self._build(self._found.runs)
+        self._build(self._lookup.runs)
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
         """Remove rows of a shard; contents that lie in another one too are found there from now on."""
         self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(rows)
-        self._build(self._found.runs)
+        self._build(self._lookup.runs)
 
     def _build(self, runs: Iterable[SortedRun]) -> None:
         """Enter the young shards anew, and let of some runs count what is there."""
@@ -214,7 +212,7 @@ class Index:
             _enter(young, shard, self._lost.get(shard.id, ()))
         self._young_entries = sum(len(shard.rows) for shard in self._young.values())
         masked = [run.among(self._shards.keys(), self._lost) for run in runs]
-        self._found = _Found(young, tuple(run for run in masked if run.present.any()))
+        self._lookup = _Lookup(young, tuple(run for run in masked if run.present.any()))
 
     def _young_run(self) -> list[SortedRun]:
         """Sort the young entries; none where there are none."""
@@ -231,28 +229,23 @@ class Index:
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of many contents are in a shard."""
-        found = self._found
-        young = np.fromiter((content in found.young for content in contents), bool, len(contents))
-        return young | found.holds(digests_of(contents)) if found.runs else young
-
-    def position(self, content: str) -> tuple[str, int]:
-        """Find shard and row of a content; KeyError where it is in no shard."""
-        found = self.locate([content])
-        return found.ids[0], int(found.row[0])
+        lookup = self._lookup
+        young = np.fromiter((content in lookup.young for content in contents), bool, len(contents))
+        return young | lookup.holds(digests_of(contents)) if lookup.runs else young
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of many contents, in their order; KeyError where one is in no shard."""
-        found = self._found
-        if not found.runs:
-            positions = [found.young[content] for content in contents]
+        lookup = self._lookup
+        if not lookup.runs:
+            positions = [lookup.young[content] for content in contents]
             ids = sorted({shard_id for shard_id, _ in positions})
             number = {shard_id: k for k, shard_id in enumerate(ids)}
             shard = np.fromiter((number[shard_id] for shard_id, _ in positions), np.int64, len(positions))
             return RowPositions(tuple(ids), shard, np.fromiter((row for _, row in positions), np.int64, len(positions)))
         digests = digests_of(contents)
-        shard, row = split(found.find(digests))
-        ids = list(found.numbered[0])
-        _prefer_young(found, contents, ids, shard, row)
+        shard, row = split(lookup.find(digests))
+        ids = list(lookup.numbered[0])
+        _prefer_young(lookup, contents, ids, shard, row)
         if (shard < 0).any():
             raise KeyError(contents[int(np.argmax(shard < 0))])
         used, shard = np.unique(shard, return_inverse=True)
@@ -264,24 +257,24 @@ class Index:
 
         Where there are sorted files, only shards are looked at that are in none of them yet.
         """
-        if not self._found.runs:
-            used = {shard_id for shard_id, _ in self._found.young.values()}
+        if not self._lookup.runs:
+            used = {shard_id for shard_id, _ in self._lookup.young.values()}
             return sorted(set(self._shards) - used)
         self.settle()
         asked = [shard for shard in self._shards.values() if shard is not None]
         digests = np.concatenate([digests_of([]), *(digests_of(shard.contents) for shard in asked)])
-        numbers = np.unique(split(self._found.find(digests))[0])
-        used = {self._found.numbered[0][number] for number in numbers.tolist() if number >= 0}
+        numbers = np.unique(split(self._lookup.find(digests))[0])
+        used = {self._lookup.numbered[0][number] for number in numbers.tolist() if number >= 0}
         return sorted(shard.id for shard in asked if shard.id not in used)
 
 
 def _prefer_young(
-    found: _Found, contents: Sequence[str], ids: list[str], shard: NDArray[np.int64], row: NDArray[np.int64]
+    lookup: _Lookup, contents: Sequence[str], ids: list[str], shard: NDArray[np.int64], row: NDArray[np.int64]
 ) -> None:
     """Put the position that the dict has of a content in place of that which the runs have, where it is older."""
     number: dict[str, int] = {}
-    for k, content in enumerate(contents) if found.young else ():
-        place = found.young.get(content)
+    for k, content in enumerate(contents) if lookup.young else ():
+        place = lookup.young.get(content)
         if place is not None and (shard[k] < 0 or place < (ids[shard[k]], row[k])):
             if place[0] not in number:
                 number[place[0]] = len(ids)

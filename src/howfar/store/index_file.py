@@ -93,7 +93,7 @@ def decode(data: bytes, key: str) -> Entries:
 
 
 def decode_columns(data: bytes, key: str) -> Columns:
-    """Read an index without its paths, as arrays: in a tenth of the time and the memory. Raises as `decode`."""
+    """Read an index without its paths, as arrays, which no Python object an entry has to be made for. Raises as `decode`."""
     with _spoilt():
         columns = _opened(data, key, ("content", "row"))
         rows = _numbers(columns["row"], np.dtype(np.int64))

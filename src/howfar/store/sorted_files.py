@@ -2,7 +2,7 @@
 
 ``shards/sorted/<id>.run`` holds the entries of some shards (`howfar.store.sorted_run`): pages of 4 KiB, each with a checksum;
 then the first key of each page, the shards' ids and how many rows each has, and a trailer with a checksum of these and of the
-name of the feature's folder. A file is written once and never changed. It is told from the shards alone: where it is damaged
+name of the feature's folder. A file is written once and never changed. It is made from the shards alone: where it is damaged
 or lost nothing is lost with it, and what it says of shards that are no longer there is passed over. Each process may write
 one of shards that no file has yet. Only a disk has such files, since behind a URL nothing can be mapped.
 """
@@ -25,10 +25,11 @@ from howfar.store import shards
 from howfar.store.folder import Folder
 from howfar.store.local_folder import LocalFolder
 from howfar.store.sorted_run import (
+    GROWTH,
     PAGE,
     PAGE_BYTES,
     SLOTS,
-    Entries,
+    EntryColumns,
     RunDamagedError,
     SortedRun,
     merged,
@@ -41,8 +42,6 @@ from howfar.store.sorted_run import (
 SORTED: Final = "sorted"
 RUN: Final = ".run"
 LOCK: Final = "write.lock"
-GROWTH: Final = 4
-"""Times as many entries a file has at least as all smaller ones together, once they are merged: so files stay few."""
 AT_ONCE: Final = 1 << 22
 """Entries of a file that is merged on the way, as that takes a second or two; larger ones are merged when shards are."""
 _TRAILER: Final = struct.Struct("<8s5Q")
@@ -129,10 +128,10 @@ class SortedFiles:
         return run
 
 
-def write_run(file: BinaryIO, blocks: Iterable[Entries], ids: Sequence[str], rows: NDArray[np.int64], key: str) -> None:
+def write_run(file: BinaryIO, blocks: Iterable[EntryColumns], ids: Sequence[str], rows: NDArray[np.int64], key: str) -> None:
     """Write sorted blocks of entries, none of which parts the entries of a content, as a sorted file."""
     first: list[NDArray[np.uint64]] = []
-    left = Entries(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    left = EntryColumns(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
     count = contents = 0
     for block in blocks:
         count, contents = count + len(block.key), contents + int(block.starts().sum())
@@ -150,7 +149,7 @@ def write_run(file: BinaryIO, blocks: Iterable[Entries], ids: Sequence[str], row
     file.write(_TRAILER.pack(_MAGIC, *counts, _seal(table, counts, key)))
 
 
-def _write_pages(file: BinaryIO, entries: Entries) -> NDArray[np.uint64]:
+def _write_pages(file: BinaryIO, entries: EntryColumns) -> NDArray[np.uint64]:
     pages = pages_of(entries)
     view = pages.view(np.uint8).reshape(-1).data
     pages["sum"] = [page_sum(view[start : start + PAGE_BYTES]) for start in range(0, len(view), PAGE_BYTES)]

@@ -1,9 +1,10 @@
 """Find contents among the entries of many shards, which lie sorted in pages of 4 KiB, in memory or in a mapped file.
 
-An entry is 24 bytes: the 16 of the content's digest (`howfar.store.content_digests`), by which entries are sorted, and where
-its row lies. The first 8 of a digest say in which page to look, so that one page is read for a content; the other 8 are
-compared, so that contents which share the first are told apart. Every shard's entries are here, also where an older shard
-holds the content too; which one counts is decided when it is asked for, among the shards that are there by then.
+A run is a sorted part of the index, as in a log-structured merge tree. An entry is 24 bytes: the 16 of the content's digest
+(`howfar.store.content_digests`), by which entries are sorted, and where its row lies. The first 8 of a digest say in which page
+to look, so that one page is read for a content; the other 8 are compared, so that contents which share the first are told
+apart. Every shard's entries are here, also where an older shard holds the content too; which one counts is decided when it is
+asked for, among the shards that are there by then.
 """
 
 from __future__ import annotations
@@ -32,20 +33,22 @@ ASKED: Final = 1 << 15
 """Contents that are looked for at a time: in a file about as many pages, 128 MiB, are in memory then."""
 BLOCK: Final = 1 << 20
 """About as many entries are merged at a time."""
+GROWTH: Final = 4
+"""Times as many entries a run has at least as all smaller ones together, once they are merged: so runs stay few."""
 
 
 class RunDamagedError(Exception):
     """Report a sorted file that does not match its checksums; it says the file's name."""
 
 
-class Entries(NamedTuple):
+class EntryColumns(NamedTuple):
     """Hold entries in columns: both halves of the digest, and the place, number of the shard << 32 | row."""
 
     key: NDArray[np.uint64]
     rest: NDArray[np.uint64]
     place: NDArray[np.int64]
 
-    def sort(self) -> Entries:
+    def sort(self) -> EntryColumns:
         """Return the entries sorted by digest, then by place."""
         order = np.argsort(self.key)
         key = self.key[order]
@@ -55,20 +58,20 @@ class Entries(NamedTuple):
             among = np.concatenate([same, [False]]) | np.concatenate([[False], same])
             tied = order[among]
             order[among] = tied[np.lexsort((self.place[tied], self.rest[tied], self.key[tied]))]
-        return Entries(key, self.rest[order], self.place[order])
+        return EntryColumns(key, self.rest[order], self.place[order])
 
-    def cut(self, start: int, stop: int | None = None) -> Entries:
+    def cut(self, start: int, stop: int | None = None) -> EntryColumns:
         """Return the entries from `start` to `stop`."""
-        return Entries(self.key[start:stop], self.rest[start:stop], self.place[start:stop])
+        return EntryColumns(self.key[start:stop], self.rest[start:stop], self.place[start:stop])
 
     def starts(self) -> NDArray[np.bool_]:
         """Return whether each of some sorted entries is the first one of its content."""
         return _changes(self.key, self.rest)
 
-    def once(self) -> Entries:
+    def once(self) -> EntryColumns:
         """Return sorted entries without those that stand there twice, as two files may tell of one shard."""
         new = _changes(self.key, self.rest, self.place)
-        return self if new.all() else Entries(self.key[new], self.rest[new], self.place[new])
+        return self if new.all() else EntryColumns(self.key[new], self.rest[new], self.place[new])
 
 
 def _changes(*columns: NDArray[Any]) -> NDArray[np.bool_]:
@@ -184,7 +187,7 @@ class SortedRun:
             below = np.where(keys[page, more - 1] < key, more, below)
         return page * SLOTS + below
 
-    def entries(self, start: int = 0, stop: int | None = None) -> Entries:
+    def entries(self, start: int = 0, stop: int | None = None) -> EntryColumns:
         """Read the entries from `start` to `stop` that count, sorted. Raises `RunDamagedError`."""
         stop = self.count if stop is None else stop
         low, high = start // SLOTS, -(-stop // SLOTS)
@@ -192,7 +195,7 @@ class SortedRun:
         inside = slice(start - low * SLOTS, stop - low * SLOTS)
         key, rest, place = (self.pages[name][low:high].reshape(-1)[inside] for name in ("key", "rest", "place"))
         counts = self._counts(place.astype(np.int64))
-        return Entries(key[counts], rest[counts], place[counts].astype(np.int64))
+        return EntryColumns(key[counts], rest[counts], place[counts].astype(np.int64))
 
     @property
     def distinct(self) -> int:
@@ -220,9 +223,9 @@ class SortedRun:
         self.sound[fresh] = True
 
 
-def together(parts: Sequence[Entries]) -> Entries:
+def together(parts: Sequence[EntryColumns]) -> EntryColumns:
     """Put entries behind each other."""
-    return Entries(
+    return EntryColumns(
         np.concatenate([part.key for part in parts]),
         np.concatenate([part.rest for part in parts]),
         np.concatenate([part.place for part in parts]),
@@ -241,16 +244,16 @@ def run_of(
     number = np.repeat(np.arange(len(ids)), [len(each) for each in rows])
     place = (number << ROW_BITS) | np.concatenate([*rows, np.zeros(0, np.int64)])
     both = np.concatenate([*digests, np.zeros((0, 2), np.uint64)])
-    return in_memory(tuple(ids), np.array(counts, np.int64), Entries(both[:, 0], both[:, 1], place).sort())
+    return in_memory(tuple(ids), np.array(counts, np.int64), EntryColumns(both[:, 0], both[:, 1], place).sort())
 
 
-def in_memory(ids: tuple[str, ...], rows: NDArray[np.int64], entries: Entries) -> SortedRun:
+def in_memory(ids: tuple[str, ...], rows: NDArray[np.int64], entries: EntryColumns) -> SortedRun:
     """Hold sorted entries in pages in memory."""
     pages = pages_of(entries)
     return SortedRun(pages, pages["key"][:, 0].copy(), len(entries.key), ids, rows, np.ones(len(ids), bool))
 
 
-def pages_of(entries: Entries) -> NDArray[np.void]:
+def pages_of(entries: EntryColumns) -> NDArray[np.void]:
     """Lay sorted entries into pages, of which only the last may not be full; checksums are left out."""
     pages = np.zeros(max(1, -(-len(entries.key) // SLOTS)), PAGE)
     for name, column, rest in (
@@ -264,7 +267,7 @@ def pages_of(entries: Entries) -> NDArray[np.void]:
     return pages
 
 
-def merged(runs: Sequence[SortedRun], numbers: Sequence[NDArray[np.int64]]) -> Iterator[Entries]:
+def merged(runs: Sequence[SortedRun], numbers: Sequence[NDArray[np.int64]]) -> Iterator[EntryColumns]:
     """Yield what counts of several runs, sorted together, block by block; `numbers` has the new number of each run's shards.
 
     The entries of a content are never in two blocks. Raises `RunDamagedError`.
@@ -278,7 +281,7 @@ def merged(runs: Sequence[SortedRun], numbers: Sequence[NDArray[np.int64]]) -> I
         places = [
             (new[part.place >> ROW_BITS] << ROW_BITS) | (part.place & _ROW) for part, new in zip(parts, numbers, strict=True)
         ]
-        block = together([Entries(part.key, part.rest, place) for part, place in zip(parts, places, strict=True)])
+        block = together([EntryColumns(part.key, part.rest, place) for part, place in zip(parts, places, strict=True)])
         yield block.sort().once() if len(runs) > 1 else block
 
 

@@ -14,14 +14,15 @@ from howfar.store import local_root
 LARGE: Final = 1 << 28
 """Products of a projection, from which on a pair is kept: some hundredths of a second."""
 MOST: Final = 1000
-"""Pairs that are kept: of more, those that were measured first are removed."""
+"""Pairs that are left when another comparison begins."""
 _NAME: Final = "baselines"
 
 
 def baselines_folder(features: Sequence[Features]) -> Path | None:
     """Return the folder beside the stored features of this machine where pairs are kept; None for pairs that are quick.
 
-    `features` are the primary dataset's, then those of the secondaries, by one backbone.
+    `features` are the primary dataset's, then those of the secondaries, by one backbone. Of more than `MOST` pairs there the
+    oldest are removed.
     """
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
