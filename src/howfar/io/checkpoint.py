@@ -105,7 +105,7 @@ class KeptArrays:
             with suppress(OSError):
                 self.folder.mkdir(exist_ok=True)
                 with appearing(self._file(self.folder, key)) as file:
-                    np.savez(file, **dict[str, Any](arrays), **{_KEY: np.array(key)})
+                    np.savez(file, **dict[str, Any](arrays, **{_KEY: np.array(key)}))
 
     def forget(self) -> None:
         """Remove all parts, those that other settings left too, and the folder, unless it holds files of somebody else."""
