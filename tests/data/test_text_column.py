@@ -38,7 +38,7 @@ def test_columns_are_added_and_repeated_as_tuples_are() -> None:
     assert one + column == ("c", "a", "b")
     assert 2 * column == column * 2 == ("a", "b", "a", "b")
     with pytest.raises(TypeError):
-        column + list(one)  # type: ignore[operator]  # as of a tuple
+        column + list(one)
 
 
 def test_names_that_are_not_utf8_are_kept() -> None:
