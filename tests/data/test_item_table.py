@@ -6,7 +6,9 @@ import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,14 @@ def test_each_image_comes_back_as_it_was(items: list[Item]) -> None:
     assert table.names == tuple(item.name for item in items)
     assert PathTexts(table) == tuple(str(item.path) for item in items)
     assert table.masks == sum(item.mask is not None for item in items)
+
+
+@pytest.mark.parametrize("label", [np.int64(3), b"wet", ("a", "b"), Path("wet")])
+def test_what_is_no_text_stays_what_it_is(label: Any) -> None:
+    items = [Item("1.png", "/1.png", label=label), Item("2.png", "/2.png", further=(("camera", label),))]
+    table = ItemTable.of(items)
+    assert table == tuple(items)
+    assert (table.labelled, table.columns) == (1, ("camera",))
 
 
 def test_a_location_that_fits_no_frame_is_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:

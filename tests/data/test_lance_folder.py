@@ -77,6 +77,20 @@ def test_rows_without_an_embedding_or_with_nan_are_skipped(tmp_path: Path) -> No
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int32", "int64"])
+def test_a_row_that_lacks_a_whole_number_is_skipped_and_changes_no_other(tmp_path: Path, dtype: str) -> None:
+    numbers = pa.array([*range(1, 12), None], pa.type_for_alias(dtype))
+    found = read(written(tmp_path / "a.lance", {"embedding": pa.FixedSizeListArray.from_arrays(numbers, 3)}))
+    assert found.to_array().tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert [fault.reason for fault in found.skipped] == ["NaN or infinity in the embedding"]
+
+
+@pytest.mark.parametrize("images", [[b"\xff\xd8"] * 7, [{"bytes": b"\xff\xd8", "path": "1.jpg"}] * 7])
+def test_images_beside_embeddings_are_no_names(tmp_path: Path, images: list[Any]) -> None:
+    found = read(written(tmp_path / "a.lance", {"image": pa.array(images), "embedding": vectors(VALUES)}))
+    assert found.images[:2] == ("row-0", "row-1")
+
+
 def test_behind_a_url_it_is_copied(tmp_path: Path) -> None:
     folder = written(tmp_path / "a.lance", {"image": pa.array(list("abcdefg")), "embedding": vectors(VALUES)})
     fsspec.filesystem("memory").put(f"{folder}/", "/lance/a.lance/", recursive=True)

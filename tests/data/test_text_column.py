@@ -32,6 +32,17 @@ def test_a_column_of_texts_is_a_tuple_of_them(texts: list[str]) -> None:
     assert (column == list(same)) == (same == list(same))
 
 
+def test_columns_are_added_and_repeated_as_tuples_are() -> None:
+    column = TextColumn(["a", "b"])
+    assert column + column == ("a", "b", "a", "b")
+    one = ("c",)
+    assert column + one == ("a", "b", "c")
+    assert one + column == ("c", "a", "b")
+    assert 2 * column == column * 2 == ("a", "b", "a", "b")
+    with pytest.raises(TypeError):
+        column + list(one)
+
+
 def test_names_that_are_not_utf8_are_kept() -> None:
     assert TextColumn(["bad\udcff.jpg"])[0] == "bad\udcff.jpg"
 

@@ -78,3 +78,26 @@ def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tm
     second = thumbnails(points, {}, folder=tmp_path)
     assert [(one.width, one.height) for one in second if one != first[one.row]] == [(30, 20)]
     assert len(list((tmp_path / ".thumbnails").iterdir())) == 1
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+
+    def refused(path: str) -> Image.Image:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(small_photographs, "photograph", refused)
+        assert small_photographs.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
+    assert small_photographs.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
+
+
+def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+    own = tmp_path / small_photographs.FOLDER / "normal" / "mine.png"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"mine")
+    for side in (8, 4):
+        small_photographs.small_photographs([str(tmp_path / "1.png")], side, tmp_path)
+    assert own.read_bytes() == b"mine"
+    assert len(list(own.parents[1].glob("*.npz"))) == 1

@@ -20,7 +20,7 @@ from howfar.store import shard_catalog as catalogs
 from howfar.store.folder import folder_at
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.sorted_files import RUN, SORTED, SortedFiles, to_join, to_merge
-from howfar.store.sorted_run import PAGE_BYTES, run_of
+from howfar.store.sorted_run import PAGE_BYTES, RunDamagedError, run_of
 from howfar.testing import StoreTests
 from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
 
@@ -164,6 +164,23 @@ def test_a_damaged_file_changes_no_answer(features, spoil, tmp_path, caplog):
         # And a new one takes its place.
         assert file not in files(features)
         assert len(files(features)) == 1
+
+
+@pytest.mark.parametrize("between", ["pages", "files"])
+def test_a_page_in_the_place_of_another_is_damage(tmp_path, between):
+    digests = np.arange(800, dtype=np.uint64).reshape(400, 2)
+    folder = SortedFiles(folder_at(tmp_path), "pixels-0")
+    for shard_id in "ab":
+        folder.write([run_of([shard_id * 32], [400], [digests], [np.arange(400)])])
+    one, other = sorted((tmp_path / SORTED).glob(f"*{RUN}"))
+    pages = bytearray(one.read_bytes())
+    source = (pages if between == "pages" else other.read_bytes())[:PAGE_BYTES]
+    start = PAGE_BYTES if between == "pages" else 0
+    pages[start : start + PAGE_BYTES] = source
+    one.write_bytes(pages)
+    (run,) = [run for run in folder.new(()) if run.name == one.name]
+    with pytest.raises(RunDamagedError):
+        run.find(digests)
 
 
 def test_a_file_whose_word_is_not_the_shards_is_passed_over(features, reads, caplog):

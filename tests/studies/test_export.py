@@ -228,7 +228,9 @@ def test_what_cannot_be_exported_is_refused(roads: Path, tmp_path: Path) -> None
         export([roads, roads], out)
     (roads / "list.csv").write_text("image,content\nimages/0001.jpg,asphalt\n")
     with pytest.raises(InputError, match=r"further columns of a table, got 'content': rename the column content"):
-        export(roads / "list.csv", tmp_path / "list.parquet")
+        howfar.export(roads / "list.csv", "colour_moments", out=tmp_path / "list.parquet", store=tmp_path / "unused")
+    # Before an image was embedded.
+    assert not (tmp_path / "unused").exists()
 
 
 @pytest.mark.parametrize("kind", KINDS)

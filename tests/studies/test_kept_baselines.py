@@ -11,6 +11,7 @@ import pytest
 import howfar
 from howfar.demo import write_dataset
 from howfar.pipeline import pairs
+from howfar.store import Store
 from howfar.studies import kept_baselines
 
 measured: list[int] = []
@@ -58,6 +59,22 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     assert compare(sets[::-1])[1] == 2
     monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
+
+
+def test_features_that_are_stored_otherwise_are_measured(sets: list[Path], tmp_path: Path) -> None:
+    compare(sets)
+    _, count = compare(sets, store=Store(tmp_path / "other", "float16"))
+    assert count == 2
+
+
+def test_a_file_under_the_name_of_another_is_not_read(sets: list[Path]) -> None:
+    first, _ = compare(sets)
+    (file,) = (Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir()
+    compare(sets[::-1])
+    (other,) = set(file.parent.iterdir()) - {file}
+    file.write_bytes(other.read_bytes())
+    second, count = compare(sets)
+    assert (count, second.baselines) == (2, first.baselines)
 
 
 def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:

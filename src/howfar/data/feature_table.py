@@ -57,12 +57,7 @@ class FeatureTable:
     features: Sequence[Features]
 
     def __post_init__(self) -> None:
-        taken = next((column for column in self._further() if column in OWN), None)
-        if taken is not None:
-            rule = "must have names of their own for further columns of a table"
-            raise InputError.of(
-                "datasets", rule, taken, f"rename the column {printable(taken)}: an export has one of that name"
-            )
+        check_columns(self.datasets)
 
     def schema(self) -> Any:
         """Return the Arrow schema: texts, and the feature as a list of float32 of fixed length."""
@@ -107,13 +102,26 @@ class FeatureTable:
         return self.features[0].rows.shape[1]
 
     def _further(self) -> list[str]:
-        tables = (ItemTable.of(dataset.items) for dataset in self.datasets)
-        return list(dict.fromkeys(column for table in tables for column in table.columns))
+        return _further(self.datasets)
 
     def _texts(self) -> list[str]:
         tables = [ItemTable.of(dataset.items) for dataset in self.datasets]
         given = {"mask": any(table.masks for table in tables), "label": any(table.labelled for table in tables)}
         return [*(name for name in OWN[:-1] if given.get(name, True)), *self._further()]
+
+
+def _further(datasets: Sequence[Dataset]) -> list[str]:
+    """Name the further columns of datasets' own tables, each once."""
+    tables = (ItemTable.of(dataset.items) for dataset in datasets)
+    return list(dict.fromkeys(column for table in tables for column in table.columns))
+
+
+def check_columns(datasets: Sequence[Dataset]) -> None:
+    """Raise `InputError` where a column of a dataset's own table is named as one that a `FeatureTable` has."""
+    taken = next((column for column in _further(datasets) if column in OWN), None)
+    if taken is not None:
+        rule = "must have names of their own for further columns of a table"
+        raise InputError.of("datasets", rule, taken, f"rename the column {printable(taken)}: an export has one of that name")
 
 
 def _text(value: str | None) -> str | None:

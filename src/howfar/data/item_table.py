@@ -76,6 +76,15 @@ class LocationColumn:
         return len(self._codes) - self._codes.count(0)
 
 
+def _is_plain(item: Item) -> bool:
+    """Return whether an image can be made again of texts: its files are locations, and all that is said of it is text."""
+    located = all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None)
+    if type(item) is not Item or not located or type(item.label) not in (str, type(None)):
+        return False
+    texts = (type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str is type(pair[1]) for pair in item.further)
+    return item.further == () or (type(item.further) is tuple and all(texts))
+
+
 def _own(name: str) -> str:
     """Return what of an image's name its files have in common: all before its last ending."""
     return name.rpartition(".")[0] or name
@@ -157,8 +166,8 @@ class ItemTable(Column[Item]):
     def _add(self, item: Item) -> None:
         row = len(self._names)
         self._names.append(item.name)
-        if type(item) is not Item or not all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None):
-            # The path of an image in memory holds that image, and so must stay.
+        if not _is_plain(item):
+            # The path of an image in memory holds that image, and so must stay; a label that is no text stays what it is.
             self._as_given[row] = item
             self._paths.add(item.name, None)
             self._masks.add(item.name, None)

@@ -28,6 +28,8 @@ BYTES_A_SECOND: Final = 50 << 20
 LIBRARIES: Final = 8 << 30
 """Bytes of addresses that the interpreter, Arrow and Lance reserve, which are mostly never used."""
 _ROWS: Final = 1024
+_EXACT_BITS: Final = 16
+"""Bits of integers that float32 holds exactly; wider ones become float64."""
 # Each thread reserves addresses, and of its own accord there would be several for every core.
 _THREADS: Final = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "1", "TOKIO_WORKER_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
@@ -60,20 +62,29 @@ def described(dataset: Any) -> dict[str, Any]:
     column = next((name for name in VECTORS if name in schema.names), None)
     if column is not None:
         kind = schema.field(column).type
-        found |= {"column": column, "kind": str(kind), "length": 0}
+        found |= {"column": column, "kind": str(kind), "length": 0, "named": "image" in schema.names and _is_name(schema)}
         number = kind.value_type if types.is_fixed_size_list(kind) else None
         if number is not None and (types.is_floating(number) or types.is_integer(number)):
-            names = {"halffloat": "float16", "float": "float32", "double": "float64"}
-            width, count = kind.list_size * number.bit_width // 8, dataset.count_rows()
-            found |= {"length": kind.list_size, "dtype": names.get(str(number), str(number)), "bytes": width, "count": count}
+            bits = number.bit_width if types.is_floating(number) else 32 if number.bit_width <= _EXACT_BITS else 64
+            width, count = kind.list_size * bits // 8, dataset.count_rows()
+            found |= {"length": kind.list_size, "dtype": f"float{bits}", "bytes": width, "count": count}
             found["needed"] = count * (COPIES * width + NAME)
     return found
+
+
+def _is_name(schema: Any) -> bool:
+    """Return whether the column ``image`` holds names, and not the images themselves."""
+    import pyarrow.types as types
+
+    kind = schema.field("image").type
+    tests = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_nested)
+    return not any(test(kind) for test in tests)
 
 
 def copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: BinaryIO, names: TextIO) -> dict[str, Any]:
     """Write features and names of all rows, few at a time; stop where they take more than the limit."""
     column, held, rows = about["column"], about["count"] * about["bytes"], 0
-    columns = [name for name in ("image", column) if name in about["columns"]]
+    columns = ["image", column] if about["named"] else [column]
     reading = {"batch_size": _ROWS, "batch_readahead": 1, "fragment_readahead": 1, "scan_in_order": True}
     for batch in dataset.to_batches(columns=columns, **reading):
         batch.validate(full=True)
@@ -82,8 +93,10 @@ def copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: Binary
         held += batch.nbytes - vectors.nbytes + NAME * len(batch)
         if held > limit:
             return {"needed": held}
-        values.write(vectors.drop_null().flatten().to_numpy(zero_copy_only=False).tobytes())
-        cells = batch.column("image").to_pylist() if "image" in columns else [None] * len(batch)
+        # Integers too as floating-point numbers: a number that is absent within a list is NaN then.
+        numbers = vectors.drop_null().flatten().cast(about["dtype"], safe=False)
+        values.write(numbers.to_numpy(zero_copy_only=False).tobytes())
+        cells = batch.column("image").to_pylist() if about["named"] else [None] * len(batch)
         texts = [None if cell is None else str(cell) for cell in cells]
         names.write(json.dumps([texts, vectors.is_valid().to_pylist()]) + "\n")
         rows += len(batch)

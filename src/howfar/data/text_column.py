@@ -39,12 +39,6 @@ class Column(Sequence[T]):
     def __iter__(self) -> Iterator[T]:
         return map(self.value, range(len(self)))
 
-    def __add__(self, other: object) -> tuple[Any, ...]:
-        return (*self, *other) if isinstance(other, (Column, tuple)) else NotImplemented
-
-    def __radd__(self, other: object) -> tuple[Any, ...]:
-        return (*other, *self) if isinstance(other, tuple) else NotImplemented
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Column, tuple)):
             return NotImplemented
@@ -52,6 +46,17 @@ class Column(Sequence[T]):
 
     def __hash__(self) -> int:
         return hash(tuple(self))
+
+    def __add__(self, other: object) -> tuple[Any, ...]:
+        return (*self, *other) if isinstance(other, (Column, tuple)) else NotImplemented
+
+    def __radd__(self, other: object) -> tuple[Any, ...]:
+        return (*other, *self) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, times: int) -> tuple[T, ...]:
+        return tuple(self) * times
+
+    __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return repr(tuple(self))

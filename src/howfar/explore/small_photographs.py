@@ -40,10 +40,14 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
     """
     key = None if folder is None else _key(paths, side)
     kept = KeptArrays(None if folder is None or key is None else folder / FOLDER)
-    made = _unpacked(kept.read(_NAME), key)
-    if made is None:
-        made = [_small(path, side) for path in paths]
-        kept.keep(_NAME, {"key": np.array(key), **_packed(made)})
+    found = _unpacked(kept.read(_NAME), key)
+    if found is not None:
+        return list(found)
+    made = [_small(path, side) for path in paths]
+    whole = [shown for shown in made if shown is not None]
+    # A file that is refused now may be read the next time, though it is the same file.
+    if len(whole) == len(made):
+        kept.keep(_NAME, {"key": np.array(key), **_packed(whole)})
     return made
 
 
@@ -66,20 +70,19 @@ def _small(path: str, side: int) -> SmallPhotograph | None:
     return SmallPhotograph(encoded(image, "WEBP", QUALITY, EFFORT), image.size, width, height)
 
 
-def _packed(photographs: Sequence[SmallPhotograph | None]) -> dict[str, NDArray[Any]]:
-    """Lay files one after another, with their lengths and sizes; one that could not be read has no length."""
-    files = [b"" if each is None else each.file for each in photographs]
-    sizes = [(0, 0, 0, 0) if each is None else (*each.size, each.width, each.height) for each in photographs]
+def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
+    """Lay files one after another, with their lengths and sizes."""
+    files = [each.file for each in photographs]
+    sizes = [(*each.size, each.width, each.height) for each in photographs]
     numbers = np.column_stack([[len(file) for file in files], np.array(sizes).reshape(-1, 4)])
     return {"numbers": numbers.astype(np.int64), "files": np.frombuffer(b"".join(files), dtype=np.uint8)}
 
 
-def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph | None] | None:
+def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph] | None:
     """Make photographs of what was packed; None where that is absent or of another key."""
     if arrays is None or str(arrays.get("key")) != key:
         return None
-    stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph | None]()
+    stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph]()
     for length, small_width, small_height, width, height in arrays["numbers"].tolist():
-        shown = SmallPhotograph(stream.read(length), (small_width, small_height), width, height)
-        photographs.append(shown if length else None)
+        photographs.append(SmallPhotograph(stream.read(length), (small_width, small_height), width, height))
     return photographs

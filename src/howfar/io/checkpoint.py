@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,9 @@ STATE = ".state"
 """Ending of a file that holds the state of a run, to go on from."""
 TRACKED = ".tracked"
 """Ending of a file that names the run of a tracker to which a training is logged."""
+_PART = ".npz"
+_KEY = "howfar.key"
+"""The array of a part that holds its key."""
 
 
 def digest(value: Any) -> str:
@@ -90,7 +92,11 @@ class KeptArrays:
                 np.load(file, allow_pickle=False) as arrays,
             ):
                 # Before numpy reads: told by a spoilt header to read less, it never comes to where the checksum is compared.
-                return dict(arrays) if arrays.zip.testzip() is None else None
+                if arrays.zip.testzip() is not None:
+                    return None
+                part = dict(arrays)
+                # Under another part's name it is another part; earlier versions wrote no key.
+                return part if str(part.pop(_KEY, key)) == key else None
         return None
 
     def keep(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -99,16 +105,19 @@ class KeptArrays:
             with suppress(OSError):
                 self.folder.mkdir(exist_ok=True)
                 with appearing(self._file(self.folder, key)) as file:
-                    np.savez(file, **dict[str, Any](arrays))
+                    np.savez(file, **dict[str, Any](arrays, **{_KEY: np.array(key)}))
 
     def forget(self) -> None:
-        """Remove the folder with all parts, those that other settings left too."""
+        """Remove all parts, those that other settings left too, and the folder, unless it holds files of somebody else."""
         if self.folder is not None:
-            rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):
+                for file in [*self.folder.glob(f"*{_PART}"), *self.folder.glob(f"*{TEMPORARY}")]:
+                    file.unlink(missing_ok=True)
+                self.folder.rmdir()
 
     @staticmethod
     def _file(folder: Path, key: str) -> Path:
-        return folder / f"{key}.npz"
+        return folder / f"{key}{_PART}"
 
 
 def remove_abandoned(folder: Path) -> None:

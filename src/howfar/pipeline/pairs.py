@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import warnings
 import zlib
@@ -21,7 +22,7 @@ from howfar.io.checkpoint import KeptArrays, digest, part_key
 from howfar.io.code_stamp import code_stamp
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
-from howfar.protocols import Runner
+from howfar.protocols import Rows, Runner
 from howfar.results import Features, Settings
 from howfar.significance import resample_counts
 from howfar.store.identity_key import canonical
@@ -148,14 +149,20 @@ def _keys(pairs: MeasurePairs) -> list[str]:
     primary, settings = pairs.primary, pairs.settings
     # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
     chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
-    datasets = [[dataset.name, digest(dataset.contents)] for dataset in pairs.secondaries]
+    datasets = [[dataset.name, digest(dataset.contents), _stored(dataset.rows)] for dataset in pairs.secondaries]
     # A row without a rival that is registered now does not stand beside one that has it.
     rivals = [registry.names(kind) for kind in ("image_distances", "dataset_distances")] if settings.rivals else []
     by = [_FORMAT, code_stamp(*_CODE), np.__version__, rivals]
-    common = [*by, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents)]
+    common = [*by, canonical(primary.identity), list(primary.layers), chosen, digest(primary.contents), _stored(primary.rows)]
     # In one space a pair depends on all datasets.
     shared = datasets if settings.projection == "joint" else []
     return [part_key(dataset, shared, *common) for dataset in datasets]
+
+
+def _stored(rows: Rows) -> str:
+    """Name how features are stored, by the bytes of the first: float16 has other numbers than float32, of the same images."""
+    first = np.ascontiguousarray(rows.rows(0, 1))
+    return hashlib.sha256(f"{first.dtype}".encode() + first.tobytes()).hexdigest()
 
 
 def _without_names(pairs: MeasurePairs) -> MeasurePairs:

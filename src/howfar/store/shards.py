@@ -81,6 +81,8 @@ class Shard:
 
     def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
         """Return whether rows are those of the contents with some digests (`howfar.store.content_digests`), (n, 2)."""
+        if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
+            return False
         entry = np.full(self.count, -1, np.int64)
         entry[np.asarray(self.rows)] = np.arange(len(self.rows))
         asked = entry[rows]

@@ -1,10 +1,10 @@
 """Write and map the sorted files of a store's index, which spare a process that opens the store from reading every shard.
 
-``shards/sorted/<id>.run`` holds the entries of some shards (`howfar.store.sorted_run`): pages of 4 KiB, each with a checksum;
-then the first key of each page, the shards' ids and how many rows each has, and a trailer with a checksum of these and of the
-name of the feature's folder. A file is written once and never changed. It is made from the shards alone: where it is damaged
-or lost nothing is lost with it, and what it says of shards that are no longer there is passed over. Each process may write
-one of shards that no file has yet. Only a disk has such files, since behind a URL nothing can be mapped.
+``shards/sorted/<id>.run`` holds the entries of some shards (`howfar.store.sorted_run`): pages of 4 KiB, each with a checksum
+that fits no other page; then the first key of each page, the shards' ids and how many rows each has, and a trailer with a
+checksum of these and of the name of the feature's folder. A file is written once and never changed. It is made from the shards
+alone: where it is damaged or lost nothing is lost with it, and what it says of shards that are no longer there is passed over.
+Each process may write one of shards that no file has yet. Only a disk has such files, since behind a URL nothing can be mapped.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from howfar.store.sorted_run import (
     numbered,
     page_sum,
     pages_of,
+    seed_of,
     together,
 )
 
@@ -132,27 +133,29 @@ def write_run(file: BinaryIO, blocks: Iterable[EntryColumns], ids: Sequence[str]
     """Write sorted blocks of entries, none of which parts the entries of a content, as a sorted file."""
     first: list[NDArray[np.uint64]] = []
     left = EntryColumns(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
-    count = contents = 0
+    names, count, contents = b"".join(map(bytes.fromhex, ids)), 0, 0
+    seed = seed_of(key, names)
     for block in blocks:
         count, contents = count + len(block.key), contents + int(block.starts().sum())
         ready = together([left, block])
         whole = len(ready.key) // SLOTS * SLOTS
         if whole:
-            first.append(_write_pages(file, ready.cut(0, whole)))
+            first.append(_write_pages(file, ready.cut(0, whole), seed + sum(map(len, first))))
         left = ready.cut(whole)
     if len(left.key):
-        first.append(_write_pages(file, left))
+        first.append(_write_pages(file, left, seed + sum(map(len, first))))
     pages = sum(map(len, first))
-    table = b"".join([*(each.tobytes() for each in first), *map(bytes.fromhex, ids), rows.astype("<u8").tobytes()])
+    table = b"".join([*(each.tobytes() for each in first), names, rows.astype("<u8").tobytes()])
     counts = (count, pages, len(ids), contents)
     file.write(table)
     file.write(_TRAILER.pack(_MAGIC, *counts, _seal(table, counts, key)))
 
 
-def _write_pages(file: BinaryIO, entries: EntryColumns) -> NDArray[np.uint64]:
+def _write_pages(file: BinaryIO, entries: EntryColumns, seed: int) -> NDArray[np.uint64]:
     pages = pages_of(entries)
     view = pages.view(np.uint8).reshape(-1).data
-    pages["sum"] = [page_sum(view[start : start + PAGE_BYTES]) for start in range(0, len(view), PAGE_BYTES)]
+    starts = range(0, len(view), PAGE_BYTES)
+    pages["sum"] = [page_sum(view[start : start + PAGE_BYTES], seed + number) for number, start in enumerate(starts)]
     file.write(view)
     return pages["key"][:, 0].copy()
 
@@ -170,7 +173,8 @@ def read_run(mapped: mmap.mmap, name: str, key: str) -> SortedRun:
     table = view[begin : size - _TRAILER.size]
     if _seal(table, (count, pages, shard_count, contents), key) != seal:
         raise RunDamagedError(name)
-    digits = table[pages * 8 : pages * 8 + shard_count * 16].hex()
+    ids = bytes(table[pages * 8 : pages * 8 + shard_count * 16])
+    digits = ids.hex()
     return SortedRun(
         pages=np.frombuffer(view[:begin], PAGE),
         first=np.frombuffer(table[: pages * 8], "<u8"),
@@ -182,6 +186,7 @@ def read_run(mapped: mmap.mmap, name: str, key: str) -> SortedRun:
         contents=contents,
         map=mapped,
         sound=np.zeros(pages, bool),
+        seed=seed_of(key, ids),
     )
 
 

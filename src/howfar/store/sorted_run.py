@@ -88,7 +88,8 @@ class SortedRun:
     `pages` are of `PAGE`, all full but the last, where keys beyond the `count` entries are the highest; `first` has the first
     key of each page. `ids` are the shards' sorted ids and `rows` how many each has. `present` says which shards are there, and
     `lost` holds the places of rows that are damaged, sorted. Of a file, `name` is its name, `map` its memory map, and `sound`
-    says which pages were found to match their checksums, and `contents` counts the contents where all shards are there.
+    says which pages were found to match their checksums, of which `seed` is the seed, and `contents` counts the contents where
+    all shards are there.
 
     Examples
     --------
@@ -111,6 +112,7 @@ class SortedRun:
     contents: int = NONE
     map: mmap.mmap | None = None
     sound: NDArray[np.bool_] | None = None
+    seed: int = 0
 
     def among(self, present: Collection[str], lost: Mapping[str, Collection[int]]) -> SortedRun:
         """Return the same entries, of which those count that lie in shards that are present, and not in rows that are lost."""
@@ -205,7 +207,10 @@ class SortedRun:
         return sum(int(block.starts().sum()) for block in merged([self], [np.arange(len(self.ids))]))
 
     def _counts(self, place: NDArray[np.int64]) -> NDArray[np.bool_]:
-        there: NDArray[np.bool_] = self.present[place >> ROW_BITS]
+        try:
+            there: NDArray[np.bool_] = self.present[place >> ROW_BITS]
+        except IndexError as error:  # of no shard of this file: the page was spoilt after it was found to be sound
+            raise RunDamagedError(self.name) from error
         return there & ~np.isin(place, self.lost) if len(self.lost) else there
 
     def _check(self, page: NDArray[np.int64]) -> None:
@@ -218,7 +223,7 @@ class SortedRun:
                 self.map.madvise(mmap.MADV_WILLNEED, at, PAGE_BYTES)
         view = memoryview(self.map)
         for number, wanted in zip(fresh.tolist(), self.pages["sum"][fresh].tolist(), strict=True):
-            if page_sum(view[number * PAGE_BYTES : (number + 1) * PAGE_BYTES]) != wanted:
+            if page_sum(view[number * PAGE_BYTES : (number + 1) * PAGE_BYTES], self.seed + number) != wanted:
                 raise RunDamagedError(self.name)
         self.sound[fresh] = True
 
@@ -232,9 +237,17 @@ def together(parts: Sequence[EntryColumns]) -> EntryColumns:
     )
 
 
-def page_sum(page: memoryview) -> int:
-    """Compute the checksum of a page: XXH3, 64 bits, of what follows it."""
-    return int(xxhash.xxh3_64_intdigest(page[8:]))
+def page_sum(page: memoryview, seed: int) -> int:
+    """Compute the checksum of a page: XXH3, 64 bits, of what follows it.
+
+    The seed is the file's (`seed_of`) and the page's number, so that a page in the place of another matches none.
+    """
+    return int(xxhash.xxh3_64_intdigest(page[8:], seed & (2**64 - 1)))
+
+
+def seed_of(key: str, ids: bytes) -> int:
+    """Compute a file's seed from the name of the feature's folder and the ids of the shards, whose numbers its places are."""
+    return int(xxhash.xxh3_64_intdigest(ids, xxhash.xxh3_64_intdigest(key.encode())))
 
 
 def run_of(
