@@ -94,7 +94,7 @@ def test_a_large_basis_is_kept_in_single_precision(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_far_from_the_origin_keep_their_scores(offset: float, dtype: type, rng: np.random.Generator) -> None:
-    """The mean of float32 rows is taken out of their products, which must cost no digits that they have."""
+    """The mean is taken from the rows before they are multiplied, so that no digits are lost."""
     x = rng.integers(-64, 64, size=(50, 30)) / 8.0
     matrix = np.linalg.qr(rng.normal(size=(30, 5)))[0]
     found = Basis(x.mean(axis=0) + offset, matrix, np.ones(5)).scores((x + offset).astype(dtype))

@@ -13,7 +13,7 @@ from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.projection.blas import product
-from howfar.projection.memory_estimates import SINGLE, score_rows, subspace_columns
+from howfar.projection.memory_estimates import score_rows, subspace_columns
 from howfar.projection.moments import Moments
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
@@ -75,18 +75,12 @@ class Basis(Explained):
             return self._in_single(rows)
         step = block or score_rows(max(1, _CACHE_BYTES // (8 * q)), m, q, self.components)
         scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
-        # float64 has digits to spare for float32 rows however far from the origin: their mean is taken out of the products.
-        narrow = rows.rows(0, 1).dtype.itemsize <= SINGLE
         buffer = np.empty((min(step, m), q))
         for start in range(0, m, step):
             stop = min(start + step, m)
             values = buffer[: stop - start]
-            values[:] = rows.rows(start, stop)
-            if not narrow:
-                values -= self.mean
+            np.subtract(rows.rows(start, stop), self.mean, out=values, dtype=np.float64)
             scores[start:stop] = product(values, matrix)
-        if narrow:
-            scores -= product(self.mean[None], matrix)
         return scores
 
     def turned(self, signs: Float64Array) -> Basis:
