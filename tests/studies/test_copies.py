@@ -148,3 +148,19 @@ def test_a_study_file_takes_the_option() -> None:
     from howfar.studies.distance_table import DistanceSettings
 
     assert DistanceSettings(primary="a", secondaries=("b",), leaks="drop").leaks == "drop"
+
+
+def test_equal_rows_of_many_sets_are_listed_with_the_first_of_each_other_set() -> None:
+    a, b, c, d = np.random.default_rng(0).normal(size=(4, 6))
+    sets = {"one": np.stack([b, a, b]), "two": np.stack([c, d, b, c])}
+    found = howfar.compare(np.stack([a, b, b]), sets, components=2, progress=False, bootstrap=0, permutations=0)
+    columns = ["dataset", "image", "other_dataset", "other"]
+    assert sorted(map(tuple, found.near_duplicates[columns].values.tolist())) == [
+        ("one", "row-0", "primary", "row-1"),
+        ("one", "row-1", "primary", "row-0"),
+        ("one", "row-2", "one", "row-0"),
+        ("one", "row-2", "primary", "row-1"),
+        ("two", "row-2", "one", "row-0"),
+        ("two", "row-2", "primary", "row-1"),
+        ("two", "row-3", "two", "row-0"),
+    ]

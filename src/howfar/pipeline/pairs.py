@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar import registry
+from howfar import memory, registry
 from howfar.arrays import Float64Array
+from howfar.cores import numeric_threads
 from howfar.io.checkpoint import KeptArrays, digest, part_key
 from howfar.io.code_stamp import code_stamp
+from howfar.pipeline.ahead import one_ahead
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner
@@ -31,6 +33,8 @@ KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
 FOLDER: Final = ".pairs"
 """Within a run folder, until its result is there, or another that keeps them: the pairs that are measured."""
+FEW: Final = 3
+"""Fewer secondaries than these are projected and measured in turn."""
 _FORMAT: Final = 2
 _CODE: Final = ("projection", "distances", "significance", "pipeline")
 """Folders of howfar whose code measures a pair."""
@@ -95,12 +99,25 @@ class MeasurePairs:
         # In the space that all share, all have a say.
         chosen = range(len(self.secondaries)) if settings.projection == "joint" else indices
         rows = [self.secondaries[index].rows for index in chosen]
-        pairs = quietly(self.projector.project(rows, settings.projection))
-        alike = settings.projection != "primary"
-        tests = None if alike or not settings.permutations else quietly(self.projector.project(rows, "pair"))
-        for index, pair in zip(chosen, pairs, strict=True):
+        pairs = self.projector.project(rows, settings.projection)
+        tested = settings.projection == "primary" and settings.permutations
+        tests = self.projector.project(rows, "pair") if tested else repeat(None)
+        both = zip(pairs, tests, strict=False)
+        for index, (pair, test) in zip(chosen, one_ahead(both) if self._ahead(rows) else both, strict=True):
             if index in indices:
-                yield self._measured(self.secondaries[index].name, pair, pair if tests is None else next(tests))
+                yield self._measured(self.secondaries[index].name, pair, pair if test is None else test)
+
+    def _ahead(self, secondaries: Sequence[Rows]) -> bool:
+        """Tell whether to project the next pair while one is measured, with half the threads for the linear algebra of each.
+
+        That pays where both take about as long, and the one leaves cores idle at times; it takes memory for one more pair.
+        """
+        settings, n = self.settings, len(self.primary)
+        if settings.permutations or settings.rivals or numeric_threads() == 1 or len(secondaries) < FEW or memory.is_set():
+            return False
+        m, q = sum(s.shape[0] for s in secondaries) // len(secondaries), secondaries[0].shape[1]
+        projecting, measuring = m * q**2 + 2 * q**3, 4 * n * m * min(settings.components, q)
+        return q <= n + m and projecting <= 2 * measuring
 
     def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
         settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))
@@ -199,19 +216,9 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
 
 
 def projector_of(primary: Features, settings: Settings) -> Projector:
-    """Make the projector of a primary dataset with the settings of a run."""
-    return Projector(primary.rows, settings.components, scale=settings.scale, layers=tuple(primary.layers))
-
-
-def quietly(pairs: Iterator[Projection]) -> Iterator[Projection]:
-    """Pass projections on without the warning of too few components: `Projection.components` says it, and the run's notes."""
-    while True:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="n_components = ", category=UserWarning)
-            pair = next(pairs, None)
-        if pair is None:
-            return
-        yield pair
+    """Make the projector of a primary dataset with the settings of a run, whose notes say where it keeps fewer components."""
+    layers = tuple(primary.layers)
+    return Projector(primary.rows, settings.components, scale=settings.scale, layers=layers, warns=False)
 
 
 def _plane(scores: Float64Array) -> Float64Array:

@@ -54,8 +54,9 @@ class Projection(Explained):
 class Projector:
     """Project a primary dataset P with one secondary after another; what P alone decides is computed once, when needed.
 
-    The arguments are those of `howfar.projection.project`; `n` is the number of images of P. Raises `InputError` for features
-    that are not a finite two-dimensional table of numbers, or an option out of range.
+    The arguments are those of `howfar.projection.project`; `n` is the number of images of P. With `warns` False there is no
+    warning where fewer components are kept than were asked for, which `Projection.components` says. Raises `InputError` for
+    features that are not a finite two-dimensional table of numbers, or an option out of range.
 
     Examples
     --------
@@ -75,6 +76,7 @@ class Projector:
         scale: Scale = "none",
         layers: Sequence[int] | None = None,
         block: int | None = None,
+        warns: bool = True,
     ) -> None:
         if n_components < 1:
             raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
@@ -84,7 +86,7 @@ class Projector:
         _check_choice("scale", scale, SCALES)
         self._p = as_rows(p, "p")
         self.n, self._q = self._p.shape
-        self._z, self._route, self._scale, self._block = n_components, route, scale, block
+        self._z, self._route, self._scale, self._block, self._warns = n_components, route, scale, block, warns
         self._layers = _layer_lengths(self._q, scale, layers)
 
     def project(self, secondaries: Sequence[ArrayLike | Rows], mode: Mode = "pair") -> Iterator[Projection]:
@@ -165,7 +167,7 @@ class Projector:
         most = self._most(rows)
         if wanted is None:
             return most
-        if wanted > most:
+        if wanted > most and self._warns:
             warnings.warn(
                 f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept",
                 UserWarning,

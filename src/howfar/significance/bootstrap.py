@@ -15,7 +15,7 @@ from howfar.errors import InputError
 from howfar.significance.value_checks import as_scores
 
 _SINGLE = 1e-12
-COUNTED_FROM = 1 << 22
+COUNTED_FROM = 1 << 21
 """Weights from which on images are drawn one by one and counted, which is faster than multinomial counts; another stream."""
 _BLOCK = 1 << 19
 

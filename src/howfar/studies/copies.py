@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
@@ -148,12 +148,24 @@ def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
-    first = [dict(zip(reversed(each.contents), reversed(range(len(each))), strict=True)) for each in features]
-    for dataset, other in _pairs_of(len(features)):
-        for row, content in enumerate(features[dataset].contents):
-            match = first[other].get(content)
-            if match is not None and (dataset != other or match < row):
-                yield _Pair(dataset, row, other, match, "content", 1.0, False)
+    repeated = _repeated(content for each in features for content in each.contents)
+    if not repeated:
+        return
+    first: dict[str, dict[int, int]] = {content: {} for content in repeated}
+    for dataset, each in enumerate(features):
+        for row, content in enumerate(each.contents):
+            if (rows := first.get(content)) is None:
+                continue
+            rows.setdefault(dataset, row)
+            for other, match in rows.items() if dataset else ():
+                if dataset != other or match < row:
+                    yield _Pair(dataset, row, other, match, "content", 1.0, False)
+
+
+def _repeated(contents: Iterable[str]) -> set[str]:
+    """Find what stands more than once, in one pass."""
+    seen: set[str] = set()
+    return {content for content in contents if content in seen or seen.add(content)}  # type: ignore[func-returns-value]
 
 
 def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:

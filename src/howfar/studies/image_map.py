@@ -17,7 +17,7 @@ from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
 from howfar.options import Maps, Stored
-from howfar.pipeline.pairs import KEPT, projector_of, quietly
+from howfar.pipeline.pairs import KEPT, projector_of
 from howfar.results import Comparison, Features, Settings
 from howfar.results.image_map import ImageMap
 from howfar.results.records import Provenance
@@ -188,7 +188,7 @@ def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str,
     """Give the images of each panel, by dataset, and their components: P with one secondary, or all that share a space."""
     primary, *others = features
     own = (primary.name, tuple(primary.images))
-    pairs = quietly(projector_of(primary, settings).project([other.rows for other in others], settings.projection))
+    pairs = projector_of(primary, settings).project([other.rows for other in others], settings.projection)
     shared: list[Float64Array] = []
     for other, pair in zip(others, pairs, strict=True):
         theirs = np.asarray(pair.secondary, dtype=np.float64)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from howfar.pipeline.pairs import projector_of, quietly
+from howfar.pipeline.pairs import projector_of
 from howfar.pipeline.symmetric_pair import Between, between
 from howfar.protocols import Runner
 from howfar.results import Features, Settings
@@ -42,7 +42,7 @@ class MeasureGroup:
     def each(self, group: PairGroup) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each pair's key and numbers as soon as it is measured."""
         rows = [self.features[other].rows for other in group.others]
-        pairs = quietly(projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection))
+        pairs = projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection)
         for key, draw, pair in zip(group.keys, group.draws, pairs, strict=True):
             yield key, row_of(between(pair, self.settings.bootstrap, draw))
 
@@ -77,7 +77,7 @@ def in_one_space(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Measure pairs in the space that all datasets share; each by its key."""
     first, *others = features
-    spaces = list(quietly(projector_of(first, settings).project([dataset.rows for dataset in others], "joint")))
+    spaces = list(projector_of(first, settings).project([dataset.rows for dataset in others], "joint"))
     scores = [spaces[0].primary, *(space.secondary for space in spaces)]
     for key, (a, b) in missing.items():
         pair = replace(spaces[0], primary=scores[a], secondary=scores[b])
