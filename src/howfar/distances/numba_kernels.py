@@ -7,13 +7,13 @@ and rows of P in sixteens, (n/16, z, 16), as `howfar.distances.vector_block` rea
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
+from howfar.compiled import compiled as compiled_exactly
 from howfar.distances.vector_block import LANES, ROWS, root_block, squared_block
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,14 +25,8 @@ Single = NDArray[np.float32]
 
 
 def compiled(function: F) -> F:
-    """Compile a function by numba, without the interpreter, and keep the compiled code on disk where that is possible."""
-    # Sums may be reordered, roots stay exact; nothing is infinite or undefined, as the caller sees to.
-    how: dict[str, Any] = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp", "nnan", "ninf"}}
-    try:
-        return cast("F", njit(cache=True, **how)(function))
-    # Nowhere to keep what is compiled, in a container that may write nothing say: it is compiled in every process.
-    except RuntimeError:
-        return cast("F", njit(**how)(function))
+    """Compile a function; sums may be reordered, roots stay exact. Nothing is infinite or undefined, as the caller sees to."""
+    return compiled_exactly(function, fastmath={"contract", "reassoc", "nsz", "arcp", "nnan", "ninf"})
 
 
 # numba keeps what it has compiled by the caller's own file: after a change here, empty __pycache__ of its callers, too.

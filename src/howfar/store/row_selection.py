@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import StoreError
+from howfar.store.content_digests import in_hex
 from howfar.store.damage import ShardGoneError
 from howfar.store.index import RowPositions
 from howfar.store.refusals import refusal
@@ -24,7 +25,8 @@ class Selection:
 
     def __init__(self, catalog: ShardCatalog, contents: Sequence[str]) -> None:
         self._catalog = catalog
-        self._contents = tuple(contents)
+        # 16 bytes an image where contents are howfar's own.
+        self._contents: Sequence[str] = in_hex(contents) or tuple(contents)
         self._row_positions = catalog.locate(self._contents)
         self.shape: tuple[int, int] = (len(self._contents), catalog.layout.length)
 
