@@ -62,13 +62,15 @@ def alone(file: Path, start: Path, folder: Path) -> tuple[int, str]:
 def run(file: Path, folder: Path, output: IO[str]) -> int:
     """The status of the first block that fails, or 0."""
     say: Callable[..., None] = partial(print, file=output, flush=True)
+    # A store that pages shared would hold what another had computed.
+    surroundings = os.environ | ({} if folder == Path.cwd() else {"HOWFAR_STORE": str(folder / "default-store")})
     for language, code in blocks(file):
         say(f"\n-- {file}: {language}\n{code.rstrip()}")
         command = (
             ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-W", "error", "-c", code]
         )
         started = time.monotonic()
-        status = subprocess.run(command, cwd=folder, check=False, stdout=output, stderr=subprocess.STDOUT).returncode
+        status = subprocess.run(command, cwd=folder, env=surroundings, stdout=output, stderr=subprocess.STDOUT).returncode
         say(f"-- exit {status} after {time.monotonic() - started:.0f} s")
         if status:
             return status

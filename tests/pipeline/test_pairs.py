@@ -279,24 +279,3 @@ def test_a_task_holds_no_names_and_no_paths() -> None:
     for one, other in zip(found, work.each(range(4)), strict=True):
         np.testing.assert_array_equal(one.found.i_dist, other.found.i_dist)
         assert (one.p_value, one.found.relative_ci) == (other.p_value, other.found.relative_ci)
-
-
-def test_projected_while_another_is_measured_the_numbers_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pairs are projected ahead where they are many, long and measured by distances alone; it changes no number."""
-    ahead: list[bool] = []
-    decide = MeasurePairs._ahead
-
-    def decided(self: MeasurePairs, secondaries: Any) -> bool:
-        ahead.append(decide(self, secondaries))
-        return ahead[-1]
-
-    monkeypatch.setattr(MeasurePairs, "_ahead", decided)
-    given: dict[str, Any] = {"permutations": 0, "rivals": False}
-    monkeypatch.setattr(pairs, "numeric_threads", lambda: 2)
-    found = compare(**given)
-    monkeypatch.setattr(pairs, "numeric_threads", lambda: 1)
-    check_same(found, compare(**given))
-    monkeypatch.setattr(pairs, "numeric_threads", lambda: 2)
-    compare(**given, memory="1GB")
-    compare(permutations=19)
-    assert ahead == [True, False, False, False]

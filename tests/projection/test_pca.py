@@ -359,3 +359,13 @@ def test_p_alone_is_in_the_subspace_of_the_primary_mode() -> None:
     for route in ROUTES:
         projector = Projector(p, 5, route=route)
         np.testing.assert_allclose(projector.own(), next(projector.project([p[:3]], "primary")).primary, atol=1e-9)
+
+
+def test_fewer_components_than_asked_for_are_told_unless_the_caller_tells_it_otherwise(rng: np.random.Generator) -> None:
+    p, s = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    with pytest.warns(UserWarning, match="n_components = 9 is more than"):
+        told = next(Projector(p, 9).project([s]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet = next(Projector(p, 9, warns=False).project([s]))
+    assert quiet.components == told.components == 3

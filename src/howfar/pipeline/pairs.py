@@ -9,19 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar import memory, registry
+from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.cores import numeric_threads
 from howfar.io.checkpoint import KeptArrays, digest, part_key
 from howfar.io.code_stamp import code_stamp
-from howfar.pipeline.ahead import one_ahead
 from howfar.pipeline.measure import PairMeasures, measure, permutation_p_value, rival_p_values
 from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner
@@ -33,8 +30,6 @@ KEPT = 1024
 """Most components that are kept of the images of S; of a longer space (mode "none") the first two are."""
 FOLDER: Final = ".pairs"
 """Within a run folder, until its result is there, or another that keeps them: the pairs that are measured."""
-FEW: Final = 3
-"""Fewer secondaries than these are projected and measured in turn."""
 _FORMAT: Final = 2
 _CODE: Final = ("projection", "distances", "significance", "pipeline")
 """Folders of howfar whose code measures a pair."""
@@ -100,24 +95,11 @@ class MeasurePairs:
         chosen = range(len(self.secondaries)) if settings.projection == "joint" else indices
         rows = [self.secondaries[index].rows for index in chosen]
         pairs = self.projector.project(rows, settings.projection)
-        tested = settings.projection == "primary" and settings.permutations
-        tests = self.projector.project(rows, "pair") if tested else repeat(None)
-        both = zip(pairs, tests, strict=False)
-        for index, (pair, test) in zip(chosen, one_ahead(both) if self._ahead(rows) else both, strict=True):
+        alike = settings.projection != "primary"
+        tests = None if alike or not settings.permutations else self.projector.project(rows, "pair")
+        for index, pair in zip(chosen, pairs, strict=True):
             if index in indices:
-                yield self._measured(self.secondaries[index].name, pair, pair if test is None else test)
-
-    def _ahead(self, secondaries: Sequence[Rows]) -> bool:
-        """Tell whether to project the next pair while one is measured, with half the threads for the linear algebra of each.
-
-        That pays where both take about as long, and the one leaves cores idle at times; it takes memory for one more pair.
-        """
-        settings, n = self.settings, len(self.primary)
-        if settings.permutations or settings.rivals or numeric_threads() == 1 or len(secondaries) < FEW or memory.is_set():
-            return False
-        m, q = sum(s.shape[0] for s in secondaries) // len(secondaries), secondaries[0].shape[1]
-        projecting, measuring = m * q**2 + 2 * q**3, 4 * n * m * min(settings.components, q)
-        return q <= n + m and projecting <= 2 * measuring
+                yield self._measured(self.secondaries[index].name, pair, pair if tests is None else next(tests))
 
     def _measured(self, name: str, pair: Projection, tested: Projection) -> MeasuredPair:
         settings, seed = self.settings, (self.settings.seed, zlib.crc32(name.encode()))

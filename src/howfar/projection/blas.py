@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.projection.unlocked import multiply, rank_update
 
 _TILE = 128
 
@@ -23,12 +22,12 @@ def add_products(total: Float64Array, values: NDArray[Any], own: NDArray[np.floa
     `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major. `own` is (q, q) float32, zeros and
     column-major, for the products of float32 values: who adds block after block clears such memory once.
     """
+    from scipy.linalg import blas
+
     if values.dtype == np.float32:
-        products = np.zeros(total.shape, np.float32, order="F") if own is None else own
-        rank_update(values, products, keeps=False)
-        total += products
+        total += blas.ssyrk(1.0, values.T) if own is None else blas.ssyrk(1.0, values.T, c=own, overwrite_c=1)
     else:
-        rank_update(values, total, keeps=True)
+        blas.dsyrk(1.0, values.T, beta=1.0, c=total, overwrite_c=1)
 
 
 def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None:
@@ -56,4 +55,7 @@ def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
     """Multiply values (b, q), row-major, by matrix (q, z): (b, z), row-major."""
-    return multiply(np.ascontiguousarray(values), np.asfortranarray(matrix))
+    from scipy.linalg import blas
+
+    # Row-major is the transpose of column-major, which the library wants: nothing is copied where `matrix` is column-major.
+    return np.asarray(blas.dgemm(1.0, matrix, values.T, trans_a=1).T)

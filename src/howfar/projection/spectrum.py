@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.projection.unlocked import largest_eigenpairs
 
 # Rows that are equal have a spread this far below their mean, by float64 rounding.
 ROUNDING = 1e-12
@@ -42,10 +41,12 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
 
     Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
     """
+    from scipy import linalg
+
     size = len(matrix)
     # The matrix is symmetric, so it is read in the order that needs no copy.
-    own = np.asfortranarray(matrix if matrix.flags.f_contiguous else matrix.T, np.float64)
-    values, vectors = largest_eigenpairs(own, min(z, size))
+    own = matrix if matrix.flags.f_contiguous else matrix.T
+    values, vectors = linalg.eigh(own, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
     values, vectors = values[::-1].copy(), vectors[:, ::-1]
     values[values <= max(size * np.finfo(np.float64).eps * values[0], rounding, 0.0)] = 0.0
     return vectors, values

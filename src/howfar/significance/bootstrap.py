@@ -83,7 +83,7 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
 def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     count_block = _tally
     if n >= COMPILED_FROM:
-        # numba takes a while to load, but the distances of so many images need it as well.
+        # numba takes a while to load; the distances of so many images need it as well, where they are computed.
         from howfar.significance.compiled_tally import tally as count_block
     counts = np.empty((n, draws), np.uint8)
     # The block is part of what a seed gives, so it depends on n alone.
