@@ -227,7 +227,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(monkeypatch: pyte
             raise RuntimeError("cannot cache function '_squares': no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(numba_kernels, "njit", njit)
+    monkeypatch.setattr("howfar.compiled.njit", njit)
 
     def square(x: float) -> float:
         return x * x
