@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-from howfar.demo import write_dataset
+from PIL import Image
 
 PROBE = """
 import json, sys
@@ -28,11 +27,19 @@ def peak(primary: Path, secondary: Path, store: Path, options: str = "") -> floa
     return float(json.loads(done.stdout)["peak"])
 
 
+def write_blotches(folder: Path, count: int) -> None:
+    """Write different images of 256 px quickly."""
+    folder.mkdir()
+    rng = np.random.default_rng(count)
+    for k in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        coarse.resize((256, 256), Image.Resampling.BILINEAR).save(folder / f"{k:04d}.jpg")
+
+
 def test_images_are_not_held(tmp_path: Path) -> None:
     """Ten times the images: decoded, 900 more at 256 px would take 177 MB, and as float32 four times that."""
-    write_dataset(tmp_path / "many", 1000, seed=0, size=256)
-    write_dataset(tmp_path / "few", 100, seed=1, size=256)
-    write_dataset(tmp_path / "site", 50, seed=2, size=256)
+    for name, count in (("many", 1000), ("few", 100), ("site", 50)):
+        write_blotches(tmp_path / name, count)
     few, many = (
         peak(tmp_path / name, tmp_path / "site", tmp_path / f"s-{name}", "backbone='colour_moments'")
         for name in ("few", "many")
