@@ -52,28 +52,28 @@ def alone(file: Path, start: Path, folder: Path) -> tuple[int, str]:
     folder.mkdir()
     shutil.copytree(start, folder / start.name)
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        status = run(file, folder, output)
+        # A store that pages shared would hold what another had computed.
+        status = run(file, folder, output, HOWFAR_STORE=str(folder / "default-store"))
         output.seek(0)
         printed = output.read()
     shutil.rmtree(folder)
     return status, printed
 
 
-def run(file: Path, folder: Path, output: IO[str]) -> int:
-    """The status of the first block that fails, or 0."""
+def run(file: Path, folder: Path, output: IO[str], **variables: str) -> int:
+    """The status of the first block that fails, or 0; the blocks see these environment variables beside the present ones."""
     say: Callable[..., None] = partial(print, file=output, flush=True)
-    # A store that pages shared would hold what another had computed.
-    surroundings = os.environ | ({} if folder == Path.cwd() else {"HOWFAR_STORE": str(folder / "default-store")})
+    environment = os.environ | variables
     for language, code in blocks(file):
         say(f"\n-- {file}: {language}\n{code.rstrip()}")
         command = (
             ["bash", "-euo", "pipefail", "-c", code] if language == "bash" else [sys.executable, "-W", "error", "-c", code]
         )
         started = time.monotonic()
-        status = subprocess.run(command, cwd=folder, env=surroundings, stdout=output, stderr=subprocess.STDOUT).returncode
-        say(f"-- exit {status} after {time.monotonic() - started:.0f} s")
-        if status:
-            return status
+        ended = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        say(f"-- exit {ended.returncode} after {time.monotonic() - started:.0f} s")
+        if ended.returncode:
+            return ended.returncode
     return 0
 
 

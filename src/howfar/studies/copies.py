@@ -149,8 +149,7 @@ def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
 
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
     repeated = _repeated(content for each in features for content in each.contents)
-    if not repeated:
-        return
+    # Of each content that stands more than once, the first row of every dataset that has it so far.
     first: dict[str, dict[int, int]] = {content: {} for content in repeated}
     for dataset, each in enumerate(features):
         for row, content in enumerate(each.contents):
@@ -164,8 +163,10 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
 
 def _repeated(contents: Iterable[str]) -> set[str]:
     """Find what stands more than once, in one pass."""
-    seen: set[str] = set()
-    return {content for content in contents if content in seen or seen.add(content)}  # type: ignore[func-returns-value]
+    seen, again = set[str](), set[str]()
+    for content in contents:
+        (again if content in seen else seen).add(content)
+    return again
 
 
 def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
