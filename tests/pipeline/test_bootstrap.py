@@ -9,7 +9,7 @@ import pytest
 
 from howfar.distances import pairwise
 from howfar.pipeline import bootstrap
-from howfar.pipeline.bootstrap import DistanceDraws, RowSums
+from howfar.pipeline.bootstrap import DistanceDraws, Resamples, RowSums
 from howfar.significance import resample_counts
 
 ALL = 1 << 62
@@ -30,7 +30,8 @@ def sets(n: int, m: int, z: int, tail: int | None, shift: float, wide: float = 1
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DistanceDraws]:
     def draw(p: np.ndarray, s: np.ndarray, draws: int, below: int, seed: int = 1) -> DistanceDraws:
         monkeypatch.setattr(bootstrap, "EXACT_BELOW", below)
-        return DistanceDraws.of(p, s, RowSums.of(p, s), draws, np.random.default_rng(seed))
+        resamples = Resamples.drawn(len(p), len(s), draws, np.random.default_rng(seed))
+        return DistanceDraws.of(p, s, RowSums.of(p, s), resamples)
 
     return draw
 

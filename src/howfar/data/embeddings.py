@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, FloatArray
+from howfar.cores import numeric_threads
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.lance_folder import is_lance, read_lance
 from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
@@ -24,6 +26,7 @@ from howfar.protocols import Rows
 from howfar.results import Features, Skipped
 
 _BLOCK_BYTES = 1 << 26
+_TASK_BYTES = 1 << 20
 _ROW_BYTES = 400
 """Bytes of a row's name, hash and number."""
 
@@ -118,10 +121,9 @@ def from_array(
     contents: list[str] = []
     step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
     for start in range(0, len(values), step):
-        block = np.asarray(values[start : start + step])
-        for row in np.flatnonzero(np.isfinite(block).all(axis=1)):
-            good.append(start + int(row))
-            contents.append(content_hash(block[row].tobytes()))
+        finite, hashes = _finite(np.ascontiguousarray(values[start : start + step]))
+        good.extend((start + finite).tolist())
+        contents.extend(hashes)
         let_go(mapped)
     bad = sorted(set(range(len(values))) - set(good))
     skipped = (*skipped, *(Skipped(name, f"{source or name}: {names[row]}", "NaN or infinity in the embedding") for row in bad))
@@ -144,6 +146,25 @@ def from_array(
         identity={"kind": "embeddings", "length": length},
         skipped=skipped,
     )
+
+
+def _finite(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
+    """Find the rows that hold finite numbers alone, and their contents; threads share the rows, as hashing lets them."""
+    size = max(1, _TASK_BYTES // (block.itemsize * block.shape[1]))
+    starts, threads = range(0, len(block), size), numeric_threads()
+
+    def part(start: int) -> tuple[NDArray[np.intp], list[str]]:
+        some = block[start : start + size]
+        finite, view = np.flatnonzero(np.isfinite(some).all(axis=1)), memoryview(some.data).cast("B")
+        length = some.itemsize * some.shape[1]
+        return start + finite, [content_hash(view[at : at + length]) for at in (finite * length).tolist()]
+
+    if threads == 1 or len(starts) == 1:
+        parts = list(map(part, starts))
+    else:
+        with ThreadPoolExecutor(threads, thread_name_prefix="howfar-contents") as pool:
+            parts = list(pool.map(part, starts))
+    return np.concatenate([rows for rows, _ in parts]), [content for _, contents in parts for content in contents]
 
 
 @lru_cache(maxsize=8)

@@ -39,7 +39,7 @@ def read_bytes(path: str | Path) -> bytes:
         return stream.read()
 
 
-def content_hash(data: bytes) -> str:
+def content_hash(data: bytes | memoryview) -> str:
     """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
 
     Examples

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.cores import numeric_threads
+from howfar.distances.compiled_packing import packed_pair
 from howfar.distances.numba_kernels import Single, add_both, add_distances, weigh_distances, write_distances
-from howfar.distances.scaling import in_units
 from howfar.distances.vector_block import LANES
 from howfar.distances.vector_block import ROWS as FOUR
 
@@ -31,15 +31,13 @@ class Kernel:
 
     `s` and `p` are (m, z) and (n, z) finite features; `threads`, by default `howfar.cores.numeric_threads()`, share the rows of
     S, and their number changes no result. `a` (m/4, z, 4) and `b` (n/16, z, 16) are rows of S and of P about the centre as
-    `howfar.distances.numba_kernels` reads them, in units of `unit`, a power of two.
+    `howfar.distances.numba_kernels` reads them, in units of `unit`, a power of two. `reach` bounds all distances, in units.
     """
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any], threads: int | None = None) -> None:
         self._threads = threads or numeric_threads()
-        a, b, self.unit = in_units(s, p)
-        self.m, self.n = len(a), len(b)
-        self._longest = _longest(a) + _longest(b)
-        self.a, self.b = _together(a, FOUR), _together(b, LANES)
+        self.m, self.n = len(s), len(p)
+        self.a, self.b, self.unit, self.reach = packed_pair(s, p, FOUR, LANES)
 
     def sums(self) -> Float64Array:
         """Sum each row's distances from all rows of P, (m,) float64."""
@@ -104,11 +102,6 @@ class Kernel:
         self.share(write, len(out))
         return out
 
-    @property
-    def reach(self) -> float:
-        """Bound all distances, in units: the length of the longest row of S plus that of the longest of P."""
-        return self._longest
-
     def share(self, task: Callable[[int, int], None], count: int) -> None:
         """Run `task` on the ranges that the threads share `count` rows in."""
         # A multiple of the four rows that are computed together.
@@ -127,16 +120,6 @@ class Kernel:
         starts = range(0, self.m, BOTH_ROWS)
         results: Iterable[T] = map(of, starts) if self._threads == 1 else _pool(os.getpid(), self._threads).map(of, starts)
         yield from results
-
-
-def _together(rows: Single, count: int) -> Single:
-    """Lay rows (m, z) out so that each component of `count` of them stands together: (m / count, z, count)."""
-    filled = np.pad(rows, ((0, -len(rows) % count), (0, 0)))
-    return np.ascontiguousarray(filled.reshape(-1, count, rows.shape[1]).transpose(0, 2, 1))
-
-
-def _longest(rows: Single) -> float:
-    return float(np.sqrt(np.einsum("ij,ij->i", rows, rows).max()))
 
 
 @lru_cache(maxsize=1)

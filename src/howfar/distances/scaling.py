@@ -32,9 +32,14 @@ def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
     Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
     """
     centre = centre_of(p)
-    _, exponent = np.frexp(max(_largest(s, centre), _largest(p, centre)))
-    unit = float(np.ldexp(1.0, int(exponent)))
+    unit = unit_of(max(_largest(s, centre), _largest(p, centre)))
     return _in_unit(s, centre, unit), _in_unit(p, centre, unit), unit
+
+
+def unit_of(largest: float) -> float:
+    """Choose the unit of numbers up to `largest`: the power of two above it."""
+    _, exponent = np.frexp(largest)
+    return float(np.ldexp(1.0, int(exponent)))
 
 
 def _largest(rows: NDArray[Any], centre: Float64Array) -> float:

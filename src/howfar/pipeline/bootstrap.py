@@ -12,7 +12,8 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import bilinear_forms, both_sums, compiles, quadratic_forms, row_sums
 from howfar.significance import interval, resample_counts, unbiased_mean
-from howfar.significance.hoeffding import Decomposition, drawn_effects, own_effects
+from howfar.significance.bootstrap import over_different
+from howfar.significance.hoeffding import Decomposition, DrawnEffects, drawn_effects, own_effects
 
 ROUNDING = 1e-12
 FEW = 3
@@ -53,6 +54,20 @@ class RowSums(NamedTuple):
         return energy_of_sums(self.between, self.within_p, self.within_s)
 
 
+class Resamples(NamedTuple):
+    """Hold how often draws take each image of P, (n, draws), and of S, (m, draws), and where further randomness comes from."""
+
+    of_p: Counts
+    of_s: Counts
+    rng: np.random.Generator
+
+    @classmethod
+    def drawn(cls, n: int, m: int, draws: int, rng: np.random.Generator, of_p: Counts | None = None) -> Resamples:
+        """Draw n images of P and m of S anew, `draws` times; P's by the counts `of_p`, if given."""
+        of_p = resample_counts(n, draws, rng) if of_p is None else of_p
+        return cls(of_p, resample_counts(m, draws, rng), rng)
+
+
 @dataclass(frozen=True, eq=False)
 class DistanceDraws:
     """Hold bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
@@ -64,31 +79,17 @@ class DistanceDraws:
     m: int
 
     @classmethod
-    def of(
-        cls, p: Float64Array, s: Float64Array, sums: RowSums, draws: int, rng: np.random.Generator, of_p: Counts | None = None
-    ) -> DistanceDraws:
-        """Draw the images of both sets anew, `draws` times, the projection held fixed; P's by the counts `of_p`, if given.
+    def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
+        """Compute the mean distances of resamples of both sets' images, the projection held fixed.
 
         Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.hoeffding`), the others
         from all pairs.
         """
-        n, m = len(p), len(s)
-        of_p = resample_counts(n, draws, rng) if of_p is None else of_p
-        of_s = resample_counts(m, draws, rng)
+        n, m, (of_p, of_s, rng) = len(p), len(s), resamples
         parts = _decomposed(p, s, sums)
-        drawn = (None, None, None) if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
-        pairs = (s, p, of_s, of_p), (p, p, of_p, of_p), (s, s, of_s, of_s)
-        between, within_p, within_s = (
-            quadratic_forms(*pair) / (len(pair[0]) * len(pair[1])) if means is None else means
-            for means, pair in zip(drawn, pairs, strict=True)
-        )
-        return cls(
-            between=between,
-            within_p=unbiased_mean(within_p, of_p) if n > 1 else None,
-            within_s=unbiased_mean(within_s, of_s) if m > 1 else None,
-            n=n,
-            m=m,
-        )
+        drawn = _Drawn() if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if drawn.between is None else drawn.between
+        return cls(between, _within_mean(p, of_p, drawn.within_p), _within_mean(s, of_s, drawn.within_s), n, m)
 
     def relative_ci(self) -> tuple[float, float] | None:
         """Compute the interval of the distance over P's self-distance; None where P has too few images, or equal ones."""
@@ -110,6 +111,22 @@ class DistanceDraws:
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
 
 
+class _Drawn(NamedTuple):
+    """Hold draws of mean distances, within a set of those of different images; None for what is drawn from all pairs."""
+
+    between: Float64Array | None = None
+    within_p: Float64Array | None = None
+    within_s: Float64Array | None = None
+
+
+def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:
+    """Give a set's own mean distance in each draw, from all pairs where it is not drawn yet; None for a single image."""
+    n = len(rows)
+    if n == 1:
+        return None
+    return unbiased_mean(quadratic_forms(rows, rows, counts, counts) / n**2, counts) if drawn is None else drawn
+
+
 @dataclass(frozen=True, eq=False)
 class _Parts:
     """Hold a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
@@ -123,15 +140,15 @@ class _Parts:
     within_p: Decomposition | None
     within_s: Decomposition | None
 
-    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
-        """Draw the three means over all pairs."""
+    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> _Drawn:
+        """Draw the three means."""
         n, m = len(counts_p), len(counts_s)
         s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
         noise = rng.normal(size=(3, counts_p.shape[1]))
-        return (
+        return _Drawn(
             None if self.between is None else self.between.draw_between(s, p, m, n, noise[0]),
-            None if self.within_p is None else self.within_p.draw_within(p, n, noise[1]),
-            None if self.within_s is None else self.within_s.draw_within(s, m, noise[2]),
+            _own(self.within_p, p, n, noise[1]),
+            _own(self.within_s, s, m, noise[2]),
         )
 
     def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
@@ -145,6 +162,11 @@ class _Parts:
         noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
         rest = np.square(derivatives) @ np.square(noise)
         return float(np.sqrt(rest / (rest + exact)).max())
+
+
+def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array | None:
+    """Draw the mean distance of a set's different images."""
+    return None if part is None else over_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from howfar.cores import numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
-from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
+from howfar.pipeline.bootstrap import Counts, DistanceDraws, Resamples, RowSums, above_rounding
 from howfar.pipeline.memory_plan import relabellings_at_once
 from howfar.pipeline.rival_significance import FEWEST, MOST_DRAWS, MOST_RELABELLINGS, rival_intervals, rival_null
 from howfar.projection import Projection
@@ -29,8 +29,6 @@ OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
 OWN_FIELD = ("o_dist", "energy")
 _BESIDE = 1 << 24
 """Counts up to which they may lie in memory while all else is measured."""
-Counts = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""How often draws take each image of S, (m, draws), and each of P, (n, draws)."""
 NAMED = 5
 """Nearest images of P that are named for an image of S, at most."""
 
@@ -87,19 +85,18 @@ def measure(
     all else. `primary_draws` are (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries;
     else drawn from `seed`. Raises `InputError` where `neighbours` is below 1.
     """
-    with _drawn_beside(pair, bootstrap, seed, primary_draws) as rival_draws:
-        return _measured(pair, neighbours, bootstrap, seed, rivals, primary_draws, rival_draws)
+    with _drawn_beside(pair, bootstrap, seed, primary_draws) as resampled:
+        return _measured(pair, neighbours, rivals, resampled)
 
 
-def _measured(
-    pair: Projection,
-    neighbours: int,
-    bootstrap: int,
-    seed: Sequence[int],
-    rivals: bool,
-    primary_draws: NDArray[np.uint8] | None,
-    rival_draws: Callable[[], Counts] | None,
-) -> PairMeasures:
+class _Resampled(NamedTuple):
+    """Wait for resamples: those of distances, and the counts of S and of P for the rivals; None where there are none."""
+
+    distances: Callable[[], Resamples] | None = None
+    rivals: Callable[[], tuple[Counts, Counts]] | None = None
+
+
+def _measured(pair: Projection, neighbours: int, rivals: bool, drawn: _Resampled) -> PairMeasures:
     p, s = pair.primary, pair.secondary
     near = nearest_images(s, p, k=min(neighbours, len(p)))
     nearest = near.distances.mean(axis=1)
@@ -110,8 +107,7 @@ def _measured(
     sums = RowSums.of(p, s)
     i_dist = sums.between / len(p)
     own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
-    rng = np.random.default_rng(list(seed))
-    resampled = DistanceDraws.of(p, s, sums, bootstrap, rng, primary_draws) if bootstrap else None
+    resampled = None if drawn.distances is None else DistanceDraws.of(p, s, sums, drawn.distances())
     return PairMeasures(
         i_dist=i_dist,
         knn=nearest,
@@ -127,7 +123,7 @@ def _measured(
         energy_ci=None if resampled is None else resampled.energy_ci(),
         nearest=near.rows[:, :NAMED],
         nearest_distances=near.distances[:, :NAMED],
-        rivals_ci={} if rival_draws is None else _rival_intervals(pair, others, means, *rival_draws()),
+        rivals_ci={} if drawn.rivals is None else _rival_intervals(pair, others, means, *drawn.rivals()),
     )
 
 
@@ -180,32 +176,37 @@ def _labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Ite
 @contextmanager
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
-) -> Iterator[Callable[[], Counts] | None]:
-    """Draw the rivals' resamples of S and of P on a core that waits while all else is measured; None for none."""
+) -> Iterator[_Resampled]:
+    """Draw images of S and of P anew on a core that waits while all else is measured."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
-    if not bootstrap or m < FEWEST:
-        yield None
+    if not bootstrap:
+        yield _Resampled()
         return
 
-    def draw() -> Counts:
+    def of_distances() -> Resamples:
+        return Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), primary_draws)
+
+    def of_rivals() -> tuple[Counts, Counts]:
         rng = np.random.default_rng([*seed, 1])
         of_s = resample_counts(m, draws, rng)
         return of_s, resample_counts(n, draws, rng) if primary_draws is None else primary_draws[:, :draws]
 
-    if numeric_threads() == 1 or m * draws > _BESIDE:
-        yield draw
+    if numeric_threads() == 1 or m * bootstrap > _BESIDE:
+        yield _Resampled(of_distances, of_rivals if m >= FEWEST else None)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
-        yield beside.submit(draw).result
+        first = beside.submit(of_distances)
+        yield _Resampled(first.result, beside.submit(of_rivals).result if m >= FEWEST else None)
 
 
 def _rival_intervals(
-    pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: NDArray[np.uint8], of_p: NDArray[np.uint8]
+    pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, tuple[float, float]]:
     """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
     s, p = pair.secondary, pair.primary
     of_images = {name: values for name, values in others.items() if np.ndim(values) == 1}
-    found = {name: interval(np.asarray(values, np.float64) @ of_s / len(s)) for name, values in of_images.items()}
+    weights = of_s.astype(np.float64)
+    found = {name: interval(np.asarray(values, np.float64) @ weights / len(s)) for name, values in of_images.items()}
     return found | rival_intervals(s, p, means, of_s, of_p)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.pipeline.bootstrap import DistanceDraws, RowSums, above_rounding
+from howfar.pipeline.bootstrap import DistanceDraws, Resamples, RowSums, above_rounding
 from howfar.projection import Projection
 from howfar.significance import interval
 
@@ -64,7 +64,8 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     o_dist = float(sums.between.sum() / (n * m))
     self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
     energy = sums.energy()
-    draws = DistanceDraws.of(p, s, sums, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
+    draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
     varies = above_rounding(o_dist, _largest(p, s))
     return Between(
         o_dist_mean=o_dist,

@@ -137,8 +137,19 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
         equal = np.square(w, dtype=np.uint16).sum(axis=0, dtype=np.float64) / len(w) ** 2
     else:
         equal = np.einsum("ik,ik->k", w, w, dtype=np.float64)
+    return over_different(forms, equal)
+
+
+def over_different(form: Float64Array, equal: Float64Array) -> Float64Array:
+    """Do what `unbiased_mean` does, from each draw's Σ w², (draws,).
+
+    Examples
+    --------
+    >>> over_different(np.array([0.25]), np.array([0.5]))
+    array([0.5])
+    """
     pairs = 1.0 - equal
-    means: Float64Array = np.divide(forms, pairs, out=np.full(len(forms), np.nan), where=pairs > _SINGLE)
+    means: Float64Array = np.divide(form, pairs, out=np.full(len(form), np.nan), where=pairs > _SINGLE)
     return means
 
 
