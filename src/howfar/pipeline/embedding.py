@@ -36,6 +36,8 @@ BATCH_SIZE = 16
 """Where no backbone says otherwise."""
 ON_GPUS = 64
 """On a cluster's GPUs, which nobody here can measure; what does not fit there is halved."""
+IN_A_TASK = 4
+"""Batches in a task of another process, which costs some milliseconds to hand over."""
 ELSEWHERE = "in another process's hands"
 PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""
@@ -109,10 +111,10 @@ def embed_all(
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
     _see_shared(stores, executor)
     check_reach(datasets, executor)
-    task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None)
+    task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
-        outcomes = _outcomes(executor, task, datasets, size, progress)
+        outcomes = _outcomes(executor, task, datasets, size * (IN_A_TASK if executor.processes else 1), progress)
     notes = [(*features.faults(), *_unstored(backbone)) for features, backbone in zip(task.stores, backbones, strict=True)]
     for features in task.stores:
         features.refresh()

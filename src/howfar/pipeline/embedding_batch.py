@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,8 @@ class EmbedBatch:
     stores: tuple[FeatureStore, ...]
     device: str | None = None
     """Device that backbones move to when the task is unpickled: the GPU of another machine's worker."""
+    at_a_time: int | None = None
+    """Images that are held and embedded at a time; None for all of a batch."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Look at the stores anew, which a worker may know from an earlier run, and move the backbones that can be moved."""
@@ -75,7 +77,12 @@ class EmbedBatch:
 
     def __call__(self, batch: Batch) -> list[Outcome]:
         """Embed the batch, and return the outcome of each image, in order."""
-        outcomes, files = self._read(batch.items)
+        step = self.at_a_time or max(1, len(batch.items))
+        starts = range(0, len(batch.items), step)
+        return [outcome for start in starts for outcome in self._outcomes(batch.items[start : start + step])]
+
+    def _outcomes(self, items: Sequence[Item]) -> list[Outcome]:
+        outcomes, files = self._read(items)
         faults = self._embed(files) if files else {}
         left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
         # Two of the stores may be one folder: what one of them was given the other sees only when it is looked at anew.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import pickle
@@ -196,6 +197,8 @@ def _join(ray: Any, address: str | None) -> None:
     except Exception as error:
         raise RunnerError(f"{cluster} cannot be joined ({one_line(error, 200)}): see that it runs, by ray status") from error
     _print_to_stderr(ray)
+    # Before Ray's own farewell, which waits half a second for messages of workers that nobody reads.
+    atexit.register(ray.shutdown)
 
 
 def _check_address(address: str) -> None:
