@@ -50,7 +50,10 @@ WAYS = {
     7: ("retrain", "retrain+norm", "finetune", "finetune+norm", "norm-tune", "norm-tune+norm", "scale", "scale+norm"),
     14: ("retrain", "finetune", "finetune+norm"),
 }
-TILED = (NO_LABEL, "norm")
+TILED = {0: (NO_LABEL, "norm"), 7: ("finetune",), 14: ("finetune",)}
+"""Ways whose models predict the site whole and by tiles at P's scale."""
+BY_TILES = ("norm", "selftrain")
+"""Ways that look at the site's images, which adapt otherwise where these are tiles."""
 SCORED, OTHERS = 60, 15
 WITHOUT_SITE = (FURTHER, "scale")
 Made: TypeAlias = dict[tuple[str, int, bool], tuple[howfar.Checkpoint, float]]
@@ -192,7 +195,7 @@ def measure(subject: Subject, draw: int, table: Table, arguments: Any) -> None:
         for way in WAYS[labels]:
             if (arguments.ways and way not in arguments.ways) or (labels == 0 and draw != 0):
                 continue  # without labels there is nothing to draw
-            for tiled in (False, True) if labels == 0 and way in TILED else (False,):
+            for tiled in (False, True) if way in TILED.get(labels, ()) else (False,):
                 about = {
                     "ground": subject.ground,
                     "model": subject.model,
@@ -215,7 +218,7 @@ def made_by(subject: Subject, way: str, picks: tuple[Example, ...], tiled: bool,
     """Adapt by a way; what its first part gave is gone on from, where that was made already, with the seconds of both."""
     if way == NO_LABEL:
         return subject.checkpoint, 0.0
-    key = (way, len(picks), tiled)
+    key = (way, len(picks), tiled and any(part in BY_TILES for part in way.split("+")))
     if key not in made:
         first, _, last = way.rpartition("+")
         before, already = made_by(subject, first, picks, tiled, made) if first else (subject.checkpoint, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,10 @@ from howfar.studies.adaptation.gains import interval
 
 CELL = ["model", "seed", "site", "draw"]
 CONDITION = ["way", "labels", "tiled"]
+TRAINED_ON = ["model", "seed", "site"]
 DRAWS = 2_000
+ALLOWED = 0.01
+"""How far P's held-out ODS may fall beyond what it differs by between trainings."""
 THRESHOLDS = {"f": "its own", "f_share": "P's share", "f_otsu": "Otsu's"}
 RETRAIN_7, RETRAIN_14, FINETUNE_14 = ("retrain", 7, False), ("retrain", 14, False), ("finetune", 14, False)
 
@@ -26,6 +29,7 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
         found[name] = {
             "trainings": sorted({f"{model}-{seed}" for model, seed in zip(part["model"], part["seed"], strict=True)}),
             "sites": sorted(part["site"].unique()),
+            "spread of M's held-out ODS": spread_of_model(part),
             "ways": ways(part),
             "by site": by_site(part),
             "without labels against retrain by seven": ratios(part),
@@ -66,6 +70,8 @@ def ways(rows: pd.DataFrame) -> list[dict[str, Any]]:
             row[f"gain of mean F at {name} threshold"] = gain(base[base["of"] == "site"], site, "f", column)
         row["gain of ODS"] = ods_gain(base, site)
         row["P's held-out ODS"] = harm(base, part, "P", "ods")
+        row["forgets"] = forgets(base, part)
+        row["spread between draws"] = spread_of_draws(site)
         row["other sets' mean F"] = harm(base, part, "other", "f")
         table.append(row)
     return table
@@ -100,20 +106,45 @@ def gain(base: pd.DataFrame, part: pd.DataFrame, was: str, column: str) -> dict[
 
 def ods_gain(base: pd.DataFrame, site: pd.DataFrame) -> dict[str, float] | None:
     """Compute the mean gain of a site's ODS over sites and trainings, and the worst."""
-    keys = ["model", "seed", "site"]
-    one = site.groupby([*keys, "draw"])["ods"].first()
-    was = base[base["of"] == "site"].groupby(keys)["ods"].first()
+    one = site.groupby(CELL)["ods"].first()
+    was = base[base["of"] == "site"].groupby(TRAINED_ON)["ods"].first()
     change = (one - was).dropna()
     return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
 
 
 def harm(base: pd.DataFrame, part: pd.DataFrame, of: str, column: str) -> dict[str, float] | None:
     """Say how far P's held-out score, or that of the other sets, changes by adapting to a site: mean and worst."""
-    keys = ["model", "seed", "site"]
-    one = part[part["of"] == of].groupby([*keys, "draw", "dataset"])[column].mean()
-    was = base[base["of"] == of].groupby([*keys, "dataset"])[column].mean()
-    change = (one - was).dropna()
+    change = changes(base, part, of, column)
     return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
+
+
+def changes(base: pd.DataFrame, part: pd.DataFrame, of: str, column: str) -> pd.Series:
+    """Subtract M's score of P, or of another set, from that of each adapted model."""
+    one = part[part["of"] == of].groupby([*CELL, "dataset"])[column].mean()
+    was = base[base["of"] == of].groupby([*TRAINED_ON, "dataset"])[column].mean()
+    return (one - was).dropna()
+
+
+def forgets(base: pd.DataFrame, part: pd.DataFrame) -> bool | None:
+    """Tell whether P's held-out ODS falls in any cell by more than `ALLOWED` beyond what M's differs by between trainings."""
+    spread = spread_of_model(base)
+    falls = (-changes(base, part, "P", "ods")).groupby("model").max()
+    known = [fall > spread[model] + ALLOWED for model, fall in falls.items() if spread and model in spread]
+    return any(known) if known else None
+
+
+def spread_of_model(rows: pd.DataFrame) -> dict[str, float] | None:
+    """Find by architecture the standard deviation between trainings of M's ODS on P's held-out images, which differ too."""
+    base = of_model(rows)
+    each = base[base["of"] == "P"].groupby(["model", "seed"])["ods"].first()
+    spread = each.groupby("model").std().dropna()
+    return {str(model): round(float(value), 4) for model, value in spread.items()} or None
+
+
+def spread_of_draws(site: pd.DataFrame) -> float | None:
+    """Find the standard deviation of a cell's mean F between draws of the labelled images, over cells of several draws."""
+    variances = site.groupby(CELL)["f"].mean().groupby(TRAINED_ON).var().dropna()
+    return round(float(np.sqrt(variances.mean())), 4) if len(variances) else None
 
 
 def by_site(rows: pd.DataFrame) -> dict[str, Any]:
@@ -151,30 +182,29 @@ def ratios(rows: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def common(one: pd.DataFrame, other: pd.DataFrame) -> pd.MultiIndex:
+def common(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str] = TRAINED_ON) -> pd.MultiIndex:
     """List the trainings and sites that both have."""
-    keys = ["model", "seed", "site"]
-    first, second = (pd.MultiIndex.from_frame(part[keys].drop_duplicates()) for part in (one, other))
+    first, second = (pd.MultiIndex.from_frame(part[list(keys)].drop_duplicates()) for part in (one, other))
     return first.intersection(second)
 
 
 def within(rows: pd.DataFrame, cells: pd.MultiIndex) -> pd.DataFrame:
     """Keep the rows of some trainings and sites."""
-    return rows[pd.MultiIndex.from_frame(rows[["model", "seed", "site"]]).isin(cells)]
+    return rows[pd.MultiIndex.from_frame(rows[list(cells.names)]).isin(cells)]
 
 
 def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
     """Choose for every site the way with seven labels that is best on the other sites, and set it against fourteen labels.
 
-    Ways are compared over the cells that all of them have.
+    Ways are compared over the cells, and draws of the labelled images, that all of them have.
     """
     seven = rows[(rows["labels"] == 7) & (rows["of"] == "site") & ~rows["tiled"]]
     candidates = [part for _, part in seven.groupby("way")]
     if not candidates:
         return {}
-    cells = candidates[0].pipe(lambda part: common(part, part))
+    cells = candidates[0].pipe(lambda part: common(part, part, CELL))
     for part in candidates[1:]:
-        cells = cells.intersection(common(part, part))
+        cells = cells.intersection(common(part, part, CELL))
     shared = within(seven, cells)
     means = shared.groupby(["way", "site", "model", "seed", "draw"])["f"].mean().groupby(["way", "site"]).mean().unstack()
     if means.shape[1] < 2:

@@ -67,7 +67,7 @@ def page(record: Mapping[str, Any]) -> str:
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        models=models, title=title, columns=columns, made=made, vessels=any("vessels" in name for name in models)
+        models=models, title=title, names=TITLES, columns=columns, made=made, vessels=any("vessels" in name for name in models)
     )
 
 
