@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from howfar.distances import compiled_nearest, pairwise
+from howfar.distances import compiled_euclidean, pairwise
 from howfar.distances.compiled_nearest import EXTRA, MOST_NEIGHBOURS, nearest_distances
 from howfar.distances.knn import knn, leave_one_out_knn
 from howfar.distances.numba_kernels import TILE
@@ -76,12 +76,21 @@ def test_any_number_of_neighbours(n: int, k: int) -> None:
     np.testing.assert_allclose(knn(s, p, k), by_sklearn(s, p, k).mean(axis=1), rtol=1e-9)
 
 
-def test_blocks_of_candidates_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_share_the_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    s, p = rng.normal(size=(300, 5)), rng.normal(size=(200, 5))
+    s, p = rng.normal(size=(301, 5)), rng.normal(size=(200, 5))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     wanted = knn(s, p)
-    monkeypatch.setattr(compiled_nearest, "_VALUES", 1)
+    monkeypatch.setattr(compiled_euclidean, "numeric_threads", lambda: 3)
     np.testing.assert_array_equal(knn(s, p), wanted)
+
+
+def test_what_overflows_is_infinitely_far() -> None:
+    p = np.zeros((20, 2))
+    p[10:] = 1e200
+    found, _, doubtful = nearest_distances(np.array([[-1e200, 0.0]]), p, 2)
+    assert np.isinf(found).all()
+    assert doubtful.tolist() == [0]
 
 
 def test_single_precision_is_measured_in_double() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, FloatArray
+from howfar.compiled import compiled as compiled_with
 from howfar.distances.compiled_euclidean import Kernel
 from howfar.distances.numba_kernels import TILE, Single, compiled, squared_distances
 from howfar.distances.vector_block import ROWS
@@ -17,7 +20,6 @@ MOST_NEIGHBOURS = 32
 MOST_COLUMNS = 4096
 """Components up to which float32 tells neighbours apart."""
 _HALF_UNIT = 2.0**-24
-_VALUES = 1 << 22
 _GLANCE = 128
 
 
@@ -31,17 +33,15 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
     kernel = Kernel(s, p)
     positions = np.empty((len(s), count + EXTRA), np.int64)
     squared = np.empty(positions.shape, np.float32)
-    kernel.share(lambda start, stop: _nearest(kernel.a, kernel.b, start, stop, len(p), positions, squared), len(s))
-    distances = np.empty((len(s), count))
-    step = max(1, _VALUES // (positions.shape[1] * s.shape[1]))
-    for start in range(0, len(s), step):
-        rows = slice(start, start + step)
-        # All candidates: float32 may have exchanged neighbours.
-        difference = s[rows, None, :].astype(np.float64, copy=False) - p[positions[rows]]
-        each = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
-        order = np.lexsort((positions[rows], each), axis=1)
-        distances[rows] = np.take_along_axis(each, order, axis=1)[:, :count]
-        positions[rows] = np.take_along_axis(positions[rows], order, axis=1)
+    distances = np.empty(positions.shape)
+    of_s, of_p = np.ascontiguousarray(s), np.ascontiguousarray(p)
+
+    def find(start: int, stop: int) -> None:
+        _nearest(kernel.a, kernel.b, start, stop, len(p), positions, squared)
+        _in_double(of_s, of_p, start, stop, positions, distances)
+
+    kernel.share(find, len(s))
+    distances = np.ascontiguousarray(distances[:, :count])
     last, farthest = distances[:, -1] / kernel.unit, np.sqrt(squared.max(axis=1).astype(np.float64))
     # Of the coordinates about the centre, of their difference, and of the sum of squares.
     blur = _HALF_UNIT * (kernel.reach + (s.shape[1] + 4) * farthest)
@@ -59,6 +59,28 @@ def _insert(some: Single, at: int, to: Single, of: NDArray[np.int64]) -> None:
                 to[spot], of[spot] = to[spot - 1], of[spot - 1]
                 spot -= 1
             to[spot], of[spot] = some[x], at + x
+
+
+def _in_double(
+    s: NDArray[Any], p: NDArray[Any], start: int, stop: int, positions: NDArray[np.int64], distances: Float64Array
+) -> None:
+    """Compute the candidates' distances in float64, and sort them: float32 may have exchanged neighbours."""
+    for row in range(start, stop):
+        to, of = distances[row], positions[row]
+        for x in range(len(of)):
+            at, total = of[x], 0.0
+            for k in range(s.shape[1]):
+                difference = np.float64(s[row, k]) - np.float64(p[at, k])
+                total += difference * difference
+            distance, spot = np.sqrt(total), x
+            while spot > 0 and (to[spot - 1] > distance or (to[spot - 1] == distance and of[spot - 1] > at)):
+                to[spot], of[spot] = to[spot - 1], of[spot - 1]
+                spot -= 1
+            to[spot], of[spot] = distance, at
+
+
+# Of what overflows distances are infinite, so that not all that `compiled` assumes holds.
+_in_double = compiled_with(_in_double, fastmath={"contract", "reassoc"})
 
 
 @compiled

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -148,7 +149,9 @@ def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
-    repeated = _repeated(content for each in features for content in each.contents)
+    repeated = _repeated([each.contents for each in features])
+    if not repeated:
+        return
     # Of each content that stands more than once, the first row of every dataset that has it so far.
     first: dict[str, dict[int, int]] = {content: {} for content in repeated}
     for dataset, each in enumerate(features):
@@ -161,10 +164,12 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
                     yield _Pair(dataset, row, other, match, "content", 1.0, False)
 
 
-def _repeated(contents: Iterable[str]) -> set[str]:
-    """Find what stands more than once, in one pass."""
+def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
+    """Find what stands more than once; mostly nothing does, which counting alone tells."""
+    if len(set[str]().union(*contents)) == sum(map(len, contents)):
+        return set()
     seen, again = set[str](), set[str]()
-    for content in contents:
+    for content in chain.from_iterable(contents):
         (again if content in seen else seen).add(content)
     return again
 

@@ -209,7 +209,7 @@ def compared(
         _summary(s, len(primary), pair, p_value, total, of_rivals)
         for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
-    leaks = tuple(leak for s in secondaries for leak in _leaks(primary, s))
+    leaks = tuple(_leaks(primary, secondaries))
     of_primary = Columns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
         of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
@@ -359,8 +359,11 @@ def baseline(name: str, features: Sequence[Features], settings: Settings, execut
     return Baseline(tuple(rows), images)
 
 
-def _leaks(primary: Features, s: Features) -> Iterator[Leak]:
+def _leaks(primary: Features, secondaries: Sequence[Features]) -> Iterator[Leak]:
     by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
-    for content, image in zip(s.contents, s.images, strict=True):
-        if content in by_content:
-            yield Leak(s.name, image, by_content[content], content)
+    for s in secondaries:
+        if by_content.keys().isdisjoint(s.contents):
+            continue
+        for content, image in zip(s.contents, s.images, strict=True):
+            if content in by_content:
+                yield Leak(s.name, image, by_content[content], content)
