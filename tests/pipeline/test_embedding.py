@@ -27,6 +27,18 @@ class OnGpu(RecordingBackbone):
         return super().embed(batch)
 
 
+class Lengths(RecordingBackbone):
+    """One that notes how many images it is given at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.lengths: list[int] = []
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        self.lengths.append(len(batch))
+        return super().embed(batch)
+
+
 @pytest.fixture
 def roads(tmp_path: Path) -> Path:
     (tmp_path / "diary").mkdir()
@@ -68,3 +80,15 @@ def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path: Path
     outcomes = EmbedBatch((backbone, backbone), stores)(Batch(0, tuple(parse(str(tmp_path / "roads")).items)))
     assert [outcome.elsewhere for outcome in outcomes] == [False] * 6
     assert len(stores[0]) == 6
+
+
+@pytest.mark.parametrize(("at_a_time", "expected"), [(3, [3, 3, 2]), (None, [8])])
+def test_a_long_task_holds_some_images_at_a_time(
+    at_a_time: int | None, expected: list[int], roads: Path, tmp_path: Path
+) -> None:
+    backbone, items = Lengths(tmp_path / "diary"), tuple(howfar.Dataset.from_folder(roads).items)
+    stores = (Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)),)
+    outcomes = EmbedBatch((backbone,), stores, None, at_a_time)(Batch(0, items))
+    assert backbone.lengths == expected
+    assert [outcome.item for outcome in outcomes] == list(items)
+    assert all(stores[0].contains(outcome.content) for outcome in outcomes)

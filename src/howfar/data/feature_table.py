@@ -140,10 +140,10 @@ def check_target(out: Path, kind: str) -> None:
 
     Raises `MissingExtraError` where the library of the format is not installed.
     """
-    if kind == "lance":
-        check_lance()
     if out.suffix.lower() != f".{kind}":
         raise InputError.of("out", f"must end in .{kind}", str(out), "then howfar reads it as what it is")
+    if kind == "lance":
+        check_lance()
     if not os.path.lexists(out):
         return
     try:

@@ -101,6 +101,9 @@ def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"performance: nothing at {tmp_path}/none.csv: run howfar evaluate -o FILE, or pass a CSV or Parquet table"
     )
+    (tmp_path / "near.csv").touch()
+    with pytest.raises(MissingPathError, match=r"pass .*/near.csv alone, which says itself which dataset it is of$"):
+        read_performances(f"near={tmp_path}/near.csv")
     assert line(tmp_path) == f"performance must be a file, got '{tmp_path}': name each file in the folder"
     assert line(3) == "performance must be an Evaluation, a file or a table, got 'int'"
     assert line([None]) == "performance must be an Evaluation, a file or a table, got 'NoneType'"

@@ -204,10 +204,18 @@ def _read(argument: Any) -> list[Evaluation]:
     if path.is_dir():
         raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
     if not path.is_file():
-        raise MissingPathError(f"performance: nothing at {path}: run howfar evaluate -o FILE, or pass a CSV or Parquet table")
+        raise MissingPathError(f"performance: nothing at {path}: {_remedy(path)}")
     if path.suffix.lower() == ".csv":
         return evaluations_of(_csv(path), str(path))
     return [Evaluation.load(path)] if _is_evaluation(path) else evaluations_of(_parquet(path), str(path))
+
+
+def _remedy(path: Path) -> str:
+    """Say what to pass in place of a file that is not there; datasets, but not performances, are named as NAME=FILE."""
+    named = str(path).partition("=")[2]
+    if named and Path(named).is_file():
+        return f"pass {named} alone, which says itself which dataset it is of"
+    return "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
 
 
 def _csv(path: Path) -> pd.DataFrame:
