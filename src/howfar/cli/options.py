@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., None])
 Written = Mapping[str, Any]
 DATASET = (
-    "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, a Hugging Face "
-    "dataset (a saved folder, or hf://owner/name), the URL of any, embeddings (.npy, .parquet, .lance); NAME=PATH names it."
+    "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, "
+    "a Hugging Face dataset (a saved folder, or hf://owner/name), the URL of any, embeddings (.npy, .parquet, .lance); "
+    "NAME=PATH names it."
 )
 BESIDE = 48
 """Characters up to which the words that an option may be stand beside its name."""
