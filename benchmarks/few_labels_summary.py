@@ -84,12 +84,12 @@ def of_model(rows: pd.DataFrame) -> pd.DataFrame:
 
 def over_cells(rows: pd.DataFrame, column: str) -> float:
     """Average over images, then draws, then sites and trainings, which count alike."""
-    return float(rows.groupby(CELL)[column].mean().groupby(["model", "seed", "site"]).mean().mean())
+    return float(rows.groupby(CELL)[column].mean().groupby(TRAINED_ON).mean().mean())
 
 
 def differences(base: pd.DataFrame, part: pd.DataFrame, was: str, column: str) -> pd.DataFrame:
     """Subtract image by image, after averaging over draws, which pick other images for the same training."""
-    keys = ["model", "seed", "site", "image", "photograph"]
+    keys = [*TRAINED_ON, "image", "photograph"]
     first, second = base.groupby(keys)[was].mean(), part.groupby(keys)[column].mean()
     both = (second - first).dropna().rename("difference").reset_index()
     return both.assign(seed=both["model"] + "-" + both["seed"].astype(str), dataset=both["site"])
@@ -108,14 +108,20 @@ def ods_gain(base: pd.DataFrame, site: pd.DataFrame) -> dict[str, float] | None:
     """Compute the mean gain of a site's ODS over sites and trainings, and the worst."""
     one = site.groupby(CELL)["ods"].first()
     was = base[base["of"] == "site"].groupby(TRAINED_ON)["ods"].first()
-    change = (one - was).dropna()
-    return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
+    return mean_and_worst((one - was).dropna())
 
 
 def harm(base: pd.DataFrame, part: pd.DataFrame, of: str, column: str) -> dict[str, float] | None:
     """Say how far P's held-out score, or that of the other sets, changes by adapting to a site: mean and worst."""
-    change = changes(base, part, of, column)
-    return None if change.empty else {"mean": round(float(change.mean()), 4), "worst": round(float(change.min()), 4)}
+    return mean_and_worst(changes(base, part, of, column))
+
+
+def mean_and_worst(change: pd.Series) -> dict[str, float] | None:
+    """Average changes over draws first, as sites and trainings count alike, and name the worst of all cells."""
+    if change.empty:
+        return None
+    means = change.groupby([name for name in change.index.names if name != "draw"]).mean()
+    return {"mean": round(float(means.mean()), 4), "worst": round(float(change.min()), 4)}
 
 
 def changes(base: pd.DataFrame, part: pd.DataFrame, of: str, column: str) -> pd.Series:
@@ -141,10 +147,21 @@ def spread_of_model(rows: pd.DataFrame) -> dict[str, float] | None:
     return {str(model): round(float(value), 4) for model, value in spread.items()} or None
 
 
-def spread_of_draws(site: pd.DataFrame) -> float | None:
-    """Find the standard deviation of a cell's mean F between draws of the labelled images, over cells of several draws."""
-    variances = site.groupby(CELL)["f"].mean().groupby(TRAINED_ON).var().dropna()
-    return round(float(np.sqrt(variances.mean())), 4) if len(variances) else None
+def spread_of_draws(site: pd.DataFrame) -> dict[str, float] | None:
+    """Find the standard deviation between draws of the labelled images of a training's mean F on a site.
+
+    It is pooled over trainings and sites with several draws, each by its draws less one.
+    """
+    means = site.groupby(CELL)["f"].mean()
+    several = means[means.groupby(TRAINED_ON).transform("size") > 1]
+    if several.empty:
+        return None
+    off = several - several.groupby(TRAINED_ON).transform("mean")
+    places = several.groupby(TRAINED_ON).ngroups
+    freedom = len(several) - places
+    deviation = round(float(np.sqrt(np.square(off).sum() / freedom)), 4)
+    trainings = several.groupby(["model", "seed"]).ngroups
+    return {"deviation": deviation, "degrees of freedom": freedom, "sites of trainings": places, "trainings": trainings}
 
 
 def by_site(rows: pd.DataFrame) -> dict[str, Any]:
@@ -183,13 +200,13 @@ def ratios(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def common(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str] = TRAINED_ON) -> pd.MultiIndex:
-    """List the trainings and sites that both have."""
+    """List the trainings and sites, or whatever `keys` tell apart, that both have."""
     first, second = (pd.MultiIndex.from_frame(part[list(keys)].drop_duplicates()) for part in (one, other))
     return first.intersection(second)
 
 
 def within(rows: pd.DataFrame, cells: pd.MultiIndex) -> pd.DataFrame:
-    """Keep the rows of some trainings and sites."""
+    """Keep the rows of some trainings and sites, or of what else the index `cells` names."""
     return rows[pd.MultiIndex.from_frame(rows[list(cells.names)]).isin(cells)]
 
 
@@ -202,7 +219,7 @@ def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
     candidates = [part for _, part in seven.groupby("way")]
     if not candidates:
         return {}
-    cells = candidates[0].pipe(lambda part: common(part, part, CELL))
+    cells = common(candidates[0], candidates[0], CELL)
     for part in candidates[1:]:
         cells = cells.intersection(common(part, part, CELL))
     shared = within(seven, cells)
@@ -215,7 +232,7 @@ def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
     found["ODS"] = round(over_cells(picked, "ods"), 4)
     for key in (RETRAIN_14, FINETUNE_14, RETRAIN_7):
         rival = condition(rows, key)
-        both = common(picked, rival)
+        both = common(picked, rival, CELL)
         if len(both):
             found[f"over {label_of(*key)}"] = {
                 "cells": len(both),

@@ -30,6 +30,8 @@ def main() -> None:
     options.add_argument("--backbone", default="efficientnet_lite0")
     options.add_argument("--repeats", type=int, default=3)
     arguments = options.parse_args()
+    if not 0 < arguments.fewer < arguments.images:
+        options.error(f"--fewer must be at least 1 and below --images ({arguments.images}), got {arguments.fewer}")
     seconds: dict[str, list[float]] = {runner: [] for runner in RUNNERS}
     of_fewer: dict[str, list[float]] = {runner: [] for runner in RUNNERS}
     with tempfile.TemporaryDirectory() as scratch:

@@ -7,6 +7,7 @@ where it installs. On a busy machine the processor's seconds are those to read.
 from __future__ import annotations
 
 import compileall
+import json
 import os
 import resource
 import subprocess
@@ -24,6 +25,38 @@ from howfar.demo import write_dataset
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 NETWORKS = ("torch", "timm", "torchvision", "onnxruntime")
+PARTS = """
+import json, sys, time
+from functools import wraps
+from importlib import import_module
+spent = {}
+def counted(module, name, part):
+    function = getattr(module, name)
+    @wraps(function)
+    def call(*given, **named):
+        begun = time.process_time()
+        try:
+            return function(*given, **named)
+        finally:
+            spent[part] = spent.get(part, 0.0) + time.process_time() - begun
+    setattr(module, name, call)
+begun = time.process_time()
+import timm, timm.data
+spent["importing torch and timm"] = time.process_time() - begun
+counted(import_module("howfar.demo"), "write_demo", "drawing pictures")
+counted(import_module("howfar.studies.distance"), "compare", "embedding, and distances")
+counted(import_module("howfar.cli.demo"), "_evaluate", "fitting a detector, predicting and scoring")
+relate = import_module("howfar.studies.performance.relate")
+counted(relate, "relate", "relating performance to distance")
+counted(relate, "draw", "figures and the report")
+counted(import_module("howfar.cli.demo"), "_profile", "the profile")
+try:
+    import_module("howfar.cli.main").run(["demo", "--out", sys.argv[1]])
+finally:
+    spent["relating performance to distance"] -= spent["figures and the report"]
+    spent["all else, imports for the most part"] = time.process_time() - sum(spent.values())
+    print(json.dumps(spent))
+"""
 
 
 def main() -> None:
@@ -43,8 +76,11 @@ def main() -> None:
         results = {name: timed(lambda c=command: c, environment, arguments.repeats) for name, command in commands.items()}
         if arguments.demos:
             results["demo, nothing stored"] = timed(demos(folder), environment, arguments.demos, unmeasured=0)
-        seconds = {"processor seconds, seconds to the first word": results}
-        leave("warm", {"datasets": len(datasets), **seconds, "networks loaded": loaded(datasets, environment)}, arguments.json)
+        found = {"datasets": len(datasets), "processor seconds, seconds to the first word": results}
+        found["networks loaded"] = loaded(datasets, environment)
+        if arguments.demos:
+            found["processor seconds of the demo's parts"] = parts_of_demo(folder, environment)
+        leave("warm", found, arguments.json)
 
 
 def made(folder: Path, images: int, size: int) -> list[str]:
@@ -73,6 +109,14 @@ def demos(folder: Path) -> Callable[[], list[str]]:
     """Return what gives the command of a demo in a folder of its own at each call."""
     numbers = iter(range(1000))
     return lambda: [HOWFAR, "demo", "--out", str(folder / f"demo{next(numbers)}")]
+
+
+def parts_of_demo(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
+    """Run the demo once more, and tell what its parts take of the processor."""
+    command = [sys.executable, "-c", PARTS, str(folder / "parts")]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    parts: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return parts
 
 
 def timed(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from howfar.data import load_embeddings
+from howfar.data import content_hash, embeddings, load_embeddings
 from howfar.data.embeddings import from_array
 from howfar.data.mapped_rows import MappedRows
 from howfar.errors import InputError, MissingPathError
@@ -82,6 +83,20 @@ def test_blocks_do_not_change_the_result(rows: np.ndarray, monkeypatch: pytest.M
     monkeypatch.setattr("howfar.data.embeddings._BLOCK_BYTES", 1)
     small = from_array(rows, "d")
     assert (whole.images, whole.contents) == (small.images, small.contents)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_threads_that_share_the_rows_do_not_change_the_result(
+    order: Literal["C", "F"], rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows[5, 1] = np.nan
+    alone = from_array(rows, "d")
+    monkeypatch.setattr(embeddings, "_TASK_BYTES", 2 * rows[0].nbytes)
+    monkeypatch.setattr(embeddings, "_UNLOCKED", 1)
+    monkeypatch.setattr(embeddings, "numeric_threads", lambda: 3)
+    shared = from_array(np.asarray(rows, order=order), "d")
+    assert (shared.images, shared.contents, shared.skipped) == (alone.images, alone.contents, alone.skipped)
+    assert alone.contents == tuple(content_hash(row.tobytes()) for row in np.delete(rows, 5, axis=0))
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float32())])

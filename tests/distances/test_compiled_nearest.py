@@ -85,14 +85,6 @@ def test_threads_that_share_the_rows_change_nothing(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(knn(s, p), wanted)
 
 
-def test_what_overflows_is_infinitely_far() -> None:
-    p = np.zeros((20, 2))
-    p[10:] = 1e200
-    found, _, doubtful = nearest_distances(np.array([[-1e200, 0.0]]), p, 2)
-    assert np.isinf(found).all()
-    assert doubtful.tolist() == [0]
-
-
 def test_single_precision_is_measured_in_double() -> None:
     rng = np.random.default_rng(0)
     s, p = (rng.normal(1e3, 1.0, size=(k, 5)).astype(np.float32) for k in (50, 60))

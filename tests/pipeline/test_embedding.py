@@ -12,7 +12,9 @@ import howfar
 from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.demo import write_dataset
+from howfar.pipeline import embedding
 from howfar.pipeline.embedding_batch import Batch, EmbedBatch
+from howfar.runners import LocalRunner
 from howfar.store import Store
 from howfar.testing.recording_backbone import RecordingBackbone
 
@@ -92,3 +94,28 @@ def test_a_long_task_holds_some_images_at_a_time(
     assert backbone.lengths == expected
     assert [outcome.item for outcome in outcomes] == list(items)
     assert all(stores[0].contains(outcome.content) for outcome in outcomes)
+
+
+class InProcesses(LocalRunner):
+    """Say that tasks have processes of their own, and note how many images each task has."""
+
+    processes = True
+
+    def __init__(self) -> None:
+        super().__init__(workers=1)
+        self.lengths: list[int] = []
+
+    def run(self, function: Any, tasks: Any) -> Any:
+        self.lengths += [len(task.items) for task in tasks if isinstance(task, Batch)]
+        return super().run(function, tasks)
+
+
+@pytest.mark.parametrize(("fewest", "lengths"), [(64, [2, 2, 2, 2]), (2, [4, 4]), (1, [8])])
+def test_tasks_of_other_processes_are_longer_where_there_are_many(
+    fewest: int, lengths: list[int], roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "TASKS", fewest)
+    backbone, runner = Lengths(tmp_path / "diary"), InProcesses()
+    howfar.embed(roads, backbone, tmp_path / "store", runner=runner, batch_size=2, progress=False)
+    assert runner.lengths == lengths
+    assert backbone.lengths == [2, 2, 2, 2]

@@ -18,7 +18,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.data import Dataset, Item, content_hash, feature_table, parse
 from howfar.demo import write_dataset
-from howfar.errors import InputError, StoreError
+from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.memory import within
 from howfar.results import Features
 from howfar.store import row_selection
@@ -211,8 +211,13 @@ def test_what_fails_leaves_what_was_there(
         ("roads.parquet", "csv", r"^to must be parquet or lance, got 'csv'"),
     ],
 )
-def test_a_format_is_what_the_name_ends_in(roads: Path, tmp_path: Path, out: str, to: str | None, line: str) -> None:
-    pytest.importorskip("lance")
+def test_a_format_is_what_the_name_ends_in_whether_or_not_its_library_is_there(
+    roads: Path, tmp_path: Path, out: str, to: str | None, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise MissingExtraError("Lance datasets need pylance")
+
+    monkeypatch.setattr(feature_table, "check_lance", missing)
     with pytest.raises(InputError, match=line):
         export(roads, tmp_path / out, to=to)
 

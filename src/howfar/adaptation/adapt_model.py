@@ -42,7 +42,7 @@ def adapt_model(
         Where to save the adapted checkpoint; None: nowhere.
     way
         A registered way, or several with ``+`` between them, done one after another. By default the one that gained most with
-        seven labels (docs/few-labels.md), which needs labels.
+        seven labels of those that were tried with two architectures (docs/few-labels.md), which needs labels.
     add
         Labelled images of the site, as `howfar.train` takes them: ``SITE:LIST``, or pairs of a dataset and a list or a
         `Selection`.

@@ -27,6 +27,8 @@ from howfar.results import Features, Skipped
 
 _BLOCK_BYTES = 1 << 26
 _TASK_BYTES = 1 << 20
+_UNLOCKED = 2048
+"""Bytes from which on hashing lets other threads run."""
 _ROW_BYTES = 400
 """Bytes of a row's name, hash and number."""
 
@@ -149,14 +151,14 @@ def from_array(
 
 
 def _finite(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
-    """Find the rows that hold finite numbers alone, and their contents; threads share the rows, as hashing lets them."""
-    size = max(1, _TASK_BYTES // (block.itemsize * block.shape[1]))
-    starts, threads = range(0, len(block), size), numeric_threads()
+    """Find the rows that hold finite numbers alone, and their contents; threads share rows that are long enough to gain."""
+    length = block.itemsize * block.shape[1]
+    size = max(1, _TASK_BYTES // length)
+    starts, threads = range(0, len(block), size), numeric_threads() if length >= _UNLOCKED else 1
 
     def part(start: int) -> tuple[NDArray[np.intp], list[str]]:
         some = block[start : start + size]
         finite, view = np.flatnonzero(np.isfinite(some).all(axis=1)), memoryview(some.data).cast("B")
-        length = some.itemsize * some.shape[1]
         return start + finite, [content_hash(view[at : at + length]) for at in (finite * length).tolist()]
 
     if threads == 1 or len(starts) == 1:

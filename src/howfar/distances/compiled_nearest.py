@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, FloatArray
-from howfar.compiled import compiled as compiled_with
 from howfar.distances.compiled_euclidean import Kernel
 from howfar.distances.numba_kernels import TILE, Single, compiled, squared_distances
 from howfar.distances.vector_block import ROWS
@@ -30,11 +29,11 @@ def nearest_distances(s: FloatArray, p: FloatArray, count: int) -> tuple[Float64
     float64 and int64, of equal distances the first row first, and the rows of `s` whose nearest ones float32 cannot tell from
     the next ones, which are to be looked at anew: equal distances, mostly.
     """
-    kernel = Kernel(s, p)
+    of_s, of_p = np.ascontiguousarray(s), np.ascontiguousarray(p)
+    kernel = Kernel(of_s, of_p)
     positions = np.empty((len(s), count + EXTRA), np.int64)
     squared = np.empty(positions.shape, np.float32)
     distances = np.empty(positions.shape)
-    of_s, of_p = np.ascontiguousarray(s), np.ascontiguousarray(p)
 
     def find(start: int, stop: int) -> None:
         _nearest(kernel.a, kernel.b, start, stop, len(p), positions, squared)
@@ -61,6 +60,7 @@ def _insert(some: Single, at: int, to: Single, of: NDArray[np.int64]) -> None:
             to[spot], of[spot] = some[x], at + x
 
 
+@compiled
 def _in_double(
     s: NDArray[Any], p: NDArray[Any], start: int, stop: int, positions: NDArray[np.int64], distances: Float64Array
 ) -> None:
@@ -77,10 +77,6 @@ def _in_double(
                 to[spot], of[spot] = to[spot - 1], of[spot - 1]
                 spot -= 1
             to[spot], of[spot] = distance, at
-
-
-# Of what overflows distances are infinite, so that not all that `compiled` assumes holds.
-_in_double = compiled_with(_in_double, fastmath={"contract", "reassoc"})
 
 
 @compiled

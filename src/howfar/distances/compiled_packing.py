@@ -15,7 +15,8 @@ from howfar.distances.scaling import Single, centre_of, unit_of
 def packed_pair(s: NDArray[Any], p: NDArray[Any], by_s: int, by_p: int) -> tuple[Single, Single, float, float]:
     """Lay rows of S (m, z) out as (m / by_s, z, by_s) and rows of P (n, z) as (n / by_p, z, by_p): components side by side.
 
-    The numbers are those of `howfar.distances.scaling.in_units`, which computes them in several passes; rows of zeros fill up.
+    The numbers are those of `howfar.distances.scaling.in_units`, which takes some times as long in NumPy's passes, and serves
+    where numba is not loaded; rows of zeros fill up.
     Returns the rows of S, those of P, their unit, and the length of the longest row of S plus that of P, in units.
     """
     centre = centre_of(p)

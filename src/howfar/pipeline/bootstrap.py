@@ -12,7 +12,7 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
 from howfar.distances.pairwise import bilinear_forms, both_sums, compiles, quadratic_forms, row_sums
 from howfar.significance import interval, resample_counts, unbiased_mean
-from howfar.significance.bootstrap import over_different
+from howfar.significance.bootstrap import mean_of_different
 from howfar.significance.hoeffding import Decomposition, DrawnEffects, drawn_effects, own_effects
 
 ROUNDING = 1e-12
@@ -166,7 +166,7 @@ class _Parts:
 
 def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array | None:
     """Draw the mean distance of a set's different images."""
-    return None if part is None else over_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
+    return None if part is None else mean_of_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | None:

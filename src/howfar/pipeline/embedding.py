@@ -37,7 +37,9 @@ BATCH_SIZE = 16
 ON_GPUS = 64
 """On a cluster's GPUs, which nobody here can measure; what does not fit there is halved."""
 IN_A_TASK = 4
-"""Batches in a task of another process, which costs some milliseconds to hand over."""
+"""Batches in a task of another process, at most: handing a task over takes as long as some images."""
+TASKS = 64
+"""Tasks of which none is longer than a batch, so that a small run has one for every worker of a cluster."""
 ELSEWHERE = "in another process's hands"
 PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""
@@ -114,7 +116,7 @@ def embed_all(
     task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
     alone = executor.processes or (workers or available_cores()) == 1
     with nullcontext() if alone else one_torch_thread_each():
-        outcomes = _outcomes(executor, task, datasets, size * (IN_A_TASK if executor.processes else 1), progress)
+        outcomes = _outcomes(executor, task, datasets, size * _in_a_task(executor, datasets, size), progress)
     notes = [(*features.faults(), *_unstored(backbone)) for features, backbone in zip(task.stores, backbones, strict=True)]
     for features in task.stores:
         features.refresh()
@@ -228,6 +230,12 @@ def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
             lost |= task.verify(of_dataset.reused(start, start + CHECKED))
     for of_dataset in outcomes if lost else ():
         of_dataset.lose(lost)
+
+
+def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
+    """Say how many batches of `size` images a task has."""
+    images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
+    return max(1, min(IN_A_TASK, images // (size * TASKS))) if executor.processes else 1
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:

@@ -191,7 +191,8 @@ def _drawn_beside(
         of_s = resample_counts(m, draws, rng)
         return of_s, resample_counts(n, draws, rng) if primary_draws is None else primary_draws[:, :draws]
 
-    if numeric_threads() == 1 or m * bootstrap > _BESIDE:
+    drawn = (m if primary_draws is not None else m + n) * bootstrap
+    if numeric_threads() == 1 or drawn > _BESIDE:
         yield _Resampled(of_distances, of_rivals if m >= FEWEST else None)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
@@ -203,11 +204,14 @@ def _rival_intervals(
     pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, tuple[float, float]]:
     """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
-    s, p = pair.secondary, pair.primary
-    of_images = {name: values for name, values in others.items() if np.ndim(values) == 1}
+    of_images = {name: np.asarray(values, np.float64) for name, values in others.items() if np.ndim(values) == 1}
+    return _of_means(of_images, of_s) | rival_intervals(pair.secondary, pair.primary, means, of_s, of_p)
+
+
+def _of_means(of_images: Mapping[str, Float64Array], of_s: Counts) -> dict[str, tuple[float, float]]:
+    """Compute intervals of the means of values that images have."""
     weights = of_s.astype(np.float64)
-    found = {name: interval(np.asarray(values, np.float64) @ weights / len(s)) for name, values in of_images.items()}
-    return found | rival_intervals(s, p, means, of_s, of_p)
+    return {name: interval(values @ weights / len(values)) for name, values in of_images.items()}
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:

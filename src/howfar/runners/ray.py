@@ -197,8 +197,21 @@ def _join(ray: Any, address: str | None) -> None:
     except Exception as error:
         raise RunnerError(f"{cluster} cannot be joined ({one_line(error, 200)}): see that it runs, by ray status") from error
     _print_to_stderr(ray)
-    # Before Ray's own farewell, which waits half a second for messages of workers that nobody reads.
-    atexit.register(ray.shutdown)
+    # Ray's own shutdown waits half a second for its last messages, which are of interest after a failure alone (`_lost`).
+    atexit.unregister(_end)
+    atexit.register(_end)
+
+
+def _end() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def _lost(line: str) -> RunnerError:
+    """Make the error of a task that the cluster has lost; Ray's last messages are waited for at the end."""
+    atexit.unregister(_end)
+    return RunnerError(line)
 
 
 def _check_address(address: str) -> None:
@@ -298,10 +311,10 @@ def _result(ray: Any, reference: Any) -> Any:
             raise error.cause from None
         line = " ".join(str(error.cause).split("traceback:")[0].split())[:200]
         remedy = "see that its files lie at the same place on every machine"
-        raise RunnerError(f"a task could not be begun on the cluster ({line}): {remedy}") from error
+        raise _lost(f"a task could not be begun on the cluster ({line}): {remedy}") from error
     except ray.exceptions.RayError as error:
         reason = one_line(error, 200)
-        raise RunnerError(f"the cluster lost a task, also when it was run again ({reason}): run the command again") from error
+        raise _lost(f"the cluster lost a task, also when it was run again ({reason}): run the command again") from error
 
 
 def _settle(ray: Any, references: Any) -> None:

@@ -137,15 +137,15 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
         equal = np.square(w, dtype=np.uint16).sum(axis=0, dtype=np.float64) / len(w) ** 2
     else:
         equal = np.einsum("ik,ik->k", w, w, dtype=np.float64)
-    return over_different(forms, equal)
+    return mean_of_different(forms, equal)
 
 
-def over_different(form: Float64Array, equal: Float64Array) -> Float64Array:
-    """Do what `unbiased_mean` does, from each draw's Σ w², (draws,).
+def mean_of_different(form: Float64Array, equal: Float64Array) -> Float64Array:
+    """Divide wᵀ D w of each draw, (draws,), by the share 1 − Σ w² of the pairs that join different images; NaN where none does.
 
     Examples
     --------
-    >>> over_different(np.array([0.25]), np.array([0.5]))
+    >>> mean_of_different(np.array([0.25]), np.array([0.5]))
     array([0.5])
     """
     pairs = 1.0 - equal

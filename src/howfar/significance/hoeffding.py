@@ -141,7 +141,7 @@ class Decomposition:
         return total
 
     def draw_within(self, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array:
-        """Draw the mean distance over all n² pairs, (draws,), for `howfar.significance.unbiased_mean` to divide."""
+        """Draw the mean distance over all n² pairs, (draws,), which `mean_of_different` divides."""
         joint = np.einsum("kd,kl,ld->d", drawn.first, self.interactions, drawn.first) / n**2 - self.expected
         own = 2 * (drawn.first[-1] / n - drawn.second[-1] / n**2)
         total: Float64Array = self.mean * (1 - drawn.squares / n**2) + own + joint + self.noise * noise

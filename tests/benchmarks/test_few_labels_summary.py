@@ -1,0 +1,83 @@
+"""The summary of few labels: draws count within their training and site, rivals on the same draws, and forgetting."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "few_labels_summary.py"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("few_labels_summary", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def cell(way: str, labels: int, site: str, seed: int, draw: int, f: float, own: float = 0.8) -> list[dict[str, Any]]:
+    """Score two images of the site and one of P, all alike."""
+    common = {"model": "net", "seed": seed, "site": site, "draw": draw, "way": way, "labels": labels, "tiled": False}
+    common |= {"ground": "roads", "seconds": 1.0, "threshold": 0.5}
+    scores = [("site", site, "1", f), ("site", site, "2", f), ("P", "P", "3", own)]
+    return [
+        {**common, "of": of, "dataset": dataset, "image": image, "photograph": image}
+        | dict.fromkeys(("f", "f_share", "f_otsu", "ods"), score)
+        for of, dataset, image, score in scores
+    ]
+
+
+def frame(*cells: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([row for rows in cells for row in rows])
+
+
+def models(*owns: float) -> list[dict[str, Any]]:
+    return [row for seed, own in enumerate(owns) for site in "ab" for row in cell("M", 0, site, seed, 0, 0.3, own)]
+
+
+def test_a_site_of_two_draws_counts_no_more_than_one_of_one(script: ModuleType) -> None:
+    rows = frame(
+        models(0.8), cell("tune", 7, "a", 0, 0, 0.5), cell("tune", 7, "a", 0, 1, 0.7), cell("tune", 7, "b", 0, 0, 0.3, 0.7)
+    )
+    tuned = next(row for row in script.ways(rows) if row["way"] == "tune")
+    assert tuned["ODS"] == pytest.approx((0.6 + 0.3) / 2)
+    assert tuned["gain of ODS"] == {"mean": 0.15, "worst": 0.0}
+    assert tuned["P's held-out ODS"] == {"mean": -0.05, "worst": -0.1}
+    spread = tuned["spread between draws"]
+    assert spread == {"deviation": 0.1414, "degrees of freedom": 1, "sites of trainings": 1, "trainings": 1}
+
+
+@pytest.mark.parametrize(("own", "forgets"), [(0.78, False), (0.70, True)])
+def test_forgetting_is_held_against_what_trainings_differ_by(own: float, forgets: bool, script: ModuleType) -> None:
+    spread = 0.8 - 0.2 / 2**0.5, 0.8  # a standard deviation of 0.1
+    rows = frame(models(*spread), cell("tune", 7, "a", 1, 0, 0.5, own), cell("tune", 7, "b", 1, 0, 0.5, own))
+    limit = frame(models(0.8 - 0.05 / 2**0.5, 0.8), cell("tune", 7, "a", 1, 0, 0.5, own))
+    assert not next(row for row in script.ways(rows) if row["way"] == "tune")["forgets"]
+    assert next(row for row in script.ways(limit) if row["way"] == "tune")["forgets"] is forgets
+
+
+def test_of_one_training_nothing_is_said_of_forgetting(script: ModuleType) -> None:
+    rows = frame(models(0.8), cell("tune", 7, "a", 0, 0, 0.5, 0.1))
+    assert script.spread_of_model(rows) is None
+    assert next(row for row in script.ways(rows) if row["way"] == "tune")["forgets"] is None
+
+
+def test_rivals_are_compared_on_draws_that_both_have(script: ModuleType) -> None:
+    rows = frame(
+        models(0.8),
+        *(cell("good", 7, site, 0, 0, 0.6) for site in "ab"),
+        *(cell("bad", 7, site, 0, 0, 0.4) for site in "ab"),
+        *(cell("retrain", 7, site, 0, draw, 0.5 if draw == 0 else 0.9) for site in "ab" for draw in (0, 1)),
+    )
+    found = script.chosen_blindly(rows)
+    assert found["chosen"] == {"a": "good", "b": "good"}
+    assert found["over 7 labels: retrain"]["cells"] == 2
+    assert found["over 7 labels: retrain"]["mean F"]["mean"] == pytest.approx(0.1)
