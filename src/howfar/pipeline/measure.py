@@ -17,6 +17,7 @@ from howfar.cores import numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import compiles, quadratic_forms
 from howfar.errors import InputError
+from howfar.memory import is_set
 from howfar.pipeline.bootstrap import Counts, DistanceDraws, Resamples, RowSums, above_rounding
 from howfar.pipeline.memory_plan import relabellings_at_once
 from howfar.pipeline.rival_significance import FEWEST, MOST_DRAWS, MOST_RELABELLINGS, rival_intervals, rival_null
@@ -177,7 +178,7 @@ def _labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Ite
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
 ) -> Iterator[_Resampled]:
-    """Draw images of S and of P anew on a core that waits while all else is measured."""
+    """Draw images of S and of P anew: on a core that waits while all else is measured, or, within a budget, when needed."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
         yield _Resampled()
@@ -192,7 +193,7 @@ def _drawn_beside(
         return of_s, resample_counts(n, draws, rng) if primary_draws is None else primary_draws[:, :draws]
 
     drawn = (m if primary_draws is not None else m + n) * bootstrap
-    if numeric_threads() == 1 or drawn > _BESIDE:
+    if numeric_threads() == 1 or drawn > _BESIDE or is_set():
         yield _Resampled(of_distances, of_rivals if m >= FEWEST else None)
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
