@@ -123,7 +123,7 @@ def from_array(
     contents: list[str] = []
     step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
     for start in range(0, len(values), step):
-        finite, hashes = _finite(np.ascontiguousarray(values[start : start + step]))
+        finite, hashes = _finite(np.asarray(values[start : start + step]))
         good.extend((start + finite).tolist())
         contents.extend(hashes)
         let_go(mapped)
@@ -157,7 +157,7 @@ def _finite(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
     starts, threads = range(0, len(block), size), numeric_threads() if length >= _UNLOCKED else 1
 
     def part(start: int) -> tuple[NDArray[np.intp], list[str]]:
-        some = block[start : start + size]
+        some = np.ascontiguousarray(block[start : start + size])
         finite, view = np.flatnonzero(np.isfinite(some).all(axis=1)), memoryview(some.data).cast("B")
         return start + finite, [content_hash(view[at : at + length]) for at in (finite * length).tolist()]
 
