@@ -18,7 +18,7 @@ from record import leave, parser
 from scipy.special import gammaln, hyp1f1
 
 from howfar.pipeline import bootstrap
-from howfar.pipeline.bootstrap import DistanceDraws, RowSums
+from howfar.pipeline.bootstrap import DistanceDraws, Resamples, RowSums
 from howfar.significance import interval
 
 WIDE = 1.2
@@ -60,7 +60,7 @@ def covered(n: int, m: int, z: int, kind: str, arguments: argparse.Namespace) ->
         sums, means = RowSums.of(p, s), []
         for method, below in METHODS.items():
             bootstrap.EXACT_BELOW = below
-            drawn = DistanceDraws.of(p, s, sums, draws, np.random.default_rng(trial))
+            drawn = DistanceDraws.of(p, s, sums, Resamples.drawn(n, m, draws, np.random.default_rng(trial)))
             means.append(drawn.between)
             intervals = interval(drawn.between), drawn.relative_ci(), drawn.energy_ci()
             for (name, value), found in zip(truth.items(), intervals, strict=True):
