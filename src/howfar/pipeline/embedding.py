@@ -39,7 +39,7 @@ ON_GPUS = 64
 IN_A_TASK = 4
 """Batches in a task of another process, at most: handing a task over takes as long as some images."""
 TASKS = 64
-"""Tasks of which none is longer than a batch, so that a small run has one for every worker of a cluster."""
+"""Tasks up to which none is longer than a batch, so that a small run is still shared by many workers."""
 ELSEWHERE = "in another process's hands"
 PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""

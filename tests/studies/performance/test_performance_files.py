@@ -102,7 +102,7 @@ def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
         f"performance: nothing at {tmp_path}/none.csv: run howfar evaluate -o FILE, or pass a CSV or Parquet table"
     )
     (tmp_path / "near.csv").touch()
-    with pytest.raises(MissingPathError, match=r"pass .*/near.csv alone, which says itself which dataset it is of$"):
+    with pytest.raises(MissingPathError, match=r"pass .*/near.csv alone; .* the column dataset of a table$"):
         read_performances(f"near={tmp_path}/near.csv")
     assert line(tmp_path) == f"performance must be a file, got '{tmp_path}': name each file in the folder"
     assert line(3) == "performance must be an Evaluation, a file or a table, got 'int'"

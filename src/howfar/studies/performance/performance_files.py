@@ -214,7 +214,7 @@ def _remedy(path: Path) -> str:
     """Say what to pass in place of a file that is not there; datasets, but not performances, are named as NAME=FILE."""
     named = str(path).partition("=")[2]
     if named and Path(named).is_file():
-        return f"pass {named} alone, which says itself which dataset it is of"
+        return f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
     return "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
 
 
