@@ -12,9 +12,9 @@ import pandas as pd
 from howfar.adaptation import NO_LABEL
 from howfar.studies.adaptation.gains import interval
 
-CELL = ["model", "seed", "site", "draw"]
-CONDITION = ["way", "labels", "tiled"]
 TRAINED_ON = ["model", "seed", "site"]
+CELL = [*TRAINED_ON, "draw"]
+CONDITION = ["way", "labels", "tiled"]
 DRAWS = 2_000
 ALLOWED = 0.01
 """How far P's held-out ODS may fall beyond what it differs by between trainings."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 import random
@@ -21,6 +22,7 @@ from howfar import memory
 from howfar.cores import available_cores
 from howfar.errors import InputError, RunnerError, StoreError
 from howfar.runners import RayRunner, make_runner
+from howfar.runners import ray as ray_runner
 from howfar.testing import RunnerTests
 
 
@@ -239,3 +241,11 @@ def test_a_budget_of_memory_is_shared_by_the_tasks() -> None:
 
 def test_numerics_wait_for_no_gpu() -> None:
     assert list(make_runner("ray", device="cuda").on_processors().run(abs, [-1])) == [1]
+
+
+def test_after_a_lost_task_rays_own_end_is_left_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[object] = []
+    monkeypatch.setattr(atexit, "unregister", forgotten.append)
+    with pytest.raises(RunnerError, match=r"^gone$"):
+        raise ray_runner._lost("gone")
+    assert forgotten == [ray_runner._end]

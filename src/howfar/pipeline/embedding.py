@@ -37,7 +37,7 @@ BATCH_SIZE = 16
 ON_GPUS = 64
 """On a cluster's GPUs, which nobody here can measure; what does not fit there is halved."""
 IN_A_TASK = 4
-"""Batches in a task of another process, at most: handing a task over takes as long as some images."""
+"""Batches in a task of another process, at most, so that fewer tasks are handed over."""
 TASKS = 64
 """Tasks up to which none is longer than a batch, so that a small run is still shared by many workers."""
 ELSEWHERE = "in another process's hands"
