@@ -50,7 +50,7 @@ WAYS = {
     7: ("retrain", "retrain+norm", "finetune", "finetune+norm", "norm-tune", "norm-tune+norm", "scale", "scale+norm"),
     14: ("retrain", "finetune", "finetune+norm"),
 }
-TILED = {0: (NO_LABEL, "norm"), 7: ("finetune",), 14: ("finetune",)}
+TILED = {0: (NO_LABEL, "norm"), 7: ("finetune", "scale"), 14: ("finetune",)}
 """Ways whose models predict the site whole and by tiles at P's scale."""
 BY_TILES = ("norm", "selftrain")
 """Ways that look at the site's images, which adapt otherwise where these are tiles."""
