@@ -77,6 +77,23 @@ def test_rows_that_are_not_finite_are_skipped(tmp_path: Path, rows: np.ndarray) 
     assert found.skipped[0].reason == "NaN or infinity in the embedding"
 
 
+def test_rows_whose_squares_would_overflow_are_skipped(rows: np.ndarray) -> None:
+    wide = rows.astype(np.float64)
+    wide[3, 2], wide[4, 0] = -1.1e100, 1e100
+    found = from_array(wide, "roads")
+    assert found.images == ("row-0", "row-1", "row-2", "row-4", "row-5", "row-6")
+    assert [(one.path, one.reason) for one in found.skipped] == [("roads: row-3", "a value beyond ±1e+100 in the embedding")]
+
+
+def test_numbers_whose_squares_would_vanish_are_refused(rows: np.ndarray) -> None:
+    wide = rows.astype(np.float64) * 1e-120
+    with pytest.raises(InputError, match=r"roads must hold a number of at least 1e-100, .* got 'at most .*e-1\d\d': rescale"):
+        from_array(wide, "roads")
+    wide[0, 0] = 1e-100
+    assert len(from_array(wide, "roads")) == len(rows)
+    assert len(from_array(np.zeros((3, 2)), "roads")) == 3
+
+
 def test_blocks_do_not_change_the_result(rows: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     rows[2, 1] = np.nan
     whole = from_array(rows, "d")
@@ -133,7 +150,7 @@ def test_errors_are_one_clear_line(tmp_path: Path, rows: np.ndarray) -> None:
     for array, line in (
         (rows[0], r"must have two axes \(images, features\), got \(5,\)"),
         (rows[:0], "must have at least one row"),
-        (rows * np.nan, "holds no finite embedding"),
+        (rows * np.nan, "holds no usable embedding: 7 rows, the first with NaN or infinity"),
         (rows.astype(str), "must hold real numbers"),
         (rows.astype(complex), "must hold real numbers"),
     ):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from howfar import compare
-from howfar.distances import frechet, kid, mmd, sliced_wasserstein
+from howfar.distances import frechet, kernel_forms, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
@@ -46,6 +46,21 @@ def test_each_relabelling_is_the_distance_of_its_sets(sets: tuple[np.ndarray, np
         assert null["kid"][draw] == pytest.approx(kid(one, other), rel=1e-9)
         assert null["mmd"][draw] == pytest.approx(mmd(one, other, width), rel=1e-9)
         assert null["mind"][draw] == pytest.approx(sliced_wasserstein(one, other, Slices.LINES) ** 2, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e-20, 1.0, 1e6, 1e30])
+def test_float32_holds_kernels_of_features_of_any_size(
+    size: float, sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, p = (x * size for x in sets)
+    of_s, of_p = resample_counts(len(s), 40, rng), resample_counts(len(p), 40, rng)
+    values = {name: 0.0 for name in ("kid", "mmd")}
+    double = rival_intervals(s, p, values, of_s, of_p)
+    monkeypatch.setattr(kernel_forms, "SINGLE_FROM", 0)
+    single = rival_intervals(s, p, values, of_s, of_p)
+    for name, (low, high) in double.items():
+        assert low < high
+        assert single[name] == pytest.approx((low, high), abs=1e-3 * (high - low))
 
 
 def test_each_resample_is_the_distance_of_its_images(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:

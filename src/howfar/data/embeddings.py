@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import ArrayRows, FloatArray
+from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
 from howfar.data.containers.parquet_file import ParquetFile
 from howfar.data.lance_folder import is_lance, read_lance
@@ -29,6 +29,8 @@ _BLOCK_BYTES = 1 << 26
 _TASK_BYTES = 1 << 20
 _UNLOCKED = 2048
 """Bytes from which on hashing lets other threads run."""
+LEAST = 1e-100
+"""Size that some number must reach: squares of far smaller ones are 0."""
 _ROW_BYTES = 400
 """Bytes of a row's name, hash and number."""
 
@@ -41,9 +43,10 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     names. ``.lance`` is a folder with these columns; where it has no ``embedding``, its ``vector`` is read. The
     dataset's name is by default the file's, without its ending.
 
-    Contents are the hashes of the rows' bytes. Rows with NaN or infinity, and empty rows, are left out and listed as skipped.
-    The identity is the length q alone: whether two files come from the same model is the caller's to know. Raises
-    `MissingPathError` where there is no such file, and `InputError` where it holds no (n, q) numbers or not one usable row.
+    Contents are the hashes of the rows' bytes. Rows with NaN, infinity or more than ±1e100, and empty rows, are left out and
+    listed as skipped. The identity is the length q alone: whether two files come from the same model is the caller's to know.
+    Raises `MissingPathError` where there is no such file, and `InputError` where it holds no (n, q) numbers, not one usable
+    row, or none but numbers below 1e-100 that are not all 0.
 
     Examples
     --------
@@ -117,20 +120,13 @@ def from_array(
     """
     check_file(_ROW_BYTES * len(array) if array.ndim else 0, source or name, array.nbytes)
     values = _as_floats(array, name)
-    mapped = mapping_of(values)
+    mapped, source = mapping_of(values), source or name
     names = _row_names(len(values)) if images is None else tuple(images)
-    good: list[int] = []
-    contents: list[str] = []
-    step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
-    for start in range(0, len(values), step):
-        finite, hashes = _finite(np.asarray(values[start : start + step]))
-        good.extend((start + finite).tolist())
-        contents.extend(hashes)
-        let_go(mapped)
+    good, contents = _read_rows(values, source)
     bad = sorted(set(range(len(values))) - set(good))
-    skipped = (*skipped, *(Skipped(name, f"{source or name}: {names[row]}", "NaN or infinity in the embedding") for row in bad))
+    skipped = (*skipped, *(Skipped(name, f"{source}: {names[row]}", _why(values[row])) for row in bad))
     if not good:
-        raise InputError(f"{source or name} holds no finite embedding: {len(skipped)} rows have none, or NaN or infinity")
+        raise InputError(f"{source} holds no usable embedding: {len(skipped)} rows, the first with {skipped[0].reason}")
     length = values.shape[1]
     chosen = np.array(good) if bad else None
     rows: Rows
@@ -150,16 +146,41 @@ def from_array(
     )
 
 
-def _finite(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
-    """Find the rows that hold finite numbers alone, and their contents; threads share rows that are long enough to gain."""
+def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
+    """Find the usable rows, and their contents, some rows at a time."""
+    good: list[int] = []
+    contents: list[str] = []
+    mapped, small = mapping_of(values), values.dtype == np.float64
+    step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
+    for start in range(0, len(values), step):
+        block = np.asarray(values[start : start + step])
+        usable, hashes = _usable(block)
+        small = small and not (np.abs(block) >= LEAST).any()
+        good.extend((start + usable).tolist())
+        contents.extend(hashes)
+        let_go(mapped)
+    if good and small and (largest := float(np.nanmax(np.abs(values)))):
+        rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
+        raise InputError.of(source, rule, f"at most {largest:g}", "rescale")
+    return good, contents
+
+
+def _why(row: FloatArray) -> str:
+    """Say why a row is left out."""
+    return f"a value beyond ±{LARGEST:g} in the embedding" if np.isfinite(row).all() else "NaN or infinity in the embedding"
+
+
+def _usable(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
+    """Find the rows whose numbers can be squared, and their contents; threads share rows that are long enough to gain."""
     length = block.itemsize * block.shape[1]
     size = max(1, _TASK_BYTES // length)
     starts, threads = range(0, len(block), size), numeric_threads() if length >= _UNLOCKED else 1
 
     def part(start: int) -> tuple[NDArray[np.intp], list[str]]:
         some = np.ascontiguousarray(block[start : start + size])
-        finite, view = np.flatnonzero(np.isfinite(some).all(axis=1)), memoryview(some.data).cast("B")
-        return start + finite, [content_hash(view[at : at + length]) for at in (finite * length).tolist()]
+        within = np.isfinite(some) if some.dtype == np.float32 else np.abs(some) <= LARGEST
+        usable, view = np.flatnonzero(within.all(axis=1)), memoryview(some.data).cast("B")
+        return start + usable, [content_hash(view[at : at + length]) for at in (usable * length).tolist()]
 
     if threads == 1 or len(starts) == 1:
         parts = list(map(part, starts))

@@ -7,8 +7,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, FloatArray
 from howfar.distances.products import double_squared
+from howfar.distances.scaling import unit_of
 
 PAIRS_PER_TILE = 1 << 20
 SINGLE_FROM = 1 << 24
@@ -40,10 +41,12 @@ def cubic(a: Float64Array, b: Float64Array) -> Float64Array:
 
 def gaussian(width: float) -> Kernel:
     """Make the kernel exp(−‖a − b‖² / 2σ²) of σ = `width`."""
+    unit = unit_of(width)
 
     def kernel(a: Float64Array, b: Float64Array) -> Float64Array:
+        a, b = a / unit, b / unit
         squared = double_squared(a, b, np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b))
-        squared *= -0.5 / width**2
+        squared *= -0.5 / (width / unit) ** 2
         return np.exp(squared, out=squared)
 
     return kernel
@@ -63,7 +66,7 @@ def kernel_forms(
     `x` and `y` are (m, z) and (n, z), `u` and `v` (m, draws) and (n, draws) counts. Each pair is computed once.
     """
     same, single = y is x and v is u, len(x) * len(y) >= SINGLE_FROM
-    right = v.astype(np.float32 if single else np.float64)
+    right: FloatArray = v.astype(np.float32 if single else np.float64)
     total, sums, step = np.zeros(u.shape[1]), np.zeros(len(x)), max(1, PAIRS_PER_TILE // len(y))
     for start in range(0, len(x), step):
         rows = x[start : start + step]
@@ -74,6 +77,13 @@ def kernel_forms(
             k[:, : len(rows)] = np.triu(k[:, : len(rows)], 1)
             sums[first:] += k.sum(axis=0)
         sums[start : start + len(rows)] += k.sum(axis=1)
-        products = k.astype(right.dtype, copy=False) @ right[first:]
-        total += np.einsum("id,id->d", products, u[start : start + len(rows)], dtype=np.float64)
+        total += _weighted(k, right[first:], u[start : start + len(rows)])
     return Forms(total * 2.0 if same else total, sums)
+
+
+def _weighted(k: Float64Array, right: FloatArray, left: NDArray[np.uint8]) -> Float64Array:
+    """Weigh kernel values by both sides' counts, in a unit in which float32 holds the largest; `k` is used up."""
+    unit = unit_of(max(float(k.max()), -float(k.min())))
+    k /= unit
+    products = k.astype(right.dtype, copy=False) @ right
+    return np.asarray(np.einsum("id,id->d", products, left, dtype=np.float64) * unit)

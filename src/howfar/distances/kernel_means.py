@@ -13,13 +13,15 @@ import numpy as np
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray
 from howfar.distances.products import Tile, product_tiles, squared_tiles
+from howfar.distances.ranked_value import ranked_value
 from howfar.distances.scaling import Single, centre_of, in_units
 
 KEPT = 1 << 28
 """Most bytes of squared distances that are held for a second look; of more they are computed again."""
 ASTRAY = 1 << 10
 """Products with the centre so many times as long as the longest row leave float32 too few digits for the rows' own."""
-_SAMPLED = 256
+_HELD = 1 << 20
+_ROWS, _COLUMNS = 256, 4096
 _BRACKET = 0.06
 
 
@@ -54,7 +56,7 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
     means = Means(mean(a, a, along_a, along_a, True), mean(b, b, along_b, along_b, True), mean(a, b, along_a, along_b, False))
     scale = unit**2 / z
     apart = _linear(a, b) * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between)
-    return float(scale**3 * apart)
+    return float(np.float64(scale) ** 3 * apart)
 
 
 def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whole: np.float32, same: bool) -> float:
@@ -114,25 +116,21 @@ class SquaredDistances:
 
     def median(self) -> float | None:
         """Find the median, of an even number the lower of the middle two; None where a sample of rows misjudged its place."""
-        low, high = self._bracket()
         pairs = self.images * (self.images - 1) // 2
-        rank, between = (pairs - 1) // 2, []
-        for _, values in self.tiles():
-            rank -= int(np.count_nonzero(values < low))
-            between.append(values[(values >= low) & (values <= high)])
-        candidates = np.concatenate(between)
-        if not 0 <= rank < len(candidates):
-            return None
-        return float(np.partition(candidates, rank)[rank])
+        most = _HELD if memory.is_set() else KEPT // np.dtype(np.float32).itemsize
+        return ranked_value(lambda: (values for _, values in self.tiles()), (pairs - 1) // 2, *self._bracket(), most)
 
-    def _bracket(self) -> tuple[np.float32, np.float32]:
-        """Estimate between which two values the median lies, from the distances of some rows from all."""
-        rows = np.concatenate([self._a, self._b])
-        some = rows[:: -(-len(rows) // _SAMPLED)].copy()
-        values = np.concatenate([tile.values.flatten() for tile in squared_tiles(some, rows)])
+    def _bracket(self) -> tuple[float, float]:
+        """Estimate between which two values the median lies, from the distances of some rows from many."""
+        rows = np.concatenate([self._a[:: self._step(_ROWS)], self._b[:: self._step(_ROWS)]])
+        columns = np.concatenate([self._a[:: self._step(_COLUMNS)], self._b[:: self._step(_COLUMNS)]])
+        values = np.concatenate([tile.values.flatten() for tile in squared_tiles(rows, columns)])
         low, high = (int(share * (len(values) - 1)) for share in (0.5 - _BRACKET, 0.5 + _BRACKET))
-        ordered = np.partition(values, (low, high))
-        return ordered[low], ordered[high]
+        values.partition((low, high))
+        return float(values[low]), float(values[high])
+
+    def _step(self, count: int) -> int:
+        return -(-self.images // count)
 
     def gaussian(self, width: float) -> Means:
         """Average exp(−d² / 2σ²), `width` σ in the unit of the features."""
