@@ -54,7 +54,7 @@ def test_float32_holds_kernels_of_features_of_any_size(
 ) -> None:
     s, p = (x * size for x in sets)
     of_s, of_p = resample_counts(len(s), 40, rng), resample_counts(len(p), 40, rng)
-    values = {name: 0.0 for name in ("kid", "mmd")}
+    values = dict.fromkeys(("kid", "mmd"), 0.0)
     double = rival_intervals(s, p, values, of_s, of_p)
     monkeypatch.setattr(kernel_forms, "SINGLE_FROM", 0)
     single = rival_intervals(s, p, values, of_s, of_p)

@@ -399,6 +399,15 @@ def test_equal_images_alone(tmp_path: Path) -> None:
     assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
 
 
+def test_notes_name_shared_images_in_the_order_of_the_first_set() -> None:
+    known = {name: np.random.default_rng(seed).normal(size=(20, 3)) for seed, name in enumerate("abcdefgh")}
+    for row, name in enumerate("hgfedcb"):
+        known[name][0] = known["a"][row]
+    shared = [note.partition(",")[0] for note in measure(known).notes if "share" in note]
+    assert shared == [f"a and {name} share 1 image" for name in "hgfedcb"[: len(shared)]]
+    assert len(shared) > 2
+
+
 def test_notes_say_what_weakens_it() -> None:
     known = sets()
     known["e"] = np.concatenate([known["a"][:3], known["b"][:2]])

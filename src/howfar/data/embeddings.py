@@ -198,11 +198,11 @@ def _row_names(count: int) -> tuple[str, ...]:
 
 def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     if array.dtype.kind not in "fiub":
-        raise InputError.of(name, "must hold real numbers", str(array.dtype))
+        raise InputError.of(name, "must hold real numbers", str(array.dtype), "convert it to float32")
     if array.ndim != 2:
         raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
     if 0 in array.shape:
-        raise InputError.of(name, "must have at least one row and one column", array.shape)
+        raise InputError.of(name, "must have at least one row and one column", array.shape, "leave it out")
     if array.dtype in (np.float32, np.float64):
         return array
     # float32 holds every float16 and every integer of 16 bits.

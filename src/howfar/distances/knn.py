@@ -137,8 +137,8 @@ def _neighbours(k: int, most: int, whose: str) -> int:
     try:
         count = operator.index(k)
     except TypeError as error:
-        raise InputError.of("k", "must be a whole number", k) from error
+        raise InputError.of("k", "must be a whole number", k, "pass 5") from error
     if not 1 <= count <= most:
-        remedy = f"pass k = {most} or fewer" if most else "add images to p"
+        remedy = f"pass k = {min(5, most)}" if most else "add images to p"
         raise InputError.of("k", f"must be at least 1 and at most {whose} ({most})", k, remedy)
     return count

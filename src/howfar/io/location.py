@@ -18,7 +18,6 @@ from howfar.errors import InputError, MissingExtraError, one_line
 # Two letters at least: a single one is a drive.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 _ONCE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-"""A URL, or the path that one became: `Path` makes one slash of two."""
 PROBE: Final = 65_536
 """Bytes that are written into a folder to see that it takes any."""
 EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "abfs": "az", "abfss": "az", "hf": "hub"}
@@ -116,6 +115,17 @@ def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
     except ValueError as error:
         raise InputError.of(argument, f"must be a path or a URL that fsspec reads ({one_line(error)})", url) from error
     return system, str(path)
+
+
+def was_url(path: str | Path) -> bool:
+    """Return whether a text is a URL, or a path was one: `Path` makes one slash of two.
+
+    Examples
+    --------
+    >>> was_url(Path("https://roads.example/a.csv")), was_url("a.csv")
+    (True, False)
+    """
+    return bool(_ONCE_URL.match(str(path)))
 
 
 def absolute(path: str | Path) -> Path:
@@ -233,7 +243,7 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
         return None
     if not str(folder):
         raise InputError.of(argument, "must name a folder", str(folder))
-    if _ONCE_URL.match(str(folder)):
+    if was_url(folder):
         raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
     try:
@@ -268,7 +278,7 @@ def ready_file(argument: str, file: str | Path | None) -> Path | None:
     """
     if file is None:
         return None
-    if _ONCE_URL.match(str(file)):
+    if was_url(file):
         raise InputError.of(argument, "must be a file on this machine", str(file), "copy it there afterwards")
     path = absolute(file)
     if not str(file) or path.is_dir():

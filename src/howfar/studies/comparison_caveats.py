@@ -111,7 +111,7 @@ def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]]
         yield f"{_listed(few)} {verb} fewer than {FEW_IMAGES} images: what is near to such a set is little more than chance"
     holders: dict[str, list[str]] = {}
     for dataset in features:
-        for content in set(dataset.contents):
+        for content in dict.fromkeys(dataset.contents):
             holders.setdefault(content, []).append(dataset.name)
     for names, count in Counter(tuple(names) for names in holders.values() if len(names) > 1).most_common(NAMED):
         yield f"{' and '.join(names)} share {count} image{'s' if count > 1 else ''}, which brings them nearer"

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.io.location import as_location
+from howfar.io.location import as_location, was_url
 from howfar.io.parquet import read_frame
 from howfar.relation.label_free_columns import HISTOGRAM
 from howfar.results import Evaluation
@@ -200,6 +200,8 @@ def _read(argument: Any) -> list[Evaluation]:
         return evaluations_of(argument, "performance")
     if not isinstance(argument, (str, Path)):
         raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
+    if was_url(argument):
+        raise InputError.of("performance", "must be a file on this machine", str(argument), "copy it here first")
     path = Path(argument)
     if path.is_dir():
         raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")

@@ -181,7 +181,7 @@ def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
         yield from _columns(field, getattr(before, field), getattr(after, field))
     mine, others = before.runs(), after.runs()
     yield from _walk("runs", sorted(mine), sorted(others))
-    for run in mine.keys() & others.keys():
+    for run in sorted(mine.keys() & others.keys()):
         yield from ((f"{run}.{place}", old, new) for place, old, new in _pairs(mine[run], others[run]))
 
 
