@@ -47,7 +47,7 @@ WAYS = {
     0: (NO_LABEL, "norm", FURTHER, f"{FURTHER}+norm", "selftrain", "selftrain+norm", "scale", "scale+norm"),
     1: ("finetune", "finetune+norm"),
     3: ("finetune", "finetune+norm"),
-    7: ("retrain", "retrain+norm", "finetune", "finetune+norm", "norm-tune", "norm-tune+norm", "scale", "scale+norm"),
+    7: (*(way + then for way in ("retrain", "finetune", "norm-tune", "scale") for then in ("", "+norm")), "scale+selftrain"),
     14: ("retrain", "finetune", "finetune+norm"),
 }
 TILED = {0: (NO_LABEL, "norm"), 7: ("finetune", "scale"), 14: ("finetune",)}
