@@ -8,7 +8,7 @@ import numpy as np
 
 import howfar
 from explore_names import SITES
-from howfar.explore.points import MOST_CATEGORIES, points_of
+from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.results import Comparison, Relation
 from howfar.results.gate import Gate, GateReading
 
@@ -64,6 +64,7 @@ def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
     assert list(columns["camera"].values[:3]) == [0, -1, 0]
     assert columns["exposure"].kind == "number"
     assert columns["wet"].kind == "flag"
+    assert list(columns["wet"].values) == [1, 0] * 12 + [UNKNOWN] * 12
     assert len(columns["note"].categories) == 24
     assert "pc1" not in columns
     assert MOST_CATEGORIES > 24
@@ -85,7 +86,8 @@ def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(
     others = points.rows["dataset"].isin(names[1:]).to_numpy()
     for name in ("estimate", "estimate_low", "estimate_high"):
         assert np.isnan(columns[name].values[of_first]).all()
-    assert not columns["listed"].values[of_first].any()
+    assert (columns["listed"].values[of_first] == UNKNOWN).all()
+    assert (columns["listed"].values[others] == np.where(np.isfinite(columns["estimate"].values[others]), 1, UNKNOWN)).all()
     assert np.isfinite(columns["estimate"].values[others]).any() == others.any()
     assert [columns["gate"].categories[code] for code in columns["gate"].values[of_first]] == ["OUTSIDE"] * int(of_first.sum())
 

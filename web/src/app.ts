@@ -1,11 +1,11 @@
 // Puts views, wall, tray and the large picture together over one run, wherever its pictures come from.
-import type { Column, Data } from "./data";
+import { type Column, type Data, words } from "./data";
 import { Detail } from "./detail";
 import { button, choice, h, shown } from "./dom";
 import type { Host } from "./host";
 import { Pictures, tile } from "./pictures";
 import type { Hands } from "./plot";
-import { categoryColours, range, State } from "./state";
+import { categoryColours, OTHERS, range, State } from "./state";
 import { Tray } from "./tray";
 import { Against, Plane, Strips } from "./views";
 import { Wall } from "./wall";
@@ -54,9 +54,10 @@ class Legend {
     if (column?.kind === "number") this.element.append(this.bar(column));
     else if (column) {
       const colours = categoryColours(column, data);
-      const names = column.kind === "flag" ? ["no", "yes"] : column.categories;
-      const key = names.map((name, index) => ({ name, colour: colours[index]! })).filter(({ colour }) => colour !== "#9aa3ad" || column.kind === "flag");
-      if (key.length < names.length) key.push({ name: "others", colour: "#9aa3ad" });
+      const names = words(column);
+      const key = names.map((name, index) => ({ name, colour: colours[index]! })).filter(({ colour }) => colour !== OTHERS || column.kind === "flag");
+      if (key.length < names.length) key.push({ name: "others", colour: OTHERS });
+      if (column.kind === "flag" && range(column.values)[1] > 1) key.push({ name: "not known", colour: OTHERS });
       this.element.append(
         ...key.map(({ name, colour }) => h("span", { class: "entry" }, h("span", { class: "dot", style: `background:${colour}` }), name)),
       );

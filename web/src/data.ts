@@ -9,8 +9,15 @@ export interface Column {
   kind: Kind;
   about: string;
   categories: string[];
-  /** One value a row; NaN, or −1 of a category, where it is unknown. */
+  /** One value a row; where it is unknown NaN, −1 of a category, 255 of a flag. */
   values: Float32Array;
+}
+
+const FLAGS = ["no", "yes"];
+
+/** What the values of a flag or a category stand for. */
+export function words(column: Column): string[] {
+  return column.kind === "flag" ? FLAGS : column.categories;
 }
 
 export interface Dataset {

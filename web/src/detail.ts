@@ -1,4 +1,5 @@
 // One image, large: with mask, prediction and their overlap, its numbers, and the images of P that are nearest to it.
+import { words } from "./data";
 import { button, h, shown, unique } from "./dom";
 import { type Look, OVERLAP, overlap, type Pictures, tile } from "./pictures";
 import type { State } from "./state";
@@ -157,7 +158,7 @@ export class Detail {
     for (const column of data.columns) {
       const value = column.values[row]!;
       if (column.name === "smoothed" || column.name.startsWith("estimate_") || Number.isNaN(value)) continue;
-      let text = column.kind === "number" ? shown(value) : column.kind === "flag" ? (value ? "yes" : "no") : (column.categories[value] ?? "–");
+      let text = column.kind === "number" ? shown(value) : (words(column)[value] ?? "–");
       if (column.name === "estimate") {
         const low = data.column("estimate_low")?.values[row] ?? Number.NaN;
         const high = data.column("estimate_high")?.values[row] ?? Number.NaN;

@@ -156,6 +156,8 @@ export class State {
   }
 }
 
+/** The colour of a value that is unknown, or has none of its own. */
+export const OTHERS = "#9aa3ad";
 export const PALETTE = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 /** The colours of a category's values: the first six have one each, the others are grey. */
@@ -164,7 +166,7 @@ export function categoryColours(column: Column, data: Data): string[] {
   const counts = new Uint32Array(column.categories.length);
   for (let row = 0; row < data.count; row++) if (column.values[row]! >= 0) counts[column.values[row]!]!++;
   const rank = [...counts.keys()].sort((a, b) => counts[b]! - counts[a]! || a - b);
-  const colours: string[] = new Array(counts.length).fill("#9aa3ad");
+  const colours: string[] = new Array(counts.length).fill(OTHERS);
   rank.slice(0, PALETTE.length).forEach((value, index) => (colours[value] = PALETTE[index]!));
   return colours;
 }

@@ -131,7 +131,7 @@ function values(data: Data, row: number): Record<string, string | number | boole
     const key = name === "distance" && title !== "distance" ? "relative" : name;
     const value = values[row]!;
     if (kind === "category") record[key] = categories[value] ?? null;
-    else if (kind === "flag") record[key] = value === 1;
+    else if (kind === "flag") record[key] = value > 1 ? null : value === 1;
     else record[key] = Number.isNaN(value) ? null : Number(value.toPrecision(7));
   }
   return record;

@@ -1,4 +1,5 @@
 // The images that pass, as a wall of small pictures or as a list, in pages.
+import { words } from "./data";
 import { button, choice, counted, h, shown } from "./dom";
 import type { Hands } from "./plot";
 import { type Pictures, tile } from "./pictures";
@@ -112,7 +113,7 @@ export class Wall {
     if (!column) return "";
     const value = column.values[row]!;
     if (column.kind === "number") return shown(value);
-    return column.kind === "flag" ? (value ? "yes" : "no") : (column.categories[value] ?? "–");
+    return words(column)[value] ?? "–";
   }
 
   private picture(row: number): HTMLElement {

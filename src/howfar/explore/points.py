@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,8 @@ from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
 from howfar.results.image_map import ImageMap
 
+UNKNOWN: Final = 255
+"""The value of a flag that is neither 0 nor 1."""
 Kind: TypeAlias = Literal["number", "category", "flag"]
 NOBODY = 0xFFFFFFFF
 MOST_CATEGORIES = 500
@@ -39,7 +41,7 @@ class Column:
     name, title, about
         How exports call it, what the page calls it, and how it is to be read.
     kind
-        "number", "category" (`values` are positions in `categories`, −1 where there is none) or "flag" (0 or 1).
+        "number", "category" (`values` are positions in `categories`, −1 where there is none) or "flag" (0, 1, `UNKNOWN`).
     values
         One value a row; NaN where a number is unknown.
     categories
@@ -210,9 +212,8 @@ def _performance(relation: Relation, known: pd.DataFrame, own: int) -> Iterator[
         yield _number("estimate", "predicted performance", known["estimate"], blank, about)
         yield _number("estimate_low", "predicted, low", known["estimate_low"], blank, "end of its interval")
         yield _number("estimate_high", "predicted, high", known["estimate_high"], blank, "end of its interval")
-        listed = np.concatenate([known["listed"].fillna(value=False).astype(bool), np.zeros(own, dtype=bool)])
         tau = f"probably below {relation.settings.tau:g}"
-        yield Column("listed", "probable failure", "flag", listed.astype(np.uint8), tau)
+        yield _flag("listed", "probable failure", known["listed"].where(known["estimate"].notna()), own, tau)
     if known["foreground"].notna().any():
         yield _number("foreground", "foreground share", known["foreground"], blank, "of the mask")
     if known["smoothed"].notna().any():
@@ -224,10 +225,13 @@ def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
     new = {row.dataset for row in relation.estimates if row.measured is None}
     outside = known["dataset"].isin({gate.dataset for gate in relation.gates if gate.inside is False and gate.dataset in new})
     blank = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
-    return known.assign(
-        **{name: known[name].mask(outside, value) for name, value in blank.items()},
-        listed=known["listed"].fillna(value=False).astype(bool) & ~outside,
-    )
+    return known.assign(**{name: known[name].mask(outside, value) for name, value in blank.items()})
+
+
+def _flag(name: str, title: str, values: pd.Series, own: int, about: str = "") -> Column:
+    """Make a flag of truth values, unknown where they are absent, and of the primary's images."""
+    codes = values.map({True: 1, False: 0}).fillna(UNKNOWN).to_numpy(dtype=np.uint8)
+    return Column(name, title, "flag", np.concatenate([codes, np.full(own, UNKNOWN, np.uint8)]), about)
 
 
 def _gate(relation: Relation, datasets: pd.Series, own: int) -> Column:
@@ -246,7 +250,7 @@ def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
         if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
             continue
         if pd.api.types.is_bool_dtype(values):
-            yield Column(name, name, "flag", np.concatenate([values.to_numpy(dtype=np.uint8), np.zeros(own, np.uint8)]))
+            yield _flag(name, name, values, own)
         elif pd.api.types.is_numeric_dtype(values):
             yield _number(name, name, values, np.full(own, np.nan))
         elif values.map(lambda value: isinstance(value, str) or value is None or value != value).all():

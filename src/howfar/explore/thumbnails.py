@@ -76,7 +76,7 @@ def sample(points: Points, most: int) -> list[int]:
     values = {column.name: column.values for column in points.columns}
     distance = np.nan_to_num(np.asarray(values["distance"], dtype=np.float64), nan=-np.inf)
     secondary = rows[rows < points.count]
-    listed = secondary[values["listed"][secondary] > 0] if "listed" in values else secondary[:0]
+    listed = secondary[values["listed"][secondary] == 1] if "listed" in values else secondary[:0]
     groups = [listed[np.argsort(-distance[listed], kind="stable")], secondary[np.argsort(-distance[secondary], kind="stable")]]
     rng = np.random.default_rng(0)
     chosen = dict.fromkeys(int(row) for group in groups for row in group[: most // 6])

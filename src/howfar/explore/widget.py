@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from howfar.errors import MissingExtraError
 from howfar.explore.image_files import ImageFiles
 from howfar.explore.page_data import page_data
-
-if TYPE_CHECKING:
-    import pandas as pd
+from howfar.explore.points import UNKNOWN
 
 PERFORMANCES = ("performance", "estimate", "listed")
 """Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""
@@ -77,7 +76,11 @@ class Explorer:
 def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:
     columns = {column.name: column for column in pictures.points.columns if column.name in PERFORMANCES}
     found = {name: column.values[: len(images)] for name, column in columns.items() if name not in images}
-    flags = {name: values.astype(bool) for name, values in found.items() if columns[name].kind == "flag"}
+    flags = {
+        name: pd.Series(values == 1, index=images.index, dtype="boolean").mask(values == UNKNOWN)
+        for name, values in found.items()
+        if columns[name].kind == "flag"
+    }
     return images.assign(**(found | flags))
 
 
