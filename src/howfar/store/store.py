@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from howfar import protocols
 from howfar.errors import InputError
 from howfar.store.feature_store import FeatureStore
 from howfar.store.folder import folder_at
@@ -87,15 +88,16 @@ def default_root() -> Path | str:
     return _cache()
 
 
-def local_root() -> Path:
-    """Return the folder for files of this machine alone: `default_root`, or the user's cache where that is a URL.
+def local_root(store: protocols.Store | str | Path | None = None) -> Path:
+    """Return the folder for files of this machine alone: that of a store, else `default_root`; for URLs the user's cache.
 
     Examples
     --------
     >>> local_root().is_absolute()
     True
     """
-    root = default_root()
+    given = Store(store) if isinstance(store, (str, Path)) else store
+    root = given.root if isinstance(given, Store) else default_root()
     return root if isinstance(root, Path) else _cache()
 
 

@@ -348,7 +348,9 @@ def baseline(name: str, features: Sequence[Features], settings: Settings, execut
     primary, *secondaries = features
     # Nothing is drawn, so that the seed counts for nothing.
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
-    pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner, baselines_folder(features))
+    pairs = measured_pairs(
+        MeasurePairs(primary, secondaries, plain), execution.runner, baselines_folder(features, execution.store)
+    )
     measured = [pair.found for pair in _with_bar(pairs, len(secondaries), name, execution)]
     total = sum(float(measures.i_dist.mean()) for measures in measured)
     rows, images = [], {}

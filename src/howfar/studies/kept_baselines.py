@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from howfar.pipeline.pairs import FOLDER
+from howfar.protocols import Store
 from howfar.results import Features
 from howfar.store import local_root
 
@@ -18,15 +19,16 @@ MOST: Final = 1000
 _NAME: Final = "baselines"
 
 
-def baselines_folder(features: Sequence[Features]) -> Path | None:
+def baselines_folder(features: Sequence[Features], store: Store | str | Path | None) -> Path | None:
     """Return the folder beside the stored features of this machine where pairs are kept; None for pairs that are quick.
 
-    `features` are the primary dataset's, then those of the secondaries, by one backbone. Of more than `MOST` pairs there the
+    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these
+    are. Of more than `MOST` pairs there the
     oldest are removed.
     """
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
-    root = local_root()
+    root = local_root(store)
     if (len(primary) + largest) ** 2 * q < LARGE or not root.is_dir():
         return None
     folder = root / _NAME
