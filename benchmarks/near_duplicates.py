@@ -1,9 +1,10 @@
 """Measure how many altered copies of images are found, and how many pairs that are none, and choose the thresholds.
 
-The thresholds of `howfar.studies.copies` are chosen on pairs of deepcrack_tiles, gaps384_tiles and voc2007 that are no copies
+Thresholds of `howfar.studies.copies` are chosen on pairs of deepcrack_tiles, gaps384_tiles and voc2007 that are no copies
 (tiles of one photograph among them): 0.01 above the largest agreement of any. They are judged on cfd, crack500_tiles, bsds500
-and sun_scenes, and by alterations, that had no say. The images are research data and do not come with the project: --data names
-a folder that holds one folder a set.
+and sun_scenes, and by alterations, that had no say. Eyes are framed alike, and agree without being copies: how far beyond the
+usual agreement a pair has to agree is chosen on drive, 0.1 above the largest of any pair, and judged on hrf. The images are
+research data and do not come with the project: --data names a folder that holds one folder a set.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from scipy.stats import beta
 import howfar
 from howfar.backbones.perceptual_hash import mirrored
 from howfar.distances.bit_agreement import best_match
-from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, nearest_columns
+from howfar.distances.common_agreement import CommonAgreement
+from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, BEYOND, SURE, nearest_columns
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")
+FRAMED, FRAMED_JUDGING = "drive", "hrf"
 # Looked at: the one is the other saved anew, and two shots of one sunset.
 COPIES = ({"11158-4.jpg", "11216-4.jpg"}, {"sun_alwxdxldnifsfrwd.jpg", "sun_aqytybaahflockmv.jpg"})
 MARGIN, COUNT, QUICK = 0.01, 30, {"bootstrap": 0, "permutations": 0, "baselines": False, "rivals": False, "progress": False}
@@ -45,14 +48,23 @@ def main() -> None:
         store = arguments.store or place / "store"
         chosen = choose(arguments.data, store)
         results = {
-            "thresholds": {"hash": ALIKE, "hash, nearest by features": ALIKE_AND_NEAR},
+            "thresholds": {
+                "hash": ALIKE,
+                "hash, nearest by features": ALIKE_AND_NEAR,
+                "beyond the usual": BEYOND,
+                "sure": SURE,
+            },
             "chosen": chosen,
             "trial": trial(arguments.data, store, place / "trial", chosen["imagehash, 64 bits"]),
             "false pairs": false_pairs(arguments.data, store),
+            "framed alike": {name: framed(arguments.data, name, store) for name in (FRAMED, FRAMED_JUDGING)},
             # Images evenly through each set, in its order.
             "recall": {name: recall(arguments.data, name, store, place / name, chosen) for name in JUDGING},
             "recall on the choosing sets": {
                 name: recall(arguments.data, name, store, place / name, chosen) for name in CHOOSING
+            },
+            "recall where all are framed alike": {
+                name: recall(arguments.data, name, store, place / name, chosen) for name in (FRAMED, FRAMED_JUDGING)
             },
             "seconds": seconds(),
         }
@@ -138,7 +150,39 @@ def choose(data: Path, store: Path) -> dict[str, float]:
         "hash": above(largest(every, names, mirror=True)),
         "hash, nearest by features": above(max(nearest)),
         "imagehash, 64 bits": above(largest(np.concatenate(few), names, mirror=False)),
+        "beyond the usual": round(math.ceil(10 * (most_beyond(data, FRAMED, store) + 0.1) - 1e-9) / 10, 1),
         "pairs": len(every) * (len(every) - 1) // 2,
+    }
+
+
+def most_beyond(data: Path, name: str, store: Path) -> float:
+    """Find how many times the usual agreement two images agree at most, of one set that are no copies, and of its halves."""
+    signs = howfar.embed(data / name, "perceptual_hash", store, progress=False).to_array()
+    most = 0.0
+    for a, b in ((signs, signs), (signs[1::2], signs[::2])):
+        straight, flipped = (best_match(own, b, earlier=a is b) for own in (a, mirrored(a)))
+        turned = flipped.agreement > straight.agreement
+        best = np.where(turned, flipped.agreement, straight.agreement)
+        rows = np.where(turned, flipped.rows, straight.rows)
+        for own, same, which in ((a, a is b, ~turned), (mirrored(a), False, turned)):
+            at = np.flatnonzero((best >= ALIKE_AND_NEAR) & which)
+            most = max([most, *CommonAgreement(own, b, rows, same).beyond(at, rows[at])])
+    return float(most)
+
+
+def framed(data: Path, name: str, store: Path) -> dict[str, Any]:
+    """Count what is listed of a set without copies whose images are framed alike, and what their agreement alone would list."""
+    items = howfar.Dataset.from_folder(data / name).items
+    found = howfar.compare(
+        howfar.Dataset(f"{name} even", items[::2]), howfar.Dataset(f"{name} odd", items[1::2]), store=store, **QUICK
+    )
+    signs = howfar.embed(data / name, "perceptual_hash", store, progress=False).to_array()
+    alike = [best_match(own[1::2], signs[::2]).agreement >= ALIKE for own in (signs, mirrored(signs))]
+    return {
+        "images": len(items),
+        "listed of the odd ones": len(found.near_duplicates[found.near_duplicates["other_dataset"] == f"{name} even"]),
+        "whose best agreement is enough": int((alike[0] | alike[1]).sum()),
+        "most beyond the usual": most_beyond(data, name, store),
     }
 
 

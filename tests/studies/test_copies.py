@@ -10,10 +10,11 @@ import pytest
 from PIL import Image, ImageOps
 
 import howfar
+from howfar.distances.bit_agreement import best_match
 from howfar.errors import InputError
 from howfar.results import Comparison
 from howfar.results.copies import COPIES
-from howfar.studies.copies import copy_notes, without_copies_of
+from howfar.studies.copies import ALIKE, copy_notes, without_copies_of
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
 
@@ -164,3 +165,25 @@ def test_equal_rows_of_many_sets_are_listed_with_the_first_of_each_other_set() -
         ("two", "row-2", "primary", "row-1"),
         ("two", "row-3", "two", "row-0"),
     ]
+
+
+def eye(seed: int) -> Image.Image:
+    """A bright disc on black, as photographs of the eye are, with vessels of its own."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1:1:200j, -1:1:200j]
+    waves = (np.sin(rng.uniform(-9, 9) * x + rng.uniform(-9, 9) * y + rng.uniform(0, 6)) for _ in range(4))
+    values = np.where(x**2 + y**2 < 0.8, 150 + 3 * x + 2 * sum(waves), 0)
+    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+
+
+def test_images_that_are_framed_alike_are_no_copies_but_copies_of_them_are(tmp_path: Path) -> None:
+    for name, seeds in (("clinic", range(16)), ("hospital", range(16, 28))):
+        (tmp_path / name).mkdir()
+        for seed in seeds:
+            eye(seed).save(tmp_path / name / f"{seed:02d}.png")
+    eye(3).resize((150, 150)).save(tmp_path / "hospital" / "copy-of-03.jpg", quality=95)
+    sets = [tmp_path / "clinic", tmp_path / "hospital"]
+    p, s = (howfar.embed(each, "perceptual_hash", tmp_path / "store", progress=False).to_array() for each in sets)
+    assert (best_match(s, p).agreement >= ALIKE).mean() > 0.5
+    found = howfar.compare(sets[0], sets[1], "colour_moments", store=tmp_path / "store", **QUICK)
+    assert found.near_duplicates[["image", "other"]].to_numpy().tolist() == [["copy-of-03.jpg", "03.png"]]
