@@ -110,12 +110,15 @@ class InProcesses(LocalRunner):
         return super().run(function, tasks)
 
 
-@pytest.mark.parametrize(("fewest", "lengths"), [(64, [2, 2, 2, 2]), (2, [4, 4]), (1, [8])])
+@pytest.mark.parametrize(
+    ("fewest", "workers", "lengths"), [(64, 1, [2, 2, 2, 2]), (2, 1, [4, 4]), (1, 1, [8]), (1, 2, [4, 4]), (1, 9, [2, 2, 2, 2])]
+)
 def test_tasks_of_other_processes_are_longer_where_there_are_many(
-    fewest: int, lengths: list[int], roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fewest: int, workers: int, lengths: list[int], roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedding, "TASKS", fewest)
     backbone, runner = Lengths(tmp_path / "diary"), InProcesses()
+    runner.workers = workers
     howfar.embed(roads, backbone, tmp_path / "store", runner=runner, batch_size=2, progress=False)
     assert runner.lengths == lengths
     assert backbone.lengths == [2, 2, 2, 2]

@@ -39,7 +39,7 @@ ON_GPUS = 64
 IN_A_TASK = 4
 """Batches in a task of another process, at most, so that fewer tasks are handed over."""
 TASKS = 64
-"""Tasks up to which none is longer than a batch, so that a small run is still shared by many workers."""
+"""Tasks up to which none is longer than a batch, so that a small run is still shared by all workers; or as many as these."""
 ELSEWHERE = "in another process's hands"
 PATIENCE = 30.0
 """Seconds after which it is said what is waited for."""
@@ -235,7 +235,8 @@ def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
 def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
     """Say how many batches of `size` images a task has."""
     images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
-    return max(1, min(IN_A_TASK, images // (size * TASKS))) if executor.processes else 1
+    tasks = max(TASKS, getattr(executor, "workers", None) or 0)
+    return max(1, min(IN_A_TASK, images // (size * tasks))) if executor.processes else 1
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:
