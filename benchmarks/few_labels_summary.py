@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,12 @@ def parts(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def label_of(way: str, labels: int, tiled: bool) -> str:
     """Name a way with its number of labels."""
-    return f"{labels} labels: {way}" + (", by tiles" if tiled else "")
+    return f"{labels} labels: {named(way, tiled)}"
+
+
+def named(way: str, tiled: bool) -> str:
+    """Name a way, and how the site was predicted."""
+    return way + (", by tiles" if tiled else "")
 
 
 def ways(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -210,27 +215,34 @@ def within(rows: pd.DataFrame, cells: pd.MultiIndex) -> pd.DataFrame:
     return rows[pd.MultiIndex.from_frame(rows[list(cells.names)]).isin(cells)]
 
 
+def mean_by_site(rows: pd.DataFrame) -> pd.Series:
+    """Average mean F over the cells of each site."""
+    return rows.groupby(CELL)["f"].mean().groupby("site").mean()
+
+
 def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
     """Choose for every site the way with seven labels that is best on the other sites, and set it against fourteen labels.
 
-    Ways are compared over the cells, and draws of the labelled images, that all of them have.
+    Ways are those, whole or by tiles, that were measured wherever `retrain` was. They are chosen over the cells, and draws of
+    the labelled images, that all of them have, and compared over all that the chosen one and its rival have.
     """
-    seven = rows[(rows["labels"] == 7) & (rows["of"] == "site") & ~rows["tiled"]]
-    candidates = [part for _, part in seven.groupby("way")]
-    if not candidates:
+    seven = rows[(rows["labels"] == 7) & (rows["of"] == "site")]
+    everywhere = condition(rows, RETRAIN_7)
+    needed = common(everywhere, everywhere)
+    candidates = {key: part for key, part in seven.groupby(["way", "tiled"]) if not len(needed.difference(common(part, part)))}
+    if not len(needed) or len(needed.unique("site")) < 2:
         return {}
-    cells = common(candidates[0], candidates[0], CELL)
-    for part in candidates[1:]:
+    cells = common(everywhere, everywhere, CELL)
+    for part in candidates.values():
         cells = cells.intersection(common(part, part, CELL))
-    shared = within(seven, cells)
-    means = shared.groupby(["way", "site", "model", "seed", "draw"])["f"].mean().groupby(["way", "site"]).mean().unstack()
-    if means.shape[1] < 2:
-        return {}
-    choices: Mapping[str, str] = {site: str(means.drop(columns=site).mean(axis=1).idxmax()) for site in means.columns}
-    picked = pd.concat([shared[(shared["site"] == site) & (shared["way"] == way)] for site, way in choices.items()])
-    found: dict[str, Any] = {"chosen": choices, "mean F": round(over_cells(picked, "f"), 4)}
+    means = pd.DataFrame({key: mean_by_site(within(part, cells)) for key, part in candidates.items()})
+    choices = {str(site): means.drop(index=site).mean().idxmax() for site in means.index}
+    picked = pd.concat([part[part["site"] == site] for site, key in choices.items() for part in (candidates[key],)])
+    found: dict[str, Any] = {"candidates": [named(*key) for key in candidates]}
+    found["chosen"] = {site: named(*key) for site, key in choices.items()}
+    found["mean F"] = round(over_cells(picked, "f"), 4)
     found["ODS"] = round(over_cells(picked, "ods"), 4)
-    for key in (RETRAIN_14, FINETUNE_14, RETRAIN_7):
+    for key in (RETRAIN_14, FINETUNE_14, (*FINETUNE_14[:2], True), RETRAIN_7):
         rival = condition(rows, key)
         both = common(picked, rival, CELL)
         if len(both):

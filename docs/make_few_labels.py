@@ -38,6 +38,12 @@ def way(row: Mapping[str, Any]) -> str:
     return f"`{row['way']}`" + (", by tiles" if row["tiled"] else "")
 
 
+def quoted(name: str) -> str:
+    """Set a way's name as code, without how the site was predicted."""
+    way, _, rest = name.partition(",")
+    return f"`{way}`" + (f",{rest}" if rest else "")
+
+
 def pair(scores: Mapping[str, float]) -> str:
     return f"{scores['mean F']:.2f} / {scores['ODS']:.2f}"
 
@@ -48,17 +54,21 @@ def title(name: str) -> str:
     return f"{TITLES.get(model, model)} on {GROUNDS.get(ground, ground)}"
 
 
-def columns(part: Mapping[str, Any]) -> list[str]:
-    """List the conditions of a model's table by site, in the order of the leaderboard."""
-    rows = [row for row in part["ways"] if row["cells"] > 1]
-    names = [f"{row['labels']} labels: {row['way']}" + (", by tiles" if row["tiled"] else "") for row in rows]
-    return [name for name in names if any(name in scores for scores in part["by site"].values())]
+def by_site(part: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[str]]]:
+    """List the ways that were measured on more than one cell, as the leaderboard does, with their scores on each site."""
+    found = []
+    for row in part["ways"]:
+        name = f"{row['labels']} labels: {row['way']}" + (", by tiles" if row["tiled"] else "")
+        scores = [pair(own[name]) if name in own else "–" for own in part["by site"].values()]
+        if row["cells"] > 1:
+            found.append((row, scores))
+    return found
 
 
 def page(record: Mapping[str, Any]) -> str:
     """Fill the template of the page."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair}
+    environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair, "quoted": quoted}
     results, hardware, libraries = record["results"], record["hardware"], record["libraries"]
     models = {name: part for name, part in results.items() if isinstance(part, dict)}
     made = (
@@ -67,7 +77,7 @@ def page(record: Mapping[str, Any]) -> str:
     )
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
-        models=models, title=title, names=TITLES, columns=columns, made=made, vessels=any("vessels" in name for name in models)
+        models=models, title=title, names=TITLES, by_site=by_site, made=made, vessels=any("vessels" in name for name in models)
     )
 
 

@@ -23,9 +23,11 @@ def script() -> ModuleType:
     return module
 
 
-def cell(way: str, labels: int, site: str, seed: int, draw: int, f: float, own: float = 0.8) -> list[dict[str, Any]]:
+def cell(
+    way: str, labels: int, site: str, seed: int, draw: int, f: float, own: float = 0.8, tiled: bool = False
+) -> list[dict[str, Any]]:
     """Score two images of the site and one of P, all alike."""
-    common = {"model": "net", "seed": seed, "site": site, "draw": draw, "way": way, "labels": labels, "tiled": False}
+    common = {"model": "net", "seed": seed, "site": site, "draw": draw, "way": way, "labels": labels, "tiled": tiled}
     common |= {"ground": "roads", "seconds": 1.0, "threshold": 0.5}
     scores = [("site", site, "1", f), ("site", site, "2", f), ("P", "P", "3", own)]
     return [
@@ -81,3 +83,23 @@ def test_rivals_are_compared_on_draws_that_both_have(script: ModuleType) -> None
     assert found["chosen"] == {"a": "good", "b": "good"}
     assert found["over 7 labels: retrain"]["cells"] == 2
     assert found["over 7 labels: retrain"]["mean F"]["mean"] == pytest.approx(0.1)
+
+
+def test_the_way_is_chosen_of_those_measured_everywhere_and_compared_over_all_its_draws(script: ModuleType) -> None:
+    rows = frame(
+        models(0.8),
+        *(cell("retrain", 7, site, 0, 0, 0.5) for site in "ab"),
+        *(cell("good", 7, site, 0, draw, 0.6 - draw / 10, tiled=True) for site in "ab" for draw in (0, 1)),
+        *(cell("good", 7, site, 0, 0, 0.4) for site in "ab"),
+        cell("elsewhere", 7, "a", 0, 0, 0.9),
+        *(cell("finetune", 14, site, 0, draw, 0.4) for site in "ab" for draw in (0, 1)),
+    )
+    found = script.chosen_blindly(rows)
+    assert found["candidates"] == ["good", "good, by tiles", "retrain"]
+    assert found["chosen"] == {"a": "good, by tiles", "b": "good, by tiles"}
+    assert found["over 14 labels: finetune"]["cells"] == 4
+    assert found["over 14 labels: finetune"]["mean F"]["mean"] == pytest.approx(0.15)
+
+
+def test_of_one_site_nothing_can_be_chosen_on_others(script: ModuleType) -> None:
+    assert script.chosen_blindly(frame(models(0.8), cell("retrain", 7, "a", 0, 0, 0.5))) == {}
