@@ -186,6 +186,9 @@ def test_an_image_that_was_changed_is_found_by_its_name_and_counted() -> None:
     assert changed(both.drop(columns="content")) == 0
     assert changed(both, images=IMAGES.assign(content="")) == 0
     assert changed(both, images=IMAGES.drop(columns="content")) == 0
+    # Nor of ready-made embeddings, which have no path: their contents are those of numbers.
+    assert changed(both, images=IMAGES.assign(path="")) == 0
+    assert changed(both, images=IMAGES.assign(path=["a/1.png", "", "", "", ""])) == 1
     nameless = table(image=["2.png", "x.png"], content=["y", "z"], performance=0.5)
     assert (changed(nameless), unmatched(nameless)) == (1, {"a": 1})
 

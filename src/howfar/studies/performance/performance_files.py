@@ -131,13 +131,18 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
 
 
 def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
-    """Count the images that were matched although their content is known on both sides, and differs."""
+    """Count the images that were matched although their content is known on both sides, and differs.
+
+    The contents of ready-made embeddings, which have no path, are of their numbers, and tell nothing of images.
+    """
     if "content" not in evaluation.images or "content" not in images:
         return 0
     matched = places >= 0
     then = evaluation.images["content"][matched].to_numpy(dtype=object)
-    now = images["content"].iloc[places[matched]].to_numpy(dtype=object)
-    return int(np.sum((then != now) & (then != "") & (now != "")))
+    found = images.iloc[places[matched]]
+    now = found["content"].to_numpy(dtype=object)
+    of_image = found["path"].to_numpy(dtype=object) != "" if "path" in found else True
+    return int(np.sum((then != now) & (then != "") & (now != "") & of_image))
 
 
 def _not_there(images: pd.DataFrame, evaluation: Evaluation) -> InputError:
