@@ -2,9 +2,9 @@
 
 Thresholds of `howfar.studies.copies` are chosen on pairs of deepcrack_tiles, gaps384_tiles and voc2007 that are no copies
 (tiles of one photograph among them): 0.01 above the largest agreement of any. They are judged on cfd, crack500_tiles, bsds500
-and sun_scenes, and by alterations, that had no say. Eyes are framed alike, and agree without being copies: how far beyond the
-usual agreement a pair has to agree is chosen on drive, 0.1 above the largest of any pair, and judged on hrf. The images are
-research data and do not come with the project: --data names a folder that holds one folder a set.
+and sun_scenes, and by alterations, that had no say. Eyes are framed alike, and agree without being copies: how many
+spreads above the median a pair has to agree is chosen on drive, 0.1 above the most of any pair, and judged on hrf. The images
+are research data and do not come with the project: --data names a folder that holds one folder a set.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from scipy.stats import beta
 
 import howfar
 from howfar.backbones.perceptual_hash import mirrored
-from howfar.distances.bit_agreement import best_match
-from howfar.distances.common_agreement import CommonAgreement
-from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, BEYOND, SURE, nearest_columns
+from howfar.distances.bit_agreement import SPREADS, best_match, usual_agreement
+from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, SURE, nearest_columns
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")
 FRAMED, FRAMED_JUDGING = "drive", "hrf"
@@ -51,7 +50,7 @@ def main() -> None:
             "thresholds": {
                 "hash": ALIKE,
                 "hash, nearest by features": ALIKE_AND_NEAR,
-                "beyond the usual": BEYOND,
+                "spreads above the median": SPREADS,
                 "sure": SURE,
             },
             "chosen": chosen,
@@ -150,24 +149,20 @@ def choose(data: Path, store: Path) -> dict[str, float]:
         "hash": above(largest(every, names, mirror=True)),
         "hash, nearest by features": above(max(nearest)),
         "imagehash, 64 bits": above(largest(np.concatenate(few), names, mirror=False)),
-        "beyond the usual": round(math.ceil(10 * (most_beyond(data, FRAMED, store) + 0.1) - 1e-9) / 10, 1),
+        "spreads above the median": round(math.ceil(10 * (most_spreads(data, FRAMED, store) + 0.1) - 1e-9) / 10, 1),
         "pairs": len(every) * (len(every) - 1) // 2,
     }
 
 
-def most_beyond(data: Path, name: str, store: Path) -> float:
-    """Find how many times the usual agreement two images agree at most, of one set that are no copies, and of its halves."""
+def most_spreads(data: Path, name: str, store: Path) -> float:
+    """Find how many spreads above the median two images agree at most, of one set that are no copies, and of its halves."""
     signs = howfar.embed(data / name, "perceptual_hash", store, progress=False).to_array()
     most = 0.0
     for a, b in ((signs, signs), (signs[1::2], signs[::2])):
-        straight, flipped = (best_match(own, b, earlier=a is b) for own in (a, mirrored(a)))
-        turned = flipped.agreement > straight.agreement
-        best = np.where(turned, flipped.agreement, straight.agreement)
-        rows = np.where(turned, flipped.rows, straight.rows)
-        for own, same, which in ((a, a is b, ~turned), (mirrored(a), False, turned)):
-            at = np.flatnonzero((best >= ALIKE_AND_NEAR) & which)
-            most = max([most, *CommonAgreement(own, b, rows, same).beyond(at, rows[at])])
-    return float(most)
+        best = np.maximum(*(best_match(own, b, earlier=a is b).agreement for own in (a, mirrored(a)))).max()
+        middle, above_it = (usual_agreement(a, b, mirrored(a), same=a is b, spreads=count) for count in (0.0, 1.0))
+        most = max(most, float((best - middle) / (above_it - middle)))
+    return most
 
 
 def framed(data: Path, name: str, store: Path) -> dict[str, Any]:
@@ -182,7 +177,7 @@ def framed(data: Path, name: str, store: Path) -> dict[str, Any]:
         "images": len(items),
         "listed of the odd ones": len(found.near_duplicates[found.near_duplicates["other_dataset"] == f"{name} even"]),
         "whose best agreement is enough": int((alike[0] | alike[1]).sum()),
-        "most beyond the usual": most_beyond(data, name, store),
+        "most spreads above the median": most_spreads(data, name, store),
     }
 
 

@@ -89,6 +89,10 @@ def test_numbers_whose_squares_would_vanish_are_refused(rows: np.ndarray) -> Non
     wide = rows.astype(np.float64) * 1e-120
     with pytest.raises(InputError, match=r"roads must hold a number of at least 1e-100, .* got 'at most .*e-1\d\d': rescale"):
         from_array(wide, "roads")
+    wide[2, 1] = 1e120
+    with pytest.raises(InputError, match="must hold a number of at least 1e-100"):
+        from_array(wide, "roads")
+    wide[2, 1] = 0.0
     wide[0, 0] = 1e-100
     assert len(from_array(wide, "roads")) == len(rows)
     assert len(from_array(np.zeros((3, 2)), "roads")) == 3

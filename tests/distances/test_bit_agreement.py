@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from howfar.distances.bit_agreement import agreement, best_match
+from howfar.distances.bit_agreement import FEWEST, agreement, best_match, usual_agreement
 from howfar.errors import InputError
 
 
@@ -46,3 +46,60 @@ def test_what_is_no_hash_is_refused() -> None:
         best_match([[1, 1]], [[1, 1, 1]])
     with pytest.raises(InputError, match=r"b must have the shape of a, \(1, 2\)"):
         agreement([[1, 1]], [[1, 1], [1, 1]])
+
+
+def framed(count: int, share: float, seed: int) -> np.ndarray:
+    """Hashes of which each bit is that of one frame with a probability."""
+    frame = np.random.default_rng(99).choice([-1, 1], 256)
+    return np.where(np.random.default_rng(seed).random((count, 256)) < share, frame, -frame)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_usual_agreement_is_that_of_all_pairs_but_the_best(same: bool) -> None:
+    a = framed(12, 0.8, 0)
+    b = a if same else framed(9, 0.7, 1)
+    turned = np.random.default_rng(2).choice([-1, 1], (12, 256))
+    shares = np.maximum(1 - cdist(a, b, "hamming"), 1 - cdist(turned, b, "hamming"))
+    left = np.ones_like(shares, dtype=bool)
+    if same:
+        np.fill_diagonal(left, val=False)
+    left[np.arange(12), np.where(left, shares, -1).argmax(axis=1)] = False
+    low, middle = np.quantile(shares[left], (0.1, 0.5))
+    assert usual_agreement(a, b, turned, same=same, spreads=2.0) == pytest.approx(middle + 2 * (middle - low))
+
+
+def test_images_that_are_framed_alike_agree_usually_more_than_others() -> None:
+    limits = [usual_agreement(framed(40, share, 0), framed(30, share, 1)) for share in (0.5, 0.8, 0.9)]
+    assert limits[0] < 0.7 < limits[1] < limits[2]
+    for share, limit in zip((0.5, 0.8, 0.9), limits, strict=True):
+        assert best_match(framed(40, share, 0), framed(30, share, 1)).agreement.max() < limit
+
+
+def test_bursts_and_copies_do_not_move_it() -> None:
+    p, s = signs256(60, 3), signs256(50, 4)
+    plain = usual_agreement(s, p)
+    p[:25], s[:20] = p[0], p[0]
+    noise = np.random.default_rng(5)
+    p[:25] *= np.where(noise.random((25, 256)) < 0.05, -1, 1)
+    s[:20] *= np.where(noise.random((20, 256)) < 0.05, -1, 1)
+    assert usual_agreement(s, p) == pytest.approx(plain, abs=0.03)
+    s[20:40] = s[20]
+    assert usual_agreement(s, p) == pytest.approx(plain, abs=0.03)
+
+
+def test_of_few_pairs_nothing_is_told() -> None:
+    alike = framed(6, 0.95, 0)
+    assert usual_agreement(alike[:1], framed(FEWEST, 0.95, 1)) == 0.0
+    assert usual_agreement(alike, alike, same=True) == 0.0
+    assert usual_agreement(np.repeat(alike[:1], 500, axis=0), alike) == 0.0
+    assert usual_agreement(framed(8, 0.95, 2), alike) > 0.9
+
+
+def test_many_rows_are_sampled_evenly() -> None:
+    a, b = signs256(5000, 6), signs256(3000, 7)
+    assert usual_agreement(a, b) == pytest.approx(usual_agreement(a[:400], b[:400]), abs=0.005)
+    assert usual_agreement(a, b) == usual_agreement(a[::10], b[::6])
+
+
+def signs256(count: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice([-1, 1], (count, 256))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
@@ -127,3 +129,11 @@ def test_an_empty_tile_is_refused() -> None:
     for function in (mmd, kid):
         with pytest.raises(InputError, match="pairs_per_tile"):
             function([[0.0], [1.0]], [[1.0], [2.0]], pairs_per_tile=0)
+
+
+@pytest.mark.parametrize("count", [3, 5000])
+def test_a_kid_beyond_float64_is_infinite(count: int) -> None:
+    rng = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kid(rng.normal(size=(count, 2)) * 1e90, rng.normal(size=(count, 2)) * 1e90) == np.inf

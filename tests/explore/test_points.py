@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 import howfar
 from explore_names import SITES
@@ -56,14 +57,17 @@ def test_a_shared_space_is_one_panel() -> None:
 
 def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
     images = comparison.images.assign(
-        camera=["left", None] * 12, exposure=np.arange(24.0), wet=[True, False] * 12, note=[f"{i}" for i in range(24)]
-    )
-    grown = replace(comparison, images=images)
+        camera=["left", None] * 12, exposure=np.arange(24.0), note=[f"{i}" for i in range(24)],
+        wet=[True, False] * 12, dry=[True, None, False] * 8, lit=[pd.NA] * 24,
+    )  # fmt: skip
+    grown = replace(comparison, images=images.astype({"lit": "boolean"}))
     columns = {column.name: column for column in points_of(grown, None).columns}
     assert columns["camera"].categories == ("left",)
     assert list(columns["camera"].values[:3]) == [0, -1, 0]
     assert columns["exposure"].kind == "number"
     assert columns["wet"].kind == "flag"
+    assert list(columns["dry"].values) == [1, UNKNOWN, 0] * 8 + [UNKNOWN] * 12
+    assert list(columns["lit"].values) == [UNKNOWN] * 36
     assert list(columns["wet"].values) == [1, 0] * 12 + [UNKNOWN] * 12
     assert len(columns["note"].categories) == 24
     assert "pc1" not in columns

@@ -63,6 +63,21 @@ def test_float32_holds_kernels_of_features_of_any_size(
         assert single[name] == pytest.approx((low, high), abs=1e-3 * (high - low))
 
 
+def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, p = rng.normal(0.2, 1, size=(140, 8)), rng.normal(size=(150, 8))
+    p[0] *= 1000.0
+    of_s, of_p = resample_counts(len(s), 100, rng), resample_counts(len(p), 100, rng)
+    double = rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"]
+    monkeypatch.setattr(kernel_forms, "SINGLE_FROM", 0)
+    assert rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"] == pytest.approx(double, abs=1e-4 * (double[1] - double[0]))
+    # Of draws without that row.
+    rest = of_p[:, of_p[0] == 0], of_s[:, of_p[0] == 0]
+    of_rest = rival_intervals(s, p[1:], {"kid": 0.0}, rest[1], rest[0][1:])["kid"]
+    assert rival_intervals(s, p, {"kid": 0.0}, rest[1], rest[0])["kid"] == pytest.approx(of_rest, abs=0.05)
+
+
 def test_each_resample_is_the_distance_of_its_images(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
     s, p = sets
     of_s, of_p = resample_counts(len(s), 6, rng), resample_counts(len(p), 6, rng)

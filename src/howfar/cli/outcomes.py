@@ -35,7 +35,7 @@ _DISK: Final[Mapping[int, tuple[str, str]]] = {
     errno.EDQUOT: ("the quota of the disk of {} is used up", f"make room{_ELSEWHERE}; {_AGAIN}"),
     errno.EROFS: ("{} lies on a disk that can only be read", _ELSEWHERE),
     errno.EFBIG: ("{} would be larger than the system lets a file be", f"raise the limit (ulimit -f unlimited); {_AGAIN}"),
-    errno.ENAMETOOLONG: ("{} is longer than the system lets a path be", "check whether it is a path at all"),
+    errno.ENAMETOOLONG: ("{} is longer than the system lets a path be", "pass a shorter one, if it is meant to be a path"),
     errno.EMFILE: ("too many files are open to open {}", "raise the limit (ulimit -n 4096), or pass fewer --workers"),
     errno.ENFILE: ("too many files are open on this machine to open {}", f"end other programs; {_AGAIN}"),
     errno.EACCES: ("{} must not be opened by this user", "change its permissions, or name another"),

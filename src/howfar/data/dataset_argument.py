@@ -88,7 +88,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
         except FileNotFoundError as error:
             raise MissingPathError(f"nothing at {argument}: check it") from error
         except OSError as error:
-            raise InputError(f"{argument} cannot be read: {error.strerror or error}") from error
+            raise InputError(f"{argument} cannot be read: {error.strerror or error}: check the path") from error
     if isinstance(argument, Mapping) and len(argument) == 1 and not is_several(argument):
         ((own_name, only),) = argument.items()
         return parse(only, name or str(own_name))

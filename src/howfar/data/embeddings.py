@@ -155,11 +155,11 @@ def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
     for start in range(0, len(values), step):
         block = np.asarray(values[start : start + step])
         usable, hashes = _usable(block)
-        small = small and not (np.abs(block) >= LEAST).any()
+        small = small and not (np.abs(block[usable]) >= LEAST).any()
         good.extend((start + usable).tolist())
         contents.extend(hashes)
         let_go(mapped)
-    if good and small and (largest := float(np.nanmax(np.abs(values)))):
+    if good and small and (largest := float(np.abs(values[good]).max())):
         rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
         raise InputError.of(source, rule, f"at most {largest:g}", "rescale")
     return good, contents
@@ -198,7 +198,8 @@ def _row_names(count: int) -> tuple[str, ...]:
 
 def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
     if array.dtype.kind not in "fiub":
-        raise InputError.of(name, "must hold real numbers", str(array.dtype), "convert it to float32")
+        remedy = "take their magnitudes, or real parts" if array.dtype.kind == "c" else "convert them to float32"
+        raise InputError.of(name, "must hold real numbers", str(array.dtype), remedy)
     if array.ndim != 2:
         raise InputError.of(name, "must have two axes (images, features)", array.shape, "reshape to (n, q)")
     if 0 in array.shape:
@@ -207,7 +208,8 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
         return array
     # float32 holds every float16 and every integer of 16 bits.
     exact = np.can_cast(array.dtype, np.float32)
-    return array.astype(np.float32 if exact else np.float64)
+    with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
+        return array.astype(np.float32 if exact else np.float64)
 
 
 def _read_npy(file: Location) -> NDArray[Any]:

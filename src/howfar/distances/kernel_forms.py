@@ -53,9 +53,13 @@ def gaussian(width: float) -> Kernel:
 
 
 def typical(kernel: Kernel, x: Float64Array) -> float:
-    """Average the kernel over some pairs: less this constant, which cancels in a discrepancy, it keeps more digits."""
+    """Find the median of the kernel over some pairs: less this constant, which cancels in a discrepancy, it keeps more digits.
+
+    A mean would be that of one row far from all others, whose kernel with itself is larger than all else.
+    """
     some = x[:: -(-len(x) // _SAMPLED)]
-    return float(kernel(some, some).mean())
+    values = kernel(some, some)[np.triu_indices(len(some), 1)]
+    return float(np.median(values)) if values.size else 0.0
 
 
 def kernel_forms(

@@ -94,7 +94,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     Returns
     -------
     float
-        In the sixth power of the features' unit, for features large beside 1.
+        In the sixth power of the features' unit, for features large beside 1; infinite where that is beyond float64.
 
     Raises
     ------
@@ -110,11 +110,17 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
     _need_pairs(secondary, primary)
-    if compiles(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
-        discrepancy = cubic_discrepancy(secondary, primary)
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _kid(secondary, primary, pairs_per_tile)
+    return found if np.isfinite(found) else float("inf")
+
+
+def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
+    if compiles(s, p) and pairs_per_tile == PAIRS_PER_TILE:
+        discrepancy = cubic_discrepancy(s, p)
         if discrepancy is not None:
             return discrepancy
-    s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
+    s64, p64 = s.astype(np.float64), p.astype(np.float64)
     z = s64.shape[1]
 
     def cubic(a: Float64Array, b: Float64Array) -> float:

@@ -230,8 +230,16 @@ def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
 
 def _flag(name: str, title: str, values: pd.Series, own: int, about: str = "") -> Column:
     """Make a flag of truth values, unknown where they are absent, and of the primary's images."""
-    codes = values.map({True: 1, False: 0}).fillna(UNKNOWN).to_numpy(dtype=np.uint8)
+    codes = values.astype("boolean").astype("Int16").fillna(UNKNOWN).to_numpy(dtype=np.uint8)
     return Column(name, title, "flag", np.concatenate([codes, np.full(own, UNKNOWN, np.uint8)]), about)
+
+
+def _are_flags(values: pd.Series) -> bool:
+    """Tell truth values, some of which may be absent."""
+    if pd.api.types.is_bool_dtype(values):
+        return True
+    known = values.dropna() if values.dtype == object else values[:0]
+    return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
 
 
 def _gate(relation: Relation, datasets: pd.Series, own: int) -> Column:
@@ -249,7 +257,7 @@ def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
         values = images[name]
         if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
             continue
-        if pd.api.types.is_bool_dtype(values):
+        if _are_flags(values):
             yield _flag(name, name, values, own)
         elif pd.api.types.is_numeric_dtype(values):
             yield _number(name, name, values, np.full(own, np.nan))

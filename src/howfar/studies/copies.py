@@ -16,8 +16,7 @@ from howfar.backbones import load_backbone
 from howfar.backbones.perceptual_hash import NAME as HASH
 from howfar.backbones.perceptual_hash import has_structure, mirrored
 from howfar.data import Dataset
-from howfar.distances.bit_agreement import Match, agreement, best_match
-from howfar.distances.common_agreement import CommonAgreement
+from howfar.distances.bit_agreement import agreement, best_match, usual_agreement
 from howfar.errors import InputError
 from howfar.options import LeakHandling
 from howfar.protocols import Backbone
@@ -29,10 +28,8 @@ ALIKE: Final = 0.77
 ALIKE_AND_NEAR: Final = 0.67
 """The same where the one is among the nearest images of P in the features of the other; both as benchmarks/near_duplicates.py
 chose them."""
-BEYOND: Final = 3.9
-"""How many times as far as usual two images of these datasets agree, beside: images that are framed alike are no copies."""
 SURE: Final = 0.96
-"""Share of equal bits from which two images are near duplicates, however much alike all are."""
+"""The same, however much alike all images of both datasets are."""
 _NAMED: Final = 3
 
 
@@ -190,7 +187,7 @@ def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
         turned = flipped.agreement > straight.agreement
         best = np.where(turned, flipped.agreement, straight.agreement)
         rows = np.where(turned, flipped.rows, straight.rows)
-        for at in _beyond_frame(a, b, Match(rows, best), turned, np.flatnonzero(best >= ALIKE), own):
+        for at in np.flatnonzero(best >= _enough(a, b, best, ALIKE, own)):
             pair = int(seen[dataset][at]), other, int(seen[other][rows[at]])
             yield _Pair(dataset, *pair, "hash", float(best[at]), bool(turned[at]))
 
@@ -204,27 +201,17 @@ def _by_features(looked: Looked) -> Iterator[_Pair]:
         for nearest in _nearest(looked.comparisons, features, row_of):
             alike, turned = _agreement(signs, p[nearest])
             known = has_structure(signs) & has_structure(p[nearest])
-            candidates = np.flatnonzero(known & (alike >= ALIKE_AND_NEAR))
-            for row in _beyond_frame(signs, p, Match(nearest, alike), turned, candidates):
+            for row in np.flatnonzero(known & (alike >= _enough(signs, p, alike, ALIKE_AND_NEAR))):
                 yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
 
 
-def _beyond_frame(
-    a: NDArray[np.float32],
-    b: NDArray[np.float32],
-    match: Match,
-    turned: NDArray[np.bool_],
-    among: NDArray[np.intp],
-    same: bool = False,
-) -> NDArray[np.intp]:
-    """Keep the rows of `a`, of those asked for, that agree with their match beyond what images of both datasets do."""
-    kept = match.agreement[among] >= SURE
-    for flipped in (False, True):
-        at = np.flatnonzero(~kept & (turned[among] == flipped))
-        if len(at):
-            common = CommonAgreement(mirrored(a), b, match.rows) if flipped else CommonAgreement(a, b, match.rows, same)
-            kept[at] = common.beyond(among[at], match.rows[among[at]]) >= BEYOND
-    return among[kept]
+def _enough(
+    a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
+) -> float:
+    """Say in how many bits images must agree to be called copies: `least`, or more where they are framed alike."""
+    if not ((best >= least) & (best < SURE)).any():
+        return least
+    return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))
 
 
 def _nearest(comparisons: Sequence[Comparison], s: Features, row_of: Mapping[str, int]) -> Iterator[NDArray[np.intp]]:

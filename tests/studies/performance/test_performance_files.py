@@ -106,8 +106,9 @@ def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
         read_performances(f"near={tmp_path}/near.csv")
     assert line(tmp_path) == f"performance must be a file, got '{tmp_path}': name each file in the folder"
     assert line(Path("https://a.b/c.csv")) == (
-        "performance must be a file on this machine, got 'https:/a.b/c.csv': copy it here first"
+        "performance must be a path, not a URL, got 'https:/a.b/c.csv': copy the file to this machine first"
     )
+    assert line("") == "performance must name a file, got '': run howfar evaluate -o FILE first"
     assert line(3) == "performance must be an Evaluation, a file or a table, got 'int'"
     assert line([None]) == "performance must be an Evaluation, a file or a table, got 'NoneType'"
     assert line([]) == "performance must name at least one file, got []: run howfar evaluate -o FILE first"

@@ -205,9 +205,11 @@ def _read(argument: Any) -> list[Evaluation]:
         return evaluations_of(argument, "performance")
     if not isinstance(argument, (str, Path)):
         raise InputError.of("performance", "must be an Evaluation, a file or a table", type(argument).__name__)
-    if was_url(argument):
-        raise InputError.of("performance", "must be a file on this machine", str(argument), "copy it here first")
+    if not str(argument):
+        raise InputError.of("performance", "must name a file", str(argument), "run howfar evaluate -o FILE first")
     path = Path(argument)
+    if was_url(argument) and not path.exists():
+        raise InputError.of("performance", "must be a path, not a URL", str(argument), "copy the file to this machine first")
     if path.is_dir():
         raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
     if not path.is_file():
