@@ -33,7 +33,7 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
             "ways": ways(part),
             "by site": by_site(part),
             "without labels against retrain by seven": ratios(part),
-            "seven by the way chosen on the other sites": chosen_blindly(part),
+            "seven by the way chosen on the other sites": chosen_on_other_sites(part),
         }
     return found
 
@@ -206,8 +206,12 @@ def ratios(rows: pd.DataFrame) -> dict[str, Any]:
 
 def common(one: pd.DataFrame, other: pd.DataFrame, keys: Sequence[str] = TRAINED_ON) -> pd.MultiIndex:
     """List the trainings and sites, or whatever `keys` tell apart, that both have."""
-    first, second = (pd.MultiIndex.from_frame(part[list(keys)].drop_duplicates()) for part in (one, other))
-    return first.intersection(second)
+    return cells_of(one, keys).intersection(cells_of(other, keys))
+
+
+def cells_of(rows: pd.DataFrame, keys: Sequence[str] = TRAINED_ON) -> pd.MultiIndex:
+    """List the trainings and sites, or whatever `keys` tell apart, that there are rows of."""
+    return pd.MultiIndex.from_frame(rows[list(keys)].drop_duplicates())
 
 
 def within(rows: pd.DataFrame, cells: pd.MultiIndex) -> pd.DataFrame:
@@ -220,21 +224,21 @@ def mean_by_site(rows: pd.DataFrame) -> pd.Series:
     return rows.groupby(CELL)["f"].mean().groupby("site").mean()
 
 
-def chosen_blindly(rows: pd.DataFrame) -> dict[str, Any]:
-    """Choose for every site the way with seven labels that is best on the other sites, and set it against fourteen labels.
+def chosen_on_other_sites(rows: pd.DataFrame) -> dict[str, Any]:
+    """Choose for every site the way with seven labels that is best on the other sites; compare it with fourteen, and `retrain`.
 
     Ways are those, whole or by tiles, that were measured wherever `retrain` was. They are chosen over the cells, and draws of
     the labelled images, that all of them have, and compared over all that the chosen one and its rival have.
     """
     seven = rows[(rows["labels"] == 7) & (rows["of"] == "site")]
     everywhere = condition(rows, RETRAIN_7)
-    needed = common(everywhere, everywhere)
-    candidates = {key: part for key, part in seven.groupby(["way", "tiled"]) if not len(needed.difference(common(part, part)))}
+    needed = cells_of(everywhere)
+    candidates = {key: part for key, part in seven.groupby(["way", "tiled"]) if not len(needed.difference(cells_of(part)))}
     if not len(needed) or len(needed.unique("site")) < 2:
         return {}
-    cells = common(everywhere, everywhere, CELL)
+    cells = cells_of(everywhere, CELL)
     for part in candidates.values():
-        cells = cells.intersection(common(part, part, CELL))
+        cells = cells.intersection(cells_of(part, CELL))
     means = pd.DataFrame({key: mean_by_site(within(part, cells)) for key, part in candidates.items()})
     choices = {str(site): means.drop(index=site).mean().idxmax() for site in means.index}
     picked = pd.concat([part[part["site"] == site] for site, key in choices.items() for part in (candidates[key],)])

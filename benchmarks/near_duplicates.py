@@ -290,7 +290,7 @@ def recall(data: Path, name: str, store: Path, folder: Path, chosen: Mapping[str
         rows[alteration] = {
             "copies": len(paths),
             "found": sum(right),
-            "of these by features": int((pairs["found_by"] == "features").sum()),
+            "of these by features": sum(one and by == "features" for one, by in zip(right, pairs["found_by"], strict=True)),
             "other pairs": len(right) - sum(right),
             "found by imagehash, 64 bits": int(((before == after).mean(axis=1) >= chosen["imagehash, 64 bits"]).sum()),
         }

@@ -14,7 +14,12 @@ from generated_page import leave
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "few-labels.md", HERE / "few-labels.md.j2"
 RECORD = HERE.parent / "benchmarks" / "results" / "few_labels.json"
-TITLES = {"unetplusplus": "UNet++", "deepcrack": "DeepCrack", "frozen": "Frozen encoder", "all": "Several architectures"}
+TITLES = {
+    "unetplusplus": "UNet++",
+    "deepcrack": "The DeepCrack network",
+    "frozen": "Frozen encoder",
+    "all": "Several architectures",
+}
 GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye"}
 
 

@@ -79,7 +79,7 @@ def test_rivals_are_compared_on_draws_that_both_have(script: ModuleType) -> None
         *(cell("bad", 7, site, 0, 0, 0.4) for site in "ab"),
         *(cell("retrain", 7, site, 0, draw, 0.5 if draw == 0 else 0.9) for site in "ab" for draw in (0, 1)),
     )
-    found = script.chosen_blindly(rows)
+    found = script.chosen_on_other_sites(rows)
     assert found["chosen"] == {"a": "good", "b": "good"}
     assert found["over 7 labels: retrain"]["cells"] == 2
     assert found["over 7 labels: retrain"]["mean F"]["mean"] == pytest.approx(0.1)
@@ -94,7 +94,7 @@ def test_the_way_is_chosen_of_those_measured_everywhere_and_compared_over_all_it
         cell("elsewhere", 7, "a", 0, 0, 0.9),
         *(cell("finetune", 14, site, 0, draw, 0.4) for site in "ab" for draw in (0, 1)),
     )
-    found = script.chosen_blindly(rows)
+    found = script.chosen_on_other_sites(rows)
     assert found["candidates"] == ["good", "good, by tiles", "retrain"]
     assert found["chosen"] == {"a": "good, by tiles", "b": "good, by tiles"}
     assert found["over 14 labels: finetune"]["cells"] == 4
@@ -102,4 +102,4 @@ def test_the_way_is_chosen_of_those_measured_everywhere_and_compared_over_all_it
 
 
 def test_of_one_site_nothing_can_be_chosen_on_others(script: ModuleType) -> None:
-    assert script.chosen_blindly(frame(models(0.8), cell("retrain", 7, "a", 0, 0, 0.5))) == {}
+    assert script.chosen_on_other_sites(frame(models(0.8), cell("retrain", 7, "a", 0, 0, 0.5))) == {}

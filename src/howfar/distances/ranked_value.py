@@ -10,15 +10,25 @@ from numpy.typing import NDArray
 from howfar.distances.scaling import Single
 
 _BITS = 16
+"""Bits of the number of a bin."""
 
 
 def ranked_value(tiles: Callable[[], Iterator[Single]], rank: int, low: float, high: float, most: int) -> float | None:
-    """Find the value that `rank` others precede in order; None where it does not lie between `low` and `high`.
+    """Find the value that `rank` others precede in order, from 0; None where it does not lie from `low` to `high`.
 
-    float32 numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, these are
-    counted by their leading bits, and a further pass looks between two that are closer.
+    float32 numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
+    counted in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone.
 
-    `tiles` starts a pass over all values, none of them negative or NaN. At most `most` values, and a tile, are held.
+    Parameters
+    ----------
+    tiles
+        Starts a pass over all values: float32 arrays, none of their numbers negative (−0 is) or NaN.
+    rank
+        How many values precede the wanted one.
+    low, high
+        Between which two it is expected, both included.
+    most
+        So many values are held, at most, beside a tile.
 
     Examples
     --------
@@ -44,7 +54,7 @@ def ranked_value(tiles: Callable[[], Iterator[Single]], rank: int, low: float, h
 
 
 class _Between:
-    """Hold the bits of the values between two, or count them by their leading bits where they are too many to hold."""
+    """Hold the bits of the values between two, or count them by bins where they are too many to hold."""
 
     def __init__(self, first: int, last: int, most: int) -> None:
         self._first, self._last, self._most = first, last, most

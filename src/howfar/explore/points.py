@@ -20,16 +20,17 @@ UNKNOWN: Final = 255
 """The value of a flag that is neither 0 nor 1."""
 Kind: TypeAlias = Literal["number", "category", "flag"]
 NOBODY = 0xFFFFFFFF
+"""Stands for a nearest image that is not known."""
 MOST_CATEGORIES = 500
-"""Values up to which a column of text can be coloured and filtered by; one with more names images."""
+"""Values up to which a column of text can be coloured and filtered by; a column of more is taken to name images."""
 KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"} | {
     "knn",
     "mahalanobis",
     "percentile",
     "p_value",
 }
-_NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 """Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
+_NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,20 +201,20 @@ def _over(values: NDArray[np.float64], scale: float | None, unit: str) -> NDArra
     return values / scale if unit and scale else values
 
 
-def _performance(relation: Relation, known: pd.DataFrame, own: int) -> Iterator[Column]:
-    blank = np.full(own, np.nan)
+def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) -> Iterator[Column]:
+    blank = np.full(primary_count, np.nan)
     if known["performance"].notna().any():
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
     known = _believable(relation, known)
     if relation.gates:
-        yield _gate(relation, known["dataset"], own)
+        yield _gate(relation, known["dataset"], primary_count)
     if known["estimate"].notna().any():
         about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""
         yield _number("estimate", "predicted performance", known["estimate"], blank, about)
         yield _number("estimate_low", "predicted, low", known["estimate_low"], blank, "end of its interval")
         yield _number("estimate_high", "predicted, high", known["estimate_high"], blank, "end of its interval")
         tau = f"probably below {relation.settings.tau:g}"
-        yield _flag("listed", "probable failure", known["listed"].where(known["estimate"].notna()), own, tau)
+        yield _flag("listed", "probable failure", known["listed"].where(known["estimate"].notna()), primary_count, tau)
     if known["foreground"].notna().any():
         yield _number("foreground", "foreground share", known["foreground"], blank, "of the mask")
     if known["smoothed"].notna().any():
@@ -228,10 +229,10 @@ def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
     return known.assign(**{name: known[name].mask(outside, value) for name, value in blank.items()})
 
 
-def _flag(name: str, title: str, values: pd.Series, own: int, about: str = "") -> Column:
-    """Make a flag of truth values, unknown where they are absent, and of the primary's images."""
+def _flag(name: str, title: str, values: pd.Series, primary_count: int, about: str = "") -> Column:
+    """Make a flag of truth values, unknown where they are absent, and of the primary_count's images."""
     codes = values.astype("boolean").astype("Int16").fillna(UNKNOWN).to_numpy(dtype=np.uint8)
-    return Column(name, title, "flag", np.concatenate([codes, np.full(own, UNKNOWN, np.uint8)]), about)
+    return Column(name, title, "flag", np.concatenate([codes, np.full(primary_count, UNKNOWN, np.uint8)]), about)
 
 
 def _are_flags(values: pd.Series) -> bool:
@@ -242,29 +243,29 @@ def _are_flags(values: pd.Series) -> bool:
     return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
 
 
-def _gate(relation: Relation, datasets: pd.Series, own: int) -> Column:
+def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> Column:
     words = {True: "inside", False: "OUTSIDE", None: "not known"}
     said = {gate.dataset: words[gate.inside] for gate in relation.gates}
     codes, categories = pd.factorize(datasets.map(said).fillna(words[None]), sort=True)
     about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
-    padded = np.concatenate([codes, np.full(own, -1)]).astype(np.int16)
+    padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
     return Column("gate", "gate", "category", padded, about, tuple(map(str, categories)))
 
 
-def _further(images: pd.DataFrame, own: int) -> Iterator[Column]:
+def _further(images: pd.DataFrame, primary_count: int) -> Iterator[Column]:
     """Make columns of whatever else the images' table holds: numbers, truth values, and texts of not too many values."""
     for name in map(str, images.columns):
         values = images[name]
         if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
             continue
         if _are_flags(values):
-            yield _flag(name, name, values, own)
+            yield _flag(name, name, values, primary_count)
         elif pd.api.types.is_numeric_dtype(values):
-            yield _number(name, name, values, np.full(own, np.nan))
+            yield _number(name, name, values, np.full(primary_count, np.nan))
         elif values.map(lambda value: isinstance(value, str) or value is None or value != value).all():
             codes, categories = pd.factorize(values.where(values.notna(), None), sort=True)
             if 0 < len(categories) <= MOST_CATEGORIES:
-                padded = np.concatenate([codes, np.full(own, -1)]).astype(np.int16)
+                padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
                 yield Column(name, name, "category", padded, categories=tuple(map(str, categories)))
 
 

@@ -24,12 +24,12 @@ from howfar.results import Comparison, Features, Skipped
 from howfar.results.copies import COPIES, no_copies
 
 ALIKE: Final = 0.77
-"""Share of equal bits from which two images are near duplicates, whatever their features."""
+"""Share of equal bits from which two images are near duplicates, whatever their features, where they are not framed alike."""
 ALIKE_AND_NEAR: Final = 0.67
 """The same where the one is among the nearest images of P in the features of the other; both as benchmarks/near_duplicates.py
 chose them."""
 SURE: Final = 0.96
-"""The same, however much alike all images of both datasets are."""
+"""Share of equal bits from which two images are near duplicates, however much alike all images of their datasets are."""
 _NAMED: Final = 3
 
 
@@ -79,8 +79,10 @@ def near_duplicates(looked: Looked) -> pd.DataFrame:
     """List images that are equal or nearly so: each image of a secondary with the most alike one of P, and of the secondaries.
 
     Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
-    `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other. An image's own dataset, and every other,
-    counts apart; of two secondaries the later one's image is listed. A blank picture is like no other.
+    `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other (then the nearest counts, not the most
+    alike). Both shares are larger where the images of two datasets are framed alike (`usual_agreement`). An image's own
+    dataset, and every other, counts apart; of two secondaries the later one's image is listed. A blank picture is like no
+    other.
     """
     hashed = looked.features[0].identity.get("name") == HASH
     found = _Found(looked.features)
@@ -187,7 +189,7 @@ def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
         turned = flipped.agreement > straight.agreement
         best = np.where(turned, flipped.agreement, straight.agreement)
         rows = np.where(turned, flipped.rows, straight.rows)
-        for at in np.flatnonzero(best >= _enough(a, b, best, ALIKE, own)):
+        for at in np.flatnonzero(best >= _share_needed(a, b, best, ALIKE, own)):
             pair = int(seen[dataset][at]), other, int(seen[other][rows[at]])
             yield _Pair(dataset, *pair, "hash", float(best[at]), bool(turned[at]))
 
@@ -201,14 +203,17 @@ def _by_features(looked: Looked) -> Iterator[_Pair]:
         for nearest in _nearest(looked.comparisons, features, row_of):
             alike, turned = _agreement(signs, p[nearest])
             known = has_structure(signs) & has_structure(p[nearest])
-            for row in np.flatnonzero(known & (alike >= _enough(signs, p, alike, ALIKE_AND_NEAR))):
+            for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
                 yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
 
 
-def _enough(
+def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Say in how many bits images must agree to be called copies: `least`, or more where they are framed alike."""
+    """Say in what share of bits images must agree to be called copies: `least`, or more where they are framed alike.
+
+    What is usual is looked for only where it decides on some pair.
+    """
     if not ((best >= least) & (best < SURE)).any():
         return least
     return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))
