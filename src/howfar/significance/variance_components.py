@@ -174,14 +174,17 @@ class Likelihood:
         if self._constant:
             return 0.0, 0.0
         most, allowed = self.loss(best)[0], float(chi2.ppf(level, 1)) / 2
-        nearby = best
+        middle, nearby = float(np.sqrt(best[place])), best
+        # Each is computed once: a search that begins elsewhere may end elsewhere, and 0 would no longer lie between the ends.
+        known = {middle: -allowed}
 
         def excess(deviation: float) -> float:
             nonlocal nearby
-            nearby = self.maximum({place: deviation**2}, nearby)
-            return self.loss(nearby)[0] - most - allowed
+            if deviation not in known:
+                nearby = self.maximum({place: deviation**2}, nearby)
+                known[deviation] = self.loss(nearby)[0] - most - allowed
+            return known[deviation]
 
-        middle = float(np.sqrt(best[place]))
         lowest = float(np.sqrt(LEAST)) if place == self._count - 1 else 0.0
         low = lowest if excess(lowest) <= 0 else float(brentq(excess, lowest, middle, xtol=1e-4))
         nearby, high = best, max(1.5 * middle, 0.05)
