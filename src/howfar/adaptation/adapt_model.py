@@ -41,8 +41,8 @@ def adapt_model(
     out
         Where to save the adapted checkpoint; None: nowhere.
     way
-        A registered way, or several with ``+`` between them, done one after another. By default the one that gained most with
-        seven labels of those that were tried with two architectures (docs/few-labels.md), which needs labels.
+        A registered way, or several with ``+`` between them, done one after another. The default needs labels; ``scale``
+        gained a little more by seven of them (docs/few-labels.md).
     add
         Labelled images of the site, as `howfar.train` takes them: ``SITE:LIST``, or pairs of a dataset and a list or a
         `Selection`.

@@ -54,7 +54,7 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     tile = next_step("a b", estimate(0.7, 0.1), Gate("a b", (THIN,)), None, 0.5, COMMANDS)
     assert tile.command == "howfar predict CKPT 'a b=/data/a b' --tile -o 'maps-tiled/a b'"
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS)
-    trained = "--model unetplusplus --way finetune --shots 0,3,7 --out 'run-adapted-a b'"
+    trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
     assert low.text.startswith("the model scores below 0.5 here")
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.safetensors", Path("run/maps"), Path("run"))

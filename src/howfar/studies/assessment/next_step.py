@@ -94,12 +94,12 @@ class Commands:
 
     def adapt(self, site: str) -> str:
         """Write the command that trains on a few labelled images of a site and measures what that is worth."""
-        # Going on from the model did best of what was measured (docs/few-labels.md).
+        # Going on from the model at several scales did best of what was measured (docs/few-labels.md).
         chosen = (
             "--model",
             self.segmenter,
             "--way",
-            "finetune",
+            "scale",
             "--shots",
             SHOTS,
             "--out",
