@@ -15,10 +15,10 @@ HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "few-labels.md", HERE / "few-labels.md.j2"
 RECORD = HERE.parent / "benchmarks" / "results" / "few_labels.json"
 TITLES = {
-    "unetplusplus": "UNet++",
-    "deepcrack": "The DeepCrack network",
-    "frozen": "Frozen encoder",
     "all": "Several architectures",
+    "unetplusplus": "UNet++",
+    "frozen": "Frozen encoder",
+    "deepcrack": "The DeepCrack network",
 }
 GROUNDS = {"cracks": "cracks", "vessels": "vessels of the eye"}
 
@@ -41,6 +41,12 @@ def change(value: Mapping[str, float] | None) -> str:
 def way(row: Mapping[str, Any]) -> str:
     """Name a way of adapting, and how the site was predicted."""
     return f"`{row['way']}`" + (", by tiles" if row["tiled"] else "")
+
+
+def place(name: str) -> tuple[str, int]:
+    """Sort parts of the record by ground, what tells of several architectures first."""
+    model, _, ground = name.partition(" on ")
+    return ground, list(TITLES).index(model) if model in TITLES else len(TITLES)
 
 
 def quoted(name: str) -> str:
@@ -75,7 +81,7 @@ def page(record: Mapping[str, Any]) -> str:
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
     environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair, "quoted": quoted}
     results, hardware, libraries = record["results"], record["hardware"], record["libraries"]
-    models = {name: part for name, part in results.items() if isinstance(part, dict)}
+    models = {name: results[name] for name in sorted(results, key=place) if isinstance(results[name], dict)}
     made = (
         f"Made by `{record['command']}` of {results['cells']} cells, on {hardware['processor']}, "
         f"with Python {record['python']} and torch {libraries['torch']}."
