@@ -51,7 +51,7 @@ WAYS = {
     14: ("retrain", "finetune", "finetune+norm"),
 }
 TILED = {0: (NO_LABEL, "norm"), 7: ("finetune", "scale"), 14: ("finetune",)}
-"""Ways whose models predict the site whole and by tiles at P's scale."""
+"""Ways whose models predict the site whole, and by tiles at the pictures' own scale."""
 BY_TILES = ("norm", "selftrain")
 """Ways that look at the site's images, which adapt otherwise where these are tiles."""
 SCORED, OTHERS = 60, 15

@@ -103,3 +103,11 @@ def test_many_rows_are_sampled_evenly() -> None:
 
 def signs256(count: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).choice([-1, 1], (count, 256))
+
+
+def test_hashes_that_do_not_fit_together_are_refused() -> None:
+    a = signs256(40, 0)
+    with pytest.raises(InputError, match="b must have as many bits as a, 256"):
+        usual_agreement(a, signs(40, 1))
+    with pytest.raises(InputError, match="flipped must have the shape of a"):
+        usual_agreement(a, signs256(40, 1), a[:20])

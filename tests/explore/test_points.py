@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 import howfar
 from explore_names import SITES
+from howfar.explore import widget
 from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.results import Comparison, Relation
 from howfar.results.gate import Gate, GateReading
@@ -93,6 +95,9 @@ def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(
     assert (columns["listed"].values[of_first] == UNKNOWN).all()
     assert (columns["listed"].values[others] == np.where(np.isfinite(columns["estimate"].values[others]), 1, UNKNOWN)).all()
     assert np.isfinite(columns["estimate"].values[others]).any() == others.any()
+    table = widget._table(SimpleNamespace(points=points), comparison.images)
+    assert table["listed"].isna().equals(table["estimate"].isna())
+    assert table["listed"].isna().any()
     assert [columns["gate"].categories[code] for code in columns["gate"].values[of_first]] == ["OUTSIDE"] * int(of_first.sum())
 
 

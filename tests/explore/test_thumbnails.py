@@ -12,7 +12,7 @@ from PIL import Image
 
 from howfar.explore import small_photographs
 from howfar.explore.pictures import masks_of
-from howfar.explore.points import points_of
+from howfar.explore.points import UNKNOWN, points_of
 from howfar.explore.thumbnails import sample, thumbnails
 from howfar.results import Comparison, Relation
 
@@ -46,6 +46,7 @@ def test_a_file_that_is_gone_has_no_picture(comparison: Comparison) -> None:
 def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, relation: Relation) -> None:
     points = points_of(comparison, relation)
     distance, listed = points.columns[[c.name for c in points.columns].index("distance")], np.zeros(36, np.uint8)
+    listed[np.argsort(-distance.values[:24])[:12]] = UNKNOWN
     listed[[2, 17]] = 1
     others = [replace(c, values=listed) if c.name == "listed" else c for c in points.columns]
     chosen = sample(replace(points, columns=tuple(others)), 12)

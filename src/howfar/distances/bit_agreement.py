@@ -53,9 +53,7 @@ def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_t
     >>> best_match([[1, 1, -1, 1]], [[1, -1, -1, -1], [1, 1, 1, 1]])
     Match(rows=array([1]), agreement=array([0.75]))
     """
-    left, right = _signs(a, "a"), _signs(b, "b")
-    if left.shape[1] != right.shape[1]:
-        raise InputError.of("b", f"must have as many bits as a, {left.shape[1]}", right.shape[1])
+    left, right = _pair(a, b)
     rows, best = np.full(len(left), -1, np.intp), np.full(len(left), -np.inf, np.float32)
     height = max(1, min(len(left), pairs_per_tile // max(1, min(len(right), 4096))))
     for top in range(0, len(left), height):
@@ -118,7 +116,7 @@ def usual_agreement(
     Raises
     ------
     InputError
-        Arrays that are no signs, or of different length B.
+        Arrays that are no signs, or of different length B; `flipped` of another shape than `a`.
 
     Examples
     --------
@@ -128,11 +126,14 @@ def usual_agreement(
     >>> round(usual_agreement(eyes[:20], eyes[20:]), 2), round(usual_agreement(roads[:20], roads[20:]), 2)
     (0.93, 0.64)
     """
-    left, right = _signs(a, "a"), _signs(b, "b")
+    left, right = _pair(a, b)
     rows, columns = _sampled(left), _sampled(right)
     shares = _shares(left[rows], right[columns])
     if flipped is not None:
-        shares = np.maximum(shares, _shares(_signs(flipped, "flipped")[rows], right[columns]))
+        turned = _signs(flipped, "flipped")
+        if turned.shape != left.shape:
+            raise InputError.of("flipped", f"must have the shape of a, {left.shape}", turned.shape)
+        shares = np.maximum(shares, _shares(turned[rows], right[columns]))
     if same:
         np.fill_diagonal(shares, -1.0)
     shares[np.arange(len(shares)), shares.argmax(axis=1)] = -1.0
@@ -152,6 +153,14 @@ def _sampled(signs: NDArray[np.float32]) -> NDArray[np.intp]:
     """Choose rows evenly, of equal ones the first; their positions."""
     every = np.arange(0, len(signs), max(1, -(-len(signs) // _SAMPLED)))
     return every[np.unique(signs[every], axis=0, return_index=True)[1]]
+
+
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return hashes with the same number of bits."""
+    left, right = _signs(a, "a"), _signs(b, "b")
+    if left.shape[1] != right.shape[1]:
+        raise InputError.of("b", f"must have as many bits as a, {left.shape[1]}", right.shape[1])
+    return left, right
 
 
 def _signs(values: ArrayLike, name: str) -> NDArray[np.float32]:

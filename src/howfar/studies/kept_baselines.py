@@ -22,9 +22,8 @@ _NAME: Final = "baselines"
 def baselines_folder(features: Sequence[Features], store: Store | str | Path | None) -> Path | None:
     """Return the folder beside the stored features of this machine where pairs are kept; None for pairs that are quick.
 
-    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these
-    are. Of more than `MOST` pairs there the
-    oldest are removed.
+    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these are. Of
+    more than `MOST` pairs there the oldest are removed.
     """
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
