@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import howfar
 from howfar.cli.main import run
+from howfar.studies.study_file.rerun import compare_results
 
 
 @pytest.fixture
@@ -135,3 +138,14 @@ def test_a_bundle_writes_below_its_own_folder(bundle: Path, pictures: Path, tmp_
     assert run(["study", str(forged), "--data", str(pictures), "--out", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again" / "run" / "store").is_dir()
     assert not list(tmp_path.rglob("elsewhere"))
+
+
+def test_the_runs_below_a_result_are_compared_too(demo_folders: list[Path], tmp_path: Path) -> None:
+    given = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
+    before = howfar.compare_backbones(demo_folders[0], demo_folders[1], ["pixels", "colour_moments"], store=tmp_path, **given)
+    assert compare_results("two", before, before).different == 0
+    first, last = before.comparisons
+    moved = replace(last, images=last.images.assign(knn=2 * last.images["knn"]))
+    found = compare_results("two", before, replace(before, comparisons=(first, moved)))
+    assert found.different == len(moved.images)
+    assert found.first.startswith("colour_moments.images.knn")
