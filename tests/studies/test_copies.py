@@ -187,3 +187,7 @@ def test_images_that_are_framed_alike_are_no_copies_but_copies_of_them_are(tmp_p
     assert (best_match(s, p).agreement >= ALIKE).mean() > 0.5
     found = howfar.compare(sets[0], sets[1], "colour_moments", store=tmp_path / "store", **QUICK)
     assert found.near_duplicates[["image", "other"]].to_numpy().tolist() == [["copy-of-03.jpg", "03.png"]]
+    dropped = found.near_duplicates.assign(dropped=True)
+    assert list(copy_notes(dropped, "clinic")) == [
+        "1 image of hospital was left out as a copy of clinic (0 equal, 1 nearly so)"
+    ]

@@ -283,8 +283,9 @@ def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
     for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
         near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
         if dropped:
-            was = f"{_images(len(rows))} of {dataset} {'was' if len(rows) == 1 else 'were'} left out"
-            yield f"{was} as copies of {other} ({equal} equal, {near} nearly so)"
+            was, copies_of = ("was", "a copy") if len(rows) == 1 else ("were", "copies")
+            counts = f"({equal} equal, {near} nearly so)"
+            yield f"{_images(len(rows))} of {dataset} {was} left out as {copies_of} of {other} {counts}"
         elif near and dataset == other:
             yield f"{_images(near)} of {dataset} {_are(near)} nearly equal to others in it, so that it is smaller than it looks"
         elif near:
