@@ -51,7 +51,7 @@ def test_rows_are_the_images_and_models_have_values_of_their_own(study: Adaptati
     assert [(model.seed, model.name) for model in points.models] == [
         (seed, name) for seed in (0, 1) for name in names_of(study)
     ]
-    assert len(points) == points.count == len(study.images.drop_duplicates(["dataset", "image"]))
+    assert len(points) == points.secondary_count == len(study.images.drop_duplicates(["dataset", "image"]))
     assert points.places.planes == ()
     after = points.models[names_of(study).index("far-7")]
     rows = study.images[(study.images["seed"] == 0) & (study.images["model"] == "far-7")].set_index(["dataset", "image"])

@@ -18,7 +18,7 @@ from howfar.results.gate import Gate, GateReading
 
 def test_rows_are_secondaries_then_the_primary(comparison: Comparison, relation: Relation) -> None:
     points = points_of(comparison, relation)
-    assert points.count == 24
+    assert points.secondary_count == 24
     assert len(points) == 36
     assert points.datasets == (*SITES, "roads")
     assert list(points.rows["dataset"]) == [SITES[0]] * 14 + [SITES[1]] * 10 + ["roads"] * 12
@@ -103,11 +103,11 @@ def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(
 
 def test_the_nearest_images_of_the_primary_are_those_that_the_run_names(comparison: Comparison) -> None:
     points = points_of(comparison, None)
-    assert points.nearest.shape[0] == points.count
-    for row in (0, points.count - 1):
+    assert points.nearest.shape[0] == points.secondary_count
+    for row in (0, points.secondary_count - 1):
         named = [comparison.images.iloc[row][f"nearest{k}"] for k in range(1, points.nearest.shape[1] + 1)]
         assert list(points.rows["image"].iloc[points.nearest[row]]) == named
-        assert (points.nearest[row] >= points.count).all()
+        assert (points.nearest[row] >= points.secondary_count).all()
     without = comparison.images.drop(columns=[name for name in comparison.images if name.startswith("nearest")])
     assert points_of(replace(comparison, images=without), None).nearest.size == 0
     assert not {"x", "y", "nearest1", "nearest1_distance"} & {column.name for column in points.columns}

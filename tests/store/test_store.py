@@ -134,6 +134,15 @@ def test_a_disk_that_refuses_is_reported_and_nothing_is_left(tmp_path, monkeypat
     np.testing.assert_array_equal(read(features, [0, 1]), expected([0, 1]))
 
 
+@pytest.mark.parametrize("below", ["", "below"])
+def test_a_file_where_the_store_should_be_is_named(tmp_path, below):
+    taken = tmp_path / "taken"
+    taken.write_text("not a folder")
+    with pytest.raises(StoreError, match=r"taken.*a part of the path is a file: name a folder \(--store\)"):
+        Store(taken / below).open({"name": "a"}, 24)
+    assert taken.read_text() == "not a folder"
+
+
 def test_a_read_only_store_is_read(tmp_path, monkeypatch):
     features = Store(tmp_path).open({"name": "a"}, 24)
     add(features, [0])

@@ -39,13 +39,13 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
     models = tuple(_models(adaptation, images, folder, most))
     return Points(
         rows=rows,
-        count=len(rows),
+        secondary_count=len(rows),
         datasets=(*names, adaptation.primary),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=tuple(_columns(adaptation, images)),
         places=NOWHERE,
         nearest=np.zeros((len(rows), 0), np.uint32),
-        title=adaptation.primary,
+        primary=adaptation.primary,
         models=models,
     )
 

@@ -38,12 +38,13 @@ def _described(
     points: Points, small: Sequence[Small], asked: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     names = {name: index for index, name in enumerate(points.datasets)}
-    where = [*points.rows["dataset"][: points.count].map(names), *([len(names) - 1] * (len(points) - points.count))]
+    of_secondaries = points.rows["dataset"][: points.secondary_count]
+    where = [*of_secondaries.map(names), *([len(names) - 1] * (len(points) - len(of_secondaries)))]
     places = points.places
     header = {
-        "title": points.title,
+        "title": points.primary,
         "threshold": points.threshold,
-        "count": points.count,
+        "count": points.secondary_count,
         "names": points.rows["image"].tolist(),
         "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
         "panels": list(places.panels),

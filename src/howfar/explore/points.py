@@ -65,7 +65,7 @@ class Points:
     ----------
     rows
         Columns dataset, image, path and prediction of every row, as text.
-    count
+    secondary_count
         How many rows are of secondary datasets.
     datasets, colours
         Names of the secondary datasets, then the primary's, and the colour of each in every figure.
@@ -75,22 +75,22 @@ class Points:
         Where images lie: the row, the panel, and the place by each plane. Where each pair of datasets has a subspace of its
         own there is a panel for each secondary, in each of which all images of the primary lie; else one, called "".
     nearest
-        (count, k) rows of the primary's images that are nearest to each image of a secondary, by all components; `NOBODY` where
-        it is not known, and k = 0 for runs of earlier versions.
-    title, threshold
+        (secondary_count, k) rows of the primary's images that are nearest to each image of a secondary, by all components;
+        `NOBODY` where it is not known, and k = 0 for runs of earlier versions.
+    primary, threshold
         The primary's name, and where a prediction counts as foreground (None: one half).
     models
         The trained models whose predictions can be looked at in place of each other; empty where the run knows one alone.
     """
 
     rows: pd.DataFrame
-    count: int
+    secondary_count: int
     datasets: tuple[str, ...]
     colours: tuple[str, ...]
     columns: tuple[Column, ...]
     places: Places
     nearest: NDArray[np.uint32]
-    title: str
+    primary: str
     threshold: float | None = None
     models: tuple[ModelRows, ...] = ()
 
@@ -119,7 +119,7 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
     >>> rng = np.random.default_rng(0)
     >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
     >>> points = points_of(run, None)
-    >>> len(points), points.count, points.datasets, points.places.panels
+    >>> len(points), points.secondary_count, points.datasets, points.places.panels
     (50, 30, ('site', 'primary'), ('site',))
     """
     names = [dataset.name for dataset in comparison.datasets]
@@ -137,13 +137,13 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
     columns = tuple(_columns(comparison, images, own, relation, known))
     return Points(
         rows=rows,
-        count=len(images),
+        secondary_count=len(images),
         datasets=(*names, comparison.primary.name),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=columns,
         nearest=_nearest(images, own),
         places=places_of(comparison, images, own, image_map),
-        title=comparison.primary.name,
+        primary=comparison.primary.name,
         threshold=None if relation is None else relation.settings.threshold,
     )
 

@@ -72,8 +72,8 @@ class Site:
     def keep(self, body: bytes) -> Answer:
         """Write the rows that the page sends as the run's picks; 400 where they are no rows of secondary datasets."""
         try:
-            rows = json.loads(body)["rows"]
-            if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < self.points.count for row in rows):
+            rows, end = json.loads(body)["rows"], self.points.secondary_count
+            if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < end for row in rows):
                 raise ValueError
         except (ValueError, TypeError, LookupError, RecursionError):
             return Answer(400, TEXT, b"rows must be numbers of images of secondary datasets")
@@ -93,7 +93,7 @@ class Site:
             picks = read_picks(self.folder)
         except HowfarError:
             return []
-        rows = self.points.rows.iloc[: self.points.count]
+        rows = self.points.rows.iloc[: self.points.secondary_count]
         row_of = {key: row for row, key in enumerate(zip(rows["dataset"], rows["image"], strict=True))}
         found = [row_of.get((pick.dataset, pick.image)) for pick in picks]
         return [row for row in found if row is not None]

@@ -75,7 +75,7 @@ def sample(points: Points, most: int) -> list[int]:
         return [int(row) for row in rows]
     values = {column.name: column.values for column in points.columns}
     distance = np.nan_to_num(np.asarray(values["distance"], dtype=np.float64), nan=-np.inf)
-    secondary = rows[rows < points.count]
+    secondary = rows[rows < points.secondary_count]
     listed = secondary[values["listed"][secondary] == 1] if "listed" in values else secondary[:0]
     groups = [listed[np.argsort(-distance[listed], kind="stable")], secondary[np.argsort(-distance[secondary], kind="stable")]]
     rng = np.random.default_rng(0)

@@ -48,7 +48,7 @@ class Explorer:
 
     def pick(self, rows: Sequence[int]) -> None:
         """Collect images from Python, by their positions in the run's `images`, in place of those that are collected."""
-        count = self._pictures.points.count
+        count = self._pictures.points.secondary_count
         self.widget.picked_rows = [int(row) for row in rows if 0 <= int(row) < count]
 
     def observe(self, handler: Callable[[Explorer], None]) -> None:
@@ -70,7 +70,7 @@ class Explorer:
         return self.widget._repr_mimebundle_(**given)
 
     def __repr__(self) -> str:
-        return f"Explorer of {self._pictures.points.count:,} images: {len(self.widget.picked_rows):,} collected"
+        return f"Explorer of {self._pictures.points.secondary_count:,} images: {len(self.widget.picked_rows):,} collected"
 
 
 def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:

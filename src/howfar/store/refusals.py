@@ -15,6 +15,8 @@ _REMEDIES: Final[Mapping[int, str]] = {
     errno.EROFS: "the disk can only be read: name a store elsewhere (--store)",
     errno.EIO: "the disk fails: check it, or name a store elsewhere (--store)",
     errno.EFBIG: "raise the limit of file sizes (ulimit -f unlimited)",
+    errno.EEXIST: "a file stands there: name a folder (--store)",
+    errno.ENOTDIR: "a part of the path is a file: name a folder (--store)",
     errno.EMFILE: "raise the limit of open files (ulimit -n 4096)",
 }
 _RIGHTS: Final = "mend its rights, or give another folder"

@@ -62,7 +62,7 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> Site:
         raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
     of_comparison = isinstance(result, Comparison)
     question = "How far from {}?" if of_comparison else "What did adapting from {} gain?"
-    shown = {"question": question.format(pictures.points.title), "selects": of_comparison}
+    shown = {"question": question.format(pictures.points.primary), "selects": of_comparison}
     page = fill("explorer/page.html.j2", shown)
     sheet = (Path(__file__).parents[1] / "report.css").read_text(encoding="utf-8")
     files = {
