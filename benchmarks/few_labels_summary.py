@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from howfar.adaptation import NO_LABEL
 from howfar.studies.adaptation.gains import interval
@@ -169,6 +170,26 @@ def spread_of_draws(site: pd.DataFrame) -> dict[str, float] | None:
     return {"deviation": deviation, "degrees of freedom": freedom, "sites of trainings": places, "trainings": trainings}
 
 
+def over_draws(rival: pd.DataFrame, picked: pd.DataFrame) -> dict[str, Any] | None:
+    """Compare two ways by each draw of the labelled images, over the trainings and sites that have every draw.
+
+    All trainings learn from the same draws, so that the interval of `gain` does not tell what other draws would give. This one
+    is Student's over the draws, which it takes as they fell: sites and trainings are those that were measured.
+    """
+    keys = [*CELL, "image"]
+    apart = (picked.set_index(keys)["f"] - rival.set_index(keys)["f"]).dropna().groupby(CELL).mean()
+    drawn = apart.unstack("draw").dropna()
+    count = drawn.shape[1]
+    if count < 2 or drawn.empty:
+        return None
+    means = drawn.groupby("site").mean().mean()
+    half = float(stats.t.ppf(0.975, count - 1) * means.std() / np.sqrt(count))
+    trainings = drawn.groupby(["model", "seed"]).ngroups
+    ends = {"mean": means.mean(), "low": means.mean() - half, "high": means.mean() + half}
+    found = {name: round(float(value), 4) for name, value in ends.items()}
+    return {"by draw": [round(float(value), 4) for value in means], "trainings": trainings, "mean F": found}
+
+
 def by_site(rows: pd.DataFrame) -> dict[str, Any]:
     """List mean F and ODS on every site by every way, means over trainings and draws."""
     site = rows[rows["of"] == "site"]
@@ -255,5 +276,6 @@ def chosen_on_other_sites(rows: pd.DataFrame) -> dict[str, Any]:
                 "trainings": within(picked, both).groupby(["model", "seed"]).ngroups,
                 "mean F": gain(within(rival, both), within(picked, both), "f", "f"),
                 "ODS": round(over_cells(within(picked, both), "ods") - over_cells(within(rival, both), "ods"), 4),
+                "draws": over_draws(within(rival, both), within(picked, both)),
             }
     return found

@@ -33,6 +33,10 @@ def gain(value: Mapping[str, float] | None, sure: bool = True) -> str:
     return f"**{text}**" if value["low"] > 0 and sure else text
 
 
+def signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
 def change(value: Mapping[str, float] | None) -> str:
     """Format a change: its mean, and the worst."""
     return "–" if value is None else f"{value['mean']:+.3f}, {value['worst']:+.3f}".replace("-", "−")
@@ -79,7 +83,7 @@ def by_site(part: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], list[str]]
 def page(record: Mapping[str, Any]) -> str:
     """Fill the template of the page."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True)
-    environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair, "quoted": quoted}
+    environment.filters |= {"gain": gain, "change": change, "way": way, "pair": pair, "quoted": quoted, "signed": signed}
     results, hardware, libraries = record["results"], record["hardware"], record["libraries"]
     models = {name: results[name] for name in sorted(results, key=place) if isinstance(results[name], dict)}
     made = (

@@ -103,3 +103,19 @@ def test_the_way_is_chosen_of_those_measured_everywhere_and_compared_over_all_it
 
 def test_of_one_site_nothing_can_be_chosen_on_others(script: ModuleType) -> None:
     assert script.chosen_on_other_sites(frame(models(0.8), cell("retrain", 7, "a", 0, 0, 0.5))) == {}
+
+
+def test_what_other_draws_would_give_is_told_over_trainings_with_every_draw(script: ModuleType) -> None:
+    of_draw = {0: 0.1, 1: 0.2, 2: 0.3}
+    good = [cell("good", 7, site, 0, draw, 0.4 + gain) for site in "ab" for draw, gain in of_draw.items()]
+    rows = frame(
+        *good, *(cell("tune", 14, site, 0, draw, 0.4) for site in "ab" for draw in of_draw), *(cell("good", 7, "a", 1, 0, 0.9),)
+    )
+    picked, rival = script.condition(rows, ("good", 7, False)), script.condition(rows, ("tune", 14, False))
+    found = script.over_draws(rival, picked)
+    assert found["by draw"] == [0.1, 0.2, 0.3]
+    assert found["trainings"] == 1
+    half = 4.302653 * 0.1 / 3**0.5  # Student's t of two degrees of freedom
+    assert found["mean F"] == {"mean": 0.2, "low": round(0.2 - half, 4), "high": round(0.2 + half, 4)}
+    first = script.within(picked, script.cells_of(picked[picked["draw"] == 0], script.CELL))
+    assert script.over_draws(rival, first) is None
