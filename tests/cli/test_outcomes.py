@@ -153,3 +153,12 @@ def test_a_reader_that_ends_is_no_error() -> None:
 def test_a_stdout_that_the_caller_closed_is_no_fault() -> None:
     done = subprocess.run([HOWFAR, "backbones"], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.close(1))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_command_runs_as_a_module_too() -> None:
+    said = subprocess.run(
+        [sys.executable, "-m", "howfar", "explain", "no such word"], capture_output=True, text=True, check=False
+    )
+    by_name = subprocess.run([HOWFAR, "explain", "no such word"], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout, said.stderr) == (by_name.returncode, by_name.stdout, by_name.stderr)
+    assert said.returncode == 2

@@ -61,7 +61,9 @@ def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
         Column("error, set", "mean absolute error of a dataset's mean performance"),
         Column("error, image", "mean absolute error of an image's performance; each dataset counts alike"),
         Column("sets held", f"how many of the datasets' intervals held the measured mean; they claim {level}"),
-        Column("coverage", f"share of image intervals that hold the measured value; they claim {level}"),
+        Column(
+            "coverage", f"share of image intervals that hold the measured value; they claim {level}; – where images have none"
+        ),
         Column("width", "mean length of those intervals; one of 1 says nothing"),
         Column(
             "AUROC",

@@ -1,0 +1,8 @@
+"""Run the command line by `python -m howfar`."""
+
+from __future__ import annotations
+
+from howfar.cli.main import main
+
+if __name__ == "__main__":
+    main()
