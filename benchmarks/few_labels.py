@@ -31,7 +31,7 @@ from vessels import sets as vessel_sets
 
 import howfar
 from adaptation import dataset, primary
-from howfar.adaptation import NO_LABEL, Given, adapted
+from howfar.adaptation import UNADAPTED, Given, adapted
 from howfar.adaptation.scale import RESCALE
 from howfar.adaptation.training_again import trained_on
 from howfar.data import content_hash
@@ -44,13 +44,13 @@ from howfar.training.image_mask_pairs import Example, examples_of
 FURTHER = "further"
 """The control of every way that trains on: the same steps on P alone, with no image of the site."""
 WAYS = {
-    0: (NO_LABEL, "norm", FURTHER, f"{FURTHER}+norm", "selftrain", "selftrain+norm", "scale", "scale+norm"),
+    0: (UNADAPTED, "norm", FURTHER, f"{FURTHER}+norm", "selftrain", "selftrain+norm", "scale", "scale+norm"),
     1: ("finetune", "finetune+norm"),
     3: ("finetune", "finetune+norm"),
     7: (*(way + then for way in ("retrain", "finetune", "norm-tune", "scale") for then in ("", "+norm")), "scale+selftrain"),
     14: ("retrain", "finetune", "finetune+norm"),
 }
-TILED = {0: (NO_LABEL, "norm"), 7: ("finetune", "scale"), 14: ("finetune",)}
+TILED = {0: (UNADAPTED, "norm"), 7: ("finetune", "scale"), 14: ("finetune",)}
 """Ways whose models predict the site whole, and by tiles at the pictures' own scale."""
 BY_TILES = ("norm", "selftrain")
 """Ways that look at the site's images, which adapt otherwise where these are tiles."""
@@ -105,7 +105,9 @@ class Table:
         return any(bool((part[names] == pd.Series(about)[names]).all(axis=1).any()) for part in self.parts)
 
     def add(self, rows: pd.DataFrame) -> None:
-        """Add a cell's rows, and write the file whole or not at all."""
+        """Add a cell's rows in the place of those of other weights, and write the file whole or not at all."""
+        first = rows[KEYS].iloc[0]
+        self.parts = [part[~(part[KEYS] == first).all(axis=1)] for part in self.parts]
         self.parts.append(rows)
         beside = self.file.with_suffix(".new")
         self.rows().to_parquet(beside, compression="zstd", index=False)
@@ -216,7 +218,7 @@ def measure(subject: Subject, draw: int, table: Table, arguments: Any) -> None:
 
 def made_by(subject: Subject, way: str, picks: tuple[Example, ...], tiled: bool, made: Made) -> tuple[howfar.Checkpoint, float]:
     """Adapt by a way; what its first part gave is gone on from, where that was made already, with the seconds of both."""
-    if way == NO_LABEL:
+    if way == UNADAPTED:
         return subject.checkpoint, 0.0
     key = (way, len(picks), tiled and any(part in BY_TILES for part in way.split("+")))
     if key not in made:
@@ -296,6 +298,8 @@ def otsu(found: howfar.Evaluation) -> float:
     first, second = np.cumsum(counts * p)[:-1], np.cumsum((counts * p)[::-1])[::-1][1:]
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (first / below - second / above) ** 2
+    if not np.isfinite(between).any():
+        return 0.5  # all maps hold one value
     return round(float(min(np.nanargmax(between) / 255, 0.99)), 2)
 
 

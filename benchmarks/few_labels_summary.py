@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from howfar.adaptation import NO_LABEL
+from howfar.adaptation import UNADAPTED
 from howfar.studies.adaptation.gains import interval
 
 TRAINED_ON = ["model", "seed", "site"]
@@ -85,7 +85,7 @@ def ways(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def of_model(rows: pd.DataFrame) -> pd.DataFrame:
     """Take the rows of the model as it is, predicted whole."""
-    return rows[(rows["way"] == NO_LABEL) & ~rows["tiled"]]
+    return rows[(rows["way"] == UNADAPTED) & ~rows["tiled"]]
 
 
 def over_cells(rows: pd.DataFrame, column: str) -> float:
@@ -218,7 +218,7 @@ def ratios(rows: pd.DataFrame) -> dict[str, Any]:
         base = within(of_model(rows), cells)
         mine = gain(base[base["of"] == "site"], within(part, cells), "f", "f")
         theirs = gain(base[base["of"] == "site"], within(retrained, cells), "f", "f")
-        if (way == NO_LABEL and not tiled) or mine is None or theirs is None:
+        if (way == UNADAPTED and not tiled) or mine is None or theirs is None:
             continue
         ratio = None if theirs["mean"] <= 0 else round(mine["mean"] / theirs["mean"], 2)
         found[label_of(str(way), 0, bool(tiled))] = {"gain": mine, "gain of retrain": theirs, "ratio": ratio}

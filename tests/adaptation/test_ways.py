@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from howfar import registry
-from howfar.adaptation import AdaptationWay, Given, adapted, steps_of
+from howfar.adaptation import AdaptationWay, Given, adapt_model, adapted, steps_of
 from howfar.adaptation.finetune import FINETUNE
 from howfar.adaptation.norm import NORM
 from howfar.adaptation.norm_tune import NORM_TUNE
@@ -18,7 +18,7 @@ from howfar.adaptation.retrain import RETRAIN
 from howfar.adaptation.scale import SCALE
 from howfar.adaptation.selftrain import SELFTRAIN
 from howfar.adaptation.training_again import TUNED
-from howfar.data import Dataset
+from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
 from howfar.errors import InputError, UnknownNameError
 from howfar.segmenters.checkpoint import Checkpoint
@@ -115,6 +115,7 @@ def test_several_ways_go_on_from_one_another(model: Checkpoint, primary: Dataset
     assert both.card.weights == one.card.weights
     assert both.card.data["adapted"] | {"contents": None} == {
         "way": "finetune+norm", "share": 0.3, "dataset": "site", "size": 32, "tiled": False, "labels": 2, "contents": None,
+        "own_settings": model.card.settings,
     }  # fmt: skip
 
 
@@ -122,7 +123,7 @@ def test_a_card_says_by_which_way_and_how_many_labels(
     model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
 ) -> None:
     card = adapted(model, "finetune", given(primary, site, tmp_path)).card
-    assert card.data["adapted"] == {"way": "finetune", "dataset": "site", "labels": 2}
+    assert card.data["adapted"] == {"way": "finetune", "dataset": "site", "labels": 2, "own_settings": model.card.settings}
     assert card.data["extra"] == ["site/0001.jpg", "site/0002.jpg"]
     assert card.settings["balance"] == 0.5
     assert card.settings["keep"] == "last"
@@ -132,6 +133,79 @@ def test_after_norm_training_keeps_the_entry(model: Checkpoint, primary: Dataset
     card = adapted(model, "norm+finetune", given(primary, site, tmp_path)).card
     assert card.data["adapted"]["share"] == 0.3
     assert card.data["adapted"]["way"] == "norm+finetune"
+
+
+def test_a_later_way_goes_on_by_the_models_own_settings(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    what = given(primary, site, tmp_path)
+    first = adapted(model, "norm-tune", what)
+    assert first.card.settings["tune"] == "norm"
+    both = adapted(first, "finetune", what).card
+    assert (both.settings["tune"], both.data["adapted"]["way"]) == ("all", "norm-tune+finetune")
+    anew = adapted(first, "retrain", what).card
+    assert anew.settings == model.card.settings
+    assert anew.data["adapted"] == {"way": "retrain", "dataset": "site", "labels": 2}
+    grown = adapted(adapted(model, "scale", what), "norm-tune", what).card
+    assert (grown.settings["rescale"], grown.data["adapted"]["own_settings"]) == (0.0, model.card.settings)
+
+
+def test_a_way_without_labels_counts_none_and_keeps_those_before(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    what = given(primary, site, tmp_path)
+    assert adapted(model, "norm", what).card.data["adapted"]["labels"] == 0
+    assert adapted(adapted(model, "finetune", what), "norm", replace(what, picks=())).card.data["adapted"]["labels"] == 2
+    blank = replace(what.picks[0], mask=None)
+    assert adapted(model, "finetune", replace(what, picks=(blank, what.picks[1]))).card.data["adapted"]["labels"] == 1
+
+
+def test_training_anew_after_another_way_is_refused() -> None:
+    with pytest.raises(InputError, match=r"way must begin with retrain, which trains anew .*, got 'finetune\+retrain'"):
+        steps_of("finetune+retrain")
+    assert [step.trains for step in steps_of("retrain+norm")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("changed", "way", "line"),
+    [
+        ({"batch": 1}, "finetune", "model must have been trained with batches of two images or more, .* got 1"),
+        ({"augment": False}, "scale", "way shows pictures larger and smaller, .* without augmentation, got 'scale'"),
+    ],
+)
+def test_settings_of_the_model_that_a_way_cannot_go_on_by_are_named(
+    changed: dict[str, object], way: str, line: str, model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    other = Checkpoint(replace(model.card, settings={**model.card.settings, **changed}), model.state)
+    with pytest.raises(InputError, match=line):
+        adapted(other, way, given(primary, site, tmp_path))
+
+
+def test_another_primary_dataset_than_the_models_is_refused(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    held = set(model.card.data["held_out"])
+    learnt = tuple(item for item in primary.items if content_hash(item.path.read_bytes()) not in held)
+    with pytest.raises(
+        InputError, match=r"primary must be the dataset that the model was trained on, .* '0 images .*, 2 to hold out"
+    ):
+        adapted(model, "finetune", given(replace(primary, items=learnt), site, tmp_path))
+
+
+def test_a_site_of_which_nothing_can_be_read_is_named(
+    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    broken = replace(site, items=tuple(replace(item, path=tmp_path / "broken.png") for item in site.items))
+    with pytest.raises(InputError, match="dataset site must hold an image that can be read"):
+        adapted(model, "selftrain", replace(given(primary, site, tmp_path, picks=0), site=broken))
+
+
+def test_statistics_alone_need_no_folder(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
+    card = adapt_model(model, primary, way="norm", site=site, device="cpu", progress=False).card
+    assert card.data["adapted"]["dataset"] == "site"
+    with pytest.raises(InputError, match="state must be given where out is not"):
+        adapt_model(model, primary, way="scale", site=site)
 
 
 def test_fine_tuning_learns_the_site(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:

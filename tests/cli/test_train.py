@@ -227,6 +227,7 @@ def test_a_way_adapts_the_model_of_start(
     assert found.card.data["extra"] == ["site/0001.jpg", "site/0003.jpg"]
     entry = dict(found.card.data["adapted"])
     assert len(entry.pop("contents")) == 5
+    assert entry.pop("own_settings") == before.card.settings
     assert entry == {"way": "finetune+norm", "share": 0.3, "dataset": "site", "size": 32, "tiled": False, "labels": 2}
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
@@ -253,6 +254,10 @@ def test_a_way_without_labels_needs_only_the_site(
         (("--start", "MODEL", "--way", "finetune", "--site", "SITE"), "must be one that needs no label where none is given"),
         (("--start", "MODEL", "--way", "nrm", "--site", "SITE"), "did you mean 'norm'?"),
         (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--epochs", "3"), "must not be given with --way"),
+        (
+            ("--start", "MODEL", "--way", "norm", "--site", "SITE", "--model", "unetplusplus"),
+            "model must not be given with --way",
+        ),
         (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--background", "SITE"), "not be given with --way"),
     ],
 )

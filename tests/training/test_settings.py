@@ -24,11 +24,12 @@ def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
     )  # fmt: skip
 
 
-def test_what_is_given_is_kept() -> None:
+@pytest.mark.parametrize(("augment", "rescale"), [(False, 0.0), (True, 0.4)])
+def test_what_is_given_is_kept(augment: bool, rescale: float) -> None:
     given = {
-        "size": 64, "epochs": 3, "batch": 2, "loss": "dice", "schedule": "poly", "rate": 0.5, "decay": 0.0, "augment": False,
+        "size": 64, "epochs": 3, "batch": 2, "loss": "dice", "schedule": "poly", "rate": 0.5, "decay": 0.0, "augment": augment,
         "holdout": 0.2, "patience": 4, "keep": "last", "precision": "bf16", "seed": 7,
-        "steps": 12, "balance": 0.5, "rescale": 0.4, "tune": "norm",
+        "steps": 12, "balance": 0.5, "rescale": rescale, "tune": "norm",
     }  # fmt: skip
     assert settings_for(segmenter_family("deepcrack"), **given).model_dump() == given
 
@@ -145,6 +146,7 @@ def test_a_wrong_option_is_refused_with_the_settings() -> None:
         ({"balance": 0.5, "batch": 1}, "balance needs a batch of at least two images, got 1: pass batch=2 or more"),
         ({"balance": 1.0}, "balance must be below 1, got 1.0"),
         ({"rescale": 0.6}, "rescale must be at most 0.5, got 0.6"),
+        ({"rescale": 0.4, "augment": False}, "rescale is a kind of augmentation, and augment is off, got 0.4"),
         ({"tune": "bias"}, "tune must be all or norm, got 'bias'"),
     ],
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from howfar.adaptation.way import Given, adapted, steps_of
 from howfar.data import Dataset, DatasetArgument, parse
@@ -12,7 +14,7 @@ from howfar.segmenters.checkpoint import Checkpoint
 from howfar.tracking import Log, check_tracker
 from howfar.training.added_images import Added, added_examples, check_new
 from howfar.training.image_mask_pairs import examples_of
-from howfar.training.train import check_out
+from howfar.training.train import check_out, clear_state
 
 
 def adapt_model(
@@ -49,7 +51,7 @@ def adapt_model(
     site
         Unlabelled images of the site, whose masks are not read; by default the dataset of `add`, where that is one.
     state
-        Folder of the state that a killed training resumes from; by default ``OUT.state``.
+        Folder of the state that a killed training resumes from; by default ``OUT.state``. Ways that train need one or `out`.
     tiled
         Whether the site will be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress
@@ -65,11 +67,12 @@ def adapt_model(
     Raises
     ------
     HowfarError
-        An unknown way, one that needs labels or images that are not given, a dataset without masks, images that M was not
-        trained by but holds out, or what the way itself refuses.
+        An unknown way, one that needs labels or images that are not given, a dataset without masks, another primary dataset
+        than M's, or what the way itself refuses.
     """
     check_tracker(log)
-    reads = any(step.needs == "images" for step in steps_of(way))
+    steps = steps_of(way)
+    reads = any(step.needs == "images" for step in steps)
     checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
     own = _images(primary, "primary")
     examples = examples_of(own, checkpoint.card.data.get("group"))
@@ -80,19 +83,28 @@ def adapt_model(
         rule = "must be given where images of several datasets are added"
         raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
     unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks and reads else None
-    if state is None and out is None:
+    if state is None and out is None and any(step.trains for step in steps):
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     if out is not None:
         check_out(out, None if isinstance(model, Checkpoint) else model)
-    folder = Path(state) if state is not None else Path(f"{out}.state")
     hidden = None if unlabelled is None else unlabelled.without_masks()
     logged = Log.of(log, way if out is None else Path(out).stem)
-    found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
-    if out is not None:
-        found.save(out)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+    with _state(state, out) as folder:
+        found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
+        if out is not None:
+            found.save(out)
+        clear_state(folder, own=state is None)
     return found
+
+
+@contextmanager
+def _state(state: str | Path | None, out: str | Path | None) -> Iterator[Path]:
+    """Name the folder of states; where there is nothing to resume and nowhere to write, one that is removed at the end."""
+    if state is None and out is None:
+        with TemporaryDirectory(prefix="howfar-adapt-") as folder:
+            yield Path(folder) / "state"
+    else:
+        yield Path(f"{out}.state") if state is None else Path(state)
 
 
 def _images(argument: DatasetArgument, name: str) -> Dataset:

@@ -8,7 +8,10 @@ from howfar.segmenters.checkpoint import Checkpoint
 
 
 def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Mix the statistics of at most 60 of the site's images into those of batch norm layers, λ = 0.3; no label is read."""
+    """Mix the statistics of at most 60 of the site's images into those of batch norm layers, λ = 0.3; no label is read.
+
+    It takes seconds on the CPU, where it always runs.
+    """
     assert given.site is not None  # `AdaptationWay.check` asks for it
     return adapt_statistics(checkpoint, given.site, share=SHARE, tiled=given.tiled)
 

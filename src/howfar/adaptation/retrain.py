@@ -12,4 +12,4 @@ def retrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     return trained_anew(checkpoint, given, given.picks)
 
 
-RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as the paper does.", "labels", retrain)
+RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as the paper does.", "labels", retrain, anew=True)

@@ -35,10 +35,12 @@ def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     Raises
     ------
     InputError
-        No image in which both views find foreground.
+        No image that can be read, or none in which both views find foreground.
     """
     assert given.site is not None  # `AdaptationWay.check` asks for it
     views = sorted(_views(checkpoint, given.site, given), key=lambda view: -view.agreement)
+    if not views:
+        raise InputError.of(f"dataset {given.site.name}", "must hold an image that can be read", "none")
     kept = [view for view in views if view.agreement > 0][: max(round(KEPT * len(views)), 1)]
     if not kept:
         raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
@@ -93,5 +95,5 @@ SELFTRAIN = AdaptationWay(
     "Learn from M's own maps where its views of an image agree most; with picks or without.",
     "images",
     selftrain,
-    learns=True,
+    learns_from_site=True,
 )

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from howfar.adaptation.way import Given
+from howfar.adaptation.way import OWN_SETTINGS, Given
+from howfar.data import content_hash, read_bytes
 from howfar.errors import InputError
 from howfar.pipeline.norm_adaptation import ADAPTED
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.fit import Task, fit
-from howfar.training.image_mask_pairs import Example
+from howfar.training.image_mask_pairs import Example, split
 from howfar.training.settings import TrainSettings, settings_of
 
 STEPS, EPOCHS = 240, 6
@@ -25,8 +26,14 @@ threshold. The seed stays that of M, whose held-out photographs no way learns fr
 
 
 def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...], **changes: Any) -> Checkpoint:
-    """Go on from a checkpoint's weights on P and `extra` images by `TUNED` settings, changed by `changes`."""
+    """Go on from a checkpoint's weights on P and `extra` images by `TUNED` settings, changed by `changes`.
+
+    `InputError` where M learnt from single images, which cannot be half picks.
+    """
     settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
+    if settings.balance is not None and settings.batch < 2:
+        rule = "must have been trained with batches of two images or more, since half of each are picks"
+        raise InputError.of("model", rule, settings.batch, "pass the way retrain")
     return _fitted(checkpoint, given, extra, settings, checkpoint)
 
 
@@ -36,17 +43,34 @@ def trained_anew(checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...
 
 
 def own_settings(checkpoint: Checkpoint) -> TrainSettings:
-    """Read the settings that a checkpoint was trained by; `InputError` where they are not those of howfar train."""
-    settings = settings_of(checkpoint.card)
+    """Read the settings that M was trained by, before any way trained on; `InputError` where howfar train did not train it."""
+    card = checkpoint.card
+    before = (card.data.get(ADAPTED) or {}).get(OWN_SETTINGS)
+    settings = settings_of(card if before is None else replace(card, settings=before))
     if settings is None:
-        raise InputError.of("model", "must be a checkpoint of howfar train, with its settings", dict(checkpoint.card.settings))
+        raise InputError.of("model", "must be a checkpoint of howfar train, with its settings", dict(card.settings))
     return settings
+
+
+def _check_same_split(checkpoint: Checkpoint, given: Given, settings: TrainSettings) -> None:
+    """Refuse another P than M's, of which another part is held out: by it M would be judged on what it learnt from."""
+    learnt, held = (
+        {content_hash(read_bytes(example.path)) for example in part}
+        for part in split(given.examples, settings.holdout, settings.seed)
+    )
+    data = checkpoint.card.data
+    mixed = len(learnt & set(data["held_out"])), len(held & set(data["contents"]))
+    if any(mixed):
+        rule = "must be the dataset that the model was trained on, with the same images in it"
+        value = f"{mixed[0]} images to learn from that the model held out, {mixed[1]} to hold out that it learnt from"
+        raise InputError.of("primary", rule, value, "pass that dataset")
 
 
 def _fitted(
     checkpoint: Checkpoint, given: Given, extra: tuple[Example, ...], settings: TrainSettings, start: Checkpoint | None
 ) -> Checkpoint:
     card = checkpoint.card
+    _check_same_split(checkpoint, given, settings)
     task = Task(
         segmenter=card.segmenter,
         options=card.options,

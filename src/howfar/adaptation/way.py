@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from howfar import registry
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.pipeline.norm_adaptation import ADAPTED
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.tracking import Log
 from howfar.training.image_mask_pairs import Example
 
 KIND = "adaptation_ways"
 THEN = "+"
+OWN_SETTINGS = "own_settings"
+"""Where the entry `ADAPTED` of a card's data keeps the settings that M was trained by, once a way has trained on."""
 Need: TypeAlias = Literal["labels", "images", "either"]
-NO_LABEL = "M"
+UNADAPTED = "M"
 """How tables call the model as it is, adapted by no way."""
 
 
@@ -35,7 +37,7 @@ class Given:
     picks
         The site's labelled images; none is left out or held out.
     folder
-        Where states of killed trainings are kept, and masks that a way makes itself.
+        Where states of killed trainings are kept.
     tiled
         Whether the site is to be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress
@@ -74,15 +76,23 @@ class AdaptationWay:
         Whether it needs ``labels``, unlabelled ``images``, or takes ``either``.
     adapt
         (checkpoint, given) -> the adapted checkpoint; the given one is left as it is.
-    learns
+    learns_from_site
         Whether it trains on unlabelled images too, so that scoring it on these would be no fair test.
+    anew
+        Whether it begins with first weights, so that no other way may come before it.
     """
 
     name: str
     summary: str
     needs: Need
     adapt: Callable[[Checkpoint, Given], Checkpoint]
-    learns: bool = False
+    learns_from_site: bool = False
+    anew: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Tell whether it trains, and so tunes the threshold again on P's held-out images."""
+        return self.needs != "images" or self.learns_from_site
 
     def check(self, given: Given) -> None:
         """Raise `InputError` where what the way needs is absent."""
@@ -104,7 +114,7 @@ def steps_of(way: str) -> tuple[AdaptationWay, ...]:
     UnknownNameError
         A part that is not registered; the line names the nearest one.
     InputError
-        A way named twice.
+        A way named twice, or one that trains anew after another.
 
     Examples
     --------
@@ -115,7 +125,12 @@ def steps_of(way: str) -> tuple[AdaptationWay, ...]:
     for name in names:
         if names.count(name) > 1:
             raise InputError.of("way", "must name each way once", way, "leave one out")
-    return tuple(registry.load(KIND, name) for name in names)
+    steps = tuple(registry.load(KIND, name) for name in names)
+    for step in steps[1:]:
+        if step.anew:
+            rule = f"must begin with {step.name}, which trains anew and keeps nothing of what came before"
+            raise InputError.of("way", rule, way, f"pass {step.name} first, or alone")
+    return steps
 
 
 def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
@@ -138,16 +153,20 @@ def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
     steps = steps_of(way)
     for step in steps:
         step.check(given)
-    done: list[str] = []
     for step in steps:
-        checkpoint = told(step.adapt(checkpoint, given), [*done, step.name], given)
-        done.append(step.name)
+        checkpoint = _recorded(checkpoint.card, step.adapt(checkpoint, given), step, given)
     return checkpoint
 
 
-def told(checkpoint: Checkpoint, names: Sequence[str], given: Given) -> Checkpoint:
-    """Write into a checkpoint's card by which ways it was adapted, to which site, and by how many labels."""
-    before = checkpoint.card.data.get(ADAPTED) or {}
-    entry = {**before, "way": THEN.join(names), "dataset": given.name, "labels": len(given.picks)}
-    card = replace(checkpoint.card, data={**checkpoint.card.data, ADAPTED: entry})
-    return Checkpoint(card, checkpoint.state)
+def _recorded(before: Card, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
+    """Write into a card by which ways, after one another, it was adapted, to which site, and by how many labels.
+
+    Labels are those of the last way that learnt from some; images without foreground, of background, are none.
+    """
+    was: Mapping[str, Any] = {} if step.anew else before.data.get(ADAPTED) or {}
+    labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
+    entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
+    entry["way"] = THEN.join([*([was["way"]] if was else []), step.name])
+    if found.card.settings != before.settings and not step.anew:
+        entry.setdefault(OWN_SETTINGS, dict(before.settings))
+    return Checkpoint(replace(found.card, data={**found.card.data, ADAPTED: entry}), found.state)

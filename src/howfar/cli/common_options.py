@@ -33,7 +33,7 @@ class _Parsed:
     context: typer.Context | None = None
 
 
-def _typed() -> Iterator[str]:
+def typed_options() -> Iterator[str]:
     """Name the options that the command line set, by flag."""
     if _Parsed.context is not None:
         for parameter in _Parsed.context.command.params:
@@ -70,10 +70,10 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         given = {key: value for key, value in given.items() if key not in added}
         if all(level.get(key) for key in ("quiet", "verbose")):
             # One of them may be a default of howfar.toml, over which the typed one wins.
-            typed = {flag.removeprefix("--") for flag in _typed()} & set(level)
+            typed = {flag.removeprefix("--") for flag in typed_options()} & set(level)
             level |= {key: key in typed for key in level if len(typed) == 1}
         set_level(**level)
-        Config.current.without([*_typed()])
+        Config.current.without([*typed_options()])
         if verbose():
             for line in Config.current.told():
                 say(line, err=True)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
+from howfar import registry
 from howfar.cli import options
+from howfar.cli.common_options import typed_options
 from howfar.cli.terminal import console, print_json, print_paths, print_table
 from howfar.keywords import TrainOptions
 from howfar.numbers import format_number
@@ -45,7 +47,7 @@ def train(
         str | None,
         typer.Option(
             metavar="WAY",
-            help="Adapt the model of --start so: retrain, finetune, norm, norm-tune, scale, selftrain, or finetune+norm.",
+            help=f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm.",
         ),
     ] = None,
     site: Annotated[
@@ -64,13 +66,15 @@ def train(
     options.prepare_file("out", out)
     if way is not None or site is not None:
         given = {"background": background, **chosen}
+        if "--model" in typed_options():
+            raise InputError.of("model", "must not be given with --way, which adapts that of --start", model, "leave it out")
         checkpoint = _adapted(primary, out, add or (), start, way, site, given)
     else:
         checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
         print_json(checkpoint.card.to_dict())
     else:
-        _show(checkpoint, out)
+        _show(checkpoint, out, way)
 
 
 def _adapted(
@@ -107,8 +111,15 @@ def _adapted_line(checkpoint: Checkpoint) -> str:
     return f"Checkpoint of {card.segmenter}, {card.size} px, adapted to {entry['dataset']} by {entry['way']}, {labels}"
 
 
-def _show(checkpoint: Checkpoint, out: Path) -> None:
-    """Print how the epochs went, and where the checkpoint lies."""
+def _trains(way: str) -> bool:
+    """Tell whether a way trains, so that there are epochs to show."""
+    from howfar.adaptation import steps_of
+
+    return any(step.trains for step in steps_of(way))
+
+
+def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
+    """Print how the epochs went, where there were some, and where the checkpoint lies."""
     to = console()
     adapted = checkpoint.card.data.get("adapted")
     to.print(_adapted_line(checkpoint) if adapted else repr(checkpoint), style="bold", markup=False)
@@ -116,7 +127,7 @@ def _show(checkpoint: Checkpoint, out: Path) -> None:
         from howfar.pipeline.norm_adaptation import WARNING
 
         to.print(f"note: {WARNING.format(adapted['dataset'])}", markup=False)
-    if adapted and adapted["way"] == "norm":
+    if way is not None and not _trains(way):
         print_paths(to, {"checkpoint": out})
         return
     numbers = (("loss", 3), ("ods", 3), ("threshold", 2))

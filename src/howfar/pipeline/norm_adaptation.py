@@ -67,8 +67,10 @@ def adapt_statistics(
     stacked = np.stack([square for _, square in read]).transpose(0, 3, 1, 2)
     network = mixed(checkpoint.build(), np.ascontiguousarray(stacked, np.float32) / np.float32(255), share)
     state = {name: values for name, values in network.state_dict().items() if name in checkpoint.state}
+    was = checkpoint.card.data.get(ADAPTED) or {}
     told = {
-        "way": "norm",
+        **was,
+        "way": "+".join([*([was["way"]] if was else []), "norm"]),
         "share": share,
         "dataset": site.name,
         "size": side,

@@ -54,7 +54,7 @@ class Adaptation(Result):
         Names of the datasets, the segmenter's, what was chosen, what made it.
     models
         One row a model and seed: seed, model ("M", "far-3", "far-7-B3"), strategy, shots, background, weights, threshold (tuned
-        on P's held-out photographs), held_out_ods (P's).
+        on P's held-out photographs), held_out_ods (P's); before what a way does for each dataset by its unlabelled images.
     scores
         One row a model, seed and dataset: n (images that no model learnt from), ods, ods_threshold, f (of summed counts at the
         model's own threshold), mean_f (of the images' own at it), mean_f_ods (of the images' own at ods_threshold),

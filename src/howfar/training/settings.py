@@ -74,6 +74,8 @@ def settings_for(
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"
         raise InputError.of("patience", rule, settings.patience, remedy)
+    if settings.rescale and not settings.augment:
+        raise InputError.of("rescale", "is a kind of augmentation, and augment is off", settings.rescale, "leave it out")
     registry.load("losses", settings.loss)
     registry.load("schedules", settings.schedule)
     if settings.steps is not None and settings.steps < settings.epochs:

@@ -106,11 +106,11 @@ def train(
             progress=given["progress"],
             log=Log.of(given["log"], model if out is None else Path(out).stem),
         )
-    _clear_state(folder, own=state is None)
+    clear_state(folder, own=state is None)
     return checkpoint
 
 
-def _clear_state(folder: Path, own: bool) -> None:
+def clear_state(folder: Path, own: bool) -> None:
     """Remove a state that is of no more use: what killed trainings left in howfar's own folder, and a folder that is empty."""
     if own:
         remove_abandoned(folder)

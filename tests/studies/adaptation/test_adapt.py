@@ -417,6 +417,16 @@ def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
         pool = set(own["adapted"]["contents"])
         scored = set(found.images.loc[found.images["dataset"] == site, "image"])
         assert not pool & {contents(folders[1 + sites.index(site)])[name] for name in scored}
+        assert (own["adapted"]["way"], own["adapted"]["labels"]) == ("finetune+norm", 4)
+        trained = Checkpoint.load(models[f"selftrain/{site}.safetensors"])
+        tuned = howfar.evaluate(folders[0], tmp_path / "maps/seed0/selftrain/by-site" / site / "road", partial=True)
+        at = tuned.scores["ods_threshold"] or 0.5
+        assert tuned.n == len(trained.card.data["held_out"])
+        alone = howfar.evaluate(
+            folders[1 + sites.index(site)], tmp_path / "maps/seed0/selftrain" / site, threshold=at, partial=True
+        )
+        scored_f = found.images.query("model == 'selftrain' and dataset == @site").set_index("image")["f"]
+        assert alone.images.set_index("image")["performance"].reindex(scored_f.index).tolist() == scored_f.tolist()
     gains = found.gains[found.gains["dataset"] == "all"].set_index("model")
     assert set(gains.index) == {"norm", "selftrain", "random-2"}
     assert gains["gain"].notna().all()
@@ -435,6 +445,23 @@ def test_an_architecture_without_batch_norm_has_no_norm_model(
     assert "deepcrack has no batch norm, so that there is no model that norm adapted" in found.notes
 
 
+def test_norm_after_labels_is_refused_where_there_is_no_batch_norm(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.adaptation.study.norm_layers", lambda network: [])
+    with pytest.raises(InputError, match="way needs batch norm layers, which deepcrack does not have, got 'finetune\\+norm'"):
+        run(folders, tmp_path, shots=(1,), strategies=("random",), way="finetune+norm")
+    assert [file.name for file in (tmp_path / "models").rglob("*.safetensors")] == ["M.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["blind", "background"])
+def test_ways_that_learn_from_what_is_scored_are_refused(folders: list[Path], tmp_path: Path, name: str) -> None:
+    more: dict[str, Any] = {"blind": {"blind": [folders[4]]}, "background": {"background": folders[3]}}[name]
+    with pytest.raises(InputError, match=f"{name} must not be given with selftrain, which would learn from .* scored"):
+        run(folders, tmp_path / "never", without_labels=("selftrain",), pool_share=0.5, **more)
+    assert not (tmp_path / "never").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
@@ -446,6 +473,8 @@ def test_an_architecture_without_batch_norm_has_no_norm_model(
         ({"without_labels": ("selftrain",)}, "pool_share must be given for selftrain"),
         ({"way": "selftrain"}, "pool_share must be given for selftrain"),
         ({"way": "finetune", "start": "tuned"}, "start must be anew where the way is not retrain"),
+        ({"way": "norm+finetune"}, "way must do finetune first, which learns from the labels of all datasets together"),
+        ({"way": "selftrain+scale", "pool_share": 0.5}, "way must do scale first"),
     ],
 )
 def test_ways_that_do_not_fit_are_refused_before_any_training(

@@ -73,6 +73,7 @@ def adapt(
     config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
     if config.background_shots and background is None:
         raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
+    config.check_scored(blind=bool(blind), background=background is not None)
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
@@ -88,7 +89,7 @@ def adapt(
         device=given["device"],
         workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
         progress=given["progress"],
-        group=group,
+        group=p.group,
         tracker=given["log"],
     )
     own = set(p.contents.values())

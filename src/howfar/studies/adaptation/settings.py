@@ -59,6 +59,16 @@ class AdaptSettings(BaseModel):
         settings._check_ways()
         return settings
 
+    def check_scored(self, **given: bool) -> None:
+        """Refuse ways that learn from a site's images where blind datasets or background are given, which are scored whole."""
+        from howfar.adaptation import steps_of
+
+        for way in (self.way, *self.without_labels):
+            for name in (name for name, some in given.items() if some):
+                if any(step.learns_from_site for step in steps_of(way)):
+                    rule = f"must not be given with {way}, which would learn from the images that are scored"
+                    raise InputError.of(name, rule, "some", f"leave {name} out, or {way}")
+
     def _check_ways(self) -> None:
         from howfar.adaptation import steps_of  # with torch, which whoever only names an arm does not need
 
@@ -66,10 +76,16 @@ class AdaptSettings(BaseModel):
         if self.start == TUNED and self.way != RETRAIN:
             rule = f"must be {ANEW} where the way is not {RETRAIN}"
             raise InputError.of("start", rule, self.start, "leave it out: the way says what training begins with")
-        learning = [way for way in (self.way, *self.without_labels) if any(step.learns for step in steps_of(way))]
+        learning = [way for way in (self.way, *self.without_labels) if any(step.learns_from_site for step in steps_of(way))]
         if learning and self.pool is None:
             rule = f"must be given for {learning[0]}, which learns from unlabelled images that may not be scored too"
             raise InputError.of("pool_share", rule, None, "pass 0.5")
+        read = False
+        for step in steps_of(self.way):
+            if read and step.needs != "images":
+                rule = f"must do {step.name} first, which learns from the labels of all datasets together"
+                raise InputError.of("way", rule, self.way, "put ways that read unlabelled images last")
+            read = step.needs == "images"
         for way in self.without_labels:
             if any(step.needs == "labels" for step in steps_of(way)):
                 raise InputError.of("without_labels", "must be ways that need no label", way, "pass it as way")

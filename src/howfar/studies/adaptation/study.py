@@ -19,7 +19,7 @@ from howfar.errors import InputError
 from howfar.pipeline.prediction import Model
 from howfar.progress import bar
 from howfar.protocols import Runner
-from howfar.results import Comparison, Provenance
+from howfar.results import Comparison, Evaluation, Provenance
 from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_statistics import norm_layers
@@ -133,6 +133,9 @@ class Study:
         network = self._baseline(self.config.all_seeds[0]).build()
         if norm_layers(network):
             return
+        if NORM in self.config.way.split(THEN):
+            rule = f"needs batch norm layers, which {self.storage.segmenter} does not have"
+            raise InputError.of("way", rule, self.config.way, f"leave {NORM} out")
         kept = tuple(way for way in self.config.without_labels if NORM not in way.split(THEN))
         if len(kept) < len(self.config.without_labels):
             self.notes.append(f"{self.storage.segmenter} has no batch norm, so that there is no model that norm adapted")
@@ -259,7 +262,7 @@ class Study:
 
     def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: Arm, part: Part, path: str) -> Checkpoint:
         """Adapt a model to a dataset's unlabelled images: those that may be chosen from, where there is such a share."""
-        way = THEN.join(step.name for step in steps_of(arm.way)[len(_shared(arm)) :])
+        way = THEN.join(step.name for step in _own(arm))
         if not way:
             return checkpoint
         name = part.hashed.dataset.name
@@ -288,19 +291,29 @@ class Study:
         path = f"seed{seed}/{label}"
         checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
         model = self.storage.loaded(checkpoint)
-        own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
-        threshold = 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
+        own, threshold = self._tuned(path, model, checkpoint, settings)
         self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
         for part in parts:
-            own_to_site = checkpoint if arm is None else self._adapted_to(checkpoint, seed, arm, part, path)
-            model = model if own_to_site is checkpoint else self.storage.loaded(own_to_site)
-            taken = {pick["content"] for pick in self.picks} | set(own_to_site.card.learnt)
-            evaluation = self.storage.scored(path, model, part.hashed, part.dataset, taken, threshold)
+            there, by, at = checkpoint, model, threshold
+            if arm is not None and _own(arm):
+                there = self._adapted_to(checkpoint, seed, arm, part, path)
+                by = self.storage.loaded(there)
+                if any(step.trains for step in _own(arm)):
+                    _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, settings)
+            taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
+            evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
             images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
             self.images.append(images)
-            self.strata += strata_of(evaluation, images, threshold)
+            self.strata += strata_of(evaluation, images, at)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
                 self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})
+
+    def _tuned(
+        self, path: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings
+    ) -> tuple[Evaluation | None, float]:
+        """Score a model on P's held-out photographs, and take the threshold that is best there; 0.5 where none are held out."""
+        own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
+        return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
 
 
 def _chosen_by(study: Study, seed: int) -> None:
@@ -331,3 +344,8 @@ def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
     """List the first steps of an arm's way that learn from labelled images, of all datasets together."""
     steps = steps_of(arm.way) if arm.strategy else ()
     return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
+
+
+def _own(arm: Arm) -> tuple[AdaptationWay, ...]:
+    """List the further steps of an arm's way, which are done for each dataset alone."""
+    return steps_of(arm.way)[len(_shared(arm)) :]
