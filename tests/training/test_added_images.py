@@ -71,6 +71,8 @@ def test_two_lists_add_to_background(roads: Path, site: Path, tmp_path: Path) ->
     lists = [f"{site}:{tmp_path}/first.txt", f"{site}:{tmp_path}/second.csv"]
     made = train(roads, tmp_path / "s", add=lists, background=[tmp_path / "bare"])
     assert made.card.data["extra"] == ["site/0002.jpg", "site/0001.jpg", "site/0003.jpg", "bare/a.jpg"]
+    own = made.card.data["images"] - 4
+    assert repr(made).endswith(f"trained on {own} images of {roads.name} and 4 added")
 
 
 def test_a_text_is_divided_at_the_last_colon_before_a_file(tmp_path: Path) -> None:

@@ -142,10 +142,11 @@ class Checkpoint:
         return cls(card, state)
 
     def __repr__(self) -> str:
-        data = self.card.data
-        return (
-            f"Checkpoint of {self.card.segmenter}, {self.card.size} px, trained on {data['images']} images of {data['primary']}"
-        )
+        card, data = self.card, self.card.data
+        added = len(data.get("extra") or ())
+        more = f" and {added} added" if added else ""
+        images = f"{data['images'] - added} images of {data['primary']}{more}"
+        return f"Checkpoint of {card.segmenter}, {card.size} px, trained on {images}"
 
 
 def _check_types(card: Card) -> None:
