@@ -277,3 +277,15 @@ def test_a_detector_asks_for_boxes(tmp_path: Path, capsys: pytest.CaptureFixture
     assert (document["task"], document["metric"], document["min_score"], document["labelled"]) == ("detection", "f1", 0.5, 8)
     assert run([*command, "--min-score", "0.4"]) == 2
     assert "--min-score must be what it was when the sample was drawn (0.5)" in capsys.readouterr().err
+
+
+def test_what_was_typed_counts_though_it_is_the_default(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    label(begun, *order(begun))
+    assert "95 % interval" in certify(capsys, begun, "--level", "0.95")[1]
+    assert "95 % interval" in certify(capsys, begun)[1]
+    assert "90 % interval" in certify(capsys, begun, "--level", "0.9")[1]
+    shutil.rmtree(begun / "out")
+    assert certify(capsys, begun, "-k", 8, "--seed", "3")[0] == 0
+    code, _, err = certify(capsys, begun, "--seed", "0")
+    assert code == 2
+    assert "seed must be what it was when the sample was drawn (3), got 0" in err

@@ -89,15 +89,19 @@ def test_the_columns_are_those_of_the_folders_given(place: Path) -> None:
     assert [folder.name for folder in every.all()] == ["main", "flips", "b", "c"]
 
 
-def test_a_missing_map_is_told_and_what_was_found_before_it_kept(place: Path) -> None:
+def test_a_missing_map_is_told_and_what_others_show_kept(place: Path) -> None:
     every = folders(place, True, ("b", "c"))
+    assert read(every, place / "images/2.jpg")[1] == ""
     (place / "c/1.png").unlink()
     found, words = read(every, place / "images/1.jpg")
     assert words == f"no map of it below {place}/c"
-    assert set(found) == set(MAIN)
+    assert set(found) == {*MAIN, "flip_agreement", "flip_overlap"}
+    (place / "flips/2.png").unlink()
+    found, words = read(every, place / "images/2.jpg")
+    assert words == f"no map of it below {place}/flips"
+    assert set(found) == {*MAIN, "ensemble_agreement"}
     (place / "main/1.png").unlink()
     assert read(every, place / "images/1.jpg") == ({}, f"no map of it below {place}/main")
-    assert read(every, place / "images/2.jpg")[1] == ""
 
 
 def test_a_map_that_cannot_be_read_or_does_not_fit_is_told(place: Path) -> None:

@@ -101,6 +101,8 @@ def test_a_damaged_node_is_refused(name: str, value: Any) -> None:
         restore({**document, name: damaged})
 
 
-def test_a_single_image_is_too_few() -> None:
-    with pytest.raises(InputError, match="at least two images for boosted"):
-        BOOSTED.fit({name: [0.5] for name in NEEDS}, [0.5], ["a"])
+def test_a_single_image_gives_its_performance_to_all() -> None:
+    fitted = BOOSTED.fit({name: [0.5] for name in NEEDS}, [0.3], ["a"])
+    columns = {name: [0.1, 0.9, np.nan] for name in NEEDS}
+    for one in (fitted, restore(fitted.to_dict())):
+        np.testing.assert_array_equal(one.predict(columns), [0.3, 0.3, np.nan])

@@ -58,6 +58,15 @@ def test_the_best_threshold_is_found_with_the_true_maximum(counts: tuple[np.ndar
     assert (exact.value, best) == (pytest.approx(0.8 * above.sum() / below.sum()), 1)
 
 
+def test_a_threshold_without_anything_predicted_or_true_has_no_ratio() -> None:
+    sample = draw(np.full(9, 0.5), 4)
+    above, below = np.zeros((4, 3)), np.array([[9.0, 4.0, 0.0], [5.0, 0.0, 0.0], [3.0, 1.0, 0.0], [2.0, 0.0, 0.0]])
+    above[0, 1] = 2.0
+    estimate, best = ods(above, below, np.zeros((2, 9, 3)), sample)
+    assert best == 1
+    assert estimate == ratio(above[:, 1], below[:, 1], np.zeros((2, 9)), sample)
+
+
 def test_one_label_says_nothing_and_few_say_something() -> None:
     assert ratio([3.0], [4.0], np.full(9, 0.5), draw(np.full(9, 0.5), 1)).low == 0.0
     sample = draw(np.full(40, 0.5), 3)

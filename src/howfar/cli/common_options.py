@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Annotated, Any
 
@@ -33,13 +33,16 @@ class _Parsed:
     context: typer.Context | None = None
 
 
-def typed_options() -> Iterator[str]:
-    """Name the options that the command line set, by flag."""
-    if _Parsed.context is not None:
-        for parameter in _Parsed.context.command.params:
-            source = _Parsed.context.get_parameter_source(parameter.name or "")
-            if source is not None and source.name == "COMMANDLINE":
-                yield flag_of(parameter)
+def typed_options() -> dict[str, str]:
+    """Map the options that the command line set, by their parameters' names, to their flags."""
+    context, found = _Parsed.context, dict[str, str]()
+    if context is None:
+        return found
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            found[parameter.name or ""] = flag_of(parameter)
+    return found
 
 
 CONFIG = Annotated[
@@ -70,10 +73,10 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         given = {key: value for key, value in given.items() if key not in added}
         if all(level.get(key) for key in ("quiet", "verbose")):
             # One of them may be a default of howfar.toml, over which the typed one wins.
-            typed = {flag.removeprefix("--") for flag in typed_options()} & set(level)
+            typed = {flag.removeprefix("--") for flag in typed_options().values()} & set(level)
             level |= {key: key in typed for key in level if len(typed) == 1}
         set_level(**level)
-        Config.current.without([*typed_options()])
+        Config.current.without([*typed_options().values()])
         if verbose():
             for line in Config.current.told():
                 say(line, err=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get
 import typer
 
 from howfar import registry
+from howfar.cli.common_options import typed_options
 from howfar.errors import InputError
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
 from howfar.settings import declared
@@ -111,7 +112,7 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
-    """Give a command the options of `keywords`; it is called with those that differ from their defaults, in Python's form."""
+    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form."""
     options = declared(keywords)
     plain = {name: entry for name, entry in options.items() if entry.option.flags not in (HIDDEN, FOLDED)}
     folded = [name for name, entry in options.items() if entry.option.flags == FOLDED]
@@ -126,10 +127,11 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
         @wraps(function)
         def call(**written: Any) -> None:
+            typed = typed_options()
             values = {
                 name: _SHAPES[name].read(written[name], written) if name in _SHAPES else written[name]
                 for name in plain
-                if written[name] is not None and written[name] != defaults[name]
+                if written[name] is not None and (written[name] != defaults[name] or name in typed)
             }
             values |= _unfolded(written.get("backbone_option"), folded)
             if "runner" in plain:

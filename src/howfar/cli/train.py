@@ -66,7 +66,7 @@ def train(
     options.prepare_file("out", out)
     if way is not None or site is not None:
         given = {"background": background, **chosen}
-        if "--model" in typed_options():
+        if "model" in typed_options():
             raise InputError.of("model", "must not be given with --way, which adapts that of --start", model, "leave it out")
         checkpoint = _adapted(primary, out, add or (), start, way, site, given)
     else:

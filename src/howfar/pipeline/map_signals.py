@@ -105,22 +105,29 @@ class ImageMaps:
         What is read of the predicted foreground counts the pixels with a probability above `threshold`.
         """
         columns: dict[str, Any] = {}
-        names, folders = list(self.folders.all()), self.folders
+        places = list(zip(self.files, self.folders.all(), strict=True))
         try:
-            main = _read(self.files[0], names[0])
+            main = _read(*places[0])
             counts = histogram(main)
             columns |= {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
             columns |= foreground_shape(main, threshold)
-            rest = [_read(file, folder) for file, folder in zip(self.files[1:], names[1:], strict=True)]
-            if folders.flipped is not None:
-                mirrored = rest.pop(0)
-                columns["flip_agreement"] = flip_agreement(main, mirrored)
-                columns[FLIP_OVERLAP] = flip_overlap(main, mirrored, threshold)
-            if rest:
-                columns["ensemble_agreement"] = ensemble_agreement([main, *rest])
         except (ImageError, InputError) as error:
             return columns, str(error)
-        return columns, ""
+        members = places[1:] if self.folders.flipped is None else places[2:]
+        why = []
+        try:
+            if self.folders.flipped is not None:
+                mirrored = _read(*places[1])
+                columns["flip_agreement"] = flip_agreement(main, mirrored)
+                columns[FLIP_OVERLAP] = flip_overlap(main, mirrored, threshold)
+        except (ImageError, InputError) as error:
+            why.append(str(error))
+        try:
+            if members:
+                columns["ensemble_agreement"] = ensemble_agreement([main, *(_read(*place) for place in members)])
+        except (ImageError, InputError) as error:
+            why.append(str(error))
+        return columns, "; ".join(why)
 
 
 def _read(file: Path | None, folder: Path) -> NDArray[Any]:

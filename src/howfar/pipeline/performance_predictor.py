@@ -13,6 +13,7 @@ from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.gate import GateRange
 from howfar.relation.label_free_columns import Columns, rows, take
+from howfar.relation.leave_one_dataset_out import ranking
 from howfar.relation.model_selection import MEAN, PREFERRED, fixed_beforehand, in_order
 from howfar.results import Choice, Judgement
 from howfar.results.json_values import plain
@@ -35,7 +36,8 @@ class Expected:
     sets
         The labelled datasets and how many images of each have a performance.
     judgements
-        Every usable estimator, "mean" first, by leave-one-dataset-out; empty with a single labelled dataset.
+        Every usable estimator, "mean" first, by leave-one-dataset-out; empty with a single labelled dataset, and no performance
+        of the primary.
     choice
         Error of the estimators that are chosen as best, on sets that had no say; None where they could not be judged.
     fits
@@ -65,8 +67,8 @@ class Expected:
     def ranked(self, wanted: str = AUTO) -> tuple[str, ...]:
         """List the estimators to try for an image, in order; the first that the image has the columns for is used.
 
-        "auto": those that did better than "mean" with each labelled set left out in turn, the best first, then "mean"; "mean"
-        alone where choosing the best did no better on sets that had no say in the choice.
+        "auto": those that did better than "mean" with each labelled set left out in turn, the best first (or "boosted",
+        where it is not clearly worse), then "mean"; "mean" alone where choosing did no better on sets that had no say in it.
 
         Raises `InputError` where `wanted` is neither "auto" nor an estimator of the profile.
         """
@@ -169,8 +171,8 @@ class Expected:
         """Say why the mean, or "boosted", is used though another estimator is judged better; "" where that is not so."""
         mean, preferred = self._judgement(MEAN), self._judgement(PREFERRED)
         if used == PREFERRED and preferred is not None:
-            best = min(self.judgements, key=lambda judged: judged.mae_set)
-            if best.mae_set == preferred.mae_set:
+            best = self._judgement(ranking(self.judgements)[0])
+            if best is None or best.mae_set >= preferred.mae_set:
                 return ""
             if fixed_beforehand(self.judgements):
                 return "; fixed beforehand, as fewer than three labelled datasets cannot tell estimators apart"

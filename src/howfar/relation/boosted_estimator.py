@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
 from howfar.relation.label_free_columns import AT_THRESHOLD, SOFT_F, Columns, column, rows
 from howfar.relation.labelled_images import Labelled
 
@@ -112,13 +111,14 @@ def boosted(name: str, needs: tuple[str, ...], labelled: Labelled) -> Boosted:
     sets above 2,000 images so many are drawn, by a fixed seed after sorting. Source: Friedman, "Stochastic gradient boosting"
     (Computational Statistics & Data Analysis 38, 2002), as scikit-learn's ``GradientBoostingRegressor`` fits it.
 
-    Raises `InputError` for fewer than two images.
+    A single image, which no tree can part, gives its performance to all.
     """
     from sklearn import config_context
     from sklearn.ensemble import GradientBoostingRegressor
 
-    if len(labelled.performance) < 2:
-        raise InputError.of("performance", f"must be of at least two images for {name}", len(labelled.performance))
+    if len(labelled.performance) == 1:
+        leaf, nought = np.full((1, 1), _LEAF), np.zeros((1, 1))
+        return Boosted(name, needs, float(labelled.performance[0]), leaf, nought, leaf, leaf, nought)
     chosen = labelled.take(_drawn(labelled, needs))
     x = np.stack([column(chosen.columns, need) for need in needs], axis=1)
     weights = chosen.weights() * len(x)

@@ -107,8 +107,10 @@ def trusted_below(estimates: ArrayLike, performance: ArrayLike, sets: ArrayLike,
     for name in np.unique(of):
         order = np.argsort(predicted[of == name], kind="stable")
         passing = np.cumsum(truth[of == name][order] >= tau)
-        right = np.flatnonzero(passing <= error_rate * np.arange(1, len(order) + 1) + _ROUNDING)
         values = predicted[of == name][order]
+        # A cut takes all images of one estimate, or none.
+        ends = np.append(np.diff(values) > _ROUNDING, True)
+        right = np.flatnonzero(ends & (passing <= error_rate * np.arange(1, len(order) + 1) + _ROUNDING))
         cuts.append(float(values[right[-1]]) if len(right) else float(np.nextafter(values[0], -np.inf)))
     return sorted(cuts)[max(int((len(cuts) + 1) * error_rate + _ROUNDING) - 1, 0)]
 

@@ -48,7 +48,7 @@ class Check:
     typical: bool = False
 
     def read(self, values: Float64Array) -> float | None:
-        """Summarise the images' values, of which those that are not known or not above 0 say nothing."""
+        """Summarise the images' values, of which those that are not known or below 0 say nothing; 0 does of a share alone."""
         known = values[np.isfinite(values) & (values >= 0)]
         if self.name in _POSITIVE:
             known = known[known > 0]

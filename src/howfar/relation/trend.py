@@ -84,6 +84,11 @@ def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend 
     return None if len(points) < FEWEST_IMAGES else _related([points], rng, draws)
 
 
+def can_be_pooled(points: Points) -> bool:
+    """Tell whether a set holds enough to resample: three images, of two photographs."""
+    return len(points) >= FEWEST_IMAGES and points.n_groups >= 2
+
+
 def pooled_trend(sets: Sequence[Points], rng: np.random.Generator, draws: int = 1000) -> Trend | None:
     """Measure how performance goes with distance within sets, pooled over them: differences between sets play no part.
 
@@ -121,7 +126,7 @@ def pooled_trend(sets: Sequence[Points], rng: np.random.Generator, draws: int = 
     (8, -1.0, -0.3)
     """
     _check_draws(draws)
-    usable = [points for points in sets if len(points) >= FEWEST_IMAGES and points.n_groups >= 2]
+    usable = [points for points in sets if can_be_pooled(points)]
     return _related(usable, rng, draws) if usable else None
 
 

@@ -171,6 +171,11 @@ class Certificate(Result):
         return len(self.sample)
 
     @property
+    def unlabelled(self) -> int:
+        """Count the drawn images that have no label yet."""
+        return sum(not one.labelled for one in self.sample)
+
+    @property
     def of_false_positives(self) -> bool:
         """Tell whether it is certified how much is predicted where there is nothing, of which less is better."""
         return self.metric.startswith("false_positive")

@@ -236,8 +236,8 @@ class Relation(Result):
     choices
         What choosing the best of all estimators is worth, and the best distance; empty with fewer than two labelled sets.
     estimator
-        The estimator that estimates and failure lists use: the best by `mae_image` where choosing it is worth more than
-        "mean", else "mean"; or the caller's.
+        The estimator that estimates and failure lists use: the best by `mae_set`, or "boosted" where it is not clearly worse,
+        where choosing is worth more than "mean", else "mean"; or the caller's.
     estimates, failures
         For every set of the run, labelled (judged) or not.
     gates

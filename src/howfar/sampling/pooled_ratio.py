@@ -99,14 +99,16 @@ def ods(
     if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
         raise InputError.of("proxy", f"must be (2, m, {above.shape[1]}), one a threshold", expected.shape)
     check_level(level)
+    # Where nothing is predicted and nothing true, as at a high threshold over empty masks, there is no ratio.
+    defined = np.flatnonzero((below != 0).any(axis=0)).tolist() or [0]
     found = []
-    for place in range(above.shape[1]):
+    for place in defined:
         counts = _counts(above[:, place], below[:, place], len(sample))
         found.append(
             _estimate(*counts, _expected(expected[..., place] if expected.ndim == 3 else expected, sample), sample, level)
         )
     best = int(np.argmax([estimate.value for estimate in found]))
-    return found[best], best
+    return found[best], defined[best]
 
 
 def _floats(x: ArrayLike, name: str) -> Float64Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.site_estimates import RESIDUAL
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.gate import GateRange, fit, values_by_set
-from howfar.relation.label_free_columns import take
+from howfar.relation.label_free_columns import Columns, take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.model_selection import choose
 from howfar.relation.performance_estimators import every
@@ -59,7 +60,7 @@ def expected_of(
     inputs = take(columns, scored)
     estimators = [settled for estimator in every() if (settled := estimator.resolve(inputs, sets)) is not None]
     groups = np.asarray(groups_of(images, group))[scored] if group else None
-    home = home_of(own, scores.threshold, group)
+    home = _alike(home_of(own, scores.threshold, group), scores)
     if home is not None:
         inputs = joined(inputs, len(performance), home.columns, len(home.performance))
         performance = np.concatenate([performance, home.performance])
@@ -99,11 +100,16 @@ def _columns(profile: Profile, labelled: Sequence[Features], matched: Matched, s
     measured = [profile.columns(read) for read in read_of]
     distances: dict[str, Float64Array] = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
     distances[RESIDUAL] = np.concatenate([read[RESIDUAL] for read in read_of])
-    signals = signals_at(matched.rows, scores.threshold)
-    if scores.threshold is None:
-        # Its threshold is not known, so it could not be computed alike for a new image.
-        signals.pop("predicted_foreground", None)
-    return {**distances, **signals}
+    return {**distances, **_computable(signals_at(matched.rows, scores.threshold), scores)}
+
+
+def _alike(home: Home | None, scores: Scores) -> Home | None:
+    return None if home is None else replace(home, columns=_computable(home.columns, scores))
+
+
+def _computable(columns: Columns, scores: Scores) -> dict[str, Any]:
+    """Leave out the predicted share where its threshold is not known: it could not be computed alike for a new image."""
+    return {name: values for name, values in columns.items() if scores.threshold is not None or name != "predicted_foreground"}
 
 
 def _remarks(labelled: Sequence[Features], sets: NDArray[Any], matched: Matched, own: set[str], primary: str) -> list[str]:

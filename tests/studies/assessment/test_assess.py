@@ -20,6 +20,7 @@ from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.studies.assessment import assess as module
 from howfar.studies.assessment.blank_sites import blank_site
 from howfar.studies.assessment.next_step import Commands, next_of_blank
+from howfar.studies.corruption.corrupt import corrupt
 from howfar.weights.state_dicts import hash_state_dict
 
 QUICK: dict[str, Any] = {
@@ -92,6 +93,23 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Pa
     assert "0.040" in found.notes[0]
     assert "corrupted sets" in found.sites[0].answer or "too few" in found.sites[0].answer
     assert len(found.table()[1]) == 1
+
+
+def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("howfar.studies.assessment.parts.MOST", 2)
+    asked: list[Any] = []
+
+    def corrupted(primary: Any, *places: Any, **given: Any) -> Any:
+        asked.append((len(primary.items), given["tuned_on"]))
+        return corrupt(primary, *places, **given)
+
+    monkeypatch.setattr("howfar.studies.corruption.corrupt.corrupt", corrupted)
+    made(places, tmp_path / "run", ["new"], model=network(), only="blur=3,fade=0.5")
+    ((few, tuned_on),) = asked
+    assert few == 2
+    assert (tuned_on.dataset, tuned_on.n) == ("road", len(list((places / "road" / "images").iterdir())))
 
 
 def test_enough_labelled_sites_need_no_corrupted_sets(places: Path, tmp_path: Path) -> None:
@@ -189,6 +207,9 @@ def test_another_comparison_in_the_folder_takes_the_answers_away(places: Path, t
 def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
     found = made(places, tmp_path / "run", limit=5)
     assert [site.n for site in found.sites] == [5] * len(SITES)
+    asked = [site.next.command for site in found.sites if site.next.command.startswith("howfar certify")]
+    assert asked
+    assert all(command.endswith(" --partial") for command in asked)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 import howfar
+from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.score_inputs import arrivals
 from howfar.results.gate import Gate, GateReading
 from howfar.results.relation import SetEstimate
 from howfar.studies.check import log as logs
+from howfar.studies.check.check import _certify, _places
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 
@@ -108,6 +111,46 @@ def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, A
         howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, dataset="other"))
     with pytest.raises(InputError, match="must be of the 29 images of new, got 'one of 30'"):
         howfar.check(file, rows(5, 29), RULES, certificate=saved)
+    other = replace(certificate, dataset="new", site=replace(certificate.site, contents=("sha256:0",) * 30, images=("x.jpg",)))
+    with pytest.raises(InputError, match=r"certificate must be of the images of new that are given, got 'one of x\.jpg too'"):
+        howfar.check(file, rows(5, 30), RULES, certificate=other)
+
+
+def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predicted = np.linspace(0.3, 0.6, 30)
+    certificate = replace(howfar.certify(predicted, k=12), dataset="new")
+
+    def scored(*_: Any, **__: Any) -> None:
+        raise AssertionError("scored")
+
+    monkeypatch.setattr(Profile, "score", scored)
+    with pytest.raises(InputError, match="certificate must be one for each dataset, got 'two of new'"):
+        howfar.check(file, rows(5, 30), RULES, certificate=[certificate, certificate])
+    for given in ({"certificate": certificate}, {"performance": pd.DataFrame({"image": ["a"], "performance": [0.5]})}):
+        with pytest.raises(InputError, match=f"{next(iter(given))} is of use only to new images"):
+            howfar.check(file, None, RULES, log=tmp_path / "log.jsonl", **given)
+    with pytest.raises(MissingPathError, match="no"):
+        howfar.check(file, rows(5, 30), RULES, certificate=tmp_path / "no.json")
+    with pytest.raises(HowfarError, match="no"):
+        howfar.check(file, rows(5, 30), RULES, performance=tmp_path / "no.csv")
+
+
+def test_the_command_that_certifies_is_of_each_datasets_place(tmp_path: Path) -> None:
+    places = [str(write_dataset(tmp_path / name, 2, seed=0, size=32)) for name in ("one", "two sites")]
+    groups = arrivals(places)
+    known = _places(places, groups)
+    assert known == dict(zip(("one", "two sites"), places, strict=True))
+    profile = howfar.profile(rows(0, 60), components=6)
+    options = {"predictions": "maps", "flipped": "mirrored"}
+    words = _certify(profile, "roads.howfar", known, "two sites", options)
+    assert words == f"howfar certify '{places[1]}' --predictions maps --flipped mirrored --profile roads.howfar"
+    # A profile in memory has no file to name, without which mirrored maps are of no use.
+    assert _certify(profile, profile, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
+    assert _certify(profile, profile, known, "three", options) == ""
+    assert _places([f"{places[0]}/images/0001.jpg", f"{places[0]}/images/0002.jpg"], groups[:1]) == {}
+    assert _places(rows(5, 3), groups[:1]) == {}
 
 
 def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:

@@ -31,6 +31,8 @@ class Certificate:
     dataset: str = "site"
     metric: str = "mean_f"
     n: int = 200
+    anytime: bool = True
+    unlabelled: int = 0
 
 
 def estimate(value: float, low: float, high: float) -> SetEstimate:
@@ -95,6 +97,17 @@ def test_a_certificate_says_how_many_more_labels() -> None:
     # 16 labels give a half width of 0.1: half of that takes about four times as many, of 200 images a little fewer.
     assert 16 + decision.labels == pytest.approx(51, abs=4)
     assert "more images" in decision.remedy
+    # Of strata one look is all that there is: a further sample is another one.
+    fixed = decided(
+        {"performance": {"at_least": 0.6}}, Known(batch(), certificate=Certificate(0.65, 0.55, 0.75, anytime=False))
+    )
+    count = 16 + (decision.labels or 0)
+    assert fixed.remedy == (
+        f"label about {count} images, all drawn anew at random: howfar certify site -k {count} --out certify-site-{count}"
+    )
+    part = Certificate(0.65, 0.55, 0.75, anytime=False, unlabelled=1)
+    rest = decided({"performance": {"at_least": 0.6}}, Known(batch(), certificate=part))
+    assert rest.remedy == "there is 1 drawn image without a label yet: label all that were drawn, and certify again"
 
 
 def test_the_judged_error_of_an_image_needs_fewer_labels_than_the_largest_spread() -> None:

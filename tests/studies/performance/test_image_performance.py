@@ -12,7 +12,7 @@ import pytest
 from howfar.errors import InputError
 from howfar.relation.label_free_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
 from howfar.results import Evaluation
-from howfar.studies.performance.image_performance import Scores, scores_of, signals_at
+from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import match, read_performances
 
 
@@ -123,6 +123,11 @@ def test_the_primarys_own_performance_may_come_without_counts(world: Any) -> Non
     found = scored(world, "far", own=own)
     assert found.counts is not None
     assert (found.threshold, found.source) == (0.5, "not tuned on any set")
+    # At another threshold than the others, nothing is learnt from it.
+    assert home_of(own, found.threshold, None) is None
+    alone = home_of(own, None, None)
+    assert alone is not None
+    assert alone.performance.tolist() == [0.5, 0.6, 0.7]
 
 
 def test_one_metric_is_named_once() -> None:

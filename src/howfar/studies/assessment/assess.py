@@ -127,7 +127,7 @@ def assess(
         relation = relate(comparison, prepared.files(parts, [read[0], *asked]), **relating)
     commands = replace(
         _commands(read, comparison.sources, model, prepared),
-        scored=_scored(relation, given["tolerance"]),
+        scored=_scored(relation, given["tolerance"], given["partial"] or given["limit"] is not None),
         read=_read(reading, given),
         chosen=_chosen(backbone, given),
     )
@@ -176,10 +176,11 @@ def _commands(
     )
 
 
-def _scored(relation: Relation, tolerance: float) -> tuple[str, ...]:
-    """Write the options by which another command measures what was estimated here: its threshold and tolerance."""
+def _scored(relation: Relation, tolerance: float, partial: bool) -> tuple[str, ...]:
+    """Write the options by which another command measures what was estimated here: its threshold, tolerance and images."""
     threshold = () if relation.settings.threshold is None else ("--threshold", f"{relation.settings.threshold:g}")
-    return (*threshold, *(("--tolerance", f"{tolerance:g}") if tolerance else ()))
+    mapped = ("--partial",) if partial else ()
+    return (*threshold, *(("--tolerance", f"{tolerance:g}") if tolerance else ()), *mapped)
 
 
 def _read(reading: Reading | None, given: AssessOptions) -> tuple[str, ...]:

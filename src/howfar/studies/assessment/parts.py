@@ -76,7 +76,7 @@ class Preparation:
         own = scoring.own(held_out, maps[0])
         parts = Parts(own, tuple(scoring.others(sites, maps[1:], own)), None, (*notes, *further))
         if self.model is not None and self.given["corrupted"] and parts.labelled < ENOUGH:
-            return replace(parts, corrupted=self._corrupted(held_out))
+            return replace(parts, corrupted=self._corrupted(held_out, own))
         if not parts.labelled:
             remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
             remedy += (
@@ -128,12 +128,13 @@ class Preparation:
                 notes.append(f"{len(known)} images of {site.name} were not scored: the model learnt from them.")
         return fair, tuple(notes)
 
-    def _corrupted(self, held_out: Dataset) -> CorruptedSets:
+    def _corrupted(self, held_out: Dataset, own: Evaluation) -> CorruptedSets:
+        """Make corrupted sets of some of the primary's images, and score them at the threshold of all, as the sites are."""
         from howfar.studies.corruption.corrupt import corrupt
 
         few = drawn(held_out, MOST, self.given["seed"])
         chosen: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
-        return corrupt(few, self.run / CORRUPTED, model=self.model, **chosen)
+        return corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **chosen)
 
 
 def _left_out(primary: str, seen: Seen) -> Iterator[str]:

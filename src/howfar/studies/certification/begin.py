@@ -253,9 +253,13 @@ def check_same_images(record: Site, over: Certificate) -> None:
 
 def _sizes(read: ReadSite, measure: Measure, threshold: float) -> Float64Array | None:
     """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
-    parts = measure.measured(stack(expected_counts(one) for one in read.histograms), threshold).parts
+    counts = stack(expected_counts(one) for one in read.histograms)
+    parts = measure.measured(counts, threshold).parts
     if parts is None:
         return None
+    if measure.name == "false_positive_share":
+        # It is of the images without foreground, which are not known before they are labelled: any may be one.
+        return counts.pixels.astype(np.float64)
     sizes = parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(threshold)]
     # Where nothing is predicted in any image, none is larger than another.
     return sizes if sizes.any() else np.ones(len(sizes))

@@ -110,7 +110,7 @@ def own_signal(scored: Sequence[ScoredMap]) -> Float64Array:
 def check_unchanged(dataset: Dataset, sources: Sources, recorded: Site) -> Dataset:
     """Return the recorded images of a site, which must be as they were when the sample was drawn.
 
-    Raises `InputError` in one line where an image or its map is gone or has changed, or an image was added.
+    Raises `InputError` in one line where an image or its map is gone or has changed; `added_note` tells of added ones.
     """
     items = {item.name: item for item in dataset.items}
     lines = zip(recorded.images, recorded.contents, recorded.predictions, strict=True)

@@ -32,6 +32,8 @@ from howfar.studies.performance.performance_files import Performances, match, re
 
 if TYPE_CHECKING:
     from howfar.backbones import BackboneArgument
+    from howfar.results import Evaluation
+    from howfar.results.certificate import Certificate
 
 _OF_MAE = float(np.sqrt(np.pi / 2))
 """A normal error's standard deviation over its mean absolute value."""
@@ -100,30 +102,50 @@ def check(
     known: tuple[Known, ...] = ()
     rows: tuple[LogRow, ...] = ()
     scores = Scores(loaded.primary, ())
-    if new is not None:
+    read = None if performance is None else read_performances(performance)
+    certified = _read_certificates(certificate)
+    if new is None:
+        for name, given in (("certificate", certificate), ("performance", performance)):
+            if given is not None:
+                raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
+    else:
         scores = loaded.score(new, backbone, **options)
-        measured = None if performance is None else _measured(loaded, scores, arrivals(new), performance)
-        known = _known(loaded, scores, _certificates(certificate, scores), measured)
-        known = tuple(replace(each, certify=_certify(profile, new, each.batch.dataset, options)) for each in known)
+        groups = arrivals(new)
+        measured = None if read is None else _measured(loaded, scores, groups, read)
+        known = _known(loaded, scores, _certificates(certified, scores, groups), measured)
+        places = _places(new, groups)
+        known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
         decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
         rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
     found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
     return _with_history(found, asked, History(file, rows, begin, write=keep or log is not None))
 
 
-def _certify(profile: Profile | str | Path, new: Any, dataset: str, options: Mapping[str, Any]) -> str:
+def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
+    """Name the place of each dataset as it was given here; none of those that were given otherwise."""
+    given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
+    if len(given) != len(groups):
+        return {}  # image files that follow each other are one group
+    pairs = zip(given, groups, strict=True)
+    return {
+        group.dataset.name: str(place) for place, group in pairs if isinstance(place, (str, Path)) and group.dataset is not None
+    }
+
+
+def _certify(
+    loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
+) -> str:
     """Write the command that certifies a dataset, as it was given here; "" where it was given otherwise than by a place.
 
     The profile goes along for its threshold and its predictions.
     """
-    given = [new] if isinstance(new, (str, Path)) else new
-    if not isinstance(given, Sequence) or len(given) != 1 or not isinstance(given[0], (str, Path)):
-        return ""
-    words = ["howfar", "certify", str(given[0]), "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
-    words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
-    return " ".join(
-        shlex.quote(word) for word in [*words, *(() if isinstance(profile, Profile) else ("--profile", str(profile)))]
-    )
+    if dataset not in places or (loaded.expected is not None and loaded.expected.threshold is None):
+        return ""  # of what is not maps, certify asks for the task, which a profile does not say
+    words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
+    if not isinstance(profile, Profile):
+        words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
+        words += ["--profile", str(profile)]
+    return " ".join(shlex.quote(word) for word in words)
 
 
 def _rules(rules: Any, new: Any, since: str | None) -> Rules:
@@ -224,12 +246,22 @@ def _together(row: LogRow, more: Sequence[Decision]) -> Outcome:
     return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")
 
 
-def _certificates(given: Any, scores: Scores) -> dict[str, Certified]:
+def _read_certificates(given: Any) -> list[Certificate]:
+    """Read certificates before anything is scored; one of each dataset."""
     if given is None:
-        return {}
+        return []
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     read = [_certificate(each) for each in several]
-    names = _names(scores)
+    names = [each.dataset for each in read]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError.of("certificate", "must be one for each dataset", f"two of {twice}", "pass the one that counts")
+    return read
+
+
+def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certified]:
+    """Take the certificates of the datasets that are scored; `InputError` where one is of other images."""
+    names, called = _names(scores), _called(groups)
     for each in read:
         if each.dataset not in names:
             raise InputError.of(
@@ -240,6 +272,12 @@ def _certificates(given: Any, scores: Scores) -> dict[str, Certified]:
         if each.n > images:
             rule = f"must be of the {images} images of {each.dataset}"
             raise InputError.of("certificate", rule, f"one of {each.n}", "certify these images")
+        there = {_named(score, called)[1] for score in scores.images if score.dataset == each.dataset}
+        there |= {Path(skipped.path).name for skipped in scores.skipped if skipped.dataset == each.dataset}
+        other = [name for name in each.site.images if name not in there and Path(name).name not in there]
+        if other and each.site.contents:  # of values in memory it has no images
+            rule = f"must be of the images of {each.dataset} that are given"
+            raise InputError.of("certificate", rule, f"one of {other[0]} too", "certify these images")
     return {each.dataset: each for each in read}
 
 
@@ -294,18 +332,22 @@ def _spread(profile: Profile, estimator: str) -> float | None:
     return None if judgement is None else _OF_MAE * judgement.mae_image
 
 
-def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], given: Any) -> Float64Array:
-    """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
-    names = {
+def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
+    """Name the images of datasets as the datasets do, by what scores call them."""
+    return {
         (group.dataset.name, arrival.image): item.name
         for group in groups
         if group.dataset is not None
         for arrival, item in zip(group.items, group.dataset.items, strict=True)
     }
+
+
+def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
+    """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
+    names = _called(groups)
     images = pd.DataFrame([_named(score, names) for score in scores.images], columns=["dataset", "image", "content"])
     if images.empty:
         return np.empty(0)
-    read = read_performances(given)
     maps = all(evaluation.task == "segmentation" for evaluation in read)
     threshold = profile.expected.threshold if maps and profile.expected is not None else None
     values = scores_of(match(images, read), read, None, threshold).performance
@@ -328,7 +370,7 @@ def _row(primary: str, batch: Batch, scores: Scores, decisions: Sequence[Decisio
     return LogRow(time, primary, key, batch, {decision.rule: decision.counts for decision in own}, worst(own))
 
 
-def _certificate(given: Any) -> Certified:
+def _certificate(given: Any) -> Certificate:
     from howfar.results.certificate import Certificate
 
     read = Certificate.load(given) if isinstance(given, (str, Path)) else given

@@ -36,6 +36,14 @@ class Certified(Protocol):
         """Return how many images the dataset had."""
 
     @property
+    def anytime(self) -> bool:
+        """Return whether more images may be drawn to the same sample."""
+
+    @property
+    def unlabelled(self) -> int:
+        """Return how many drawn images have no label yet."""
+
+    @property
     def value(self) -> float | None:
         """Return the estimate; None before there are labels."""
 
@@ -205,9 +213,21 @@ def _spread(known: Known, found: Interval) -> float:
 
 
 def _label(known: Known, labels: int, found: Interval) -> str:
-    more = "more " if found.labelled else ""
-    images = "image" if labels == 1 else "images"
-    return f"label about {labels} {more}{images}, drawn at random: {known.certifying(found.labelled + labels)}"
+    count = found.labelled + labels
+    certificate = known.certificate if found.source == "certified" else None
+    if certificate is None or certificate.anytime:
+        more = "more " if found.labelled else ""
+        return f"label about {labels} {more}{_counted(labels)}, drawn at random: {known.certifying(count)}"
+    if certificate.unlabelled:
+        rest = certificate.unlabelled
+        of = "is 1 drawn image" if rest == 1 else f"are {rest} drawn images"
+        return f"there {of} without a label yet: label all that were drawn, and certify again"
+    folder = quote(f"certify-{known.batch.dataset}-{count}")
+    return f"label about {count} images, all drawn anew at random: {known.certifying(count)} --out {folder}"
+
+
+def _counted(count: int) -> str:
+    return "image" if count == 1 else "images"
 
 
 def _no_estimate(known: Known) -> tuple[str, str]:

@@ -78,6 +78,7 @@ def corrupt(
     predict_command: str | None = None,
     reading: Reading | None = None,
     others: DatasetsArgument | None = None,
+    tuned_on: Evaluation | None = None,
     **options: Unpack[CorruptOptions],
 ) -> CorruptedSets:
     """Make labelled sets of corrupted versions of a dataset's own labelled images, and score a model on each.
@@ -105,6 +106,8 @@ def corrupt(
     others
         A dataset or a list of them, whose images perturbations draw from (texture, Fourier amplitudes); by default the primary
         dataset's own, its foreground replaced by what surrounds it.
+    tuned_on
+        Scores whose best threshold is that of all sets; by default those of the images as they are.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def corrupt(
     pool = _pool(whole.items, others, given["seed"])
     folder = ready_folder("out", out)
     assert folder is not None  # for the type checker: a folder is always given
-    work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"])
+    work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"], tuned_on)
     wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
@@ -149,6 +152,7 @@ class _Work:
     predictor: Predictor
     seed: int
     tolerance: float
+    tuned_on: Evaluation | None
 
     def all(self, wanted: Iterable[Chosen | None], notes: tuple[str, ...]) -> CorruptedSets:
         """Make the sets one after the other, first the images as they are, and keep what was scored of each."""
@@ -186,8 +190,11 @@ class _Work:
         if chosen is not None and own is None:
             rule = "must hold the predictions of the images as they are too"
             raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
+        tuned_on = own if self.tuned_on is None else self.tuned_on
         try:
-            return scored, evaluate(scored, maps[0], flipped=maps[1], tuned_on=own, tolerance=self.tolerance, progress=False)
+            return scored, evaluate(
+                scored, maps[0], flipped=maps[1], tuned_on=tuned_on, tolerance=self.tolerance, progress=False
+            )
         except HowfarError:
             self.predictor.refused(place)
             raise

@@ -114,12 +114,15 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
 def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
     """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None where there are none.
 
-    They have no distances: an image of the primary dataset is not as far from it as a new one would be.
+    They have no distances: an image of the primary dataset is not as far from it as a new one would be. Where they came without
+    pixel counts, and the others are at a common threshold, they are left out: one number would stand for two things.
     """
     if own is None:
         return None
     rows = own.images if own.threshold is None else own.images.assign(**{THRESHOLD: own.threshold})
-    if threshold is None or "hits_true" not in rows:
+    if threshold is not None and "hits_true" not in rows:
+        return None
+    if threshold is None:
         performance = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         performance = f_per_image(counts_of(rows))[:, threshold_index(threshold)]

@@ -15,7 +15,7 @@ from howfar.results import Evaluation, Provenance
 VALUE, GIVEN = "performance", "given"
 TEXTS = ("dataset", "image", "content", "prediction", "path")
 _SHARES = (VALUE, "foreground")
-NUMBERS = (*_SHARES, *EVERY_SIGNAL)
+NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:

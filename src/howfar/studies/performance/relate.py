@@ -19,7 +19,7 @@ from howfar.progress import doing
 from howfar.relation.distance_performance_points import Points
 from howfar.relation.performance_curve import curve
 from howfar.relation.strata import parts
-from howfar.relation.trend import pooled_trend, trend
+from howfar.relation.trend import can_be_pooled, pooled_trend, trend
 from howfar.relation.trend_verdict import verdict
 from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
 from howfar.results.run_files import page_folder
@@ -170,9 +170,12 @@ def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str
 
 
 def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:
-    """Collect what estimators may use: signals, and distances over the primary's self-distance in the same subspace."""
+    """Collect what estimators may use: signals, and distances over the primary's self-distance in the same subspace.
+
+    Where that is not known, or 0, there is no such distance.
+    """
     images = comparison.images
-    own = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
+    own = {dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets}
     unit = images["dataset"].map(own).to_numpy(dtype=np.float64)
     return {
         "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
@@ -234,9 +237,11 @@ class _Related:
         """Relate all sets together, each image compared with those of its own set only."""
         if not names:
             return None, None
-        pooled = pooled_trend([self.points(name) for name in names], self._rng(""), self.settings.bootstrap)
-        means = [float(self.images["performance"].iloc[self.scored(name)].mean()) for name in names]
-        return pooled, self._verdict(pooled, float(np.mean(means)), len(names))
+        # What is said of all sets is of those that the trend is of.
+        used = [name for name in names if can_be_pooled(self.points(name))] or list(names)
+        pooled = pooled_trend([self.points(name) for name in used], self._rng(""), self.settings.bootstrap)
+        means = [float(self.images["performance"].iloc[self.scored(name)].mean()) for name in used]
+        return pooled, self._verdict(pooled, float(np.mean(means)), len(used))
 
     def curves(self, names: Sequence[str]) -> pd.DataFrame:
         """Compute performance by distance as figs 4-6 draw it: each set's images in order, raw and smoothed."""
