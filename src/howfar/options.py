@@ -309,7 +309,9 @@ Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of th
 TrainingSteps = Annotated[
     _Count,
     Option(
-        None, "Learn in so many steps in all, spread over the epochs, however many images there are.", {"gt": 0, "lt": 2**31}
+        None,
+        "Learn in so many steps, as many in each epoch (rounded up), whatever the number of images.",
+        {"gt": 0, "lt": 2**31},
     ),
 ]
 Balance = Annotated[

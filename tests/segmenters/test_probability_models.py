@@ -93,6 +93,21 @@ def test_a_module_is_put_into_evaluation_and_records_nothing() -> None:
     assert np.array_equal(read(pictures()), read(pictures()))
 
 
+def test_nan_has_its_own_remedy_whatever_is_read() -> None:
+    for output in ("logits", "probabilities"):
+        with pytest.raises(InputError, match="it gave NaN: look at its weights"):
+            of_module(Given(torch.full((2, 1, 4, 4), torch.nan)), CPU, Reading(output=output))(pictures())
+
+
+def test_a_module_goes_on_in_its_own_mode() -> None:
+    network = nn.Sequential(nn.Dropout(0.9), nn.Sequential(nn.Conv2d(3, 1, 1)))
+    network.train()
+    network[1].eval()
+    compute, x = of_module(network, CPU, Reading()), pictures()
+    np.testing.assert_array_equal(compute(x), compute(x))
+    assert [module.training for module in network.modules()] == [True, True, False, False]
+
+
 def test_one_channel_of_logits_or_probabilities() -> None:
     logits = torch.tensor([[[[-1.0, 2.0]]]])
     np.testing.assert_allclose(Reading().foreground(logits), 1 / (1 + np.exp(-logits[0].numpy())), rtol=1e-6)

@@ -78,7 +78,14 @@ def test_a_vit_of_the_hubs_format_trains_and_predicts_by_the_command_line(
     assert np.asarray(Image.open(tmp_path / "maps" / f"{names[0]}.png")).std() > 0
     assert run(["predict", str(ckpt), str(roads), "-o", str(tmp_path / "n"), "--adapt", "norm", "--device", "cpu"]) == 0
     assert run(["train", str(roads), "-o", str(again), *tiny, "--start", str(ckpt)]) == 0
-    assert Checkpoint.load(again).card.data["started_from"] == card["weights"]
+    second = Checkpoint.load(again).card
+    assert second.data["started_from"] == card["weights"]
+    # What was not typed is that of the checkpoint, whose network is trained on.
+    assert (second.options["encoder"], second.options["decoder"]) == (str(base), "conv")
+    other = [*tiny, "--start", str(ckpt), "--option", "encoder=efficientnet_lite0"]
+    capsys.readouterr()
+    assert run(["train", str(roads), "-o", str(tmp_path / "never.safetensors"), *other]) == 2
+    assert f"encoder must be that of the checkpoint to begin with ({base}), got" in capsys.readouterr().err
     backbone = howfar.load_backbone("frozen", weights=ckpt, device="cpu")
     assert howfar.embed(roads, backbone, progress=False).layers == (16 * 4 * 4,)
 

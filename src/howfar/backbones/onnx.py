@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,10 +15,8 @@ from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.onnx_files import hash_onnx, tensor_files
 from howfar.weights.onnxruntime_sessions import import_onnxruntime, open_session
-
-# A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
-_EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])", re.DOTALL)
 
 
 class OnnxBackbone:
@@ -55,7 +51,7 @@ class OnnxBackbone:
         self._identity = {
             # The file's path does not change the feature.
             "name": "onnx",
-            "weights": _hash(file),
+            "weights": hash_onnx(file),
             "layer": self._output,
             "pooling": "none",
             "preprocessing": {**self._preprocess.describe(), "mean": [float(x) for x in mean], "std": [float(x) for x in std]},
@@ -116,7 +112,7 @@ def onnx_origin(options: Options) -> Origin | None:
     file = _file(options)
     if file is None or not file.is_file():
         return None
-    return Origin((file, *_external(file, file.read_bytes())), ("onnxruntime", "onnxruntime-gpu"))
+    return Origin((file, *tensor_files(file, file.read_bytes())), ("onnxruntime", "onnxruntime-gpu"))
 
 
 def _file(options: Options) -> Path | None:
@@ -175,32 +171,6 @@ def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, i
     if any(side is not None and side != given for side, given in zip(sides, size, strict=True)):
         raise InputError.of("size", f"must be that of {file}: {sides}", list(size), "leave it out")
     return (size[0], size[1])
-
-
-def _hash(file: Path) -> str:
-    """Hash the model's bytes, and those of the files beside it that hold its tensors."""
-    data = file.read_bytes()
-    digest = hashlib.sha256(data)
-    for path in _external(file, data):
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return f"sha256:{digest.hexdigest()}"
-
-
-def _external(file: Path, data: bytes) -> list[Path]:
-    """List the files beside a model, of these bytes, that hold its tensors."""
-    names = {data[entry.end() : entry.end() + _length(entry[1])] for entry in _EXTERNAL_FILE.finditer(data)}
-    paths = [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
-    return [path for path in paths if path.is_file()]
-
-
-def _length(digits: bytes) -> int:
-    """Read a length of one or two digits of seven bits, the lower one first (protobuf's varint).
-
-    >>> _length(bytes([7])), _length(bytes([128, 1]))
-    (7, 128)
-    """
-    return sum((digit & 0x7F) << (7 * place) for place, digit in enumerate(digits))
 
 
 ONNX: Final = BackboneFamily(

@@ -33,6 +33,7 @@ from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.predictor import Predictor, check_squares
 from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
+from howfar.weights.onnx_files import hash_onnx
 from howfar.weights.state_dicts import hash_state_dict
 
 ONNX = ".onnx"
@@ -123,7 +124,7 @@ def _foreign(
         if precision != "32":
             raise InputError.of("precision", "is of no use to an .onnx file", precision, "export it in that precision")
         network = of_onnx(model, reading)
-        return network, {"weights": f"sha256:{hashlib.sha256(Path(model).read_bytes()).hexdigest()}", **beside}
+        return network, {"weights": hash_onnx(Path(model)), **beside}
     if not isinstance(model, nn.Module):
         raise InputError.of("model", "must be a checkpoint, an .onnx file or a torch module", type(model).__name__)
     # Two networks without weights, say, differ in how they are built alone.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -75,7 +76,8 @@ class Reading:
         p: NDArray[np.float32] = maps[:, channel].numpy()
         low, high = float(p.min()), float(p.max())
         if not (low >= -1e-6 and high <= 1 + 1e-6):
-            remedy = "pass output='logits'" if self.output == "probabilities" else "it gave NaN: look at its weights"
+            logits = self.output == "probabilities" and not np.isnan(p).any()
+            remedy = "pass output='logits'" if logits else "it gave NaN: look at its weights"
             raise InputError.of("the network's output", "must lie within 0-1", f"{low:.4g} to {high:.4g}", remedy)
         return np.clip(p, 0.0, 1.0)
 
@@ -99,11 +101,30 @@ def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -
 
 
 def of_module(network: nn.Module, device: torch.device, reading: Reading, precision: Floats = "32") -> Probabilities:
-    """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides.
+    """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides; it is moved to the device.
 
-    A precision that is unknown, or not available on the device, raises `InputError`.
+    It computes in evaluation mode, and is in its own again afterwards, so that a training may go on. A precision that is
+    unknown, or not available on the device, raises `InputError`.
     """
-    return _torch(network.eval().to(device), device, reading, precision)
+    compute = _torch(network.to(device), device, reading, precision)
+
+    def probabilities(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        with _evaluating(network):
+            return compute(pictures)
+
+    return probabilities
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation mode, and each of its modules back to its own at the end."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def of_onnx(file: str | Path, reading: Reading) -> Probabilities:

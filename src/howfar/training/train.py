@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.errors import HowfarError, InputError
@@ -75,6 +75,9 @@ def train(
     check_tracker(given["log"])
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
+    if start_checkpoint is not None and start_checkpoint.card.segmenter == model:
+        architecture = {**start_checkpoint.card.options, **architecture}
+        _check_encoder(start_checkpoint, architecture)
     dataset = _dataset(primary)
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
     blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
@@ -108,6 +111,14 @@ def train(
         )
     clear_state(folder, own=state is None)
     return checkpoint
+
+
+def _check_encoder(start: Checkpoint, architecture: Mapping[str, Any]) -> None:
+    """Refuse another encoder than that of the checkpoint that training begins with, whose weights are used."""
+    own, asked = start.card.options.get("encoder"), architecture.get("encoder")
+    if own != asked:
+        rule = f"must be that of the checkpoint to begin with ({own})"
+        raise InputError.of("encoder", rule, asked, "leave it out, or begin without that checkpoint")
 
 
 def clear_state(folder: Path, own: bool) -> None:

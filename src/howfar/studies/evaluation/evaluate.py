@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.class_names import class_names
 from howfar.data.column_roles import column_roles
+from howfar.data.folder_walk import printable
 from howfar.data.predictions import match_maps
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions
@@ -149,6 +150,9 @@ def _predicted(
         chosen = dict(own)
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
+        unread = {skipped.path for skipped in predicted.skipped}
+        read = tuple(item for item in images.items if printable(item.path) not in unread)
+        images = replace(images, items=read, skipped=predicted.skipped)
         evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         return replace(evaluation, images=evaluation.images.assign(prediction=""), notes=notes)
