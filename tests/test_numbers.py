@@ -32,7 +32,7 @@ def test_a_ratio_has_three_digits(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.143, "14 %"), (0.0, "0 %"), (0.0004, "under 1 %"), (0.9996, "over 99 %"), (1.0, "100 %")],
+    [(0.143, "14 %"), (0.0, "0 %"), (0.0004, "under 1 %"), (0.9996, "over 99 %"), (1.0, "100 %"), (0.005, "under 1 %")],
 )
 def test_a_share_between_none_and_all_is_neither(value: float, text: str) -> None:
     assert share(value) == text

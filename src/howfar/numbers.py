@@ -56,11 +56,20 @@ def times(value: float) -> str:
 
 def share(value: float) -> str:
     """Write a share as a whole percentage; one between none and all is "under 1 %" or "over 99 %", never rounded to either."""
-    if 0 < value < 0.005:
+    if 0 < value <= 0.005:
         return "under 1 %"
     if 0.995 <= value < 1:
         return "over 99 %"
     return f"{100 * value:.0f} %"
+
+
+def percentage_of(value: float) -> str:
+    """Write a setting that is a share as it was given, as a percentage.
+
+    >>> percentage_of(0.975), percentage_of(0.9)
+    ('97.5 %', '90 %')
+    """
+    return f"{100 * value:.6g} %"
 
 
 def duration(seconds: float) -> str:

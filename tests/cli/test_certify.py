@@ -289,3 +289,31 @@ def test_what_was_typed_counts_though_it_is_the_default(begun: Path, capsys: pyt
     code, _, err = certify(capsys, begun, "--seed", "0")
     assert code == 2
     assert "seed must be what it was when the sample was drawn (3), got 0" in err
+
+
+@pytest.mark.parametrize("name", ["coco.json", "chosen.csv", "labels.csv"])
+def test_files_of_others_are_not_replaced(name: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("site", "maps"):
+        shutil.copytree(place / part, tmp_path / part)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("image,distance\nmine")
+    code, _, err = certify(capsys, tmp_path, "-k", 8)
+    assert code == 2
+    assert f"out must be a folder without {name}, or that of an earlier sample" in err
+    assert (tmp_path / "out" / name).read_text() == "image,distance\nmine"
+    assert not (tmp_path / "out" / "certificate.json").exists()
+
+
+def test_an_export_over_what_was_handed_out_is_not_replaced_by_a_larger_sample(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in ("site", "maps"):
+        shutil.copytree(place / part, tmp_path / part)
+    assert certify(capsys, tmp_path, "-k", 8, "--until", "F >= 0.9")[0] == 0
+    export = tmp_path / "out" / "coco.json"
+    before = export.read_bytes()
+    code, _, err = certify(capsys, tmp_path, "-k", 12, "--labels", export)
+    assert code == 2
+    assert "labels must not be a file that drawing replaces" in err
+    assert export.read_bytes() == before
+    assert certify(capsys, tmp_path, "-k", 8, "--labels", export)[0] == 0

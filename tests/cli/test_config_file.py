@@ -103,6 +103,10 @@ def test_paths_are_taken_from_the_folder_of_the_file(project: Path) -> None:
     assert config.defaults(commands["adapt"]) == {"shots": "1,3"}
     embed = config.defaults(commands["embed"])
     assert embed == {"store": "s3://bucket/features", "weights": [f"dinov2={project}/w"]}
+    # "=" in the name of a folder divides no NAME from a path.
+    for text, place in (("data/date=2024/s", f"{project}/data/date=2024/s"), ("s3://b/team=x/store", "s3://b/team=x/store")):
+        (project / "howfar.toml").write_text(f'store = "{text}"\n')
+        assert Config.read(None).defaults(commands["compare"]) == {"store": place}
     # A study file has its own store.
     assert config.defaults(commands["study"]) == {}
 

@@ -122,7 +122,8 @@ def studio(value: dict[str, Any], side: int = 40) -> str:
 def test_a_rectangle_of_label_studio_is_turned_about_its_corner(tmp_path: Path) -> None:
     mask = read(tmp_path, studio({"x": 50, "y": 10, "width": 40, "height": 10, "rotation": 90}))["1.jpg"]
     rows, columns = np.nonzero(mask)
-    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 20, 16, 20)
+    # 16 pixels down from 4, and 4 to the left from 20: those whose centres lie inside.
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 19, 16, 19)
 
 
 @pytest.mark.parametrize("side", [-4, 0, 10**6])

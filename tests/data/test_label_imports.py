@@ -108,6 +108,29 @@ def test_coco_polygons_and_compressed_runs(tmp_path: Path) -> None:
         read_labels(SITE, tmp_path / "coco.json")
 
 
+def test_of_several_labels_one_must_be_foreground(tmp_path: Path) -> None:
+    box = '<box label="{}" xtl="{}" ytl="1" xbr="12" ybr="4"/>'
+    document = '<annotations><image id="0" name="3.jpg" width="20" height="10">{}</image></annotations>'
+    (tmp_path / "cvat.xml").write_text(document.format(box.format("crack", 10) + box.format("ignore", 2)))
+    with pytest.raises(InputError, match="2 labels, none called foreground"):
+        read_labels(SITE, tmp_path / "cvat.xml")
+    (tmp_path / "cvat.xml").write_text(document.format(box.format("foreground", 10) + box.format("ignore", 2)))
+    mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").masks["3.jpg"])
+    assert (int(mask.sum()), mask[1:4, 10:12].all()) == (6, True)
+    # A file may declare foreground, as howfar's own do, and hold areas of another label alone.
+    (tmp_path / "coco.json").write_text(
+        json.dumps(
+            {
+                "images": [{"id": 1, "file_name": "3.jpg", "width": 20, "height": 10}],
+                "categories": [{"id": 1, "name": "foreground"}, {"id": 2, "name": "crack"}],
+                "annotations": [{"id": 1, "image_id": 1, "category_id": 2, "bbox": [10, 1, 2, 3], "segmentation": []}],
+            }
+        )
+    )
+    mask = np.asarray(read_labels(SITE, tmp_path / "coco.json").masks["3.jpg"])
+    assert (int(mask.sum()), mask[1:4, 10:12].all()) == (6, True)
+
+
 def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
     (tmp_path / "cvat.xml").write_text(
         '<annotations><image id="0" name="3.jpg" width="20" height="10">'
@@ -115,10 +138,9 @@ def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
         '<box label="foreground" xtl="10" ytl="1" xbr="12" ybr="4"/><tag label="x"/></image></annotations>'
     )
     mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").masks["3.jpg"])
-    assert mask[2:5, 2:7].all()
-    assert mask[1:4, 10:12].all()
-    assert not mask[:, 13:].any()
-    assert not mask[7:].any()
+    wanted = np.zeros((10, 20), np.bool_)
+    wanted[2:5, 2:7] = wanted[1:4, 10:12] = True
+    assert (mask == wanted).all()
     shape = {"original_width": 20, "original_height": 10}
     results = [
         {**shape, "value": {"points": [[10, 20], [35, 20], [35, 50], [10, 50]]}},

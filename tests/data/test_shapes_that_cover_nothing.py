@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.path import Path as MplPath
 
 from howfar.data.label_exports.coco import read_coco
 from howfar.data.label_exports.label_studio import read_label_studio
-from howfar.data.label_exports.shapes import polygon, rectangle
+from howfar.data.label_exports.shapes import coco_shape, polygon, rectangle
 from howfar.data.run_lengths import from_brush
 from howfar.errors import InputError
 
@@ -24,6 +25,29 @@ def test_a_polygon_outside_is_refused_and_one_that_touches_is_not() -> None:
     with pytest.raises(InputError, match="polygon must cover a pixel"):
         polygon([(20, 20), (30, 20), (30, 30)], 8, 12)
     assert polygon([(0, 0), (3, 0), (3, 3)], 8, 12).any()
+
+
+def test_a_polygon_is_the_pixels_whose_centres_lie_inside() -> None:
+    rng = np.random.default_rng(0)
+    y, x = (axis + 0.5 for axis in np.mgrid[:30, :40])
+    for _ in range(20):
+        corners = rng.uniform(0, (40, 30), (3, 2))
+        found = polygon([(a, b) for a, b in corners.tolist()], 30, 40)
+        wanted = MplPath(corners).contains_points(np.stack([x, y], -1).reshape(-1, 2)).reshape(30, 40)
+        assert (found == wanted).all()
+    # Crossing itself, as a five-pointed star does, leaves its middle out.
+    angles = np.pi * (0.5 + 0.8 * np.arange(5))
+    star = [(20 + 14 * np.cos(angle), 15 + 14 * np.sin(angle)) for angle in angles]
+    assert not polygon(star, 30, 40)[15, 20]
+    assert polygon(star, 30, 40)[26, 20]
+    # A sliver that holds no centre is its outline.
+    assert polygon([(2.6, 1), (2.9, 1), (2.9, 6), (2.6, 6)], 8, 12)[1:6, 2].all()
+
+
+def test_a_polygon_of_coco_must_cover_a_pixel() -> None:
+    with pytest.raises(InputError, match="polygon must cover a pixel"):
+        coco_shape([[1.1, 1.1, 1.3, 1.1, 1.2, 1.3]], 8, 12)
+    assert not coco_shape([], 8, 12).any()
 
 
 def test_a_brush_of_another_size_is_refused_before_its_bits_are_read() -> None:

@@ -125,6 +125,14 @@ def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(
     assert (small.energy_ci, small.energy_p_value, small.energy_p_value_raw) == (None, None, None)
 
 
+def test_two_slices_that_make_up_their_dataset_are_one_test_of_energy_too() -> None:
+    rows = np.random.default_rng(3).normal(size=(60, 2))
+    far = np.linalg.norm(rows, axis=1)
+    for order in ((0, 1), (1, 0)):
+        found = slice_energies(rows, far, 0.0, np.repeat(order, 30), permutations=99, rng=np.random.default_rng(0))
+        assert found[0].p_value == found[1].p_value
+
+
 def test_a_slice_that_is_its_whole_dataset_has_the_energy_of_the_dataset(found: Comparison) -> None:
     site = found.datasets[0]
     rows = found.images[found.images["dataset"] == "site"].assign(camera="A")

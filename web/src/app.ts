@@ -57,7 +57,7 @@ class Legend {
       const names = words(column);
       const key = names.map((name, index) => ({ name, colour: colours[index]! })).filter(({ colour }) => colour !== OTHERS || column.kind === "flag");
       if (key.length < names.length) key.push({ name: "others", colour: OTHERS });
-      if (column.kind === "flag" && range(column.values)[1] > 1) key.push({ name: "not known", colour: OTHERS });
+      if (column.kind === "flag" && range(column.values, 0, data.count)[1] > 1) key.push({ name: "not known", colour: OTHERS });
       this.element.append(
         ...key.map(({ name, colour }) => h("span", { class: "entry" }, h("span", { class: "dot", style: `background:${colour}` }), name)),
       );

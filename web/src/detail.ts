@@ -38,6 +38,7 @@ export class Detail {
       ),
     );
     this.element.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "ArrowLeft") this.step(-1);
       else if (event.key === "ArrowRight") this.step(1);
       else if (event.key === "c" || event.key === "C") this.collector.click();

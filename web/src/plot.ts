@@ -1,5 +1,5 @@
 // A plane of points that can be pointed at, brushed, zoomed and walked over by keys. Views say where their points lie.
-import { button, h, unique } from "./dom";
+import { button, counted, h, unique } from "./dom";
 import { Polygon, radiusOf, shuffled } from "./geometry";
 import { Raster } from "./raster";
 import { isDark, packed, type State } from "./state";
@@ -182,6 +182,7 @@ export abstract class Plot {
     stage.addEventListener("keydown", (event) => this.key(event));
     stage.addEventListener("blur", () => {
       this.cross = null;
+      this.hover(-1);
       this.render();
     });
     this.state.listen((change) => {
@@ -560,7 +561,7 @@ export abstract class Plot {
       this.cross ??= this.units(left + width / 2, top + height / 2);
       if (this.held) {
         this.held = null;
-        this.hands.say(`${this.state.passing} images pass`);
+        this.hands.say(`${counted(this.state.passing, "image")} ${this.state.passing === 1 ? "passes" : "pass"}`);
       } else {
         this.held = this.cross;
         this.hands.say("A selection begins here: move the cross and press Space again");

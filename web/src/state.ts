@@ -116,11 +116,12 @@ export class State {
     for (let row = 0; row < this.pass.length; row++) if (this.pass[row]) rows.push(row);
     const column = this.data.column(by);
     if (column) {
-      const { values } = column;
+      const { values, kind } = column;
       const sign = descending ? -1 : 1;
+      const known = (value: number) => ((kind === "flag" && value > 1) || (kind === "category" && value < 0) ? Number.NaN : value);
       rows.sort((a, b) => {
-        const x = values[a]!;
-        const y = values[b]!;
+        const x = known(values[a]!);
+        const y = known(values[b]!);
         if (Number.isNaN(x) || Number.isNaN(y)) return Number(Number.isNaN(x)) - Number(Number.isNaN(y)) || a - b;
         return (x - y) * sign || a - b;
       });

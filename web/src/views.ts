@@ -209,9 +209,10 @@ export class Against extends Plot {
   private words(): void {
     const { data } = this.state;
     const up = data.column(this.vertical)!;
+    const across = data.column(this.horizontal)!;
     let known = 0;
-    for (let row = 0; row < data.count; row++) known += Number(!Number.isNaN(up.values[row]!));
-    const lacking = known < data.count ? ` ${counted(data.count - known, "image")} without it: not shown.` : "";
+    for (let row = 0; row < data.count; row++) known += Number(!Number.isNaN(up.values[row]! + across.values[row]!));
+    const lacking = known < data.count ? ` ${counted(data.count - known, "image")} without one of the two: not shown.` : "";
     this.note.textContent = `${up.about ? `${up.title}: ${up.about}. ` : ""}${this.curved ? "Lines: moving average of each dataset." : ""}${lacking}`.trim();
   }
 

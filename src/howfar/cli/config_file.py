@@ -112,10 +112,12 @@ class Config:
         return ",".join(map(str, texts)) if several else texts[0]
 
     def _placed(self, key: str, value: Any) -> Any:
-        """Take a relative path from the file's own folder; after NAME= too."""
+        """Take a relative path from the file's own folder; after NAME= too, of which a folder's name is no part."""
         if not isinstance(value, str) or self.file is None or key not in paths() or value == NONE:
             return value
-        name, mark, path = value.rpartition("=")
+        name, mark, path = value.partition("=")
+        if not mark or "/" in name:
+            name, mark, path = "", "", value
         return value if "://" in path or path == "" else f"{name}{mark}{self.file.resolve().parent / Path(path).expanduser()}"
 
 

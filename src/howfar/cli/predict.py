@@ -45,7 +45,11 @@ def predict(
         return
     to = console()
     kept = f", {predicted.kept} were there already" if predicted.kept else ""
-    to.print(f"{predicted.written} maps written{kept}: {predicted.folder}", markup=False, soft_wrap=True)
+    to.print(
+        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}",
+        markup=False,
+        soft_wrap=True,
+    )
     print_skipped(to, predicted.skipped, "--json lists all")
 
 

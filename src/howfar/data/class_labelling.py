@@ -154,7 +154,9 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
     else:
         import pandas as pd
 
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False).rename(
+            columns=str.strip
+        )
         if not {IMAGE, LABEL} <= set(table):
             raise InputError(
                 f"its columns are {', '.join(map(printable, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"

@@ -112,12 +112,13 @@ def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
 def _shapes(export: Export) -> Shapes:
     """Yield an empty shape for each image that somebody may have looked at, then its areas.
 
-    Of several categories of COCO the one called "foreground" counts.
+    Of several labels the one called "foreground" counts, and a single one counts whatever it is called.
     """
-    used = {mark.label for image in export.images for mark in image.marks}
-    chosen = {CATEGORY} & set(export.labels) if export.tool == "COCO" else set()
-    if export.tool == "COCO" and len(used) > 1 and not chosen:
-        raise InputError(f"it has {len(used)} categories, none called {CATEGORY}")
+    used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
+    chosen = {CATEGORY} & used if len(used) > 1 else set()
+    if len(used) > 1 and not chosen:
+        what = "categories" if export.tool == "COCO" else "labels"
+        raise InputError(f"it has {len(used)} {what}, none called {CATEGORY}")
     for image in export.images:
         if image.looked_at is False:
             continue

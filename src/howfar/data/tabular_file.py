@@ -24,7 +24,9 @@ def read_tabular(file: Path) -> pd.DataFrame:
             import pandas as pd
 
             # Texts as they stand: a class may be called NA.
-            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False).rename(
+                columns=str.strip
+            )
         return read_frame(file).rename(columns=str)
     except InputError:
         raise

@@ -64,7 +64,11 @@ def _table(dataset: Dataset) -> pd.DataFrame:
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
     try:
         with open_binary(location) as file:
-            table = read_frame(file, None) if ending in _PARQUET else pd.read_csv(file, dtype=str, keep_default_na=False)
+            table = (
+                read_frame(file, None)
+                if ending in _PARQUET
+                else pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
+            )
     except InputError:
         raise
     except Exception as error:  # over a damaged file pandas and Arrow may raise anything

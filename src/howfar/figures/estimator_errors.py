@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from howfar.figures.frame import name_legend, nothing
 from howfar.figures.registration import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PAPER, PRIMARY, WIDTH, blank, drawing, head, name_rows, name_text
-from howfar.numbers import share
+from howfar.numbers import percentage_of
 from howfar.results import Judgement, Relation
 
 TITLE = "Estimators of performance, each judged on datasets left out"
@@ -43,7 +43,7 @@ def _caption(relation: Relation) -> Caption:
         "Estimators judged on datasets left out",
         "Mean absolute error of an image's performance (filled) and of a dataset's mean (hollow). Vertical lines: predicting "
         "the mean of the other datasets; right of its line an estimator is worse than looking at no image at all. Right panel: "
-        f"how many image intervals held, of which {share(relation.settings.level)} should.",
+        f"how many image intervals held, of which {percentage_of(relation.settings.level)} should.",
         f"Dots, one row an estimator. Errors of an image and of a dataset's mean: {'; '.join(values)}.",
     )
 

@@ -86,7 +86,12 @@ def slice_energies(
     if not len(rows) == len(far) == len(labels):
         raise InputError.of("slices", f"must have one entry an image, {len(rows)}", (len(far), len(labels)))
     dataset = _Dataset(rows, far, within_primary)
-    return {int(label): dataset.slice(labels == label, bootstrap, permutations, fewest, rng) for label in np.unique(labels)}
+    found = {int(label): dataset.slice(labels == label, bootstrap, permutations, fewest, rng) for label in np.unique(labels)}
+    if len(found) == 2 and all(each.p_value is not None for each in found.values()):
+        # Each is the rest of the other: one test, and one answer.
+        first, second = found
+        found[second] = found[second]._replace(p_value=found[first].p_value)
+    return found
 
 
 @dataclass(frozen=True, eq=False)

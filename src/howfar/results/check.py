@@ -244,7 +244,11 @@ class Check(Shown):
     def caption(self) -> str:
         """Say in one line what came out."""
         images = sum(batch.n for batch in self.batches)
-        of = f"{images:,} images checked against {self.primary}" if self.batches else f"the log of {self.primary}"
+        of = (
+            f"{images:,} {'image' if images == 1 else 'images'} checked against {self.primary}"
+            if self.batches
+            else f"the log of {self.primary}"
+        )
         return f"{self.verdict()}: {of}"
 
     def verdict(self) -> str:

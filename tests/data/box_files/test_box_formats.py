@@ -11,7 +11,10 @@ import pytest
 
 from data.box_files import scene
 from data.box_files.scene import NAMES, PREDICTED, TRUE, written
+from howfar.data import Dataset, Item
 from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
+from howfar.data.box_files.coco_results import read_results
+from howfar.data.box_labelling import read_box_labels
 from howfar.data.class_names import class_names
 from howfar.data.column_roles import column_roles
 from howfar.data.entry_matching import entries_of
@@ -129,7 +132,27 @@ def test_crowds_and_difficult_objects_are_left_out_and_noted(tmp_path: Path) -> 
     file = scene.voc(tmp_path) / "2.xml"
     file.write_text(file.read_text().replace("<difficult>0", "<difficult>1"))
     read = read_true_boxes(dataset, tmp_path / "xml")
-    assert (read.boxes["2"]["boxes"], read.notes[0][:30]) == ([], "1 object marked difficult is l")
+    assert (read.boxes["2.xml"]["boxes"], read.notes[0][:30]) == ([], "1 object marked difficult is l")
+
+
+def test_an_id_that_may_be_of_two_images_is_refused(tmp_path: Path) -> None:
+    items = tuple(Item(name, tmp_path / name) for name in ("a/1.jpg", "b/1.jpg", "a/2.jpg"))
+    rows = [{"image_id": number, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.9} for number in (2, 1)]
+    with pytest.raises(InputError, match=r"image_id 1 may be a/1\.jpg or b/1\.jpg: pass the COCO file"):
+        read_results(Dataset("roads", items), rows, None)
+    assert list(read_results(Dataset("roads", items), rows[:1], None).boxes) == ["a/2.jpg"]
+
+
+def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:
+    names = ("x_jpg.rf.abc", "x_jpg.rf.def")
+    box = "<bndbox><xmin>{}</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
+    for place, name in enumerate(names, start=1):
+        text = f"<annotation><object><name>car</name>{box.format(place)}</object></annotation>"
+        written(tmp_path / f"{name}.xml", text)
+    dataset = Dataset("roads", tuple(Item(f"{name}.jpg", tmp_path / f"{name}.jpg") for name in names))
+    labels = read_box_labels(dataset, tmp_path)
+    assert {name: boxes[0][1][0] for name, boxes in labels.boxes.items()} == {"x_jpg.rf.abc.jpg": 0.0, "x_jpg.rf.def.jpg": 1.0}
+    assert labels.strangers == ()
 
 
 LINE = "0 0.5 0.5 0.2 0.2"

@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 from howfar.studies.adaptation.gains import Component, Spread, half_width, interval, paired, pooled, spread
+from howfar.studies.adaptation.settings import Arm
+from howfar.studies.adaptation.tables import _pooled_of_labels
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:
@@ -129,6 +131,15 @@ def test_one_photograph_has_no_interval() -> None:
     mean, low, high = interval(one, 50, np.random.default_rng(0))
     assert mean == pytest.approx(0.2)
     assert np.isnan([low, high]).all()
+
+
+def test_models_without_labels_do_not_lend_their_seeds_to_those_with_labels() -> None:
+    quiet, loud = (0.1, [Component(0.0, 2)]), (0.2, [Component(0.06, 2)])
+    arms = [Arm(None, 0, way="norm"), Arm("far", 7), Arm("near", 7)]
+    assert _pooled_of_labels(arms, [quiet, loud, None]) == [quiet, *pooled([loud, None])]
+    shared = _pooled_of_labels(arms, [quiet, loud, loud])
+    assert shared[0] == quiet
+    assert shared[1:] == pooled([loud, loud])
 
 
 def test_seeds_are_pooled_over_comparisons() -> None:

@@ -30,7 +30,7 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     strange: dict[str, None] = {}
     for number, row in enumerate(rows, start=1):
         image, category, corners, score = _row(number, row)
-        name = row.get("file_name") or (ids.get(image) if ids else files.get(_number(image)))
+        name = row.get("file_name") or (ids.get(image) if ids else _one(files, image))
         if not isinstance(name, str):
             strange[image] = None
             continue
@@ -45,9 +45,21 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     return BoxFile(boxes, whole=True, notes=notes)
 
 
-def _by_id(dataset: Dataset) -> dict[str, str]:
+def _by_id(dataset: Dataset) -> dict[str, list[str]]:
     """Name the images by the stems of their files, without the zeros before a number."""
-    return {_number(PurePosixPath(item.name).stem): item.name for item in reversed(dataset.items)}
+    named: dict[str, list[str]] = {}
+    for item in dataset.items:
+        named.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
+    return named
+
+
+def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
+    """Find the image of an id; `InputError` where it may be one of several."""
+    names = files.get(_number(image), ())
+    if len(names) > 1:
+        remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
+        raise InputError(f"image_id {image} may be {printable(names[0])} or {printable(names[1])}: {remedy}")
+    return names[0] if names else None
 
 
 def _number(text: str) -> str:

@@ -53,7 +53,7 @@ def read_true_boxes(
     >>> box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>4</xmax><ymax>2</ymax></bndbox>"
     >>> _ = (folder / "1.xml").write_text(f"<annotation><object><name>car</name>{box}</object></annotation>")
     >>> read_true_boxes(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).boxes
-    {'1': {'boxes': [[0.0, 0.0, 4.0, 2.0]], 'labels': ['car']}}
+    {'1.xml': {'boxes': [[0.0, 0.0, 4.0, 2.0]], 'labels': ['car']}}
     """
     place = _place(path, what, KINDS)
     if place.is_dir():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from howfar.data.box_files.box_file import BoxesOf, BoxFile, add_box
-from howfar.data.folder_walk import printable, stem
+from howfar.data.folder_walk import printable
 from howfar.data.json_text import parsed
 from howfar.errors import InputError, one_line
 from howfar.memory import check_file
@@ -17,10 +17,10 @@ _CORNERS: Final = ("x1", "y1", "x2", "y2")
 
 
 def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read every file; an image is named as its file. Raises `InputError` for a file of another form."""
+    """Read every file; an image is named as its file but for the ending. Raises `InputError` for a file of another form."""
     boxes: BoxesOf = {}
     for file in files:
-        name = stem(file.relative_to(folder).as_posix())
+        name = file.relative_to(folder).as_posix()
         boxes[name] = {"boxes": [], "labels": [], "scores": []}
         for row in _rows(file):
             try:

@@ -12,7 +12,7 @@ from typing import Final
 from xml.etree import ElementTree
 
 from howfar.data.box_files.box_file import BoxesOf, BoxFile, add_box
-from howfar.data.folder_walk import printable, stem
+from howfar.data.folder_walk import printable
 from howfar.data.xml_text import parsed_xml
 from howfar.errors import InputError, one_line
 from howfar.memory import check_file
@@ -21,14 +21,14 @@ _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_voc(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read every file; an image is named as its file, and one without a file is not labelled.
+    """Read every file; an image is named as its file but for the ending, and one without a file is not labelled.
 
     Objects marked ``difficult`` are left out, and noted. Raises `InputError` for a file that is no such annotation.
     """
     boxes: BoxesOf = {}
     difficult = 0
     for file in files:
-        name = stem(file.relative_to(folder).as_posix())
+        name = file.relative_to(folder).as_posix()
         boxes[name] = {"boxes": [], "labels": []}
         for element in _root(file).iter("object"):
             if (element.findtext("difficult") or "0").strip() == "1":

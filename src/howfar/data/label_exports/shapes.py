@@ -29,10 +29,28 @@ def blank(height: Any, width: Any) -> NDArray[np.bool_]:
 
 
 def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
-    """Fill a polygon given by its corners (x, y) in pixels."""
-    canvas = Image.new("1", blank(height, width).shape[::-1])
-    ImageDraw.Draw(canvas).polygon(checked_points(points, height, width), fill=1, outline=1)
-    return _covering(np.asarray(canvas), "polygon", points)
+    """Fill a polygon given by its corners (x, y), in pixels from the image's corner: the pixels whose centre lies inside.
+
+    Where it crosses itself, what an even number of its parts surround is outside. One that is too narrow to hold any centre is
+    drawn by its outline.
+    """
+    corners = np.array(checked_points(points, height, width))
+    # Each side turns all pixels to the right of it, from outside to inside or back.
+    turned = blank(height, width + 1).view(np.uint8)
+    for (x, y), (to_x, to_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        top, bottom = (int(np.clip(np.ceil(end - 0.5), 0, height)) for end in sorted((y, to_y)))
+        rows = np.arange(top, bottom)
+        if len(rows):
+            crossed = x + (rows + 0.5 - y) * (to_x - x) / (to_y - y)
+            turned[rows, np.clip(np.ceil(crossed - 0.5), 0, width).astype(np.intp)] ^= 1
+    shape = np.bitwise_xor.accumulate(turned, axis=1)[:, :width].view(np.bool_)
+    return shape if shape.any() else _covering(_outline(points, height, width), "polygon", points)
+
+
+def _outline(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
+    canvas = Image.new("1", (width, height))
+    ImageDraw.Draw(canvas).polygon(list(points), fill=1, outline=1)
+    return np.asarray(canvas)
 
 
 def rectangle(
@@ -64,7 +82,8 @@ def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> ND
 def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
     """Draw COCO's field ``segmentation``: polygons, or run lengths of the whole image."""
     if isinstance(segmentation, list):
-        return coco_polygons(segmentation, height, width)
+        shape = coco_polygons(segmentation, height, width)
+        return _covering(shape, "polygon", segmentation[0]) if segmentation else shape
     runs = segmentation["counts"]
     size = segmentation.get("size", [height, width])
     if list(size) != [height, width]:

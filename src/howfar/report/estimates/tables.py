@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howfar.numbers import share
+from howfar.numbers import percentage_of
 from howfar.report.estimates.text import ESTIMATORS
 from howfar.report.performance.tables import dataset_cells
 from howfar.report.tables import Cell, Column, Table, change, count, decimal, percentage
@@ -49,7 +49,7 @@ def _held(row: Judgement) -> Cell:
 
 def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
     """Head the judgements; on how many images, where that is not the same for all."""
-    level, tau = share(relation.settings.level), f"{relation.settings.tau:g}"
+    level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
     on = (
         Column("sets", "datasets that it was judged on, each left out in turn"),
         Column("images", "images that it was judged on: those that have what it reads"),

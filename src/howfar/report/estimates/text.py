@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from howfar.numbers import share
+from howfar.numbers import percentage_of, share
 from howfar.relation.model_selection import PREFERRED, fixed_beforehand
 from howfar.report.text import listing, plural
 from howfar.results import Choice, Judgement, Relation
@@ -214,8 +214,8 @@ def image_intervals(relation: Relation) -> str:
     if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
         return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
     promise = (
-        f"An image's interval is made to hold its performance with a chance of {share(level)} where its dataset is one like "
-        "the labelled ones. For images of a dataset unlike them nothing promises it."
+        f"An image's interval is made to hold its performance with a chance of {percentage_of(level)} where its dataset is one "
+        "like the labelled ones. For images of a dataset unlike them nothing promises it."
     )
     used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
     if used is None or used.coverage is None:
@@ -257,7 +257,8 @@ def gate_errors(relation: Relation) -> str:
     within, beyond = missed(True), missed(False)
     said = []
     if within:
-        said.append(f"{len(within)} lie inside the range of the others, and were missed by at most {max(within):.2f}")
+        lie, were = plural(len(within), "lies", "lie"), plural(len(within), "was", "were")
+        said.append(f"{len(within)} {lie} inside the range of the others, and {were} missed by at most {max(within):.2f}")
     if beyond:
         said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {_were(beyond)}")
     return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from howfar.numbers import share
+from howfar.numbers import percentage_of
 from howfar.report.performance.tables import dataset_cells
 from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, percentage
 from howfar.results import Relation
@@ -39,7 +39,7 @@ def listed(relation: Relation, most: int = MOST) -> Table:
         Column("image"),
         Column("dataset"),
         Column("estimate", "estimated performance, made without any label of the dataset"),
-        Column("interval", f"claiming {share(relation.settings.level)}"),
+        Column("interval", f"claiming {percentage_of(relation.settings.level)}"),
         Column(
             "p", "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
         ),

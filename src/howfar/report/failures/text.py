@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from howfar.numbers import share
+from howfar.numbers import percentage_of, share
 from howfar.report.text import listing, plural
 from howfar.results import Relation
 
@@ -46,7 +46,7 @@ def lead(relation: Relation) -> str:
 
 def promise(relation: Relation) -> str:
     """State the error rate, and under which condition it holds."""
-    rate, tau = share(relation.settings.error_rate), f"{relation.settings.tau:g}"
+    rate, tau = percentage_of(relation.settings.error_rate), f"{relation.settings.tau:g}"
     return (
         f"The lists are made so that at most {rate} of the images on them are expected to score {tau} or more after all, where "
         "images are exchangeable with the labelled ones. For a dataset unlike the labelled ones nothing promises it. An image "
@@ -62,7 +62,7 @@ def found(relation: Relation) -> str:
         failed = f", although {counts.failing:,} of them scored below {tau}" if counts.failing else ""
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error = counts.wrong / counts.listed
-    stated = f"the stated {share(rate)}"
+    stated = f"the stated {percentage_of(rate)}"
     against = f"no more than {stated}" if error <= rate else f"more than {stated}: do not rely on it for a new dataset"
     wrong = f"{counts.wrong:,} of {counts.listed:,} listed images scored {tau} or more ({share(error)})"
     little = " So few images measure the rate only roughly." if counts.listed < FEW else ""

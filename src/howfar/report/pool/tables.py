@@ -61,7 +61,7 @@ def labels(result: Pool) -> Table:
         model, dataset = str(row["model"]), str(row["dataset"])
         values = [means[model, q] if dataset == ALL else f[model, dataset, q] for q in result.shots]
         reached = row["until"]
-        until = Cell("not reached", float("inf")) if reached != reached else count(int(reached))
+        until = Cell("not reached") if reached != reached else count(int(reached))
         gain = with_interval(*_ends(row, "gain"), lambda v: signed(v, 3))
         rows.append((_model(result, row), Cell(dataset), *(decimal(float(v)) for v in values), until, gain))
     return Table(columns, tuple(rows))
@@ -184,9 +184,7 @@ def _value(row: Row, wish: str) -> Cell:
     if wish == "few labels":
         low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
         value = row["value"]
-        return Cell(
-            "not reached" if value != value else f"{value:.0f} [{low}, {high}]", float("inf") if value != value else value
-        )
+        return Cell("not reached") if value != value else Cell(f"{value:.0f} [{low}, {high}]", value)
     return with_interval(row["value"], row["low"], row["high"], lambda v: format_number(v, 3) if wish == "fast" else f"{v:.3f}")
 
 

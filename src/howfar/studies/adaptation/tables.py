@@ -108,8 +108,8 @@ def _at_best(evaluation: Evaluation) -> Float64Array:
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:
     """Compute every model's gain over the base model, and over random choice where that was a strategy.
 
-    Gains are computed on each dataset and on all secondary ones together; the variance between trainings is pooled over the
-    models that are compared.
+    Gains are computed on each dataset and on all secondary ones together. The variance between trainings is pooled over the
+    models that learnt from labels; those without labels, such as M with other statistics, vary otherwise, each for itself.
     """
     scored = images[images["f"].notna()]
     arms, datasets = config.arms(), ("all", *dict.fromkeys(scored["dataset"]))
@@ -118,10 +118,16 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSett
         compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
         over_base = [_spread(compared, arm.label, BASELINE, dataset, config) for arm in arms]
         over_random = [_spread(compared, arm.label, _rival(arm, config), dataset, config) for arm in arms]
-        for arm, gain, over in zip(arms, pooled(over_base), pooled(over_random), strict=True):
+        for arm, gain, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
             judged = _judged(over, len(config.strategies) - 1)
             rows[arm.label, dataset] = {**_ends(gain, "gain", "low", "high"), **_ends(over, *OVER), **judged}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
+
+
+def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> list[Spread | None]:
+    by_labels = [arm.strategy is not None for arm in arms]
+    shared = iter(pooled([spread for spread, labelled in zip(spreads, by_labels, strict=True) if labelled]))
+    return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
 
 
 def _rival(arm: Arm, config: AdaptSettings) -> str | None:

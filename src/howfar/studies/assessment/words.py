@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howfar.numbers import share
+from howfar.numbers import percentage_of
 from howfar.results import Failures, SetEstimate
 from howfar.results.assessment import Basis
 from howfar.results.gate import Gate
@@ -67,7 +67,7 @@ def _expected(estimate: SetEstimate, held: tuple[int, int], kind: str) -> str:
     if says_nothing(estimate):
         return f"{expected}; {NO_INTERVAL}."
     how_often = f"; such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
-    return f"{expected}, {estimate.low:.2f} to {estimate.high:.2f} ({share(estimate.level)}{how_often})."
+    return f"{expected}, {estimate.low:.2f} to {estimate.high:.2f} ({percentage_of(estimate.level)}{how_often})."
 
 
 def _measured(site: str, estimate: SetEstimate) -> str:
@@ -76,7 +76,7 @@ def _measured(site: str, estimate: SetEstimate) -> str:
     if says_nothing(estimate):
         return f"{said}; {NO_INTERVAL}."
     held = "held" if estimate.held else "did not hold"
-    return f"{said}, {estimate.low:.2f} to {estimate.high:.2f} ({share(estimate.level)}), which {held}."
+    return f"{said}, {estimate.low:.2f} to {estimate.high:.2f} ({percentage_of(estimate.level)}), which {held}."
 
 
 def says_nothing(estimate: SetEstimate) -> bool:

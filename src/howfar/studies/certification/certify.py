@@ -22,6 +22,7 @@ from howfar.results.run_files import page_folder
 from howfar.settings import checked, with_options
 from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
 from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.handed_out import check_replaced
 from howfar.studies.certification.labelled import MASKS, expected_parts, foregrounds, mask_files, take_labels
 from howfar.studies.certification.measures import FALSE_ALARMS, Measured, measure_of
 from howfar.studies.certification.site import images_of
@@ -122,6 +123,7 @@ def certify(
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = page_folder("out", out)
     earlier = _earlier(folder)
+    check_replaced(folder, earlier, k, labels)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
     before = earlier or over
     given = _of_task(given, options, before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -96,7 +96,7 @@ def _items(export: Export, dataset: Dataset) -> dict[str, Item]:
         seen.add(key)
         keys[image.name] = key
     found, strangers = matched(dataset, {key: key for key in keys.values()})
-    found |= _by_last_part([item for item in dataset.items if item.name not in found], strangers)
+    found |= _by_last_part(dataset.items, found, strangers)
     item_of = {found[item.name]: item for item in dataset.items if item.name in found}
     for name, key in keys.items():
         if key not in item_of:
@@ -105,18 +105,21 @@ def _items(export: Export, dataset: Dataset) -> dict[str, Item]:
     return {name: item_of[key] for name, key in keys.items()}
 
 
-def _by_last_part(free: Sequence[Item], strangers: Sequence[str]) -> dict[str, str]:
-    """Match entries by the last part of their paths with images that have none, where one alone is called so."""
+def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
+    """Match entries by the last part of their paths with images that have none.
+
+    One image of all, and one entry, must be called so: of a/1.jpg and b/1.jpg none is meant by c/1.jpg.
+    """
     last: dict[str, list[str]] = {}
-    for item in free:
+    for item in items:
         last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
-    found: dict[str, str] = {}
+    wanted: dict[str, list[str]] = {}
     for key in strangers:
         part = PurePosixPath(key).name
         names = last.get(part) or last.get(_UPLOADED.sub("", part), [])
-        if len(names) == 1 and names[0] not in found:
-            found[names[0]] = key
-    return found
+        if len(names) == 1 and names[0] not in known:
+            wanted.setdefault(names[0], []).append(key)
+    return {name: keys[0] for name, keys in wanted.items() if len(keys) == 1}
 
 
 def _names(export: Export, site: Site) -> LabelNames:
