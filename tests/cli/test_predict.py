@@ -72,7 +72,7 @@ def test_how_many_and_where_is_printed(model: Path, roads: Path, tmp_path: Path,
     assert (code, out) == (0, f"3 maps written: {maps}\n"), err
     assert sorted(file.name for file in maps.iterdir()) == ["0001.png", "0002.png", "0003.png"]
     (maps / "0002.png").unlink()
-    assert howfar(capsys, model, roads, "-o", maps)[:2] == (0, f"1 maps written, 2 were there already: {maps}\n")
+    assert howfar(capsys, model, roads, "-o", maps)[:2] == (0, f"1 map written, 2 were there already: {maps}\n")
 
 
 def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
