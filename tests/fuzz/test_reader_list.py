@@ -151,7 +151,7 @@ NOT_FUZZED = {
     "report/svg.py": "opens a picture that matplotlib drew",
     "results/matrix.py": "none of its own",
     "weights/efficientnet_lite0.py": "hashes the installed weights, which must be the published ones",
-    "weights/onnx_files.py": "hashes a model's file, and those beside it whose names it holds; any bytes there are a name at most",
+    "weights/onnx_files.py": "hashes a model's file, and those beside it that it names; any bytes there are a name at most",
     "weights/onnxruntime_sessions.py": MODEL,
     "runners/ray.py": "unpickles what this run itself has pickled for its workers",
     "store/feature_store.py": STORE,
