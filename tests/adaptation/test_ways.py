@@ -187,9 +187,12 @@ def test_another_primary_dataset_than_the_models_is_refused(
     held = set(model.card.data["held_out"])
     learnt = tuple(item for item in primary.items if content_hash(item.path.read_bytes()) not in held)
     with pytest.raises(
-        InputError, match=r"primary must be the dataset that the model was trained on, .* '0 images .*, 2 to hold out"
+        InputError,
+        match=r"primary must be the dataset that the model was trained on, .* lacks 2 of them, has 0 others, .* \(2 images\)",
     ):
         adapted(model, "finetune", given(replace(primary, items=learnt), site, tmp_path))
+    with pytest.raises(InputError, match=r"lacks 8 of them, has 6 others, .* \(0 images\)"):
+        adapted(model, "finetune", given(site, site, tmp_path))
 
 
 def test_a_site_of_which_nothing_can_be_read_is_named(

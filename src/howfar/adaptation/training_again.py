@@ -59,10 +59,12 @@ def _check_same_split(checkpoint: Checkpoint, given: Given, settings: TrainSetti
         for part in split(given.examples, settings.holdout, settings.seed)
     )
     data = checkpoint.card.data
-    mixed = len(learnt & set(data["held_out"])), len(held & set(data["contents"]))
-    if any(mixed):
+    own = set(data["contents"][: data["images"] - len(data.get("extra", ()))])
+    if (learnt, held) != (own, set(data["held_out"])):
+        lacking, new = len((own | set(data["held_out"])) - learnt - held), len((learnt | held) - own - set(data["held_out"]))
+        moved = len(learnt & set(data["held_out"])) + len(held & own)
         rule = "must be the dataset that the model was trained on, with the same images in it"
-        value = f"{mixed[0]} images to learn from that the model held out, {mixed[1]} to hold out that it learnt from"
+        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
         raise InputError.of("primary", rule, value, "pass that dataset")
 
 
