@@ -308,11 +308,7 @@ Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a
 Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
 TrainingSteps = Annotated[
     _Count,
-    Option(
-        None,
-        "Learn in so many steps, as many in each epoch (rounded up), whatever the number of images.",
-        {"gt": 0, "lt": 2**31},
-    ),
+    Option(None, "Learn in so many steps, as many in each epoch (rounded up), however many images.", {"gt": 0, "lt": 2**31}),
 ]
 Balance = Annotated[
     _Number, Option(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})

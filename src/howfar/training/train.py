@@ -71,13 +71,11 @@ def train(
         option or setting, a library or weights that are absent.
     """
     given = checked(TrainOptions, options)
-    architecture, pretrained = dict(given["options"] or {}), given["pretrained"]
+    pretrained = given["pretrained"]
     check_tracker(given["log"])
     family = segmenter_family(model)
     start_checkpoint = Checkpoint.load(start) if isinstance(start, (str, Path)) else start
-    if start_checkpoint is not None and start_checkpoint.card.segmenter == model:
-        architecture = {**start_checkpoint.card.options, **architecture}
-        _check_encoder(start_checkpoint, architecture)
+    architecture = _architecture(model, given["options"] or {}, start_checkpoint)
     dataset = _dataset(primary)
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
     blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
@@ -113,12 +111,19 @@ def train(
     return checkpoint
 
 
-def _check_encoder(start: Checkpoint, architecture: Mapping[str, Any]) -> None:
-    """Refuse another encoder than that of the checkpoint that training begins with, whose weights are used."""
+def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
+    """Take options that are not given from the checkpoint that training begins with, whose encoder is trained on.
+
+    Raises `InputError` for another encoder than its own.
+    """
+    if start is None or start.card.segmenter != model:
+        return dict(options)
+    architecture = {**start.card.options, **options}
     own, asked = start.card.options.get("encoder"), architecture.get("encoder")
     if own != asked:
         rule = f"must be that of the checkpoint to begin with ({own})"
         raise InputError.of("encoder", rule, asked, "leave it out, or begin without that checkpoint")
+    return architecture
 
 
 def clear_state(folder: Path, own: bool) -> None:

@@ -71,9 +71,7 @@ def adapt(
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
     config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
-    if config.background_shots and background is None:
-        raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
-    config.check_scored(blind=bool(blind), background=background is not None)
+    config.check_given(blind=bool(blind), background=background is not None)
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])

@@ -59,12 +59,15 @@ class AdaptSettings(BaseModel):
         settings._check_ways()
         return settings
 
-    def check_scored(self, **given: bool) -> None:
-        """Refuse ways that learn from a site's images where blind datasets or background are given, which are scored whole."""
+    def check_given(self, blind: bool, background: bool) -> None:
+        """Refuse background's shots without it, and ways that learn from the images of what is scored whole."""
         from howfar.adaptation import steps_of
 
+        if self.background_shots and not background:
+            raise InputError.of("background_shots", "are of no use without background", list(self.background_shots))
+        whole = [name for name, given in (("blind", blind), ("background", background)) if given]
         for way in (self.way, *self.without_labels):
-            for name in (name for name, some in given.items() if some):
+            for name in whole:
                 if any(step.learns_from_site for step in steps_of(way)):
                     rule = f"must not be given with {way}, which would learn from the images that are scored"
                     raise InputError.of(name, rule, "some", f"leave {name} out, or {way}")
