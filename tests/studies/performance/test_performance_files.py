@@ -95,6 +95,13 @@ def test_only_a_number_may_be_missing_by_a_word(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[1].images[["performance", "entropy"]], [[np.nan, 0.25]])
 
 
+@pytest.mark.parametrize("column", ["pixels", "tile_agreement", "threshold"])
+def test_what_the_gate_reads_may_be_unknown_of_an_image(column: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"image,performance,{column}\n1.jpg,0.5,0.25\n2.jpg,0.6,\n")
+    (one,) = read_performances(tmp_path / "t.csv")
+    np.testing.assert_array_equal(one.images[column].to_numpy(dtype=np.float64), [0.25, np.nan])
+
+
 def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(MissingPathError) as caught:
         read_performances(tmp_path / "none.csv")

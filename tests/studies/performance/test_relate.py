@@ -159,6 +159,28 @@ def test_the_pooled_trend_compares_images_within_their_sets_alone(found: Relatio
     assert "31 images in 2 sets" in found.pooled_verdict.text
 
 
+def test_what_is_said_of_all_sets_is_of_those_that_the_trend_is_of(run: Comparison, table: pd.DataFrame) -> None:
+    a = table[table["dataset"] == "a"]
+    few = table[table["dataset"] == "b"].head(2).assign(performance=0.1)
+    found = relate(run, pd.concat([a, few]), bootstrap=60)
+    assert found.pooled is not None
+    assert found.pooled.n == len(a)
+    assert found.pooled_verdict is not None
+    assert f"mean performance {a['performance'].mean():.2f}" in found.pooled_verdict.text
+    assert "in 2 sets" not in found.pooled_verdict.text
+
+
+@pytest.mark.parametrize("unknown", [None, 0.0])
+def test_without_a_self_distance_the_gate_reads_no_distance(
+    run: Comparison, table: pd.DataFrame, unknown: float | None
+) -> None:
+    datasets = tuple(dataclasses.replace(dataset, self_distance=unknown) for dataset in run.datasets)
+    found = relate(dataclasses.replace(run, datasets=datasets), table, bootstrap=0)
+    read = [reading.value for gate in found.gates for reading in gate.readings if reading.check == "distance"]
+    assert read
+    assert read == [None] * len(read)
+
+
 def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) -> None:
     assert list(found.thresholds) == ["threshold", "precision", "recall", "f", "dataset"]
     assert found.thresholds["dataset"].tolist() == ["near"] * 100 + ["far"] * 100
