@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from howfar.data.class_predictions import ClassPredictions, read_classes
+from howfar.data.tabular_file import read_tabular
 from howfar.errors import InputError, MissingPathError
 
 
@@ -64,3 +65,9 @@ def test_no_table_at_all(tmp_path: Path) -> None:
     (tmp_path / "p.parquet").write_text("text")
     with pytest.raises(InputError, match="is not a readable table"):
         read_classes(tmp_path / "p.parquet")
+
+
+def test_rows_that_end_with_a_comma_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,label\n1.jpg,wet,\n2.jpg,dry,\n")
+    with pytest.raises(InputError, match="its rows have more cells than its header"):
+        read_tabular(tmp_path / "t.csv")

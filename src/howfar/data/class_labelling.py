@@ -19,6 +19,7 @@ from howfar.data.folder_walk import printable, stem
 from howfar.data.label_exports import DAMAGED, read_export
 from howfar.data.labelling import Picture, address
 from howfar.data.prediction_matching import match_names
+from howfar.data.tabular_file import texts_of_csv
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.printable import unguarded
@@ -152,11 +153,7 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
         for image in read_export(path).images:
             yield from ((image.name, mark.label) for mark in image.marks if mark.draw is None)
     else:
-        import pandas as pd
-
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False).rename(
-            columns=str.strip
-        )
+        table = texts_of_csv(path)
         if not {IMAGE, LABEL} <= set(table):
             raise InputError(
                 f"its columns are {', '.join(map(printable, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"

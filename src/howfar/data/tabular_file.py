@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from howfar.errors import InputError, one_line
 from howfar.io.parquet import read_frame
@@ -21,14 +21,22 @@ def read_tabular(file: Path) -> pd.DataFrame:
     """
     try:
         if file.suffix.lower() == ".csv":
-            import pandas as pd
-
-            # Texts as they stand: a class may be called NA.
-            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False).rename(
-                columns=str.strip
-            )
+            return texts_of_csv(file)
         return read_frame(file).rename(columns=str)
     except InputError:
         raise
     except Exception as error:  # over a damaged file pandas and Arrow may raise anything
         raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
+
+
+def texts_of_csv(source: Path | IO[bytes]) -> pd.DataFrame:
+    """Read CSV, of which every cell is a text as it stands: a class may be called NA.
+
+    Raises `ValueError` where rows have more cells than the header, the first of which would be taken for a name of the row.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError("its rows have more cells than its header")
+    return table

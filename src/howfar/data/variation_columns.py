@@ -8,6 +8,7 @@ from pathlib import PurePath
 import pandas as pd
 
 from howfar.data.dataset import Dataset
+from howfar.data.tabular_file import texts_of_csv
 from howfar.errors import InputError, one_line
 from howfar.io.location import as_location, is_url, open_binary
 from howfar.io.parquet import read_frame
@@ -64,11 +65,7 @@ def _table(dataset: Dataset) -> pd.DataFrame:
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
     try:
         with open_binary(location) as file:
-            table = (
-                read_frame(file, None)
-                if ending in _PARQUET
-                else pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
-            )
+            table = read_frame(file, None) if ending in _PARQUET else texts_of_csv(file)
     except InputError:
         raise
     except Exception as error:  # over a damaged file pandas and Arrow may raise anything

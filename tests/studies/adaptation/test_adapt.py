@@ -378,6 +378,8 @@ def test_a_pattern_may_be_of_some_datasets_alone(folders: list[Path], tmp_path: 
         f"group '(p[0-9]+)-' matches no image of {name}: its photographs were guessed from the names"
         for name in ("road", "site")
     ]
+    # By it M's own photographs are not named, so that its card does not keep it.
+    assert Checkpoint.load(tmp_path / "some" / "models" / "seed0" / "M.safetensors").card.data["group"] is None
     tiles = found.images[found.images["dataset"] == "tiles"]
     assert {name.split("/")[-1] for name in tiles["photograph"]} <= {f"p{k}" for k in range(8)}
     with pytest.raises(InputError, match="group must match the names of images"):
