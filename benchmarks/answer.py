@@ -1,16 +1,18 @@
-"""Judge estimates of a new set's performance as they are used: P's kind labelled, foreign sets left out one at a time.
+"""Run `assess` on sites of four fields, each labelled site answered with its labels hidden, and compare with the truth.
 
-Reads the models and maps that benchmarks/trained_performance.py makes (--out), for every seed that is there. For each foreign
-set the estimator is chosen, fitted and calibrated on P's kind and the other foreign sets; the set is then estimated, its
-interval is held against the truth, and its probable failures are listed. Shown beside it: each estimator by itself, how many
-labelled sets it takes, P's own kind left out, and simulated coverage of the sets' intervals.
+Cracks (P: 300 DeepCrack tiles), vessels (P: DRIVE's training photographs), polyps (P: PolypGen's centre 3) and nuclei (P: one
+experiment). For every field, architecture and seed a model is trained, `howfar.assess` is run with at most --limit images of a
+site, and of each site kept: estimate, interval, truth, gate, coverage of the images' intervals, and how right the failure list
+is. Beside it the errors of `atc` and `boosted` alone, by the same fits; and, with --before, those of runs that another version
+of howfar left in the same layout. Then the labels of all but 0, 1, 2 … other sites are hidden too, in every possible way.
 
-Rows of images (signals, F, photograph; no picture) are written to --rows, from which --from-rows computes everything again
-without the images.
+The images are research data and do not come with the project: --data names a folder that holds one folder a set. Models, maps
+and run folders are kept in --out: run the same command again after a kill. A model that is there is not trained again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -19,282 +21,285 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from record import leave, parser
-from scipy import stats
-from trained_performance import SECONDARIES, photograph, rest
+from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.data import content_hash
-from howfar.relation.calibrated_estimator import Calibrated
-from howfar.relation.failure_list import failures
-from howfar.relation.label_free_columns import SIGNALS
-from howfar.relation.leave_one_dataset_out import LeftOut, judge
-from howfar.relation.model_selection import choose, worth_using
+from howfar.keywords import RelateOptions
+from howfar.pipeline.reference_profile import Profile
+from howfar.relation.label_free_columns import take
+from howfar.relation.site_judge import judge_of
+from howfar.results import Evaluation
+from howfar.results.assessment import Assessment
+from howfar.settings import checked
+from howfar.studies.assessment.parts import CORRUPTED, score_file
+from howfar.studies.performance.evidence import Further
+from howfar.studies.performance.relate import expectation
+from howfar.studies.profile_calibration import measured_images
 
-HOME = "P's kind"
-DISTANCES = ("i_dist", "knn", "mahalanobis")
-KEPT = ("dataset", "image", "performance", *DISTANCES, *SIGNALS)
-BY_SIZE = ("mean", "signals", "boosted", "soft_f", "flip_overlap")
-TAU, LEVEL, ERROR_RATE = 0.5, 0.9, 0.2
+Sets = tuple[howfar.Dataset, list[howfar.Dataset]]
+MISS = 0.15
+"""A set's mean that is wrong by more than this is missed."""
+STRANGERS = ("voc2007", "bsds500", "sun_scenes", "orl_faces", "drive", "hrf")
+ALONE = ("atc", "boosted", "signals", "mean")
+HOW: dict[tuple[str, str], dict[str, Any]] = {
+    ("frozen", "cracks"): {"size": 160, "epochs": 8},
+    ("frozen", "vessels"): {"size": 448, "epochs": 20, "batch": 4, "holdout": 0.25},
+    ("frozen", "polyps"): {"size": 224, "epochs": 10},
+    ("frozen", "nuclei"): {"size": 224, "epochs": 12, "holdout": 0.2},
+    ("unetplusplus", "cracks"): {"size": 160, "epochs": 8, "precision": "bf16"},
+    ("deepcrack", "cracks"): {"size": 160, "epochs": 12, "precision": "bf16"},
+}
 
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--data", type=Path, help="folder that holds one folder a set")
-    options.add_argument("--out", type=Path, help="folder of models, maps and features")
-    options.add_argument("--rows", type=Path, help="write the rows of images to this Parquet file")
-    options.add_argument("--from-rows", type=Path, help="read the rows of images from there")
-    options.add_argument("--models", nargs="+", default=("unetplusplus", "deepcrack"))
-    options.add_argument("--seeds", type=int, nargs="+", default=(0, 1, 2))
+    options.add_argument("--data", type=Path, required=True)
+    options.add_argument("--out", type=Path, required=True, help="folder of models and run folders")
+    options.add_argument("--models", nargs="+", required=True, metavar="FIELD-ARCHITECTURE-SEED")
+    options.add_argument("--before", type=Path, help="folder of run folders that another version left")
+    options.add_argument("--limit", type=int, default=60)
+    options.add_argument("--strangers", action="store_true", help="ask the crack models about images without cracks too")
     arguments = options.parse_args()
-    if arguments.from_rows:
-        rows = pd.read_parquet(arguments.from_rows)
-    else:
-        rows = collected(arguments.data, arguments.out, arguments.models, arguments.seeds)
-        if arguments.rows:
-            rows.to_parquet(arguments.rows, compression="zstd", index=False)
-    studies = {name: judged(one) for name, one in rows.groupby("model", sort=False)}
+    frames, few, strange = [], [], list[dict[str, Any]]()
+    for name in arguments.models:
+        field, architecture, seed = name.split("-")
+        sets = FIELDS[field](arguments.data)
+        run = assessed(sets, architecture, field, int(seed), arguments)
+        frames.append(answers(run, sets).assign(model=name))
+        before = None if arguments.before is None else arguments.before / name / "run"
+        if before is not None and before.is_dir():
+            frames[-1] = frames[-1].merge(earlier(before), on="site", how="left")
+        if arguments.strangers and field == "cracks":
+            strange += [{"model": name, **row} for row in strangers(sets, arguments, name)]
+        few.append(pd.DataFrame(by_labels(run, sets, arguments.out)).assign(model=name))
+    rows, labels = pd.concat(frames, ignore_index=True), pd.concat(few, ignore_index=True)
+    field_of = rows["model"].str.split("-").str[0]
     found = {
-        "models": studies,
-        "together": together(studies),
-        "each architecture": {name: together(some) for name, some in architectures(studies).items()},
-        "labelled sets": {k: by_size(rows, k) for k in (1, 2, 3, 4)},
-        "simulated coverage of a set's interval": simulated_sets(1),
-        "the same, with K degrees of freedom": simulated_sets(0),
-        "simulated coverage of an image's interval": simulated_images(),
+        "rows": records(rows),
+        "by field": {str(field): summary(part) for field, part in rows.groupby(field_of, sort=False)},
+        "all": summary(rows),
+        "images without cracks": strange,
+        "by number of labelled sites": {
+            str(field): {str(k): few_summary(part) for k, part in some.groupby("labelled")}
+            for field, some in labels.groupby(labels["model"].str.split("-").str[0], sort=False)
+        },
     }
     leave("answer", found, arguments.json)
 
 
-def collected(data: Path, out: Path, models: list[str], seeds: list[int]) -> pd.DataFrame:
-    """Evaluate every model on every set, with the distances of the default backbone: one row an image and model."""
-    p = primary(data, 300)
-    sets = [rest(p, data), *(dataset(name, data) for name in SECONDARIES)]
-    run = howfar.compare(p, sets, store=out / "store", bootstrap=0, permutations=0, rivals=False, progress=False)
-    own = {one.name: one.self_distance or 1.0 for one in run.datasets}
-    distances = run.images[["dataset", "image", *DISTANCES]].assign(
-        i_dist=run.images["i_dist_mean"] / run.images["dataset"].map(own),
-        knn=run.images["knn"] / run.images["dataset"].map(own),
-    )
-    frames = []
-    for name in [f"{model}-{seed}" for model in models for seed in seeds]:
-        if not (out / "maps" / name / f"{SECONDARIES[-1]}-flipped").is_dir():
-            continue
-        known = set(howfar.Checkpoint.load(out / "models" / f"{name}.safetensors").card.data["held_out"])
-        unseen = replace(p, items=tuple(item for item in p.items if content_hash(item.path.read_bytes()) in known))
-        tuned = evaluated(unseen, out / "maps" / name)
-        frames += [
-            each.images.assign(model=name) for each in [tuned, *(evaluated(one, out / "maps" / name, tuned) for one in sets)]
-        ]
-    rows = pd.concat(frames, ignore_index=True).merge(distances, on=["dataset", "image"], how="left")
-    # The tiles of P's other photographs were measured as new images are; the held-out ones of P itself have no such distance.
-    home = rows["dataset"].isin([p.name, sets[0].name])
-    rows["dataset"] = rows["dataset"].where(~home, HOME)
-    kept = rows[["model", *(name for name in KEPT if name in rows)]]
-    return kept[kept["performance"].notna()].astype({name: np.float32 for name in (*DISTANCES, *SIGNALS) if name in kept})
+def cracks(data: Path) -> Sets:
+    return primary(data, 300), [dataset(name, data) for name in SECONDARIES]
 
 
-def evaluated(one: howfar.Dataset, maps: Path, tuned_on: howfar.Evaluation | None = None) -> howfar.Evaluation:
-    flipped = maps / f"{one.name}-flipped"
-    return howfar.evaluate(one, maps / one.name, flipped=flipped, tuned_on=tuned_on, progress=False)
+def vessels(data: Path) -> Sets:
+    """List DRIVE's training photographs; its test photographs, and HRF's by the state of the eyes, are sites."""
+    drive, hrf = (howfar.Dataset.from_folder(data / name) for name in ("drive", "hrf"))
+    foreign = [ending(hrf, group, f"hrf_{group}") for group in ("h", "dr", "g")]
+    return ending(drive, "training", "drive"), [ending(drive, "test", "drive_rest"), *foreign]
 
 
-def parts(rows: pd.DataFrame) -> tuple[dict[str, Any], np.ndarray, np.ndarray, np.ndarray]:
-    """Split rows into columns, performance, sets and photographs."""
-    columns = {name: rows[name].to_numpy(dtype=np.float64) for name in (*DISTANCES, *SIGNALS) if name in rows}
-    groups = [f"{one}/{photograph(image) or image}" for one, image in zip(rows["dataset"], rows["image"], strict=True)]
-    return columns, rows["performance"].to_numpy(), rows["dataset"].to_numpy(dtype=str), np.array(groups)
+def ending(whole: howfar.Dataset, end: str, name: str) -> howfar.Dataset:
+    """Select the photographs whose name ends so."""
+    return replace(whole, name=name, items=tuple(item for item in whole.items if item.path.stem.endswith(f"_{end}")))
 
 
-def judged(rows: pd.DataFrame) -> dict[str, Any]:
-    """Judge every estimator of one model, and what is chosen without each set."""
-    columns, performance, sets, groups = parts(rows)
-    judgements, left_out = judge(
-        howfar.registry.ordered("estimators"), columns, performance, sets, tau=TAU, level=LEVEL, groups=groups, home=HOME
-    )
-    choice = choose(judgements, left_out, performance, sets)
-    assert choice is not None
-    chosen = {
-        name: row(left_out[picked], name, performance, sets == name, choice.set_errors[name])
-        for name, picked in choice.picked.items()
-    }
-    return {
-        "used": worth_using(judgements, [choice]),
-        "chosen without the set": {"mae_set": choice.mae_set, "mae_image": choice.mae_image, "sets": chosen},
-        "estimators": {
-            one.estimator: {
-                "mae_set": one.mae_set,
-                "mae_image": one.mae_image,
-                "sets held": one.set_coverage,
-                "images held": one.coverage,
-                "set_errors": dict(one.set_errors),
-                "P's kind left out": one.home_error,
+def polyps(data: Path) -> Sets:
+    return dataset("polyp_c3", data), [dataset(f"polyp_c{number}", data) for number in (1, 2, 4)]
+
+
+def nuclei(data: Path) -> Sets:
+    others = ("nuc_fluo256_sparse", "nuc_fluo360", "nuc_fluo256_punct", "nuc_he_purple")
+    return dataset("nuc_fluo520", data), [dataset(name, data) for name in others]
+
+
+FIELDS: dict[str, Callable[[Path], Sets]] = {"cracks": cracks, "vessels": vessels, "polyps": polyps, "nuclei": nuclei}
+
+
+def assessed(sets: Sets, architecture: str, field: str, seed: int, arguments: Any) -> Path:
+    """Train a model and assess it on all sites, where that is not done; return the run folder."""
+    folder = arguments.out / f"{field}-{architecture}-{seed}"
+    file, run = folder / "model.safetensors", folder / "run"
+    if not file.is_file():
+        howfar.train(sets[0], architecture, file, seed=seed, device="cpu", progress=False, **HOW[architecture, field])
+    if not (run / Assessment.DOCUMENT).is_file():
+        quick: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
+        howfar.assess(*sets, run, model=file, limit=arguments.limit, store=arguments.out / "store", **quick)
+    return run
+
+
+def answers(run: Path, sets: Sets) -> pd.DataFrame:
+    """List what was said of each site with its labels hidden, and what was true."""
+    assessment, relation = Assessment.load(run), howfar.Relation.load(run)
+    images = relation.images
+    alone = {row.estimator: row.set_errors for row in relation.judgements if row.estimator in ALONE}
+    rows = []
+    for site in assessment.sites:
+        of_site = images[(images["dataset"] == site.dataset) & images["performance"].notna()]
+        failing = next(row for row in relation.failures if row.dataset == site.dataset)
+        inside = of_site["performance"].between(of_site["estimate_low"] - 1e-9, of_site["estimate_high"] + 1e-9)
+        rows.append(
+            {
+                "site": site.dataset,
+                "measured": site.measured,
+                "estimate": site.estimate,
+                "low": site.low,
+                "high": site.high,
+                "inside": site.inside,
+                "stopped by": [reading.check for reading in site.gate.outside] if site.gate else [],
+                "beyond": None if site.gate is None else site.gate.beyond,
+                "images held": float(inside.mean()),
+                "image width": float((of_site["estimate_high"] - of_site["estimate_low"]).mean()),
+                "listed": failing.listed,
+                "listed wrongly": failing.measured_error,
+                "by tiles": site.by_tiles,
+                "next": site.next.action,
+                "own": None if assessment.own is None else assessment.own.performance,
+                **{f"error, {name}": errors.get(site.dataset) for name, errors in alone.items()},
             }
-            for one in judgements
-        },
-    }
+        )
+    return pd.DataFrame(rows)
 
 
-def row(left_out: LeftOut, name: str, performance: np.ndarray, inside: np.ndarray, error: float) -> dict[str, Any]:
-    """Hold what was said of one set by the estimator that was chosen without it against the truth."""
-    estimate = next(one for one in left_out.sets if one.dataset == name)
-    truth, low, high = performance[inside], left_out.low[inside], left_out.high[inside]
-    have = np.isfinite(low)
-    listed, _, _ = failures(
-        left_out.calibrated[name], left_out.estimate[inside], name, tau=TAU, error_rate=ERROR_RATE, performance=truth
+def earlier(run: Path) -> pd.DataFrame:
+    """List what another version said of each site: error of the estimator chosen without it, interval and gate as printed."""
+    assessment, relation = Assessment.load(run), howfar.Relation.load(run)
+    chosen = next((choice.set_errors for choice in relation.choices if choice.among == "all"), {})
+    return pd.DataFrame(
+        {
+            "site": site.dataset,
+            "before: estimate": site.estimate,
+            "before: error, chosen without the site": chosen.get(site.dataset),
+            "before: low": site.low,
+            "before: high": site.high,
+            "before: inside": site.inside,
+            "before: measured": site.measured,
+        }
+        for site in assessment.sites
     )
-    return {
-        "estimator": left_out.estimator,
-        "measured": estimate.measured,
-        "estimated": estimate.predicted,
-        "low": estimate.low,
-        "high": estimate.high,
-        "error": error,
-        "held": estimate.held,
-        "images held": float(np.mean((low[have] - 1e-9 <= truth[have]) & (truth[have] <= high[have] + 1e-9))),
-        "image width": float(np.mean(high[have] - low[have])),
-        "failures": {"listed": listed.listed, "failing": listed.failing, "wrong": listed.measured_error},
+
+
+def strangers(sets: Sets, arguments: Any, name: str) -> Iterator[dict[str, Any]]:
+    """Ask what the gate says of datasets that hold none of the structures that the model was trained on."""
+    folder = arguments.out / name
+    asked = [howfar.Dataset.from_folder(arguments.data / one) for one in STRANGERS]
+    hidden = [replace(one, items=tuple(replace(item, mask=None) for item in one.items)) for one in asked]
+    run = folder / "strangers"
+    if not (run / Assessment.DOCUMENT).is_file():
+        quick: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
+        file, limit = folder / "model.safetensors", min(arguments.limit, 30)
+        howfar.assess(sets[0], [*sets[1], *hidden], run, model=file, limit=limit, store=arguments.out / "store", **quick)
+    for site in Assessment.load(run).sites:
+        if site.dataset in STRANGERS and site.gate is not None:
+            stopped = [reading.check for reading in site.gate.outside]
+            yield {"site": site.dataset, "inside": site.inside, "estimate": site.estimate, "stopped by": stopped}
+
+
+def by_labels(run: Path, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
+    """Answer for each site by the labels of 0, 1, 2 … others, chosen in every way."""
+    comparison, profile = howfar.Comparison.load(run), Profile.load(run)
+    own, *others = (Evaluation.load(score_file(run, one.name)) for one in (sets[0], *sets[1]))
+    further = corrupted(run, profile, own.threshold, out)
+    given: Any = checked(RelateOptions, {"threshold": own.threshold})
+    said = expectation(comparison, [own, *others], given, further=further, rivals=False)
+    judge, of = said.expected.judge, comparison.images["dataset"].to_numpy(dtype=str)
+    for site in (one.dataset for one in others):
+        inside = of == site
+        columns, truth = take(said.columns, inside), said.scores.performance[inside]
+        rest = [one.dataset for one in others if one.dataset != site]
+        for count in range(len(rest) + 1):
+            for labelled in combinations(rest, count):
+                evidence = said.evidence
+                for hidden in (site, *(name for name in rest if name not in labelled)):
+                    evidence = evidence.without(hidden)
+                asked = judge_of(evidence, judge.terms, judge.metric, judge.threshold, known=said.known, rivals=False)
+                answer = asked.site(site, columns, performance=truth)
+                estimate, gate = answer.estimate, answer.gate
+                if estimate is not None and gate is not None:
+                    ends = {"low": estimate.low, "high": estimate.high, "inside": gate.inside}
+                    numbers = {"measured": estimate.measured, "estimate": estimate.predicted, **ends}
+                    yield {"site": site, "labelled": count, "which": list(labelled), **numbers}
+
+
+def corrupted(run: Path, profile: Profile, threshold: float | None, out: Path) -> Further | None:
+    """Read the corrupted sets that an assessment made, as it did."""
+    folders = [one for one in sorted((run / CORRUPTED).glob("*")) if (one / "performance.parquet").is_file()]
+    made = [(one, Evaluation.load(one / "performance.parquet")) for one in folders if one.name != "unchanged"]
+    if not made:
+        return None
+    features = [howfar.embed(f"{of.dataset}={one}", store=out / "store", progress=False) for one, of in made]
+    measured = measured_images(profile, features, [of for _, of in made], None, threshold)
+    return Further(measured.columns, measured.scores.performance, measured.sets)
+
+
+def summary(rows: pd.DataFrame) -> dict[str, Any]:
+    """Summarise inside and outside the gate: errors of each rule, coverage, widths, misses, needless stops."""
+    error = (rows["estimate"] - rows["measured"]).abs()
+    held = (rows["low"] - 1e-9 <= rows["measured"]) & (rows["measured"] <= rows["high"] + 1e-9)
+    inside = rows["inside"].astype(bool)
+
+    def part(chosen: pd.Series) -> dict[str, Any]:
+        of = rows[chosen]
+        alone = {name: mean(of[f"error, {name}"].abs()) for name in ALONE if f"error, {name}" in of}
+        return {
+            "sites": len(of),
+            "error of the mean": mean(error[chosen]),
+            "largest error": None if of.empty else float(error[chosen].max()),
+            "intervals held": [int(held[chosen].sum()), len(of)],
+            "width of intervals": mean(of["high"] - of["low"]),
+            "images held": mean(of["images held"]),
+            "width of images": mean(of["image width"]),
+            "error, alone": alone,
+        }
+
+    found = {
+        "inside": part(inside),
+        "outside": part(~inside),
+        "misses (inside, error above 0.15)": int((inside & (error > MISS)).sum()),
+        "needless stops (outside, error of at most 0.1)": int((~inside & (error <= 0.1)).sum()),
+        "outside, error above 0.15": int((~inside & (error > MISS)).sum()),
     }
-
-
-def together(studies: dict[str, Any]) -> dict[str, Any]:
-    """Summarise all models: errors, coverage of sets and images, pooled and of the worst set, failure lists."""
-    rows = [(name, one) for study in studies.values() for name, one in study["chosen without the set"]["sets"].items()]
-    names = list(dict.fromkeys(name for name, _ in rows))
-    of = {name: [one for other, one in rows if other == name] for name in names}
-    estimators = list(dict.fromkeys(name for study in studies.values() for name in study["estimators"]))
-    wrong = [one["failures"]["wrong"] for _, one in rows if one["failures"]["wrong"] is not None]
-    return {
-        "mae_set": float(np.mean([abs(one["error"]) for _, one in rows])),
-        "mae_set, the least error taken freely": float(np.mean([freely(study["estimators"]) for study in studies.values()])),
-        "sets held": [sum(one["held"] for _, one in rows), len(rows)],
-        "images held": float(np.mean([one["images held"] for _, one in rows])),
-        "half width of sets": float(np.mean([(one["high"] - one["low"]) / 2 for _, one in rows])),
-        "width of images": float(np.mean([one["image width"] for _, one in rows])),
-        "by set": {
-            name: {
-                "mae": float(np.mean([abs(one["error"]) for one in ones])),
-                "held": [sum(one["held"] for one in ones), len(ones)],
-                "images held": float(np.mean([one["images held"] for one in ones])),
-                "lists wrong": [one["failures"]["wrong"] for one in ones],
-            }
-            for name, ones in of.items()
-        },
-        "lists within the stated rate": [sum(value <= ERROR_RATE for value in wrong), len(wrong)],
-        "estimators, mae_set": {
-            name: float(np.mean([study["estimators"][name]["mae_set"] for study in studies.values()])) for name in estimators
-        },
-    }
-
-
-def architectures(studies: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Group the studies of models by what comes before the seed in their names."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, study in studies.items():
-        found.setdefault(name.rpartition("-")[0], {})[name] = study
+    if "before: estimate" in rows:
+        kept = rows[rows["before: measured"].notna()]
+        went_in = kept["before: inside"].astype(bool)
+        wrong = kept["before: error, chosen without the site"].abs()
+        truth = kept["before: measured"]
+        covered = (kept["before: low"] - 1e-9 <= truth) & (truth <= kept["before: high"] + 1e-9)
+        found["before"] = {
+            "error inside": mean(wrong[went_in]),
+            "error outside": mean(wrong[~went_in]),
+            "intervals held inside": [int(covered[went_in].sum()), int(went_in.sum())],
+            "width inside": mean((kept["before: high"] - kept["before: low"])[went_in]),
+        }
     return found
 
 
-def freely(estimators: dict[str, Any]) -> float:
-    """Compute the error of a set's mean by the estimator that did best on the other sets, however little better that was."""
-    names = list(next(iter(estimators.values()))["set_errors"])
-    errors = []
-    for name in names:
-        others = {
-            one: np.mean([abs(row["set_errors"][other]) for other in names if other != name]) for one, row in estimators.items()
-        }
-        errors.append(abs(estimators[min(others, key=lambda one: others[one])]["set_errors"][name]))
-    return float(np.mean(errors))
-
-
-def by_size(rows: pd.DataFrame, k: int) -> dict[str, float]:
-    """Compute the error of a foreign set's mean by estimators that learnt from P's kind and k other foreign sets."""
-    errors: dict[str, list[float]] = {name: [] for name in BY_SIZE}
-    for _, one in rows.groupby("model", sort=False):
-        columns, performance, sets, _ = parts(one)
-        foreign = [name for name in dict.fromkeys(sets.tolist()) if name != HOME]
-        for name in foreign:
-            for others in combinations([other for other in foreign if other != name], k):
-                known, new = np.isin(sets, [HOME, *others]), sets == name
-                for estimator in BY_SIZE:
-                    learnt = calibrated(estimator, columns, performance, sets, known)
-                    said = learnt.predict({key: values[new] for key, values in columns.items()})
-                    errors[estimator].append(abs(float(np.nanmean(said)) - float(performance[new].mean())))
-    return {name: float(np.mean(values)) for name, values in errors.items()}
-
-
-def calibrated(estimator: str, columns: dict[str, Any], performance: np.ndarray, sets: np.ndarray, known: np.ndarray) -> Any:
-    """Fit one estimator to the known images."""
-    chosen = {key: values[known] for key, values in columns.items()}
-    settled = howfar.relation.performance_estimators.named(estimator).resolve(chosen, sets[known])
-    return settled.fit(chosen, performance[known], sets[known])
-
-
-def simulated_sets(fitted: int, draws: int = 20000) -> dict[str, dict[str, float]]:
-    """Simulate how often a set's interval holds: sets' errors of several laws, by K, where a fit absorbs part of their mean.
-
-    K less `fitted` degrees of freedom are counted.
-    """
-    rng = np.random.default_rng(0)
-    laws = {
-        "normal": lambda shape: rng.normal(size=shape),
-        "t with 3 degrees": lambda shape: rng.standard_t(3, size=shape),
-        "skewed": lambda shape: rng.exponential(size=shape) - 1.0,
-        "all above": lambda shape: rng.normal(size=shape) + 1.0,
-        "20 % outliers": lambda shape: rng.normal(size=shape) * np.where(rng.random(shape) < 0.2, 4.0, 1.0),
+def few_summary(rows: pd.DataFrame) -> dict[str, Any]:
+    """Summarise the answers by so many labelled sites."""
+    held = (rows["low"] - 1e-9 <= rows["measured"]) & (rows["measured"] <= rows["high"] + 1e-9)
+    inside, error = rows["inside"].astype(bool), (rows["estimate"] - rows["measured"]).abs()
+    return {
+        "answers": len(rows),
+        "inside": int(inside.sum()),
+        "width": mean(rows["high"] - rows["low"]),
+        "width inside": mean((rows["high"] - rows["low"])[inside]),
+        "error inside": mean(error[inside]),
+        "held inside": [int(held[inside].sum()), int(inside.sum())],
+        "error outside": mean(error[~inside]),
     }
-    table: dict[str, dict[str, float]] = {}
-    for absorbed in (0.0, 0.5, 1.0):
-        for law, draw in laws.items():
-            for k in (2, 3, 4, 5, 8, 12):
-                shifts = draw((draws, k + 1))
-                known, new = shifts[:, :k], shifts[:, k]
-                errors = absorbed * (known.sum(axis=1, keepdims=True) - known) / (k - 1) - known
-                half = stats.t.ppf((1 + LEVEL) / 2, k - fitted) * np.sqrt((errors**2).mean(axis=1))
-                covered = np.abs(absorbed * known.mean(axis=1) - new) <= half
-                table.setdefault(f"{law}, {absorbed:g} absorbed", {})[f"K = {k}"] = float(covered.mean())
-    return table
 
 
-def simulated_images(draws: int = 800, images: int = 60) -> dict[str, dict[str, float]]:
-    """Simulate how often an image's interval holds in a further set, by K and by how much sets are shifted against each other.
-
-    A signal tells performance by a line, with noise of its own for each image and a shift for each set, half of whose mean over
-    the labelled sets a fit absorbs.
-    """
-    rng = np.random.default_rng(0)
-    table: dict[str, dict[str, float]] = {}
-    for spread in (0.0, 0.05, 0.1, 0.2):
-        for k in (2, 3, 4, 5, 8):
-            held = [_further_set(rng, spread, k, images) for _ in range(draws)]
-            table.setdefault(f"sets shifted by {spread:g}", {})[f"K = {k}"] = float(np.mean(held))
-    return table
+def mean(values: pd.Series) -> float | None:
+    return float(np.nanmean(values)) if values.notna().any() else None
 
 
-def _further_set(rng: np.random.Generator, spread: float, k: int, images: int) -> float:
-    """Draw k labelled sets and one more, and compute the share of its images whose interval holds their performance."""
-    shifts, signal = rng.normal(size=k + 1) * spread, rng.random((k + 1, images))
-    line = 0.1 + 0.7 * signal
-    noise = rng.normal(size=signal.shape) * (0.05 + 0.15 * rng.random(signal.shape))
-    truth = np.clip(line + shifts[:, None] + noise, 0, 1)
-    absorbed = 0.5 * np.array([np.delete(shifts[:k], left_out).mean() for left_out in range(k)] + [shifts[:k].mean()])
-    estimates = np.clip(line + absorbed[:, None], 0, 1)
-    names = tuple(np.repeat([f"set {number}" for number in range(k)], images))
-    fit = Calibrated(_Line(), LEVEL, estimates[:k].ravel(), truth[:k].ravel(), names, k)
-    _, low, high = fit.predict({"estimate": estimates[k]})
-    return float(np.mean((low <= truth[k]) & (truth[k] <= high)))
-
-
-class _Line:
-    """Give back estimates that are made already."""
-
-    name, needs = "line", ("estimate",)
-
-    def predict(self, columns: Any) -> np.ndarray:
-        return np.asarray(columns["estimate"])
-
-    def to_dict(self) -> dict[str, Any]:
-        return {}
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Write rows as JSON values, rounded to four decimals."""
+    plain = rows.astype(object).where(rows.notna(), None)
+    return [
+        {name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()}
+        for row in plain.to_dict("records")
+    ]
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.metrics.class_signals import class_signals
 from howfar.perturb.labelled_perturbation import labelled_named
+from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.gate import fit, values_of
 from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.model_selection import choose, worth_using
+from howfar.relation.model_selection import CONSENSUS
 from howfar.relation.performance_estimators import named
 from howfar.relation.ranking_metrics import auroc
 
@@ -153,18 +154,15 @@ class Centroids:
 def measured(
     features: dict[str, np.ndarray], train: np.ndarray, parts: dict[str, tuple[str, np.ndarray]]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Measure the distances of every set from what was learnt from, in units of its own."""
+    """Measure the distances of every set from what was learnt from, in its own subspace and units."""
     sets = {name: features[of][rows] for name, (of, rows) in parts.items()}
     run = howfar.compare(
         features[PLAIN][train], sets, bootstrap=0, permutations=0, rivals=False, baselines=False, progress=False
     )
-    unit = {dataset.name: dataset.self_distance or 1.0 for dataset in run.datasets}
-    found = {}
-    for name, images in run.images.groupby("dataset", sort=False):
-        values = {key: images[key].to_numpy(dtype=float) for key in ("knn", "mahalanobis")}
-        values["i_dist"] = images["i_dist_mean"].to_numpy(dtype=float)
-        found[str(name)] = values | {key: values[key] / unit[str(name)] for key in ("i_dist", "knn")}
-    return found
+    return {
+        str(name): {key: images[column].to_numpy(dtype=float) for column, key in GATE_COLUMNS.items()}
+        for name, images in run.images.groupby("dataset", sort=False)
+    }
 
 
 def estimated(
@@ -178,10 +176,8 @@ def estimated(
     """Estimate the sets of one kind of change by estimators that learnt from sets of the other kinds."""
     joined, performance, sets = stacked(columns, right, [HOME, *known])
     estimators = howfar.registry.ordered("estimators")
-    judgements, left_out = judge(estimators, joined, performance, sets, tau=TAU, level=LEVEL, home=HOME)
-    choice = choose(judgements, left_out, performance, sets)
-    used = worth_using(judgements, [] if choice is None else [choice])
-    gate = fit({HOME: {"distance": 1.0}, **{name: values_of(columns[name]) for name in known}})
+    judgements, _ = judge(estimators, joined, performance, sets, tau=TAU, level=LEVEL, home=HOME)
+    gate = fit({HOME: {"distance": 1.0, "residual": 1.0}, **{name: values_of(columns[name]) for name in known}})
     inside = {name: gate.read(name, values_of(columns[name])).inside for name in asked}
     found = []
     for name in [row.estimator for row in judgements]:
@@ -190,7 +186,7 @@ def estimated(
             of = fitted.predict_set(columns[dataset], dataset, float(right[dataset].mean()))
             images = fitted.predict(columns[dataset])[0]
             row = {
-                "seed": seed, "kind": kind, "dataset": dataset, "estimator": name, "used": name == used,
+                "seed": seed, "kind": kind, "dataset": dataset, "estimator": name, "used": name == CONSENSUS,
                 "measured": of.measured, "error": of.predicted - float(right[dataset].mean()), "held": of.held,
                 "half": (of.high - of.low) / 2, "auroc": auroc(-images, right[dataset] < TAU), "inside": inside[dataset],
             }  # fmt: skip
@@ -225,7 +221,6 @@ def summed(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "accuracy": accuracy,
         "mean error of an accuracy by chance alone": float(np.mean(chance)),
         "estimators": {name: figures(of) for name, of in by_estimator.items()},
-        "chosen without the set": {**figures([row for row in rows if row["used"]]), "picked": picked(rows)},
         "inside the gate": {name: briefly([row for row in of if row["inside"]]) for name, of in by_estimator.items()},
         "outside the gate": {name: briefly([row for row in of if not row["inside"]]) for name, of in by_estimator.items()},
         "times outside the gate": {name: sum(r["dataset"] == name and not r["inside"] for r in mean) for name in accuracy},
@@ -250,11 +245,6 @@ def briefly(rows: list[dict[str, Any]]) -> dict[str, float]:
         return {"sets": 0}
     mae, held = np.mean([abs(row["error"]) for row in rows]), np.mean([row["held"] for row in rows])
     return {"sets": len(rows), "mae_set": float(mae), "sets held": float(held)}
-
-
-def picked(rows: list[dict[str, Any]]) -> dict[str, int]:
-    names = [row["estimator"] for row in rows if row["used"]]
-    return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
 if __name__ == "__main__":

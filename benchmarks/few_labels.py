@@ -1,6 +1,6 @@
 """Measure what every way of adapting gains on new sites, with no label, with 1, 3, 7 and 14, over models, seeds and draws.
 
-Reads the models that benchmarks/trained_performance.py makes (--out; benchmarks/vessels.py for --ground vessels). Half of each
+Reads the models that benchmarks/trained_performance.py makes (--out; benchmarks/answer.py for --ground vessels). Half of each
 site's photographs may be learnt from: as unlabelled images, and, drawn at random one a photograph, as picks; up to 60 images
 of the other half are scored, by every way the same. Each way's maps are scored at the adapted model's own threshold, which P's
 held-out images tune, and at two that are chosen without labels: the one at which the site's predicted share is that of P, and
@@ -24,10 +24,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import torch
+from answer import vessels
 from few_labels_summary import summary
 from record import leave, parser
 from trained_performance import SECONDARIES
-from vessels import sets as vessel_sets
 
 import howfar
 from adaptation import dataset, primary
@@ -163,7 +163,7 @@ def subjects(arguments: Any) -> Iterator[Subject]:
 def ground(arguments: Any) -> tuple[howfar.Dataset, tuple[howfar.Dataset, ...]]:
     """List P and the sites: 300 tiles of DeepCrack and five foreign crack sets, or DRIVE's training photographs and HRF's."""
     if arguments.ground == "vessels":
-        return vessel_sets(arguments.data)[0], (howfar.Dataset.from_folder(arguments.data / "hrf"),)
+        return vessels(arguments.data)[0], (howfar.Dataset.from_folder(arguments.data / "hrf"),)
     return primary(arguments.data, 300), tuple(dataset(name, arguments.data) for name in SECONDARIES)
 
 

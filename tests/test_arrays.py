@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.arrays import as_features, as_pair, as_rows
+from howfar.arrays import as_features, as_pair, as_rows, significant
 from howfar.errors import InputError
 
 
@@ -43,3 +43,9 @@ def test_sets_of_other_widths_are_refused() -> None:
 def test_rows_are_passed_through() -> None:
     rows = as_rows([[1.0, 2.0]], "p")
     assert as_rows(rows, "p") is rows
+
+
+def test_numbers_of_any_size_are_rounded_to_significant_digits() -> None:
+    given = [1e-300, -5e-324, 0.0, np.nan, np.inf, 1.2345e-289, -9.9996, 1.7345e308]
+    expected = [1e-300, -5e-324, 0.0, np.nan, np.inf, 1.234e-289, -10.0, 1.734e308]
+    np.testing.assert_allclose(significant(given, 4), expected, rtol=1e-15)

@@ -113,3 +113,22 @@ def quotient(numerator: ArrayLike, denominator: ArrayLike, undefined: float = np
     """
     above, below = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
     return np.asarray(np.divide(above, below, out=np.full(above.shape, undefined), where=below > 0), np.float64)
+
+
+_SMALLEST = 1e-290
+"""Numbers below this are not rounded: the power of ten that would scale them overflows."""
+
+
+def significant(values: ArrayLike, digits: int) -> Float64Array:
+    """Round numbers to so many significant digits; those that are not finite, or below 1e-290 in size, stay as they are.
+
+    Examples
+    --------
+    >>> significant([123.456, 0.00123456, 0.0], 3).tolist()
+    [123.0, 0.00123, 0.0]
+    """
+    exact = np.asarray(values, dtype=np.float64)
+    plain = np.isfinite(exact) & (np.abs(exact) >= _SMALLEST)
+    exponent = np.floor(np.log10(np.abs(np.where(plain, exact, 1.0))))
+    unit = 10.0 ** (digits - 1 - exponent)
+    return np.asarray(np.where(plain, np.round(exact * unit) / unit, exact), dtype=np.float64)

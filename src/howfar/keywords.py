@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypedDict
+from typing import Annotated, Final, TypedDict
 
 from howfar import options
+
+_FED: Final = options.But({"help": "Feed the model squares of this side; by default a checkpoint's own.", "rule": {}})
 
 
 class DatasetOptions(TypedDict, total=False):
     """Declare the option that says what a dataset may hold."""
 
     allow_urls: options.AllowUrls
+
+
+class MaskOptions(DatasetOptions, total=False):
+    """Declare the options that say what a dataset may hold, and how its masks are read."""
+
+    foreground: options.Foreground
 
 
 class CompareSettings(TypedDict, total=False):
@@ -78,6 +86,7 @@ class PageOptions(TypedDict, total=False):
 
     map: options.Map
     store: options.Store
+    foreground: options.Foreground
 
 
 class MatrixOptions(StudyExecution, BackboneOptions, total=False):
@@ -108,6 +117,7 @@ class CalibrationOptions(TypedDict, total=False):
     threshold: options.Threshold
     tau: options.Tau
     level: options.Level
+    error_rate: options.ErrorRate
     group: options.Group
 
 
@@ -123,7 +133,6 @@ class RelateSettings(CalibrationOptions, total=False):
     """Declare the settings that change the numbers of a relation."""
 
     flat: options.Flat
-    error_rate: options.ErrorRate
     bootstrap: options.Bootstrap
     seed: options.Seed
 
@@ -146,6 +155,7 @@ class ScoringOptions(DatasetOptions, total=False):
     predictions: options.Predictions
     flipped: options.FlippedMaps
     ensemble: options.Ensemble
+    tiles: options.TileMaps
 
 
 class ScorerOptions(ScoringOptions, BackboneOptions, total=False):
@@ -169,7 +179,7 @@ class SelectOptions(TypedDict, total=False):
     min_score: options.HandedOverFrom
 
 
-class LabelImportOptions(DatasetOptions, total=False):
+class LabelImportOptions(MaskOptions, total=False):
     """Declare the options of `howfar.import_labels`."""
 
     task: options.LabelledTask
@@ -178,24 +188,50 @@ class LabelImportOptions(DatasetOptions, total=False):
     with_images: options.WithImages
 
 
-class PredictionOptions(DatasetOptions, total=False):
+class TaskOptions(MaskOptions, total=False):
     """Declare the options that say how predictions of a task are read and compared with the truth."""
 
     tolerance: options.Tolerance
-    flipped: options.FlippedMaps
-    ensemble: options.Ensemble
     columns: options.ColumnRoles
     classes: options.ClassNames
     ignore_index: options.IgnoreIndex
     iou: options.Iou
     min_score: options.MinScore
     partial: options.Partial
+
+
+class PredictionOptions(DatasetOptions, TaskOptions, total=False):
+    """Declare the options that say which predictions of a dataset are read, and how."""
+
+    flipped: options.FlippedMaps
+    ensemble: options.Ensemble
     progress: options.Progress
 
 
-class EvaluateOptions(PredictionOptions, total=False):
+class FedOptions(TypedDict, total=False):
+    """Declare the options that say how a network is fed with images, and how its maps are read."""
+
+    device: options.Device
+    size: Annotated[options.Side, options.But({"help": "Feed squares of this side; by default the model's own.", "rule": {}})]
+    tiled: options.Tiled
+    mean: Annotated[options.Mean, options.But({"flags": (), "help": "Subtract this of channels of 0-1, not ImageNet's mean."})]
+    std: Annotated[options.Std, options.But({"flags": (), "help": "Divide the channels by this, not by ImageNet's std."})]
+    output: options.MapOutput
+    channel: options.Channel
+    reading: options.FedReading
+
+
+class ModelOptions(FedOptions, total=False):
+    """Declare the options by which a trained network is loaded to predict."""
+
+    batch: options.Squares
+    precision: Annotated[options.Precision, options.But({"flags": ()})]
+
+
+class EvaluateOptions(PredictionOptions, ModelOptions, total=False):
     """Declare the options of `howfar.evaluate`."""
 
+    tiles: options.TileMaps
     task: options.Task
     threshold: options.ScoredAt
     truth: options.Truth
@@ -214,26 +250,14 @@ class CertifyOptions(PredictionOptions, total=False):
         options.Threshold,
         options.But({"help": "Take foreground above this, in hundredths; by default the profile's, else 0.5.", "free": True}),
     ]
-    estimator: Annotated[options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto: the best."})]
+    estimator: Annotated[
+        options.Estimator, options.But({"help": "Predict by this estimator of the profile; auto: the one that it uses."})
+    ]
     group: Annotated[
         options.Group,
-        options.But(
-            {"help": "Draw from as many photographs as there are labels: the first group of this expression names an image's."}
-        ),
+        options.But({"help": "Draw from as many photographs as there are labels, named by this expression's first group."}),
     ]
     seed: options.Seed
-
-
-class ModelOptions(TypedDict, total=False):
-    """Declare the options by which a trained network is loaded to predict."""
-
-    device: options.Device
-    size: Annotated[
-        options.Side, options.But({"help": "Feed the network squares of this side; by default a checkpoint's own.", "rule": {}})
-    ]
-    tiled: options.Tiled
-    batch: options.Squares
-    precision: Annotated[options.Precision, options.But({"flags": ()})]
 
 
 class PredictOptions(ModelOptions, DatasetOptions, total=False):
@@ -246,7 +270,7 @@ class PredictOptions(ModelOptions, DatasetOptions, total=False):
     progress: options.Progress
 
 
-class CorruptOptions(ModelOptions, DatasetOptions, total=False):
+class CorruptOptions(ModelOptions, MaskOptions, total=False):
     """Declare the options of `howfar.corrupt`."""
 
     only: options.Only
@@ -254,21 +278,24 @@ class CorruptOptions(ModelOptions, DatasetOptions, total=False):
     tolerance: options.Tolerance
     group: Annotated[
         options.Group,
-        options.But(
-            {"help": "Name photographs by the first group of this regular expression; by default as the training did."}
-        ),
+        options.But({"help": "Name photographs by the first group of this expression; by default as in training."}),
     ]
     progress: options.Progress
 
 
-class AssessOptions(StudyExecution, total=False):
+class AssessOptions(StudyExecution, TaskOptions, FedOptions, total=False):
     """Declare the options of `howfar.assess`."""
 
-    tiled: options.Tiled
-    size: Annotated[
-        options.Side, options.But({"help": "Feed the model squares of this side; by default a checkpoint's own.", "rule": {}})
+    task: Annotated[options.Task, options.But({"help": "Assess a model of this task."})]
+    threshold: Annotated[
+        options.Threshold,
+        options.But({"help": "Score at this threshold; by default the checkpoint's, else the best on PRIMARY's images."}),
     ]
-    device: options.Device
+    retune: options.Retune
+    truth: Annotated[
+        options.Truth,
+        options.But({"help": "Read each dataset's true boxes (detection) there: DIR/NAME.json, .csv, or a folder DIR/NAME."}),
+    ]
     weights: options.Weights
     components: options.Components
     projection: options.Projection
@@ -279,13 +306,11 @@ class AssessOptions(StudyExecution, total=False):
     bootstrap: options.Bootstrap
     permutations: options.Permutations
     seed: options.Seed
-    tolerance: options.Tolerance
     tau: options.Tau
     level: options.Level
     error_rate: options.ErrorRate
     group: options.Group
     estimator: options.Estimator
-    partial: options.Partial
     corrupted: options.Corrupted
     only: options.Only
 
@@ -307,7 +332,7 @@ class TrainingOptions(TypedDict, total=False):
     precision: options.TrainingPrecision
 
 
-class SegmenterOptions(DatasetOptions, total=False):
+class SegmenterOptions(MaskOptions, total=False):
     """Declare the options of a segmenter, and of where and by what it is trained."""
 
     options: options.Architecture
@@ -374,14 +399,14 @@ class PromptSettings(TypedDict, total=False):
     """Declare the settings that change the maps of prompted networks."""
 
     texts: options.Texts
-    foreground: options.ForegroundPoints
-    background: options.BackgroundPoints
+    foreground_points: options.ForegroundPoints
+    background_points: options.BackgroundPoints
     steps: options.Steps
     limit: options.Limit
     seed: options.Seed
 
 
-class PromptOptions(PromptSettings, DatasetOptions, total=False):
+class PromptOptions(PromptSettings, MaskOptions, total=False):
     """Declare the options of `howfar.prompts`."""
 
     sam: options.Sam

@@ -63,6 +63,17 @@ def share(value: float) -> str:
     return f"{100 * value:.0f} %"
 
 
+def share_interval(value: float, low: float | None, high: float | None) -> str:
+    """Write a share with its interval, where it has one, in whole percentages.
+
+    Examples
+    --------
+    >>> share_interval(0.24, 0.03, 0.41), share_interval(0.5, None, None)
+    ('24 % [3 %, 41 %]', '50 %')
+    """
+    return share(value) if low is None or high is None else f"{share(value)} [{share(low)}, {share(high)}]"
+
+
 def percentage_of(value: float) -> str:
     """Write a setting that is a share as it was given, as a percentage.
 

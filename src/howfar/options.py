@@ -70,6 +70,7 @@ _SOME: Final = {"min_length": 1}
 _FINITE: Final = {"allow_inf_nan": False}
 _FURTHER: Final = {"free": True, "flags": FOLDED}
 _Text = str | None
+_Texts = Sequence[str] | str
 _Number = float | None
 _Count = int | None
 _Path = str | Path | None
@@ -102,9 +103,8 @@ Leaks = Annotated[
     LeakHandling,
     Option("warn", "List copies of the primary's images among the others, leave them out of these (drop), or end (refuse)."),
 ]
-ColumnNames = Sequence[str] | str
 By = Annotated[
-    ColumnNames, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
+    _Texts, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
 ]
 
 Maps = Literal["pca", "umap"]
@@ -140,9 +140,8 @@ Memory = Annotated[
 Device = Annotated[str, Option("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
 
 # Which URLs datasets may hold.
-Hosts = Sequence[str] | str
 AllowUrls = Annotated[
-    Hosts,
+    _Texts,
     Option((), "Fetch URLs in a table's cells from these hosts or buckets too, none of the local network.", free=True),
 ]
 
@@ -179,6 +178,9 @@ ScoredAt = Annotated[
     Threshold,
     But({"help": "Score each image at this threshold; by default at the best for this set, which needs masks.", "free": True}),
 ]
+Retune = Annotated[
+    bool, Option(False, "Find the threshold on PRIMARY's held-out images, not the checkpoint's, and say what that changes.")
+]
 Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
 Flat = Annotated[float, Option(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
 Level = Annotated[float, Option(0.9, "Give intervals of this level.", _SHARE)]
@@ -199,7 +201,7 @@ LearntGroup = Annotated[
 Estimator = Annotated[
     str,
     Option(
-        "auto", "Estimate by this; auto takes the best judged, if choosing beats predicting the mean.",
+        "auto", "Estimate by this; auto takes consensus where there are predictions, nothing being chosen by labels.",
         choices=("auto", *registry.OURS["estimators"]),
     ),
 ]  # fmt: skip
@@ -213,6 +215,12 @@ Task = Annotated[
 IgnoreIndex = Annotated[
     _Count, Option(None, "Leave out pixels whose mask has this class, which stands for void: 255 (multiclass).", _NATURAL)
 ]
+Foreground = Annotated[
+    str | int | Sequence[int] | None,
+    Option(
+        None, "Take this colour of the masks for foreground (255, #ff0000 or 255,0,0); by default what is above 127.", free=True
+    ),
+]
 Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
 Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
@@ -223,6 +231,9 @@ Predictions = Annotated[
 ]
 FlippedMaps = Annotated[
     _Path, Option(None, "Read maps (or boxes) of the left-right flipped images, as the model gave them.", free=True)
+]
+TileMaps = Annotated[
+    _Path, Option(None, "Read maps predicted by tiles, to see whether they agree with those of whole images.", free=True)
 ]
 Members = Sequence[str | Path] | str | Path
 Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
@@ -360,24 +371,20 @@ Way = Annotated[
     ),
 ]
 WithoutLabels = Annotated[
-    Sequence[str],
-    Option(("norm",), "Adapt to each dataset so too, without labels: norm, selftrain.", free=True),
+    Sequence[str], Option(("norm",), "Adapt to each dataset so too, without labels: norm, selftrain.", free=True)
 ]
 
 # How networks are prompted.
 Words = Sequence[str] | str | None
 Texts = Annotated[Words, Option(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
 ForegroundPoints = Annotated[int, Option(3, "Draw this many points on the foreground.", _COUNT)]
-BackgroundPoints = Annotated[int, Option(3, "Draw this many points beside the foreground.", _NATURAL)]
+BackgroundPoints = Annotated[int, Option(3, "Draw this many points beside the foreground.", _NATURAL, was="background")]
 Steps = Annotated[int, Option(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
 Sam = Annotated[_Path, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
 ClipSeg = Annotated[_Path, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
 # How labelled images are corrupted.
-Corruptions = Sequence[str] | str
-Only = Annotated[
-    Corruptions, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)
-]
+Only = Annotated[_Texts, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
 
 # How maps are predicted.
 Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
@@ -390,8 +397,14 @@ MixedShare = Annotated[
     float, Option(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0, as it was, to 1.", {"ge": 0, "le": 1})
 ]
 Squares = Annotated[int, Option(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
+MapOutput = Annotated[
+    _Text,
+    Option(None, "Read a foreign network's output as this; by default by its range.", choices=("logits", "probabilities")),
+]
+Channel = Annotated[_Count, Option(None, "Take this channel of a foreign network for the foreground, from 0.", free=True)]
+FedReading = Annotated[Any, Option(None, "Take mean, std, output and channel from this `Reading`.", free=True, flags=HIDDEN)]
 
 # How a site is assessed.
 Corrupted = Annotated[
-    bool, Option(True, "Make corrupted sets of PRIMARY's own images where fewer than three sites have masks.")
+    bool, Option(True, "Make corrupted sets of PRIMARY's own images, which say how large an error is to be expected.")
 ]

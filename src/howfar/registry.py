@@ -165,6 +165,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     },
     "estimators": {
         "mean": "howfar.relation.performance_estimators:MEAN",
+        "consensus": "howfar.relation.consensus_estimator:CONSENSUS",
         "i_dist": "howfar.relation.performance_estimators:I_DIST",
         "knn": "howfar.relation.performance_estimators:KNN",
         "mahalanobis": "howfar.relation.performance_estimators:MAHALANOBIS",

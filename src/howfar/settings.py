@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, wraps
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from howfar.errors import InputError, rule_broken
+from howfar.mask_colour import reading_by
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
 from howfar.url_hosts import allowing, named_by_variable
@@ -120,7 +121,7 @@ def nearest(name: str, known: Collection[str], what: str) -> str:
 def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Write the options that differ from their defaults as the words of a command line.
 
-    Left out is what has no flag, or is an object in memory.
+    Several texts are written with commas between. Left out is what has no flag, or is an object in memory.
 
     Examples
     --------
@@ -138,6 +139,10 @@ def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
             words.append(flag if value else flag.replace("--", "--no-", 1))
         elif isinstance(value, (str, Path, int, float)):
             words += [flag, str(value)]
+        elif isinstance(value, Mapping):
+            words += [flag, ",".join(f"{key}={part}" for key, part in value.items())]
+        elif isinstance(value, Sequence):
+            words += [flag, ",".join(map(str, value))]
     return tuple(words)
 
 
@@ -167,7 +172,7 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
             check_variables()
-            with allowing(given.get("allow_urls", ())):
+            with allowing(given.get("allow_urls", ())), reading_by(given.get("foreground")):
                 return function(*arguments, **given)
 
         parameters = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +104,52 @@ def test_neither_maps_nor_model_or_both_is_one_line(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "--model and --predictions" in captured.err
+
+
+def test_no_other_command_writes_into_an_assessed_run(
+    places: Path, assessed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each refuses in one line, and the answer and its page stay as they are."""
+    roads, near, out = str(places / "roads"), str(places / "near"), ["--out", str(assessed)]
+    study = places / "study.toml"
+    study.write_text(
+        f'[datasets]\nroads = {{ path = "{roads}" }}\nnear = {{ path = "{near}" }}\n[backbones]\npixels = {{}}\n'
+        '[studies.components]\nprimary = "roads"\nsecondaries = ["near"]\nbackbones = ["pixels"]\n'
+    )
+    kept = {file: file.read_bytes() for file in assessed.rglob("*") if file.is_file()}
+    for command in (
+        ["relate", str(assessed), "--performance", str(assessed / "performance" / "near.parquet")],
+        ["compare", roads, near, *QUIET, *out],
+        ["compare", roads, near, "--backbone", "pixels", "--backbone", "colour_moments", *out],
+        ["matrix", roads, near, "--backbone", "pixels", *out],
+        ["adapt", roads, near, *out],
+        ["prompts", roads, "--kind", "text", *out],
+        ["certify", near, "--predictions", str(places / "maps" / "near"), *out],
+        ["study", str(study), *out],
+    ):
+        assert run(command) == 2, command
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "must not hold the answer of howfar assess (assessment.json), whose place another would take, got" in line
+        assert line.endswith(": name another folder: howfar assess alone writes to this one")
+    assert {file: file.read_bytes() for file in assessed.rglob("*") if file.is_file()} == kept
+    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
+    assert run(["compare", roads, near, *QUIET, "--out", str(places / "compared")]) == 0
+    capsys.readouterr()
+    assert run(arguments(places, places / "compared")) == 2
+    assert "must not hold the answer of howfar compare (result.json)" in capsys.readouterr().err
+
+
+def test_the_report_shows_the_command_that_asks_the_same_again(
+    places: Path, assessed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = json.loads((assessed / "assessment.json").read_text())
+    shown = (assessed / "report.html").read_text().split("<h3>The same again</h3>")[1].split("</code>")[0]
+    assert unescape(shown.split("<code>")[1]) == document["command"]
+    words = shlex.split(document["command"])
+    assert words[:3] == ["howfar", "assess", f"roads={places / 'roads'}"]
+    assert document["identity"].keys() == {f"maps of {name}" for name in ("roads", *SITES)}
+    monkeypatch.chdir(tmp_path)
+    assert run(words[1:]) == 0
+    again = json.loads((assessed / "assessment.json").read_text())
+    made = ("run", "parents", "provenance")
+    assert {**again, **dict.fromkeys(made)} == {**document, **dict.fromkeys(made)}

@@ -98,7 +98,7 @@ def test_lines_for_people(labelled: Path, demo_folders: list[Path], capsys: pyte
     assert all(("FLAG" in line) == ("is below 0.6" in line) for line in lines[1:-1])
     assert any("FLAG" in line for line in lines[1:-1])
     assert "note: " in shown.err
-    assert "when each of 3 labelled sets was left out in turn" in shown.err
+    assert "with each of 3 labelled datasets left out in turn" in shown.err
 
 
 def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(

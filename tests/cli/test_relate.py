@@ -298,3 +298,17 @@ def test_a_damaged_run_or_evaluation_is_a_failure_of_one_line(
     code, out, err = howfar(capsys, place, *given(made, "near"))
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "is damaged" in err
+
+
+def test_performances_of_other_images_of_the_same_names_leave_the_run_as_it_is(
+    made: Path, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = write_dataset(made / "elsewhere" / "near", 12, seed=99, size=SIDE)
+    scoring = ["--predictions", str(other / "masks"), "-o", str(made / "other.parquet")]
+    assert run(["evaluate", f"near={other}", *scoring]) == 0
+    capsys.readouterr()
+    kept = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    code, _, err = howfar(capsys, place, *given(made, "far", "other"))
+    assert code == 2
+    assert "--performance must be of the images of near in the run, got 'other images of the same names': evaluate" in err
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == kept

@@ -52,5 +52,11 @@ def test_options_are_written_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -
     assert given.items() <= read.items()
 
 
+def test_several_texts_are_written_with_commas() -> None:
+    given = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}
+    words = " ".join(command_words(AssessOptions, given))
+    assert words == "--columns image=file,x0=left --classes road,car --iou 0.7 --task detection"
+
+
 def stop() -> None:
     raise RuntimeError("read")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps, features
 
 from howfar.data import Decoded, content_hash, decode, images, read_bytes
+from howfar.data.images import unused_bits
 from howfar.errors import ImageError
 
 WITH_AVIF = pytest.mark.skipif("avif" not in features.get_supported(), reason="this Pillow reads no AVIF")
@@ -292,3 +293,39 @@ def test_threads_agree() -> None:
         together = list(pool.map(lambda base: np.asarray(decode(base).image), BASES * 20))
     for index, picture in enumerate(together):
         assert np.array_equal(picture, alone[index % len(BASES)])
+
+
+# Fewer bits than the file has
+
+
+def deep(folder: Path, top: int, count: int = 12, ending: str = "png") -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{number}.{ending}" for number in range(count)]
+    for path in paths:
+        values = rng.integers(0, top, (16, 16), endpoint=True).astype(np.uint16)
+        values[0, 0] = top
+        Image.fromarray(values).save(path)
+    return paths
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize(("top", "bits", "factor"), [(4095, 12, 16), (1023, 10, 64), (16383, 14, 4), (200, 8, 256)])
+def test_images_of_fewer_bits_than_their_files_are_told(tmp_path: Path, top: int, bits: int, factor: int, ending: str) -> None:
+    assert unused_bits("xray", deep(tmp_path, top, ending=ending)) == (
+        f"xray has 16-bit images that use {bits} bits (no value above {top:,} in 8 of them), and are read as nearly black: "
+        f"multiply the values by {factor}, in all datasets alike"
+    )
+
+
+def test_images_of_all_bits_or_of_eight_are_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert unused_bits("none", []) == ""
+    assert unused_bits("black", deep(tmp_path, 0, 3)) == ""
+    assert unused_bits("bright", [*deep(tmp_path, 4095)[1:], deep(tmp_path, 40000, 1)[0]]) == ""
+    assert "use 12 bits (no value above 4,095 in 1 of them)" in unused_bits("xray", deep(tmp_path, 4095, 1))
+    paths = deep(tmp_path, 4095)
+    Image.new("L", (8, 8)).save(tmp_path / "0.png")
+    assert unused_bits("first", paths) == ""
+    reads: list[object] = []
+    monkeypatch.setattr("howfar.data.images.opened_file", reads.append)
+    assert unused_bits("photographs", [tmp_path / "1.jpg", *paths]) == unused_bits("memory", ["python://0a/1"]) == ""
+    assert not reads

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
-from howfar.data import read_mask
-from howfar.data.masks import decode_mask, resize_mask
-from howfar.errors import ImageError
+from howfar.data import content_hash, read_mask
+from howfar.data.masks import Mask, mask_content, resize_mask
+from howfar.data.read import exists, is_member
+from howfar.errors import ImageError, InputError
+from howfar.mask_colour import by_colour, colour_of, reading_by
 
 
 def foreground(tmp_path: Path, image: Image.Image, name: str = "m.png", **options: object) -> list[bool]:
@@ -54,21 +57,147 @@ def test_floating(tmp_path: Path) -> None:
 
 
 def test_palette_goes_by_colour_and_not_by_index(tmp_path: Path) -> None:
-    image = Image.fromarray(rows(0, 1, 2, 3)).convert("P")
-    image.putpalette([255, 255, 255, 0, 0, 0, 128, 0, 0, 100, 100, 100])
-    assert foreground(tmp_path, image) == [True, False, True, False]
+    for ground, own in (((255, 255, 255), (0, 0, 0)), ((128, 0, 0), (100, 100, 100))):
+        image = Image.fromarray(rows(0, 1, 0, 1)).convert("P")
+        image.putpalette([*ground, *own])
+        assert foreground(tmp_path, image) == [True, False, True, False]
 
 
-def test_colour_counts_by_its_brightest_channel(tmp_path: Path) -> None:
-    colours = [(0, 0, 0), (0, 0, 255), (255, 0, 0), (90, 90, 90)]
-    image = Image.fromarray(np.array([colours] * 4, np.uint8))
-    assert foreground(tmp_path, image) == [False, True, True, False]
+@pytest.mark.parametrize(
+    ("dark", "bright"), [((0, 0, 0), (0, 0, 255)), ((90, 90, 90), (255, 0, 0)), ((0, 0, 99), (200, 200, 0))]
+)
+def test_colour_counts_by_its_brightest_channel(tmp_path: Path, dark: tuple[int, ...], bright: tuple[int, ...]) -> None:
+    image = Image.fromarray(np.array([[dark, bright, dark, bright]] * 4, np.uint8))
+    assert foreground(tmp_path, image) == [False, True, False, True]
 
 
 def test_transparent_is_background(tmp_path: Path) -> None:
-    colours = [(255, 255, 255, 0), (255, 0, 0, 255), (0, 0, 0, 255), (255, 255, 255, 100)]
+    colours = [(255, 255, 255, 0), (255, 0, 0, 255), (0, 0, 0, 255), (255, 0, 0, 0)]
     image = Image.fromarray(np.array([colours] * 4, np.uint8))
     assert foreground(tmp_path, image) == [False, True, False, False]
+
+
+# Of more than two values
+
+
+def areas(*values: int | tuple[int, ...], side: int = 48) -> Image.Image:
+    """One upright stripe after another, of a few pixels each."""
+    return Image.fromarray(np.repeat(np.array([values] * side, np.uint8), side // len(values), axis=1))
+
+
+NAMED = r"it must have two, background up to 127 and foreground above; name the one that is foreground, as --foreground "
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+@pytest.mark.parametrize(
+    "colours",
+    [
+        ((0, 0, 255), (255, 0, 0)),
+        ((0, 0, 0), (255, 0, 0), (0, 255, 0)),
+        ((0, 0, 0), (255, 255, 255), (0, 200, 0)),
+        ((68, 1, 84), (253, 231, 37), (33, 145, 140)),
+    ],
+)
+def test_a_mask_of_colours_of_which_none_is_background_is_refused(tmp_path: Path, colours: Any, ending: str) -> None:
+    with pytest.raises(ImageError, match=r"^a mask of the colours (#\w{6}|\d+), .*: " + NAMED):
+        foreground(tmp_path, areas(*colours), f"m.{ending}", **({"quality": 75} if ending == "jpg" else {}))
+
+
+@pytest.mark.parametrize("values", [(0, 128, 255), (0, 1, 255), (0, 1, 2, 200), (128, 255), (140, 200, 250), (0, 60, 120, 180)])
+def test_a_mask_of_grey_classes_is_refused(tmp_path: Path, values: tuple[int, ...]) -> None:
+    shown = ", ".join(map(str, values))
+    with pytest.raises(ImageError, match=f"^a mask of the values {shown}: {NAMED}{values[-1]}$"):
+        foreground(tmp_path, areas(*values))
+
+
+def test_a_jpeg_of_three_greys_is_refused(tmp_path: Path) -> None:
+    for values in ((0, 128, 255), (128, 255)):
+        with pytest.raises(ImageError, match=r"^a mask of the values .*: it must have two"):
+            foreground(tmp_path, areas(*values), "m.jpg", quality=75)
+
+
+def test_a_thin_third_class_is_refused(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10], mask[40, ::2] = 255, 128
+    with pytest.raises(ImageError, match=r"^a mask of the values 0, 128, 255: "):
+        foreground(tmp_path, Image.fromarray(mask))
+
+
+@pytest.mark.parametrize("reduced", [2, 3, 4])
+def test_a_mask_that_was_made_smaller_is_a_mask(tmp_path: Path, reduced: int) -> None:
+    mask = np.zeros((96, 96), np.uint8)
+    mask[np.arange(96), np.arange(96) // 2] = 255
+    mask[60:93, 3:50] = 255
+    image = Image.fromarray(mask).reduce(reduced)
+    assert len(np.unique(np.asarray(image))) > 3
+    image.save(tmp_path / "m.png")
+    assert np.array_equal(read_mask(tmp_path / "m.png"), np.asarray(image) > 127)
+
+
+@pytest.mark.parametrize("quality", [30, 60, 90])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_of_a_mask_is_a_mask_and_so_is_its_png(tmp_path: Path, quality: int, mode: str) -> None:
+    rng = np.random.default_rng(2)
+    blobs = Image.fromarray((rng.random((8, 8)) > 0.7).astype(np.uint8) * 255).resize((96, 96), Image.Resampling.BICUBIC)
+    blobs.point(lambda value: 255 if value > 127 else 0).convert(mode).save(tmp_path / "m.jpg", quality=quality)
+    with Image.open(tmp_path / "m.jpg") as image:
+        image.save(tmp_path / "m.png")
+        wanted = np.asarray(image.convert("RGB")).max(axis=2) > 127
+    for ending in ("jpg", "png"):
+        assert np.array_equal(read_mask(tmp_path / f"m.{ending}"), wanted)
+
+
+def test_a_mask_that_is_foreground_throughout_is_one(tmp_path: Path) -> None:
+    for value in (255, 128, (0, 0, 255)):
+        assert foreground(tmp_path, areas(value)) == [True] * 48
+
+
+# By the colour of the foreground
+
+
+@pytest.mark.parametrize(
+    ("written", "wanted"),
+    [("#ff0000", 1), ("255,0,0", 1), ((255, 0, 0), 1), ("0,0,255", 0), ("200", 2), (200, 2), ("#C8C8C8", 2), ("7", None)],
+)
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_foreground_is_the_colour_that_is_named(tmp_path: Path, written: object, wanted: int | None, ending: str) -> None:
+    areas((0, 0, 255), (255, 0, 0), (200, 200, 200)).save(
+        tmp_path / f"m.{ending}", **({"quality": 95} if ending == "jpg" else {})
+    )
+    with reading_by(written):
+        mask = by_colour(tmp_path / f"m.{ending}")
+    middles = read_mask(mask)[24, [8, 24, 40]].tolist()
+    assert middles == [place == wanted for place in range(3)]
+    assert exists(mask)
+    assert not is_member(mask)
+
+
+def test_the_colour_is_part_of_a_mask_s_content(tmp_path: Path) -> None:
+    areas(0, 128, 255).save(tmp_path / "m.png")
+    contents = []
+    for colour in ("255", "128", None):
+        with reading_by(colour):
+            mask = by_colour(tmp_path / "m.png")
+        contents.append(mask_content(mask))
+        if colour is not None:
+            assert Mask.read(mask).content == contents[-1]
+    assert len(set(contents)) == 3
+    assert contents[2] == content_hash((tmp_path / "m.png").read_bytes())
+
+
+def test_zero_and_one_can_be_read_by_its_one(tmp_path: Path) -> None:
+    for kind in (np.uint8, np.uint16):
+        Image.fromarray(rows(0, 1, 2, 1, dtype=kind)).save(tmp_path / "m.png")
+        with reading_by(1):
+            assert read_mask(by_colour(tmp_path / "m.png"))[0].tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize("wrong", ["red", "256", "1,2", "#ff00", "-1", "", "1,2,3,4", "12345678"])
+def test_what_is_no_colour_is_refused(wrong: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^foreground must be a colour of the masks, got .*: write 255, '#ff0000' or 255,0,0$"
+    ):
+        colour_of(wrong)
 
 
 def test_a_blank_mask_is_blank(tmp_path: Path) -> None:
@@ -87,7 +216,7 @@ def test_a_mask_that_would_be_read_as_empty_is_refused(tmp_path: Path, top: int)
     for image in (Image.fromarray(rows(0, 1, 0, top)), Image.new("RGB", (4, 4), (0, top, 1))):
         with pytest.raises(ImageError, match=reason):
             foreground(tmp_path, image)
-    assert foreground(tmp_path, Image.fromarray(rows(0, 1, 0, 128))) == [False, False, False, True]
+    assert foreground(tmp_path, Image.fromarray(rows(0, 0, 0, 128))) == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -96,18 +225,18 @@ def test_a_mask_that_would_be_read_as_empty_is_refused(tmp_path: Path, top: int)
         ((0, 0, 255, 255), False),
         ((0, 200, 0, 200), False),
         ((0, 0, 0, 0), False),
-        ((0, 90, 255, 0), True),
-        ((9, 128, 0, 0), True),
+        ((0, 90, 255, 180), True),
+        ((9, 128, 0, 99), True),
     ],
 )
 def test_grey_levels_are_told(tmp_path: Path, values: tuple[int, ...], grey: bool) -> None:
     Image.fromarray(rows(*values)).save(tmp_path / "m.png")
-    assert decode_mask((tmp_path / "m.png").read_bytes()).grey is grey
+    assert Mask.read(tmp_path / "m.png").grey is grey
 
 
 def test_grey_levels_of_jpeg_are_its_noise(tmp_path: Path) -> None:
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(tmp_path / "m.jpg")
-    assert not decode_mask((tmp_path / "m.jpg").read_bytes()).grey
+    assert not Mask.read(tmp_path / "m.jpg").grey
 
 
 def test_a_dark_jpeg_is_an_empty_mask(tmp_path: Path) -> None:
@@ -232,7 +361,7 @@ def test_masks_with_soft_edges_are_masks(tmp_path: Path, quality: int) -> None:
             assert 0 < found.mean() < 0.5
 
 
-def test_a_mask_of_many_classes_is_a_mask(tmp_path: Path) -> None:
-    classes = np.random.default_rng(0).integers(0, 20, (64, 64)).astype(np.uint8) * 12
-    Image.fromarray(classes).save(tmp_path / "m.png")
-    assert (read_mask(tmp_path / "m.png") == (classes > 127)).all()
+def test_a_mask_of_many_classes_is_refused(tmp_path: Path) -> None:
+    classes = np.repeat(np.repeat(np.random.default_rng(0).integers(0, 20, (16, 16)).astype(np.uint8) * 12, 4, 0), 4, 1)
+    with pytest.raises(ImageError, match=r"^a mask of the values (\d+, ){3}\d+ …: it must have two"):
+        foreground(tmp_path, Image.fromarray(classes))

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from howfar.data import content_hash, decode
-from howfar.data.masks import decode_mask
+from howfar.data.masks import Mask
 from howfar.data.pixel_values import file_bytes
 from howfar.errors import ImageError
 
@@ -100,7 +100,7 @@ MASK = PIXELS[:, :, 0] > 127
     ],
 )
 def test_masks(mask: Any) -> None:
-    assert np.array_equal(decode_mask(file_bytes(mask, mask=True)).foreground, MASK)
+    assert np.array_equal(Mask.decode(file_bytes(mask, mask=True)).foreground, MASK)
 
 
 @pytest.mark.parametrize(

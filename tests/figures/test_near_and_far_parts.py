@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from howfar.figures.near_and_far_parts import parts
+from howfar.figures.registration import registration
 from howfar.figures.style import PAPER
 from howfar.results import Part, Relation
 
@@ -56,6 +57,9 @@ def test_a_task_without_thresholds_is_drawn_once(related: Relation) -> None:
     labels = {str(line.get_label()) for axes in figure.axes for line in axes.get_lines()}
     assert not any(label.startswith("retuned") for label in labels)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["nearest part", "farthest part"]
+    described = registration("parts", parts).caption
+    assert "threshold" not in f"{described(replace(related, datasets=same))}"
+    assert "hollow" in described(related).text
 
 
 def test_a_single_part_is_a_dot_without_an_arrow(related: Relation) -> None:

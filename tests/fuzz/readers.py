@@ -49,9 +49,9 @@ def touched(given: Any) -> object:
 
 
 def _mask(data: bytes) -> object:
-    from howfar.data.masks import decode_mask
+    from howfar.data.masks import Mask
 
-    return decode_mask(data)
+    return Mask.decode(data)
 
 
 def first(folder: Path) -> Path:

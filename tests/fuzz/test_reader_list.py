@@ -137,6 +137,7 @@ NOT_FUZZED = {
     "pipeline/pairs.py": "parses a text out of io/checkpoint's arrays",
     "adaptation/selftrain.py": IMAGES,
     "adaptation/training_again.py": "hashes images, which it does not decode",
+    "pipeline/foreign_reading.py": IMAGES,
     "pipeline/norm_adaptation.py": IMAGES,
     "segmenters/frozen/encoder.py": "parses a text that transformers just wrote of a network in memory",
     "selection/evidence.py": "a file of the package itself",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import howfar
 from howfar.backbones import load_backbone
@@ -122,3 +123,15 @@ def test_tasks_of_other_processes_are_longer_where_there_are_many(
     howfar.embed(roads, backbone, tmp_path / "store", runner=runner, batch_size=2, progress=False)
     assert runner.lengths == lengths
     assert backbone.lengths == [2, 2, 2, 2]
+
+
+def test_images_of_few_bits_are_noted_by_dataset(tmp_path: Path) -> None:
+    for number in range(3):
+        file = tmp_path / "xray" / f"{number}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((16, 16), 4095 - number, np.uint16)).save(file)
+    for _ in range(2):  # from the images, and from the store
+        features = howfar.embed(tmp_path / "xray", "colour_moments", tmp_path / "store", progress=False)
+        assert features.notes[-1].startswith(
+            "xray has 16-bit images that use 12 bits (no value above 4,095 in 3 of them), and "
+        )

@@ -12,6 +12,7 @@ from PIL import Image
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
+from howfar.metrics.map_agreement import foreground_dice
 from howfar.pipeline.map_signals import Folders, stacked
 from howfar.relation.label_free_columns import CONFIDENCES, SHAPES
 
@@ -31,18 +32,20 @@ def save(folder: Path, name: str, values: np.ndarray) -> Path:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """Four folders of maps of 1 and 2: main/, flips/ (flipped), b/ and c/; and the images themselves."""
+    """Folders of maps of 1 and 2: main/, flips/ (flipped), tiles/ (predicted by tiles), b/ and c/; and the images."""
     for k in (1, 2):
         save(tmp_path / "images", f"{k}.jpg", draw(k))
         save(tmp_path / "main", f"{k}.png", draw(k))
         save(tmp_path / "flips", f"{k}.png", np.roll(draw(k), 1, axis=0)[:, ::-1])
+        save(tmp_path / "tiles", f"{k}.png", np.roll(draw(k), 1, axis=0))
         save(tmp_path / "b", f"{k}.png", 255 - draw(k))
         save(tmp_path / "c", f"{k}.png", draw(k + 10))
     return tmp_path
 
 
-def folders(place: Path, flipped: bool = False, ensemble: tuple[str, ...] = ()) -> Folders:
-    return Folders.of(place / "main", place / "flips" if flipped else None, [place / name for name in ensemble])
+def folders(place: Path, flipped: bool = False, ensemble: tuple[str, ...] = (), tiled: bool = False) -> Folders:
+    members = [place / name for name in ensemble]
+    return Folders.of(place / "main", place / "flips" if flipped else None, members, place / "tiles" if tiled else None)
 
 
 def read(of: Folders, image: Path, threshold: float = 0.5) -> tuple[dict[str, Any], str]:
@@ -78,15 +81,24 @@ def test_agreement_is_with_the_flipped_map_and_with_each_member_of_the_ensemble(
                 assert found["ensemble_agreement"] == pytest.approx(np.mean(pairs[members]), abs=1e-15)
 
 
+def test_agreement_with_the_map_by_tiles_is_of_the_foreground_alone(place: Path) -> None:
+    for members in ((), ("b", "c")):
+        found, words = read(folders(place, True, members, tiled=True), place / "images/2.jpg", 0.3)
+        assert words == ""
+        assert found["tile_agreement"] == foreground_dice(draw(2), np.roll(draw(2), 1, axis=0), 0.3)
+        assert found["flip_agreement"] == soft_dice(draw(2), np.roll(draw(2), 1, axis=0))
+        assert ("ensemble_agreement" in found) == bool(members)
+
+
 def test_the_columns_are_those_of_the_folders_given(place: Path) -> None:
     assert Folders().columns() == ()
     assert folders(place).columns() == MAIN
     assert folders(place, flipped=True).columns() == (*MAIN, "flip_agreement", "flip_overlap")
     assert folders(place, ensemble=("b",)).columns() == (*MAIN, "ensemble_agreement")
-    every = folders(place, True, ("b", "c"))
-    assert every.columns() == (*MAIN, "flip_agreement", "ensemble_agreement", "flip_overlap")
+    every = folders(place, True, ("b", "c"), tiled=True)
+    assert every.columns() == (*MAIN, "flip_agreement", "ensemble_agreement", "flip_overlap", "tile_agreement")
     assert set(read(every, place / "images/1.jpg")[0]) == set(every.columns())
-    assert [folder.name for folder in every.all()] == ["main", "flips", "b", "c"]
+    assert [folder.name for folder in every.all()] == ["main", "flips", "b", "c", "tiles"]
 
 
 def test_a_missing_map_is_told_and_what_others_show_kept(place: Path) -> None:
@@ -146,16 +158,18 @@ def test_maps_of_a_dataset_are_found_by_the_paths_of_its_images(place: Path) -> 
 
 def test_folders_that_are_not_there_or_of_no_use_are_one_line(place: Path) -> None:
     main, text = place / "main", place / "main/1.png"
-    cases: list[tuple[tuple[Any, Any, Any], str]] = [
+    cases: list[tuple[tuple[Any, ...], str]] = [
         ((place / "x", None, ()), f"no folder of predictions at {place}/x: check the path"),
         ((main, place / "x", ()), f"no folder of predictions at {place}/x: check the path"),
         ((main, None, [main, place / "x"]), f"no folder of predictions at {place}/x: check the path"),
         ((text, None, ()), f"predictions must be a folder of probability maps, got '{text}'"),
         (
             (None, main, ()),
-            "predictions must be given where flipped or ensemble is: they are compared with the model's own maps",
+            "predictions must be given where flipped, ensemble or tiles is: they are compared with the model's own maps",
         ),
-        ((None, None, [main]), "predictions must be given where flipped or ensemble is"),
+        ((None, None, [main]), "predictions must be given where flipped, ensemble or tiles is"),
+        ((None, None, (), main), "predictions must be given where flipped, ensemble or tiles is"),
+        ((main, None, (), place / "x"), f"no folder of predictions at {place}/x: check the path"),
     ]
     for given, words in cases:
         with pytest.raises(HowfarError) as caught:

@@ -314,7 +314,7 @@ def test_where_no_image_can_be_read(roads: Path, maps: Path) -> None:
     [
         ("none.safetensors", {}, MissingPathError, "no checkpoint at none.safetensors"),
         ("none.onnx", {"size": 32}, MissingPathError, "no network at none.onnx"),
-        ("none.onnx", {}, InputError, "size must be given for a network that is no checkpoint of howfar's"),
+        ("none.onnx", {}, MissingPathError, "no network at none.onnx"),
         (pointwise(), {}, InputError, "size must be given for a network"),
         (3, {"size": 32}, InputError, "model must be a checkpoint, an .onnx file or a torch module, got 'int'"),
         (checkpoint(), {"size": 40}, InputError, "size must be a multiple of 32 for deepcrack, got 40"),

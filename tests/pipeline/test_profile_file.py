@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,11 @@ import pytest
 import howfar
 from howfar.errors import HowfarError, StoreError
 from howfar.io import archive
-from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.profile_file import document, save
 from howfar.pipeline.reference_profile import Profile
 from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Skipped
 
 
@@ -25,18 +26,16 @@ def rows(seed: int, n: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, 9))
 
 
-def expected() -> Expected:
+def judge() -> SiteJudge:
     fit = calibrate("i_dist", {"i_dist": [1.0, 2.0, 3.0, 4.0]}, [0.9, 0.7, 0.5, 0.2], ["a", "a", "b", "b"])
-    return Expected(
-        metric="F at threshold 0.30", threshold=0.3, tau=0.5, level=0.9, sets={"a": 2, "b": 2},
-        judgements=(), choice=None, fits={"i_dist": fit}, remarks=("odd",),
-    )  # fmt: skip
+    terms = Terms(0.5, 0.9, 0.1, tiled=True)
+    return SiteJudge("F at threshold 0.30", 0.3, terms, {"a": 2, "b": 2}, ("i_dist",), (), {"i_dist": fit}, None, ("odd",))
 
 
 @pytest.fixture
 def made() -> Profile:
     made = howfar.profile(rows(0, 12), components=4, neighbours=3)
-    return replace(made, options={"fit": "crop"}, skipped=(Skipped("roads", "a.png", "broken"),)).with_expected(expected())
+    return replace(made, options={"fit": "crop"}, skipped=(Skipped("roads", "a.png", "broken"),)).with_judge(judge())
 
 
 @pytest.fixture
@@ -67,17 +66,19 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
         np.testing.assert_array_equal(getattr(back, name), getattr(made, name))
     for name in ("mean", "matrix", "explained_variance_ratio"):
         np.testing.assert_array_equal(getattr(back.basis, name), getattr(made.basis, name))
-    assert back.expected is not None
-    assert made.expected is not None
-    assert back.expected.to_dict() == made.expected.to_dict()
-    assert back.expected.fitted() == made.expected.fitted()
+    assert back.residual_components == made.residual_components == 4
+    assert back.judge is not None
+    assert made.judge is not None
+    assert back.judge.terms == made.judge.terms
+    assert back.judge.to_dict() == made.judge.to_dict()
+    assert back.judge.fitted() == made.judge.fitted()
 
 
 def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     found = json.loads(json.dumps(document(made), allow_nan=False))
     assert list(found) == [
-        "kind", "format", "howfar", "primary", "own_residual", "backbone", "settings", "explained_variance", "performance",
-        "skipped", "provenance",
+        "kind", "format", "howfar", "primary", "own_residual", "residual_components", "backbone", "settings",
+        "explained_variance", "performance", "skipped", "provenance",
     ]  # fmt: skip
     assert (found["kind"], found["format"], found["howfar"]) == ("howfar profile", 1, howfar.__version__)
     assert found["primary"] == {"name": "primary", "n": 12, "self_distance": made.self_distance}
@@ -91,7 +92,7 @@ def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     manifest = archive.read(file)[0]
     assert list(manifest.pop("fits")) == ["i_dist"]
     assert manifest == found
-    assert document(replace(made, expected=None))["performance"] is None
+    assert document(replace(made, judge=None))["performance"] is None
 
 
 def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
     back = Profile.load(save(one, tmp_path / "one.howfar"))
     assert back.own is None
     assert "own" not in archive.read(tmp_path / "one.howfar")[1]
-    assert back.expected is None
+    assert back.judge is None
     two = Profile.load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
     assert two.own is not None
     assert two.own.shape == (2,)
@@ -144,6 +145,8 @@ def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file
         ({"fits": {"i_dist": {"level": 0.9}}}, "profile is damaged (InputError"),
         ({"fits": [1]}, "profile is damaged (AttributeError"),
         ({"primary": {"name": "x", "n": "many"}}, "profile is damaged (ValueError"),
+        ({"residual_components": 5}, "profile is damaged (ValueError: residual_components must be 1 to 4, got 5)"),
+        ({"residual_components": 2.0}, "profile is damaged (ValueError: residual_components must be 1 to 4, got 2.0)"),
     ],
 )
 def test_a_manifest_that_says_something_else_is_one_line(file: Path, change: dict[str, Any], words: str) -> None:
@@ -159,3 +162,19 @@ def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
     archive.write(file, manifest, arrays)
     with pytest.raises(HowfarError, match="no estimators named 'theirs'"):
         Profile.load(file)
+
+
+def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path: Path) -> None:
+    with tarfile.open(Path(__file__).parents[1] / "golden/written_before_0_1/files.tar.xz") as files:
+        files.extract("roads.howfar", tmp_path, filter="data")
+    manifest = archive.read(tmp_path / "roads.howfar")[0]
+    judge = Profile.load(tmp_path / "roads.howfar").judge
+    assert judge is not None
+    assert {"error_rate", "gate"}.isdisjoint(manifest["performance"])
+    assert "roles" not in manifest["fits"]["signals"]
+    order = ["signals", "nuclear_norm", "all", "foreground_confidence", "atc", "doc", "mean"]
+    assert list(judge.order) == manifest["performance"]["auto"] == order
+    assert (judge.terms, judge.fits["signals"].left_out) == (Terms(0.6, 0.9, 0.2), 2)
+    columns = {need: np.array([0.4, 0.6]) for need in judge.fits["signals"].needs}
+    columns["entropy"][1] = np.nan
+    assert judge.site("new", columns).estimators == ("signals", "nuclear_norm")

@@ -17,13 +17,13 @@ import howfar
 from howfar.arrays import ArrayRows
 from howfar.errors import InputError
 from howfar.keywords import ScoringOptions
-from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import arrivals
 from howfar.pipeline.scorer import Scorer, collect, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
-from howfar.results import Choice, Features, Judgement, Skipped
+from howfar.relation.site_judge import SiteJudge, Terms
+from howfar.results import Features, Judgement, Skipped
 from howfar.results.scores import Score
 from howfar.store import Store
 
@@ -250,19 +250,8 @@ def expecting(n: int = 30) -> Profile:
     judgements = tuple(
         Judgement(name, "k", 2, 20, mae, mae, 0.9, 0.1, None, None, None) for name, mae in (("mean", 0.2), ("i_dist", 0.1))
     )
-    worth = Choice("all", "i_dist", 2, 0.1, 0.1, {"a": "i_dist", "b": "i_dist"}, {"a": 0.1, "b": 0.1})
-    return made.with_expected(
-        Expected(
-            metric="performance",
-            threshold=None,
-            tau=0.45,
-            level=0.9,
-            sets={"a": 10, "b": 10},
-            judgements=judgements,
-            choice=worth,
-            fits=fits,
-        )
-    )
+    order, terms = ("i_dist", "mean"), Terms(0.45, 0.9, 0.2)
+    return made.with_judge(SiteJudge("performance", None, terms, {"a": 10, "b": 10}, order, judgements, fits, None))
 
 
 def test_predictions_and_flags_are_those_of_the_profiles_estimators() -> None:
@@ -284,7 +273,7 @@ def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from() -> No
     (found,) = outcomes(made, None, rows(1, 1))
     assert isinstance(found, Score)
     assert (found.estimator, found.predicted) == ("mean", pytest.approx(0.5))
-    assert any("the labelled sets' mean" in note for note in Scorer(made, None).notes)
+    assert any("the labelled datasets' mean" in note for note in Scorer(made, None).notes)
     with pytest.raises(InputError, match="estimator i_dist needs i_dist"):
         Scorer(made, None, ScoringOptions(estimator="i_dist"))
     assert Scorer(expecting(), None).notes[-1].startswith("predictions are by i_dist")

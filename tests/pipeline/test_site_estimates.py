@@ -45,8 +45,8 @@ def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: h
     (row,), (gate,) = scores.estimates, scores.gates
     assert (row.dataset, row.n, gate.inside) == ("new", 30, True)
     assert row.predicted == pytest.approx(np.mean([image.predicted for image in scores.images if image.predicted is not None]))
-    assert profile.expected is not None
-    half = profile.expected.fits[row.estimator].set_half_width()
+    assert profile.judge is not None
+    half = profile.judge.fits[row.estimator].set_half_width() * (1 + 0.5 * gate.beyond)
     assert (row.low, row.high) == pytest.approx((max(row.predicted - half, 0.0), min(row.predicted + half, 1.0)))
     expected = f"{row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}] (90 %) by {row.estimator}"
     assert scores.answers() == [f"new: mean performance {expected}, of 30 images"]
@@ -65,6 +65,14 @@ def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(
     assert np.mean(residuals) == pytest.approx(1.0, abs=0.05)
 
 
+def test_an_image_alone_is_measured_as_among_many(profile: howfar.Profile) -> None:
+    rows = features("new", 7, 200, 3.0).to_array()
+    many = profile.columns(profile.measure(rows))
+    alone = [profile.columns(profile.measure(rows[k : k + 1])) for k in range(len(rows))]
+    for name, values in many.items():
+        np.testing.assert_array_equal([columns[name][0] for columns in alone], values)
+
+
 def test_each_dataset_is_answered_by_itself(profile: howfar.Profile) -> None:
     scores = profile.score([features("new", 7, 30, 3.0), features("far", 8, 20, 40.0)])
     assert [estimate.dataset for estimate in scores.estimates] == ["new", "far"]
@@ -80,7 +88,7 @@ def test_a_saved_profile_says_the_same(profile: howfar.Profile, tmp_path: Path) 
 
 def test_nothing_is_said_without_estimators_and_what_the_gate_reads_is_no_column(profile: howfar.Profile) -> None:
     scores = profile.score(features("new", 7, 3))
-    assert site_estimates(None, scores.images) == ((), ())
+    assert site_estimates(None, scores.images) == ((), (), ())
     assert (scores.images[0].readings["residual"] or 0.0) > 0
     assert "readings" not in scores.to_frame()
     assert "readings" not in scores.to_dict()["images"][0]

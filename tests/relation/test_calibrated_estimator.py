@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import stats
 from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.label_free_columns import take
-from howfar.relation.performance_estimators import FLIP_AGREEMENT, SIGNALS
+from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, SIGNALS
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)
 N = len(SETS)
@@ -64,16 +65,31 @@ def test_an_images_interval_is_the_scaled_error_of_left_out_sets(level: float) -
     np.testing.assert_allclose(high, np.minimum(estimate + half, 1), atol=1e-12)
 
 
-def test_the_primarys_own_kind_is_in_every_fit_and_in_no_error() -> None:
+def test_the_primarys_own_kind_is_in_every_fit_of_a_site_and_is_left_out_itself() -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, SETS, home="cracks")
-    assert (set(calibrated.sets), calibrated.left_out) == ({"tiles", "wood"}, 2)
-    rest = SETS != "wood"
-    fitted = FLIP_AGREEMENT.fit(take(columns, rest), performance[rest], SETS[rest])
-    wood = np.array(calibrated.sets) == "wood"
-    np.testing.assert_allclose(calibrated.estimates[wood], fitted.predict(take(columns, ~rest)), atol=1e-12)
+    assert (calibrated.roles, calibrated.left_out) == ({"tiles": "site", "wood": "site", "cracks": "home"}, 2)
+    for name in np.unique(SETS):
+        rest, out = name != SETS, np.array(calibrated.sets) == name
+        fitted = FLIP_AGREEMENT.fit(take(columns, rest), performance[rest], SETS[rest])
+        np.testing.assert_allclose(calibrated.estimates[out], fitted.predict(take(columns, ~rest)), atol=1e-12)
+    assert set(calibrated.tried()[2]) == {"tiles", "wood"}
     whole = FLIP_AGREEMENT.fit(columns, performance, SETS).predict(columns)
     np.testing.assert_allclose(calibrated.fitted.predict(columns), whole, atol=1e-12)
+
+
+def test_a_corrupted_set_is_left_out_with_its_kind_and_learnt_from_only_where_no_site_is() -> None:
+    columns, performance = planted()
+    kinds = {"wood": "blur"}
+    with_site = calibrate("flip_agreement", columns, performance, SETS, home="cracks", corrupted=kinds)
+    own = SETS == "cracks"
+    blurred = np.array(with_site.sets) == "wood"
+    fitted = FLIP_AGREEMENT.fit(take(columns, own), performance[own], SETS[own])
+    np.testing.assert_allclose(with_site.estimates[blurred], fitted.predict(take(columns, SETS == "wood")), atol=1e-12)
+    for sets, learnt in ((SETS != "tiles", SETS != "tiles"), (SETS == SETS, SETS != "wood")):
+        part = calibrate("mean", take(columns, sets), performance[sets], SETS[sets], home="cracks", corrupted=kinds)
+        fitted = MEAN.fit(take(columns, learnt), performance[learnt], SETS[learnt])
+        assert part.fitted.predict({"i_dist": [1.0]}) == pytest.approx(fitted.predict({"i_dist": [1.0]}))
 
 
 def test_home_images_without_a_distance_are_left_out_of_its_fit_alone() -> None:
@@ -85,16 +101,6 @@ def test_home_images_without_a_distance_are_left_out_of_its_fit_alone() -> None:
     assert calibrated.to_dict() == alone.to_dict()
 
 
-def test_one_foreign_set_tells_nothing_of_how_sets_differ() -> None:
-    columns, performance = planted()
-    two = SETS != "wood"
-    calibrated = calibrate("flip_agreement", take(columns, two), performance[two], SETS[two], home="cracks")
-    assert (list(calibrated.set_errors()), calibrated.left_out) == (["tiles"], 1)
-    estimate = calibrated.predict_set(columns, "walls")
-    assert (estimate.low, estimate.high) == (0.0, 1.0)
-    assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
-
-
 def test_an_image_that_lacks_the_column_has_no_interval() -> None:
     columns, performance = planted()
     calibrated = calibrate("flip_agreement", columns, performance, SETS)
@@ -103,23 +109,48 @@ def test_an_image_that_lacks_the_column_has_no_interval() -> None:
         assert np.isnan(row).tolist() == [False, True]
 
 
-def test_a_sets_interval_has_the_level_that_was_asked_for() -> None:
+def reference_half_width(sites: list[float], home: list[float], corrupted: list[float], beyond: float, level: float) -> float:
+    """Half the width of a set's interval by the module's text, from errors of sets' means."""
+    prior = np.mean(np.square(corrupted)) if corrupted else 0.08**2
+    errors = [*sites, *(home if len(sites) > 1 else [])]
+    freedom = 2 + len(errors)
+    scale = np.sqrt((2 * prior + np.sum(np.square(errors))) / freedom)
+    return float(stats.t.ppf((1 + level) / 2, freedom) * scale * (1 + 0.5 * min(beyond, 1)))
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9])
+@pytest.mark.parametrize("beyond", [0.0, 0.4, 3.0])
+@pytest.mark.parametrize("corrupted", [[], [0.02], [0.1, -0.05, 0.03]])
+@pytest.mark.parametrize("sites", [[], [0.04], [0.04, -0.01], [0.04, -0.01, 0.02]])
+def test_a_sets_interval_is_as_its_words_say(sites: list[float], corrupted: list[float], beyond: float, level: float) -> None:
+    errors = {f"site{k}": ("site", error) for k, error in enumerate(sites)} | {"own": ("home", 0.015)}
+    errors |= {f"own·{k}": ("corrupted", error) for k, error in enumerate(corrupted)}
+    if len(sites) > 1:
+        errors["stopped"] = ("site", 0.3)
+    names = np.repeat(list(errors), 4)
+    spread = np.tile([-0.1, 0.1, -0.05, 0.05], len(errors))
+    calibrated = Calibrated(
+        MEAN.fit({"i_dist": [1.0]}, [0.5], ["a"]), level, np.repeat([error for _, error in errors.values()], 4) + 0.5 + spread,
+        np.full(len(names), 0.5), tuple(names), {name: role for name, (role, _) in errors.items()}, frozenset({"stopped"}),
+    )  # fmt: skip
+    half = reference_half_width(sites, [0.015], corrupted, beyond, level)
+    estimate = calibrated.of_estimates(np.array([0.5, 0.52]), "new", beyond=beyond)
+    assert (estimate.low, estimate.high) == pytest.approx((max(0.51 - half, 0), min(0.51 + half, 1)))
+
+
+def test_a_sets_estimate_is_of_the_images_that_have_what_it_needs() -> None:
     columns, performance = planted()
-    new = {"flip_agreement": np.array([0.2, 0.6, np.nan])}
-    for level in (0.5, 0.9):
-        calibrated = calibrate("flip_agreement", columns, performance, SETS, level=level)
-        errors = np.array([np.mean((calibrated.estimates - performance)[name == SETS]) for name in np.unique(SETS)])
-        half = stats.t.ppf((1 + level) / 2, 2) * np.sqrt(np.mean(errors**2))
-        one = calibrated.predict_set(new, "walls", 0.4)
-        mean = np.nanmean(calibrated.predict(new)[0])
-        assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, level, 0.4)
-        assert (one.predicted, one.low, one.high) == pytest.approx((mean, max(mean - half, 0), min(mean + half, 1)))
+    calibrated = calibrate("flip_agreement", columns, performance, SETS, level=0.8)
+    one = calibrated.predict_set({"flip_agreement": [0.2, 0.6, np.nan]}, "walls", 0.4)
+    assert (one.dataset, one.estimator, one.n, one.level, one.measured) == ("walls", "flip_agreement", 2, 0.8, 0.4)
+    assert one.predicted == pytest.approx(np.mean(calibrated.predict({"flip_agreement": [0.2, 0.6]})[0]))
 
 
 def test_one_labelled_set_says_nothing_of_other_sets() -> None:
     columns, performance = planted()
-    one = calibrate("flip_agreement", columns, performance, ["cracks"] * N).predict_set(columns, "walls")
-    assert (one.low, one.high, one.level) == (0.0, 1.0, 0.9)
+    calibrated = calibrate("flip_agreement", columns, performance, ["cracks"] * N)
+    assert (calibrated.left_out, calibrated.error_scale()) == (0, (2.0, 0.08))
+    assert (calibrated.predict(columns)[1].max(), calibrated.predict(columns)[2].min()) == (0.0, 1.0)
 
 
 def test_a_set_without_any_estimate_is_refused() -> None:
@@ -211,17 +242,17 @@ def test_wrong_input_is_refused() -> None:
 def test_wrong_documents_are_refused() -> None:
     columns, performance = planted()
     document = calibrate("mean", columns, performance, SETS).to_dict()
-    for key in set(document) - {"left_out"}:
+    for key in set(document) - {"roles", "stopped"}:
         with pytest.raises(InputError, match="document must be that of a calibrated estimator"):
             Calibrated.from_dict({name: value for name, value in document.items() if name != key})
     with pytest.raises(InputError, match="one estimate and one performance an image"):
         Calibrated.from_dict({**document, "sets": ["cracks"]})
-    odd = [("level", 1e308), ("level", -1), ("left_out", -1), ("left_out", float("inf"))]
+    odd = [("level", 1e308), ("level", -1), ("roles", {}), ("roles", dict.fromkeys(SETS.tolist(), "owner")), ("stopped", 1)]
     odd += [(key, [None, *document[key][1:]]) for key in ("estimates", "performance")]
     for key, value in odd:
         with pytest.raises(InputError, match=r"^document must"):
             Calibrated.from_dict({**document, key: value})
-    older = {name: value for name, value in document.items() if name != "left_out"}
+    older = {name: value for name, value in document.items() if name not in ("roles", "stopped")}
     assert Calibrated.from_dict(older).left_out == 3
 
 
@@ -275,3 +306,46 @@ def test_intervals_of_accuracy_hold_for_large_and_small_sets(count: int) -> None
         accuracy = np.mean(rng.random(count) < truth[5])
         held += estimate.low <= accuracy <= estimate.high
     assert 0.84 <= held / 200 <= 0.97, held
+
+
+def of_two_kinds(seed: int, sets: int, n: int) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
+    """Draw sets whose performance spreads about a level of their own, and a signal that misses it by set and by image."""
+    rng = np.random.default_rng(seed)
+    names, level = np.repeat([f"set{k}" for k in range(sets)], n), np.repeat(rng.uniform(0.3, 0.8, sets), n)
+    performance = np.clip(level + rng.normal(0, 0.15, sets * n), 0, 1)
+    missed = np.repeat(rng.normal(0, 0.1, sets), n) + rng.normal(0, 0.15, sets * n)
+    return {"flip_agreement": np.clip(performance + missed, 0, 1)}, performance, names
+
+
+@pytest.mark.parametrize(("sets", "n"), [(3, 40), (6, 40), (6, 5)])
+def test_the_interval_of_the_share_below_a_limit_holds_for_large_and_small_sets(sets: int, n: int) -> None:
+    held = []
+    for seed in range(150):
+        columns, performance, names = of_two_kinds(seed, sets, 40)
+        new, truth, _ = of_two_kinds(10_000 + seed, 1, n)
+        calibrated = calibrate("flip_agreement", columns, performance, names)
+        share, low, high = calibrated.share_below(calibrated.fitted.predict(new), 0.5)
+        assert low <= share <= high
+        held.append(low <= np.mean(truth < 0.5) <= high)
+    assert 0.86 < np.mean(held) < 1
+
+
+def test_the_share_below_a_limit_is_of_errors_of_sets_and_no_finer_than_an_image() -> None:
+    columns, performance, names = of_two_kinds(3, 4, 50)
+    calibrated = calibrate("flip_agreement", columns, performance, names)
+    # 20 of 50 images of every set are predicted below the limit; of 21, 20, 17 and 20 that is so.
+    failing = np.concatenate([np.arange(50) < count for count in (21, 20, 17, 20)])
+    known = replace(calibrated, estimates=np.tile(np.arange(50) >= 20, 4).astype(float), performance=1.0 - failing)
+    reach = stats.t.ppf(0.95, 3) ** 2 * np.mean(np.square([2 / 50, 1 / 50, 4 / 50, 1 / 50]))
+    for below, m in ((26, 80), (3, 6)):
+        smooth = (below + 1) / (m + 2)
+        chance = stats.norm.ppf(0.95) ** 2 * smooth * (1 - smooth) * max(1 / m - 1 / 50, 0)
+        half = math.sqrt(reach + chance)
+        found = known.share_below(np.repeat([0.4, 0.6], [below, m - below]), 0.5)
+        assert found == pytest.approx((below / m, below / m - half, below / m + half))
+    single = calibrate("flip_agreement", take(columns, names == "set0"), performance[names == "set0"], names[names == "set0"])
+    assert single.share_below(np.array([0.4, 0.6]), 0.5) == (0.5, 0.0, 1.0)
+    # Of images predicted below a limit nothing is known where none of those left out was, nor of the others where all were.
+    assert calibrated.share_below(np.zeros(80), 0.01)[:2] == (1.0, 0.0)
+    assert calibrated.share_below(np.full(80, 0.9), 0.01)[2] < 0.1
+    assert calibrated.share_below(np.full(80, 1.0), 0.99)[::2] == (0.0, 1.0)

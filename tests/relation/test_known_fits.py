@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from howfar.relation.consensus_estimator import Consensus, ConsensusFit
 from howfar.relation.known_fits import KnownFits
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.leave_one_dataset_out import judge
@@ -28,7 +29,7 @@ def test_the_order_in_which_sets_are_left_out_makes_no_second_fit(labelled: Labe
     assert known.fit(estimator, first.coded()) is known.fit(estimator, other_way)
 
 
-@pytest.mark.parametrize("changed", ["column", "performance", "sets", "groups", "name"])
+@pytest.mark.parametrize("changed", ["column", "performance", "sets", "groups"])
 def test_other_images_are_fitted_anew(labelled: Labelled, changed: str) -> None:
     known, estimator = KnownFits(), named("flip_agreement")
     other = {
@@ -36,9 +37,23 @@ def test_other_images_are_fitted_anew(labelled: Labelled, changed: str) -> None:
         "performance": replace(labelled, performance=1 - labelled.performance),
         "sets": replace(labelled, sets=np.roll(labelled.sets, 1)),
         "groups": replace(labelled, groups=labelled.sets),
-        "name": replace(labelled, columns={**labelled.columns, "soft_f": labelled.columns["flip_agreement"]}),
     }[changed]
     assert known.fit(estimator, labelled) is not known.fit(estimator, other)
+
+
+def test_a_column_that_is_not_read_makes_no_second_fit(labelled: Labelled) -> None:
+    known, estimator = KnownFits(), named("flip_agreement")
+    other = replace(labelled, columns={"soft_f": labelled.performance, **labelled.columns})
+    assert known.fit(estimator, labelled) is known.fit(estimator, other)
+
+
+def test_members_of_a_consensus_are_fitted_once(labelled: Labelled) -> None:
+    known = KnownFits()
+    settled = Consensus("both", ("flip_agreement", "mean")).resolve(labelled.columns, labelled.sets)
+    assert settled is not None
+    fitted = known.fit(settled, labelled)
+    assert isinstance(fitted, ConsensusFit)
+    assert fitted.fits[0] is known.fit(named("flip_agreement"), labelled)
 
 
 def test_judging_fits_each_pair_of_left_out_sets_once(labelled: Labelled, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,5 +66,5 @@ def test_judging_fits_each_pair_of_left_out_sets_once(labelled: Labelled, monkey
 
     monkeypatch.setattr(RegisteredEstimator, "fit", counted)
     judge(["flip_agreement"], labelled.columns, labelled.performance, labelled.sets, tau=0.5)
-    # 4 without one set, 6 without two.
-    assert fitted.count("flip_agreement") == 10
+    # 4 without one set, 6 without two, and 1 to all.
+    assert fitted.count("flip_agreement") == 11

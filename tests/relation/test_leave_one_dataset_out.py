@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from howfar.errors import InputError, UnknownNameError
 from howfar.relation.label_free_columns import take
-from howfar.relation.leave_one_dataset_out import best, judge
+from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_estimators import every
 from howfar.relation.ranking_metrics import aurc
 from howfar.results.relation import Judgement
@@ -57,7 +56,8 @@ def test_a_good_signal_is_judged_better_than_the_mean_and_a_useless_distance_is_
         assert flip.aurc is not None
         assert mean.aurc is not None
         assert flip.aurc < mean.aurc
-        assert best(judgements) in ("flip_agreement", "signals", "all")
+        first = min(judgements, key=lambda row: row.mae_set).estimator
+        assert first in ("flip_agreement", "signals", "all", "consensus")
 
 
 def test_the_left_out_sets_labels_do_not_touch_its_estimates() -> None:
@@ -71,7 +71,6 @@ def test_the_left_out_sets_labels_do_not_touch_its_estimates() -> None:
         for name, said in first.items():
             for row in ("estimate", "low", "high"):
                 np.testing.assert_array_equal(getattr(said, row)[out], getattr(second[name], row)[out])
-            assert said.calibrated[poisoned].to_dict() == second[name].calibrated[poisoned].to_dict()
             own, other = ([one for one in which.sets if one.dataset == poisoned] for which in (said, second[name]))
             assert [replace(one, measured=None) for one in own] == [replace(one, measured=None) for one in other]
             assert not np.array_equal(said.estimate[~out], second[name].estimate[~out])
@@ -141,8 +140,6 @@ def test_an_estimator_is_judged_on_what_it_can_be() -> None:
     assert (flip.sets, flip.images) == (5, N - 4)
     assert np.isnan(said["flip_agreement"].estimate).tolist() == [True] * 4 + [False] * (N - 4)
     assert {"knn", "mahalanobis", "distances", "atc"}.isdisjoint(said)
-    assert set(said["signals"].calibrated["roads"].needs) == {"flip_agreement", "average_confidence"}
-    assert best(judgements) != "ensemble_agreement"
 
 
 def test_fewer_than_two_sets_are_not_judged() -> None:
@@ -158,26 +155,3 @@ def test_two_sets_and_single_images_are_judged_all_the_same() -> None:
     # Learnt from the single image of "cracks" nothing is known of errors.
     assert said["mean"].low[1:].tolist() == [0.0] * 35
     assert said["mean"].high[1:].tolist() == [1.0] * 35
-
-
-def judgement(name: str, sets: int, mae: float) -> Judgement:
-    return Judgement(name, "baseline", sets, 9, 0.1, mae, None, None, None, None, None)
-
-
-def test_the_best_is_of_those_judged_everywhere_and_ties_go_to_the_earlier() -> None:
-    assert best([judgement("a", 3, 0.2), judgement("b", 3, 0.1), judgement("c", 3, 0.1), judgement("d", 2, 0.01)]) == "b"
-    assert best([]) is None
-
-
-def test_wrong_input_is_refused() -> None:
-    columns, performance = planted()
-    with pytest.raises(UnknownNameError, match="did you mean 'signals'"):
-        judge(["signal"], columns, performance, SETS, tau=0.4)
-    with pytest.raises(InputError, match="tau must be a finite number"):
-        judge(["mean"], columns, performance, SETS, tau=np.nan)
-    with pytest.raises(InputError, match="level must lie between 0 and 1"):
-        judge(["mean"], columns, performance, SETS, tau=0.4, level=90)
-    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
-        judge(["mean"], columns, np.full(N, np.nan), SETS, tau=0.4)
-    with pytest.raises(InputError, match="sets must be one row"):
-        judge(["mean"], columns, performance, SETS[1:], tau=0.4)

@@ -294,7 +294,7 @@ def test_every_registered_estimator_in_the_registrys_order() -> None:
         **dict.fromkeys(("entropy", "margin", "mano", "box_count"), "confidence"),
         **dict.fromkeys(("flip_agreement", "ensemble_agreement", "flip_overlap"), "agreement"),
         **dict.fromkeys(("box_stability", "box_consistency"), "agreement"),
-        **dict.fromkeys(("signals", "boosted", "all"), "combined"),
+        **dict.fromkeys(("consensus", "signals", "boosted", "all"), "combined"),
     }
 
 

@@ -16,9 +16,10 @@ from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
 from howfar.io.staging import staging
 from howfar.report.certificate import write_certificate_report
-from howfar.results import Comparison, Relation
+from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate import Certificate
 from howfar.results.run_files import run_of_table, runs_of_picture
+from howfar.studies.distance import RELATED
 from howfar.studies.run_folder import write_report
 from results.test_conformance import certificate
 
@@ -119,6 +120,48 @@ def test_a_page_of_somebody_else_is_neither_removed_nor_replaced(run: Comparison
     write_report(tmp_path)
     howfar.relate(tmp_path, performances(run), bootstrap=0)
     assert 'id="performance"' in page.read_text(encoding="utf-8")
+
+
+def test_performances_of_another_task_leave_the_relation_as_it_is(run: Comparison, tmp_path: Path) -> None:
+    """A table may hold any performance; evaluations name their measure."""
+    folder = run.save(tmp_path / "run")
+    images = performances(run).assign(path="", content="")
+    made = {
+        "dataset": "site",
+        "threshold": None,
+        "tolerance": 0.0,
+        "n": 40,
+        "scored": 40,
+        "scores": {},
+        "provenance": run.provenance,
+    }
+    right = Evaluation(task="classification", metric="correct (1) or not (0)", images=images.round({"performance": 0}), **made)
+    boxes = Evaluation(task="detection", metric="F1 at IoU 0.5", images=images, **made)
+    howfar.relate(folder, right, bootstrap=0)
+    kept = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    with pytest.raises(
+        InputError,
+        match=r"^performance must be correct \(1\) or not \(0\), as the relation in .*run is, got 'F1 at IoU 0\.5': relate",
+    ):
+        howfar.relate(folder, boxes, bootstrap=0)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == kept
+    for again in (right, performances(run), boxes, replace(boxes, metric="F1 at IoU 0.7")):
+        howfar.relate(folder, again, bootstrap=0)
+
+
+def test_a_comparison_that_takes_a_relation_away_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    given = (rng.normal(size=(20, 4)), {"site": rng.normal(size=(20, 4))})
+    first, second, third = (
+        (
+            howfar.compare(*given, out=tmp_path, bootstrap=0, permutations=0, progress=False),
+            turn or howfar.relate(tmp_path, performances(Comparison.load(tmp_path)), bootstrap=0),
+        )[0]
+        for turn in range(3)
+    )
+    assert second.notes == (*first.notes, RELATED)
+    assert third.notes == first.notes
+    assert Comparison.load(tmp_path).notes == first.notes
 
 
 def test_a_run_whose_writing_was_cut_off_says_so(run: Comparison, tmp_path: Path) -> None:

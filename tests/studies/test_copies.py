@@ -14,7 +14,7 @@ from howfar.distances.bit_agreement import best_match
 from howfar.errors import InputError
 from howfar.results import Comparison
 from howfar.results.copies import COPIES
-from howfar.studies.copies import ALIKE, copy_notes, without_copies_of
+from howfar.studies.copies import ALIKE, copy_notes
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
 
@@ -136,16 +136,7 @@ def test_blank_pictures_are_like_no_other(tmp_path: Path, demo_folders: list[Pat
     assert len(found.near_duplicates) == 0
 
 
-def test_sets_made_of_others_are_no_leaks(found: Comparison) -> None:
-    left = without_copies_of(found, ["site"])
-    assert len(left.near_duplicates) == 0
-    said = set(copy_notes(found.near_duplicates, found.primary.name))
-    assert said
-    assert not said & set(left.notes)
-    assert len(left.notes) == len(found.notes) - len(said)
-
-
-def test_a_study_file_takes_the_option() -> None:
+def test_sets_made_of_others_ar_option() -> None:
     from howfar.studies.distance_table import DistanceSettings
 
     assert DistanceSettings(primary="a", secondaries=("b",), leaks="drop").leaks == "drop"

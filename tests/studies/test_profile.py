@@ -37,7 +37,7 @@ def features(name: str, array: np.ndarray, kind: str = "test") -> Features:
 
 def same(one: Profile, other: Profile) -> bool:
     arrays = [(x.basis.mean, x.basis.matrix, x.basis.explained_variance_ratio, x.rows, x.own) for x in (one, other)]
-    plain = [replace(x, basis=None, rows=None, own=None, expected=None).__dict__ for x in (one, other)]
+    plain = [replace(x, basis=None, rows=None, own=None, judge=None).__dict__ for x in (one, other)]
     return plain[0] == plain[1] and all(
         np.array_equal(a, b) and a.dtype == b.dtype if a is not None else b is None for a, b in zip(*arrays, strict=True)
     )
@@ -181,8 +181,13 @@ def test_files_that_are_no_profile(tmp_path: Path) -> None:
     for name in ("text.howfar", "arrays.npz"):
         with pytest.raises(StoreError):
             Profile.load(tmp_path / name)
-    with pytest.raises(InputError, match=r"must be a profile or another archive of howfar, got .*, a folder"):
+    with pytest.raises(MissingPathError, match=r"is a folder without profile\.howfar: pass a profile, or a run folder of"):
         Profile.load(tmp_path)
+
+
+def test_a_run_folder_stands_for_its_profile(made: Profile, tmp_path: Path) -> None:
+    made.save(tmp_path / "profile.howfar")
+    assert same(Profile.load(tmp_path), made)
 
 
 def test_a_file_that_cannot_be_written_is_refused(made: Profile, tmp_path: Path) -> None:

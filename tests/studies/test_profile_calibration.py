@@ -11,9 +11,9 @@ from PIL import Image
 
 import howfar
 from howfar.errors import InputError
-from howfar.pipeline.performance_predictor import Expected
 from howfar.pipeline.reference_profile import Profile
 from howfar.relation.label_free_columns import CONFIDENCES
+from howfar.relation.site_judge import SiteJudge
 from howfar.results import Evaluation
 from howfar.results.scores import Score
 from howfar.studies.evaluation.evaluate import evaluate
@@ -73,19 +73,15 @@ def test_what_falls_with_distance_is_predicted_from_distance(made: Profile) -> N
     assert 0 < len(scores.flagged) < 50
     assert "is below 0.5" in scores.flagged[0].reason
     (note,) = scores.notes
-    assert "when each of 3 labelled sets was left out in turn" in note
+    assert "with each of 3 labelled datasets left out in turn" in note
     assert "for predicting their mean" in note
     assert "intervals" in note
 
 
-def test_auto_is_the_best_judged(made: Profile) -> None:
-    assert made.expected is not None
-    errors = {one.estimator: one.mae_set for one in made.expected.judgements}
-    ranked = made.expected.ranked()
-    assert ranked[0] == min(errors, key=lambda name: errors[name])
-    assert ranked[-1] == "mean"
-    assert all(errors[name] < errors["mean"] for name in ranked[:-1])
-    assert made.expected.sets == {"a": 40, "b": 40, "c": 40}
+def test_without_predictions_a_distance_that_clearly_beats_the_mean_is_used(made: Profile) -> None:
+    assert made.judge is not None
+    assert made.judge.ranked() == ("knn", "mean")
+    assert made.judge.sets == {"a": 40, "b": 40, "c": 40}
 
 
 def test_a_named_estimator_is_used_and_named_in_every_line(made: Profile) -> None:
@@ -100,7 +96,7 @@ def test_what_estimators_read_has_no_unit() -> None:
     p, s = rows(0, 40), rows(1, 10, 2.0)
     metres, millimetres = (howfar.profile(unit * p, components=12) for unit in (1.0, 1000.0))
     ours, theirs = metres.columns(metres.measure(s)), millimetres.columns(millimetres.measure(1000.0 * s))
-    assert set(ours) == {"i_dist", "knn", "mahalanobis"}
+    assert set(ours) == {"i_dist", "knn", "mahalanobis", "residual"}
     for name, values in ours.items():
         np.testing.assert_allclose(theirs[name], values, rtol=1e-9)
     np.testing.assert_allclose(ours["i_dist"], metres.measure(s)["relative"])
@@ -117,11 +113,11 @@ def test_one_by_one_as_all_together(made: Profile) -> None:
 
 def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) -> None:
     back = Profile.load(made.save(tmp_path / "roads.howfar"))
-    assert isinstance(back.expected, Expected)
-    assert made.expected is not None
-    assert json.dumps(back.expected.to_dict()) == json.dumps(made.expected.to_dict())
+    assert isinstance(back.judge, SiteJudge)
+    assert made.judge is not None
+    assert json.dumps(back.judge.to_dict()) == json.dumps(made.judge.to_dict())
     assert back.score(rows(9, 20, 2.0)).images == made.score(rows(9, 20, 2.0)).images
-    for name in made.expected.fits:
+    for name in made.judge.fits:
         ours, theirs = (one.score(rows(9, 5), estimator=name).images for one in (made, back))
         assert ours == theirs
 
@@ -132,11 +128,11 @@ def test_with_one_labelled_set_nothing_is_judged_and_the_mean_is_said(labelled: 
     made = howfar.profile(
         rows(0, 60), components=12, labelled=parse(labelled["a"], "a"), performance=table[table.dataset == "a"]
     )
-    assert made.expected is not None
-    assert made.expected.judgements == ()
+    assert made.judge is not None
+    assert made.judge.judgements == ()
     scores = made.score(np.concatenate([rows(9, 1), 50 + rows(9, 1)]))
     assert [one.estimator for one in scores.images] == ["mean", "mean"]
-    assert "it is not known how well it does" in scores.notes[0]
+    assert "how well it does on a dataset that it was not fitted on is not known" in scores.notes[0]
     assert "not judged" in repr(made)
     # The mean says the same of every image, so that what is far is flagged all the same.
     assert scores.images[0].predicted == scores.images[1].predicted > 0.5
@@ -213,15 +209,15 @@ def test_signals_of_maps_are_those_that_the_estimators_learnt_from(
     with_maps: tuple[Profile, list[Evaluation], Path], demo_folders: list[Path]
 ) -> None:
     made, known, out = with_maps
-    assert made.expected is not None
-    assert {*CONFIDENCES, "atc", "signals"} - {"mean_probability", "predicted_foreground", "entropy"} <= set(made.expected.fits)
+    assert made.judge is not None
+    assert {*CONFIDENCES, "atc", "signals"} - {"mean_probability", "predicted_foreground", "entropy"} <= set(made.judge.fits)
     folder = demo_folders[1]
     names = {Path(one.image).stem for one in made.score(folder).images}
     for name in ("foreground_confidence", "flip_agreement", "atc"):
         options = {"predictions": out / folder.name / "maps", "flipped": out / folder.name / "flips", "estimator": name}
         scores = {Path(one.image).stem: one for one in made.score(folder, **options).images}
         assert set(scores) == names
-        fit = made.expected.fits[name]
+        fit = made.judge.fits[name]
         columns = {
             column: np.stack([np.asarray(value, float) for value in known[0].images[column]])
             for column in (*fit.needs, "entropy")
@@ -274,7 +270,7 @@ def test_maps_are_asked_for_where_they_are_needed(
     made, _, out = with_maps
     with pytest.raises(InputError, match="estimator flip_agreement needs flip_agreement: pass the folders of maps"):
         made.score(demo_folders[1], predictions=out / demo_folders[1].name / "maps", estimator="flip_agreement")
-    with pytest.raises(InputError, match="predictions must be given where flipped or ensemble is"):
+    with pytest.raises(InputError, match="predictions must be given where flipped, ensemble or tiles is"):
         made.score(demo_folders[1], flipped=out / demo_folders[1].name / "flips")
     with pytest.raises(howfar.HowfarError, match="no folder of predictions"):
         made.score(demo_folders[1], predictions=tmp_path / "absent")
@@ -292,19 +288,19 @@ def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:
 
     rng = np.random.default_rng(0)
     photographs = np.tile(np.arange(20), 4)
-    names = tuple(f"{photo:02d}-{tile}" for tile, photo in enumerate(photographs))
+    names = tuple(f"{tile:02d}-{photo:02d}" for tile, photo in enumerate(photographs))
     labelled = replace(parse(rng.normal(size=(80, 6)), "a"), images=names)
     performance = np.clip(0.5 + 0.2 * rng.normal(size=20), 0, 1)[photographs]
     table = pd.DataFrame({"image": names, "performance": performance})
 
     def left_out(group: str | None) -> np.ndarray:
         made = howfar.profile(rows(0, 60)[:, :6], labelled=labelled, performance=table, group=group)
-        assert made.expected is not None
-        return made.expected.fits["mean"].estimates
+        assert made.judge is not None
+        return made.judge.fits["mean"].estimates
 
-    for estimate, truth in zip(left_out(r"(.+)-\d+"), performance, strict=True):
+    for estimate, truth in zip(left_out(r"\d+-(.+)"), performance, strict=True):
         others = performance[photographs // 2 != photographs[np.argmax(performance == truth)] // 2]
         assert estimate == pytest.approx(others.mean())
-    assert not np.allclose(left_out(None), left_out(r"(.+)-\d+"))
+    assert not np.allclose(left_out(None), left_out(r"\d+-(.+)"))
     with pytest.raises(InputError, match="group must have a group in brackets"):
         left_out(".+")

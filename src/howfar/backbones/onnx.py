@@ -13,10 +13,10 @@ from PIL.Image import Image
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import InputError, MissingExtraError, MissingPathError
 from howfar.weights.hub import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.onnx_files import hash_onnx, tensor_files
-from howfar.weights.onnxruntime_sessions import import_onnxruntime, open_session
+from howfar.weights.onnxruntime_sessions import import_onnxruntime, open_session, why_refused
 
 
 class OnnxBackbone:
@@ -103,7 +103,8 @@ class OnnxBackbone:
         # The runtime's errors share no class but Exception.
         except Exception as error:
             height, width = self._preprocess.size
-            raise InputError(f"{self._file} cannot take pictures of {height}×{width} ({one_line(error)})") from error
+            remedy = "pass another size, such as a multiple of 32"
+            raise InputError(f"{self._file} cannot take pictures of {height}×{width}: {remedy}") from error
         return (features.shape[1],)
 
 
@@ -140,7 +141,7 @@ def _session(file: Path, providers: list[Any]) -> Any:
         raise
     # The runtime's errors share no class but Exception.
     except Exception as error:
-        raise InputError(f"{file} cannot be read as an ONNX model ({one_line(error)})") from error
+        raise InputError(f"{file} cannot be read as an ONNX model ({why_refused(error, file)})") from error
 
 
 def _providers(device: str) -> list[Any]:

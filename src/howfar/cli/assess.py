@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.predict import Triple, reading_of
-from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_table, tell_reading
 from howfar.keywords import AssessOptions
 from howfar.options import DEFAULT_BACKBONE
 
@@ -20,29 +19,26 @@ if TYPE_CHECKING:
 @options.command(AssessOptions)
 def assess(
     primary: Annotated[
-        str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on, with masks. {options.DATASET}")
+        str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on, with masks or labels. {options.DATASET}")
     ],
     sites: Annotated[
         list[str],
-        typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with masks are learnt from."),
+        typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with labels are learnt from."),
     ],
     model: Annotated[
         Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Read maps in DIR/NAME of each dataset, and DIR/NAME-flipped, DIR/NAME-tiled."),
+        typer.Option(
+            metavar="DIR",
+            help="Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")
     ] = None,
     backbone: options.Backbone = DEFAULT_BACKBONE,
-    mean: Annotated[Triple | None, typer.Option(help="Subtract this of each channel of 0-1, for an .onnx network.")] = None,
-    std: Annotated[Triple | None, typer.Option(help="Divide each channel by this, for an .onnx network.")] = None,
-    output: Annotated[
-        str | None, typer.Option(metavar="<logits|probabilities>", help="Read these of an .onnx network; by default logits.")
-    ] = None,
-    channel: Annotated[int | None, typer.Option(help="Take this channel of an .onnx network for the foreground.")] = None,
     json: options.Json = False,
     **chosen: Unpack[AssessOptions],
 ) -> None:
@@ -52,9 +48,9 @@ def assess(
     from howfar.studies.assessment.assess import assess as study
 
     run = out or Path(f"assess-{folder_name(parse(primary).name)}")
-    reading = reading_of(mean, std, output, channel)
-    given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone, "reading": reading}
+    given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone}
     assessment = study(primary, sites, run, **given, **chosen)
+    tell_reading(assessment.reading)
     if json:
         print_json(assessment.to_dict())
     else:
@@ -65,6 +61,8 @@ def show(assessment: Assessment, page: Path) -> None:
     """Print each site's answer with what to do next, warnings first, the numbers, the notes, and where the report lies."""
     to = console()
     to.print(assessment.caption(), style="bold", markup=False)
+    if assessment.first:
+        to.print(assessment.first, markup=False)
     for site in assessment.ordered():
         if site.measured is not None:
             to.print(f"{site.answer} Next: {site.next.text}", markup=False)

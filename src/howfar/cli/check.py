@@ -20,7 +20,10 @@ RULES = Path("rules.yaml")
 
 @options.command(ScoreOptions)
 def check(
-    file: Annotated[Path | None, typer.Argument(metavar="PROFILE", help="What `howfar profile -o` wrote.")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="PROFILE", help="What `howfar profile -o` wrote, or a run folder of `howfar assess`."),
+    ] = None,
     new: Annotated[
         list[str] | None, typer.Argument(metavar="NEW", help=f"{options.DATASET} None with --since: the log alone.")
     ] = None,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Sequence
+from typing import Any, Final
 
 from typer.core import TyperCommand
 
@@ -11,10 +13,16 @@ from howfar.cli.option_topics import FIRST, ORDER, topic_of
 
 LONG = 10
 """Options from which on they stand under heads."""
+CHANNELS: Final = 3
+_NUMBER: Final = re.compile(r"-?[0-9.]+(?:e-?[0-9]+)?")
 
 
 class ToldCommand(TyperCommand):
     """Write options under the heads of their topics in plain text, where there are many; typer does that in boxes alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read --mean and --std as three words too, as 0.1.0 did."""
+        return list(super().parse_args(ctx, joined_channels(args)))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write a section for the arguments, and one a topic, in the order of `howfar.cli.option_topics`."""
@@ -38,6 +46,26 @@ class ToldCommand(TyperCommand):
         if name in SEE_ALSO:
             with formatter.section("See also"):
                 formatter.write_text(", ".join(f"howfar {other}" for other in SEE_ALSO[name]))
+
+
+def joined_channels(arguments: Sequence[str]) -> list[str]:
+    """Join up to three numbers behind --mean and --std to one word.
+
+    Examples
+    --------
+    >>> joined_channels(["--mean", "0.5", "0.4", "0.3", "--std", "1,1,1", "2"])
+    ['--mean', '0.5,0.4,0.3', '--std', '1,1,1', '2']
+    """
+    words: list[str] = []
+    room = 0
+    for word in arguments:
+        number = _NUMBER.fullmatch(word) is not None
+        if number and 0 < room < CHANNELS:
+            words[-1] += f",{word}"
+        else:
+            words.append(word)
+        room = CHANNELS if word in ("--mean", "--std") else room - 1 if number else 0
+    return words
 
 
 def _head(parameter: Any, long: bool) -> str:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.predict import Triple, reading_of
-from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_skipped, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_remarks, print_skipped, print_table, tell_reading
 from howfar.keywords import CorruptOptions
 from howfar.numbers import format_number
 
@@ -37,20 +36,14 @@ def corrupt(
         list[str] | None,
         typer.Option("--others", metavar="DATASET", help="Draw textures from these images, not from PRIMARY's own; repeat it."),
     ] = None,
-    mean: Annotated[Triple | None, typer.Option(help="Subtract this of each channel of 0-1, for an .onnx network.")] = None,
-    std: Annotated[Triple | None, typer.Option(help="Divide each channel by this, for an .onnx network.")] = None,
-    output: Annotated[
-        str | None, typer.Option(metavar="<logits|probabilities>", help="Read these of an .onnx network; by default logits.")
-    ] = None,
-    channel: Annotated[int | None, typer.Option(help="Take this channel of an .onnx network for the foreground.")] = None,
     json: options.Json = False,
     **chosen: Unpack[CorruptOptions],
 ) -> None:
     """Make labelled sets of corrupted versions of PRIMARY's labelled images, and score a model on each: no foreign labels."""
     from howfar.studies.corruption.corrupt import corrupt as study
 
-    reading = reading_of(mean, std, output, channel)
-    sets = study(primary, out, model=model, predict_command=predict_command, reading=reading, others=others or None, **chosen)
+    sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
+    tell_reading(sets.reading)
     if json:
         print_json(_document(sets))
     else:

@@ -36,10 +36,12 @@ def demo(
     """Make a pavement dataset and five unlike it, measure how far they are, and where a crack detector fails on them."""
     from howfar.data import Dataset
     from howfar.demo import write_demo
+    from howfar.results.run_files import page_folder
     from howfar.studies import distance
     from howfar.studies.performance.relate import relate as study
 
     options.prepare_folder("out", out)
+    page_folder("out", out / "run", "compare")
     with stage(f"drawing synthetic pavement with exact crack masks in {out / 'data'}"):
         folders = write_demo(out / "data", seed=seed)
     primary, *secondaries = (Dataset.from_folder(folder) for folder in folders)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_paths, print_skipped, show
+from howfar.cli.terminal import console, print_json, print_paths, print_skipped, show, tell_reading
 from howfar.cli.verbosity import quiet, verbose
 from howfar.keywords import EvaluateOptions
 
@@ -37,7 +37,9 @@ def evaluate(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="CKPT", help="Score this checkpoint of `howfar train`, whose maps are made and not kept."),
+        typer.Option(
+            metavar="CKPT", help="Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."
+        ),
     ] = None,
     tuned_on: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
@@ -51,6 +53,7 @@ def evaluate(
 
     _prepare_file(out, dataset)
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
+    tell_reading(evaluation.reading)
     if out is not None:
         evaluation.save(out)
     if json:

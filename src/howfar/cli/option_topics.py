@@ -12,8 +12,9 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     FIRST: ("out", "model", "backbone", "by", "map"),
     "Distance": ("components", "projection", "scale", "neighbours", "rivals", "baselines", "limit", "leaks"),
     "Performance": (
-        *("task", "metric", "threshold", "tolerance", "tau", "flat", "iou", "min_score", "estimator", "until"),
-        *("predictions", "flipped", "ensemble", "truth", "partial", "learnt", "corrupted", "only"),
+        *("task", "metric", "threshold", "retune", "foreground", "tolerance", "tau", "flat", "iou", "min_score"),
+        *("estimator", "until", "predictions", "flipped", "ensemble", "tiles", "truth", "partial", "learnt", "corrupted"),
+        *("only",),
         *("columns", "classes", "ignore_index"),
     ),
     "How sure it is": ("seed", "bootstrap", "permutations", "level", "error_rate"),
@@ -26,8 +27,11 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
         *("epochs", "batch", "steps", "loss", "schedule", "rate", "decay", "augment", "rescale", "balance"),
         *("holdout", "patience", "keep", "tune"),
     ),
-    "Network": ("options", "pretrained", "size", "tiled", "weights", "pool", "fit", "via", "backbone_option", "precision"),
-    "Prompts": ("texts", "foreground", "sam", "clipseg"),
+    "Network": (
+        *("options", "pretrained", "size", "tiled", "mean", "std", "output", "channel", "reading"),
+        *("weights", "pool", "fit", "via", "backbone_option", "precision"),
+    ),
+    "Prompts": ("texts", "foreground_points", "background_points", "sam", "clipseg"),
     "Where it runs": ("device", "runner", "address", "workers", "batch_size", "memory", "store", "allow_urls", "log"),
     OUTPUT: ("every", "json", "quiet", "verbose", "config", "help"),
 }

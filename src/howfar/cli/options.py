@@ -78,7 +78,10 @@ _SHAPES: Mapping[str, _Shape] = {
     "only": _Shape(
         str, lambda _: None, lambda text, _: text, "NAME[=STRENGTH],...", "Make these corruptions alone; by default every one."
     ),
+    "mean": _Shape(str, lambda _: None, lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5"), "R,G,B"),
+    "std": _Shape(str, lambda _: None, lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5"), "R,G,B"),
     "allow_urls": _Shape(str, lambda _: None, lambda hosts, _: hosts, "HOST,..."),
+    "foreground": _Shape(str, lambda _: None, lambda text, _: text, "COLOUR"),
     "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
     "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
     "columns": _Shape(str, lambda _: None, lambda text, _: text, "ROLE=COLUMN,..."),
@@ -242,13 +245,18 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
         raise InputError.of("backbone_option", f"must be one of {', '.join(names)}", name)
     if name not in ("size", "mean", "std"):
         return text
-    try:
-        values = tuple((int if name == "size" else float)(part) for part in text.split(","))
-    except ValueError as error:
-        example = "448 or 448,224" if name == "size" else "0.5,0.5,0.5"
-        rule = "must be numbers with commas between them"
-        raise InputError.of(f"backbone_option {name}", rule, text, f"write {example}") from error
+    kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
+    values = numbers_of(f"backbone_option {name}", text, kind, example)
     return values[0] if name == "size" and len(values) == 1 else values
+
+
+def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, ...]:
+    """Read numbers of a kind with commas between them; `InputError` where one of them is none."""
+    try:
+        return tuple(kind(part) for part in text.split(","))
+    except ValueError as error:
+        rule = "must be numbers with commas between them"
+        raise InputError.of(option, rule, text, f"write {example}") from error
 
 
 def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:

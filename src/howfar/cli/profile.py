@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 
 ENDING = ".howfar"
-OTHER_ERRORS = (
-    "Estimators by distance may have other errors here than in `howfar relate`: a profile measures in a subspace fitted to the "
-    "primary alone, as `howfar compare --projection primary`, which by default fits one to each pair of datasets."
-)
 
 
 @options.command(ProfileOptions)
@@ -60,16 +56,15 @@ def _show(reference: Profile, out: Path) -> None:
     to = console()
     for line in repr(reference).split("\n"):
         to.print(line, markup=False, soft_wrap=True)
-    if reference.expected is not None and reference.expected.judgements:
-        expected = reference.expected
+    if reference.judge is not None and reference.judge.judgements:
+        judge = reference.judge
         to.print()
-        to.print(judgement_table.title(expected.threshold), style="bold", markup=False)
+        to.print(judgement_table.title(judge.threshold), style="bold", markup=False)
         print_table(
             to,
             judgement_table.HEADER,
-            judgement_table.rows(expected.judgements, expected.ranked()[0]),
+            judgement_table.rows(judge.judgements, judge.order[0]),
             judgement_table.OPTIONAL,
         )
-        to.print(OTHER_ERRORS, markup=False, soft_wrap=True)
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})

@@ -34,7 +34,9 @@ OWN_SUBSPACE = (
 
 @options.command(ScoreOptions)
 def score(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `howfar profile -o` wrote.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `howfar profile -o` wrote, or a run folder of `howfar assess`.")
+    ],
     new: Annotated[
         list[str] | None,
         typer.Argument(
@@ -97,7 +99,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference)
             counts["scored" if scored else "unreadable"] += 1
             counts["flagged"] += bool(isinstance(outcome, Score) and outcome.flag)
             _print(line(outcome))
-            if isinstance(outcome, Score) and profile.expected is not None:
+            if isinstance(outcome, Score) and profile.judge is not None:
                 scored_images.append(outcome)
     except KeyboardInterrupt:
         say(f"howfar: stopped after {_summary(counts)}", err=True)
@@ -108,8 +110,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     if not json:
-        estimates, gates = site_estimates(profile.expected, scored_images)
-        answers = Scores(profile.primary, (), estimates=estimates, gates=gates).answers()
+        answers = Scores(profile.primary, (), **site_estimates(profile.judge, scored_images)._asdict()).answers()
         for words in (*answers, _summary(counts)):
             _print(words)
     if counts["unreadable"] and not counts["scored"]:

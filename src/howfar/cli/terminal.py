@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from howfar.results import Skipped
+    from howfar.results.records import NetworkReading
     from howfar.results.tables import Shown
 
 PIPED_WIDTH = 100_000
@@ -42,6 +43,12 @@ def say(line: str, err: bool = False) -> None:
     """Print one line on stdout, or on stderr, in which names do nothing to the terminal."""
     end()
     typer.echo(printable(line), err=err)
+
+
+def tell_reading(reading: NetworkReading | None) -> None:
+    """Print on stderr how a foreign network was fed and read; nothing for any other model."""
+    if reading is not None and not quiet():
+        say(f"note: {reading}", err=True)
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:

@@ -15,12 +15,14 @@ from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset
 from howfar.data.embeddings import from_lance, from_parquet, load_embeddings
 from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
+from howfar.data.item_table import ItemTable
 from howfar.data.lance_folder import is_lance
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
 from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
+from howfar.mask_colour import by_colour, is_asked
 from howfar.results import Features
 
 KINDS = (
@@ -77,6 +79,18 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     Traceback (most recent call last):
     howfar.errors.MissingPathError: nothing at ...
     """
+    return _coloured(_parsed(argument, name, unnamed))
+
+
+def _coloured(dataset: Dataset | Features) -> Dataset | Features:
+    """Let the masks be read by the colour that the user says is foreground."""
+    if not is_asked() or not isinstance(dataset, Dataset):
+        return dataset
+    items = ItemTable.of(item if item.mask is None else replace(item, mask=by_colour(item.mask)) for item in dataset.items)
+    return replace(dataset, items=items)
+
+
+def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Dataset | Features:
     if isinstance(argument, (Dataset, Features)):
         return argument if name is None else _renamed(argument, name)
     if isinstance(argument, (str, Path)):
@@ -91,7 +105,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
             raise InputError(f"{argument} cannot be read: {error.strerror or error}: check the path") from error
     if isinstance(argument, Mapping) and len(argument) == 1 and not is_several(argument):
         ((own_name, only),) = argument.items()
-        return parse(only, name or str(own_name))
+        return _parsed(only, name or str(own_name), "")
     return read_object(argument, name, unnamed or ("array" if hasattr(argument, "__array__") else "images"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -72,11 +72,22 @@ def dataset_fields(
     mask_of, below = MaskIndex(masks), home / "masks"
     named = ((path, mask_of.get(stem(path))) for path in sorted_texts(images, key=natural_key))
     items = ItemTable.of(Item(path, images_at / path, None if mask is None else below / mask) for path, mask in named)
+    faults = [*faults, *_unmatched(mask_of.unread(items.names), below)]
     skipped = tuple(Skipped(name, path, reason) for path, reason in sorted(faults, key=lambda fault: natural_key(fault[0])))
     if not items:
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
         raise InputError(f"no image below {images_at}{first}: pass a folder with .jpg, .png, .tif or other image files")
     return name, items, skipped, folder
+
+
+def _unmatched(masks: Sequence[str], below: Location) -> list[tuple[str, str]]:
+    """Note the masks that no image has, in one line that names the first."""
+    if not masks:
+        return []
+    first = min(masks, key=natural_key)
+    rest = "" if len(masks) == 1 else f" (as {counted(len(masks) - 1, 'other')} here)"
+    reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
+    return [(printable(f"{below / first}"), reason)]
 
 
 class MaskIndex:
@@ -107,6 +118,19 @@ class MaskIndex:
             place += 1
         same = (mask for mask in masks if stem(mask) == image)
         return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
+
+    def unread(self, images: Sequence[str]) -> list[str]:
+        """Return the masks of no image, in no order; `images` are paths with their endings.
+
+        Examples
+        --------
+        >>> MaskIndex(["1.png", "2_mask.png"]).unread(["1.jpg", "2.jpg"])
+        ['2_mask.png']
+        """
+        if not len(self._masks):
+            return []
+        known = np.fromiter((hash(stem(image)) for image in images), np.int64, len(images))
+        return [self._masks[self._rows[row]] for row in np.flatnonzero(~np.isin(np.asarray(self._hashes), known))]
 
 
 def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:

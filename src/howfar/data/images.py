@@ -9,27 +9,35 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import IO, Any, TypeAlias, cast
 
 from PIL import Image, UnidentifiedImageError
 
-from howfar.data.colour_modes import to_rgb
+from howfar.data.colour_modes import is_wide, to_rgb, wide_values
 from howfar.data.decoding_memory import decoding, decoding_bytes, pictures_in_use
 from howfar.data.read import opened_file
 from howfar.errors import ImageError, one_line
+from howfar.io.location import is_in_memory
 
 MAX_PIXELS = 178_956_970
 """Largest width × height that is decoded; it is where Pillow itself refuses a file as a decompression bomb."""
 
 MIN_SIDE = 4
 """Smallest side, in pixels, of a picture that a vision model can be asked about."""
+
+DEPTH_SAMPLE = 8
+"""Images of a dataset that `unused_bits` reads."""
+_DEEP = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".jp2", ".j2k"})
+"""Endings of formats that hold 16 bits."""
+_FEW_BITS = 14
+"""Most bits that a 16-bit file leaves others unused with: sensors have 10, 12 or 14."""
 
 # Only raster formats: Pillow opens an EPS file, whatever its name, by running Ghostscript on it.
 _PLUGINS = ("Jpeg", "Png", "Bmp", "Gif", "Tiff", "WebP", "Ppm", "Jpeg2K", "Avif")
@@ -116,6 +124,34 @@ def size(path: str | Path) -> tuple[int, int]:
         image = _open(stream, openers)
         _check_size(*image.size)
         return _upright_size(image)
+
+
+def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
+    """Say in one line that a dataset's 16-bit images use so few bits that they are read as nearly black; "" where they do not.
+
+    `paths` are the dataset's images, of which at most `DEPTH_SAMPLE` are read, spread over all: none but the first where that
+    has 8 bits. Nothing is scaled: a range of each dataset, or of each image, would hide that one is darker than another.
+    """
+    tops = []
+    last = len(paths) - 1
+    for place in sorted({row * last // (DEPTH_SAMPLE - 1) for row in range(DEPTH_SAMPLE)}) if paths else ():
+        if is_in_memory(paths[place]) or PurePath(str(paths[place])).suffix.lower() not in _DEEP:
+            return ""
+        try:
+            with opened_file(paths[place]) as stream, damage_named():
+                if not is_wide(_open(stream, _openers())):
+                    return ""
+                stream.seek(0)
+                image = load(stream.read()).image
+                tops.append(0 if image.mode == "F" else int(wide_values(image).max()))
+        except ImageError:
+            continue
+    bits = max(tops, default=0).bit_length()
+    if not 0 < bits <= _FEW_BITS:
+        return ""
+    most = f"no value above {max(tops):,} in {len(tops)} of them"
+    remedy = f"multiply the values by {1 << (16 - bits)}, in all datasets alike"
+    return f"{dataset} has 16-bit images that use {bits} bits ({most}), and are read as nearly black: {remedy}"
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from PIL import Image
 from howfar.data.colour_modes import is_wide, to_rgb, wide_values
 from howfar.data.decoding_memory import pictures_in_use
 from howfar.data.images import damage_named, load
-from howfar.data.read import read_bytes
+from howfar.data.read import content_hash, read_bytes
 from howfar.errors import ImageError
+from howfar.mask_colour import Colour, file_and_colour
 
 BLACK = (0, 0, 0)
 ABOVE = 127
@@ -29,44 +30,84 @@ _COMMON = 8
 """The levels most in use: those of the ground and a class or two, and what JPEG makes of them."""
 _CLASSES = 32
 """Levels that a mask of many classes may have."""
+_NEAR = 32
+"""How far JPEG and resizing move a level, or a channel of a colour."""
+_SHARE = 0.01
+"""Share of a mask that a third level or colour covers where edges do not explain it."""
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground, (h, w), and whether its file held grey levels that no lossy format explains."""
+    """Hold a mask's foreground, (h, w), whether its file held grey levels that no lossy format explains, and its content hash.
+
+    The hash is that of the file's bytes and, where one was asked for, of the colour that is foreground.
+    """
 
     foreground: NDArray[np.bool_]
     grey: bool
+    content: str
+
+    @classmethod
+    def read(cls, path: str | Path) -> Mask:
+        """Read a mask file. Raises `ImageError` as `read_mask`."""
+        file, colour = file_and_colour(path)
+        return cls.decode(read_bytes(file), colour)
+
+    @classmethod
+    def decode(cls, data: bytes, colour: Colour | None = None) -> Mask:
+        """Decode the bytes of a mask file, by the colour of its foreground where one is given. Raises as `read_mask`."""
+        return cls(*_decoded(data, colour), _content(data, colour))
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:
     """Read a mask file as an (h, w) array of bool: foreground where the value is above 127 of 255.
 
     A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
-    background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already.
+    background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already. A mask
+    that the option `foreground` gives a colour is foreground where it has that colour; in a lossy format, up to 32 levels from
+    it in each channel.
 
     Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; for a lossless mask whose brightest value is from
-    1 to 127 (0 and 1, class numbers), which would else be read as wholly background; and for a picture that is no mask, such as
+    1 to 127 (0 and 1, class numbers), which would else be read as wholly background; for a mask of more than two values, unless
+    the colour of its foreground is given (`howfar.data.masks` says by which rule); and for a picture that is no mask, such as
     the photograph itself: the eight levels most in use cover less than half of it, and more than half of it is near neither
-    black nor white. Grey levels of edges, and those that JPEG makes, are far fewer.
+    black nor white.
     """
-    return decode_mask(read_bytes(path)).foreground
+    return Mask.read(path).foreground
 
 
-def decode_mask(data: bytes) -> Mask:
-    """Decode the bytes of a mask file, and say whether it holds grey levels. Raises as `read_mask`."""
+def mask_content(path: str | Path) -> str:
+    """Compute the content hash of a mask that is not decoded, as `Mask.read` does. Raises as `howfar.data.read_bytes`."""
+    file, colour = file_and_colour(path)
+    return _content(read_bytes(file), colour)
+
+
+def _content(data: bytes, colour: Colour | None) -> str:
+    return content_hash(data if colour is None else data + f"foreground={colour}".encode())
+
+
+def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], bool]:
     with pictures_in_use():
         image = load(data).image
         with damage_named():
-            values = _eight_bit(image)
-    lossy, top = image.format in LOSSY, int(values.max())
+            channels = _eight_bit(image)
+    lossy = image.format in LOSSY
+    if colour is not None:
+        apart = np.abs(channels.astype(np.int16) - np.array(colour, np.int16)).max(axis=2)
+        return apart <= (_NEAR if lossy else 0), False
+    values = channels.max(axis=2)
+    top = int(values.max())
     if top == 1 and not lossy:
-        raise ImageError("a mask of 0 and 1: foreground is above 127, so multiply it by 255")
+        raise ImageError("a mask of 0 and 1: foreground is above 127, so multiply it by 255, or pass --foreground 1")
     if 1 < top <= ABOVE and not lossy:
-        raise ImageError(f"a mask whose brightest value is {top}: foreground is above {ABOVE}, so write it as 255")
+        line = f"a mask whose brightest value is {top}: foreground is above {ABOVE}, so write it as 255"
+        raise ImageError(f"{line}, or pass --foreground {top}")
     counts = np.bincount(values.ravel(), minlength=256)
     _refuse_picture(counts)
     levels = np.count_nonzero(counts)
-    return Mask(values > ABOVE, bool(levels > 2) and not lossy)
+    _refuse_colours(channels, lossy)
+    if levels > 1:
+        _refuse_levels(values, counts, lossy)
+    return values > ABOVE, bool(levels > 2) and not lossy
 
 
 def _refuse_picture(counts: NDArray[np.int64]) -> None:
@@ -79,11 +120,68 @@ def _refuse_picture(counts: NDArray[np.int64]) -> None:
         raise ImageError(f"{line}; name the mask's file, with 255 for the foreground and 0 for all else")
 
 
+def _refuse_colours(channels: NDArray[np.uint8], lossy: bool) -> None:
+    """Raise `ImageError` for colours that are not those of one background, of one foreground, and of the edges between them."""
+    if channels.shape[2] == 1 or int((channels.max(axis=2) - channels.min(axis=2)).max()) <= _NEAR:
+        return
+    colours, counts = np.unique(channels.reshape(-1, channels.shape[2]), axis=0, return_counts=True)
+    bright, plain = colours.max(axis=1) > ABOVE, not lossy and len(colours) <= _COMMON
+    if not bright.any():
+        return
+    places = colours.astype(np.float64)
+    end = places[np.where(bright, counts, 0).argmax()]
+    dark = np.where(bright, 0, counts)
+    start = places[dark.argmax()] if dark.any() else end
+    along = end - start
+    share = np.clip((places - start) @ along / max(1.0, float(along @ along)), 0.0, 1.0)
+    third = np.abs(places - start - share[:, None] * along).max(axis=1) > (_NEAR if plain else 2 * _NEAR)
+    if counts[third].sum() > (0 if plain else _SHARE * counts.sum()):
+        common = [Colour(*colours[place].tolist()) for place in np.argsort(-counts)[:4]]
+        raise _not_binary(common, len(colours), "colours")
+
+
+def _refuse_levels(values: NDArray[np.uint8], counts: NDArray[np.int64], lossy: bool) -> None:
+    """Raise `ImageError` for grey levels that are not those of background, of foreground, and of the edges between them."""
+    levels = np.flatnonzero(counts)
+    plain = not lossy and len(levels) <= _COMMON
+    below, above = np.where(levels > ABOVE, 0, counts[levels]), np.where(levels > ABOVE, counts[levels], 0)
+    if not above.any():
+        return
+    third = np.abs(levels - levels[above.argmax()]) > _NEAR
+    if below.max() > (0 if plain else _SHARE * values.size):
+        ground = levels[below.argmax()]
+        third &= (levels != ground) if plain else (np.abs(levels - ground) > _NEAR)
+    if not third.any():
+        return
+    if not (plain and len(levels) <= 3):
+        # Edges leave no area of one level, and few pixels.
+        covered = np.isin(values[1:-1, 1:-1][_is_flat(values)], levels[third]).sum()
+        if covered <= (0 if plain else _SHARE * values.size):
+            return
+    order = levels[np.argsort(-counts[levels])]
+    raise _not_binary([Colour(*[int(level)] * 3) for level in sorted(order[:4])], len(levels), "values")
+
+
+def _is_flat(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where a pixel has the value of the eight around it, (h − 2, w − 2)."""
+    across = (values[:, 1:-1] == values[:, :-2]) & (values[:, 1:-1] == values[:, 2:])
+    down = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
+    flat: NDArray[np.bool_] = across[1:-1] & across[:-2] & across[2:] & down[:, 1:-1]
+    return flat
+
+
+def _not_binary(common: list[Colour], count: int, what: str) -> ImageError:
+    shown = ", ".join(map(str, common)) + (" …" if count > len(common) else "")
+    rule = f"a mask of the {what} {shown}: it must have two, background up to {ABOVE} and foreground above"
+    last = str(common[-1])
+    return ImageError(f"{rule}; name the one that is foreground, as --foreground {last if last.isdecimal() else repr(last)}")
+
+
 def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the picture as (h, w, 3) of 0-255, or as (h, w, 1) where it is one number a pixel that no scale applies to."""
     if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
-        return wide_values(image).astype(np.uint8)
-    brightest: NDArray[np.uint8] = np.asarray(to_rgb(image, paper=BLACK)).max(axis=2)
-    return brightest
+        return wide_values(image).astype(np.uint8)[..., None]
+    return np.asarray(to_rgb(image, paper=BLACK))
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:

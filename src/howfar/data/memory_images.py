@@ -70,6 +70,10 @@ class MemoryPath(str):
         path.images, path.number = images, number
         return path
 
+    def __truediv__(self, below: str) -> MemoryPath:
+        """Return a text behind which stands how the image is read."""
+        return MemoryPath(f"{self}/{below}", self.images, self.number)
+
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Leave the images behind: in another process there is the text alone."""
         return str, (str(self),)

@@ -16,6 +16,7 @@ from howfar.data.memory_images import held, read_memory
 from howfar.errors import ImageError, one_line
 from howfar.io.cell_urls import recorded
 from howfar.io.location import Location, Url, as_location, is_in_memory, is_url
+from howfar.mask_colour import file_and_colour
 
 MAX_BYTES = 1 << 31
 """Largest file that is read into memory."""
@@ -53,6 +54,7 @@ def content_hash(data: bytes | memoryview) -> str:
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
+    path = file_and_colour(path)[0]
     if is_in_memory(path):
         yield io.BytesIO(read_memory(str(path)))
         return
@@ -85,6 +87,7 @@ def exists(path: str | Path) -> bool:
     >>> exists("no/such.png"), exists("memory://no/such.png")
     (False, False)
     """
+    path = file_and_colour(path)[0]
     if is_in_memory(path):
         return held(str(path))
     try:
@@ -103,6 +106,7 @@ def is_member(path: str | Path) -> bool:
     >>> is_member("/data/roads/1.png")
     False
     """
+    path = file_and_colour(path)[0]
     try:
         return not is_in_memory(path) and find(_location(path)) is not None
     except Exception:  # a file system's library may raise anything

@@ -25,14 +25,18 @@ def _caption(relation: Relation) -> Caption:
     values = [f"{row.name} {_ends(row.halves)} by halves, {_ends(row.thirds)} by thirds" for row in relation.datasets]
     # Of a task without thresholds a part's performance is the mean of its images.
     cuts = [part for row in relation.datasets for part in (*row.halves, *row.thirds)]
-    pooled = ", of the counts summed over the part" if any(part.threshold is not None for part in cuts) else ""
+    tuned = any(part.threshold is not None for part in cuts)
+    pooled = ", of the counts summed over the part" if tuned else ""
+    marks = (
+        " Filled: at the threshold that all images share; hollow, as in the paper: re-tuned in the part, which looks at its "
+        "labels and so flatters every part."
+    )
+    at = " at the common threshold" if tuned else ""
     return Caption(
         TITLE,
         f"Performance of each dataset's halves and thirds by distance{pooled}; arrows point from the nearest part to the "
-        "farthest. "
-        "Filled: at the threshold that all images share; hollow, as in the paper: re-tuned in the part, which looks at its "
-        "labels and so flatters every part.",
-        f"Arrows along one axis, nearest to farthest part at the common threshold: {'; '.join(values)}.",
+        f"farthest.{marks if tuned else ''}",
+        f"Arrows along one axis, nearest to farthest part{at}: {'; '.join(values)}.",
     )
 
 

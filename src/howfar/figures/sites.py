@@ -23,12 +23,13 @@ TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": INK, "ls": "none"
 
 def _caption(assessment: Assessment) -> Caption:
     corrupted = sum(row.origin == "corrupted" for row in assessment.labelled)
-    without = f" The {corrupted} corrupted sets that the estimates learnt from are left out." if corrupted else ""
+    without = f" The {corrupted} corrupted versions of the primary's images are not shown." if corrupted else ""
     values = [f"{site.dataset} {_spoken(site)}" for site in assessment.ordered()]
     return Caption(
         TITLE,
-        "Expected mean F with its interval; hatched where nothing labelled is like the site, so that no estimate is to be "
-        "believed. Below the line labelled sites, estimated from the others: the diamond is what was measured there, and shows "
+        f"Expected {assessment.performance_name} with its interval; hatched where nothing labelled is like the site, so that "
+        "no estimate is to be believed. Below the line labelled sites, estimated from the others: the diamond is what was "
+        "measured there, and shows "
         f"how far such intervals may be trusted.{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
@@ -61,7 +62,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
         asked = sum(site.measured is None for site in shown)
         if 0 < asked < len(shown):
             axes.axhline(asked - 0.5, color=MUTED, lw=0.8)
-        _frame(axes, shown)
+        _frame(axes, shown, assessment.performance_name)
         _legend(figure, shown)
         head(figure, f"{TITLE}: {name_text(assessment.metric, 48)}", left_out)
     return figure
@@ -91,11 +92,11 @@ def _number(site: SiteAnswer, doubted: bool) -> str:
     return f"{site.estimate:.2f} [{site.low:.2f}, {site.high:.2f}]{measured}"
 
 
-def _frame(axes: Axes, shown: list[SiteAnswer]) -> None:
+def _frame(axes: Axes, shown: list[SiteAnswer], performance_name: str) -> None:
     name_rows(axes, [name_text(site.dataset, 22) for site in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("mean F")
+    axes.set_xlabel(f"{performance_name}, mean over a site's images")
     axes.set_title(" ")
     head_numbers(axes, f"expected, {100 * shown[0].level:.0f} %")
 

@@ -15,6 +15,7 @@ from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.torch_threads import one_torch_thread_each
 from howfar.data import Dataset, DatasetArgument, parse
+from howfar.data.images import unused_bits
 from howfar.data.memory_images import place_of
 from howfar.errors import InputError
 from howfar.io.location import is_in_memory
@@ -306,5 +307,5 @@ def _features(
         layers=tuple(backbone.layers),
         identity=dict(backbone.identity),
         skipped=skipped,
-        notes=notes,
+        notes=(*notes, *filter(None, [unused_bits(dataset.name, paths)])),
     )

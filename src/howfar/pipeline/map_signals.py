@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from howfar.metrics import (
     signals,
     soft_f,
 )
+from howfar.metrics.map_agreement import foreground_dice
 from howfar.options import Members
 from howfar.relation.label_free_columns import (
     AGREEMENTS,
@@ -32,29 +33,35 @@ from howfar.relation.label_free_columns import (
     HISTOGRAM,
     SHAPES,
     SOFT_F,
+    TILE_AGREEMENT,
     VALUES,
 )
 
+_Place: TypeAlias = tuple[Path | None, Path]
+_Compared: TypeAlias = Callable[[NDArray[Any], list[NDArray[Any]], float], dict[str, float]]
 _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Name the folders of probability maps: the model's, those of the flipped images, and those of further models."""
+    """Name the folders of probability maps: the model's, those of flipped images, of further models, and those by tiles."""
 
     predictions: Path | None = None
     flipped: Path | None = None
     ensemble: tuple[Path, ...] = ()
+    tiles: Path | None = None
 
     @classmethod
-    def of(cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members) -> Folders:
+    def of(
+        cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members, tiles: str | Path | None = None
+    ) -> Folders:
         """Check that the folders are there.
 
         Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
         none of the model's own maps.
         """
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-        given = [folder for folder in (predictions, flipped, *members) if folder is not None]
+        given = [folder for folder in (predictions, flipped, *members, tiles) if folder is not None]
         for folder in given:
             if not absolute(folder).exists():
                 raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
@@ -62,10 +69,10 @@ class Folders:
                 raise InputError.of("predictions", "must be a folder of probability maps", str(folder))
         if given and predictions is None:
             raise InputError(
-                "predictions must be given where flipped or ensemble is: they are compared with the model's own maps"
+                "predictions must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
             )
-        as_path = [None if folder is None else absolute(folder) for folder in (predictions, flipped)]
-        return cls(as_path[0], as_path[1], tuple(absolute(folder) for folder in members))
+        main, mirrored, tiled = (None if folder is None else absolute(folder) for folder in (predictions, flipped, tiles))
+        return cls(main, mirrored, tuple(absolute(folder) for folder in members), tiled)
 
     def columns(self) -> tuple[str, ...]:
         """List the columns that these folders give."""
@@ -73,7 +80,7 @@ class Folders:
             return ()
         agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
         overlap = (FLIP_OVERLAP,) if self.flipped else ()
-        return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap)
+        return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
         """Find the maps of a dataset's images, by the image's file.
@@ -89,7 +96,7 @@ class Folders:
 
     def all(self) -> Iterator[Path]:
         """Yield the folders in the order in which `ImageMaps.files` has them."""
-        yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble) if folder is not None)
+        yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble, self.tiles) if folder is not None)
 
 
 @dataclass(frozen=True)
@@ -105,29 +112,45 @@ class ImageMaps:
         What is read of the predicted foreground counts the pixels with a probability above `threshold`.
         """
         columns: dict[str, Any] = {}
-        places = list(zip(self.files, self.folders.all(), strict=True))
+        place, *others = zip(self.files, self.folders.all(), strict=True)
         try:
-            main = _read(*places[0])
+            main = _read(*place)
             counts = histogram(main)
             columns |= {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
             columns |= foreground_shape(main, threshold)
         except (ImageError, InputError) as error:
             return columns, str(error)
-        members = places[1:] if self.folders.flipped is None else places[2:]
         why = []
-        try:
-            if self.folders.flipped is not None:
-                mirrored = _read(*places[1])
-                columns["flip_agreement"] = flip_agreement(main, mirrored)
-                columns[FLIP_OVERLAP] = flip_overlap(main, mirrored, threshold)
-        except (ImageError, InputError) as error:
-            why.append(str(error))
-        try:
-            if members:
-                columns["ensemble_agreement"] = ensemble_agreement([main, *(_read(*place) for place in members)])
-        except (ImageError, InputError) as error:
-            why.append(str(error))
+        for compare, places in self._comparisons(others):
+            try:
+                columns |= compare(main, [_read(*each) for each in places], threshold)
+            except (ImageError, InputError) as error:
+                why.append(str(error))
         return columns, "; ".join(why)
+
+    def _comparisons(self, others: list[_Place]) -> Iterator[tuple[_Compared, list[_Place]]]:
+        """Yield what a map is compared with, and how."""
+        if self.folders.flipped is not None:
+            yield _flipped, [others.pop(0)]
+        if self.folders.tiles is not None:
+            yield _tiled, [others.pop()]
+        if others:
+            yield _ensemble, others
+
+
+def _flipped(main: NDArray[Any], mirrored: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {
+        "flip_agreement": flip_agreement(main, mirrored[0]),
+        FLIP_OVERLAP: flip_overlap(main, mirrored[0], threshold),
+    }
+
+
+def _tiled(main: NDArray[Any], tiled: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
+
+
+def _ensemble(main: NDArray[Any], members: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {"ensemble_agreement": ensemble_agreement([main, *members])}
 
 
 def _read(file: Path | None, folder: Path) -> NDArray[Any]:

@@ -17,21 +17,24 @@ from torch import nn
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
 from howfar.data.folder_walk import printable
+from howfar.data.images import unused_bits
 from howfar.data.item import Item
+from howfar.data.item_table import ItemTable, PathTexts
 from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.keywords import ModelOptions, PredictOptions
-from howfar.options import Floats
+from howfar.pipeline.foreign_reading import settled
 from howfar.pipeline.image_sizes import size_note
 from howfar.pipeline.norm_adaptation import ADAPTED, WARNING, adapt_statistics
-from howfar.progress import bar
+from howfar.progress import bar, stage
 from howfar.results import Skipped
 from howfar.results.json_values import plain
+from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Card, Checkpoint
 from howfar.segmenters.predictor import Predictor, check_squares
-from howfar.segmenters.probability_models import Probabilities, Reading, of_module, of_onnx, of_segmenter
+from howfar.segmenters.probability_models import READING, ForeignNetwork, Reading, of_module, of_onnx, of_segmenter
 from howfar.settings import checked, picked, with_options
 from howfar.weights.onnx_files import hash_onnx
 from howfar.weights.state_dicts import hash_state_dict
@@ -54,8 +57,10 @@ class Predicted:
     skipped
         Images that could not be read, and why.
     notes
-        What whoever uses the maps should know: that the model was adapted, and images that are much larger than what it learnt
-        from.
+        What whoever uses the maps should know: that the model was adapted, images that are much larger than what it learnt
+        from, and that a foreign network seems to be fed or read otherwise than it was trained.
+    reading
+        How a foreign network was fed and read; None for a checkpoint.
     """
 
     folder: Path
@@ -63,29 +68,46 @@ class Predicted:
     kept: int
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...] = ()
+    reading: NetworkReading | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """Hold a predictor, what its maps depend on, as JSON values, and the checkpoint's card where it is one of howfar's."""
+    """Hold a predictor, what its maps depend on, as JSON values, and the checkpoint's card where it is one of howfar's.
+
+    `reading` records how a foreign network is fed and read, once images have settled that; `warnings` what speaks against it.
+    """
 
     predictor: Predictor
     identity: dict[str, Any]
     card: Card | None = None
+    reading: NetworkReading | None = None
+    warnings: tuple[str, ...] = ()
+
+    def settled(self, images: Dataset, progress: bool = False) -> Model:
+        """Settle how a foreign network is fed and read by some of these images; any other model is returned as it is.
+
+        Raises `InputError` where a default is clearly worse than another way.
+        """
+        network = self.predictor.network
+        if not isinstance(network, ForeignNetwork) or self.reading is not None:
+            return self
+        with stage(f"comparing how {network.name} may be fed and read", progress):
+            found = settled(self.predictor, images)
+        if found is None:
+            return self
+        identity = {**self.identity, "output": found.reading.output}
+        return Model(found.predictor, identity, None, found.reading, found.warnings)
 
 
 @with_options(ModelOptions)
-def load_model(
-    model: Checkpoint | nn.Module | str | Path, *, reading: Reading | None = None, **options: Unpack[ModelOptions]
-) -> Model:
+def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[ModelOptions]) -> Model:
     """Make a predictor of a checkpoint, an ONNX file or a torch module.
 
     Parameters
     ----------
     model
         A `Checkpoint`, the path of one or of an ``.onnx`` file, or a torch module in memory.
-    reading
-        How a foreign network is fed and read.
 
     Raises
     ------
@@ -97,40 +119,69 @@ def load_model(
     if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
         model = Checkpoint.load(model)
     where = resolve_device(given["device"])
-    if not isinstance(model, Checkpoint):
-        network, identity = _foreign(model, where, size, reading or Reading(), precision)
-    elif reading is not None:
-        received = model.card.segmenter
-        raise InputError.of("mean, std, output and channel", "are of use only to a foreign network", received, "leave them out")
-    else:
+    if isinstance(model, Checkpoint):
+        if any(given[name] is not None for name in (*READING, "reading")):
+            rule, received = "are of use only to a foreign network", model.card.segmenter
+            raise InputError.of("mean, std, output and channel", rule, received, "leave them out")
         size = model.card.size if size is None else size
         _check_side(size, model)
-        network, identity = of_segmenter(model.build(), where, precision), {"weights": model.card.weights}
+        identity: dict[str, Any] = {"weights": model.card.weights}
+        network: Any = of_segmenter(model.build(), where, precision)
+    else:
+        network, identity = _foreign(model, where, given)
+        size = _size(size, network)
     card = model.card if isinstance(model, Checkpoint) else None
-    assert size is not None  # for the type checker: _foreign refuses None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}
     return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside}, card)
 
 
-def _foreign(
-    model: Any, where: Any, size: int | None, reading: Reading, precision: Floats
-) -> tuple[Probabilities, dict[str, Any]]:
+def _size(size: int | None, network: ForeignNetwork) -> int:
+    """Return the side of the squares that a foreign network is fed: what was given, or else the graph's own."""
+    if size is not None and network.side is not None and size != network.side:
+        raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
+    size = network.side if size is None else size
     if size is None:
         rule = "must be given for a network that is no checkpoint of howfar's"
         raise InputError.of("size", rule, size, "pass the side of its input")
-    beside = {name: plain(value) for name, value in asdict(reading).items()}
+    return size
+
+
+def _reading(given: ModelOptions) -> tuple[Reading | None, frozenset[str]]:
+    """Return how the caller wants a network fed and read, None where nothing was said of it, and what was said."""
+    chosen: dict[str, Any] = {name: given[name] for name in READING if given[name] is not None}
+    if given["reading"] is None:
+        return (Reading(**chosen) if chosen else None), frozenset(chosen)
+    if chosen:
+        raise InputError.of("reading", "must not be given beside them", ", ".join(chosen), "put these into the Reading")
+    return given["reading"], frozenset(READING)
+
+
+def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwork, dict[str, Any]]:
+    reading, explicit = _reading(given)
     if isinstance(model, (str, Path)):
-        if precision != "32":
-            raise InputError.of("precision", "is of no use to an .onnx file", precision, "export it in that precision")
-        network = of_onnx(model, reading)
-        return network, {"weights": hash_onnx(Path(model)), **beside}
-    if not isinstance(model, nn.Module):
+        if given["precision"] != "32":
+            rule = "is of no use to an .onnx file"
+            raise InputError.of("precision", rule, given["precision"], "export it in that precision")
+        network = of_onnx(model, reading, explicit)
+        identity = {"weights": hash_onnx(Path(model))}
+    elif isinstance(model, nn.Module):
+        # Two networks without weights, say, differ in how they are built alone.
+        built = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__} {model!r}".encode()).hexdigest()
+        network = of_module(model, where, reading or Reading(), given["precision"], explicit)
+        identity = {"weights": hash_state_dict(model.state_dict()), "built": built}
+    else:
         raise InputError.of("model", "must be a checkpoint, an .onnx file or a torch module", type(model).__name__)
-    # Two networks without weights, say, differ in how they are built alone.
-    built = hashlib.sha256(f"{type(model).__module__}.{type(model).__qualname__} {model!r}".encode()).hexdigest()
-    identity = {"weights": hash_state_dict(model.state_dict()), "built": built, **beside}
-    return of_module(model, where, reading, precision), identity
+    return network, identity | {name: plain(value) for name, value in asdict(network.reading).items()}
+
+
+def loaded_model(model: ModelArgument, loading: ModelOptions) -> Model:
+    """Load a model by these options, unless it is loaded already; then it takes none."""
+    if isinstance(model, Model):
+        if loading:
+            raise InputError.of("model", "must not be loaded already", ", ".join(loading), "pass these to load_model")
+        return model
+    return load_model(model, **loading)
 
 
 @with_options(PredictOptions)
@@ -138,8 +189,6 @@ def predict(
     model: ModelArgument,
     dataset: DatasetArgument,
     out: str | Path,
-    *,
-    reading: Reading | None = None,
     **options: Unpack[PredictOptions],
 ) -> Predicted:
     """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
@@ -155,8 +204,6 @@ def predict(
         A dataset, or an argument that `howfar.data.parse` understands.
     out
         Where the map of image ``a/1.jpg`` goes to ``a/1.png``.
-    reading
-        How a foreign network is fed and read.
 
     Raises
     ------
@@ -172,10 +219,7 @@ def predict(
     elif idle := {name: value for name, value in options.items() if name in ("share", "seed")}:
         name, value = next(iter(idle.items()))
         raise InputError.of(name, "is of use only to an adapted model", value, "pass adapt too, or leave it out")
-    if isinstance(model, Model) and (loading or reading is not None):
-        names = ", ".join([*loading, *([] if reading is None else ["reading"])])
-        raise InputError.of("model", "must not be loaded already", names, "pass these to load_model")
-    loaded = model if isinstance(model, Model) else load_model(model, reading=reading, **loading)
+    loaded = loaded_model(model, loading).settled(images, given["progress"])
     check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
     maps = _Maps(images, loaded, given["flipped"])
     written = kept = 0
@@ -193,7 +237,8 @@ def predict(
         raise InputError.of(
             f"dataset {images.name}", "must hold an image that can be read", skipped[0].reason if skipped else "none"
         )
-    return Predicted(Path(out), written, kept, tuple(skipped), _notes(images, loaded, [path for path, _ in wanted]))
+    notes = (*loaded.warnings, *_notes(images, loaded, [path for path, _ in wanted]))
+    return Predicted(Path(out), written, kept, tuple(skipped), notes, loaded.reading)
 
 
 def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Checkpoint:
@@ -210,13 +255,14 @@ def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Ch
 
 
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
+    dark = unused_bits(images.name, PathTexts(ItemTable.of(images.items)))
     if model.card is None:
-        return ()
+        return (dark,) if dark else ()
     adapted = [WARNING.format(model.card.data[ADAPTED]["dataset"])] if ADAPTED in model.card.data else []
     note = ""
     if not model.predictor.tiled:
         note = size_note(images.name, model.card.data, model.card.size, model.predictor.size, maps)
-    return (*adapted, *([note] if note else []))
+    return (*adapted, *filter(None, [note, dark]))
 
 
 @dataclass(frozen=True)

@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, significant
 from howfar.distances.dataset import image_to_dataset
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted
 from howfar.distances.subspace_residual import subspace_residual
 from howfar.numbers import format_number
+from howfar.pipeline import trust
 from howfar.pipeline.bootstrap import ROUNDING
-from howfar.pipeline.performance_predictor import Expected
 from howfar.printable import printable
 from howfar.projection import Basis
 from howfar.protocols import Rows
+from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
 from howfar.significance import p_values, percentiles
 
 CONFORMAL = 19
+GATE_COLUMNS: Final = {
+    "gate_distance": "i_dist",
+    "gate_knn": "knn",
+    "gate_mahalanobis": "mahalanobis",
+    "gate_residual": "residual",
+}
+"""Columns of a comparison's images that hold what a profile measures of them, and the names that the judge knows them by."""
+_DIGITS = 10
+"""Significant digits of what the judge reads: rounding by the size of a batch lies beyond the fifteenth."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,8 +55,9 @@ class Reference:
     own: Float64Array | None
     provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
-    expected: Expected | None = None
+    judge: SiteJudge | None = None
     own_residual: float | None = None
+    residual_components: int | None = None
 
     @property
     def self_distance(self) -> float | None:
@@ -83,13 +94,18 @@ class Reference:
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
-        """Select what estimators of performance read of `measure`, in units of P's own distances, so that it has no scale."""
-        unit = self.self_distance or np.nan
-        return {"i_dist": measured["relative"], "knn": measured["knn"] / unit, "mahalanobis": measured["mahalanobis"]}
+        """Select what the judge of sites reads of `measure`, in units of P's own distances, so that it has no scale.
 
-    def with_expected(self, expected: Expected) -> Self:
-        """Add estimators of performance."""
-        return replace(self, expected=expected)
+        Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
+        many.
+        """
+        unit = self.self_distance or np.nan
+        read = {"i_dist": measured["relative"], "knn": measured["knn"] / unit, "mahalanobis": measured["mahalanobis"]}
+        return {name: significant(values, _DIGITS) for name, values in {**read, "residual": measured["residual"]}.items()}
+
+    def with_judge(self, judge: SiteJudge) -> Self:
+        """Add the judge of sites."""
+        return replace(self, judge=judge)
 
     def notes(self) -> tuple[str, ...]:
         """Say what whoever reads its distances should know."""
@@ -116,7 +132,7 @@ class Reference:
             f"subspace    {self.basis.components} components hold {100 * self.explained_variance:.1f} % of its variance"
             + (", layers scaled alike" if self.scale == "layers" else ""),
             f"yardstick   self-distance {format_number(self.self_distance)}; nearest {min(self.neighbours, self.n)} neighbours",
-            *([] if self.expected is None else self.expected.lines()),
+            *([] if self.judge is None else trust.lines(self.judge)),
         ]
         files = "file" if len(self.skipped) == 1 else "files"
         skipped = [f"{len(self.skipped)} {files} of {self.primary} could not be read (.skipped)"] if self.skipped else []
@@ -134,7 +150,7 @@ class Reference:
         """Compute how far images lie off P's subspace, in units of P's own; nan where that is not defined."""
         if not self.own_residual:
             return np.full(len(s), np.nan)
-        return subspace_residual(features, self.basis.mean, s) / self.own_residual
+        return subspace_residual(features, self.basis.mean, s[:, : self.residual_components]) / self.own_residual
 
     def _mahalanobis(self, s: Float64Array) -> Float64Array:
         undefined = np.full(len(s), np.nan)

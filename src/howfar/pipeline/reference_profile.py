@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Any, Self, Unpack
 
+from howfar.arrays import Float64Array
 from howfar.backbones import BackboneArgument, as_backbone
+from howfar.distances.dataset import leave_one_out
+from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
 from howfar.pipeline import profile_file
+from howfar.pipeline.memory_plan import check_plan
+from howfar.pipeline.pairs import projector_of
 from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import NewImages, arrivals
 from howfar.pipeline.scorer import Scorer, collect, load_again
+from howfar.projection import Basis, Projector
+from howfar.results import Features, Provenance, Settings
 from howfar.results.scores import Scores
 from howfar.settings import picked, with_options
 
@@ -39,9 +46,47 @@ class Profile(Reference):
     own_residual
         How far P's images lie off the subspace on average, leave-one-out; None where it holds all of them, where layers are
         scaled, and in profiles of howfar 0.1.
-    expected
-        Estimators of performance with their calibration and judgement, where labelled datasets were given.
+    judge
+        The judge of sites, with its estimators and the gate's range, where labelled datasets were given.
+    residual_components
+        How many leading components `own_residual` is off; None where it is all of them.
     """
+
+    @classmethod
+    def of(
+        cls,
+        features: Features,
+        settings: Settings,
+        backbone: str | None = None,
+        options: dict[str, Any] | None = None,
+        projector: Projector | None = None,
+    ) -> Self:
+        """Make the profile of a primary dataset's features; `projector` is one of the same features, whose work is reused.
+
+        Raises `InputError` where the memory budget does not hold the subspace.
+        """
+        check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
+        projecting = projector_of(features, settings) if projector is None else projector
+        rows, basis = projecting.own(), projecting.basis()
+        count = residual_components(*features.rows.shape, rows.shape[1])
+        return cls(
+            primary=features.name,
+            n=len(features),
+            backbone=backbone or str(features.identity.get("name", "embeddings")),
+            options=options or {},
+            identity=dict(features.identity),
+            layers=tuple(features.layers),
+            components=settings.components,
+            scale=settings.scale,
+            neighbours=settings.neighbours,
+            basis=basis,
+            rows=rows,
+            own=leave_one_out(rows) if len(rows) > 1 else None,
+            provenance=Provenance.now(),
+            skipped=features.skipped,
+            own_residual=_own_residual(features, basis, rows[:, :count], settings.scale),
+            residual_components=count,
+        )
 
     @with_options(ScorerOptions)
     def scorer(self, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
@@ -120,3 +165,22 @@ class Profile(Reference):
             The file is no profile, of another format, or damaged.
         """
         return profile_file.load(Path(file), cls)
+
+
+def residual_components(n: int, q: int, z: int) -> int:
+    """Choose how many leading components the residual is off: at most half as many as P has images, so that it has a yardstick.
+
+    Examples
+    --------
+    >>> residual_components(300, 1280, 25), residual_components(20, 1280, 19)
+    (25, 9)
+    """
+    return min(z, max((n - 1) // 2, 1))
+
+
+def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: str) -> float | None:
+    """Compute how far P's images lie off their subspace, leave-one-out; None where the subspace holds all that they span."""
+    n, q = features.rows.shape
+    if scale != "none" or rows.shape[1] >= min(q, n - 1):
+        return None
+    return float(leave_one_out_residual(subspace_residual(features.rows, basis.mean, rows), rows).mean())

@@ -22,6 +22,7 @@ from howfar.io.location import absolute
 from howfar.keywords import BackboneOptions, ScoringOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
+from howfar.pipeline import trust
 from howfar.pipeline.box_listing import BoxListing
 from howfar.pipeline.class_map_listing import class_maps_in
 from howfar.pipeline.embedding import check_work
@@ -29,12 +30,12 @@ from howfar.pipeline.failure_flag import flagged
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.listed_signals import ENDINGS, Listed, ListedImage
 from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
-from howfar.pipeline.performance_predictor import AUTO
 from howfar.pipeline.reference import Reference
 from howfar.pipeline.score_inputs import Arrival, Group, arrival
 from howfar.pipeline.site_estimates import PIXELS, READ, RESIDUAL, site_estimates
 from howfar.protocols import Backbone, Rows
 from howfar.relation.label_free_columns import DISTANCES, HISTOGRAM
+from howfar.relation.site_judge import AUTO
 from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
@@ -171,13 +172,13 @@ class Scorer:
         measured = self.profile.measure(features)
         predicted, words, signals = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
-        residual = listed.pop(RESIDUAL)
+        del listed[RESIDUAL]
         rows = [
             {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
             for index, item in enumerate(items)
         ]
         units = self.profile.columns(measured)
-        gated = zip(signals, _optional(units["i_dist"]), _optional(units["knn"]), residual, strict=True)
+        gated = zip(signals, *(_optional(units[name]) for name in ("i_dist", "knn", RESIDUAL)), strict=True)
         readings: list[dict[str, float | None]] = [
             {**signal, "i_dist": i_dist, "knn": knn, RESIDUAL: off} for signal, i_dist, knn, off in gated
         ]
@@ -187,23 +188,23 @@ class Scorer:
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
     ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
         """Predict performance by the profile's estimators; say what was wrong with the maps, and what the gate reads there."""
-        expected = self.profile.expected
-        if expected is None:
+        judge = self.profile.judge
+        if judge is None:
             return [_NOTHING] * len(items), [""] * len(items), [{}] * len(items)
         columns: dict[str, Any] = self.profile.columns(measured)
         words: Sequence[str] = [""] * len(items)
         readings: Sequence[dict[str, float]] = [{}] * len(items)
         if self._folders.predictions is not None:
             image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
-            signals, words = zip(*(files.read(expected.cut) for files in image_maps), strict=True)
+            signals, words = zip(*(files.read(judge.cut) for files in image_maps), strict=True)
             columns |= stacked(signals, self._folders.columns())
             readings = [_read(values) for values in signals]
-        estimate, low, high, names = expected.predict(columns, self.work["estimator"])
+        estimate, low, high, names = judge.predict(columns, self.work["estimator"])
         return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words, readings
 
     def _score(self, row: dict[str, Any], predicted: _Predicted, words: str, readings: dict[str, float | None]) -> Score:
         estimate, low, high, estimator = predicted
-        tau = None if self.profile.expected is None else self.profile.expected.tau
+        tau = None if self.profile.judge is None else self.profile.judge.terms.tau
         flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
         return Score(
             **row,
@@ -244,14 +245,12 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
     """
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
-    estimates, gates = site_estimates(scorer.profile.expected, images)
     return Scores(
         primary=scorer.profile.primary,
         images=images,
         skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
         notes=scorer.notes,
-        estimates=estimates,
-        gates=gates,
+        **site_estimates(scorer.profile.judge, images)._asdict(),
     )
 
 
@@ -264,27 +263,29 @@ def _read(signals: Mapping[str, Any]) -> dict[str, float]:
 def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed | BoxListing:
     """Find the folders of maps; or the file of predictions, where that is what was given."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
-    metric = "" if profile.expected is None else profile.expected.metric
-    if predictions is not None and predictions.exists() and metric.startswith(BOXES) and not work["ensemble"]:
+    metric = "" if profile.judge is None else profile.judge.metric
+    of_maps = bool(work["ensemble"] or work["tiles"])
+    if predictions is not None and predictions.exists() and metric.startswith(BOXES) and not of_maps:
         flipped = None if work["flipped"] is None else absolute(work["flipped"])
         return BoxListing(predictions, flipped, Detection.named(metric))
     if predictions is not None and predictions.is_dir() and metric == METRIC:
-        for name in ("flipped", "ensemble"):
+        for name in ("flipped", "ensemble", "tiles"):
             if work[name]:
                 raise InputError.of(name, "is of no use to maps of several classes", str(work[name]), "leave it out")
         return class_maps_in(predictions)
     if predictions is None or not predictions.is_file() or predictions.suffix.lower() not in ENDINGS:
-        return Folders.of(work["predictions"], work["flipped"], work["ensemble"])
-    if work["ensemble"]:
-        raise InputError.of("ensemble", "is of use only to maps", str(work["ensemble"]), "leave it out")
+        return Folders.of(work["predictions"], work["flipped"], work["ensemble"], work["tiles"])
+    for name, folder in (("ensemble", work["ensemble"]), ("tiles", work["tiles"])):
+        if folder:
+            raise InputError.of(name, "is of use only to maps", str(folder), "leave it out")
     return Listed.of(predictions, work["flipped"], metric)
 
 
 def _trust(profile: Reference, folders: Folders | Listed | BoxListing, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
-    if profile.expected is not None:
+    if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES
-        return profile.expected.notes((*distances, *folders.columns()), estimator)
+        return trust.notes(profile.judge, (*distances, *folders.columns()), estimator)
     remedy = "make it with labelled datasets and their performance"
     for name, given in (("predictions", folders.predictions is not None), ("estimator", estimator != AUTO)):
         if given:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +14,9 @@ from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.projection.blas import product
+from howfar.projection.extreme_rows import limit_of, may_hide, row_blocks, sample_of, sampled_square, separated
 from howfar.projection.memory_estimates import score_rows, subspace_columns
-from howfar.projection.moments import Moments
+from howfar.projection.moments import Moments, merge, moments
 from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
 from howfar.protocols import Rows
 
@@ -24,6 +26,9 @@ _BLOCK_BYTES = 32 << 20
 _CACHE_BYTES = 2 << 20
 # Columns whose products are summed in float32 before the sums are: few enough that rounding stays below the basis's own.
 _SINGLE_COLUMNS = 1 << 13
+
+_UPRIGHT = 1e-12
+"""How far the inner products of axes may lie from 0 and 1."""
 
 
 class Explained:
@@ -99,8 +104,11 @@ class Basis(Explained):
         return total
 
 
-def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int) -> Basis:
-    """Fit the leading axes of a dataset's scatter, each layer scaled by `howfar.projection.spectrum.layer_weights`."""
+def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, sets: Sequence[Rows]) -> Basis:
+    """Fit the leading axes of the scatter of datasets, each layer scaled by `howfar.projection.spectrum.layer_weights`.
+
+    `fitted` are the moments of all rows of `sets`, which are read again where a few of them lie absurdly far away.
+    """
     per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
     floors = fitted.count * squares(fitted.mean, layers)
     weights = layer_weights(per_layer, floors, fitted.count, scale)
@@ -109,7 +117,18 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int) ->
     total = float(np.trace(scatter))
     rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
     vectors, values = leading(scatter, z, rounding)
+    square = _typical(sets, column) if may_hide(values) else math.inf
+    if values[0] > limit_of(square, fitted.count):
+        if fitted.single:
+            exact = reduce(merge, [moments(rows, double=True) for rows in sets])
+            return by_covariance(exact, layers, scale, z, sets)
+        vectors, values = separated(row_blocks(sets, fitted.mean, column), vectors, values, square, sets)
     return Basis(fitted.mean, vectors * column[:, None] * (values > 0), ratio(values, total))
+
+
+def _typical(sets: Sequence[Rows], column: Float64Array) -> float:
+    sample, n = sample_of(sets, column)
+    return sampled_square([sample], n)
 
 
 def by_gram(
@@ -126,10 +145,16 @@ def by_gram(
     step = block or subspace_columns(max(1, _BLOCK_BYTES // (8 * n)), n, q, z, size)
     # Column-major: a single row's product then streams through each axis.
     matrix = np.empty((q, z), dtype=np.float64 if size == 8 else np.float32, order="F")
+    products = np.diag((shares == 0).astype(np.float64))
     for start in range(0, q, step):
         stop = min(start + step, q)
         shifted = np.subtract(p.columns(start, stop), mean[start:stop], dtype=np.float64)
-        matrix[start:stop] = (shifted.T @ factors) * weights[start:stop, None]
+        axes = shifted.T @ factors
+        products += axes.T @ (axes * weights[start:stop, None])
+        matrix[start:stop] = axes * weights[start:stop, None]
+    if np.abs(products - np.eye(z)).max() > _UPRIGHT:
+        # Eigenvectors of a row that lies absurdly far away lean axes towards it.
+        matrix = np.asfortranarray(matrix @ np.linalg.inv(np.linalg.cholesky(products)).T, matrix.dtype)
     return Basis(mean, matrix, shares)
 
 

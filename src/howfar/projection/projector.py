@@ -18,6 +18,7 @@ from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
 from howfar.projection.cached import CachedRows, gram_of, held, moments_of
+from howfar.projection.extreme_rows import Blocks, column_blocks, limit_of, sampled_square, scores_of, separated, typical_square
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
 from howfar.projection.memory_estimates import kept_moments
 from howfar.projection.moments import Moments, merge
@@ -49,6 +50,32 @@ class Projection(Explained):
     primary: Float64Array
     secondary: Float64Array
     explained_variance_ratio: Float64Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Spectrum:
+    """Hold the leading eigenvectors (rows, z) and eigenvalues (z,) of inner products, and the layers' weights.
+
+    `blocks` read the rows again where one of them lies absurdly far away; None elsewhere.
+    """
+
+    vectors: Float64Array
+    values: Float64Array
+    weights: Float64Array
+    blocks: Blocks | None
+
+    @property
+    def scores(self) -> Float64Array:
+        """Compute the scores of the rows, (rows, z)."""
+        if self.blocks is not None:
+            return scores_of(self.blocks, self.vectors, self.values)
+        return self.vectors * np.sqrt(self.values)
+
+    @property
+    def factors(self) -> Float64Array:
+        """Compute U Λ^(−1/2), (rows, z), by which inner products with other rows become scores; 0 where Λ is 0."""
+        root = np.sqrt(self.values)
+        return self.vectors * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
 
 
 class Projector:
@@ -111,23 +138,27 @@ class Projector:
         """Project P alone on the subspace fitted on it, (n, z): its self-distance is measured there."""
         z = min(self._z, self._most(self.n))
         if self._by_gram(self.n):
-            vectors, values, _ = self._primary_spectrum(self._gram, z)
-            return signed(vectors * np.sqrt(values), self.n, towards_secondary=False)
-        basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
+            own = self._primary_spectrum(self._gram, z)
+            if own.blocks is None:
+                return signed(own.scores, self.n, towards_secondary=False)
+            return self.basis().scores(self._p, self._block)
+        basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
         return signed(self._scores(basis, self._held), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
         """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary"."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
             return basis.turned(signs(self._scores(basis, self._held), self.n, towards_secondary=False))
-        vectors, values, weights = self._primary_spectrum(self._exact, z)
-        root = np.sqrt(values)
-        turns = signs(vectors * root, self.n, towards_secondary=False)
-        factors = vectors * turns * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-        shares = ratio(values, _total(self._exact, weights))
-        return by_gram(self._p, self._exact.mean, np.repeat(weights, self._layers), factors, shares, self._block)
+        own = self._primary_spectrum(self._exact, z)
+        axes = self._axes(own)
+        scores = own.scores if own.blocks is None else axes.scores(self._p, self._block)
+        return axes.turned(signs(scores, self.n, towards_secondary=False))
+
+    def _axes(self, own: _Spectrum) -> Basis:
+        shares = ratio(own.values, _total(self._exact, own.weights))
+        return by_gram(self._p, self._exact.mean, np.repeat(own.weights, self._layers), own.factors, shares, self._block)
 
     @cached_property
     def _gram(self) -> Gram:
@@ -187,14 +218,13 @@ class Projector:
         """Project P and S on a subspace fitted on both alike."""
         z = self._clamped(wanted, self.n + s.shape[0])
         if self._by_gram(self.n + s.shape[0]):
-            gram, rounding = self._joined(s)
-            total = np.trace(gram)
-            vectors, values = leading(gram, z, rounding)
-            shares = ratio(values, total)
-            scores = vectors * np.sqrt(values)
+            own, total = self._joint_spectrum(s, z)
+            scores, shares = own.scores, ratio(own.values, total)
         else:
             s = held(s)
-            basis = by_covariance(merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, z)
+            basis = by_covariance(
+                merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, z, [self._held, s]
+            )
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._held, s)
         scores = signed(scores, self.n)
@@ -205,51 +235,83 @@ class Projector:
         z = self._clamped(wanted, self.n)
         if self._by_gram(self.n):
             own = self._exact
-            vectors, values, weights = self._primary_spectrum(own, z)
-            root = np.sqrt(values)
-            inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
-            cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
-            inner = np.tensordot(weights, cross.about_primary() - own.off[:, :, None], axes=1)
-            scores = np.concatenate([vectors * root, (inner.T @ vectors) * inverse])
-            shares = ratio(values, _total(own, weights))
+            found = self._primary_spectrum(own, z)
+            shares = ratio(found.values, _total(own, found.weights))
+            if found.blocks is not None:
+                scores = self._scores(self._axes(found), self._p, s)
+            else:
+                cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
+                inner = np.tensordot(found.weights, cross.about_primary() - own.off[:, :, None], axes=1)
+                scores = np.concatenate([found.scores, inner.T @ found.factors])
         else:
-            basis = by_covariance(self._exact_moments, self._layers, self._scale, z)
+            basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
             shares = basis.explained_variance_ratio
             scores = self._scores(basis, self._held, s)
         scores = signed(scores, self.n, towards_secondary=False)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
-    def _primary_spectrum(self, gram: Gram, z: int) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def _primary_spectrum(self, gram: Gram, z: int) -> _Spectrum:
+        """Compute the leading components of P's own inner products."""
         weights = layer_weights(gram.scatter, self._floors(self.n), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
         rounding = ROUNDING_SINGLE * _total(gram, weights) / math.sqrt(self.n) if gram.single else 0.0
-        return *leading(own, z, rounding), weights
+        found = self._spectrum(own, z, rounding, weights, gram.mean, [self._p])
+        return self._primary_spectrum(self._exact, z) if found is None else found
 
-    def _joined(self, s: Rows) -> tuple[Float64Array, float]:
-        """Compute centred inner products of P and S together, and the rounding of an eigenvalue.
+    def _joint_spectrum(self, s: Rows, z: int, double: bool = False) -> tuple[_Spectrum, float]:
+        """Compute the leading components of the inner products of P and S together, and the sum of all eigenvalues."""
+        cross, secondary = self._crossed(s, double)
+        own = self._exact if double else self._gram
+        gram, within, weights = self._joined(own, cross, secondary)
+        total, size = float(np.trace(gram)), self.n + s.shape[0]
+        rounding = ROUNDING_SINGLE * within / math.sqrt(size) if own.single or cross.single else 0.0
+        mean = (self.n * own.mean + s.shape[0] * secondary.mean) / size
+        found = self._spectrum(gram, z, rounding, weights, mean, [self._p, s])
+        return self._joint_spectrum(s, z, double=True) if found is None else (found, total)
+
+    def _spectrum(
+        self, gram: Float64Array, z: int, rounding: float, weights: Float64Array, mean: Float64Array, sets: Sequence[Rows]
+    ) -> _Spectrum | None:
+        """Compute the leading components of centred inner products, which are used up; None where they must be float64."""
+        single, limit = rounding > 0, limit_of(typical_square(gram, self.n), len(gram))
+        if single and not np.isfinite(rounding):
+            return None
+        vectors, values = leading(gram, z, rounding)
+        if values[0] <= limit:
+            return _Spectrum(vectors, values, weights, None)
+        if single:
+            return None
+        root = np.repeat(np.sqrt(weights), self._layers)
+        blocks, plain = (column_blocks(sets, centre, root, self._block) for centre in (mean, np.zeros_like(mean)))
+        vectors, values = separated(blocks, vectors, values, sampled_square(plain(), self.n), sets)
+        return _Spectrum(vectors, values, weights, blocks)
+
+    def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:
+        """Compute centred inner products of P and S together, their trace before that, and the layers' weights.
 
         Layers are weighted and summed.
         """
-        cross, secondary = self._crossed(s)
-        size = self.n + s.shape[0]
+        size = cross.inner.shape[1] + cross.inner.shape[2]
         floors = self._floors(size)
         total, within = np.zeros((size, size)), 0.0
         count = len(self._layers)
+        weights = np.zeros(count)
         for layer in range(count):
             gram = total if count == 1 else np.empty_like(total)
-            joined(self._gram, cross, secondary, layer, gram)
+            joined(own, cross, secondary, layer, gram)
             centre(gram)
-            weight = layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)
-            gram *= weight
-            within += float(weight[0] * (np.trace(self._gram.inner[layer]) + np.trace(secondary.inner[layer])))
+            weights[layer] = layer_weights(np.trace(gram)[None], floors[layer : layer + 1], size, self._scale)[0]
+            gram *= weights[layer]
+            within += float(weights[layer] * (np.trace(own.inner[layer]) + np.trace(secondary.inner[layer])))
             if gram is not total:
                 total += gram
-        single = self._gram.single or cross.single
-        return total, ROUNDING_SINGLE * within / math.sqrt(size) if single else 0.0
+        return total, within, weights
 
-    def _crossed(self, s: Rows) -> tuple[Cross, Gram]:
+    def _crossed(self, s: Rows, double: bool = False) -> tuple[Cross, Gram]:
         """Compute inner products of P with S and within S; those within P on the same pass if nothing is known yet."""
+        if double:
+            return cross_gram(self._p, s, self._exact.centre, self._layers, self._block, double=True)
         if isinstance(s, CachedRows):
             within = s.gram(self._layers, self._block)
             return cross_gram(self._p, s, self._gram.centre, self._layers, self._block, gram_s=within)

@@ -3,7 +3,7 @@
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.distance_performance_points import Points
 from howfar.relation.failure_list import failures, list_failures
-from howfar.relation.leave_one_dataset_out import best, judge
+from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_curve import curve, moving_average
 from howfar.relation.strata import parts, scale, split
 from howfar.relation.trend import pooled_trend, trend
@@ -12,7 +12,6 @@ from howfar.relation.trend_verdict import summary, verdict
 __all__ = [
     "Calibrated",
     "Points",
-    "best",
     "calibrate",
     "curve",
     "failures",

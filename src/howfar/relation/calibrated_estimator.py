@@ -2,14 +2,20 @@
 
 What the intervals promise
 --------------------------
-A set's interval is for its mean performance, and takes the labelled foreign *sets* as a sample of datasets like the new
-one. It is ŷ ± t(K − 1, (1 + level) / 2) · √(mean of e_k²): e_k are the errors of the means of K foreign sets, each left out
-of the fit in turn, and t is Student's quantile. Errors of sets left out in turn hang together (where nothing predicts the
-sets' means, they sum to 0), so K − 1 degrees of freedom are counted. Few sets give wide intervals at the level that was asked
-for, instead of narrow ones at a lower level; a single one gives none. `benchmarks/answer.py` measures how often they hold.
+A set's interval is for its mean performance. It is ŷ ± w · t(ν, (1 + level) / 2) · s, with Student's quantile t and
+
+    s² = (ν₀ s₀² + Σ_k e_k²) / ν,   ν = ν₀ + K.
+
+e_k are the errors of the means of K sets, each left out of the fit in turn: the labelled sites that pass the gate when they are
+left out and, from two sites on, the primary dataset's own kind. A site that the gate stops says nothing of sites that pass it.
+(ν₀, s₀²) is the prior, a scaled inverse χ² of few degrees of freedom: s₀² is the mean squared error on corrupted sets, each
+kind left out of a fit without any site, so that 22 corrupted sets weigh as much as two labelled sites; without corrupted sets
+it is `PRIOR_ERROR`². Each label adds a degree of freedom. w is 1 in the range of the labelled sets and grows to
+`AT_THE_LIMIT` at the gate's limit. Source: Gelman, Carlin, Stern, Dunson, Vehtari & Rubin, "Bayesian data analysis" (3rd
+edition, 2013), section 2.6 (variance with a scaled-inverse-χ² prior). `benchmarks/answer.py` measures how often they hold.
 
 An image's interval is ŷ ± q · g(ŷ). g(ŷ) = √(ŷ (1 − ŷ) + 0.02) is how much performances near ŷ spread; q is wide enough for
-the share `level` of the images of nearly every set that was left out: of the K sets' own level-quantiles of |e| / g, the
+the share `level` of the images of nearly every set that was left out: of the sets' own level-quantiles of |e| / g, the
 ⌈(K + 1) · level⌉-th smallest, which for fewer than ten sets at 0.9 is that of the set on which the estimator did worst. Nothing
 promises either interval for a set unlike the labelled ones: that is what the gate tells.
 
@@ -25,21 +31,29 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import Columns, narrow, take
+from howfar.relation.label_free_columns import Columns, Mask, narrow, take
 from howfar.relation.labelled_images import Labelled
 from howfar.relation.performance_estimators import named, restore
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
 
+Role: TypeAlias = Literal["site", "home", "corrupted"]
+
+PRIOR_FREEDOM = 2.0
+"""Degrees of freedom of the prior of an estimator's error: it weighs as much as two labelled sets."""
+PRIOR_ERROR = 0.08
+"""Error of a set's mean that is expected before anything is labelled, where there are no corrupted sets."""
+AT_THE_LIMIT = 1.5
+"""How many times as wide a set's interval is at the gate's limit as within the range of the labelled sets."""
 _ROUNDING = 1e-9
 _SPREAD = 0.02
 """Variance that an image's performance has even where the estimate is 0 or 1."""
@@ -62,8 +76,10 @@ class Calibrated:
         (n,) performance of each labelled image.
     sets
         Name of the set that each of these images is of.
-    left_out
-        K, the number of foreign sets that were left out. Fewer than two tell nothing of how sets differ: intervals are 0 to 1.
+    roles
+        What each of these sets is: a labelled "site", the primary dataset's own kind ("home"), or "corrupted".
+    stopped
+        The sites among them that the gate stops when they are left out: their errors do not count.
     """
 
     fitted: FittedEstimator
@@ -71,7 +87,8 @@ class Calibrated:
     estimates: Float64Array
     performance: Float64Array
     sets: tuple[str, ...]
-    left_out: int
+    roles: Mapping[str, Role]
+    stopped: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -82,6 +99,12 @@ class Calibrated:
     def needs(self) -> tuple[str, ...]:
         """Return the names of the columns that the estimator reads."""
         return self.fitted.needs
+
+    @property
+    def left_out(self) -> int:
+        """Count the sites that were left out of the fit in turn; 0 where there is a single set, of which folds were."""
+        sites = sum(role == "site" for role in self.roles.values())
+        return sites if len(self.roles) > 1 else 0
 
     def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Estimate the performance of images, with the low and high ends of their intervals.
@@ -111,7 +134,7 @@ class Calibrated:
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
         """Estimate a set's mean performance, with an interval from the errors of the left-out sets' means.
 
-        The module's text has the formula. The interval is clipped to [0, 1]; it is 0 to 1 with fewer than two sets left out.
+        The module's text has the formula; the interval is clipped to [0, 1].
 
         Parameters
         ----------
@@ -133,9 +156,16 @@ class Calibrated:
             raise InputError.of("columns", f"must give {self.name} what it needs ({' and '.join(self.needs)})", dataset)
         return self.of_estimates(estimates, dataset, measured)
 
-    def of_estimates(self, estimates: Float64Array, dataset: str, measured: float | None = None) -> SetEstimate:
-        """Estimate a set's mean performance from its images' estimates, (m,) finite; all else is as in `predict_set`."""
+    def of_estimates(
+        self, estimates: Float64Array, dataset: str, measured: float | None = None, beyond: float = 0.0
+    ) -> SetEstimate:
+        """Estimate a set's mean performance from its images' estimates, (m,) finite.
+
+        `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies; all else is as in
+        `predict_set`.
+        """
         predicted, half, chance = float(np.mean(estimates)), self.set_half_width(), self._chance(estimates)
+        half *= 1.0 + (AT_THE_LIMIT - 1.0) * min(max(beyond, 0.0), 1.0)
         if chance > 0.0:
             half = math.sqrt(half**2 + chance)
         low, high = max(predicted - half, 0.0), min(predicted + half, 1.0)
@@ -146,24 +176,72 @@ class Calibrated:
         """Return whether the performance of every labelled image is 0 or 1, and both occur."""
         return set(np.unique(self.performance).tolist()) == {0.0, 1.0}
 
-    def set_errors(self) -> dict[str, float]:
-        """Return the error, estimated less measured, of the mean of each set that was left out."""
+    def set_errors(self, *roles: Role) -> dict[str, float]:
+        """Return the error, estimated less measured, of the mean of each set that was left out; of some roles, or all."""
         names, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
         if not len(names):
             return {}
         errors = np.bincount(codes, self.estimates - self.performance) / np.bincount(codes)
-        return dict(zip(names.tolist(), errors.tolist(), strict=True))
+        pairs = zip(names.tolist(), errors.tolist(), strict=True)
+        return {name: error for name, error in pairs if not roles or self.roles[name] in roles}
+
+    def tried(self) -> tuple[Float64Array, Float64Array, NDArray[np.str_]]:
+        """Return estimates, performance and sets of the images that stand for those of a new site.
+
+        They are the images of sites that pass the gate when they are left out; with fewer than two such sites, what was left
+        out of the other sites, of the primary's own kind and of corrupted versions of it counts too.
+        """
+        names = np.array(self.sets, dtype=np.str_)
+        passing = {name for name, role in self.roles.items() if role == "site"} - self.stopped
+        chosen = np.isin(names, sorted(passing)) if len(passing) > 1 else np.ones(len(names), dtype=np.bool_)
+        return self.estimates[chosen], self.performance[chosen], names[chosen]
+
+    def error_scale(self) -> tuple[float, float]:
+        """Return the degrees of freedom ν and the scale s of the error of a set's mean, as the module's text has them."""
+        corrupted = list(self.set_errors("corrupted").values())
+        prior = float(np.mean(np.square(corrupted))) if corrupted else PRIOR_ERROR**2
+        # Folds of the only set say nothing of other sets, and a fit to one site little of what two would say of P's kind.
+        roles: tuple[Role, ...] = ("site", "home") if self.left_out > 1 else ("site",)
+        own = self.set_errors(*roles) if self.left_out else {}
+        squares = [error**2 for name, error in own.items() if name not in self.stopped]
+        freedom = PRIOR_FREEDOM + len(squares)
+        return freedom, math.sqrt((PRIOR_FREEDOM * prior + sum(squares)) / freedom)
 
     def set_half_width(self) -> float:
-        """Compute half the width of a set's interval before it is clipped; infinite with fewer than two sets left out."""
+        """Compute half the width of a set's interval before it is clipped, within the range of the labelled sets."""
+        freedom, scale = self.error_scale()
+        return _student(freedom, self.level) * scale
+
+    def share_below(self, estimates: Float64Array, limit: float) -> tuple[float, float, float]:
+        """Estimate the share of a set's images whose performance lies below `limit`: the share predicted so, and an interval.
+
+        The interval is the share f of the (m,) estimates below the limit ± √(t² · mean of (e_k + 1 / n_k)² + z² · f̃ (1 − f̃) ·
+        (1 / m − mean of 1 / n_k)): e_k is by how much that share of a left-out set of n_k images missed the share of its
+        performances, as no share is known finer than one image; t and z are as in the module's text; f̃ = (m f + 1) / (m + 2),
+        and the chance of few images counts where m is small. The interval is clipped to [0, 1], 0 to 1 with fewer than two sets
+        left out, from 0 where no left-out image was predicted below the limit, to 1 where all were: of such images nothing is
+        known.
+        """
+        from scipy.special import ndtri
+
+        tried, performance, names = self.tried()
+        below, failed = tried < limit, performance < limit
+        share, m = float(np.mean(estimates < limit)), len(estimates)
         if self.left_out < 2:
-            return float("inf")
-        errors = np.array(list(self.set_errors().values()))
-        return float(_student(self.left_out - 1, self.level) * np.sqrt(np.mean(errors**2)))
+            return share, 0.0, 1.0
+        _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
+        errors = (np.abs(np.bincount(codes, below.astype(np.float64) - failed)) + 1.0) / counts
+        smooth = (m * share + 1.0) / (m + 2.0)
+        chance = (
+            ndtri((1.0 + self.level) / 2.0) ** 2 * smooth * (1.0 - smooth) * max(1.0 / m - float(np.mean(1.0 / counts)), 0.0)
+        )
+        half = math.sqrt(_student(len(counts) - 1, self.level) ** 2 * float(np.mean(errors**2)) + chance)
+        low, high = max(share - half, 0.0), min(share + half, 1.0)
+        return share, low if below.any() else 0.0, 1.0 if below.all() else high
 
     def _chance(self, estimates: Float64Array) -> float:
         """Compute by how much chance widens the squared half width for a set of few images that are right or wrong."""
-        if not self.right_or_wrong or self.left_out < 2:
+        if not self.right_or_wrong:
             return 0.0
         from scipy.special import ndtri
 
@@ -173,10 +251,11 @@ class Calibrated:
 
     def _image_half_width(self) -> float:
         """Compute half an image's interval in units of the spread at its estimate."""
-        if self.left_out < 2:
+        if len(self.roles) < 2:
             return float("inf")
-        scaled = np.abs(self.estimates - self.performance) / _spread(self.estimates)
-        _, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
+        estimates, performance, names = self.tried()
+        scaled = np.abs(estimates - performance) / _spread(estimates)
+        _, codes = np.unique(names, return_inverse=True)
         by_set = [quantile(scaled[codes == code], self.level) for code in range(int(codes.max()) + 1)]
         # A set of few images allows no quantile of this level: its largest error is the most that is known of it.
         reached = [min(q, float(scaled[codes == code].max())) for code, q in enumerate(by_set)]
@@ -190,7 +269,8 @@ class Calibrated:
             "estimates": self.estimates.tolist(),
             "performance": self.performance.tolist(),
             "sets": list(self.sets),
-            "left_out": self.left_out,
+            "roles": dict(self.roles),
+            "stopped": sorted(self.stopped),
         }
 
     @classmethod
@@ -208,16 +288,23 @@ class Calibrated:
             level = float(document["level"])
             estimates, performance = (np.array(document[key], dtype=np.float64) for key in ("estimates", "performance"))
             sets, fitted = tuple(str(name) for name in document["sets"]), document["fitted"]
-            # Profiles that howfar 0.1 wrote left out every set there was, or folds of a single one.
-            several = len(set(sets)) if len(set(sets)) > 1 else 0
-            left_out = int(document.get("left_out", several))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            # Earlier profiles left out every foreign set, and said no more.
+            roles = {str(name): _role(role) for name, role in document.get("roles", dict.fromkeys(sets, "site")).items()}
+            stopped = frozenset(str(name) for name in document.get("stopped", ()))
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise InputError(f"document must be that of a calibrated estimator ({type(error).__name__}: {error})") from error
-        if not estimates.shape == performance.shape == (len(sets),):
+        if not estimates.shape == performance.shape == (len(sets),) or not set(sets) <= roles.keys():
             raise InputError.of("document", "must hold one estimate and one performance an image", estimates.shape)
-        if not 0 < level < 1 or left_out < 0 or not np.isfinite(estimates).all() or not np.isfinite(performance).all():
+        if not 0 < level < 1 or not np.isfinite(estimates).all() or not np.isfinite(performance).all():
             raise InputError("document must hold a level between 0 and 1, and finite estimates and performance")
-        return cls(restore(fitted), level, estimates, performance, sets, left_out)
+        return cls(restore(fitted), level, estimates, performance, sets, roles, stopped)
+
+
+def _role(name: Any) -> Role:
+    if name not in ("site", "home", "corrupted"):
+        raise ValueError(f"role {name!r}")
+    role: Role = name
+    return role
 
 
 def calibrate(
@@ -229,11 +316,9 @@ def calibrate(
     level: float = 0.9,
     groups: ArrayLike | None = None,
     home: str | None = None,
+    corrupted: Mapping[str, str] | None = None,
 ) -> Calibrated:
     """Fit an estimator to labelled images, and find its errors on each of their sets when fitted to the others.
-
-    The primary dataset's own kind (`home`) is in every fit, as it has labels wherever a model is used: the errors are those on
-    foreign sets.
 
     With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
     images of the same set.
@@ -255,6 +340,8 @@ def calibrate(
         runs of consecutive images are.
     home
         Name of the set that is of the primary dataset's own kind, where one is.
+    corrupted
+        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
 
     Raises
     ------
@@ -274,40 +361,65 @@ def calibrate(
     """
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
-    whole = Labelled.of(columns, performance, sets, groups, home)
+    whole = Labelled.of(columns, performance, sets, groups, home, corrupted)
     settled = resolved(named(estimator), whole)
     if settled is None:
         raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
     return calibrated(settled, replace(whole, columns=narrow(columns, settled.needs)), level, KnownFits())
 
 
-def calibrated(settled: Estimator, whole: Labelled, level: float, known: KnownFits) -> Calibrated:
-    """Fit an estimator whose columns are settled to validated images, and find its errors; `known` are the fits made before."""
+def calibrated(
+    settled: Estimator, whole: Labelled, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
+) -> Calibrated:
+    """Fit an estimator whose columns are settled to validated images, and find its errors.
+
+    `known` are the fits made before, `stopped` the sites whose errors do not count.
+    """
     labelled = whole.having(settled.needs)
-    names = tuple(str(name) for name in labelled.sets)
+    names = labelled.sets.astype(np.str_)
+    roles = _roles(labelled, names)
     labelled = labelled.coded()
     left_out = _left_out(settled, labelled, known)
-    estimated = np.isfinite(left_out)
-    estimated_sets = tuple(name for name, keep in zip(names, estimated, strict=True) if keep)
-    errors_of = (left_out[estimated], labelled.performance[estimated], estimated_sets)
-    return Calibrated(known.fit(settled, labelled), level, *errors_of, labelled.foreign())
+    tried = np.isfinite(left_out)
+    known_sets = tuple(names[tried].tolist())
+    return Calibrated(
+        known.fit(settled, labelled.take(labelled.learning())),
+        level,
+        left_out[tried],
+        labelled.performance[tried],
+        known_sets,
+        {name: roles[name] for name in dict.fromkeys(known_sets)},
+        stopped,
+    )
 
 
 def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
-    """Settle which columns an estimator reads by what the foreign sets have; None where it cannot be used on them.
+    """Settle which columns an estimator reads by what the sites have, or the corrupted sets; None where it cannot be used.
 
     The primary dataset's own images have no distance from it as new images have one. An estimator that reads distances is
     fitted to the other sets alone.
     """
-    foreign = labelled if labelled.home is None or labelled.home.all() else labelled.take(~labelled.home)
+    deciding = next((mask for mask in (labelled.foreign, labelled.corrupted) if mask.any()), None)
+    foreign = labelled if deciding is None else labelled.take(deciding)
     return estimator.resolve(foreign.columns, foreign.sets)
 
 
+def _roles(labelled: Labelled, names: NDArray[np.str_]) -> dict[str, Role]:
+    roles: dict[str, Role] = {}
+    marked: tuple[tuple[Role, Mask], ...] = (
+        ("site", labelled.foreign), ("home", labelled.own), ("corrupted", labelled.corrupted)
+    )  # fmt: skip
+    for role, mask in marked:
+        roles |= dict.fromkeys(names[mask].tolist(), role)
+    return roles
+
+
 def _left_out(estimator: Estimator, labelled: Labelled, known: KnownFits) -> Float64Array:
-    """Estimate the labelled images by fits that did not see their folds; NaN where there is nothing to fit to."""
+    """Estimate the labelled images by fits that did not see their sets; NaN where there is nothing to fit to."""
     estimates = np.full(len(labelled.performance), np.nan)
-    for rest, inside in labelled.splits():
-        estimates[inside] = known.fit(estimator, rest).predict(take(labelled.columns, inside))
+    for rest, inside in labelled.rounds():
+        if rest.any():
+            estimates[inside] = known.fit(estimator, labelled.take(rest)).predict(take(labelled.columns, inside))
     return estimates
 
 
@@ -316,7 +428,7 @@ def _spread(estimate: Float64Array) -> Float64Array:
     return np.asarray(np.sqrt(estimate * (1.0 - estimate) + _SPREAD), dtype=np.float64)
 
 
-def _student(freedom: int, level: float) -> float:
+def _student(freedom: float, level: float) -> float:
     """Compute the (1 + level) / 2 quantile of Student's t."""
     from scipy.special import stdtrit
 

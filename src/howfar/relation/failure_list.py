@@ -155,9 +155,9 @@ def failures(
     InputError
         A τ that is not finite, an error rate outside (0, 1), or performances that are not as many as estimates.
     """
-    p_values, listed = list_failures(calibrated.estimates, calibrated.performance, estimates, tau, error_rate)
-    if calibrated.left_out > 1:
-        known = (calibrated.estimates, calibrated.performance, calibrated.sets)
+    known = calibrated.tried()
+    p_values, listed = list_failures(*known[:2], estimates, tau, error_rate)
+    if len(set(known[2].tolist())) > 1:
         listed &= np.asarray(estimates, dtype=np.float64) <= trusted_below(*known, tau, error_rate) + _ROUNDING
     record = Failures(dataset, float(tau), float(error_rate), calibrated.name, len(p_values), int(np.count_nonzero(listed)))
     if performance is None:

@@ -237,11 +237,12 @@ class GateRange:
         if check.name == "size" and tiled:
             return None
         low, high = check.limits(labelled)
-        side = None
+        side, beyond = None, 0.0
         if value is not None and labelled:
             side = -1 if low is not None and value < low else int(high is not None and value > high)
+            beyond = max(_towards(value, min(labelled.values()), low), _towards(value, max(labelled.values()), high))
         words, remedy = said(check.name, value, labelled, low, high, side, tiled=tiled or not self._room(values))
-        return GateReading(check.name, value, low, high, None if side is None else side == 0, words, remedy)
+        return GateReading(check.name, value, low, high, None if side is None else side == 0, words, remedy, beyond)
 
     def _room(self, values: Values) -> bool:
         """Return whether images are large enough, against the smallest labelled ones, to be predicted by tiles."""
@@ -283,6 +284,13 @@ def fit(sets: Mapping[str, Values]) -> GateRange:
             raise InputError.of(f"sets[{name}]", "must hold values of at least 0", wrong)
         learnt[str(name)] = {check: value for check, value in known.items() if value is not None}
     return GateRange(learnt)
+
+
+def _towards(value: float, end: float, limit: float | None) -> float:
+    """Compute where between an end of the labelled range (0) and the limit beyond it (1) a value lies; 0 within the range."""
+    if limit is None or limit == end:
+        return 0.0
+    return max((value - end) / (limit - end), 0.0)
 
 
 def _named(name: str) -> Check:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import blake2b
 
 import numpy as np
 
 from howfar.protocols import Estimator, FittedEstimator
+from howfar.relation.consensus_estimator import Consensus, ConsensusFit
+from howfar.relation.label_free_columns import narrow
 from howfar.relation.labelled_images import Labelled
 
 
 class KnownFits:
-    """Keep the fits of one estimator by the images that they learnt from.
+    """Keep the fits of estimators by the images that they learnt from; members of a consensus are shared with the others.
 
     Fits depend on images alone, so one that is taken from here equals one that is made anew, bit for bit.
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, FittedEstimator] = {}
+        self._known: dict[tuple[str, bytes], FittedEstimator] = {}
 
     def fit(self, estimator: Estimator, labelled: Labelled) -> FittedEstimator:
         """Return the fit to these images, made now or before."""
-        key = _content(labelled)
+        if isinstance(estimator, Consensus) and estimator.settled:
+            return ConsensusFit(estimator.name, tuple(self.fit(member, labelled) for member in estimator.settled))
+        learnt = replace(labelled, columns=narrow(labelled.columns, estimator.needs))
+        key = (estimator.name, _content(learnt))
         if key not in self._known:
-            self._known[key] = estimator.fit(labelled.columns, labelled.performance, labelled.sets, labelled.groups)
+            self._known[key] = estimator.fit(learnt.columns, learnt.performance, learnt.sets, learnt.groups)
         return self._known[key]
 
 

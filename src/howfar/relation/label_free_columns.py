@@ -28,6 +28,8 @@ CONFIDENCES = (
 AGREEMENTS = ("flip_agreement", "ensemble_agreement")
 SOFT_F = "soft_f"
 FLIP_OVERLAP = "flip_overlap"
+TILE_AGREEMENT = "tile_agreement"
+"""Dice of the foreground of an image's whole and its tiled map; the gate reads it, no estimator does."""
 SHAPES = ("foreground_extent", "foreground_width", "foreground_components")
 AT_THRESHOLD = (FLIP_OVERLAP, *SHAPES)
 """Signals of the thresholded map, which cannot be computed from a histogram for another threshold."""

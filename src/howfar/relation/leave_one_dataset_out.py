@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.calibrated_estimator import Calibrated, calibrated, resolved
+from howfar.relation.calibrated_estimator import calibrated, resolved
 from howfar.relation.known_fits import KnownFits
 from howfar.relation.label_free_columns import Columns, Mask, available, narrow
 from howfar.relation.labelled_images import Labelled
@@ -21,6 +22,16 @@ from howfar.results.relation import Judgement, SetEstimate
 
 # An interval's end is an estimate plus a residual: rounding may make it miss the performance that gave the residual.
 _ROUNDING = 1e-9
+
+
+class HiddenSite(NamedTuple):
+    """Hold what the gate says where a site's labels are hidden: the other sites that it stops, and how far this one lies.
+
+    `beyond` is 0 within the range of the labelled sets, 1 at the gate's limit.
+    """
+
+    stopped: frozenset[str] = frozenset()
+    beyond: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +46,6 @@ class LeftOut:
         (n,) estimates of the labelled images and their intervals; NaN where the estimator could not be judged.
     sets
         The estimate of each judged set's mean performance, `measured` beside it.
-    calibrated
-        By a set's name, the estimator as learnt without that set: what its failure list is made with.
     home_error
         Estimated less measured mean of the primary dataset's own kind, when it alone was left out; None where it has no labels.
     """
@@ -46,7 +55,6 @@ class LeftOut:
     low: Float64Array
     high: Float64Array
     sets: tuple[SetEstimate, ...]
-    calibrated: Mapping[str, Calibrated]
     home_error: float | None = None
 
 
@@ -60,11 +68,15 @@ def judge(
     level: float = 0.9,
     groups: ArrayLike | None = None,
     home: str | None = None,
+    corrupted: Mapping[str, str] | None = None,
+    known: KnownFits | None = None,
+    hidden: Mapping[str, HiddenSite] | None = None,
 ) -> tuple[tuple[Judgement, ...], dict[str, LeftOut]]:
     """Judge estimators by their estimates of each labelled dataset, fitted and calibrated on the others alone.
 
     An estimator is judged as it is used: the primary dataset's own kind (`home`) always has labels, so it is in every fit, and
-    the foreign sets are left out one at a time. For each the estimator, its penalty and its intervals are learnt from the other
+    the sites are left out one at a time. Where no site is labelled, kinds of corruption are, and there are no intervals. For
+    each the estimator, its penalty and its intervals are learnt from the other
     sets' labels; of the set itself only the columns are read. Errors, coverage and width are means over sets of the means
     over their images, so that sets count alike; AUROC of "performance below τ" and AURC are over all images, each ranked by the
     estimate made without its set. With few sets the pooled AUROC is harsh: leaving out a set that does well lowers what is
@@ -90,8 +102,15 @@ def judge(
     groups
         (n,) the photograph that each is of; images of one are left out together where only one set remains to fit on.
     home
-        Name of the set that is of the primary dataset's own kind, where one is. What an estimator says of it when *it* is left
-        out is recorded (`home_error`) and decides nothing.
+        Name of the set that is of the primary dataset's own kind, where one is. The error of its mean when *it* is left out is
+        `home_error`.
+    corrupted
+        By name the sets that are corrupted versions of the primary dataset's images, with the kind of corruption.
+    known
+        Fits that were made before.
+    hidden
+        What the gate says where the labels of a site are hidden, by the site's name; it widens intervals as the judge of sites
+        does.
 
     Returns
     -------
@@ -118,67 +137,57 @@ def judge(
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
     by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
-    labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home)
+    labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
+    fits = KnownFits() if known is None else known
     judgements: list[Judgement] = []
     by_estimator: dict[str, LeftOut] = {}
     for estimator in by_name.values():
-        left_out = _leave_out(estimator, labelled, level)
+        left_out = _leave_out(estimator, labelled, level, fits, hidden or {})
         if left_out is not None:
             by_estimator[estimator.name] = left_out
             judgements.append(_judgement(estimator, left_out, labelled, tau))
     return tuple(judgements), by_estimator
 
 
-def best(judgements: Sequence[Judgement]) -> str | None:
-    """Name the estimator with the smallest `mae_set` of those judged on all sets, ties to the earlier; None of none.
-
-    Being the best of many, its measured errors are a little flattering; those of an estimator chosen beforehand are not.
-
-    Examples
-    --------
-    >>> best([]) is None
-    True
-    """
-    return ranking(judgements)[0] if judgements else None
-
-
-def ranking(judgements: Sequence[Judgement]) -> list[str]:
-    """Sort the estimators that were judged on all sets by `mae_set`, the smallest first, ties to the earlier."""
-    most = max((judgement.sets for judgement in judgements), default=0)
-    complete = [judgement for judgement in judgements if judgement.sets == most]
-    return [judgement.estimator for judgement in sorted(complete, key=lambda judgement: judgement.mae_set)]
-
-
-def _leave_out(estimator: Estimator, labelled: Labelled, level: float) -> LeftOut | None:
+def _leave_out(
+    estimator: Estimator, labelled: Labelled, level: float, known: KnownFits, hidden: Mapping[str, HiddenSite]
+) -> LeftOut | None:
     settled = resolved(estimator, labelled)
     if settled is None:
         return None
     have = available(labelled.columns, settled.needs)
-    home = np.zeros(len(have), dtype=np.bool_) if labelled.home is None else labelled.home
-    judged = list(dict.fromkeys(labelled.sets[have & ~home].tolist()))
-    if len(judged) < (1 if (have & home).any() else 2):
-        return None
     needed = replace(labelled, columns=narrow(labelled.columns, settled.needs))
+    sites = list(dict.fromkeys(labelled.sets[have & labelled.foreign].tolist()))
+    if len(sites) < (1 if (have & labelled.own).any() else 2):
+        return None if sites else _by_kinds(settled, needed, have, level, known)
     values = np.full((3, len(have)), np.nan)
-    estimates, by_set, known = [], {}, KnownFits()
-    for name in judged:
+    estimates = []
+    for name in sites:
         inside = have & (labelled.sets == name)
-        rest, dataset = needed.take(have & ~inside), needed.take(inside)
-        learnt = calibrated(settled, rest, level, known)
-        values[:, inside] = learnt.predict(dataset.columns)
-        estimates.append(learnt.predict_set(dataset.columns, name, float(np.mean(dataset.performance))))
-        by_set[name] = learnt
-    error = _home_error(settled, needed, have, home)
-    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), by_set, error)
+        dataset, gate = needed.take(inside), hidden.get(name, HiddenSite())
+        learnt = calibrated(settled, needed.take(have & ~inside), level, known, gate.stopped)
+        values[:, inside] = said = learnt.predict(dataset.columns)
+        estimates.append(learnt.of_estimates(said[0], name, float(np.mean(dataset.performance)), gate.beyond))
+    home = calibrated(settled, needed, level, known).set_errors("home")
+    return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), next(iter(home.values()), None))
 
 
-def _home_error(estimator: Estimator, needed: Labelled, have: Mask, home: Mask) -> float | None:
-    """Compute the error of the mean of the primary dataset's own kind, by a fit to the foreign sets alone."""
-    if not (have & home).any():
+def _by_kinds(settled: Estimator, needed: Labelled, have: Mask, level: float, known: KnownFits) -> LeftOut | None:
+    """Judge on corrupted sets, each kind of corruption left out in turn; None where there are not two kinds."""
+    if needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
         return None
-    rest, own = needed.take(have & ~home), needed.take(have & home)
-    estimates = estimator.fit(rest.columns, rest.performance, rest.sets, rest.groups).predict(own.columns)
-    return float(np.mean(estimates) - np.mean(own.performance))
+    learnt = calibrated(settled, needed, level, known)
+    estimate = np.full(len(have), np.nan)
+    tried = [name for name, role in learnt.roles.items() if role == "corrupted"]
+    names = np.array(learnt.sets)
+    rows = []
+    for name in tried:
+        values = learnt.estimates[names == name]
+        estimate[have & (needed.sets == name)] = values
+        rows.append(learnt.of_estimates(values, name, float(np.mean(learnt.performance[names == name]))))
+    undefined = np.full(len(have), np.nan)
+    home = learnt.set_errors("home")
+    return LeftOut(settled.name, estimate, undefined, undefined, tuple(rows), next(iter(home.values()), None))
 
 
 def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau: float) -> Judgement:

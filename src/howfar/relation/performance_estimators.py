@@ -198,7 +198,7 @@ def every() -> tuple[Estimator, ...]:
     Examples
     --------
     >>> [estimator.name for estimator in every()][:4]
-    ['mean', 'i_dist', 'knn', 'mahalanobis']
+    ['mean', 'consensus', 'i_dist', 'knn']
     """
     return tuple(named(name) for name in registry.ordered(KIND))
 

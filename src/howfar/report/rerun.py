@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from howfar.keywords import TrainingOptions
-from howfar.relation.model_selection import worth_using
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
@@ -88,16 +87,12 @@ def _compare(call: str, comparison: Comparison, given: Mapping[str, Any]) -> str
 
 
 def _relate(relation: Relation) -> str:
-    """Write the call of relate; where it is not known which estimator was asked for, one that is not the best is named."""
+    """Write the call of relate; where it is not known which estimator was asked for, the one that was used is named."""
     chosen = asdict(relation.settings)
     files, source = chosen.pop("performance"), chosen.pop("threshold_source")
     if files and source != "given":
         del chosen["threshold"]  # it is found among the performances again
-    best = worth_using(relation.judgements, relation.choices)
-    if not chosen["estimator"]:
-        del chosen["estimator"]
-        if best is not None and best != relation.estimator:
-            chosen["estimator"] = relation.estimator
+    chosen["estimator"] = chosen["estimator"] or relation.estimator or "auto"
     performances = f"    {list(files) or [PERFORMANCES]!r},"
     return _call("relation = howfar.relate(", ["    comparison,", performances], chosen, ())
 

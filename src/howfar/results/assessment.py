@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Literal
 
 from howfar.numbers import format_interval
+from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.results.gate import Gate
-from howfar.results.records import Provenance
+from howfar.results.records import NetworkReading, Provenance
 from howfar.results.relation import Relation
 from howfar.results.result import Result
+from howfar.results.run_files import ASSESSMENT
 from howfar.results.tables import Cells
 
+UNKNOWN: Final = 0.5
+"""An interval wider than this tells too little to be called an estimate."""
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
@@ -24,6 +29,22 @@ class NextStep:
     action: Action
     text: str
     command: str
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """Hold what a model scores on the primary dataset's held-out images, which shows a wrong set-up at once.
+
+    `performance` is the mean over `n` images at `threshold` (None for a task without one), which comes from `source`; `best` is
+    the mean at `best_threshold`, the best for these images.
+    """
+
+    n: int
+    performance: float
+    threshold: float | None
+    source: str
+    best: float | None = None
+    best_threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +76,8 @@ class SiteAnswer:
         What to do.
     to_label
         Images to label first, where that is what to do; the command of `next` names the same.
+    by_tiles
+        What is expected of its maps by tiles, or was measured on them where the site has labels; None where there are none.
     false_positive_share
         Share of the pixels that are predicted, of a site whose masks hold no foreground, where F is undefined; None of others.
     """
@@ -80,6 +103,12 @@ class SiteAnswer:
     next: NextStep
     to_label: tuple[str, ...] = ()
     false_positive_share: float | None = None
+    by_tiles: float | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Return whether the interval is wider than half the scale, so that the mean performance is not known yet."""
+        return self.low is not None and self.high is not None and self.high - self.low > UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -116,13 +145,25 @@ class Assessment(Result):
         One answer for each site, in the caller's order.
     labelled
         The labelled datasets, each estimated by the others.
+    own, first
+        What the model scores on the primary's held-out images, in numbers, and as the first sentence of the answer; None and ""
+        in runs of earlier versions.
     tiled
         Whether the maps that were scored are known to be predicted by tiles.
+    reading
+        How a foreign network was fed and read; None for a checkpoint, and for maps that were there.
     notes, provenance
         What a reader should know, most important first; what made it.
+    command
+        The command line that asks the same again; "" in runs of earlier versions.
+    identity
+        What the maps depend on: the hash of the model's weights, how images are fed to it; the hash of maps that were there
+        already. Empty in runs of earlier versions.
+    task
+        That of the model, as `howfar.evaluate` names it.
     """
 
-    DOCUMENT: ClassVar = "assessment.json"
+    DOCUMENT: ClassVar = ASSESSMENT
     COMMAND: ClassVar = "assess"
     MISSING: ClassVar = "pass a folder that howfar assess wrote"
     SUBJECT: ClassVar = ": the assessment"
@@ -138,19 +179,33 @@ class Assessment(Result):
     tiled: bool
     provenance: Provenance
     notes: tuple[str, ...] = ()
+    reading: NetworkReading | None = None
+    command: str = ""
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "segmentation"
+    own: OwnScore | None = None
+    first: str = ""
+
+    @property
+    def performance_name(self) -> str:
+        """Return what the mean performance of a site's images is called: F, accuracy, F1."""
+        return PERFORMANCE_NAMES.get(self.task, "performance")
 
     def table(self) -> Cells:
         """Return header and formatted cells, one row a site, those that are not to be believed first."""
-        header = ("site", "n", "gate", "estimate", "level", "measured", f"listed < {self.tau:g}", "next")
+        header = ("site", "n", "gate", "expected", "level", "measured (on)", f"listed < {self.tau:g}", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:
         """Say in one line what the table is about."""
-        return f"What {self.model} will score, by {self.metric}; P = {self.primary}"
+        named = self.metric.startswith(self.performance_name)
+        metric = self.metric if named else f"{self.performance_name}, each image {self.metric}"
+        return f"What {self.model} will score, by {metric}; P = {self.primary}"
 
     def footer(self) -> list[str]:
         """Return each site's answer with what to do next, warnings first, and the notes."""
-        return [*(f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered()), *self.notes]
+        answers = (f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered())
+        return [*([self.first] if self.first else []), *answers, *self.notes]
 
     def ordered(self) -> list[SiteAnswer]:
         """Return the sites as they are to be read: what is outside the gate first, then unlabelled ones, then measured ones."""
@@ -179,9 +234,9 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         site.dataset,
         str(site.n),
         gate_word(site.inside),
-        "undefined" if blank else format_interval(site.estimate, site.low, site.high),
+        "undefined" if blank else "not known yet" if site.unknown else format_interval(site.estimate, site.low, site.high),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
-        "–" if site.measured is None else f"{site.measured:.2f}",
+        "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         _listed(site),
         site.next.action,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from howfar.numbers import format_interval, share
+from howfar.numbers import format_interval, share_interval
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
 from howfar.results.tables import Cells, Shown
@@ -79,7 +79,7 @@ class Decision:
         if self.value is None:
             return "–"
         if self.rule in SHARES:
-            return share(self.value)
+            return share_interval(self.value, self.low, self.high)
         return f"{self.value:,.0f}" if self.rule == "images" else format_interval(self.value, self.low, self.high)
 
 

@@ -119,7 +119,8 @@ class Comparison(Result):
         One row an image of a secondary: dataset, image, path, content, i_dist (sum over P), i_dist_mean, i_dist_scaled
         (0-1 within the dataset), knn, mahalanobis, percentile (0-100, among P's own images), p_value (conformal), and the
         projected image: pc1, pc2 … pcz (nan beyond those that its pair has), of which x and y are the first two; the nearest
-        images of P, nearest1 … nearest5, and their distances, nearest1_distance …; then what the dataset's own table says.
+        images of P, nearest1 … nearest5, and their distances, nearest1_distance …; what the judge of sites reads in P's own
+        subspace, gate_distance, gate_knn, gate_mahalanobis, gate_residual; then what the dataset's own table says.
     primary_images
         One row an image of P and a secondary: against, image, path, content, i_dist_mean (leave-one-out, in that
         pair's subspace), pc1, pc2.

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
 from howfar.numbers import format_number
-from howfar.results.records import Provenance, Skipped
+from howfar.results.records import NetworkReading, Provenance, Skipped
 from howfar.results.result import Result
 from howfar.results.tables import Cells
 
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEY = b"howfar"
+PERFORMANCE_NAMES: Final[Mapping[str, str]] = {
+    "segmentation": "F",
+    "multiclass": "F",
+    "classification": "accuracy",
+    "detection": "F1",
+}
+"""What the mean performance of images is called in sentences and on axes, by task."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,6 +66,8 @@ class Evaluation(Result):
         and soft_f.
     skipped, notes, provenance
         What was left out and why, what a reader should know, what made it.
+    reading
+        How a foreign network was fed and read that made the predictions; None where they were there, and for a checkpoint.
     """
 
     COMMAND: ClassVar = "evaluate"
@@ -78,6 +87,7 @@ class Evaluation(Result):
     provenance: Provenance
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    reading: NetworkReading | None = None
 
     def save(self, file: str | Path) -> Path:
         """Write one Parquet file, the scores in its metadata, and return its path."""

@@ -12,17 +12,19 @@ class GateReading:
     Attributes
     ----------
     check
-        What is checked: "distance", "knn", "share", "size", "scale" or "tiles".
+        What is checked: "distance", "knn", "residual", "share", "scale", "size" or "tiles".
     value
         The dataset's value; None where it is not known.
     low, high
-        The range of the labelled datasets; None where that side has no limit.
+        The limits: the range of the labelled datasets and a margin beyond; None where that side has none.
     inside
         Whether the value lies in the range; None where it cannot be said.
     words
         The check in a sentence for a person.
     remedy
         What to do where the value lies outside; "" where it lies inside.
+    beyond
+        Where between the range of the labelled datasets (0) and the limit (1) the value lies; above 1 outside.
     """
 
     check: str
@@ -32,6 +34,7 @@ class GateReading:
     inside: bool | None
     words: str
     remedy: str = ""
+    beyond: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Gate:
         """Return whether no check lies outside; None where no check could be made."""
         known = [reading.inside for reading in self.readings if reading.inside is not None]
         return all(known) if known else None
+
+    @property
+    def beyond(self) -> float:
+        """Return how far the farthest check lies from the range of the labelled datasets (0) to its limit (1), or beyond."""
+        return max((reading.beyond for reading in self.readings), default=0.0)
 
     @property
     def outside(self) -> tuple[GateReading, ...]:

@@ -45,6 +45,55 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class NetworkReading:
+    """Record how a network that howfar did not train was fed and read.
+
+    Attributes
+    ----------
+    network
+        The file's or the module's name.
+    size, layout, dtype
+        Side of the squares in pixels, order of the axes and type of the numbers that were fed.
+    mean, std
+        What was subtracted from each channel of 0-1, and what the difference was divided by.
+    output, channel, channels
+        Whether the values were read as logits or probabilities, which channel is the foreground's, and of how many.
+    """
+
+    network: str
+    size: int
+    layout: str
+    dtype: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    output: str
+    channel: int
+    channels: int
+
+    def options(self) -> tuple[str, ...]:
+        """Write the options by which another command feeds and reads it so."""
+        named = {"mean": format_channels(self.mean), "std": format_channels(self.std), "output": self.output}
+        named |= {} if self.channels == 1 else {"channel": str(self.channel)}
+        return tuple(word for name, value in named.items() for word in (f"--{name}", value))
+
+    def __str__(self) -> str:
+        fed = f"{self.network} was fed {self.dtype} squares of {self.size} pixels ({self.layout}) with "
+        fed += f"mean {format_channels(self.mean)} and std {format_channels(self.std)}"
+        return f"{fed}, and read as {self.output}, channel {self.channel} of {self.channels}"
+
+
+def format_channels(values: Sequence[float]) -> str:
+    """Write the numbers of the channels as the command line takes them.
+
+    Examples
+    --------
+    >>> format_channels((0.0, 0.5, 1 / 255))
+    '0,0.5,0.00392157'
+    """
+    return ",".join(f"{value:.6g}" for value in values)
+
+
+@dataclass(frozen=True)
 class Leak:
     """Name an image that is, by content, both in the primary and in a secondary dataset."""
 

@@ -234,10 +234,9 @@ class Relation(Result):
     judgements
         Every estimator, judged by leave-one-dataset-out; "mean" first. Empty with fewer than two labelled sets.
     choices
-        What choosing the best of all estimators is worth, and the best distance; empty with fewer than two labelled sets.
+        What choosing the best estimator was worth, of runs of earlier versions; nothing is chosen any more.
     estimator
-        The estimator that estimates and failure lists use: the best by `mae_set`, or "boosted" where it is not clearly worse,
-        where choosing is worth more than "mean", else "mean"; or the caller's.
+        The estimator that estimates and failure lists use: `howfar.relation.model_selection` has the rule; or the caller's.
     estimates, failures
         For every set of the run, labelled (judged) or not.
     gates

@@ -23,6 +23,8 @@ MARK: Final = "howfar run"
 """The id's name in the metadata of Parquet, PNG, SVG and PDF files and of pages."""
 PAGE: Final = "report.html"
 PICTURES: Final = "figures"
+ASSESSMENT: Final = "assessment.json"
+"""The document of an assessment, which lies beside those of its comparison and its relation."""
 BESIDE: Final = ("relation.parquet", "curves.parquet", "thresholds.parquet", "map.parquet", "map.json", "relation.json")
 """What lies beside a comparison and goes with it."""
 _MARKED: Final = re.compile(rb"howfar run(?:\0| |\" content=\")([0-9a-f]{16}(?: [0-9a-f]{16})*)")
@@ -96,19 +98,36 @@ def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
     return [file for file, ids in shown.items() if not set(ids) <= set(runs) or (not ids and file.name == PAGE)]
 
 
-def page_folder(argument: str, folder: str | Path | None) -> Path | None:
-    """Make the folder that a result and its page are to go to, before anything is computed, and return its absolute path.
+def page_folder(argument: str, folder: str | Path | None, command: str, begun: str = "") -> Path | None:
+    """Make the folder that a command's result and page are to go to, before anything is computed, and return its absolute path.
 
-    Raises `InputError` as `howfar.io.location.ready_folder`, and where a page in it is not howfar's.
+    A `begun` folder below it tells that the same command was stopped there before its end.
+
+    Raises `InputError` as `howfar.io.location.ready_folder`, where a page in it is not howfar's, and where it holds the answer
+    of another command.
 
     Examples
     --------
-    >>> page_folder("out", None)
+    >>> page_folder("out", None, "compare")
     """
     root = ready_folder(argument, folder)
     if root is not None:
         check_page(root, argument)
+        if not (begun and (root / begun).is_dir()):
+            _check_answer(root, argument, command)
     return root
+
+
+def _check_answer(root: Path, argument: str, command: str) -> None:
+    """Raise `InputError` where a folder holds the answer of another command, whose document or page would be replaced."""
+    kinds = [registry.load("results", name) for name in registry.ordered("results")]
+    answers = {kind.DOCUMENT: kind.COMMAND for kind in kinds if (root / kind.DOCUMENT).is_file()}
+    if (root / ASSESSMENT).is_file():
+        answers = {ASSESSMENT: "assess"}
+    other = next((document for document, owner in answers.items() if owner != command), None)
+    if other is not None:
+        rule = f"must not hold the answer of howfar {answers[other]} ({other}), whose place another would take"
+        raise InputError.of(argument, rule, str(root), f"name another folder: howfar {answers[other]} alone writes to this one")
 
 
 def check_page(root: Path, argument: str = "out") -> None:

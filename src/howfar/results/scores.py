@@ -10,7 +10,7 @@ from howfar.numbers import format_interval, format_number, format_p
 from howfar.results.gate import Gate
 from howfar.results.json_values import plain
 from howfar.results.records import Skipped
-from howfar.results.relation import SetEstimate
+from howfar.results.relation import Failures, SetEstimate
 from howfar.results.tables import Cells, Shown
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Scores(Shown):
         The mean performance to expect of each dataset that was scored whole, with its interval.
     gates
         Whether those estimates may be believed.
+    failures
+        How many images of each are on its list of probable failures.
     """
 
     primary: str
@@ -109,6 +111,7 @@ class Scores(Shown):
     notes: tuple[str, ...] = ()
     estimates: tuple[SetEstimate, ...] = ()
     gates: tuple[Gate, ...] = ()
+    failures: tuple[Failures, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -155,6 +158,7 @@ class Scores(Shown):
     def answers(self) -> list[str]:
         """Say in a line a dataset what performance to expect of it; a warning comes first where that is not to be believed."""
         gates = {gate.dataset: gate for gate in self.gates}
+        failing = {row.dataset: row for row in self.failures}
         lines = []
         for row in self.estimates:
             gate = gates.get(row.dataset)
@@ -162,10 +166,8 @@ class Scores(Shown):
             if gate is not None and gate.inside is False:
                 lines.append(f"{gate.warning()} (the estimate that is not to be believed: {expected})")
             else:
-                known = (
-                    "; whether labelled datasets like it are known cannot be told"
-                    if gate is None or gate.inside is None
-                    else ""
-                )
-                lines.append(f"{row.dataset}: mean performance {expected}, of {row.n} images{known}")
+                known = "; the gate could check nothing" if gate is None or gate.inside is None else ""
+                listed = failing.get(row.dataset)
+                fail = "" if listed is None or not listed.listed else f"; {listed.listed} are listed as probable failures"
+                lines.append(f"{row.dataset}: mean performance {expected}, of {row.n} images{fail}{known}")
         return lines

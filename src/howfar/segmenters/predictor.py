@@ -59,7 +59,7 @@ class Predictor:
         if self.tiled:
             return [_eight_bit(self._blended(picture)) for picture in pictures]
         maps = self._run([resized(picture, self.size) for picture in pictures])
-        return [_eight_bit(_resized_map(p, *picture.shape[:2])) for p, picture in zip(maps, pictures, strict=True)]
+        return [_eight_bit(resized_map(p, *picture.shape[:2])) for p, picture in zip(maps, pictures, strict=True)]
 
     def _run(self, squares: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
         """Predict square images in batches."""
@@ -82,7 +82,7 @@ class Predictor:
             chunk = corners[start : start + self.batch]
             maps = self._run([padded[y : y + self.size, x : x + self.size] for y, x in chunk])
             for (y, x), p in zip(chunk, maps, strict=True):
-                total[y : y + self.size, x : x + self.size] += weight * _resized_map(p, self.size, self.size)
+                total[y : y + self.size, x : x + self.size] += weight * resized_map(p, self.size, self.size)
                 weights[y : y + self.size, x : x + self.size] += weight
         return (total / weights)[:height, :width].astype(np.float32)
 
@@ -122,7 +122,8 @@ def resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _resized_map(p: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+def resized_map(p: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Resize a map of probabilities, (h, w), to another height and width."""
     if p.shape == (height, width):
         return p
     return np.asarray(Image.fromarray(p).resize((width, height), Image.Resampling.BILINEAR))

@@ -84,7 +84,7 @@ def compare_backbones(
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution = Execution.of(given)
     check_tracker(given["log"])
-    folder = page_folder("out", given["out"])
+    folder = page_folder("out", given["out"], BackboneComparison.COMMAND)
     if given["map"] is not None:
         rule = "must be left out where there are several backbones"
         raise InputError.of("map", rule, given["map"], "run howfar report OUT/BACKBONE --map umap afterwards")

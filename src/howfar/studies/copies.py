@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -267,15 +267,6 @@ def _kept(dataset: Dataset | Features, rows: NDArray[np.intp]) -> Dataset | Feat
 def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Skipped, ...]) -> Comparison:
     notes = (*comparison.notes, *copy_notes(copies, comparison.primary.name))
     return replace(comparison, near_duplicates=copies, skipped=(*comparison.skipped, *dropped), notes=notes)
-
-
-def without_copies_of(comparison: Comparison, datasets: Collection[str]) -> Comparison:
-    """Leave out of a result the near duplicates, and the notes on them, of datasets that were made of others on purpose."""
-    every, primary = comparison.near_duplicates, comparison.primary.name
-    kept = every[~(every["dataset"].isin(datasets) | every["other_dataset"].isin(datasets))].reset_index(drop=True)
-    said = set(copy_notes(every, primary))
-    notes = (*(note for note in comparison.notes if note not in said), *copy_notes(kept, primary))
-    return replace(comparison, near_duplicates=kept, notes=notes)
 
 
 def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:

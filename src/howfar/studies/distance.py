@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -19,6 +19,8 @@ from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.memory_plan import check_plan, kept
+from howfar.pipeline.reference import GATE_COLUMNS
+from howfar.pipeline.reference_profile import Profile
 from howfar.progress import bar, doing
 from howfar.projection import Projector
 from howfar.results import (
@@ -30,6 +32,7 @@ from howfar.results import (
     Leak,
     PrimarySummary,
     Provenance,
+    Relation,
     Settings,
 )
 from howfar.results.run_files import page_folder
@@ -57,6 +60,8 @@ from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
+
+RELATED = "The relation in this folder was of the comparison before, and went with it: run howfar relate again."
 
 
 @with_options(CompareOptions)
@@ -98,11 +103,37 @@ def compare(
     ['same 1.00 False', 'far 2.33 True']
     """
     given = checked(CompareOptions, options)
-    settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
-    execution = Execution.of(given)
+    columns_of(given["by"])
     check_tracker(given["log"])
-    folder, loading = page_folder("out", given["out"]), picked(BackboneOptions, options)
+    folder = page_folder("out", given["out"], Comparison.COMMAND)
     check_map(given["map"], folder)
+    related = folder is not None and (folder / Relation.DOCUMENT).is_file()
+    result, features = measured_run(primary, secondaries, backbone, folder, options, (RELATED,) if related else ())
+    if folder is not None:
+        result.save(folder)
+        keep_map(result, given["map"], features)
+        draw(result, folder)
+        forget_pairs(folder)
+    log_result(Log.of(given["log"], f"compare {result.primary.name}"), picked(CompareSettings, given), result.to_dict())
+    return result
+
+
+def measured_run(
+    primary: DatasetArgument,
+    secondaries: DatasetsArgument,
+    backbone: BackboneArgument,
+    folder: Path | None,
+    options: CompareOptions,
+    notes: tuple[str, ...] = (),
+) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
+    """Measure a comparison as `compare` does, and write nothing of it yet; its second part gives the features again.
+
+    Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
+    added to those of the comparison.
+    """
+    given = checked(CompareOptions, options)
+    settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
+    execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
         doing("reading the datasets")
         read = read_datasets(primary, secondaries)
@@ -119,14 +150,9 @@ def compare(
         doing("measuring distances, and looking for copies")
         (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
     described = {} if model is None else as_loaded(backbone, loading)
-    result = keep_pictures(replace(result, options=described, sources=sources_of(read, [primary], secondaries)), read)
-    if folder is not None:
-        result.save(folder)
-        keep_map(result, given["map"], lambda: features_of(datasets, backbone, loading, settings, execution)[0])
-        draw(result, folder)
-        forget_pairs(folder)
-    log_result(Log.of(given["log"], f"compare {result.primary.name}"), picked(CompareSettings, given), result.to_dict())
-    return result
+    sources = sources_of(read, [primary], secondaries)
+    result = replace(result, options=described, sources=sources, notes=(*result.notes, *notes))
+    return keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
 
 
 def _measured(
@@ -200,8 +226,9 @@ def compared(
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
+        own = _own_subspace(primary, settings, pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
-            images.add(len(s), _image_columns(s, primary, pair))
+            images.add(len(s), _image_columns(s, primary, pair) | _gate_columns(s, own))
             measured.append(_without_columns(pair))
     total = sum(float(pair.found.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
@@ -226,6 +253,22 @@ def compared(
         leaks=leaks,
         notes=tuple(notes(features, measured, leaks, settings, bool(baselines))),
     )
+
+
+def _own_subspace(primary: Features, settings: Settings, projector: Projector) -> Profile | None:
+    """Fit the primary's own subspace, in which the judge of sites measures; None where the memory budget does not hold it."""
+    try:
+        return Profile.of(primary, settings, projector=projector)
+    except InputError:
+        return None
+
+
+def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
+    """Measure what the judge of sites reads of each image, as a profile does."""
+    if own is None:
+        return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
+    read = own.columns(own.measure(s.rows))
+    return {column: read[name] for column, name in GATE_COLUMNS.items()}
 
 
 def _without_columns(pair: MeasuredPair) -> MeasuredPair:

@@ -83,7 +83,7 @@ def matrix(
     read = _read(datasets)
     execution, loading, sources = Execution.of(given), picked(BackboneOptions, options), sources_of(read, datasets)
     # Absolute, since a cluster's tasks run in folders of their own.
-    folder = page_folder("out", given["out"])
+    folder = page_folder("out", given["out"], Matrix.COMMAND)
     check_out(folder, read)
     with within(given["memory"]):
         drawn = [limited(dataset, settings) for dataset in read]

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
-from howfar.arrays import Float64Array
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, parse
 from howfar.data.groups import pattern_of
-from howfar.distances.dataset import leave_one_out
-from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
 from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline import embed_all, projector_of
+from howfar.pipeline import embed_all
 from howfar.pipeline.feature_identity import check_same
 from howfar.pipeline.memory_plan import check_plan
 from howfar.pipeline.reference_profile import Profile
 from howfar.progress import doing
-from howfar.projection import Basis
-from howfar.results import Evaluation, Features, Provenance, Settings
+from howfar.results import Evaluation, Features, Settings
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.performance_files import Performances, read_performances
-from howfar.studies.profile_calibration import expected_of
+from howfar.studies.profile_calibration import judge_by
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
-
-if TYPE_CHECKING:
-    pass
 
 
 @with_options(ProfileOptions)
@@ -91,49 +84,13 @@ def profile(
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
             features = [views[0] for views in embed_all(datasets, [model], *execution)]
-        reference = of_features(features[0], settings, None if model is None else model.name, _reloading(backbone, loading))
+        reference = Profile.of(features[0], settings, None if model is None else model.name, _reloading(backbone, loading))
         if not performances:
             return reference
         for other in features[1:]:
             check_same(reference.identity, other.identity, reference.primary, other.name)
         calibration = picked(CalibrationOptions, given)
-        expected = expected_of(reference, features[1:], performances, calibration, features[0].contents)
-        return reference.with_expected(expected)
-
-
-def of_features(
-    features: Features, settings: Settings, backbone: str | None = None, options: dict[str, Any] | None = None
-) -> Profile:
-    """Make the profile of features that are at hand already."""
-    check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
-    projector = projector_of(features, settings)
-    rows, basis = projector.own(), projector.basis()
-    return Profile(
-        primary=features.name,
-        n=len(features),
-        backbone=backbone or str(features.identity.get("name", "embeddings")),
-        options=options or {},
-        identity=dict(features.identity),
-        layers=tuple(features.layers),
-        components=settings.components,
-        scale=settings.scale,
-        neighbours=settings.neighbours,
-        basis=basis,
-        rows=rows,
-        own=leave_one_out(rows) if len(rows) > 1 else None,
-        provenance=Provenance.now(),
-        skipped=features.skipped,
-        own_residual=_own_residual(features, basis, rows, settings.scale),
-    )
-
-
-def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: str) -> float | None:
-    """Compute how far P's images lie off their subspace, leave-one-out; None where the subspace holds all that they span."""
-    n, q = features.rows.shape
-    if scale != "none" or rows.shape[1] >= min(q, n - 1):
-        return None
-    off = leave_one_out_residual(subspace_residual(features.rows, basis.mean, rows), rows)
-    return float(off.mean())
+        return reference.with_judge(judge_by(reference, features[1:], performances, calibration, features[0].contents))
 
 
 def _datasets(primary: DatasetArgument, labelled: DatasetsArgument | None) -> list[Dataset | Features]:

@@ -237,13 +237,13 @@ def _signals(
 ) -> dict[str, NDArray[np.float64]]:
     """Collect the label-free signals of the dataset's images, by the names that strategies use; only what some image has."""
     own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
-    threshold = None if own is None else own.scores.get("ods_threshold")
+    tuned = None if own is None else own.scores.get("ods_threshold")
+    cut = UNTUNED if tuned is None else tuned
     in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
     rows = match(comparison.images, others).rows[in_dataset]
-    signals = signals_at(rows, threshold)
+    signals = signals_at(rows, cut)
     columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
     paths = comparison.images["path"][in_dataset].tolist()
-    cut = UNTUNED if threshold is None else threshold
     columns |= map_columns(strategy.needs, rows, paths, signals.get(HISTOGRAM), cut)
     return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.data.folder_walk import printable
 from howfar.data.groups import guess_photographs
-from howfar.data.masks import decode_mask, resize_mask
+from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.errors import ImageError, InputError
 from howfar.progress import bar
 from howfar.runners import available_cores
@@ -125,13 +126,20 @@ def fingerprint_of(examples: Sequence[Example]) -> str:
     A file that cannot be read raises `ImageError`.
     """
     contents = [content_hash(read_bytes(example.path)) for example in examples]
-    masks = [_BLANK if example.mask is None else content_hash(read_bytes(example.mask)) for example in examples]
+    masks = [_BLANK if example.mask is None else mask_content(example.mask) for example in examples]
     return _fingerprint(contents, masks)
 
 
 def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:
     lines = sorted(f"{content} {mark}" for content, mark in zip(contents, marks, strict=True))
     return f"sha256:{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
+
+
+def _mask(path: Path | str) -> Mask:
+    try:
+        return Mask.read(path)
+    except ImageError as error:
+        raise ImageError(f"the mask {printable(path)}: {error}") from error
 
 
 def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str, float]:
@@ -142,10 +150,9 @@ def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bo
         side = math.sqrt(image.width * image.height)
         if example.mask is None:
             return picture, np.zeros((1, size, size), bool), content_hash(data), _BLANK, side
-        marks = read_bytes(example.mask)
-        mask = decode_mask(marks).foreground
+        mask, _, marks = _mask(example.mask)
         if mask.shape != (image.height, image.width):
             raise ImageError(f"its mask is {mask.shape[1]}×{mask.shape[0]} pixels, the picture {image.width}×{image.height}")
-        return picture, resize_mask(mask, size, size)[None], content_hash(data), content_hash(marks), side
+        return picture, resize_mask(mask, size, size)[None], content_hash(data), marks, side
     except ImageError as error:
         raise ImageError(f"{example.dataset}/{example.name}: {error}") from error

@@ -23,9 +23,19 @@ def hash_onnx(file: Path) -> str:
 
 def tensor_files(file: Path, data: bytes) -> list[Path]:
     """List the files beside a model, of these bytes, that hold its tensors."""
+    return [path for path in _named(file, data) if path.is_file()]
+
+
+def absent_tensor_files(file: Path) -> list[str]:
+    """Name the files of tensors that a model refers to and that are not beside it."""
+    if not file.is_file():
+        return []
+    return [path.name for path in _named(file, file.read_bytes()) if not path.is_file()]
+
+
+def _named(file: Path, data: bytes) -> list[Path]:
     names = {data[entry.end() : entry.end() + _length(entry[1])] for entry in _EXTERNAL_FILE.finditer(data)}
-    paths = [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
-    return [path for path in paths if path.is_file()]
+    return [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
 
 
 def _length(digits: bytes) -> int:

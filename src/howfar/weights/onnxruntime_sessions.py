@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from howfar.errors import MissingExtraError
+from howfar.weights.onnx_files import absent_tensor_files
 
 _FATAL = 4
 """The severity from which onnxruntime logs: it prints an error that it raises as well, over several lines."""
+_REFUSALS: Final = (
+    (
+        r"IR version: (\d+), max supported IR version: (\d+)",
+        "it is of IR version {}, and this onnxruntime reads up to {}: update it",
+    ),
+    (r"Opset (\d+) is under development", "it is of opset {}, which is newer than this onnxruntime: export it with opset 17"),
+    (r"No opset import for domain '([\w.]*)'", "its operators of {} are unknown to onnxruntime"),
+    (r"([\w.]*:?\w+)\(-?\d+\) is not a registered function/op", "its operator {} is unknown to onnxruntime"),
+    (r"No Op registered for (\w+)", "its operator {} is unknown to onnxruntime"),
+    (r"bad_alloc|[Ff]ailed to allocate", "there is not memory enough for it"),
+    (r"Could not find an implementation for (\w+)", "its operator {} has a type of numbers that onnxruntime does not compute"),
+)
+"""How onnxruntime words what it refuses, and what a line says of it."""
 
 
 def import_onnxruntime(name: str) -> Any:
@@ -60,3 +75,21 @@ def _stderr_to_nowhere() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(nowhere)
         os.close(kept)
+
+
+def why_refused(error: object, file: Path) -> str:
+    """Say in a few words why onnxruntime does not open a file, without its own words, which name its C++ sources.
+
+    Examples
+    --------
+    >>> why_refused("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model failed", Path("net.onnx"))
+    'it is damaged, or no valid ONNX file'
+    """
+    absent = absent_tensor_files(file)
+    if absent:
+        return f"its weights lie in {', '.join(absent)}, which is not beside it"
+    for pattern, words in _REFUSALS:
+        found = re.search(pattern, str(error))
+        if found:
+            return words.format(*found.groups())
+    return "it is damaged, or no valid ONNX file"

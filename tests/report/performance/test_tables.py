@@ -179,3 +179,20 @@ def test_only_our_estimators_are_described(related: Relation) -> None:
     mine = replace(related.judgements[0], estimator="mine")
     names = [name for name, _ in tables_estimates.explained(replace(related, judgements=(*related.judgements, mine)))]
     assert names == [one.estimator for one in related.judgements]
+
+
+def test_columns_of_thresholds_and_foreground_stand_only_where_there_are_such(related: Relation) -> None:
+    bare = replace(
+        related,
+        settings=replace(related.settings, threshold=None),
+        datasets=tuple(
+            replace(row, trend=None if row.trend is None else replace(row.trend, partial=None)) for row in related.datasets
+        ),
+    )
+    titles = [column.title for column in tables_performance.levels(bare).columns]
+    assert titles == ["dataset", "images", "scored", "mean", "verdict"]
+    assert {"pooled", "ODS"} <= {column.title for column in tables_performance.levels(related).columns}
+    assert all(len(row) == len(titles) for row in tables_performance.levels(bare).rows)
+    assert "Spearman, given foreground" in [column.title for column in tables_performance.trends(related).columns]
+    assert tables_performance.trends(bare).columns[-1].title == "slope"
+    assert all(len(row) == len(tables_performance.trends(bare).columns) for row in tables_performance.trends(bare).rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ QUICK: dict[str, Any] = {
     "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
 }  # fmt: skip
 SITES = ("near", "mid", "far", "new", "walls")
+RULES: dict[str, Any] = {"performance": {"at_least": 0.5}, "gate": {"must_be": "inside"}}
 
 
 @pytest.fixture(autouse=True)
@@ -75,11 +78,14 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     assert walls.next.action == "certify"
     assert (
         walls.next.command
-        == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 8 --threshold 0.25"
+        == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 6 --threshold 0.25"
     )
-    assert found.footer()[0].startswith(walls.answer)
+    assert found.first.startswith("On 8 held-out images of road the model scores F ")
+    assert "at threshold 0.25 (found on 8 held-out images of road)" in found.first
+    assert found.footer()[0] == found.first
+    assert found.footer()[1].startswith(walls.answer)
     assert new.inside is True
-    assert new.answer.startswith("new: F 0.")
+    assert new.answer.startswith(("new: expected F 0.", "new: F is not known yet"))
     assert new.warning == ""
 
 
@@ -89,9 +95,8 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Pa
     assert [site.dataset for site in found.sites] == ["new"]
     assert {row.origin for row in found.labelled} == {"corrupted"}
     assert len(found.labelled) == 3
-    assert found.notes[0].startswith("No foreign set is labelled: the answers rest on 3 corrupted versions of images of road.")
-    assert "0.040" in found.notes[0]
-    assert "corrupted sets" in found.sites[0].answer or "too few" in found.sites[0].answer
+    assert found.notes[0].startswith("No site is labelled: estimates are learnt from 3 corrupted versions of images of road,")
+    assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == ["new"]
     assert len(found.table()[1]) == 1
 
 
@@ -112,13 +117,56 @@ def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
     assert (tuned_on.dataset, tuned_on.n) == ("road", len(list((places / "road" / "images").iterdir())))
 
 
-def test_enough_labelled_sites_need_no_corrupted_sets(places: Path, tmp_path: Path) -> None:
-    found = made(places, tmp_path / "run", model=network())
+def test_beside_labelled_sites_corrupted_sets_inform_intervals_and_are_no_datasets_of_the_run(
+    places: Path, tmp_path: Path
+) -> None:
+    found = made(places, tmp_path / "run", model=network(), only="fade=0.5,blur=3")
     assert found.basis == "sites"
-    assert not (tmp_path / "run" / "corrupted").exists()
-    assert {path.name for path in (tmp_path / "run" / "maps").iterdir()} == {
-        f"{name}{ending}" for name in ("road", *SITES) for ending in ("", "-flipped")
-    }
+    assert [row.origin for row in found.labelled] == ["site"] * 3 + ["corrupted"] * 2
+    assert [dataset.name for dataset in Comparison.load(tmp_path / "run").datasets] == list(SITES)
+    roles = howfar.Profile.load(tmp_path / "run").judge.fits["consensus"].roles
+    assert sorted(roles.values()) == ["corrupted", "corrupted", "home", "site", "site", "site"]
+    alone = made(places, tmp_path / "alone", model=network(), corrupted=False)
+    assert not (tmp_path / "alone" / "corrupted").exists()
+    assert {row.origin for row in alone.labelled} == {"site"}
+
+
+def test_a_site_is_answered_alike_by_every_command(places: Path, tmp_path: Path) -> None:
+    read: Any = {"predictions": places / "maps" / "new", "flipped": places / "maps" / "new-flipped"}
+    found = made(places, tmp_path / "run")
+    site = next(site for site in found.sites if site.dataset == "new")
+    scores = howfar.Profile.load(tmp_path / "run").score(places / "new", **read)
+    files = [tmp_path / "run" / "performance" / f"{name}.parquet" for name in ("road", "near", "mid", "far")]
+    labelled = [places / name for name in ("far", "near", "mid")]
+    made_apart = howfar.profile(places / "road", QUICK["backbone"], labelled=labelled, performance=files, progress=False).score(
+        places / "new", **read
+    )
+    batch = next(iter(howfar.check(tmp_path / "run", places / "new", RULES, **read).batches))
+    for said in (scores, made_apart):
+        (estimate,), (gate,) = said.estimates, said.gates
+        assert (estimate.predicted, estimate.low, estimate.high) == (site.estimate, site.low, site.high)
+        assert gate == site.gate
+        assert said.failures[0].listed == site.listed
+    assert (batch.value, batch.low, batch.high, batch.gate) == (site.estimate, site.low, site.high, site.inside)
+    assert site.gate is not None
+    assert "residual" in {reading.check for reading in site.gate.readings}
+
+
+def test_a_checkpoints_threshold_is_the_one_that_is_used(places: Path, tmp_path: Path) -> None:
+    trained = network()
+    deployed = Checkpoint(replace(trained.card, threshold=0.37), trained.state)
+    found = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False)
+    assert found.own is not None
+    assert (found.own.threshold, found.own.source) == (0.37, "the checkpoint's")
+    assert "F at threshold 0.37" in found.metric
+    again = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False, retune=True)
+    assert again.own is not None
+    assert again.own.source.startswith("found on ")
+    given = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False, threshold=0.2)
+    assert given.own is not None
+    assert (given.own.threshold, given.own.source) == (0.2, "given")
+    with pytest.raises(InputError, match=r"^retune is of use only to a checkpoint with a threshold of its own"):
+        made(places, tmp_path / "other", ["near", "new"], retune=True)
 
 
 def test_images_that_a_checkpoint_learnt_from_are_not_scored(places: Path, tmp_path: Path) -> None:
@@ -144,12 +192,22 @@ def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(place
     assert "tiles" in {reading.check for gate in Relation.load(tmp_path / "run").gates for reading in gate.readings}
 
 
+def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(places: Path, tmp_path: Path) -> None:
+    for name in ("road", "near", "mid", "far", "new"):
+        for ending in ("", "-flipped", "-tiled"):
+            shutil.copytree(places / "maps" / name, tmp_path / "maps" / f"{name}{ending}")
+    given = {"predictions": tmp_path / "maps", **QUICK}
+    sites = [places / name for name in ("near", "mid", "far", "new")]
+    found = howfar.assess(places / "road", sites, tmp_path / "run", estimator="flip_agreement", **given)
+    assert {(site.estimator, site.by_tiles) for site in found.sites} == {("flip_agreement", None)}
+
+
 def test_a_killed_run_goes_on_with_the_maps_that_it_made(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "compare", killed)
+        patched.setattr(module, "measured_run", killed)
         with pytest.raises(KeyboardInterrupt):
             made(places, tmp_path / "run", model=network())
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")}
@@ -204,6 +262,70 @@ def test_another_comparison_in_the_folder_takes_the_answers_away(places: Path, t
     assert not (tmp_path / "run" / "assessment.json").exists()
 
 
+def test_a_run_that_was_killed_before_its_answer_was_written_goes_on(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Assessment, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(places, tmp_path / "run")
+    assert (tmp_path / "run" / "result.json").is_file()
+    made(places, tmp_path / "run")
+    assert (tmp_path / "run" / "assessment.json").is_file()
+
+
+def test_an_answer_stays_until_all_of_the_next_is_known(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = made(places, tmp_path / "run")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "related", killed)
+    with pytest.raises(KeyboardInterrupt):
+        made(places, tmp_path / "run", tau=0.6)
+    assert Assessment.load(tmp_path / "run").to_dict() == first.to_dict()
+
+
+def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: Path) -> None:
+    first = made(places, tmp_path / "run", model=network())
+    assert {"weights", "size", "tiled", "segmenter"} <= first.identity.keys()
+    assert not any("has changed" in note for note in first.notes)
+    assert made(places, tmp_path / "run", model=network()).notes == first.notes
+    other = network()
+    other.state[next(name for name in other.state if name.endswith("weight"))] += 0.25
+    other = Checkpoint(replace(other.card, weights=hash_state_dict(other.state)), other.state)
+    second = made(places, tmp_path / "run", model=other)
+    assert second.notes[0].startswith("The model has changed since the answers that these replace in the run folder (weights: ")
+    assert second.identity["weights"] == other.card.weights
+    assert made(places, tmp_path / "run").notes[0].startswith("The model has changed")
+    assert "--predictions" in Assessment.load(tmp_path / "run").command
+
+
+def test_maps_that_have_changed_are_told(places: Path, tmp_path: Path) -> None:
+    maps = Path(shutil.copytree(places / "maps", tmp_path / "maps"))
+    made(places, tmp_path / "run", predictions=maps)
+    file = next((maps / "mid").iterdir())
+    Image.open(file).point(lambda value: value // 2).save(file)
+    # A site more has maps of its own, and is no change.
+    (note,) = [note for note in made(places, tmp_path / "run", predictions=maps).notes if "has changed" in note]
+    assert "maps of mid: " in note
+    assert note.count(" then, ") == 1
+    assert not [n for n in made(places, tmp_path / "run", SITES[:-1], predictions=maps).notes if "has changed" in n]
+
+
+def test_the_command_again_has_every_option(places: Path, tmp_path: Path) -> None:
+    store, sites = tmp_path / "store", ("near", "mid", "new")
+    given: dict[str, Any] = {"only": ("blur", "fade=0.4"), "tau": 0.4, "seed": 3, "store": store}
+    command = made(places, tmp_path / "run", sites, **given).command
+    places_of = [f"{name}={places / name}" for name in ("road", *sites)]
+    options = ["--predictions", str(places / "maps"), "--backbone", "colour_moments", "--store", str(store), "--no-baselines"]
+    options += ["--bootstrap", "0", "--permutations", "0", "--seed", "3", "--tau", "0.4", "--only", "blur,fade=0.4"]
+    assert shlex.split(command) == ["howfar", "assess", *places_of, *options, "--out", str(tmp_path / "run")]
+
+
 def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
     found = made(places, tmp_path / "run", limit=5)
     assert [site.n for site in found.sites] == [5] * len(SITES)
@@ -244,5 +366,5 @@ def test_a_dataset_without_a_folder_of_maps_is_named(places: Path, tmp_path: Pat
 
 def test_maps_of_two_datasets_never_share_a_folder(places: Path, tmp_path: Path) -> None:
     sites = {"near": places / "near", "near-flipped": places / "mid"}
-    with pytest.raises(HowfarError, match="maps lie in folders of their own"):
+    with pytest.raises(HowfarError, match="predictions lie in places of their own"):
         howfar.assess(places / "road", sites, tmp_path / "run", predictions=places / "maps", **QUICK)

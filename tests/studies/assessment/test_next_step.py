@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from howfar.results import Failures, SetEstimate
+from howfar.results.assessment import OwnScore
 from howfar.results.gate import Gate, GateReading
 from howfar.studies.assessment.next_step import Commands, next_step
-from howfar.studies.assessment.words import ALONE, WITH_FOUR, answer, basis_note
+from howfar.studies.assessment.tasks import TASKS
+from howfar.studies.assessment.words import answer, basis_note, own_words
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
 FAR = GateReading(
@@ -42,28 +44,37 @@ def estimate(predicted: float, half: float, measured: float | None = None) -> Se
 def test_one_thing_to_do(
     expected: SetEstimate | None, readings: tuple[GateReading, ...], commands: Commands, action: str
 ) -> None:
-    assert next_step("a b", expected, Gate("a b", readings), None, 0.5, commands).action == action
+    assert next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 80).action == action
 
 
 def test_commands_are_quoted_and_name_the_run() -> None:
     step = next_step(
-        "a b", estimate(0.3, 0.05), Gate("a b", (IN,)), Failures("a b", 0.5, 0.2, "boosted", 80, 12), 0.5, COMMANDS
+        "a b", estimate(0.3, 0.05), Gate("a b", (IN,)), Failures("a b", 0.5, 0.2, "boosted", 80, 12), 0.5, COMMANDS, 80
     )
     assert step.command == "howfar select run --dataset 'a b' -k 8 --strategy random"
     assert "12 probable failures" in step.text
-    tile = next_step("a b", estimate(0.7, 0.1), Gate("a b", (THIN,)), None, 0.5, COMMANDS)
+    tile = next_step("a b", estimate(0.7, 0.1), Gate("a b", (THIN,)), None, 0.5, COMMANDS, 80)
     assert tile.command == "howfar predict CKPT 'a b=/data/a b' --tile -o 'maps-tiled/a b'"
-    low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS)
+    low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS, 80)
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
     assert low.text.startswith("the model scores below 0.5 here")
     by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.safetensors", Path("run/maps"), Path("run"))
-    again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model)
+    again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model, 80)
     assert again.command == "howfar assess p=/p s=/s t=/t --model m.safetensors --tile --out run-tiled"
 
 
+def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that_are_drawn() -> None:
+    classes = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("answers"), Path("run"), task=TASKS["classification"])
+    low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, classes, 80)
+    assert (low.action, low.command) == ("adapt", "howfar select run --dataset 'a b' -k 8 --strategy random")
+    assert "by your own code" in low.text
+    told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
+    assert told.startswith("a b: expected accuracy 0.58")
+
+
 def test_an_interval_that_holds_tau_asks_for_labels_until_that_is_settled() -> None:
-    step = next_step("a b", estimate(0.4, 0.15), Gate("a b", (IN,)), None, 0.5, COMMANDS)
+    step = next_step("a b", estimate(0.4, 0.15), Gate("a b", (IN,)), None, 0.5, COMMANDS, 80)
     assert step.command == "howfar certify 'a b=/data/a b' --predictions 'maps/a b' --until 'F >= 0.5'"
     assert "badly" not in step.text
 
@@ -77,35 +88,75 @@ def test_asking_again_keeps_the_options() -> None:
 
 def test_sentences_say_what_is_expected_and_how_often_such_intervals_held() -> None:
     listed = Failures("a b", 0.5, 0.2, "boosted", 80, 12)
-    told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), listed, (4, 5), 0.5, "labelled sets")
+    told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), listed, (4, 5), 0.5, "labelled sites")
     assert told == (
-        "a b: F 0.58 expected, 0.49 to 0.67 (90 %; such intervals held 4 of 5 labelled sets). "
+        "a b: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites). "
         "12 of 80 images probably fail (F below 0.5)."
     )
-    far = answer("a b", estimate(0.58, 0.09), Gate("a b", (FAR, THIN)), listed, (4, 5), 0.5, "labelled sets")
+    none = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN,)), replace(listed, listed=0), (0, 0), 0.5, "labelled sites")
+    assert none.endswith("No list of failing images (F below 0.5) can be given with at most 20 % of it wrong.")
+    far = answer("a b", estimate(0.58, 0.09), Gate("a b", (FAR, THIN)), listed, (4, 5), 0.5, "labelled sites")
     assert far == (
         "a b: do not believe an estimate. Farther than anything labelled (distance 1.42); also whole images and their tiles "
         "agree less."
     )
     assert "0.58" not in far
-    known = answer("a b", estimate(0.58, 0.09, measured=0.6), Gate("a b", (FAR,)), None, (4, 5), 0.5, "labelled sets")
-    assert known.endswith(
-        "which held. It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42)."
+
+
+def test_a_measurement_says_on_how_many_images_and_what_would_have_been_expected() -> None:
+    said = (estimate(0.58, 0.09, measured=0.6), Gate("a b", (FAR,)), None, (4, 5), 0.5, "labelled sites", "F", (12, 60))
+    assert answer("a b", *said) == (
+        "a b: F 0.60 measured on 12 of 60 images. Without its labels 0.58 [0.49, 0.67] would have been expected, which held. "
+        "It lies outside the other labelled datasets. Farther than anything labelled (distance 1.42)."
     )
-    empty = answer("a b", estimate(0.5, 0.5), None, None, (2, 2), 0.5, "labelled sets")
-    assert empty == "a b: F 0.50 expected; too few datasets are labelled for an interval that says anything."
-    missed = answer("a b", estimate(0.5, 0.1, measured=0.7), None, None, (2, 2), 0.5, "labelled sets")
-    assert missed.endswith("Without its labels 0.50 would have been expected, 0.40 to 0.60 (90 %), which did not hold.")
+    missed = answer("a b", estimate(0.5, 0.1, measured=0.7), None, None, (2, 2), 0.5, "labelled sites")
+    assert missed.endswith("which did not hold.")
 
 
-def test_the_errors_that_the_note_names_are_those_of_the_benchmark() -> None:
-    file = Path(__file__).parents[3] / "benchmarks" / "results" / "no_foreign_labels.json"
-    rows = json.loads(file.read_text())["results"]["over models"]
-    found = {row["fitted on"]: row["mae"] for row in rows if row["estimator"] == "boosted"}
-    assert round(found["held-out, corrupted"], 3) == ALONE
-    assert round(found["held-out and other foreign sets"], 3) == WITH_FOUR
+def test_an_interval_wider_than_half_the_scale_is_not_known_yet() -> None:
+    empty = answer("a b", estimate(0.5, 0.3), Gate("a b", (IN,)), None, (2, 2), 0.5, "labelled sites")
+    told = "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it."
+    assert empty == told
+    step = next_step("a b", estimate(0.5, 0.3), Gate("a b", (IN,)), None, 0.5, COMMANDS, 80)
+    assert step.command.endswith("-k 16")
 
 
-def test_the_note_counts_labelled_sites() -> None:
-    assert basis_note("both", 2, 22, "roads").startswith("Only 2 foreign sets are labelled: the answers rest on 22 corrupted")
-    assert basis_note("both", 1, 22, "roads").startswith("Only 1 foreign set is labelled")
+def test_checks_that_could_not_be_made_are_named() -> None:
+    unknown = GateReading("residual", None, None, None, None, "distance off the primary's subspace is not known")
+    told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN, unknown)), None, (0, 0), 0.5, "labelled sites")
+    assert told.endswith("The gate could not check residual.")
+
+
+def test_no_more_labels_are_asked_for_than_there_are_images() -> None:
+    step = next_step("a b", estimate(0.7, 0.1), Gate("a b", (FAR,)), None, 0.5, COMMANDS, 5)
+    assert step.command.endswith("-k 5")
+    assert "label 5 images" in step.text
+
+
+@pytest.mark.parametrize(
+    ("whole", "tiled", "words"),
+    [
+        (estimate(0.3, 0.05), estimate(0.4, 0.05), "0.40 is expected, in place of 0.30"),
+        (estimate(0.3, 0.05, 0.2), estimate(0.3, 0.05, 0.35), "0.35 was measured by tiles, 0.20 whole"),
+        (estimate(0.3, 0.05), estimate(0.31, 0.05), ""),
+        (estimate(0.3, 0.05), None, ""),
+    ],
+)
+def test_tiles_are_advised_where_they_are_expected_to_gain(whole: SetEstimate, tiled: SetEstimate | None, words: str) -> None:
+    step = next_step("a b", whole, Gate("a b", (IN,)), None, 0.5, COMMANDS, 80, tiled)
+    assert (step.action == "tile") is bool(words)
+    assert words in step.text
+
+
+def test_the_primarys_own_score_names_its_threshold_and_a_better_one() -> None:
+    told = own_words(OwnScore(30, 0.79, 0.46, "the checkpoint's", 0.83, 0.61), "roads", "F")
+    assert told == (
+        "On 30 held-out images of roads the model scores F 0.79, at threshold 0.46 (the checkpoint's); at 0.61, the best for "
+        "these images, it would score 0.83."
+    )
+    assert own_words(OwnScore(9, 0.9, None, ""), "scenes", "accuracy").endswith("the model scores accuracy 0.90.")
+
+
+def test_an_answer_that_rests_on_corrupted_sets_says_so() -> None:
+    assert basis_note("corrupted", 22, "roads").startswith("No site is labelled: estimates are learnt from 22 corrupted")
+    assert basis_note("sites", 22, "roads") == ""

@@ -171,6 +171,32 @@ def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
     inside = howfar.check(profile, rows(5, 30), rules, estimator="distances")
     assert inside.batches[0].gate is True
     assert inside.decisions[0].value == inside.batches[0].failures / 30
+    assert profile.judge is not None
+    fit = profile.judge.fits["distances"]
+    predicted = np.array([image.predicted for image in profile.score(rows(5, 30), estimator="distances").images], dtype=float)
+    assert (inside.decisions[0].value, inside.decisions[0].low, inside.decisions[0].high) == fit.share_below(predicted, 0.5)
+
+
+def test_labels_of_a_certificate_decide_failures_and_settle_the_gate(file: Path, estimated: dict[str, Any]) -> None:
+    """The labels count whatever the estimators flag, and the interval is that of the design."""
+    estimated["inside"] = False
+    predicted = np.linspace(0.3, 0.9, 30)
+    drawn = howfar.certify(predicted, k=20)
+    measured = predicted[[one.index for one in drawn.sample]]
+    certificate = replace(howfar.certify(predicted, k=20, labels=measured), dataset="new")
+    rules = {**RULES, "failures": {"at_most_share": 0.5}}
+    alone, settled = (howfar.check(file, rows(5, 30), rules, certificate=given) for given in (None, certificate))
+    assert [each.outcome for each in alone.decisions] == ["pass", "breach", "undecided", "undecided"]
+    images, gate, performance, failures = settled.decisions
+    assert (images.outcome, gate.outcome, gate.words) == ("pass", "pass", "settled by certificate")
+    assert (performance.value, performance.outcome) == (certificate.value, "undecided")
+    assert failures.words.startswith(f"{np.sum(measured < 0.5)} of 20 labelled images fail: ")
+    assert failures.low is not None
+    assert failures.high is not None
+    assert failures.low < np.mean(predicted < 0.5) < failures.high < 0.5
+    # Of what is no performance of an image the labels say no image fails.
+    other = howfar.check(file, rows(5, 30), rules, certificate=replace(certificate, metric="precision"))
+    assert other.decisions[3].words == "no estimator looks at the images one by one"
 
 
 def performance(scores: Any, values: np.ndarray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pytest
 from howfar.results.check import Batch, Check, Decision
 from howfar.results.gate import Gate, GateReading
 from howfar.results.relation import SetEstimate
-from howfar.studies.check.decide import Known, decisions_of, labels_to_decide
+from howfar.studies.check.decide import Interval, Known, decisions_of, labels_to_decide
 from howfar.studies.check.rules import read_rules
 
 FAR = Gate(
@@ -131,12 +131,47 @@ def test_labels_to_decide_are_what_a_simple_random_sample_takes() -> None:
     assert labels_to_decide(0.9, 0.1, 0.15, 5) == 5
 
 
-@pytest.mark.parametrize(("failures", "judged", "outcome"), [(40, 200, "pass"), (41, 200, "breach"), (30, 180, "undecided")])
-def test_failures_are_counted_and_unpredicted_images_may_be_either(failures: int, judged: int, outcome: str) -> None:
-    known = Known(batch(failures=failures, judged=judged), gate=NEAR)
-    decision = decided({"failures": {"at_most_share": 0.2}}, known)
+def failing(
+    low: float, high: float, source: str = "estimated", counted: tuple[int, int] = (13, 54), labelled: int = 0
+) -> Interval:
+    return Interval(counted[0] / counted[1], low, high, 0.9, source, labelled, counted)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [(0.03, 0.41, "undecided"), (0.0, 0.2, "pass"), (0.21, 0.41, "breach"), (0.2, 0.41, "undecided")],
+)
+def test_failures_are_decided_by_the_interval_of_the_share_that_fails(low: float, high: float, outcome: str) -> None:
+    decision = decided({"failures": {"at_most_share": 0.2}}, Known(batch(), gate=NEAR, failing=failing(low, high)))
     assert decision.outcome == outcome
-    assert decided({"failures": {"at_most_share": 0.2}}, Known(known.batch, gate=FAR)).outcome == "undecided"
+    assert (decision.value, decision.low, decision.high) == (13 / 54, low, high)
+    assert (decision.labels is not None) == (outcome == "undecided")
+    if (low, high) == (0.03, 0.41):
+        assert decision.words == "13 of 54 predicted to fail: 24 % [3 %, 41 %]"
+        assert decision.cells()[3] == "24 % [3 %, 41 %]"
+        assert decision.remedy.startswith(f"label about {decision.labels} images, drawn at random: howfar certify site -k")
+
+
+def test_predicted_failures_outside_the_gate_decide_nothing_and_labelled_ones_do() -> None:
+    rule = {"failures": {"at_most_share": 0.2}}
+    for low, high in ((0.0, 0.1), (0.3, 0.4)):
+        predicted = decided(rule, Known(batch(), gate=FAR, failing=failing(low, high)))
+        assert (predicted.outcome, predicted.value, predicted.labels) == ("undecided", None, 8)
+        assert "not to be believed: farther than anything labelled" in predicted.words
+        labelled = failing(low, high, "certified", (3, 16), 16)
+        certified = decided(rule, Known(batch(), None, Certificate(0.4, 0.3, 0.5), FAR, failing=labelled))
+        assert certified.outcome == ("pass" if high <= 0.2 else "breach")
+        assert certified.words.startswith("3 of 16 labelled images fail: 19 % [")
+    part = decided(rule, Known(batch(), None, Certificate(0.4, 0.3, 0.5, n=150), FAR, failing=labelled))
+    assert part.words.endswith("%], of 150 of 200 images")
+
+
+def test_a_certificate_settles_the_gate() -> None:
+    for gate in (FAR, NEAR, UNKNOWN, None):
+        decision = decided({"gate": "inside"}, Known(batch(), certificate=Certificate(0.4, 0.3, 0.5), gate=gate))
+        assert (decision.outcome, decision.words, decision.remedy) == ("pass", "settled by certificate", "")
+    unlabelled = Known(batch(), certificate=Certificate(None, None, None, labelled=0), gate=FAR)
+    assert decided({"gate": "inside"}, unlabelled).outcome == "breach"
 
 
 @pytest.mark.parametrize(("gate", "outcome"), [(NEAR, "pass"), (FAR, "breach"), (UNKNOWN, "undecided"), (None, "undecided")])

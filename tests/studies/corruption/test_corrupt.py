@@ -110,7 +110,7 @@ def test_a_model_is_scored_at_the_threshold_of_the_images_as_they_are(roads: Pat
     ]
     assert [one.dataset for one in sets.evaluations] == NAMES[1:]
     assert {one.threshold for one in sets.evaluations} == {sets.own.threshold}
-    elsewhere = replace(own, scores={**own.scores, "ods_threshold": 0.77})
+    elsewhere = replace(own, threshold=0.77)
     tuned = made(roads, tmp_path / "tuned", model=network(), tuned_on=elsewhere)
     assert tuned.own is not None
     assert {one.threshold for one in (tuned.own, *tuned.evaluations)} == {0.77}

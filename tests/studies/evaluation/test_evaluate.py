@@ -410,7 +410,8 @@ def test_every_fault_of_reading_has_its_reason(roads: Path, maps: Path) -> None:
         "1.jpg": f"the prediction {maps}/1.png: truncated image file",
         "2.jpg": f"the prediction {maps}/2.png: a colour picture, not a probability map: save one grey value for each pixel, "
         "p × 255",
-        "4.jpg": f"the mask {roads}/masks/4.png: a mask of 0 and 1: foreground is above 127, so multiply it by 255",
+        "4.jpg": f"the mask {roads}/masks/4.png: a mask of 0 and 1: foreground is above 127, so multiply it by 255, "
+        "or pass --foreground 1",
         "5.jpg": f"the mask {roads}/masks/5.png: not an image that Pillow can read",
     }
     assert line(roads, maps) == (

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
@@ -108,12 +109,18 @@ def found(world: World) -> Relation:
 
 
 @pytest.fixture(scope="session")
-def run() -> Comparison:
-    """Embeddings in so few components that P's own distance is another in each pair."""
+def embedded() -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Embeddings of P and of three sets."""
     rng = np.random.default_rng(0)
     sets = {name: rng.normal(k / 2, 1 + k / 3, size=(m, 10)) for k, (name, m) in enumerate(EMBEDDED.items())}
+    return rng.normal(size=(30, 10)), sets
+
+
+@pytest.fixture(scope="session")
+def run(embedded: tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]) -> Comparison:
+    """Embeddings in so few components that P's own distance is another in each pair."""
     options: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
-    return howfar.compare(rng.normal(size=(30, 10)), sets, components=3, neighbours=3, **options)
+    return howfar.compare(*embedded, components=3, neighbours=3, **options)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Evaluation, RelationSettings, SetEstimate
 from howfar.studies.performance.caveats import relation_notes
 from howfar.studies.performance.estimates import Expectation
@@ -21,10 +22,11 @@ UNTUNED = dataclasses.replace(SETTINGS, threshold=0.5, threshold_source="not tun
 AS_GIVEN = dataclasses.replace(SETTINGS, threshold=None, threshold_source="")
 
 
-def expectation(*estimates: SetEstimate, estimator: str | None = "signals") -> Expectation:
+def expectation(*estimates: SetEstimate, estimator: str = "signals") -> Expectation:
     blank = np.full(3, np.nan)
+    judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, (estimator, "mean"), (), {}, None)
     return Expectation(
-        judgements=(), choices=(), estimator=estimator, estimates=estimates, failures=(),
+        judge=judge, estimates=estimates, gates=(), failures=(),
         estimate=blank, low=blank, high=blank, p_value=blank, listed=np.zeros(3, dtype=bool),
     )  # fmt: skip
 
@@ -108,13 +110,13 @@ def test_images_of_a_labelled_set_without_a_performance() -> None:
     ]
 
 
-def test_a_set_that_lacks_what_the_estimator_needs() -> None:
-    expected = expectation(estimate("a"), estimate("b", "knn"), estimate("c", "mean"))
-    assert notes(expected=expected) == [
+def test_a_set_without_labels_that_lacks_what_the_estimator_needs() -> None:
+    # What a labelled set lacks is told by its judgements.
+    expected = expectation(estimate("a", "mean"), estimate("b", "knn", None), estimate("c", "mean", None))
+    assert notes(expected=expected, settings=AS_GIVEN) == [
         "b lacks what signals needs (its predictions): estimated by knn instead",
         "c lacks what signals needs (its predictions): estimated by mean instead",
     ]
-    assert notes(expected=expectation(estimator=None)) == []
 
 
 def test_sets_without_labels_are_told_of_what_f_cannot_say() -> None:

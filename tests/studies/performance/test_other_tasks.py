@@ -128,8 +128,8 @@ def test_a_profile_scores_new_images(case: Case, profiled: howfar.Profile, tmp_p
         columns = {
             name: values.to_numpy() for name, values in case.evaluations["new"].images.items() if values.dtype.kind == "f"
         }
-        assert profiled.expected is not None
-        wanted = profiled.expected.fits[estimator].predict(columns)[0]
+        assert profiled.judge is not None
+        wanted = profiled.judge.fits[estimator].predict(columns)[0]
         np.testing.assert_allclose([score.predicted for score in scores.images], wanted, atol=1e-12)
         assert (scores.images[0].predicted_low is None) == (case.task == "classification")
         assert scores.estimates[0].low < scores.estimates[0].predicted < scores.estimates[0].high

@@ -12,7 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+import howfar
 from howfar.errors import InputError
+from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.label_free_columns import take
 from howfar.results import Comparison, Evaluation, Relation
@@ -53,6 +55,17 @@ def of(found: Relation, name: str) -> Any:
 
 def rows_of(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame[frame["dataset"] == name].reset_index(drop=True)
+
+
+def as_earlier(run: Comparison) -> Comparison:
+    """The run as an earlier version made it, without what a profile measures."""
+    return dataclasses.replace(run, images=run.images.drop(columns=list(GATE_COLUMNS)))
+
+
+def line_at(x: NDArray[Any], table: pd.DataFrame) -> NDArray[Any]:
+    """What a line over the labelled images' distances says of the others, sets counting alike."""
+    line = np.polyfit(x[: len(table)], table["performance"], 1, w=np.sqrt(1 / table["dataset"].map(SIZES)))
+    return np.clip(np.polyval(line, x[len(table) :]), 0, 1)
 
 
 def in_order(found: Relation, name: str) -> list[int]:
@@ -174,8 +187,9 @@ def test_what_is_said_of_all_sets_is_of_those_that_the_trend_is_of(run: Comparis
 def test_without_a_self_distance_the_gate_reads_no_distance(
     run: Comparison, table: pd.DataFrame, unknown: float | None
 ) -> None:
-    datasets = tuple(dataclasses.replace(dataset, self_distance=unknown) for dataset in run.datasets)
-    found = relate(dataclasses.replace(run, datasets=datasets), table, bootstrap=0)
+    earlier = as_earlier(run)
+    datasets = tuple(dataclasses.replace(dataset, self_distance=unknown) for dataset in earlier.datasets)
+    found = relate(dataclasses.replace(earlier, datasets=datasets), table, bootstrap=0)
     read = [reading.value for gate in found.gates for reading in gate.readings if reading.check == "distance"]
     assert read
     assert read == [None] * len(read)
@@ -270,12 +284,13 @@ def test_there_is_a_row_for_every_image_of_the_run_in_its_order(world: Any, foun
         assert rows_of(rows, name)[["performance", "foreground"]].isna().all(axis=None)
 
 
-def test_what_choosing_an_estimator_is_worth_is_kept(found: Relation) -> None:
-    assert [one.among for one in found.choices] == ["all", "distance"]
-    every = found.choices[0]
-    assert (every.sets, set(every.picked)) == (2, {"near", "far"})
-    # Two sets are too few to choose by.
-    assert found.estimator == "boosted"
+def test_the_estimator_is_fixed_beforehand_and_nothing_is_chosen(found: Relation) -> None:
+    assert (found.estimator, found.choices) == ("consensus", ())
+    # Without predictions, "bare" has nothing that the consensus reads.
+    assert {one.dataset: one.estimator for one in found.estimates} == {
+        **dict.fromkeys(("near", "far", "new"), "consensus"),
+        "bare": "mean",
+    }
 
 
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:
@@ -286,27 +301,53 @@ def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None
         assert rows[["estimate", "estimate_low", "estimate_high", "p_value"]].notna().all(axis=None)
         assert ((rows["estimate_low"] <= rows["estimate"]) & (rows["estimate"] <= rows["estimate_high"])).all()
         assert failures.listed == rows["listed"].sum()
-        scored = rows[rows["performance"].notna()] if estimate.measured is not None else rows
-        assert estimate.predicted == pytest.approx(scored["estimate"].mean(), rel=1e-12)
-        assert estimate.n == len(scored)
+        # Images without a performance are of the site too: two of "near" hold no foreground.
+        assert estimate.predicted == pytest.approx(rows["estimate"].mean(), rel=1e-12)
+        assert estimate.n == len(rows)
     measured = [one.measured for one in found.estimates]
     assert measured == [pytest.approx(of(found, "near").mean), pytest.approx(of(found, "far").mean), None, None]
     assert sum(found.images["listed"]) > 2
 
 
+@pytest.mark.parametrize("name", ["i_dist", "knn", "mahalanobis"])
+def test_distances_are_those_that_a_profile_measures(
+    run: Comparison, table: pd.DataFrame, embedded: tuple[NDArray[Any], dict[str, NDArray[Any]]], name: str
+) -> None:
+    p, sets = embedded
+    profile = howfar.profile(p, components=3, neighbours=3)
+    columns = [profile.columns(profile.measure(rows))[name] for rows in sets.values()]
+    found = relate(run, table, estimator=name, bootstrap=0)
+    np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], line_at(np.concatenate(columns), table), rtol=1e-9)
+
+
+def test_a_profile_judges_the_same_estimators_alike(
+    run: Comparison, table: pd.DataFrame, embedded: tuple[NDArray[Any], dict[str, NDArray[Any]]]
+) -> None:
+    p, sets = embedded
+    labelled = [howfar.data.parse(sets[name], name) for name in ("a", "b")]
+    profile = howfar.profile(p, components=3, neighbours=3, labelled=labelled, performance=table)
+    assert profile.judge is not None
+    related = relate(run, table, bootstrap=0)
+    assert len(related.judgements) == 5
+    for ours, theirs in zip(profile.judge.judgements, related.judgements, strict=True):
+        assert (ours.estimator, ours.mae_set) == (theirs.estimator, pytest.approx(theirs.mae_set, rel=1e-6))
+    fitted = profile.judge.gate
+    assert fitted is not None
+    wanted = fitted.read("c", {"distance": 1.0}).readings[0].high
+    gate = next(gate for gate in related.gates if gate.dataset == "c")
+    assert gate.readings[0].high == pytest.approx(wanted, rel=1e-6)
+
+
 @pytest.mark.parametrize(("column", "name"), [("i_dist_mean", "i_dist"), ("knn", "knn"), ("mahalanobis", "mahalanobis")])
-def test_distances_are_taken_in_units_of_the_primarys_own_in_each_pair(
+def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_each_pair(
     run: Comparison, table: pd.DataFrame, column: str, name: str
 ) -> None:
     own = {one.name: one.self_distance for one in run.datasets}
     assert max(own.values()) > 1.05 * min(own.values())
     # Mahalanobis distance has no unit: its own covariance is its yardstick.
     unit = 1.0 if name == "mahalanobis" else run.images["dataset"].map(own)
-    x = run.images[column] / unit
-    weights = np.sqrt(1 / table["dataset"].map(SIZES))
-    line = np.polyfit(x[: len(table)], table["performance"], 1, w=weights)
-    found = relate(run, table, estimator=name, bootstrap=0)
-    wanted = np.clip(np.polyval(line, x[len(table) :]), 0, 1)
+    found = relate(as_earlier(run), table, estimator=name, bootstrap=0)
+    wanted = line_at((run.images[column] / unit).to_numpy(), table)
     np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], wanted, rtol=1e-9)
 
 

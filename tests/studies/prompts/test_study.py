@@ -165,7 +165,7 @@ def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> N
         ("persam", {}, "reference must be an image and its mask for persam"),
         ("box", {"reference": ("a", "b")}, "reference is of use to persam alone"),
         ("persam", {"reference": ("a", "b")}, "reference must name files, and a is none"),
-        ("points", {"foreground": 0}, "foreground must"),
+        ("points", {"foreground_points": 0}, "foreground_points must"),
         ("text", {"texts": [" "]}, "texts must hold words"),
         ("text", {"texts": []}, "texts must hold words"),
         ("box", {"texts": ["a"]}, "texts is of use to text alone"),

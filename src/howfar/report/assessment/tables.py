@@ -41,11 +41,11 @@ def sites(assessment: Assessment) -> Table:
         Column("site"),
         Column("images"),
         Column("gate", "whether labelled datasets like the site are known; outside, no estimate is to be believed"),
-        Column("estimate", "mean F expected without the site's own labels"),
+        Column("estimate", f"{assessment.performance_name} expected without the site's own labels, a mean over its images"),
         Column("interval", "of the estimate, at its level"),
         Column("held", "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"),
         Column("error", "by which the estimator missed the mean of a dataset left out, on average"),
-        Column("measured", "mean F by the site's own masks, where it has some"),
+        Column("measured", f"{assessment.performance_name} by the site's own labels, where it has some"),
         Column("probably fail", "share of its images that are listed as probable failures"),
     )
     places = {site.dataset: place for place, site in enumerate(assessment.sites)}

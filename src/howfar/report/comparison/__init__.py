@@ -126,12 +126,13 @@ def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
     return {"skipped": tables.skipped(comparison), "leaks": tables.leaks(comparison)}
 
 
-def _made(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+def _made(comparison: Comparison, relation: Relation | None, assessment: Assessment | None = None) -> Mapping[str, Any]:
     return {
         "backbone": tables.backbone(comparison),
         "settings": tables.settings(comparison),
         "chosen": None if relation is None else settings(relation),
-        "rerun": rerun(comparison, relation),
+        "model": None if assessment is None else tables.model(assessment),
+        "rerun": (assessment.command if assessment is not None else "") or rerun(comparison, relation),
     }
 
 

@@ -11,6 +11,7 @@ from howfar.relation.spearman import spearman
 from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, facts, name_cell, number, percentage
 from howfar.report.text import agreement, ranks
 from howfar.results import BaselineSummary, Comparison, DatasetSummary
+from howfar.results.assessment import Assessment
 
 FARTHEST = 20
 SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")
@@ -229,6 +230,12 @@ def backbone(comparison: Comparison) -> Table:
             f"{key}: {part}" if part else key: _fact(item) for part, item in inner if (key, item) != ("name", named.name)
         }
     return facts(values)
+
+
+def model(assessment: Assessment) -> Table | None:
+    """List what the assessed maps depend on; None for a run of an earlier version, which does not say."""
+    identity = {key: _fact(value) for key, value in assessment.identity.items()}
+    return facts({"name": assessment.model, **identity}) if identity else None
 
 
 def skipped(comparison: Comparison) -> Table:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from howfar.numbers import percentage_of, share
-from howfar.relation.model_selection import PREFERRED, fixed_beforehand
+from howfar.relation.model_selection import CONSENSUS
+from howfar.relation.model_selection import DISTANCE as FIXED_DISTANCE
 from howfar.report.text import listing, plural
 from howfar.results import Choice, Judgement, Relation
 
 MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
 FEW = 6
 SHORT = 0.05
+FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
 ESTIMATORS = {
+    "consensus": "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
     "mean": "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
     "i_dist": "a line over I^dist in units of P's own distance",
     "knn": "a line over the distance to the nearest images of P",
@@ -85,7 +88,11 @@ def lead(relation: Relation) -> str:
     )
     choice = _choice(relation, EVERYTHING)
     if choice is None:
-        return best_of
+        used = next((row for row in relation.judgements if row.estimator == relation.estimator != first.estimator), None)
+        if used is None:
+            return best_of
+        errors = f"{_error(used.mae_set)} and {_error(used.mae_image)}"
+        return f"{best_of} “{used.estimator}”, by which the estimates are made, misses by {errors}."
     return (
         f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
         f"by {_error(choice.mae_set)} and {_error(choice.mae_image)}."
@@ -94,17 +101,17 @@ def lead(relation: Relation) -> str:
 
 def distance(relation: Relation) -> str:
     """Say what distance is worth as an estimator, in one sentence; empty where that was not judged."""
-    mean, choice = mean_of(relation.judgements), _choice(relation, DISTANCE)
-    if mean is None or choice is None:
+    mean, alone = mean_of(relation.judgements), _alone(relation)
+    if mean is None or alone is None:
         return ""
-    on_images, on_sets = _beats(choice.mae_image, mean.mae_image), _beats(choice.mae_set, mean.mae_set)
+    on_images, on_sets = _beats(alone.mae_image, mean.mae_image), _beats(alone.mae_set, mean.mae_set)
     if not on_images and not on_sets:
-        return "Alone, distance is no estimator of performance here: no distance beats predicting the mean."
+        return "Alone, distance is no estimator of performance here: it does not beat predicting the mean."
     if not on_sets:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
     if not on_images:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
-    near, both = _nearer(choice, mean)
+    near, both = _nearer(alone, mean)
     if 2 * near <= both:
         return (
             "As an estimator of performance distance beats predicting the mean here on average, but comes nearer to the truth "
@@ -162,23 +169,11 @@ def in_use(relation: Relation) -> str:
     instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
     if first is None:
         return f"The estimates are by “{estimator}”, which nothing here could test.{instead}"
-    mean, choice = mean_of(relation.judgements), _choice(relation, EVERYTHING)
-    if estimator == MEAN != first.estimator and mean is not None and choice is not None and choice.mae_set >= mean.mae_set:
-        return f"The estimates are the mean: choosing the best did no better on datasets that had no say in it.{instead}"
-    if estimator != first.estimator:
-        if estimator == PREFERRED and fixed_beforehand(relation.judgements):
-            return (
-                f"The estimates are by “{estimator}”, which was fixed beforehand: fewer than three datasets cannot tell "
-                f"estimators apart, and the smaller error of “{first.estimator}” may be luck.{instead}"
-            )
-        if choice is not None and estimator == choice.winner:
-            return (
-                f"The estimates are by “{estimator}”, which “{first.estimator}” beats by no more than chance may account "
-                f"for.{instead}"
-            )
-        asked = ", as was asked for" if relation.settings.estimator == estimator else ""
-        return f"The estimates are by “{estimator}”{asked}, not by the best, “{first.estimator}”.{instead}"
-    return f"The estimates are by “{estimator}”.{instead}"
+    if estimator == first.estimator:
+        return f"The estimates are by “{estimator}”.{instead}"
+    asked = relation.settings.estimator == estimator
+    why = ", as was asked for" if asked else FIXED if estimator in (CONSENSUS, MEAN) else ""
+    return f"The estimates are by “{estimator}”{why}, not by “{first.estimator}”, whose error here is the least.{instead}"
 
 
 def fewer(relation: Relation) -> str:
@@ -280,6 +275,12 @@ def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, 
     return mean_of(relation.judgements), of_image, min(judged, key=lambda row: row.mae_set, default=None)
 
 
+def _alone(relation: Relation) -> Choice | Judgement | None:
+    """Find the errors of distance alone: of the distance fixed beforehand, or as an earlier version chose one."""
+    fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
+    return _choice(relation, DISTANCE) or next(fixed, None)
+
+
 def _choice(relation: Relation, among: str) -> Choice | None:
     return next((row for row in relation.choices if row.among == among), None)
 
@@ -293,7 +294,7 @@ def _beats(a: float, b: float) -> bool:
     return round(a, 3) < round(b, 3)
 
 
-def _nearer(row: Choice, mean: Judgement) -> tuple[int, int]:
+def _nearer(row: Choice | Judgement, mean: Judgement) -> tuple[int, int]:
     """Count the datasets, and of how many, in which an estimator's error of the mean is smaller than the mean's own."""
     both = set(row.set_errors) & set(mean.set_errors)
     return sum(abs(row.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)

@@ -17,15 +17,20 @@ def dataset_cells(relation: Relation) -> dict[str, Cell]:
 
 
 def levels(relation: Relation) -> Table:
-    """List how well each labelled dataset does, at the common threshold and at its own best."""
-    columns = (
-        Column("dataset"),
-        Column("images", "measured images of the dataset"),
-        Column("scored", "those that have a performance: an image without foreground, or without a mask or label, has none"),
-        Column("mean", "mean performance of its images at the common threshold: what estimates below aim at"),
+    """List how well each labelled dataset does: its mean, and with thresholds F at the common one and at its own best."""
+    tuned = relation.settings.threshold is not None
+    at = " at the common threshold" if tuned else ""
+    by_threshold = (
         Column("pooled", "performance of the counts summed over its images, at the common threshold"),
         Column("ODS", "the same at the threshold that is best for this dataset, which looks at its labels"),
         Column("at threshold", "where the ODS is reached"),
+    )
+    columns = (
+        Column("dataset"),
+        Column("images", "measured images of the dataset"),
+        Column("scored", "those that have a performance: an image without a label, or with nothing to find, has none"),
+        Column("mean", f"mean performance of its images{at}: what estimates below aim at"),
+        *(by_threshold if tuned else ()),
         Column("verdict", "how performance goes with distance within the dataset"),
     )
     names = dataset_cells(relation)
@@ -34,8 +39,8 @@ def levels(relation: Relation) -> Table:
             names[row.name],
             count(row.n),
             count(row.scored),
-            *(decimal(value) for value in (row.mean, row.pooled, row.ods)),
-            decimal(row.ods_threshold, 2),
+            decimal(row.mean),
+            *((decimal(row.pooled), decimal(row.ods), decimal(row.ods_threshold, 2)) if tuned else ()),
             Cell(VERDICTS[row.verdict.kind]),
         )
         for row in relation.datasets
@@ -47,6 +52,11 @@ def trends(relation: Relation) -> Table:
     """List correlations and slopes of each labelled dataset with their intervals, and pooled within the datasets."""
     grouped = any(row.trend is not None and row.trend.groups != row.trend.n for row in relation.datasets)
     groups = Column("groups", "photographs that they come from, which the intervals resample")
+    partial = any(row.trend is not None and row.trend.partial is not None for row in relation.datasets)
+    given_foreground = Column(
+        "Spearman, given foreground",
+        "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects",
+    )
     columns = (
         Column("dataset"),
         Column("images", "that have a performance"),
@@ -54,16 +64,13 @@ def trends(relation: Relation) -> Table:
         Column("Spearman", "rank correlation of distance and performance: below 0, farther images do worse"),
         Column("Kendall", "the same by pairs (τ-b), in which outlying images weigh less"),
         Column("slope", "change of performance from the nearest image (0) to the farthest (1), by least squares"),
-        Column(
-            "Spearman, given foreground",
-            "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects",
-        ),
+        *((given_foreground,) if partial else ()),
     )
     names = dataset_cells(relation)
     measured = [(row.name, row.trend) for row in relation.datasets if row.trend is not None]
-    rows = [(names[name], *_trend(trend, grouped)) for name, trend in measured]
+    rows = [(names[name], *_trend(trend, grouped, partial)) for name, trend in measured]
     if relation.pooled is not None and len(rows) > 1:
-        rows.append((Cell("all, each within itself", strong=True), *_trend(relation.pooled, grouped)))
+        rows.append((Cell("all, each within itself", strong=True), *_trend(relation.pooled, grouped, partial)))
     return Table(columns, tuple(rows))
 
 
@@ -79,7 +86,7 @@ def parts(relation: Relation, attribute: str) -> Table:
         columns.append(Column(f"{label} (pooled)" if retuned else label, _explained(retuned) if label == labels[0] else ""))
         if retuned:
             columns.append(Column(f"{label}, re\u2011tuned", _RETUNED if label == labels[0] else ""))
-    columns.append(Column("change", f"{labels[-1]} less {labels[0]}, at the common threshold"))
+    columns.append(Column("change", f"{labels[-1]} less {labels[0]}{', at the common threshold' if retuned else ''}"))
     names = dataset_cells(relation)
     rows = []
     for name, cut in cuts:
@@ -122,11 +129,12 @@ def coefficient(value: Coefficient | None) -> Cell:
     return UNDEFINED if value is None else with_interval(value.value, value.low, value.high, signed)
 
 
-def _trend(trend: Trend, grouped: bool) -> tuple[Cell, ...]:
+def _trend(trend: Trend, grouped: bool, partial: bool) -> tuple[Cell, ...]:
     return (
         count(trend.n),
         *((count(trend.groups),) if grouped else ()),
-        *(coefficient(row) for row in (trend.spearman, trend.kendall, trend.slope, trend.partial)),
+        *(coefficient(row) for row in (trend.spearman, trend.kendall, trend.slope)),
+        *((coefficient(trend.partial),) if partial else ()),
     )
 
 

@@ -75,7 +75,7 @@ def adapt(
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
-    page_folder("out", out)
+    page_folder("out", out, Adaptation.COMMAND)
     p = HashedDataset.of(parse_images(primary, "primary"), group)
     study_folder = StudyFolder(
         folder=Path(out).expanduser().absolute(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
@@ -11,38 +11,45 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
-from howfar.keywords import AssessOptions
+from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.pipeline.pairs import forget_pairs
+from howfar.pipeline.profile_file import PROFILE
+from howfar.pipeline.reference_profile import Profile
 from howfar.progress import stage
 from howfar.relation.model_selection import MEAN
-from howfar.results import Comparison, Provenance, Relation
+from howfar.relation.site_judge import AUTO
+from howfar.results import Comparison, Features, Provenance, Relation, SetEstimate
 from howfar.results.assessment import Assessment, SiteAnswer
 from howfar.results.run_files import page_folder
-from howfar.settings import checked, command_words, with_options
+from howfar.settings import checked, command_words, declared, picked, with_options
+from howfar.studies.assessment.again import changes, command_again, model_identity
 from howfar.studies.assessment.answers import Answers, basis_of
 from howfar.studies.assessment.blank_sites import blank_sites
 from howfar.studies.assessment.maps import check_folders
 from howfar.studies.assessment.next_step import LABELS, Commands
-from howfar.studies.assessment.parts import Parts, Preparation, preparation
-from howfar.studies.assessment.words import basis_note
-from howfar.studies.copies import without_copies_of
-from howfar.studies.distance import compare
-from howfar.studies.performance.relate import relate
+from howfar.studies.assessment.parts import PERFORMANCE, Parts, Preparation, own_score, preparation
+from howfar.studies.assessment.words import basis_note, own_words
+from howfar.studies.distance import features_of, measured_run
+from howfar.studies.performance.evidence import Further
+from howfar.studies.performance.performance_files import files_of, read_performances
+from howfar.studies.performance.relate import check_resampling, expectation, related
+from howfar.studies.profile_calibration import measured_images
 from howfar.studies.run_folder import draw
 from howfar.studies.selection import select
-from howfar.studies.study_inputs import drawn, keep_pictures, read_datasets, sources_of
+from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
-    from howfar.segmenters.probability_models import Reading
+    from howfar.results.records import NetworkReading
 
 _COMPARING = (
-    "components", "projection", "neighbours", "limit", "seed", "bootstrap", "permutations", "rivals", "baselines",
+    "components", "projection", "neighbours", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
 UNKNOWN: Final = "FOLDER"
 """What a command has in place of where a dataset lies, where it is in memory alone."""
-_WRITTEN_APART = ("tiled", "size")
+_WRITTEN_APART = ("tiled", "size", "mean", "std", "output", "channel")
 """Options that are written with the model's."""
 _RELATING = ("tau", "level", "error_rate", "bootstrap", "seed", "group", "estimator")
 
@@ -56,35 +63,36 @@ def assess(
     model: ModelArgument | None = None,
     predictions: str | Path | None = None,
     backbone: BackboneArgument = DEFAULT_BACKBONE,
-    reading: Reading | None = None,
     **options: Unpack[AssessOptions],
 ) -> Assessment:
     """Say what a model will score on each site, how sure that is, why, and what to do next, in one run folder and report.
 
     Its parts may be called alone too: `howfar.predict` makes maps, `howfar.evaluate` scores them, `howfar.compare` measures
     distances, and `howfar.relate` estimates what has no labels, sets it against the labelled datasets and lists probable
-    failures. Where fewer than three sites have masks, `howfar.corrupt` makes labelled sets of the primary's own images. A run
-    that was killed goes on where it was when it is called again.
+    failures. With a model `howfar.corrupt` makes labelled sets of the primary's own images, which say how large an error is to
+    be expected before any site is labelled. The run folder holds a profile too, by which `score`, `check` and `certify` judge
+    further images as this command did. A run that was killed goes on where it was when it is called again.
 
     Parameters
     ----------
     primary
-        P, with masks: what the model was trained on. Of these images those that a checkpoint learnt from are not scored; for
-        any other model, have maps of images alone that it did not learn from.
+        P, with masks, labels or true boxes: what the model was trained on. Of these images those that a checkpoint learnt from
+        are not scored; for any other model, have predictions of images alone that it did not learn from.
     sites
-        One dataset, a list of them, or a mapping from names. Those with masks are the labelled foreign sets, which are answered
-        too, each left out; those without are the question.
+        One dataset, a list of them, or a mapping from names. Those with masks (labels, true boxes) are the labelled foreign
+        sets, from which the score of those without is predicted; each is answered too, with its labels hidden.
     out
         The run folder: what compare and relate write, assessment.json, maps, scores, and the report.
     model
         A checkpoint, an ``.onnx`` file, a torch module, or what `howfar.pipeline.prediction.load_model` made of one.
     predictions
         In place of a model a folder with a folder of probability maps for each dataset by its name, and where known
-        ``NAME-flipped`` with those of the mirrored images and ``NAME-tiled`` with those by tiles.
+        ``NAME-flipped`` with those of the mirrored images and ``NAME-tiled`` with those by tiles. Several classes
+        (``task="multiclass"``): a folder of class maps for each. Classification: a table ``NAME.csv`` or ``NAME.parquet``.
+        Detection: ``NAME.json``, a table or a folder, and where known ``NAME-flipped``. Formats are those of
+        `howfar.evaluate`.
     backbone
         What distances are measured by, as `howfar.compare` takes it.
-    reading
-        How a foreign network is fed and read.
 
     Returns
     -------
@@ -94,8 +102,8 @@ def assess(
     Raises
     ------
     HowfarError
-        A primary without masks, neither model nor predictions or both, a dataset without a folder of maps, two datasets of one
-        name, no labelled site where corrupted sets cannot be made.
+        A primary without labels, neither model nor predictions or both, a model of another task than segmentation, a dataset
+        without predictions, two datasets of one name, no labelled site where corrupted sets cannot be made.
 
     Examples
     --------
@@ -112,27 +120,61 @@ def assess(
     [('a', 1.0), ('b', 1.0), ('new', None)]
     """
     given = checked(AssessOptions, options)
+    chosen: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
+    relating = checked(RelateOptions, chosen)
+    check_resampling(relating)
     read = _images(read_datasets(primary, sites))
-    check_folders(read)
-    folder = page_folder("out", out)
+    folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)
     assert folder is not None  # for the type checker: a folder is always given
-    prepared = preparation(folder, model, predictions, reading, given)
+    prepared = preparation(folder, read[0], model, predictions, given)
+    check_folders(read, prepared.task)
     asked = [drawn(dataset, given["limit"], given["seed"]) for dataset in read[1:]]
     parts = prepared.parts(read[0], asked)
-    comparison = _compared(read[0], asked, parts, backbone, folder, given, options)
+    comparison, features = _compared(read[0], asked, backbone, folder, given, options)
     comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, [primary], sites)})
-    relating: Any = {name: given[name] for name in _RELATING}  # type: ignore[literal-required]  # names of options
+    profile = _profiled(comparison, features)
+    relating["threshold"] = parts.own.threshold
+    files = prepared.files([read[0], *asked])
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
-    with stage(f"judging estimators of performance on {len(comparison.datasets)} datasets", given["progress"]):
-        relation = relate(comparison, prepared.files(parts, [read[0], *asked]), **relating)
+    with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
+        relation, judge = related(
+            comparison,
+            read_performances(files),
+            relating,
+            files_of(files),
+            source=parts.source,
+            tiled=prepared.tiled,
+            further=_further(parts, profile, backbone, comparison, options),
+        )
+        tiled = _by_tiles(comparison, parts, relating)
     commands = replace(
         _commands(read, comparison.sources, model, prepared),
-        scored=_scored(relation, given["tolerance"], given["partial"] or given["limit"] is not None),
-        read=_read(reading, given),
+        scored=_scored(relation, given),
+        predictions=_files(asked, parts) if prepared.model is None else {},
+        read=_read(prepared.reading, given),
         chosen=_chosen(backbone, given),
     )
-    assessment = _assessed(comparison, relation, parts, commands, [site.name for site in asked], given["seed"])
-    written = _written(replace(assessment, model=_called(model, predictions)), comparison, relation, folder)
+    answers = Answers(
+        relation,
+        commands,
+        basis_of(parts.labelled),
+        judge.corrupted(),
+        {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations},
+        blank_sites(parts.evaluations),
+        tiled,
+    )
+    assessment = _assessed(comparison, answers, parts, [site.name for site in asked])
+    identity = model_identity(prepared, parts)
+    assessment = replace(
+        assessment,
+        model=_called(model, predictions),
+        notes=(*changes(folder, identity), *assessment.notes),
+        command=command_again(commands, prepared),
+        identity=identity,
+        reading=prepared.reading,
+    )
+    written = _written(assessment, comparison, relation, folder)
+    profile.with_judge(judge).save(folder / PROFILE)
     return keep_pictures(written, read)
 
 
@@ -146,17 +188,43 @@ def _images(read: Sequence[Any]) -> list[Dataset]:
 def _compared(
     primary: Dataset,
     sites: Sequence[Dataset],
-    parts: Parts,
     backbone: BackboneArgument,
     out: Path,
     given: AssessOptions,
     options: AssessOptions,
-) -> Comparison:
-    """Measure distances of the sites, then of corrupted sets; what the caller left out is as `compare` has it."""
-    corrupted = () if parts.corrupted is None else parts.corrupted.datasets
-    comparing: Any = {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
-    found = compare(primary, [*sites, *corrupted], backbone, out=out, **{**comparing, "rivals": given["rivals"]})
-    return without_copies_of(found, [dataset.name for dataset in corrupted])
+) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
+    """Measure distances of the sites; what the caller left out is as `compare` has it.
+
+    All images of the primary dataset are measured, however many of a site are drawn: what the gate reads must not depend on
+    that. The second part gives the features again.
+    """
+    comparing = _comparing(options)
+    comparing["rivals"] = given["rivals"]
+    return measured_run(primary, sites, backbone, out, comparing)
+
+
+def _comparing(options: AssessOptions) -> Any:
+    return {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
+
+
+def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...]]) -> Profile:
+    """Make the profile of the primary dataset, by which other commands judge further images as this one did."""
+    name = comparison.backbone.name
+    reloading = {key: value for key, value in comparison.options.items() if key not in ("name", "device")}
+    return Profile.of(features()[0], comparison.settings, name, reloading)
+
+
+def _further(
+    parts: Parts, profile: Profile, backbone: BackboneArgument, comparison: Comparison, options: AssessOptions
+) -> Further | None:
+    """Measure the corrupted versions of the primary's images, which are no datasets of the run, by its profile."""
+    if parts.corrupted is None:
+        return None
+    comparing = checked(CompareOptions, _comparing(options))
+    loading, execution = picked(BackboneOptions, options), Execution.of(comparing)
+    features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
+    measured = measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
+    return Further(measured.columns, measured.scores.performance, measured.sets)
 
 
 def _commands(
@@ -170,34 +238,37 @@ def _commands(
         model="" if model is None else str(model) if isinstance(model, (str, Path)) else "CKPT",
         maps=Path(os.path.normpath(prepared.maps)),
         run=Path(os.path.normpath(prepared.run)),
-        tiled=prepared.model is not None and prepared.model.predictor.tiled,
+        tiled=prepared.tiled,
         seed=prepared.given["seed"],
         segmenter="unetplusplus" if card is None else card.segmenter,
+        task=prepared.task,
     )
 
 
-def _scored(relation: Relation, tolerance: float, partial: bool) -> tuple[str, ...]:
-    """Write the options by which another command measures what was estimated here: its threshold, tolerance and images."""
+def _files(sites: Sequence[Dataset], parts: Parts) -> dict[str, tuple[str, ...]]:
+    """Write for each site where its predictions lie, and the file that names their classes by COCO's ids."""
+    named = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
+    return dict(zip((site.name for site in sites), named, strict=True))
+
+
+def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
+    """Write the options by which another command measures what was estimated here: threshold, task and how it is read."""
     threshold = () if relation.settings.threshold is None else ("--threshold", f"{relation.settings.threshold:g}")
-    mapped = ("--partial",) if partial else ()
-    return (*threshold, *(("--tolerance", f"{tolerance:g}") if tolerance else ()), *mapped)
+    reading: dict[str, Any] = {name: given[name] for name in declared(TaskOptions)}  # type: ignore[literal-required]  # options
+    reading["partial"] = given["partial"] or given["limit"] is not None
+    return (*command_words(CertifyOptions, {"task": given["task"]}), *threshold, *command_words(CertifyOptions, reading))
 
 
-def _read(reading: Reading | None, given: AssessOptions) -> tuple[str, ...]:
-    """Write the options by which a model was fed and read, where they were given."""
-    written = ["--size", str(given["size"])] if given["size"] else []
-    if reading is not None:
-        written += [
-            word for name in ("mean", "std") for word in (f"--{name}", ",".join(f"{one:g}" for one in getattr(reading, name)))
-        ]
-        written += ["--output", reading.output]
-        written += [] if reading.channel is None else ["--channel", str(reading.channel)]
-    return tuple(written)
+def _read(reading: NetworkReading | None, given: AssessOptions) -> tuple[str, ...]:
+    """Write the options by which the model was fed and read."""
+    size = ("--size", str(given["size"])) if given["size"] else ()
+    return (*size, *(() if reading is None else reading.options()))
 
 
 def _chosen(backbone: BackboneArgument, given: AssessOptions) -> tuple[str, ...]:
     """Write the other options of an assessment, so that asking again asks the same."""
-    named = ("--backbone", backbone) if isinstance(backbone, str) and backbone != DEFAULT_BACKBONE else ()
+    name = backbone if isinstance(backbone, str) else "BACKBONE"
+    named = ("--backbone", name) if name != DEFAULT_BACKBONE else ()
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
     return (*named, *command_words(AssessOptions, rest))
 
@@ -208,25 +279,37 @@ def _called(model: ModelArgument | None, predictions: str | Path | None) -> str:
     return Path(model).name if isinstance(model, (str, Path)) else "the model"
 
 
-def _assessed(
-    comparison: Comparison, relation: Relation, parts: Parts, commands: Commands, sites: Sequence[str], seed: int
-) -> Assessment:
-    corrupted = () if parts.corrupted is None else tuple(dataset.name for dataset in parts.corrupted.datasets)
-    basis = basis_of(parts.labelled, corrupted)
-    scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
-    answers = Answers(relation, commands, basis, scored, blank_sites(parts.evaluations))
-    notes = [basis_note(basis, parts.labelled, len(corrupted), comparison.primary.name), *_notes(relation), *parts.notes]
+def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tuple[SetEstimate, ...]:
+    """Estimate the sites' maps by tiles as those of whole images are; none without such maps, or without a labelled site."""
+    if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
+        return ()
+    try:
+        return expectation(comparison, parts.tiled, given, tiled=True, rivals=False).expected.estimates
+    except InputError:
+        if given["estimator"] == AUTO:
+            raise
+        return ()  # the estimator that was asked for reads mirrored maps, and none of these are made by tiles
+
+
+def _assessed(comparison: Comparison, answers: Answers, parts: Parts, sites: Sequence[str]) -> Assessment:
+    relation, commands = answers.relation, answers.commands
+    primary, called = comparison.primary.name, commands.task.performance_name
+    notes = [basis_note(answers.basis, len(answers.corrupted), primary), *_notes(relation), *parts.notes]
+    own = own_score(parts.own, parts.source)
     return Assessment(
-        primary=comparison.primary.name,
+        primary=primary,
         model="",
         metric=relation.metric,
         tau=relation.settings.tau,
-        basis=basis,
-        sites=tuple(_with_labels(answers.site(name), comparison, seed) for name in sites),
-        labelled=answers.labelled(corrupted),
+        basis=answers.basis,
+        sites=tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in sites),
+        labelled=answers.labelled(),
         tiled=commands.tiled,
+        task=commands.task.name,
         provenance=Provenance.now(),
         notes=tuple(note for note in notes if note),
+        own=own,
+        first="" if own is None else own_words(own, primary, called),
     )
 
 
@@ -239,10 +322,10 @@ def _with_labels(site: SiteAnswer, comparison: Comparison, seed: int) -> SiteAns
 
 
 def _notes(relation: Relation) -> Iterator[str]:
-    if relation.estimator == MEAN:
-        yield "No estimator did better on labelled sets left out than their mean, which is all that is expected of the others."
+    if relation.estimator == MEAN and relation.settings.estimator != MEAN:
+        yield "No estimator could read the model's predictions: every site is expected to score the labelled datasets' mean."
     if any(row.measured is None for row in relation.estimates) and len(relation.judgements) == 0:
-        yield "With a single labelled set nothing could be tested: how far the estimates miss is not known."
+        yield "With a single labelled dataset nothing could be tested: how far the estimates miss is not known."
 
 
 def _written(assessment: Assessment, comparison: Comparison, relation: Relation, folder: Path) -> Assessment:
@@ -252,4 +335,5 @@ def _written(assessment: Assessment, comparison: Comparison, relation: Relation,
     answers = assessment.made_from(comparison, relation)
     answers.save(folder)
     draw(comparison, folder, relation=relation, assessment=answers)
+    forget_pairs(folder)
     return answers

@@ -45,7 +45,9 @@ class BlankSite:
 
 
 def blank_site(evaluation: Evaluation) -> BlankSite | None:
-    """Read what is known of a site without foreground; None of one that has some, and of one without masks."""
+    """Read what is known of a site without foreground; None of one that has some, of one without masks, and of other tasks."""
+    if evaluation.task != "segmentation":
+        return None
     true = evaluation.images["true"].to_numpy(dtype=np.float64)
     masked = np.isfinite(true)
     if not masked.any() or true[masked].any():

@@ -1,4 +1,4 @@
-"""Find or make the probability maps of each dataset: as they are, mirrored, and by tiles where images are large."""
+"""Find the predictions of each dataset, or make a segmenter's maps: as they are, mirrored, and by tiles of large images."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.pipeline.image_sizes import LARGER
 from howfar.pipeline.prediction import Model, predict
+from howfar.studies.assessment.tasks import (
+    FLIPPED,
+    FOLDER,
+    SEGMENTATION,
+    TILED,
+    TRUTHS,
+    Predictions,
+    Task,
+    coco_categories,
+    find,
+)
 
-FLIPPED, TILED = "-flipped", "-tiled"
 
+class Source(Protocol):
+    """Give the predictions of several datasets."""
 
-@dataclass(frozen=True)
-class Maps:
-    """Name the folders of one dataset's maps; None for those that there are not."""
-
-    main: Path
-    flipped: Path | None = None
-    tiled: Path | None = None
-
-
-class MapSource(Protocol):
-    """Give the maps of several datasets."""
-
-    def of(self, datasets: Sequence[Dataset]) -> list[Maps]:
-        """Return the folders of each dataset's maps, in the order of the datasets."""
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Return where each dataset's predictions lie, in the order of the datasets."""
         ...
 
 
@@ -48,48 +48,59 @@ def folder_of(dataset: str) -> str:
     return name if name.strip(".") else name.replace(".", "-")
 
 
-def check_folders(datasets: Sequence[Dataset]) -> None:
-    """Raise `InputError` where the maps of two datasets would lie in one folder."""
-    names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", FLIPPED, TILED)]
+def check_folders(datasets: Sequence[Dataset], task: Task = SEGMENTATION) -> None:
+    """Raise `InputError` where the predictions of two datasets would lie in one place."""
+    names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError.of(
-            "sites", "must have names whose maps lie in folders of their own", twice[0], "name them as NAME=PATH"
-        )
+        rule = "must have names whose predictions lie in places of their own"
+        raise InputError.of("sites", rule, twice[0], "name them as NAME=PATH")
 
 
 @dataclass(frozen=True)
-class GivenMaps:
-    """Find maps that somebody made: DIR/NAME, and where there are such DIR/NAME-flipped and DIR/NAME-tiled."""
+class GivenPredictions:
+    """Find predictions that somebody made: DIR/NAME or a file DIR/NAME.csv, as the task has it, and DIR/NAME-flipped.
+
+    `truth` is the folder in which true boxes lie in the same way, None where there is none. With `named` the classes have
+    names, and COCO's are not looked for.
+    """
 
     folder: Path
+    task: Task = SEGMENTATION
+    truth: Path | None = None
+    named: bool = False
 
-    def of(self, datasets: Sequence[Dataset]) -> list[Maps]:
-        """Find the folders of each dataset, and see that they hold maps of it.
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Find the predictions of each dataset, and see that folders of maps hold maps of it.
 
-        Raises `MissingPathError` where a dataset has no folder, `InputError` where it holds no map of its images.
+        Raises `MissingPathError` where a dataset has none, `InputError` where no map is of one of its images.
         """
-        return [self._one(dataset) for dataset in datasets]
+        return [self.one(dataset) for dataset in datasets]
 
-    def mapped(self, dataset: Dataset) -> Dataset:
-        """Leave out the images of a dataset that have no map; raises as `of`."""
-        files = match_maps(dataset, self._main(dataset)).files
-        return replace(dataset, items=tuple(item for item in dataset.items if item.name in files))
+    def one(self, dataset: Dataset) -> Predictions:
+        """Find the predictions of a dataset; raises as `of`."""
+        name, main = folder_of(dataset.name), self._main(dataset)
+        endings = self.task.endings
+        further = {other: find(self.folder, f"{name}{other}", endings, "predictions") for other in self.task.further}
+        if endings == (FOLDER,):
+            for folder in (main, *further.values()):
+                if folder is not None:
+                    match_maps(dataset, folder)
+        truth = None if self.truth is None else find(self.truth, name, TRUTHS, "truth")
+        truth, categories = coco_categories(truth, main)
+        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, None if self.named else categories)
 
     def _main(self, dataset: Dataset) -> Path:
-        folder = self.folder / folder_of(dataset.name)
-        if not folder.is_dir():
-            raise MissingPathError(f"predictions: no folder {folder}: put the maps of {dataset.name} there, one for each image")
-        return folder
-
-    def _one(self, dataset: Dataset) -> Maps:
-        name, main = folder_of(dataset.name), self._main(dataset)
-        beside = [self.folder / f"{name}{ending}" for ending in (FLIPPED, TILED)]
-        flipped, tiled = (folder if folder.is_dir() else None for folder in beside)
-        for folder in (main, flipped, tiled):
-            if folder is not None:
-                match_maps(dataset, folder)
-        return Maps(main, flipped, tiled)
+        name = folder_of(dataset.name)
+        found = find(self.folder, name, self.task.endings, "predictions")
+        if found is not None:
+            return found
+        places = [f"{self.folder / name}{ending}" for ending in self.task.endings]
+        if self.task.endings == (FOLDER,):
+            line = f"no folder {places[0]}: put the maps of {dataset.name} there, one for each image"
+        else:
+            line = f"none of {dataset.name}: put them at {' or '.join(places)}"
+        raise MissingPathError(f"predictions: {line}")
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class MadeMaps:
     folder: Path
     progress: bool
 
-    def of(self, datasets: Sequence[Dataset]) -> list[Maps]:
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
         """Predict every dataset as it is and mirrored, and by tiles where that may matter.
 
         Raises `HowfarError` where no image of a dataset can be read.
@@ -116,7 +127,7 @@ class MadeMaps:
         if not self.model.predictor.tiled and self._large(datasets, made):
             by_tiles = _by_tiles(self.model)
             tiled = [self._made(dataset, by_tiles, TILED) for dataset in datasets]
-        return [Maps(*folders) for folders in zip(made, flipped, tiled, strict=True)]
+        return [Predictions(*folders) for folders in zip(made, flipped, tiled, strict=True)]
 
     def _made(self, dataset: Dataset, model: Model, ending: str, *, mirrored: bool = False) -> Path:
         folder = self.folder / f"{folder_of(dataset.name)}{ending}"
@@ -147,10 +158,9 @@ def _side(dataset: Dataset, folder: Path) -> float:
     return float(np.median(sides))
 
 
-def labelled_part(dataset: Dataset) -> Dataset:
-    """Leave out the images of the primary dataset that have no mask; `InputError` where none has one."""
-    items = tuple(item for item in dataset.items if item.mask is not None)
-    if not items:
-        remedy = "put them in masks/ beside images/, named as the images"
-        raise InputError.of("primary", "must have masks", f"{dataset.name} without any", remedy)
-    return replace(dataset, items=items)
+def labelled_part(dataset: Dataset, found: Predictions, task: Task) -> Dataset:
+    """Leave out the images of the primary dataset that have no label; `InputError` where none has one."""
+    labelled = task.labelled(dataset, found)
+    if not labelled.items:
+        raise InputError.of("primary", f"must have {task.truth}", f"{dataset.name} without any", task.labelling)
+    return labelled

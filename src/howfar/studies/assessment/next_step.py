@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from howfar.results import Failures, SetEstimate
@@ -11,14 +12,17 @@ from howfar.results.assessment import NextStep
 from howfar.results.gate import Gate
 from howfar.studies.assessment.blank_sites import BlankSite
 from howfar.studies.assessment.maps import folder_of
+from howfar.studies.assessment.tasks import SEGMENTATION, Task
+from howfar.studies.assessment.words import says_nothing
 from howfar.studies.certification.measures import FALSE_ALARMS
 
 LABELS, MORE = 8, 16
 WIDE = 0.2
 """An interval longer than this says too little to act on."""
+GAIN = 0.02
+"""From this gain of the mean performance on, tiles are advised: of nine larger ones on cracks the sign was right of all."""
 TILE_FLAG = "--tile"
 SHOTS = "0,3,7"
-IF_BLANK = f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels."
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class Commands:
         The further options of the assessment that differ from their defaults, backbone and store among them.
     segmenter
         The architecture of the model, where it is a checkpoint of howfar train.
+    task
+        The model's task.
+    predictions
+        By site, what follows ``--predictions`` on a command line where that is no folder of maps of the site's name.
     """
 
     primary: str
@@ -62,6 +70,8 @@ class Commands:
     read: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     segmenter: str = "unetplusplus"
+    task: Task = SEGMENTATION
+    predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def certify(self, site: str, count: int) -> str:
         """Write the command that measures a site by a few labels."""
@@ -73,11 +83,11 @@ class Commands:
 
     def settle(self, site: str, tau: float) -> str:
         """Write the command that asks for labels until it is settled whether a site's performance is at least `tau`."""
-        return self._certify(site, "--until", f"F >= {tau:g}")
+        return self._certify(site, "--until", f"{self.task.performance_name} >= {tau:g}")
 
     def _certify(self, site: str, *asked: str) -> str:
-        maps = str(self.maps / folder_of(site))
-        return _command("howfar", "certify", self.sites[site], "--predictions", maps, *asked, *self.scored)
+        maps = self.predictions.get(site, (str(self.maps / folder_of(site)),))
+        return _command("howfar", "certify", self.sites[site], "--predictions", *maps, *asked, *self.scored)
 
     def tile(self, site: str) -> str:
         """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
@@ -127,7 +137,14 @@ def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
 
 
 def next_step(
-    site: str, estimate: SetEstimate | None, gate: Gate | None, listed: Failures | None, tau: float, commands: Commands
+    site: str,
+    estimate: SetEstimate | None,
+    gate: Gate | None,
+    listed: Failures | None,
+    tau: float,
+    commands: Commands,
+    images: int,
+    by_tiles: SetEstimate | None = None,
 ) -> NextStep:
     """Choose what to do about a site.
 
@@ -146,30 +163,43 @@ def next_step(
         Performance below which it is low.
     commands
         What the command line is made of.
+    images
+        How many images the site has: no more labels are asked for.
+    by_tiles
+        What is expected of the site's maps by tiles, or was measured on them; None where there are none.
     """
+    few, more_labels = min(LABELS, images), min(MORE, images)
     outside = () if gate is None else gate.outside
     measured = None if estimate is None else estimate.measured
     if measured is None and outside:
         if not commands.tiled and any(TILE_FLAG in reading.remedy for reading in outside):
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
-            then = f"; where it lies outside still, label {LABELS} (howfar certify)" if more else ""
+            then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         return NextStep(
             "certify",
-            f"label {LABELS} images drawn at random: what they say holds whatever the shift. {IF_BLANK}",
-            commands.certify(site, LABELS),
+            f"label {few} images drawn at random: what they say holds whatever the shift. {commands.task.if_blank}".rstrip(),
+            commands.certify(site, few),
         )
+    better = _better_by_tiles(estimate, by_tiles)
+    if better and not commands.tiled:
+        return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
     if estimate is None:
-        return NextStep("certify", f"label {MORE} images drawn at random.", commands.certify(site, MORE))
+        return NextStep("certify", f"label {more_labels} images drawn at random.", commands.certify(site, more_labels))
     if measured is not None and measured < tau:
-        return NextStep(
-            "adapt", f"the model scores below {tau:g} here: train on a few of its labelled images.", commands.adapt(site)
-        )
+        text, command = f"the model scores below {tau:g} here: train on a few of its labelled images", commands.adapt(site)
+        if not commands.task.trained:
+            # A trained model of another task is its owner's: what howfar can do is to draw the images.
+            text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}"
+            command = commands.select(site, few)
+        return NextStep("adapt", f"{text}.", command)
     if measured is None and estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
-        count = min(LABELS, estimate.n)
-        text = f"the model scores below {tau:g} here: label {count} images and train on them{below}."
-        return NextStep("label", text, commands.select(site, count))
+        text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."
+        return NextStep("label", text, commands.select(site, few))
+    if measured is None and says_nothing(estimate):
+        text = f"label {more_labels} images drawn at random to measure it."
+        return NextStep("certify", text, commands.certify(site, more_labels))
     if measured is None and estimate.predicted < tau:
         text = (
             f"whether the model reaches {tau:g} here is open: label images drawn at random until it is settled; where it does "
@@ -177,13 +207,24 @@ def next_step(
         )
         return NextStep("certify", text, commands.settle(site, tau))
     if measured is None and estimate.high - estimate.low > WIDE:
-        text = f"the interval is wide: label {MORE} images drawn at random to measure it."
-        return NextStep("certify", text, commands.certify(site, MORE))
+        text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
+        return NextStep("certify", text, commands.certify(site, more_labels))
     return NextStep(
         "check",
         f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come.",
         commands.check(site),
     )
+
+
+def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
+    """Say what maps by tiles are expected to score, or scored, in place of those of whole images; "" where that is no more."""
+    if whole is None or tiled is None:
+        return ""
+    if whole.measured is not None and tiled.measured is not None:
+        gained = tiled.measured - whole.measured
+        return f"{tiled.measured:.2f} was measured by tiles, {whole.measured:.2f} whole" if gained >= GAIN else ""
+    gained = tiled.predicted - whole.predicted
+    return f"{tiled.predicted:.2f} is expected, in place of {whole.predicted:.2f}" if gained >= GAIN else ""
 
 
 def _command(*words: str) -> str:

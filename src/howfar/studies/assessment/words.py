@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from howfar.numbers import percentage_of
 from howfar.results import Failures, SetEstimate
-from howfar.results.assessment import Basis
+from howfar.results.assessment import UNKNOWN, Basis, OwnScore
 from howfar.results.gate import Gate
 
-ALONE, WITH_FOUR = 0.040, 0.031
-"""Mean absolute error of a set's mean F, learnt from corrupted sets alone, and from four labelled ones (benchmarks)."""
-NOTHING = 0.8
-"""An interval as long as this says nothing."""
-NO_INTERVAL = "too few datasets are labelled for an interval that says anything"
+CHANGES = 0.02
+"""From this change of the mean performance on, another threshold is worth a word."""
+
+
+def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
+    """Say what the model scores on the primary's held-out images, at which threshold, and what another would change.
+
+    Examples
+    --------
+    >>> own_words(OwnScore(30, 0.812, 0.46, "the checkpoint's", 0.815, 0.61), "roads", "F")
+    "On 30 held-out images of roads the model scores F 0.81, at threshold 0.46 (the checkpoint's)."
+    """
+    images = "image" if own.n == 1 else "images"
+    said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
+    if own.threshold is None:
+        return f"{said}."
+    said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
+    if own.best is None or own.best_threshold is None or own.best - own.performance < CHANGES:
+        return f"{said}."
+    return f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}."
 
 
 def answer(
@@ -22,8 +37,10 @@ def answer(
     held: tuple[int, int],
     tau: float,
     kind: str,
+    performance_name: str = "F",
+    measured: tuple[int, int] = (0, 0),
 ) -> str:
-    """Say what a site will score, how sure that is, and how many of its images probably fail.
+    """Say what is expected of a site, how sure that is, and how many of its images probably fail.
 
     Parameters
     ----------
@@ -32,56 +49,77 @@ def answer(
     estimate, gate, listed
         What is expected, the checks, and the list of probable failures; None where there is none.
     held
-        How many intervals of datasets that were left out held, and of how many.
+        How many intervals of datasets whose labels were hidden held, and of how many.
     tau
         Performance below which an image counts as failed.
     kind
-        What the datasets that were left out are, in the plural.
+        What these datasets are, in the plural.
+    performance_name
+        What performance is called: F, accuracy, F1.
+    measured
+        On how many of the site's images performance was measured, and how many it has.
 
     Examples
     --------
-    >>> expected = SetEstimate("masonry", "boosted", 80, 0.58, 0.49, 0.67, 0.9, None)
-    >>> answer("masonry", expected, None, None, (4, 5), 0.5, "labelled sets")
-    'masonry: F 0.58 expected, 0.49 to 0.67 (90 %; such intervals held 4 of 5 labelled sets).'
+    >>> expected = SetEstimate("masonry", "consensus", 80, 0.58, 0.49, 0.67, 0.9, None)
+    >>> answer("masonry", expected, None, None, (4, 5), 0.5, "labelled sites")
+    'masonry: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites).'
     """
     if estimate is None:
-        return f"{site}: nothing can be said of its F; too few datasets are labelled."
+        return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
         beyond = "" if gate is None or not gate.outside else f" It lies outside the other labelled datasets. {_reasons(gate)}."
-        return f"{_measured(site, estimate)}{beyond}"
+        return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
         return f"{site}: do not believe an estimate. {_reasons(gate)}."
-    sentences = [f"{site}: {_expected(estimate, held, kind)}"]
-    if gate is not None and gate.inside is None:
-        sentences.append("Whether labelled datasets are like it is not known.")
+    if says_nothing(estimate):
+        wide = f"{_interval(estimate)}, {percentage_of(estimate.level)}"
+        return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
+    sentences = [f"{site}: {_expected(estimate, held, kind, performance_name)}", *_unchecked(gate)]
     if listed is not None and listed.listed:
         verb = "fails" if listed.listed == 1 else "fail"
-        sentences.append(f"{listed.listed} of {listed.n} images probably {verb} (F below {tau:g}).")
+        sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
     elif listed is not None:
-        sentences.append(f"None of {listed.n} images can be said to fail (F below {tau:g}).")
+        rate = percentage_of(listed.error_rate)
+        sentences.append(
+            f"No list of failing images ({performance_name} below {tau:g}) can be given with at most {rate} of it wrong."
+        )
     return " ".join(sentences)
 
 
-def _expected(estimate: SetEstimate, held: tuple[int, int], kind: str) -> str:
-    expected = f"F {estimate.predicted:.2f} expected"
-    if says_nothing(estimate):
-        return f"{expected}; {NO_INTERVAL}."
-    how_often = f"; such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
-    return f"{expected}, {estimate.low:.2f} to {estimate.high:.2f} ({percentage_of(estimate.level)}{how_often})."
+def _unchecked(gate: Gate | None) -> list[str]:
+    """Say which checks of the gate could not be made."""
+    if gate is None:
+        return []
+    if gate.inside is None:
+        return ["The gate could check nothing."]
+    unknown = [reading.check for reading in gate.readings if reading.inside is None]
+    return [f"The gate could not check {', '.join(unknown)}."] if unknown else []
 
 
-def _measured(site: str, estimate: SetEstimate) -> str:
-    assert estimate.measured is not None  # for the type checker: the caller has asked
-    said = f"{site}: F {estimate.measured:.2f} measured. Without its labels {estimate.predicted:.2f} would have been expected"
+def _expected(estimate: SetEstimate, held: tuple[int, int], kind: str, performance_name: str) -> str:
+    how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
+    expected = f"expected {performance_name} {estimate.predicted:.2f} {_interval(estimate)}"
+    return f"{expected} ({percentage_of(estimate.level)}{how_often})."
+
+
+def _interval(estimate: SetEstimate) -> str:
+    return f"[{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _measured(site: str, estimate: SetEstimate, performance_name: str, measured: tuple[int, int]) -> str:
+    scored, images = measured
+    on = f" on {scored} of {images} images" if scored else ""
+    said = f"{site}: {performance_name} {estimate.measured:.2f} measured{on}."
     if says_nothing(estimate):
-        return f"{said}; {NO_INTERVAL}."
+        return f"{said} Without its labels it would not have been known."
     held = "held" if estimate.held else "did not hold"
-    return f"{said}, {estimate.low:.2f} to {estimate.high:.2f} ({percentage_of(estimate.level)}), which {held}."
+    return f"{said} Without its labels {estimate.predicted:.2f} {_interval(estimate)} would have been expected, which {held}."
 
 
 def says_nothing(estimate: SetEstimate) -> bool:
-    """Tell whether an interval is so long that it says nothing: that it holds the truth is no merit then."""
-    return estimate.high - estimate.low >= NOTHING
+    """Tell whether an interval is wider than half the scale: that it holds the truth is no merit then."""
+    return estimate.high - estimate.low > UNKNOWN
 
 
 def _reasons(gate: Gate) -> str:
@@ -91,24 +129,19 @@ def _reasons(gate: Gate) -> str:
     return f"{first[:1].upper()}{first[1:]}{also}"
 
 
-def basis_note(basis: Basis, sites: int, corrupted: int, primary: str) -> str:
-    """Say plainly that an answer rests on corrupted versions of the primary's own images, and how much worse that was measured.
-
-    Returns "" where it rests on labelled sites.
+def basis_note(basis: Basis, corrupted: int, primary: str) -> str:
+    """Say plainly that an answer rests on corrupted versions of the primary's own images; "" where it rests on labelled sites.
 
     Examples
     --------
-    >>> basis_note("sites", 4, 0, "roads")
+    >>> basis_note("sites", 22, "roads")
     ''
-    >>> basis_note("corrupted", 0, 22, "roads")[:86]
-    'No foreign set is labelled: the answers rest on 22 corrupted versions of images of roa'
+    >>> basis_note("corrupted", 22, "roads")[:86]
+    'No site is labelled: estimates are learnt from 22 corrupted versions of images of road'
     """
-    if basis == "sites":
+    if basis != "corrupted":
         return ""
-    labelled = "No foreign set is" if not sites else f"Only {sites} foreign set{'s are' if sites > 1 else ' is'}"
     return (
-        f"{labelled} labelled: the answers rest on {corrupted} corrupted versions of images of {primary}. On five crack sets "
-        f"estimates so made missed a set's mean F by {ALONE:.3f}, and by {WITH_FOUR:.3f} where four labelled sets took their "
-        "place. Corrupted sets are like each other: that their intervals held promises less for a real site. Label a site to "
-        "be surer."
+        f"No site is labelled: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
+        "each other, so that intervals promise less for a real site. Label a site to be surer."
     )

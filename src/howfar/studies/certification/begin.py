@@ -267,8 +267,8 @@ def _sizes(read: ReadSite, measure: Measure, threshold: float) -> Float64Array |
 
 def _threshold(asked: Asked) -> float:
     """Return the threshold that was given, the profile's, or 0.5."""
-    expected = None if asked.profile is None else asked.profile.expected
-    return asked.threshold if asked.threshold is not None else FALLBACK if expected is None else expected.cut
+    judge = None if asked.profile is None else asked.profile.judge
+    return asked.threshold if asked.threshold is not None else FALLBACK if judge is None else judge.cut
 
 
 def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def certify(
         return certify_values(site, k, labels, beside, given)
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
-    folder = page_folder("out", out)
+    folder = page_folder("out", out, Certificate.COMMAND)
     earlier = _earlier(folder)
     check_replaced(folder, earlier, k, labels)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
@@ -137,7 +137,7 @@ def certify(
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     begun = _begun(dataset, maps, seen, asked, question, given, options, earlier)
     begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
-    certificate = _compared(_look(begun, question, _places(labels, folder)), earlier)
+    certificate = _compared(_look(begun, question, _places(labels, folder), folder), earlier)
     if folder is not None:
         if earlier is None or len(earlier) < len(certificate):
             # The sample is kept last: a run that is killed before leaves none, and draws the same again.
@@ -292,9 +292,9 @@ def _places(labels: Any, folder: Path | None) -> list[str | Path]:
     return [*places, folder / MASKS] if folder is not None and mask_files(folder / MASKS) else places
 
 
-def _look(begun: Begun, question: Question, places: Sequence[str | Path]) -> Certificate:
+def _look(begun: Begun, question: Question, places: Sequence[str | Path], folder: Path | None) -> Certificate:
     """Take the labels and make the certificate of what they show."""
-    taken = take_labels(begun, places)
+    taken = take_labels(begun, places, None if folder is None else folder / MASKS)
     measured = Measured(np.zeros(0)) if taken.counts is None else question.measure.measured(taken.counts, begun.threshold)
     expected = None if measured.parts is None else expected_parts(begun, question.measure)
     proxies = np.array(begun.record.proxies, dtype=np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS
-from howfar.results.certificate import Drawn, Step
+from howfar.results.certificate import Certificate, Drawn, Step
 from howfar.sampling import Estimate, Sample, Until, mean, ods, ratio, sequence
 from howfar.studies.certification.measures import Measure, Measured, Pair
 
@@ -23,6 +23,8 @@ _AHEAD = 400
 """How many labels ahead are looked."""
 _FUTURES = 5
 _UNDECIDED = "undecided"
+PERFORMANCE = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
+"""Measures of which an image's own value is its performance, as estimators predict it."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,40 @@ def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64]
         Step(count, value, low, high, None if settled == _UNDECIDED else settled)
         for count, (value, low, high, settled) in enumerate(rows, start=1)
     )
+
+
+def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
+    """Estimate the share of a site's images whose performance lies below a limit, from the labels of a certificate.
+
+    The share is the mean of 1 for an image below the limit and 0 for others, by the design of the certificate's own value: the
+    predictions below the limit only make the interval narrower, and images that have no performance are left out.
+
+    Returns the estimate and how many labelled images lie below; None where no image has a value that is its performance.
+
+    Examples
+    --------
+    >>> from howfar import certify
+    >>> predicted = np.linspace(0.2, 0.9, 100)
+    >>> drawn = certify(predicted, k=20)
+    >>> certificate = certify(predicted, k=20, labels=predicted[[one.index for one in drawn.sample]])
+    >>> estimate, count = share_below(certificate, 0.5)
+    >>> bool(estimate.low <= np.mean(predicted < 0.5) <= estimate.high), count
+    (True, 10)
+    """
+    drawn = [one for one in certificate.sample if one.labelled]
+    sample = first(sample_of(certificate.sample), len(drawn)) if drawn else None
+    if certificate.metric not in PERFORMANCE or sample is None or all(one.performance is None for one in drawn):
+        return None
+    values, proxies = (
+        np.array([math.nan if value is None else float(value < limit) for value in several])
+        for several in ([one.performance for one in drawn], certificate.site.proxies)
+    )
+    if certificate.anytime:
+        known = sequence(values, proxies, sample.indices, level=certificate.level)
+        estimate = Estimate(float(known.value[-1]), float(known.low[-1]), float(known.high[-1]))
+    else:
+        estimate = mean(values, proxies, sample, level=certificate.level)
+    return estimate, int(np.nansum(values))
 
 
 def labels_needed(

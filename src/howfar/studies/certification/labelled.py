@@ -18,6 +18,7 @@ from howfar.data.label_imports import read_labels
 from howfar.data.prediction_matching import examples
 from howfar.data.predictions import read_prediction
 from howfar.errors import InputError
+from howfar.mask_colour import by_colour
 from howfar.metrics import Counts, histogram, stack, threshold_index
 from howfar.metrics.probability_maps import as_levels
 from howfar.studies.certification.begin import Begun
@@ -40,12 +41,12 @@ class Labelled:
         return 0 if self.counts is None else len(self.counts)
 
 
-def take_labels(begun: Begun, places: Sequence[str | Path]) -> Labelled:
+def take_labels(begun: Begun, places: Sequence[str | Path], own: Path | None = None) -> Labelled:
     """Read the labels of the drawn images, and score those that may count.
 
     Labels count in the order of the draw, up to the first image that has none: whoever skips an image chooses, and a chosen
     sample shows nothing. Labels of images that were not drawn do not count either. `places` are folders of masks and exports;
-    the first that has an image's label gives it.
+    the first that has an image's label gives it. `own` is that of masks which howfar handed out.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def take_labels(begun: Begun, places: Sequence[str | Path]) -> Labelled:
     dataset, sources, tolerance = begun.dataset, begun.sources, begun.tolerance
     items = {item.name: item for item in dataset.items}
     with tempfile.TemporaryDirectory() as folder:
-        masks, notes = _collected(dataset, sources, places, begun.threshold, Path(folder))
+        masks, notes = _collected(dataset, sources, places, begun.threshold, Path(folder), own)
         drawn = [one.image for one in begun.drawn]
         counting, remarks = in_order(drawn, masks)
         labelled = [replace(items[name], mask=masks[name]) for name in counting]
@@ -108,7 +109,7 @@ def mask_files(folder: Path) -> bool:
 
 
 def _collected(
-    dataset: Dataset, sources: Sources, places: Sequence[str | Path], threshold: float, scratch: Path
+    dataset: Dataset, sources: Sources, places: Sequence[str | Path], threshold: float, scratch: Path, own: Path | None
 ) -> tuple[dict[str, Path], list[str]]:
     """Collect the masks of all places as files by image name, and notes on what cannot be meant as a label."""
     masks: dict[str, Path] = {}
@@ -123,7 +124,8 @@ def _collected(
         untouched: list[str] = []
         for name, mask in labels.masks.items():
             if isinstance(mask, Path):
-                masks.setdefault(name, mask)
+                # Masks that howfar handed out are black and white, whatever colour those of the user have.
+                masks.setdefault(name, by_colour(mask) if place != own else mask)
                 continue
             if name in sources.main.files:
                 whole = _as_drawn(mask, sources.main.files[name], threshold)

@@ -17,14 +17,16 @@ from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import ScorerOptions
-from howfar.pipeline.failure_flag import CONSTANT, FAR
+from howfar.pipeline.failure_flag import FAR
+from howfar.pipeline.profile_file import place_of
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.score_inputs import Group, NewImages, arrivals
 from howfar.results.check import Batch, Check, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Score, Scores
 from howfar.settings import with_options
 from howfar.studies.check import log as logs
-from howfar.studies.check.decide import Certified, Known, decisions_of, interval_of
+from howfar.studies.check.decide import Known, decisions_of, interval_of
+from howfar.studies.check.failing import failing_of, judged_of
 from howfar.studies.check.over_time import alarm_decision, read_alarm
 from howfar.studies.check.rules import Rules, moment, read_rules
 from howfar.studies.performance.image_performance import scores_of
@@ -139,7 +141,7 @@ def _certify(
 
     The profile goes along for its threshold and its predictions.
     """
-    if dataset not in places or (loaded.expected is not None and loaded.expected.threshold is None):
+    if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None):
         return ""  # of what is not maps, certify asks for the task, which a profile does not say
     words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
     if not isinstance(profile, Profile):
@@ -165,7 +167,7 @@ def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | Non
         return None
     if isinstance(profile, Profile):
         raise InputError("log must be given where the profile is in memory, as a profile's own log lies beside its file")
-    return logs.log_of(profile)
+    return logs.log_of(place_of(profile))
 
 
 def _path(argument: str, given: Any) -> str | Path:
@@ -259,7 +261,7 @@ def _read_certificates(given: Any) -> list[Certificate]:
     return read
 
 
-def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certified]:
+def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certificate]:
     """Take the certificates of the datasets that are scored; `InputError` where one is of other images."""
     names, called = _names(scores), _called(groups)
     for each in read:
@@ -286,7 +288,7 @@ def _names(scores: Scores) -> list[str]:
 
 
 def _known(
-    profile: Profile, scores: Scores, certificates: Mapping[str, Certified], measured: Float64Array | None
+    profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
 ) -> tuple[Known, ...]:
     """Count every dataset, and join what is estimated, certified and measured of it."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
@@ -294,9 +296,11 @@ def _known(
     known = []
     for name in _names(scores):
         batch = _batch(name, scores, measured)
-        estimate, gate = estimates.get(name), gates.get(name)
+        estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
         spread = None if estimate is None else _spread(profile, estimate.estimator)
-        each = Known(batch, estimate, certificates.get(name), gate, spread)
+        images = [image for image in scores.images if image.dataset == name]
+        failing = failing_of(profile.judge, images, certificate)
+        each = Known(batch, estimate, certificate, gate, spread, failing=failing)
         interval = interval_of(each)
         if interval is not None:
             batch = replace(batch, value=interval.value, low=interval.low, high=interval.high)
@@ -308,7 +312,7 @@ def _known(
 def _batch(name: str, scores: Scores, measured: Float64Array | None) -> Batch:
     indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
     images = [scores.images[index] for index in indices]
-    judged = [image for image in images if image.predicted is not None and image.estimator not in CONSTANT]
+    judged = judged_of(images)
     predicted = [image.predicted for image in images if image.predicted is not None]
     labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
     return Batch(
@@ -327,7 +331,7 @@ def _batch(name: str, scores: Scores, measured: Float64Array | None) -> Batch:
 
 def _spread(profile: Profile, estimator: str) -> float | None:
     """Return how far an image lies from its prediction where the estimator was judged on datasets that it had not seen."""
-    judgements = () if profile.expected is None else profile.expected.judgements
+    judgements = () if profile.judge is None else profile.judge.judgements
     judgement = next((each for each in judgements if each.estimator == estimator), None)
     return None if judgement is None else _OF_MAE * judgement.mae_image
 
@@ -349,7 +353,7 @@ def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: S
     if images.empty:
         return np.empty(0)
     maps = all(evaluation.task == "segmentation" for evaluation in read)
-    threshold = profile.expected.threshold if maps and profile.expected is not None else None
+    threshold = profile.judge.threshold if maps and profile.judge is not None else None
     values = scores_of(match(images, read), read, None, threshold).performance
     wrong = np.flatnonzero((values < 0) | (values > 1))
     if len(wrong):

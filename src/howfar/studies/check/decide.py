@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import quote
 from typing import Final, Protocol
 
 from scipy.stats import norm
 
-from howfar.numbers import format_interval, share
+from howfar.numbers import format_interval, share_interval
 from howfar.results.check import Batch, Decision, Outcome, Severity
 from howfar.results.gate import Gate
 from howfar.results.relation import SetEstimate
 from howfar.studies.check.rules import PerformanceRule, Rules, ShareRule
 
 LEVEL: Final = 0.9
+CERTIFIED: Final = "certified"
+ESTIMATED: Final = "estimated"
 FEWEST: Final = 8
 """Fewer labels than these are never said to suffice: an interval of fewer is as wide as all that is possible."""
+
+
+SETTLED: Final = "settled by certificate"
 
 
 class Certified(Protocol):
@@ -65,6 +70,22 @@ class Certified(Protocol):
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Hold a mean performance, or a share, with its interval, and where it comes from in words.
+
+    `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    source: str
+    labelled: int = 0
+    counted: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
 class Known:
     """Hold what the rules are held against, for one dataset.
 
@@ -76,6 +97,8 @@ class Known:
         Its estimated and its certified mean performance, and the gate's reading; None where there is none.
     spread
         How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
+    failing
+        The share of its images that fail; None where nothing tells.
     certify
         The command that certifies the dataset, without the number of images; "" where only its name is known.
     """
@@ -86,22 +109,11 @@ class Known:
     gate: Gate | None = None
     spread: float | None = None
     certify: str = ""
+    failing: Interval | None = None
 
     def certifying(self, labels: int) -> str:
         """Write the command that certifies the dataset by so many labels."""
         return f"{self.certify or f'howfar certify {quote(self.batch.dataset)}'} -k {labels}"
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Hold a mean performance with its interval, and where it comes from in words."""
-
-    value: float
-    low: float
-    high: float
-    level: float
-    source: str
-    labelled: int = 0
 
 
 def decisions_of(rules: Rules, known: Known) -> tuple[Decision, ...]:
@@ -122,9 +134,9 @@ def interval_of(known: Known) -> Interval | None:
     certificate, estimate = known.certificate, known.estimate
     if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
         value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
-        return Interval(value, low, high, certificate.level, "certified", certificate.labelled)
+        return Interval(value, low, high, certificate.level, CERTIFIED, certificate.labelled)
     if estimate is not None:
-        return Interval(estimate.predicted, estimate.low, estimate.high, estimate.level, "estimated")
+        return Interval(estimate.predicted, estimate.low, estimate.high, estimate.level, ESTIMATED)
     return None
 
 
@@ -167,7 +179,7 @@ def _performance(rules: Rules, known: Known) -> Decision | None:
     found = interval_of(known)
     if found is None:
         return _unknown(known, "performance", rule.severity, must, _no_estimate(known))
-    outside = found.source == "estimated" and known.gate is not None and known.gate.inside is False
+    outside = found.source == ESTIMATED and known.gate is not None and known.gate.inside is False
     outcome = "undecided" if outside else _by_bound(rule, found)
     words = _words(found, known)
     if outside and known.gate is not None:
@@ -177,7 +189,7 @@ def _performance(rules: Rules, known: Known) -> Decision | None:
     remedy, labels = "", None
     if outcome == "undecided":
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
-        value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(known, found))
+        value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(found, batch.n, known.spread))
         labels = FEWEST if outside else labels_to_decide(value, rule.at_least, spread, batch.n, found.level, found.labelled)
         remedy = _label(known, labels, found)
     elif outcome == "breach":
@@ -189,11 +201,18 @@ def _performance(rules: Rules, known: Known) -> Decision | None:
 
 def _words(found: Interval, known: Known) -> str:
     """Say where a value comes from; of a certificate also what it certifies, where that is not all images' mean F."""
-    certificate = known.certificate if found.source == "certified" else None
+    certificate = known.certificate if found.source == CERTIFIED else None
     what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
-    of = "" if certificate is None or certificate.n == known.batch.n else f", of {certificate.n} of {known.batch.n} images"
     interval = format_interval(found.value, found.low, found.high)
-    return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{of})"
+    return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
+
+
+def _part(found: Interval, known: Known) -> str:
+    """Say of how many of the images a certificate is, where that is not all of them."""
+    certificate, n = known.certificate, known.batch.n
+    if found.source != CERTIFIED or certificate is None or certificate.n == n:
+        return ""
+    return f", of {certificate.n} of {n} images"
 
 
 def _by_bound(rule: PerformanceRule, found: Interval) -> Outcome:
@@ -202,19 +221,19 @@ def _by_bound(rule: PerformanceRule, found: Interval) -> Outcome:
     return compared(found.low, found.high, rule.at_least)
 
 
-def _spread(known: Known, found: Interval) -> float:
+def _spread(found: Interval, n: int, judged: float | None) -> float:
     """Return an image's standard deviation: as a certificate's interval implies, else as judged, else the largest possible."""
-    k, n = found.labelled, known.batch.n
+    k = found.labelled
     if k > 1 and n > k:
         width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
         return width * math.sqrt(k / (1 - k / n))
     # No values in [0, 1] with this mean spread wider (Bhatia & Davis 2000).
-    return known.spread if known.spread is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
+    return judged if judged is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
 
 
 def _label(known: Known, labels: int, found: Interval) -> str:
     count = found.labelled + labels
-    certificate = known.certificate if found.source == "certified" else None
+    certificate = known.certificate if found.source == CERTIFIED else None
     if certificate is None or certificate.anytime:
         more = "more " if found.labelled else ""
         return f"label about {labels} {more}{_counted(labels)}, drawn at random: {known.certifying(count)}"
@@ -242,44 +261,51 @@ def _unknown(known: Known, rule: str, severity: Severity, must: str, why: tuple[
 
 
 def _failures(rules: Rules, known: Known) -> Decision | None:
-    rule, batch = rules.failures, known.batch
+    rule, batch, found = rules.failures, known.batch, known.failing
     if rule is None:
         return None
     must = _at_most(rule)
-    if not batch.judged:
+    if found is None:
         remedy = "make the profile with --labelled and --performance"
         return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
-    if known.gate is not None and known.gate.inside is False:
-        words = f"{share(batch.failures / batch.judged)} probably fail, not to be believed: {known.gate.outside[0].words}"
-        return _unknown(known, "failures", rule.severity, must, (words, known.certifying(FEWEST)))
-    return _share(known, "failures", rule, batch.failures, batch.judged, batch.n - batch.judged, "probably fail")
+    count, of = found.counted
+    how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
+    words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{_part(found, known)}"
+    if found.source == ESTIMATED and known.gate is not None and known.gate.inside is False:
+        words = f"{words}, not to be believed: {known.gate.outside[0].words}"
+        return replace(_unknown(known, "failures", rule.severity, must, (words, _label(known, FEWEST, found))), labels=FEWEST)
+    outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
+    remedy, labels = "" if outcome == "pass" else _REMEDIES["failures"], None
+    if found.low <= rule.at_most_share < found.high:
+        spread = _spread(found, batch.n, None)
+        labels = labels_to_decide(found.value, rule.at_most_share, spread, batch.n, found.level, found.labelled)
+        outcome, remedy = "undecided", _label(known, labels, found)
+    ends = (found.value, found.low, found.high)
+    return Decision(batch.dataset, "failures", rule.severity, outcome, must, *ends, words, remedy, labels)
 
 
 def _distance(rules: Rules, known: Known) -> Decision | None:
     if rules.distance is None:
         return None
     words = "are farther than 95 % of the primary dataset's images"
-    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, 0, words)
+    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, words)
 
 
 def _unreadable(rules: Rules, known: Known) -> Decision | None:
     if rules.unreadable is None:
         return None
     batch = known.batch
-    return _share(known, "unreadable", rules.unreadable, batch.unreadable, batch.n + batch.unreadable, 0, "could not be read")
+    return _share(known, "unreadable", rules.unreadable, batch.unreadable, batch.n + batch.unreadable, "could not be read")
 
 
-def _share(known: Known, name: str, rule: ShareRule, count: int, of: int, unknown: int, words: str) -> Decision:
-    """Decide a share of `of` images; `unknown` further ones may or may not have the fault."""
+def _share(known: Known, name: str, rule: ShareRule, count: int, of: int, words: str) -> Decision:
+    """Decide a share of `of` images that were counted."""
     must, dataset = _at_most(rule), known.batch.dataset
     if of == 0:
         return _unknown(known, name, rule.severity, must, ("there is no image to count", "pass images that can be read"))
-    low, high = count / (of + unknown), (count + unknown) / (of + unknown)
-    outcome: Outcome = "pass" if high <= rule.at_most_share else ("breach" if low > rule.at_most_share else "undecided")
-    sentence = f"{count} of {of} {words}" + (f", {unknown} are not predicted" if unknown else "")
+    outcome: Outcome = "pass" if count / of <= rule.at_most_share else "breach"
     remedy = "" if outcome == "pass" else _REMEDIES[name]
-    first, last = (low, high) if unknown else (None, None)
-    return Decision(dataset, name, rule.severity, outcome, must, count / of, first, last, sentence, remedy)
+    return Decision(dataset, name, rule.severity, outcome, must, count / of, None, None, f"{count} of {of} {words}", remedy)
 
 
 _REMEDIES: Final = {
@@ -306,9 +332,12 @@ def _images(rules: Rules, known: Known) -> Decision | None:
 
 
 def _gate(rules: Rules, known: Known) -> Decision | None:
-    rule, gate = rules.gate, known.gate
+    rule, gate, interval = rules.gate, known.gate, interval_of(known)
     if rule is None:
         return None
+    if interval is not None and interval.source == CERTIFIED:
+        # What the gate asks is whether an estimate may be believed, which a certificate does not rest on.
+        return Decision(known.batch.dataset, "gate", rule.severity, "pass", rule.must_be, None, None, None, SETTLED)
     if gate is None or gate.inside is None:
         remedy = "make the profile with labelled datasets, so that their range is known"
         return _unknown(known, "gate", rule.severity, rule.must_be, ("the labelled range is not known", remedy))

@@ -14,10 +14,10 @@ from howfar.errors import HowfarError, InputError
 from howfar.io.location import ready_folder
 from howfar.io.lock import locked
 from howfar.keywords import CorruptOptions, ModelOptions
-from howfar.pipeline.prediction import Model, load_model
+from howfar.pipeline.prediction import loaded_model
 from howfar.progress import bar
 from howfar.results import Evaluation, Skipped
-from howfar.segmenters.probability_models import Reading
+from howfar.results.records import NetworkReading
 from howfar.settings import checked, picked, with_options
 from howfar.studies.corruption.choice import Chosen, choose
 from howfar.studies.corruption.corrupted_images import CorruptedImages
@@ -57,6 +57,8 @@ class CorruptedSets:
         Images of the primary dataset that could not be read, and why.
     notes
         What a reader should know: how many images were left out since the model learnt from them.
+    reading
+        How a foreign network was fed and read; None for any other model.
     """
 
     folder: Path
@@ -67,6 +69,7 @@ class CorruptedSets:
     files: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+    reading: NetworkReading | None = None
 
 
 @with_options(CorruptOptions)
@@ -76,7 +79,6 @@ def corrupt(
     *,
     model: ModelArgument | None = None,
     predict_command: str | None = None,
-    reading: Reading | None = None,
     others: DatasetsArgument | None = None,
     tuned_on: Evaluation | None = None,
     **options: Unpack[CorruptOptions],
@@ -101,13 +103,11 @@ def corrupt(
         A command in place of a model, run without a shell, once for each set and once for its mirrored images: in
         ``"python my.py {images} {out}"`` the words in braces become a folder of PNG images and the folder that takes a map of
         each, as `howfar.evaluate` reads them. Without either, sets are made, and scored where ``predictions/`` is there.
-    reading
-        How a foreign network is fed and read.
     others
         A dataset or a list of them, whose images perturbations draw from (texture, Fourier amplitudes); by default the primary
         dataset's own, its foreground replaced by what surrounds it.
     tuned_on
-        Scores whose best threshold is that of all sets; by default those of the images as they are.
+        Scores whose threshold is that of all sets; by default those of the images as they are, at their best.
 
     Raises
     ------
@@ -127,9 +127,10 @@ def corrupt(
     """
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
-    predictor = _predictor(model, predict_command, reading, loading)
-    card = predictor.model.card if isinstance(predictor, ByModel) else None
+    predictor = _predictor(model, predict_command, loading)
     whole = _labelled(_images(primary, "primary"))
+    predictor = ByModel(predictor.model.settled(whole, given["progress"])) if isinstance(predictor, ByModel) else predictor
+    card = predictor.model.card if isinstance(predictor, ByModel) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
     pool = _pool(whole.items, others, given["seed"])
@@ -139,7 +140,10 @@ def corrupt(
     wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
-        return work.all(wanted, tuple(_notes(seen)))
+        sets = work.all(wanted, tuple(_notes(seen)))
+    if not isinstance(predictor, ByModel):
+        return sets
+    return replace(sets, reading=predictor.model.reading, notes=(*predictor.model.warnings, *sets.notes))
 
 
 @dataclass(frozen=True)
@@ -192,8 +196,9 @@ class _Work:
             raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
         tuned_on = own if self.tuned_on is None else self.tuned_on
         try:
+            threshold = None if tuned_on is None else tuned_on.threshold
             return scored, evaluate(
-                scored, maps[0], flipped=maps[1], tuned_on=tuned_on, tolerance=self.tolerance, progress=False
+                scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
             self.predictor.refused(place)
@@ -207,23 +212,15 @@ def _as_given(images: Dataset, written: Dataset) -> Dataset:
     return replace(images, items=items, skipped=(*images.skipped, *written.skipped))
 
 
-def _predictor(model: ModelArgument | None, command: str | None, reading: Reading | None, loading: ModelOptions) -> Predictor:
+def _predictor(model: ModelArgument | None, command: str | None, loading: ModelOptions) -> Predictor:
     if model is not None and command is not None:
         raise InputError.of("predict_command", "is of no use beside a model", command, "leave one of them out")
     if model is None:
-        idle = [*loading, *([] if reading is None else ["reading"])]
-        if idle:
-            raise InputError.of(
-                idle[0], "is of use only to a model", loading.get(idle[0], reading), "pass a model, or leave it out"
-            )
+        if loading:
+            name, value = next(iter(loading.items()))
+            raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
         return ByHand() if command is None else ByCommand(PredictCommand.of(command))
-    if isinstance(model, Model):
-        if loading or reading is not None:
-            raise InputError.of(
-                "model", "must not be loaded already", ", ".join(loading) or "reading", "pass these to load_model"
-            )
-        return ByModel(model)
-    return ByModel(load_model(model, reading=reading, **loading))
+    return ByModel(loaded_model(model, loading))
 
 
 def _images(dataset: DatasetArgument, argument: str) -> Dataset:

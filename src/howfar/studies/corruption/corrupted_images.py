@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.folder_walk import printable
-from howfar.data.masks import decode_mask
+from howfar.data.masks import Mask
 from howfar.data.probability_map_files import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
 from howfar.perturb import LabelledPerturbation
@@ -43,12 +43,11 @@ class LabelledImage:
         pixels = np.asarray(decode(data).image)
         if item.mask is None:
             return cls(pixels, np.zeros(pixels.shape[:2], np.bool_), (content_hash(data), ""))
-        marks = read_bytes(item.mask)
-        mask = decode_mask(marks).foreground
+        mask, _, marks = Mask.read(item.mask)
         if mask.shape != pixels.shape[:2]:
             sizes = (f"{array.shape[1]}×{array.shape[0]}" for array in (mask, pixels))
             raise ImageError("its mask is {} pixels and the image {}".format(*sizes))
-        return cls(pixels, mask, (content_hash(data), content_hash(marks)))
+        return cls(pixels, mask, (content_hash(data), marks))
 
 
 @dataclass(frozen=True)

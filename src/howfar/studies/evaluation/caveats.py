@@ -46,6 +46,9 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
         share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
         what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
         yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
+    full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
+    if full:
+        yield f"{_have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
     grey = sum(image.grey for image in masked)
     if grey:
         yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"

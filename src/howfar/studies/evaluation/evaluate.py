@@ -14,17 +14,17 @@ from howfar.data.column_roles import column_roles
 from howfar.data.folder_walk import printable
 from howfar.data.predictions import match_maps
 from howfar.errors import InputError
-from howfar.keywords import EvaluateOptions
+from howfar.keywords import EvaluateOptions, ModelOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import Multiclass
 from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.results import Evaluation
-from howfar.settings import checked, with_options
+from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.classification import evaluate_classes
 from howfar.studies.evaluation.detection import evaluate_boxes
 from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.multiclass import evaluate_class_maps
-from howfar.studies.evaluation.segmentation import evaluate_maps
+from howfar.studies.evaluation.segmentation import evaluate_maps, with_agreement
 from howfar.studies.evaluation.threshold_choice import choose
 
 if TYPE_CHECKING:
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
 # Options that a single task has a use for.
 _OWN = {
-    "segmentation": ("tolerance", "threshold", "tuned_on", "flipped", "ensemble"),
+    "segmentation": ("foreground", "tolerance", "threshold", "tuned_on", "flipped", "ensemble", "tiles"),
     "multiclass": ("classes", "ignore_index"),
     "classification": ("columns", "classes"),
     "detection": ("truth", "iou", "min_score", "flipped", "columns", "classes"),
 }
+_EMPTY = ("tolerance", "ensemble", "columns", "classes")
 
 
 @with_options(EvaluateOptions)
@@ -68,10 +69,10 @@ def evaluate(
         "labels"}``, boxes as corners x0, y0, x1, y1 in pixels; COCO's results; a folder of YOLO's ``.txt`` with confidences or
         of Ultralytics' ``.json``; a table with one row a box.
     model
-        A model in place of predictions: a checkpoint, or what `howfar.pipeline.prediction.load_model` made of one, of an
-        ``.onnx`` file or of a torch module. Its maps of the images, and where `flipped` is not given of the mirrored images,
-        are made, scored and not kept. Images that a checkpoint learnt from, and
-        other tiles of their photographs, are left out, unless `learnt` is True: then a note says how many there are.
+        A model in place of predictions: a checkpoint, an ``.onnx`` file, a torch module, or what
+        `howfar.pipeline.prediction.load_model` made of one. Its maps of the images, and where `flipped` is not given of the
+        mirrored images, are made, scored and not kept. Images that a checkpoint learnt from, and other tiles of their
+        photographs, are left out, unless `learnt` is True: then a note says how many there are.
     tuned_on
         An `Evaluation`, or its file, whose best threshold is taken instead: the primary dataset's, to estimate F on unseen
         images.
@@ -101,15 +102,13 @@ def evaluate(
     flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
     members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
     columns, classes = column_roles(given["columns"]), class_names(given["classes"])
-    own: dict[str, Any] = {**given, "tolerance": given["tolerance"] or None, "tuned_on": tuned_on, "ensemble": members or None}
-    own |= {"columns": columns or None, "classes": classes or None}
-    own = {name: own[name] for names in _OWN.values() for name in names if own[name] is not None}
-    _check_options(task, own)
+    own = own_options({**given, "tuned_on": tuned_on})
     images = _images(dataset)
+    loading = picked(ModelOptions, options)
     if model is not None:
-        return _predicted(images, predictions, model, task, own, given)
-    for idle, value in (("learnt", given["learnt"]), ("group", given["group"])):
-        if value:
+        return _predicted(images, predictions, model, loading, own, given)
+    for idle, value in {"learnt": given["learnt"] or None, "group": given["group"], **loading}.items():
+        if value is not None:
             raise InputError.of(idle, "is of use only to a model", value, "leave it out, or pass a checkpoint (--model CKPT)")
     if predictions is None:
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
@@ -122,26 +121,28 @@ def evaluate(
         metric = Multiclass(given["ignore_index"], classes)
         return evaluate_class_maps(images, match_maps(images, predictions), metric, partial, progress)
     radius, cut = as_tolerance(given["tolerance"]), choose(given["threshold"], tuned_on)
-    return evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
+    scored = evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
+    return scored if given["tiles"] is None else with_agreement(scored, images, predictions, given["tiles"])
 
 
 def _predicted(
     images: Dataset,
     predictions: str | Path | None,
     model: ModelArgument,
-    task: str,
+    loading: ModelOptions,
     own: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> Evaluation:
     """Predict what a model has not learnt from and score the maps, which lie in a folder that is deleted afterwards."""
-    from howfar.pipeline.prediction import Model, load_model, predict
+    from howfar.pipeline.prediction import loaded_model, predict
     from howfar.studies.evaluation.learnt_images import Seen
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
-    if task != "segmentation":
-        raise InputError.of("model", "is of use only to segmentation", task, "pass predictions")
-    loaded, progress = model if isinstance(model, Model) else load_model(model), given["progress"]
+    if given["task"] != "segmentation":
+        raise InputError.of("model", "is of use only to segmentation", given["task"], "pass predictions")
+    progress = given["progress"]
+    loaded = loaded_model(model, loading).settled(images, progress)
     seen = Seen.of(images, loaded.card, given["learnt"], given["group"])
     images = seen.unseen(images)
     with tempfile.TemporaryDirectory() as folder:
@@ -155,15 +156,29 @@ def _predicted(
         images = replace(images, items=read, skipped=predicted.skipped)
         evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
-        return replace(evaluation, images=evaluation.images.assign(prediction=""), notes=notes)
+        made = evaluation.images.assign(prediction="")
+        return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
 
 
-def _check_options(task: str, given: Mapping[str, Any]) -> None:
+def own_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect of checked options those that single tasks have a use for; `InputError` for one of another task than `given`'s.
+
+    Examples
+    --------
+    >>> own_options({"task": "detection", "iou": 0.7, "tolerance": 0.0, "seed": 3})
+    {'iou': 0.7}
+    """
+    task = given["task"]
     if task not in _OWN:
         raise InputError.of("task", f"must be one of {', '.join(_OWN)}", task)
-    idle = [name for name in given if name not in _OWN[task]]
+    written = {name: given.get(name) for name in dict.fromkeys(name for names in _OWN.values() for name in names)}
+    # What stands for "nothing given" of these is no None.
+    own = {name: value or None if name in _EMPTY else value for name, value in written.items()}
+    own = {name: value for name, value in own.items() if value is not None}
+    idle = [name for name in own if name not in _OWN[task]]
     if idle:
-        raise InputError.of(idle[0], f"is of no use to {task}", given[idle[0]], "leave it out")
+        raise InputError.of(idle[0], f"is of no use to {task}", own[idle[0]], "leave it out")
+    return own
 
 
 def _images(dataset: DatasetArgument) -> Dataset:

@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.folder_walk import printable
-from howfar.data.masks import decode_mask
+from howfar.data.masks import Mask
 from howfar.data.predictions import MatchedMaps, match_maps, read_prediction
 from howfar.data.probability_map_files import signature_of
 from howfar.errors import ImageError, InputError
@@ -120,7 +120,7 @@ class _Score:
         file = self.sources.main.files[item.name]
         prediction = _read("the prediction", file, read_prediction)
         values = prediction.values
-        mask = None if item.mask is None else _read("the mask", item.mask, lambda path: decode_mask(read_bytes(path)))
+        mask = None if item.mask is None else _read("the mask", item.mask, Mask.read)
         if mask is not None:
             _check_mask(values.shape, file, mask.foreground.shape, item, picture)
         else:

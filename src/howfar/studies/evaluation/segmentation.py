@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,15 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.folder_walk import printable
-from howfar.errors import InputError
+from howfar.data.predictions import match_maps, read_prediction
+from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, soft_f, stack, summarise, threshold_index
+from howfar.metrics.map_agreement import foreground_dice
+from howfar.relation.label_free_columns import TILE_AGREEMENT
 from howfar.results import Evaluation, Provenance
 from howfar.studies.evaluation.caveats import notes
 from howfar.studies.evaluation.map_scores import ScoredMap, Sources, all_faint, missing_maps, read_maps
-from howfar.studies.evaluation.threshold_choice import Cut, own_best
+from howfar.studies.evaluation.threshold_choice import FALLBACK, Cut, own_best
 from howfar.studies.evaluation.thresholded_signals import thresholded_signals
 from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
 
@@ -137,3 +142,20 @@ def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> d
         if values[0] is not None:
             rows[agreement] = np.array(values, dtype=np.float64)
     return {str(column): rows[column].to_numpy() for column in rows}
+
+
+def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path, tiles: str | Path) -> Evaluation:
+    """Add the Dice of the whole and the tiled map of each image that was scored; nan where either cannot be read.
+
+    Raises `HowfarError` where a folder is missing or has no map of any image.
+    """
+    whole, tiled = match_maps(dataset, predictions).files, match_maps(dataset, tiles).files
+    threshold, values = FALLBACK if scored.threshold is None else scored.threshold, []
+    for name in scored.images["image"]:
+        try:
+            pair = [read_prediction(files[name]).values for files in (whole, tiled)]
+            values.append(foreground_dice(pair[0], pair[1], threshold))
+        except (KeyError, ImageError, ValueError):
+            values.append(float("nan"))
+    agreement = pd.Series(values, index=scored.images.index, dtype=np.float64)
+    return replace(scored, images=scored.images.assign(**{TILE_AGREEMENT: agreement}))

@@ -43,7 +43,7 @@ LABEL_FILES = {"classification": "labels.csv", "detection": "labels.json"}
 """The file in `out` that labels are looked for in, by task."""
 MASKS = "masks"
 """The folder in `out` that masks of classes are looked for in."""
-_IDLE = ("threshold", "tolerance", "ensemble")
+_IDLE = ("foreground", "threshold", "tolerance", "ensemble")
 
 
 @dataclass(frozen=True, eq=False)

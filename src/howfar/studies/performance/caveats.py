@@ -74,8 +74,9 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
 
 def _fallbacks(expected: Expectation) -> Iterator[str]:
     for row in expected.estimates:
-        if row.estimator != expected.estimator:
-            yield f"{row.dataset} lacks what {expected.estimator} needs (its predictions): estimated by {row.estimator} instead"
+        first = expected.judge.order[0]
+        if row.measured is None and row.estimator != first:
+            yield f"{row.dataset} lacks what {first} needs (its predictions): estimated by {row.estimator} instead"
 
 
 def _unlabelled(expected: Expectation, settings: RelationSettings) -> Iterator[str]:

@@ -17,8 +17,7 @@ from howfar.metrics.label_free_signals import predicted_foreground
 from howfar.metrics.soft_f import soft_f
 from howfar.relation.label_free_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, VALUES, take
 from howfar.results import Evaluation
-from howfar.studies.performance.estimates import Home
-from howfar.studies.performance.gates import sizes_at
+from howfar.studies.performance.evidence import Home, sizes_at
 from howfar.studies.performance.performance_files import Matched
 from howfar.studies.performance.performance_tables import GIVEN, VALUE
 from howfar.studies.performance.photograph_groups import groups_of
@@ -144,8 +143,9 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
 
     `rows` holds one row an image, with the columns of the performance files. `threshold` None stands for 0.5, as an
     evaluation's own share is taken at a threshold that was tuned on the set's labels. The predicted share and soft F are
-    computed for it from the histogram, and stay as they were given where there is none. The shape of the foreground and its
-    overlap with the flipped image's cannot be computed anew: an image evaluated at another threshold lacks them.
+    computed for it from the histogram, and stay as they were given where there is none; a share at a threshold that is not
+    known is left out, as it could not be computed alike for a new image. The shape of the foreground and its overlap with the
+    flipped image's cannot be computed anew: an image evaluated at another threshold lacks them.
     """
     names = [name for name in EVERY_SIGNAL if name in rows]
     columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
@@ -160,6 +160,8 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
         for name, signal in ((SHARE, predicted_foreground), (SOFT_F, soft_f)):
             values = np.array([_at(signal, counts, at) for counts in columns[HISTOGRAM]])
             columns[name] = np.where(np.isnan(values), columns.get(name, values), values)
+    elif threshold is None:
+        columns.pop(SHARE, None)
     return columns
 
 

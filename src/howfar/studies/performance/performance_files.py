@@ -37,11 +37,14 @@ class Matched:
         images are of, or by its own name ("" where it has none) where they are of several.
     changed
         Images found by their names alone although both contents are known, and differ.
+    strangers
+        The datasets of performances of which that is every image.
     """
 
     rows: pd.DataFrame
     unmatched: dict[str, int]
     changed: int = 0
+    strangers: tuple[str, ...] = ()
 
 
 def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
@@ -105,7 +108,8 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     images = images.reset_index(drop=True)
     frames: list[pd.DataFrame] = []
     unmatched: dict[str, int] = {}
-    changed = 0
+    changed: list[int] = []
+    strangers = []
     for evaluation in performances:
         places = _places(images, evaluation)
         matched = places >= 0
@@ -114,7 +118,8 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
         homes = images["dataset"].iloc[places[matched]].unique()
         home = str(homes[0]) if len(homes) == 1 else evaluation.dataset
         unmatched[home] = unmatched.get(home, 0) + int((~matched).sum())
-        changed += _changed(images, evaluation, places)
+        changed.append(_changed(images, evaluation, places))
+        strangers += [home] if changed[-1] == matched.sum() else []
         rows = evaluation.images.loc[matched].drop(columns=["dataset", "image", "path", "content"], errors="ignore")
         if evaluation.threshold is not None:
             rows = rows.assign(threshold=evaluation.threshold)
@@ -127,7 +132,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     rows = together.reindex(range(len(images)))
     texts = [name for name in TEXTS if name in rows]
     rows[texts] = rows[texts].fillna("")
-    return Matched(rows, unmatched, changed)
+    return Matched(rows, unmatched, sum(changed), tuple(strangers))
 
 
 def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:

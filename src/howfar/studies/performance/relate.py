@@ -13,11 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.data.groups import pattern_of
-from howfar.errors import InputError
+from howfar.errors import InputError, StoreError
+from howfar.io.location import absolute
 from howfar.keywords import RelateOptions, RelateSettings
+from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.relation.distance_performance_points import Points
+from howfar.relation.known_fits import KnownFits
 from howfar.relation.performance_curve import curve
+from howfar.relation.site_judge import Evidence, SiteJudge, Terms, judge_of
 from howfar.relation.strata import parts
 from howfar.relation.trend import can_be_pooled, pooled_trend, trend
 from howfar.relation.trend_verdict import verdict
@@ -25,8 +29,8 @@ from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Proven
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.performance.caveats import relation_notes
-from howfar.studies.performance.estimates import Home, expect
-from howfar.studies.performance.gates import gates_of, sizes_at
+from howfar.studies.performance.estimates import Expectation, expect
+from howfar.studies.performance.evidence import Further, evidence_of, sizes_at
 from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import (
     Matched,
@@ -37,6 +41,7 @@ from howfar.studies.performance.performance_files import (
     split_performances,
 )
 from howfar.studies.performance.performance_slices import check_sliceable, performance_slices
+from howfar.studies.performance.performance_tables import VALUE
 from howfar.studies.performance.photograph_groups import groups_of
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import columns_of
@@ -55,7 +60,8 @@ def relate(
     For each labelled set: F of its nearer and farther halves and thirds (tables 3-5), the curve over scaled I^dist (figs
     4-6), Spearman, Kendall, slope and partial correlation with intervals, and a verdict; then all sets pooled within sets.
     Then estimators of performance that need no labels, from distance, confidence and agreement, each judged by leaving one
-    labelled set out beside "predict the mean"; the best of them estimates every set and lists its probable failures.
+    labelled set out beside "predict the mean"; the judge of sites (`howfar.relation.site_judge`) estimates every set by the
+    labels of the others, sets it against them, and lists its probable failures.
 
     Parameters
     ----------
@@ -82,50 +88,123 @@ def relate(
     """
     given = checked(RelateOptions, options)
     check_tracker(given["log"])
-    if given["bootstrap"] == 1:
-        raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
-    if given["group"] is not None:
-        pattern_of(given["group"])
+    check_resampling(given)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     by = columns_of(given["by"])
     check_sliceable(by, comparison.images)
     if not isinstance(run, Comparison):
-        page_folder("run", run)
-    evaluations = read_performances(performance)
-    own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
-    matched = match(comparison.images, others)
-    scores = scores_of(matched, others, own, given["threshold"])
-    if not np.isfinite(scores.performance).any():
-        received = ", ".join(evaluation.dataset or "a table" for evaluation in others)
-        remedy = "evaluate one that has labels, or masks with foreground"
-        raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
-    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": scores.threshold})
-    settings = RelationSettings(
-        threshold_source=scores.source, performance=files_of(performance), estimator=given["estimator"], by=by, **numbers
-    )
-    doing("judging estimators of performance, each labelled dataset left out in turn")
-    home = home_of(own, scores.threshold, given["group"])
-    relation = _related(comparison, evaluations, matched, scores, settings, home).made_from(comparison)
+        page_folder("run", run, Comparison.COMMAND)
+    relation, _ = related(comparison, read_performances(performance), given, files_of(performance))
+    _check_earlier(run, relation.metric)
     if not isinstance(run, Comparison):
         draw(comparison, relation.save(run), relation=relation)
     log_result(Log.of(given["log"], f"relate {relation.primary}"), picked(RelateSettings, given), relation.to_dict())
     return relation
 
 
-def _related(
+def check_resampling(given: RelateOptions) -> None:
+    """Raise `InputError` for a number of draws, or an expression for photographs, by which nothing can be resampled."""
+    if given["bootstrap"] == 1:
+        raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
+    if given["group"] is not None:
+        pattern_of(given["group"])
+
+
+def related(
     comparison: Comparison,
-    given: Sequence[Evaluation],
-    matched: Matched,
-    scores: Scores,
-    settings: RelationSettings,
-    home: Home | None,
-) -> Relation:
-    """Relate the known performance to distance, and estimate it for every image."""
-    images = _images(comparison, matched, scores, settings.group)
-    columns = _columns(comparison, matched, scores)
-    sets, groups = images["dataset"].to_numpy(dtype=str), images["group"].to_numpy(dtype=str)
-    expected = expect(columns, scores.performance, sets, groups, settings, settings.estimator, home)
-    images = images.assign(
+    evaluations: Sequence[Evaluation],
+    given: RelateOptions,
+    files: tuple[str, ...] = (),
+    *,
+    source: str = "",
+    tiled: bool = False,
+    further: Further | None = None,
+) -> tuple[Relation, SiteJudge]:
+    """Relate performance to distance, and return the judge of sites that made the estimates too.
+
+    `given` are the options of `relate`, checked by `check_resampling` too, `files` those that the evaluations were read from,
+    `source` is where a given threshold comes from, in words, `tiled` says whether all maps are predicted by tiles, and
+    `further` are labelled images beside those of the run. Raises `HowfarError` as `relate`.
+    """
+    said = expectation(comparison, evaluations, given, tiled=tiled, further=further)
+    numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.scores.threshold})
+    settings = RelationSettings(
+        threshold_source=source or said.scores.source,
+        performance=files,
+        estimator=given["estimator"],
+        by=columns_of(given["by"]),
+        **numbers,
+    )
+    relation = _related(comparison, evaluations, said, settings).made_from(comparison)
+    return relation, said.expected.judge
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """Hold what is known of a run's images, the labels that a judge learnt from, and what it says of every dataset."""
+
+    matched: Matched
+    scores: Scores
+    columns: dict[str, NDArray[np.float64]]
+    evidence: Evidence
+    known: KnownFits
+    expected: Expectation
+
+
+def expectation(
+    comparison: Comparison,
+    evaluations: Sequence[Evaluation],
+    given: RelateOptions,
+    *,
+    tiled: bool = False,
+    further: Further | None = None,
+    rivals: bool = True,
+) -> Said:
+    """Judge every dataset of a run by the labels of the others; without `rivals` no estimator is judged that is not used.
+
+    The other arguments and errors are those of `related`.
+    """
+    own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
+    matched = match(comparison.images, others)
+    if matched.strangers:
+        rule = f"must be of the images of {matched.strangers[0]} in the run"
+        raise InputError.of("performance", rule, "other images of the same names", "evaluate the images of the run")
+    scores = scores_of(matched, others, own, given["threshold"])
+    if further is None and not np.isfinite(scores.performance).any():
+        received = ", ".join(evaluation.dataset or "a table" for evaluation in others)
+        remedy = "evaluate one that has labels, or masks with foreground"
+        raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
+    doing("judging sites, each labelled one with its labels hidden")
+    columns = {**_columns(comparison, matched, scores), **sizes_at(matched.rows)}
+    sets = comparison.images["dataset"].to_numpy(dtype=str)
+    groups = np.array(groups_of(comparison.images, given["group"]), dtype=np.str_)
+    home = home_of(own, scores.threshold, given["group"])
+    evidence = evidence_of(columns, scores.performance, sets, groups, home, comparison.primary.name, further)
+    terms, known = Terms(given["tau"], given["level"], given["error_rate"], tiled), KnownFits()
+    judge = judge_of(evidence, terms, scores.metric, scores.threshold, wanted=given["estimator"], known=known, rivals=rivals)
+    expected = expect(judge, evidence, columns, scores.performance, sets, known, given["estimator"])
+    return Said(matched, scores, columns, evidence, known, expected)
+
+
+def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
+    """Raise `InputError` where a run folder holds a relation of performances of another task, which would be replaced."""
+    if isinstance(run, Comparison) or not (absolute(run) / Relation.DOCUMENT).is_file():
+        return
+    try:
+        earlier = Relation.load(run).metric
+    except StoreError:
+        return  # what is damaged is made anew
+    # A threshold is no task, and what a table of performances is of is not known.
+    measures = {each.partition(" at ")[0] for each in (earlier, metric)}
+    if len(measures) > 1 and VALUE not in measures:
+        remedy = "relate them in another run folder: howfar compare --out"
+        raise InputError.of("performance", f"must be {earlier}, as the relation in {run} is", metric, remedy)
+
+
+def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, settings: RelationSettings) -> Relation:
+    """Relate the known performance to distance, beside what is expected of every image."""
+    matched, scores, expected = said.matched, said.scores, said.expected
+    images = _images(comparison, matched, scores, settings.group).assign(
         estimate=expected.estimate,
         estimate_low=expected.low,
         estimate_high=expected.high,
@@ -143,12 +222,12 @@ def _related(
         datasets=tuple(related.dataset(name, matched.unmatched.get(name, 0)) for name in labelled),
         pooled=pooled,
         pooled_verdict=verdict,
-        judgements=expected.judgements,
-        choices=expected.choices,
-        estimator=expected.estimator,
+        judgements=expected.judge.judgements,
+        choices=(),
+        estimator=expected.judge.order[0],
         estimates=expected.estimates,
         failures=expected.failures,
-        gates=gates_of({**columns, **sizes_at(matched.rows)}, sets, labelled, home),
+        gates=expected.gates,
         images=images,
         curves=related.curves(labelled),
         thresholds=related.thresholds(labelled),
@@ -170,18 +249,23 @@ def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str
 
 
 def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:
-    """Collect what estimators may use: signals, and distances over the primary's self-distance in the same subspace.
+    """Collect what the judge may use: signals, and distances in the primary dataset's own subspace, as a profile has them.
 
-    Where that is not known, or 0, there is no such distance.
+    A run that an earlier version made has no such distances, and no residual: those of its own projection stand in, over the
+    primary's self-distance in the same subspace.
     """
     images = comparison.images
-    own = {dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets}
-    unit = images["dataset"].map(own).to_numpy(dtype=np.float64)
+    signals = signals_at(matched.rows, scores.threshold)
+    if all(column in images for column in GATE_COLUMNS):
+        own = {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()}
+        return {**own, **signals}
+    self_distance = {dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets}
+    unit = images["dataset"].map(self_distance).to_numpy(dtype=np.float64)
     return {
         "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
         "knn": images["knn"].to_numpy(dtype=np.float64) / unit,
         "mahalanobis": images["mahalanobis"].to_numpy(dtype=np.float64),
-        **signals_at(matched.rows, scores.threshold),
+        **signals,
     }
 
 

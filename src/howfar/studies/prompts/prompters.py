@@ -122,7 +122,8 @@ def prompters_of(
         assert sam is not None  # for the type checker: the other kinds are SAM's
         identity = {"kind": kind, "weights": sam.weights}
         if kind == "points":
-            identity |= {"foreground": settings["foreground"], "background": settings["background"], "seed": settings["seed"]}
+            identity |= {"foreground": settings["foreground_points"], "background": settings["background_points"]}
+            identity |= {"seed": settings["seed"]}
             prompters.append(Prompter(kind, identity, _of_points(sam, settings), by_mask=True))
         elif kind == "box":
             prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
@@ -142,7 +143,8 @@ def _of_points(sam: Sam, settings: PromptedKinds) -> Make:
     def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
         # Seeded by the image's name, so that neither other images nor their order change its points.
         rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
-        return _of_prompt(sam, image, points_of(image.mask, settings["foreground"], settings["background"], rng))
+        points = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
+        return _of_prompt(sam, image, points)
 
     return make
 

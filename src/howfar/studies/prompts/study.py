@@ -97,7 +97,7 @@ def prompts(
     ('text: a crack',)
     """
     root = Path(out).expanduser().absolute()
-    page_folder("out", root)
+    page_folder("out", root, Prompting.COMMAND)
     result = prompted(datasets, kinds, root, reference, options)
     write_run(result, root)
     return result

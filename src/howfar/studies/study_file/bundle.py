@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from howfar.data import Dataset, content_hash, read_bytes
+from howfar.data import Dataset
+from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
 from howfar.io.archive import unpacked_bytes
 from howfar.io.atomic import appearing
@@ -103,9 +104,9 @@ def hashes(dataset: Dataset) -> dict[str, tuple[str, str | None]]:
 
 
 def _hash(path: Path | str) -> str:
-    """Hash a file's bytes; nothing stands for one that cannot be read, which every study skips."""
+    """Hash a file's bytes, and how a mask is read; nothing stands for one that cannot be read, which every study skips."""
     try:
-        return content_hash(read_bytes(path))
+        return mask_content(path)
     except ImageError:
         return ""
 

@@ -14,6 +14,7 @@ from howfar.data import Dataset, parse
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
 from howfar.io.location import is_url
 from howfar.keywords import SelectOptions
+from howfar.mask_colour import reading_by
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, nearest
 from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, StudyDocument, checked_model
@@ -176,7 +177,7 @@ def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tu
             place = f"datasets.{name}"
             if member in read or (entry.each and member in document.datasets):
                 raise InputError.of(place, "must hold datasets with names of their own", member, "rename one of the two")
-            with allowing(entry.allow_urls):
+            with allowing(entry.allow_urls), reading_by(entry.foreground):
                 read[member] = _read(place, member, path)
             entries[member] = entry
         if entry.each:

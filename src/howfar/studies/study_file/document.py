@@ -29,6 +29,7 @@ class DatasetEntry(BaseModel):
     path: str = Field(min_length=1, description="A dataset argument, or a folder of datasets; relative to the study file.")
     each: Literal["", "folder"] = Field("", description='"folder": every folder in path is a dataset, named as the folder.')
     allow_urls: tuple[str, ...] = Field((), description="Fetch URLs in the table's cells from these hosts or buckets too.")
+    foreground: str | int | None = Field(None, description='The colour of the masks that is foreground: 255, "#ff0000".')
     limit: int | None = Field(None, ge=1, description="Draw at most this many images, with the seed.")
     group: str | None = Field(None, description="Name photographs by the first group of this regular expression.")
     stands_for: Literal["", "P", "S_1", "S_2", "S_3", "S_4", "S_5", "S_6"] = Field(

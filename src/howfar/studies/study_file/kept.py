@@ -13,6 +13,7 @@ from howfar.data import Dataset
 from howfar.errors import HowfarError
 from howfar.io.atomic import replace_text
 from howfar.io.location import stamp
+from howfar.mask_colour import file_and_colour
 from howfar.results.result import Result
 from howfar.studies.study_file.checked import CheckedFile, Planned
 from howfar.studies.study_file.kind import named
@@ -31,7 +32,7 @@ class Done(NamedTuple):
 
 def fingerprint(dataset: Dataset) -> str:
     """Hash the names of a dataset's images and masks, with the state of each file: its size, and when it was written."""
-    rows = [[item.name, _state(item.path), _state(item.mask)] for item in dataset.items]
+    rows = [[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items]
     return _hash(rows)
 
 
@@ -97,6 +98,12 @@ def _weights(path: Any) -> Any:
         return None
     files = [Path(path)] if Path(path).is_file() else sorted(each for each in Path(path).rglob("*") if each.is_file())
     return [[each.name, list(map(str, stamp(each)))] for each in files]
+
+
+def _mask_state(mask: Path | str | None) -> list[Any]:
+    """Describe the state of a mask's file, and the colour that it is read by where there is one."""
+    file, colour = (None, None) if mask is None else file_and_colour(mask)
+    return [_state(file)] if colour is None else [_state(file), str(colour)]
 
 
 def _state(location: Any) -> Any:

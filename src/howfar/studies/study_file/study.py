@@ -81,7 +81,7 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
 
 def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
     """Run what is missing of a checked study file, while no other run works in its folder; raises as `study`."""
-    page_folder("out", plan.root)
+    page_folder("out", plan.root, StudyRun.COMMAND)
     with within(given["memory"]), _locked(plan.root):
         return _run(plan, given)
 

@@ -1,0 +1,117 @@
+"""Keep which colour is foreground in masks: the option `foreground`, and the locations of masks that are read by it.
+
+The location of a mask that is read by a colour is that of its file, ``/`` and ``foreground=rrggbb``, as the path of what lies
+in a tar file begins with that file's. So tables, keys of resumed runs and other processes know how the mask was read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Final, NamedTuple, TypeVar
+
+from howfar.errors import InputError
+
+Place = TypeVar("Place", bound=Path | str)
+
+_MARK: Final = "foreground="
+_HEX: Final = re.compile(r"#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", re.IGNORECASE)
+_asked: ContextVar[Colour | None] = ContextVar("howfar-foreground", default=None)
+
+
+class Colour(NamedTuple):
+    """Hold a colour of masks, 0 to 255 each; a grey level has three times itself.
+
+    Examples
+    --------
+    >>> str(Colour(255, 0, 0)), str(Colour(2, 2, 2))
+    ('#ff0000', '2')
+    """
+
+    red: int
+    green: int
+    blue: int
+
+    def __str__(self) -> str:
+        return str(self.red) if len(set(self)) == 1 else f"#{self.red:02x}{self.green:02x}{self.blue:02x}"
+
+
+def colour_of(text: object) -> Colour:
+    """Read a colour as people write it: a grey level, ``#rrggbb``, or red, green and blue with commas between them.
+
+    Raises `InputError` for what is none of these.
+
+    Examples
+    --------
+    >>> colour_of("255"), colour_of("#ff0000"), colour_of((255, 0, 0)) == colour_of("255,0,0")
+    (Colour(red=255, green=255, blue=255), Colour(red=255, green=0, blue=0), True)
+    >>> colour_of("red")
+    Traceback (most recent call last):
+    howfar.errors.InputError: foreground must be a colour of the masks, got 'red': write 255, '#ff0000' or 255,0,0
+    """
+    written = str(text).strip(" ()[]")
+    match = _HEX.fullmatch(written)
+    parts = [part.strip() for part in written.split(",")]
+    if match and (written.startswith("#") or not written.isdecimal()):
+        return Colour(*(int(part, 16) for part in match.groups()))
+    levels = [int(part) for part in parts if part.isdecimal() and len(part) < 4]
+    if len(levels) != len(parts) or len(parts) not in (1, 3) or max(levels) > 255:
+        raise InputError.of("foreground", "must be a colour of the masks", text, "write 255, '#ff0000' or 255,0,0")
+    return Colour(*(levels * 3)[:3])
+
+
+@contextmanager
+def reading_by(foreground: object) -> Iterator[None]:
+    """Let datasets that are listed inside the ``with`` block have masks that are read by this colour; by none where it is None.
+
+    Examples
+    --------
+    >>> with reading_by("#ff0000"):
+    ...     by_colour(Path("masks/1.png")).as_posix()
+    'masks/1.png/foreground=ff0000'
+    """
+    token = _asked.set(None if foreground is None else colour_of(foreground))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
+def is_asked() -> bool:
+    """Return whether a colour is foreground in masks, as the user says."""
+    return _asked.get() is not None
+
+
+def by_colour(mask: Place) -> Place:
+    """Return the location of a mask that is read by the colour asked for; the same where none is, or it names one already.
+
+    Examples
+    --------
+    >>> by_colour("s3://roads/masks/1.png")
+    's3://roads/masks/1.png'
+    """
+    colour = _asked.get()
+    if colour is None or file_and_colour(mask)[1] is not None:
+        return mask
+    name = f"{_MARK}{colour.red:02x}{colour.green:02x}{colour.blue:02x}"
+    # A mask's URL, and one in memory, are texts that know more than their letters.
+    return mask / name if hasattr(mask, "__truediv__") else f"{mask}/{name}"  # type: ignore[return-value]
+
+
+def file_and_colour(mask: Place) -> tuple[Place, Colour | None]:
+    """Return a mask's file, and the colour that is foreground in it; None where it is read by its brightness.
+
+    Examples
+    --------
+    >>> file_and_colour("s3://roads/masks/1.png/foreground=ff0000")
+    ('s3://roads/masks/1.png', Colour(red=255, green=0, blue=0))
+    """
+    file, _, name = str(mask).replace("\\", "/").rpartition("/")
+    match = _HEX.fullmatch(name.removeprefix(_MARK)) if name.startswith(_MARK) else None
+    if match is None:
+        return mask, None
+    above = mask.parent if hasattr(mask, "parent") else file
+    return above, Colour(*(int(part, 16) for part in match.groups()))  # type: ignore[return-value]

@@ -1,0 +1,292 @@
+"""`howfar.assess` of classifiers, detectors and segmenters of several classes: answers, commands that run, and refusals."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import howfar
+from howfar.cli.main import run
+from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.report.assessment import tables
+from howfar.results import Evaluation
+from howfar.results.assessment import Assessment, SiteAnswer
+from howfar.studies.assessment import assess as module
+from howfar.studies.assessment.tasks import TASKS
+
+QUICK: dict[str, Any] = {
+    "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
+}  # fmt: skip
+SHADES = {"home": 0, "near": 10, "mid": 30, "far": 50, "new": 20, "night": 160}
+LABELLED = ("home", "near", "mid", "far")
+COUNT = 12
+WORLDS = {"classification": "scenes", "detection": "nuclei", "multiclass": "classes"}
+
+
+def options_of(task: str, folder: Path) -> dict[str, Any]:
+    if task == "multiclass":
+        return {"ignore_index": 255, "classes": ("a", "b", "c")}
+    return {"truth": folder / "truth"} if task == "detection" else {}
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages take seconds to draw, and have tests of their own."""
+    monkeypatch.setattr(module, "draw", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
+    monkeypatch.setattr("howfar.studies.certification.certify.draw_page", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.listed_certification.certify.draw_page", lambda *_, **__: None)
+
+
+def picture(rng: np.random.Generator, shade: int) -> Image.Image:
+    return Image.fromarray(np.clip(rng.integers(60, 200, (24, 24, 3)) - shade, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Datasets of two classes, those that are labelled in class folders, and answers/NAME.csv of a classifier."""
+    folder, rng = tmp_path_factory.mktemp("scenes"), np.random.default_rng(3)
+    (folder / "answers").mkdir()
+    for name, shade in SHADES.items():
+        rows = []
+        for k in range(COUNT):
+            truth = ("cat", "dog")[k % 2]
+            image = f"{truth}/{k}.png" if name in LABELLED else f"{k}.png"
+            (folder / name / image).parent.mkdir(parents=True, exist_ok=True)
+            picture(rng, shade).save(folder / name / image)
+            sure = 0.95 - 0.4 * rng.random() * (1 + min(shade, 60) / 50)
+            rows.append({"image": image, truth: sure, ("dog", "cat")[k % 2]: 1 - sure})
+        pd.DataFrame(rows)[["image", "cat", "dog"]].to_csv(folder / "answers" / f"{name}.csv", index=False)
+    return folder
+
+
+def boxes(rng: np.random.Generator, shade: int) -> tuple[list[list[int]], list[list[int]]]:
+    """True boxes, and predicted ones that miss more of them the darker a picture is."""
+    true = [[4 * k, 2, 4 * k + 3, 9] for k in range(4)]
+    return true, [box if rng.random() > 0.1 + shade / 120 else [15, 15, 22, 22] for box in true]
+
+
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Datasets with COCO results in answers/, COCO annotations in truth/; "new" has COCO's list of images alone."""
+    folder, rng = tmp_path_factory.mktemp("nuclei"), np.random.default_rng(4)
+    for part in ("answers", "truth"):
+        (folder / part).mkdir()
+    for name, shade in SHADES.items():
+        (folder / name).mkdir()
+        coco: dict[str, Any] = {"images": [], "categories": [{"id": 7, "name": "nucleus"}], "annotations": []}
+        results = []
+        for k in range(COUNT):
+            picture(rng, shade).save(folder / name / f"{k}.png")
+            coco["images"].append({"id": 100 + k, "file_name": f"{k}.png", "width": 24, "height": 24})
+            true, predicted = ([[x, y, a - x, b - y] for x, y, a, b in side] for side in boxes(rng, shade))
+            entry = {"image_id": 100 + k, "category_id": 7}
+            coco["annotations"] += [{**entry, "id": len(coco["annotations"]) + j, "bbox": box} for j, box in enumerate(true)]
+            results += [{**entry, "bbox": box, "score": 0.5 + 0.4 * rng.random()} for box in predicted]
+        if name not in LABELLED:
+            del coco["annotations"]
+        (folder / "truth" / f"{name}.json").write_text(json.dumps(coco))
+        (folder / "answers" / f"{name}.json").write_text(json.dumps(results))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Datasets with masks of three classes, and answers/NAME with maps of them."""
+    folder, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(5)
+    for name, shade in SHADES.items():
+        for part in (folder / name / "images", folder / name / "masks", folder / "answers" / name):
+            part.mkdir(parents=True)
+        for k in range(COUNT):
+            picture(rng, shade).save(folder / name / "images" / f"{k}.png")
+            mask = rng.integers(0, 3, (24, 24), dtype=np.uint8)
+            found = np.where(rng.random(mask.shape) < 0.1 + shade / 100, 0, mask).astype(np.uint8)
+            mask[0] = 255
+            Image.fromarray(found).save(folder / "answers" / name / f"{k}.png")
+            if name in LABELLED:
+                Image.fromarray(mask).save(folder / name / "masks" / f"{k}.png")
+        if name not in LABELLED:
+            (folder / name / "masks").rmdir()
+    return folder
+
+
+def made(folder: Path, out: Path, task: str, sites: Sequence[str] = tuple(SHADES)[1:], **given: Any) -> Assessment:
+    return howfar.assess(
+        folder / "home", [folder / name for name in sites], out, predictions=folder / "answers", task=task, **{**QUICK, **given}
+    )
+
+
+def answer_of(found: Assessment, name: str) -> SiteAnswer:
+    return next(site for site in found.sites if site.dataset == name)
+
+
+def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Path) -> None:
+    found = made(scenes, tmp_path / "run", "classification")
+    alone = howfar.evaluate(scenes / "mid", scenes / "answers" / "mid.csv", task="classification", progress=False)
+    assert answer_of(found, "mid").measured == pytest.approx(alone.scores["accuracy"])
+    assert [row.dataset for row in found.labelled] == ["near", "mid", "far"]
+    assert (found.task, found.performance_name, found.basis) == ("classification", "accuracy", "sites")
+    assert answer_of(found, "mid").answer.startswith("mid: accuracy 0.")
+    assert answer_of(found, "new").answer.startswith(("new: expected accuracy 0.", "new: accuracy is not known yet"))
+    assert (
+        found.caption()
+        == f"What the model of {scenes / 'answers'} will score, by accuracy, each image correct (1) or not (0); P = home"
+    )
+    assert Assessment.load(tmp_path / "run").to_dict() == found.to_dict()
+    night = answer_of(found, "night")
+    assert (night.inside, night.next.action) == (False, "certify")
+    assert "foreground" not in night.next.text
+    explained = " ".join(column.explanation for column in tables.sites(found).columns)
+    assert "accuracy expected" in explained
+    assert "mask" not in explained
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_site_is_answered_alike_by_its_profile(task: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = Path(shutil.copytree(request.getfixturevalue(WORLDS[task]), tmp_path / "world"))
+    if task == "detection":
+        by_name(folder / "answers")
+    site = answer_of(made(folder, tmp_path / "run", task, **options_of(task, folder)), "new")
+    answers = folder / "answers" / ("new.csv" if task == "classification" else "new.json")
+    scores = howfar.Profile.load(tmp_path / "run").score(folder / "new", predictions=answers)
+    (estimate,), (gate,) = scores.estimates, scores.gates
+    assert (estimate.predicted, estimate.low, estimate.high) == (site.estimate, site.low, site.high)
+    assert gate == site.gate
+
+
+def by_name(answers: Path) -> None:
+    """Write COCO results as boxes by the names of images, which need no file of COCO's ids."""
+    for file in answers.glob("*.json"):
+        found: dict[str, Any] = {
+            f"{k}.png": {"image": f"{k}.png", "boxes": [], "scores": [], "labels": []} for k in range(COUNT)
+        }
+        for row in json.loads(file.read_text()):
+            x, y, width, height = row["bbox"]
+            entry = found[f"{row['image_id'] - 100}.png"]
+            entry["boxes"].append([x, y, x + width, y + height])
+            entry["scores"].append(row["score"])
+            entry["labels"].append("nucleus")
+        file.write_text(json.dumps(list(found.values())))
+
+
+@pytest.mark.parametrize("task", ["classification", "detection", "multiclass"])
+def test_every_command_that_is_told_runs(task: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    folder = Path(shutil.copytree(request.getfixturevalue(WORLDS[task]), tmp_path / "world"))
+    given = options_of(task, folder)
+    actions = set()
+    for tau in (0.0, 0.99):
+        found = made(folder, tmp_path / f"run-{tau}", task, tau=tau, **given)
+        for site in found.sites:
+            words = shlex.split(site.next.command)
+            actions.add((words[1], site.next.action))
+            for part in ("answers", "truth"):  # those of the images that are new
+                for place in (folder / part).glob(f"{site.dataset}*"):
+                    other = place.with_name(place.name.replace(site.dataset, f"{site.dataset}-new", 1))
+                    copy = shutil.copytree if place.is_dir() else shutil.copy
+                    if "-new" not in place.name and not other.exists():
+                        copy(place, other)
+            words = [word.replace("=NEW", f"={folder / site.dataset}") for word in words]
+            words = [
+                *(words[: words.index("--out")] if "--out" in words else words),
+                "--out",
+                str(tmp_path / "out" / site.dataset),
+            ]
+            assert (words[0], run(words[1:])) == ("howfar", 0), site.next.command
+            shutil.rmtree(tmp_path / "out" / site.dataset)
+    assert {("certify", "certify"), ("assess", "check"), ("select", "adapt")} <= actions
+
+
+def test_detections_are_read_by_the_ids_of_coco_and_are_certified_so(nuclei: Path, tmp_path: Path) -> None:
+    found = made(nuclei, tmp_path / "run", "detection", truth=nuclei / "truth", min_score=0.55)
+    alone = howfar.evaluate(
+        nuclei / "far", nuclei / "answers" / "far.json", task="detection", truth=nuclei / "truth" / "far.json", min_score=0.55,
+        progress=False,
+    )  # fmt: skip
+    assert answer_of(found, "far").measured == pytest.approx(alone.images["performance"].mean())
+    assert answer_of(found, "new").measured is None
+    assert found.caption().startswith(f"What the model of {nuclei / 'answers'} will score, by F1 at IoU 0.5")
+    command = answer_of(found, "night").next.command
+    categories = f"--classes {nuclei / 'truth' / 'night.json'}"
+    assert f"--predictions {nuclei / 'answers' / 'night.json'} {categories} -k 8 --task detection --min-score 0.55" in command
+
+
+def test_boxes_of_mirrored_images_are_compared_where_they_are_there(nuclei: Path, tmp_path: Path) -> None:
+    answers = Path(shutil.copytree(nuclei / "answers", tmp_path / "answers"))
+    for name in SHADES:
+        shutil.copy(answers / f"{name}.json", answers / f"{name}-flipped.json")
+    sites = [nuclei / name for name in ("near", "mid")]
+    given: dict[str, Any] = {"task": "detection", "truth": nuclei / "truth", "predictions": answers}
+    howfar.assess(nuclei / "home", sites, tmp_path / "run", **given, **QUICK)
+    assert "box_stability" in Evaluation.load(tmp_path / "run" / "performance" / "near.parquet").images
+
+
+def test_several_classes_are_scored_with_their_names_and_void_left_out(classes: Path, tmp_path: Path) -> None:
+    found = made(classes, tmp_path / "run", "multiclass", ignore_index=255, classes=("a", "b", "c"))
+    alone = howfar.evaluate(
+        classes / "mid", classes / "answers" / "mid", task="multiclass", ignore_index=255, classes="a,b,c", progress=False
+    )
+    assert answer_of(found, "mid").measured == pytest.approx(alone.scores["mean_f"])
+    assert answer_of(found, "night").next.command.endswith("--task multiclass --classes a,b,c --ignore-index 255")
+
+
+@pytest.mark.parametrize("task", ["classification", "detection"])
+def test_a_limit_is_drawn_of_the_primary_images_that_have_predictions(
+    task: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(WORLDS[task])
+    answers = Path(shutil.copytree(folder / "answers", tmp_path / "answers"))
+    given = options_of(task, folder)
+    if task == "classification":
+        pd.read_csv(answers / "home.csv")[:5].to_csv(answers / "home.csv", index=False)
+    else:
+        given["truth"] = truth = Path(shutil.copytree(folder / "truth", tmp_path / "truth"))
+        coco = json.loads((truth / "home.json").read_text())
+        known = {row["id"] for row in coco["images"][:5]}
+        coco["images"] = coco["images"][:5]
+        coco["annotations"] = [row for row in coco["annotations"] if row["image_id"] in known]
+        (truth / "home.json").write_text(json.dumps(coco))
+    sites = [folder / name for name in ("near", "mid")]
+    howfar.assess(folder / "home", sites, tmp_path / "run", predictions=answers, task=task, limit=4, **given, **QUICK)
+    own = Evaluation.load(tmp_path / "run" / "performance" / "home.parquet")
+    assert (own.n, own.scored) == (4, 4)
+
+
+def test_what_an_assessment_of_a_task_cannot_do_is_one_line(scenes: Path, nuclei: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^model is of use only to segmentation, got 'detection': .*\(--predictions DIR\)$"):
+        howfar.assess(nuclei / "home", [nuclei / "near"], tmp_path / "a", model="m.onnx", task="detection", **QUICK)
+    with pytest.raises(
+        InputError, match=r"^sites must hold one with labels, got 'new, night': label one: sort the images into"
+    ):
+        made(scenes, tmp_path / "b", "classification", ["new", "night"])
+    with pytest.raises(InputError, match=r"^sites must hold one with true boxes, got 'new': label one: .*--truth DIR"):
+        made(nuclei, tmp_path / "c", "detection", ["new"], truth=nuclei / "truth")
+    with pytest.raises(InputError, match=r"^primary must have true boxes, got 'home without any': pass a folder"):
+        made(nuclei, tmp_path / "d", "detection")
+    with pytest.raises(InputError, match=r"^ignore_index is of no use to classification"):
+        made(scenes, tmp_path / "e", "classification", ignore_index=3)
+    with pytest.raises(InputError, match=r"^task must be one of segmentation"):
+        made(scenes, tmp_path / "e", "depth")
+    with pytest.raises(MissingPathError, match=r"^truth: no folder nowhere: pass the one that holds"):
+        made(nuclei, tmp_path / "f", "detection", truth="nowhere")
+    with pytest.raises(MissingPathError, match=r"^predictions: none of home: put them at .*home\.csv or .*\.parquet"):
+        howfar.assess(scenes / "home", [scenes / "near"], tmp_path / "g", predictions=scenes, task="classification", **QUICK)
+
+
+def test_predictions_that_are_there_twice_are_refused(scenes: Path, tmp_path: Path) -> None:
+    answers = Path(shutil.copytree(scenes / "answers", tmp_path / "answers"))
+    pd.read_csv(answers / "near.csv").to_parquet(answers / "near.parquet")
+    with pytest.raises(HowfarError, match=r"^predictions must hold near once, got 'near\.csv, near\.parquet in "):
+        howfar.assess(scenes / "home", [scenes / "near"], tmp_path / "run", predictions=answers, task="classification", **QUICK)
+
+
+def test_the_tasks_are_those_that_can_be_evaluated() -> None:
+    assert set(TASKS) == set(howfar.registry.OURS["metrics"])

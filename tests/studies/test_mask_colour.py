@@ -1,0 +1,177 @@
+"""Red on blue with `foreground` gives in every command just what white on black gives without, and is refused alone."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import howfar
+from certified_site import write_site
+from howfar.cli.main import run
+from howfar.data import Dataset, parse, read_mask
+from howfar.demo import write_dataset
+from howfar.errors import HowfarError, InputError
+from howfar.explore.pictures import masks_of
+from howfar.mask_colour import reading_by
+from howfar.studies.study_file.checked import check_document
+from howfar.studies.study_file.document import read_document
+from howfar.studies.study_file.kept import fingerprint
+from howfar.training.image_mask_pairs import examples_of, read_pairs
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+TINY: dict[str, Any] = {
+    "options": {"width": 4},
+    "pretrained": False,
+    "size": 32,
+    "epochs": 1,
+    "device": "cpu",
+    "progress": False,
+}
+REFUSED = r"a mask of the colours .*; name the one that is foreground, as --foreground '#ff0000'"
+
+
+def colour(folder: Path) -> None:
+    """Make white on black red on blue."""
+    for file in folder.iterdir():
+        mask = np.asarray(Image.open(file).convert("L")) > 127
+        Image.fromarray(np.where(mask[..., None], np.uint8(RED), np.uint8(BLUE))).save(file)
+
+
+@pytest.fixture(scope="module")
+def roads(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The same dataset with masks of black and white, and with coloured ones; and maps of a model."""
+    root = tmp_path_factory.mktemp("roads")
+    plain = write_dataset(root / "plain" / "roads", 8, seed=0, size=48)
+    coloured = Path(shutil.copytree(plain, root / "coloured" / "roads"))
+    rng = np.random.default_rng(0)
+    (root / "maps").mkdir()
+    for number, file in enumerate(sorted((plain / "masks").iterdir())):
+        p = np.where(read_mask(file), rng.random((48, 48)), 0.1 * number * rng.random((48, 48)))
+        Image.fromarray((255 * p).astype(np.uint8)).save(root / "maps" / file.name)
+    colour(coloured / "masks")
+    return {"plain": plain, "coloured": coloured, "maps": root / "maps"}
+
+
+def test_evaluate(roads: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = howfar.evaluate(roads["plain"], roads["maps"], progress=False)
+    found = howfar.evaluate(roads["coloured"], roads["maps"], foreground="#ff0000", progress=False)
+    assert found.scores == wanted.scores
+    pd.testing.assert_frame_equal(found.images.drop(columns="path"), wanted.images.drop(columns="path"))
+    with pytest.raises(InputError, match=rf"the first is 0001.jpg: the mask .*/masks/0001.png: {REFUSED}"):
+        howfar.evaluate(roads["coloured"], roads["maps"], progress=False)
+    arguments = ["evaluate", str(roads["coloured"]), "--predictions", str(roads["maps"]), "--foreground", "#ff0000", "--json"]
+    assert run(arguments) == 0
+    assert json.loads(capsys.readouterr().out)["scores"] == wanted.scores
+    assert run([*arguments[:-2], "red"]) == 2
+    assert "foreground must be a colour of the masks, got 'red': write 255, '#ff0000' or 255,0,0" in capsys.readouterr().err
+    with pytest.raises(InputError, match="foreground is of no use to classification"):
+        howfar.evaluate(roads["coloured"], roads["maps"], foreground=255, task="classification")
+
+
+def test_a_colour_that_no_mask_has_leaves_all_masks_empty_and_that_is_noted(roads: dict[str, Path]) -> None:
+    found = howfar.evaluate(roads["coloured"], roads["maps"], foreground="#00ff00", progress=False)
+    assert any(note.startswith("every mask (8) is empty") for note in found.notes)
+
+
+def test_masks_that_are_foreground_throughout_are_noted_once(roads: dict[str, Path], tmp_path: Path) -> None:
+    place = Path(shutil.copytree(roads["plain"], tmp_path / "roads"))
+    for name in ("0002.png", "0005.png"):
+        Image.new("L", (48, 48), 255).save(place / "masks" / name)
+    notes = howfar.evaluate(place, roads["maps"], progress=False).notes
+    wanted = "2 images have a mask that is foreground throughout (0002.jpg, 0005.jpg): any map of 1 scores well there"
+    assert [note for note in notes if "throughout" in note] == [wanted]
+
+
+def test_objects_in_memory(roads: dict[str, Path]) -> None:
+    images = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "images").iterdir())]
+    masks = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "masks").iterdir())]
+    frame = pd.DataFrame({"image": [Image.fromarray(image) for image in images], "mask": [Image.fromarray(m) for m in masks]})
+    with reading_by(RED):
+        found = parse(frame, "roads")
+    assert isinstance(found, Dataset)
+    wanted = [read_mask(item.mask) for item in Dataset.from_folder(roads["plain"]).items if item.mask]
+    assert all(np.array_equal(read_mask(item.mask or ""), mask) for item, mask in zip(found.items, wanted, strict=True))
+
+
+def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads: dict[str, Path]) -> None:
+    pairs = {}
+    for name, place, written in (("plain", "plain", None), ("red", "coloured", "#ff0000"), ("blue", "coloured", "#0000ff")):
+        with reading_by(written):
+            dataset = parse(roads[place])
+        assert isinstance(dataset, Dataset)
+        pairs[name] = read_pairs(examples_of(dataset), 32, progress=False), fingerprint(dataset)
+    assert np.array_equal(pairs["plain"][0].masks, pairs["red"][0].masks)
+    assert not np.array_equal(pairs["red"][0].masks, pairs["blue"][0].masks)
+    assert len({each.fingerprint for each, _ in pairs.values()}) == len({state for _, state in pairs.values()}) == 3
+    with pytest.raises(HowfarError, match=rf"roads/0001.jpg: the mask .*/0001.png: {REFUSED}"):
+        read_pairs(examples_of(Dataset.from_folder(roads["coloured"])), 32, progress=False)
+
+
+def test_train_and_adapt(roads: dict[str, Path], tmp_path: Path) -> None:
+    weights = [
+        howfar.train(roads[name], "deepcrack", tmp_path / f"{name}.safetensors", **more, **TINY).card.weights
+        for name, more in (("plain", {}), ("coloured", {"foreground": "#ff0000"}))
+    ]
+    assert weights[0] == weights[1]
+    tables = []
+    for name, more in (("plain", {}), ("coloured", {"foreground": "#ff0000"})):
+        site = [write_dataset(tmp_path / name / "site", 4, seed=1, size=32)]
+        if name == "coloured":
+            colour(site[0] / "masks")
+        study = howfar.adapt(
+            {"roads": roads[name]},
+            site,
+            out=tmp_path / name / "study",
+            model="deepcrack",
+            shots=[1],
+            bootstrap=20,
+            **more,
+            **TINY,
+        )
+        tables.append(study.images.drop(columns=["path", "mask", "map"], errors="ignore"))
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_certify(tmp_path: Path) -> None:
+    site, masks, maps = write_site(tmp_path, 16)
+    wanted = howfar.certify(site, maps, labels=masks, k=8, out=tmp_path / "plain", progress=False)
+    coloured = Path(shutil.copytree(masks, tmp_path / "coloured"))
+    colour(coloured)
+    given: dict[str, Any] = {"labels": coloured, "k": 8, "progress": False}
+    found = howfar.certify(site, maps, out=tmp_path / "red", foreground="#ff0000", **given)
+    assert (found.value, found.low, found.high) == (wanted.value, wanted.low, wanted.high)
+    with pytest.raises(InputError, match=rf"cannot be used: the mask .*: {REFUSED}"):
+        howfar.certify(site, maps, out=tmp_path / "none", **given)
+
+
+def test_assess_and_the_explorer(roads: dict[str, Path], tmp_path: Path) -> None:
+    more: dict[str, Any] = {"rivals": False, "baselines": False, "bootstrap": 20, "permutations": 9, "corrupted": False}
+    found = []
+    for name, options in (("plain", {}), ("coloured", {"foreground": "#ff0000"})):
+        maps = tmp_path / name / "maps"
+        for dataset in ("roads", "site"):
+            shutil.copytree(roads["maps"], maps / dataset)
+        given = ({"roads": roads[name]}, {"site": roads[name]})
+        made = howfar.assess(*given, predictions=maps, out=tmp_path / name / "run", progress=False, **more, **options)
+        found.append([(answer.measured, answer.scored) for answer in made.sites])
+    assert found[0] == found[1] != [(None, 0)]
+    with reading_by("#ff0000"):
+        shown = masks_of({"roads": str(roads["coloured"])})
+    assert read_mask(shown["roads", "0001.jpg"]).mean() < 0.5
+
+
+def test_a_dataset_of_a_study_file_names_its_own_colour(roads: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(
+        f'[datasets.roads]\npath = "{roads["coloured"]}"\nforeground = "#ff0000"\n'
+        f'[datasets.plain]\npath = "{roads["plain"]}"\n[studies.distance]\nprimary = "roads"\nsecondaries = ["plain"]\n'
+    )
+    datasets = check_document(read_document(tmp_path / "study.toml")[0]).datasets
+    masks = [read_mask(datasets[name].items[0].mask or "") for name in ("roads", "plain")]
+    assert np.array_equal(*masks)
