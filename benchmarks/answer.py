@@ -32,7 +32,9 @@ from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment import Assessment
 from howfar.settings import checked
+from howfar.studies.assessment.next_step import GAIN
 from howfar.studies.assessment.parts import CORRUPTED, score_file
+from howfar.studies.assessment.tasks import TILED
 from howfar.studies.performance.evidence import Further
 from howfar.studies.performance.relate import expectation
 from howfar.studies.profile_calibration import measured_images
@@ -61,7 +63,8 @@ def main() -> None:
     options.add_argument("--limit", type=int, default=60)
     options.add_argument("--strangers", action="store_true", help="ask the crack models about images without cracks too")
     arguments = options.parse_args()
-    frames, few, strange = [], [], list[dict[str, Any]]()
+    frames, few = [], []
+    strange, tiles = list[dict[str, Any]](), list[dict[str, Any]]()
     for name in arguments.models:
         field, architecture, seed = name.split("-")
         sets = FIELDS[field](arguments.data)
@@ -70,6 +73,7 @@ def main() -> None:
         before = None if arguments.before is None else arguments.before / name / "run"
         if before is not None and before.is_dir():
             frames[-1] = frames[-1].merge(earlier(before), on="site", how="left")
+        tiles += [{"model": name, **row} for row in by_tiles(run, sets)]
         if arguments.strangers and field == "cracks":
             strange += [{"model": name, **row} for row in strangers(sets, arguments, name)]
         few.append(pd.DataFrame(by_labels(run, sets, arguments.out)).assign(model=name))
@@ -79,6 +83,7 @@ def main() -> None:
         "rows": records(rows),
         "by field": {str(field): summary(part) for field, part in rows.groupby(field_of, sort=False)},
         "all": summary(rows),
+        "whole images or tiles": {"rows": tiles, **advice(tiles)},
         "images without cracks": strange,
         "by number of labelled sites": {
             str(field): {str(k): few_summary(part) for k, part in some.groupby("labelled")}
@@ -219,6 +224,37 @@ def by_labels(run: Path, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
                     ends = {"low": estimate.low, "high": estimate.high, "inside": gate.inside}
                     numbers = {"measured": estimate.measured, "estimate": estimate.predicted, **ends}
                     yield {"site": site, "labelled": count, "which": list(labelled), **numbers}
+
+
+def by_tiles(run: Path, sets: Sets) -> Iterator[dict[str, Any]]:
+    """Hold the gain by tiles that is expected of each site, with its labels hidden, against the true one."""
+    files = [[score_file(run, f"{one.name}{ending}") for one in (sets[0], *sets[1])] for ending in ("", TILED)]
+    if not all(file.is_file() for file in files[1]):
+        return
+    comparison, said = howfar.Comparison.load(run), []
+    for kind, tiled in zip(files, (False, True), strict=True):
+        evaluations = [Evaluation.load(file) for file in kind]
+        given: Any = checked(RelateOptions, {"threshold": evaluations[0].threshold})
+        rows = expectation(comparison, evaluations, given, tiled=tiled, rivals=False).expected.estimates
+        said.append({row.dataset: row for row in rows})
+    for site, whole in said[0].items():
+        tile = said[1][site]
+        if whole.measured is not None and tile.measured is not None:
+            expected, gain = tile.predicted - whole.predicted, tile.measured - whole.measured
+            yield {"site": site, "whole": whole.measured, "by tiles": tile.measured, "gain": gain, "expected gain": expected}
+
+
+def advice(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Count how often the expected gain by tiles had the right sign, and what following the advice gained and lost."""
+    clear = [row for row in rows if abs(row["gain"]) > GAIN]
+    advised = [row for row in rows if row["expected gain"] >= GAIN]
+    return {
+        "true change above 0.02": len(clear),
+        "of these with the right sign": sum(row["gain"] * row["expected gain"] > 0 for row in clear),
+        "advised": len(advised),
+        "smallest and largest gain where advised": [f([row["gain"] for row in advised]) for f in (min, max)] if advised else [],
+        "largest gain where not advised": max((row["gain"] for row in rows if row not in advised), default=None),
+    }
 
 
 def corrupted(run: Path, profile: Profile, threshold: float | None, out: Path) -> Further | None:

@@ -1,6 +1,6 @@
 """Measure what every way of adapting gains on new sites, with no label, with 1, 3, 7 and 14, over models, seeds and draws.
 
-Reads the models that benchmarks/trained_performance.py makes (--out; benchmarks/answer.py for --ground vessels). Half of each
+Reads the models that benchmarks/trained_performance.py makes (--out; docs/few-labels.md has those of vessels). Half of each
 site's photographs may be learnt from: as unlabelled images, and, drawn at random one a photograph, as picks; up to 60 images
 of the other half are scored, by every way the same. Each way's maps are scored at the adapted model's own threshold, which P's
 held-out images tune, and at two that are chosen without labels: the one at which the site's predicted share is that of P, and

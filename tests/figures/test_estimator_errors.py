@@ -64,3 +64,8 @@ def test_the_estimator_in_use_is_bold(related: Relation) -> None:
     errors, _ = judgements(related).axes
     bold = [label.get_text() for label in errors.get_yticklabels() if label.get_fontweight() == "bold"]
     assert bold == ["signals"]
+
+
+def test_estimators_without_any_error_are_drawn(related: Relation) -> None:
+    exact = replace(related, judgements=tuple(replace(row, mae_image=0.0, mae_set=0.0) for row in related.judgements))
+    assert judgements(exact).axes[0].get_xlim() == (0, 0.0108)

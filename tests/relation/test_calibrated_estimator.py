@@ -111,7 +111,7 @@ def test_an_image_that_lacks_the_column_has_no_interval() -> None:
 
 def reference_half_width(sites: list[float], home: list[float], corrupted: list[float], beyond: float, level: float) -> float:
     """Half the width of a set's interval by the module's text, from errors of sets' means."""
-    prior = np.mean(np.square(corrupted)) if corrupted else 0.08**2
+    prior = np.mean(np.square([*corrupted, *[0.08] * (22 - len(corrupted))]))  # a set fewer than 22 counts as 0.08
     errors = [*sites, *(home if len(sites) > 1 else [])]
     freedom = 2 + len(errors)
     scale = np.sqrt((2 * prior + np.sum(np.square(errors))) / freedom)
@@ -136,6 +136,15 @@ def test_a_sets_interval_is_as_its_words_say(sites: list[float], corrupted: list
     half = reference_half_width(sites, [0.015], corrupted, beyond, level)
     estimate = calibrated.of_estimates(np.array([0.5, 0.52]), "new", beyond=beyond)
     assert (estimate.low, estimate.high) == pytest.approx((max(0.51 - half, 0), min(0.51 + half, 1)))
+
+
+def test_the_small_error_of_one_corrupted_set_gives_no_narrow_interval() -> None:
+    errors = {"own": ("home", 0.0), "own·0": ("corrupted", 0.001)}
+    calibrated = Calibrated(
+        MEAN.fit({"i_dist": [1.0]}, [0.5], ["a"]), 0.9, np.array([0.5, 0.501]), np.full(2, 0.5), tuple(errors),
+        {name: role for name, (role, _) in errors.items()}, frozenset(),
+    )  # fmt: skip
+    assert calibrated.set_half_width() == pytest.approx(0.2283, abs=1e-4)
 
 
 def test_a_sets_estimate_is_of_the_images_that_have_what_it_needs() -> None:

@@ -104,7 +104,7 @@ def _frame(errors: Axes, cover: Axes, relation: Relation) -> None:
     for label, judgement in zip(errors.get_yticklabels(), shown, strict=True):
         label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
     errors.set_ylim(len(shown) - 0.5, -0.5)
-    errors.set_xlim(0, 1.08 * max(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
+    errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
     errors.set_xlabel("mean absolute error")
     cover.tick_params(axis="y", length=0)
     lowest = min([relation.settings.level, *(judgement.coverage for judgement in shown if judgement.coverage is not None)])

@@ -52,6 +52,8 @@ PRIOR_FREEDOM = 2.0
 """Degrees of freedom of the prior of an estimator's error: it weighs as much as two labelled sets."""
 PRIOR_ERROR = 0.08
 """Error of a set's mean that is expected before anything is labelled, where there are no corrupted sets."""
+PRIOR_SETS = 22
+"""Corrupted sets that fill the prior: as many as `howfar.corrupt` makes."""
 AT_THE_LIMIT = 1.5
 """How many times as wide a set's interval is at the gate's limit as within the range of the labelled sets."""
 _ROUNDING = 1e-9
@@ -199,7 +201,8 @@ class Calibrated:
     def error_scale(self) -> tuple[float, float]:
         """Return the degrees of freedom ν and the scale s of the error of a set's mean, as the module's text has them."""
         corrupted = list(self.set_errors("corrupted").values())
-        prior = float(np.mean(np.square(corrupted))) if corrupted else PRIOR_ERROR**2
+        excess = sum(error**2 - PRIOR_ERROR**2 for error in corrupted)
+        prior = PRIOR_ERROR**2 + excess / max(len(corrupted), PRIOR_SETS)
         # Folds of the only set say nothing of other sets, and a fit to one site little of what two would say of P's kind.
         roles: tuple[Role, ...] = ("site", "home") if self.left_out > 1 else ("site",)
         own = self.set_errors(*roles) if self.left_out else {}

@@ -100,6 +100,12 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Pa
     assert len(found.table()[1]) == 1
 
 
+def test_how_the_model_is_fed_does_not_change_how_corrupted_sets_are_measured(places: Path, tmp_path: Path) -> None:
+    # colour_moments takes no size: the option is the model's.
+    found = made(places, tmp_path / "run", ["new"], model=network(), only="blur=3", size=32)
+    assert found.basis == "corrupted"
+
+
 def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
     places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

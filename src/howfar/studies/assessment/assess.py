@@ -220,8 +220,9 @@ def _further(
     """Measure the corrupted versions of the primary's images, which are no datasets of the run, by its profile."""
     if parts.corrupted is None:
         return None
-    comparing = checked(CompareOptions, _comparing(options))
-    loading, execution = picked(BackboneOptions, options), Execution.of(comparing)
+    comparing = _comparing(options)
+    # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
+    loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
     features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
     measured = measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
     return Further(measured.columns, measured.scores.performance, measured.sets)
