@@ -163,6 +163,8 @@ def test_folders_that_are_not_there_or_of_no_use_are_one_line(place: Path) -> No
         ((main, place / "x", ()), f"no folder of predictions at {place}/x: check the path"),
         ((main, None, [main, place / "x"]), f"no folder of predictions at {place}/x: check the path"),
         ((text, None, ()), f"predictions must be a folder of probability maps, got '{text}'"),
+        ((main, text, ()), f"flipped must be a folder of probability maps, got '{text}'"),
+        ((main, None, (), text), f"tiles must be a folder of probability maps, got '{text}'"),
         (
             (None, main, ()),
             "predictions must be given where flipped, ensemble or tiles is: they are compared with the model's own maps",

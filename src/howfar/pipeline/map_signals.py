@@ -61,12 +61,18 @@ class Folders:
         none of the model's own maps.
         """
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-        given = [folder for folder in (predictions, flipped, *members, tiles) if folder is not None]
-        for folder in given:
+        named = [
+            ("predictions", predictions),
+            ("flipped", flipped),
+            *(("ensemble", member) for member in members),
+            ("tiles", tiles),
+        ]
+        given = [(argument, folder) for argument, folder in named if folder is not None]
+        for argument, folder in given:
             if not absolute(folder).exists():
                 raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
             if not absolute(folder).is_dir():
-                raise InputError.of("predictions", "must be a folder of probability maps", str(folder))
+                raise InputError.of(argument, "must be a folder of probability maps", str(folder))
         if given and predictions is None:
             raise InputError(
                 "predictions must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
