@@ -99,18 +99,17 @@ def age(folder: Path, seconds: float) -> None:
 @pytest.mark.parametrize("seconds", [YEARS, -YEARS])
 def test_the_clock_goes_back(seconds: float, ask: Ask, place: Callable[[str], Path], recorded: Recorded) -> None:
     folder = place("clock")
-    matrix = ["matrix", "roads", "near", "far", *COLOUR, "--bootstrap", "9", "--store", "store", "--out", "new", "--json"]
+    matrix = ["matrix", "roads", "near", "far", *COLOUR, "--bootstrap", "9", "--store", "store", "--out", "first", "--json"]
     compare = ["compare", "roads", "near", "far", *COLOUR, *QUICK, "--out", "new", "--json"]
     assert ask(folder, [*compare[:-2], "before", "--json"]).code == 0
     assert ask(folder, matrix).code == 0
-    for name in ("new", "store", "roads"):
+    for name in ("first", "store", "roads"):
         age(folder / name, seconds)
     found = ask(folder, compare)
     assert found.code == 0
     assert found.err.count("from store=28") == 1 or "from store" not in found.err
     expected = ask(folder, [*compare[:-3], "--out", "other", "--store", "fresh", "--json"])
     assert numbers(found.out) == numbers(expected.out)
-    # Of two results in a folder the one that was written last is reported, whatever the clock says.
     assert ask(folder, ["report", "new"]).code == 0
     assert 'id="distances"' in (folder / "new" / "report.html").read_text(encoding="utf-8")
     assert Comparison.load(folder / "new").datasets == Comparison.load(folder / "other").datasets
