@@ -139,8 +139,8 @@ def test_an_image_that_comes_alone_has_no_signal_of_a_set(case: Case, profiled: 
     image = sorted((case.sets["new"].predictions.parent / "images").iterdir())[0]
     given: dict[str, Any] = {"predictions": case.sets["new"].predictions, **case.options("new")}
     assert profiled.scorer(estimator="doc", **given).one(image).predicted is not None  # type: ignore[union-attr]  # it is readable
-    alone = profiled.scorer(estimator="boosted", **given).one(image).predicted  # type: ignore[union-attr]  # the same
-    assert (alone is None) == (case.task == "classification")
+    alone = profiled.scorer(estimator="boosted", **given).one(image).estimator  # type: ignore[union-attr]  # the same
+    assert alone == ("mean" if case.task == "classification" else "boosted")
 
 
 def test_a_certificate_may_be_drawn_by_a_profile(case: Case, profiled: howfar.Profile, tmp_path: Path) -> None:
