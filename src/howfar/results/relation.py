@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from howfar.numbers import format_interval, format_number
+from howfar.numbers import format_estimate, format_interval, format_number
 from howfar.results.gate import Gate
 from howfar.results.records import Provenance
 from howfar.results.result import Result, holding
@@ -172,6 +172,10 @@ class SetEstimate:
         """
         return self.measured is not None and self.low - _ROUNDING <= self.measured <= self.high + _ROUNDING
 
+    def text(self, *, doubted: bool = False) -> str:
+        """Write the estimate with its interval, in brackets where it is not to be believed."""
+        return format_estimate(self.predicted, self.low, self.high, doubted=doubted)
+
 
 @dataclass(frozen=True)
 class Failures:
@@ -314,6 +318,11 @@ class Relation(Result):
     def gate(self, dataset: str) -> Gate | None:
         """Find what the gate says of a set; None where nothing is known."""
         return next((gate for gate in self.gates if gate.dataset == dataset), None)
+
+    def doubted(self, row: SetEstimate) -> bool:
+        """Tell whether an estimate is not to be believed: the set lies outside the gate, and nothing is measured of it."""
+        gate = self.gate(row.dataset)
+        return row.measured is None and gate is not None and gate.inside is False
 
     def warnings(self) -> list[str]:
         """Say in a line for each set without labels why its estimate is not to be believed, where it lies outside the gate."""
