@@ -295,6 +295,20 @@ def test_an_answer_stays_until_all_of_the_next_is_known(places: Path, tmp_path: 
     assert Assessment.load(tmp_path / "run").to_dict() == first.to_dict()
 
 
+def test_a_refused_question_leaves_the_run_as_it_is_and_no_empty_folder(places: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    made(places, run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="estimator must be one whose signals the labelled sets have"):
+        made(places, run, estimator="ensemble_agreement", threshold=0.3)
+    for out in (run, tmp_path / "deep" / "new"):
+        with pytest.raises(InputError, match="sites must hold one with masks"):
+            made(places, out, ["new"], threshold=0.3)
+    shutil.rmtree(run / ".pairs")  # distances, which a better question goes on with
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "deep").exists()
+
+
 def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: Path) -> None:
     first = made(places, tmp_path / "run", model=network())
     assert {"weights", "size", "tiled", "segmenter"} <= first.identity.keys()

@@ -139,7 +139,7 @@ def assess(
     with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
         relation, judge = related(
             comparison,
-            read_performances(files),
+            read_performances([parts.own, *parts.evaluations]),
             relating,
             files_of(files),
             source=parts.source,
@@ -173,6 +173,7 @@ def assess(
         identity=identity,
         reading=prepared.reading,
     )
+    prepared.save(parts)
     written = _written(assessment, comparison, relation, folder)
     profile.with_judge(judge).save(folder / PROFILE)
     return keep_pictures(written, read)
