@@ -234,7 +234,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         gate_word(site.inside),
         "undefined" if blank else format_estimate(site.estimate, site.low, site.high, doubted=site.doubted),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
-        "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
+        "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         _listed(site),
         site.next.action,
     )

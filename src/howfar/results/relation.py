@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from howfar.numbers import format_estimate, format_interval, format_number
 from howfar.results.gate import Gate
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # An interval's end is an estimate plus an error: rounding may make it miss the value that gave the error.
 _ROUNDING = 1e-9
+BLANK: Final = "labelled, without foreground"
 
 
 @dataclass(frozen=True)
@@ -328,6 +329,14 @@ class Relation(Result):
         """Say in a line for each set without labels why its estimate is not to be believed, where it lies outside the gate."""
         new = {row.dataset for row in self.estimates if row.measured is None}
         return [gate.warning() for gate in self.gates if gate.dataset in new and gate.inside is False]
+
+
+def without_foreground(images: pd.DataFrame) -> list[str]:
+    """List the sets that have masks, all of which are blank, from one row an image with dataset and foreground."""
+    if "foreground" not in images:
+        return []
+    shares = images.dropna(subset="foreground").groupby("dataset", sort=False)["foreground"].max()
+    return [str(name) for name in shares.index[shares == 0]]
 
 
 def _cells(dataset: DatasetRelation) -> tuple[str, ...]:

@@ -63,6 +63,6 @@ def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
         *((Cell("undefined"), UNDEFINED) if blank else (mean, interval)),
         Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
         decimal(site.error),
-        decimal(site.measured, 2),
+        Cell("no foreground") if blank else decimal(site.measured, 2),
         UNDEFINED if blank else bracketed(percentage(site.listed_share), doubted),
     )

@@ -296,7 +296,7 @@ def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tup
 def _assessed(comparison: Comparison, answers: Answers, parts: Parts, sites: Sequence[str]) -> Assessment:
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
-    notes = [basis_note(answers.basis, len(answers.corrupted), primary), *_notes(relation), *parts.notes]
+    notes = [basis_note(answers.basis, len(answers.corrupted), primary, answers.blank), *_notes(relation), *parts.notes]
     own = own_score(parts.own, parts.source)
     return Assessment(
         primary=primary,

@@ -15,7 +15,9 @@ from howfar.keywords import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
 from howfar.results import Evaluation
 from howfar.results.assessment import OwnScore
+from howfar.results.relation import BLANK
 from howfar.settings import picked
+from howfar.studies.assessment.blank_sites import blank_sites
 from howfar.studies.assessment.maps import GivenPredictions, MadeMaps, Source, folder_of, labelled_part
 from howfar.studies.assessment.tasks import SEGMENTATION, TASKS, TILED, Predictions, Task
 from howfar.studies.evaluation.evaluate import evaluate, own_options
@@ -107,7 +109,8 @@ class Preparation:
         if self.model is not None and self.given["corrupted"]:
             return replace(parts, corrupted=self._corrupted(held_out, own))
         if not parts.labelled:
-            names = ", ".join(site.name for site in sites)
+            blank = blank_sites(evaluations)
+            names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
             raise InputError.of("sites", f"must hold one with {self.task.truth}", names, self._remedy())
         return parts
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from howfar.numbers import percentage_of, says_nothing
 from howfar.results import Failures, SetEstimate
 from howfar.results.assessment import Basis, OwnScore
@@ -124,7 +126,7 @@ def _reasons(gate: Gate) -> str:
     return f"{first[:1].upper()}{first[1:]}{also}"
 
 
-def basis_note(basis: Basis, corrupted: int, primary: str) -> str:
+def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
     """Say plainly that an answer rests on corrupted versions of the primary's own images; "" where it rests on labelled sites.
 
     Examples
@@ -136,7 +138,8 @@ def basis_note(basis: Basis, corrupted: int, primary: str) -> str:
     """
     if basis != "corrupted":
         return ""
+    none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
     return (
-        f"No site is labelled: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
+        f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
         "each other, so that intervals promise less for a real site. Label a site to be surer."
     )

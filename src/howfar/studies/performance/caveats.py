@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from howfar.results import Evaluation, RelationSettings
+from howfar.results.relation import BLANK, without_foreground
 from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.image_performance import NOT_TUNED
 from howfar.studies.performance.performance_files import Matched
@@ -26,7 +27,9 @@ def relation_notes(
     yield from _mixture(given, settings)
     yield from _gaps(images, matched)
     yield from _fallbacks(expected)
-    yield from _unlabelled(expected, settings)
+    blank = without_foreground(images)
+    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
+    yield from _unlabelled(expected, settings, blank)
     yield from _tiles(images, settings)
     for evaluation in given:
         for note in evaluation.notes:
@@ -79,9 +82,9 @@ def _fallbacks(expected: Expectation) -> Iterator[str]:
             yield f"{row.dataset} lacks what {first} needs (its predictions): estimated by {row.estimator} instead"
 
 
-def _unlabelled(expected: Expectation, settings: RelationSettings) -> Iterator[str]:
+def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
     """Note what an estimate of F for an unlabelled set assumes."""
-    names = [row.dataset for row in expected.estimates if row.measured is None]
+    names = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
     if names and settings.threshold is not None:
         yield (
             f"F is undefined for an image without foreground: the estimates for {', '.join(names)} are what its images would "
