@@ -198,6 +198,17 @@ def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(place
     assert "tiles" in {reading.check for gate in Relation.load(tmp_path / "run").gates for reading in gate.readings}
 
 
+def test_relate_knows_that_the_maps_are_by_tiles(places: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    found = made(places, run, ["near", "mid", "new"], model=network(), tiled=True, corrupted=False)
+    files = sorted((run / "performance").iterdir())
+    related = howfar.relate(Comparison.load(run), files, threshold=Relation.load(run).settings.threshold)
+    assert found.tiled
+    assert all(howfar.Evaluation.load(file).tiled for file in files)
+    assert related.gates == Relation.load(run).gates
+    assert not any(reading.check == "size" for gate in related.gates for reading in gate.readings)
+
+
 def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(places: Path, tmp_path: Path) -> None:
     for name in ("road", "near", "mid", "far", "new"):
         for ending in ("", "-flipped", "-tiled"):

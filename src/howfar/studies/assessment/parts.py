@@ -75,11 +75,6 @@ class Preparation:
         return TASKS[self.given["task"]]
 
     @property
-    def tiled(self) -> bool:
-        """Return whether the maps that are scored are known to be predicted by tiles."""
-        return self.model is not None and self.model.predictor.tiled
-
-    @property
     def maps(self) -> Path:
         """Return the folder that holds the predictions of each dataset."""
         return self.run / MAPS if self.predictions is None else self.predictions
@@ -227,8 +222,7 @@ class Scoring:
         folders = [of.tiled for of in predictions]
         for dataset, folder in zip(datasets, folders, strict=True) if all(folders) else ():
             chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
-            scored = evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen)
-            yield scored
+            yield replace(evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen), tiled=True)
 
     def _scored(self, dataset: Dataset, predictions: Predictions, own: Evaluation | None, *, partial: bool) -> Evaluation:
         reading: Any = {**picked(TaskOptions, self.given), "partial": partial}

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from howfar.results import Evaluation, RelationSettings
+from howfar.relation.model_selection import DISTANCE, MEAN
+from howfar.results import Evaluation, RelationSettings, SetEstimate
 from howfar.results.relation import BLANK, without_foreground
 from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.image_performance import NOT_TUNED
@@ -26,7 +27,7 @@ def relation_notes(
     yield from _threshold(given, settings)
     yield from _mixture(given, settings)
     yield from _gaps(images, matched)
-    yield from _fallbacks(expected)
+    yield from fallbacks(expected.estimates, expected.judge.order[0])
     blank = without_foreground(images)
     yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
     yield from _unlabelled(expected, settings, blank)
@@ -75,11 +76,12 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
             yield f"{len(rows) - scored} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
 
 
-def _fallbacks(expected: Expectation) -> Iterator[str]:
-    for row in expected.estimates:
-        first = expected.judge.order[0]
+def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[str]:
+    """Note unlabelled sets that lack what the `first` estimator reads, so that another one stands in."""
+    for row in estimates:
         if row.measured is None and row.estimator != first:
-            yield f"{row.dataset} lacks what {first} needs (its predictions): estimated by {row.estimator} instead"
+            lacking = "its predictions" if row.estimator in (MEAN, DISTANCE) else "a signal that the labelled sets have"
+            yield f"{row.dataset} lacks what {first} needs ({lacking}): estimated by {row.estimator} instead"
 
 
 def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
