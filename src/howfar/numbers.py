@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Final
+
+NOT_KNOWN: Final = "not known yet"
 
 
 def format_number(value: float | None, digits: int = 4) -> str:
@@ -27,6 +30,25 @@ def format_interval(value: float | None, low: float | None, high: float | None, 
     if value is None:
         return "–"
     return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def says_nothing(low: float | None, high: float | None) -> bool:
+    """Tell whether the interval of a mean performance is wider than half the scale, so that the mean is not known yet."""
+    return low is not None and high is not None and high - low > 0.5
+
+
+def format_estimate(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> str:
+    """Write an estimated mean performance: in brackets where it is doubted, no number where the interval says nothing.
+
+    Examples
+    --------
+    >>> format_estimate(0.5, 0.4, 0.6), format_estimate(0.5, 0.4, 0.6, doubted=True), format_estimate(0.5, 0.2, 0.8)
+    ('0.50 [0.40, 0.60]', '(0.50 [0.40, 0.60])', 'not known yet')
+    """
+    if says_nothing(low, high):
+        return NOT_KNOWN
+    text = format_interval(value, low, high)
+    return f"({text})" if doubted and value is not None else text
 
 
 def format_p(value: float | None) -> str:

@@ -13,6 +13,7 @@ from types import GenericAlias, NoneType, UnionType
 from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from howfar.errors import InputError, rule_broken
+from howfar.io.location import leaving_no_empty_folder
 from howfar.mask_colour import reading_by
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
@@ -172,7 +173,7 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
         def call(*arguments: Any, **given: Any) -> Any:
             refuse_unknown(given, names)
             check_variables()
-            with allowing(given.get("allow_urls", ())), reading_by(given.get("foreground")):
+            with allowing(given.get("allow_urls", ())), reading_by(given.get("foreground")), leaving_no_empty_folder():
                 return function(*arguments, **given)
 
         parameters = [

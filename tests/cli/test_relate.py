@@ -108,7 +108,7 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
     start = lines.index("Mean performance expected without a set's labels") + 2
     for line, one in zip(lines[start : start + 3], found.estimates, strict=True):
         assert line.split()[:2] == [one.dataset, one.estimator]
-        assert f"{one.predicted:.2f} [{one.low:.2f}, {one.high:.2f}] at {100 * one.level:.0f} %" in line
+        assert f" {one.text(doubted=found.doubted(one))} at {100 * one.level:.0f} %" in line
         assert line.split("%")[1].split()[1] == format_number(one.measured, 3)
         gate = found.gate(one.dataset)
         assert gate is not None

@@ -43,6 +43,14 @@ def test_shared_embeddings_are_not_called_shared_images() -> None:
     ]
 
 
+def test_an_absurd_cell_is_named() -> None:
+    s = draws(1)
+    s[3, 2] = 1e10
+    (note,) = notes(draws(0), s)
+    assert note.startswith("row-3 of s is ")
+    assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
+
+
 def test_many_small_datasets_are_one_note() -> None:
     def small(count: int) -> list[str]:
         sets = {f"s{k}": draws(k)[:9] for k in range(count)}

@@ -134,7 +134,7 @@ def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
         "–" if dataset.beyond is None else share(dataset.beyond),
         format_number(None if scored is None else scored.mean, 2),
         "–" if scored is None else VERDICTS.get(scored.verdict.kind, scored.verdict.kind),
-        "–" if expected is None else format_interval(expected.predicted, expected.low, expected.high),
+        "–" if expected is None else expected.text(doubted=related.doubted(expected)),
         "–" if expected is None else "inside" if _inside(related, dataset.name) else "OUTSIDE",
     )
 

@@ -89,7 +89,7 @@ def _show_estimates(to: Console, relation: Relation) -> None:
             (
                 expected.dataset,
                 expected.estimator,
-                f"{expected.predicted:.2f} [{expected.low:.2f}, {expected.high:.2f}] at {100 * expected.level:.0f} %",
+                f"{expected.text(doubted=relation.doubted(expected))} at {100 * expected.level:.0f} %",
                 _gate(relation, expected.dataset),
                 format_number(expected.measured, 3),
                 "–" if failures is None else f"{failures.listed} of {failures.n}",

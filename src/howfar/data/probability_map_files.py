@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +95,15 @@ def signature_of(path: Path) -> str | None:
             return str(image.info.get(KEY, ""))
     except Exception:  # over a damaged file Pillow may raise anything
         return ""
+
+
+def made_with(path: Path) -> dict[str, Any]:
+    """Read from a map's signature what a model and how it was fed when it was predicted; empty for a map without one."""
+    try:
+        signature = json.loads(signature_of(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return signature if isinstance(signature, dict) else {}
 
 
 def _refuse_folder(path: Path) -> None:

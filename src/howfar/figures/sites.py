@@ -72,7 +72,7 @@ def _row(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
     assert site.estimate is not None
     assert site.low is not None
     assert site.high is not None  # for the type checker: sites without an estimate are not drawn
-    doubted = site.inside is False and site.measured is None
+    doubted = site.doubted
     style: dict[str, Any] = (
         {"fc": GRID, "ec": MUTED, "hatch": "////"} if doubted else {"fc": seen.colour, "ec": "none", "alpha": 0.45}
     )

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Final, TypeAlias, cast
 from urllib.parse import unquote, urlsplit
@@ -230,6 +233,25 @@ def stamp(location: Location) -> tuple[object, ...]:
     return record.get("size"), *(str(record[key]) for key in versions if key in record)
 
 
+_MADE: ContextVar[list[Path]] = ContextVar("made folders")
+
+
+@contextmanager
+def leaving_no_empty_folder() -> Iterator[None]:
+    """Remove the folders that `ready_folder` made meanwhile, where an error leaves them empty."""
+    made: list[Path] = []
+    token = _MADE.set(made)
+    try:
+        yield
+    except BaseException:
+        for folder in reversed(made):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+    finally:
+        _MADE.reset(token)
+
+
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     """Make the folder that results are to go to, before anything is computed, and return its absolute path.
 
@@ -246,8 +268,10 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
     if was_url(folder):
         raise InputError.of(argument, "must be a folder on this machine", str(folder), "copy it there afterwards")
     path = absolute(folder)
+    made = [each for each in (path, *path.parents) if not each.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _MADE.get([]).extend(reversed(made))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError.of(argument, f"must be a folder that can be made ({reason})", str(folder), "name another") from error

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from howfar.figures.style import look
-from howfar.numbers import format_number, share, signed
+from howfar.numbers import NOT_KNOWN, format_number, says_nothing, share, signed
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,21 @@ def with_interval(value: float | None, low: float | None, high: float | None, wr
         return UNDEFINED
     interval = "" if low is None or high is None or low != low else f" [{write(low)}, {write(high)}]"
     return Cell(f"{write(value)}{interval}", float(value))
+
+
+def estimated(
+    value: float | None, low: float | None, high: float | None, decimals: int = 3, *, doubted: bool = False, level: str = ""
+) -> tuple[Cell, Cell]:
+    """Show an estimated mean performance and its interval: in brackets where they are not to be believed."""
+    mean = Cell(NOT_KNOWN, value) if says_nothing(low, high) else bracketed(decimal(value, decimals), doubted)
+    if low is None or high is None:
+        return mean, UNDEFINED
+    return mean, bracketed(Cell(f"{low:.{decimals}f} – {high:.{decimals}f}{level}", low), doubted)
+
+
+def bracketed(cell: Cell, doubted: bool) -> Cell:
+    """Put a number in brackets where it is not to be believed."""
+    return replace(cell, text=f"({cell.text})") if doubted and cell.sort is not None else cell
 
 
 def change(value: float | None) -> Cell:

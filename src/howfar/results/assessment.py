@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Literal
 
-from howfar.numbers import format_interval
+from howfar.numbers import format_estimate
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.results.gate import Gate
 from howfar.results.records import NetworkReading, Provenance
@@ -15,8 +15,6 @@ from howfar.results.result import Result
 from howfar.results.run_files import ASSESSMENT
 from howfar.results.tables import Cells
 
-UNKNOWN: Final = 0.5
-"""An interval wider than this tells too little to be called an estimate."""
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
@@ -106,9 +104,9 @@ class SiteAnswer:
     by_tiles: float | None = None
 
     @property
-    def unknown(self) -> bool:
-        """Return whether the interval is wider than half the scale, so that the mean performance is not known yet."""
-        return self.low is not None and self.high is not None and self.high - self.low > UNKNOWN
+    def doubted(self) -> bool:
+        """Return whether what is estimated is not to be believed: the site lies outside the gate, and nothing is measured."""
+        return self.inside is False and self.measured is None
 
 
 @dataclass(frozen=True)
@@ -234,9 +232,9 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         site.dataset,
         str(site.n),
         gate_word(site.inside),
-        "undefined" if blank else "not known yet" if site.unknown else format_interval(site.estimate, site.low, site.high),
+        "undefined" if blank else format_estimate(site.estimate, site.low, site.high, doubted=site.doubted),
         "–" if site.estimate is None or blank else f"{100 * site.level:.0f} %",
-        "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
+        "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         _listed(site),
         site.next.action,
     )
@@ -247,4 +245,4 @@ def _listed(site: SiteAnswer) -> str:
     if site.listed is None or site.false_positive_share is not None:
         return "–"
     counted = f"{site.listed} of {site.n}"
-    return f"({counted})" if site.inside is False and site.measured is None else counted
+    return f"({counted})" if site.doubted else counted

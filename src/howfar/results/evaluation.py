@@ -68,6 +68,8 @@ class Evaluation(Result):
         What was left out and why, what a reader should know, what made it.
     reading
         How a foreign network was fed and read that made the predictions; None where they were there, and for a checkpoint.
+    tiled
+        Whether the maps are known to be predicted by tiles: those that howfar made say so.
     """
 
     COMMAND: ClassVar = "evaluate"
@@ -88,6 +90,7 @@ class Evaluation(Result):
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     reading: NetworkReading | None = None
+    tiled: bool = False
 
     def save(self, file: str | Path) -> Path:
         """Write one Parquet file, the scores in its metadata, and return its path."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from howfar.numbers import format_interval, format_number
+from howfar.numbers import format_estimate, format_interval, format_number
 from howfar.results.gate import Gate
 from howfar.results.records import Provenance
 from howfar.results.result import Result, holding
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # An interval's end is an estimate plus an error: rounding may make it miss the value that gave the error.
 _ROUNDING = 1e-9
+BLANK: Final = "labelled, without foreground"
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,10 @@ class SetEstimate:
         """
         return self.measured is not None and self.low - _ROUNDING <= self.measured <= self.high + _ROUNDING
 
+    def text(self, *, doubted: bool = False) -> str:
+        """Write the estimate with its interval, in brackets where it is not to be believed."""
+        return format_estimate(self.predicted, self.low, self.high, doubted=doubted)
+
 
 @dataclass(frozen=True)
 class Failures:
@@ -315,10 +320,23 @@ class Relation(Result):
         """Find what the gate says of a set; None where nothing is known."""
         return next((gate for gate in self.gates if gate.dataset == dataset), None)
 
+    def doubted(self, row: SetEstimate) -> bool:
+        """Tell whether an estimate is not to be believed: the set lies outside the gate, and nothing is measured of it."""
+        gate = self.gate(row.dataset)
+        return row.measured is None and gate is not None and gate.inside is False
+
     def warnings(self) -> list[str]:
         """Say in a line for each set without labels why its estimate is not to be believed, where it lies outside the gate."""
         new = {row.dataset for row in self.estimates if row.measured is None}
         return [gate.warning() for gate in self.gates if gate.dataset in new and gate.inside is False]
+
+
+def without_foreground(images: pd.DataFrame) -> list[str]:
+    """List the sets that have masks, all of which are blank, from one row an image with dataset and foreground."""
+    if "foreground" not in images:
+        return []
+    shares = images.dropna(subset="foreground").groupby("dataset", sort=False)["foreground"].max()
+    return [str(name) for name in shares.index[shares == 0]]
 
 
 def _cells(dataset: DatasetRelation) -> tuple[str, ...]:

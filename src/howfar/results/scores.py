@@ -162,7 +162,7 @@ class Scores(Shown):
         lines = []
         for row in self.estimates:
             gate = gates.get(row.dataset)
-            expected = f"{format_interval(row.predicted, row.low, row.high)} ({100 * row.level:.0f} %) by {row.estimator}"
+            expected = f"{row.text()} ({100 * row.level:.0f} %) by {row.estimator}"
             if gate is not None and gate.inside is False:
                 lines.append(f"{gate.warning()} (the estimate that is not to be believed: {expected})")
             else:

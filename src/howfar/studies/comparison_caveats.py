@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from howfar.pipeline import MeasuredPair
 from howfar.results import Features, Leak, Settings
 
@@ -16,6 +18,8 @@ UNEQUAL = 2
 # With fewer images of the primary dataset no conformal p-value can reach 0.05.
 CONFORMAL = 19
 SIGNIFICANCE = 0.05
+# No embedding of an image lies so many times as far from the primary dataset as others of its dataset do.
+ABSURD = 1e6
 # The trivial backbones are measured on at most so many images of each dataset.
 BASELINE_IMAGES = 1000
 
@@ -42,6 +46,8 @@ def notes(
         if copies:
             yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own {what}"
     yield from _about_primary(primary, measured)
+    for dataset, pair in zip(secondaries, measured, strict=True):
+        yield from _absurd(dataset, pair)
     yield from _about_size(primary, secondaries, settings)
     short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
     if short and settings.projection != "none":
@@ -74,6 +80,18 @@ def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Itera
         )
     if 1 < n < CONFORMAL:
         yield f"{primary.name} has {n} images: with fewer than {CONFORMAL} no image can be called farther than 95 % of them"
+
+
+def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
+    """Name the image that lies so much farther than the others of its dataset that mean and interval are its own."""
+    distances = pair.found.i_dist
+    row, typical = int(np.argmax(distances)), float(np.median(distances))
+    if distances[row] > ABSURD * typical > 0:
+        column = int(np.abs(dataset.rows.rows(row, row + 1)[0]).argmax())
+        yield (
+            f"{dataset.images[row]} of {dataset.name} is {distances[row] / typical:.1g} times as far as its others usually "
+            f"are, by column {column}: the dataset's mean and interval tell of that cell alone: drop or mend it"
+        )
 
 
 def _has_files(dataset: Features) -> bool:

@@ -51,7 +51,7 @@ def judge_by(
         home_of(own, scores.threshold, group),
         profile.primary,
     )
-    terms = Terms(calibration["tau"], calibration["level"], calibration["error_rate"])
+    terms = Terms(calibration["tau"], calibration["level"], calibration["error_rate"], all(each.tiled for each in performances))
     scored = sets[np.isfinite(scores.performance)]
     remarks = _remarks(labelled, scored, measured.matched, set(contents), profile.primary)
     return judge_of(evidence, terms, scores.metric, scores.threshold, remarks=remarks)

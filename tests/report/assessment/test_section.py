@@ -34,7 +34,11 @@ def test_warnings_come_first_and_labelled_sites_last(six: Comparison, related: R
 
 def test_the_table_brackets_what_is_not_to_be_believed() -> None:
     rows = {row[0].text: [cell.text for cell in row[1:]] for row in tables.sites(assessment()).rows}
-    assert rows["highway"] == ["80", "OUTSIDE", "(0.41)", "0.32 – 0.50 (90 %)", "4 of 5", "0.031", "–", "(15 %)"]
+    assert rows["highway"] == ["80", "OUTSIDE", "(0.41)", "(0.32 – 0.50 (90 %))", "4 of 5", "0.031", "–", "(15 %)"]
+    header, cells = assessment().table()
+    printed = {row[0]: dict(zip(header, row, strict=True)) for row in cells}
+    assert (printed["highway"]["expected"], printed["highway"]["listed < 0.5"]) == ("(0.41 [0.32, 0.50])", "(12 of 80)")
+    assert printed["site"]["expected"] == "0.60 [0.51, 0.69]"
     assert rows["site"][2:4] == ["0.60", "0.51 – 0.69 (90 %)"]
     assert rows["dark"][1:4] == ["unknown", "–", "–"]
 

@@ -208,6 +208,8 @@ def test_intervals_of_images_say_what_held(coverage: float, short: bool, related
 def test_unlabelled_sets_are_named_with_their_intervals(related: Relation) -> None:
     (new,) = [one for one in related.estimates if one.measured is None]
     assert f"street photographs {new.predicted:.2f} [{new.low:.2f}, {new.high:.2f}]." in words.unlabelled(related)
+    wide = replace(related, estimates=(replace(new, low=0.1, high=0.7),))
+    assert "street photographs not known yet." in words.unlabelled(wide)
     assert "; 3 more in the table." in words.unlabelled(replace(related, estimates=(new,) * 7))
     labelled = tuple(one for one in related.estimates if one.measured is not None)
     assert words.unlabelled(replace(related, estimates=labelled)) == ""

@@ -14,6 +14,7 @@ import pytest
 from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.report.comparison import write_report
+from howfar.report.tables import estimated
 from howfar.results import Comparison, Relation
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def test_every_estimator_and_every_estimate_is_there(related_page: Page, related
     for one in related.judgements:
         assert f"{one.estimator} {'the mean' if one.kind == 'baseline' else one.kind} {one.mae_set:.3f}" in related_page.text
     for estimate in related.estimates:
-        assert f"{estimate.predicted:.3f} {estimate.low:.3f} – {estimate.high:.3f}" in related_page.text
+        mean, interval = estimated(estimate.predicted, estimate.low, estimate.high, doubted=related.doubted(estimate))
+        assert f"{mean.text} {interval.text}" in related_page.text
     assert "Alone, distance is no estimator of performance here" in related_page.text
     assert "Nothing promises it" in related_page.text or "nothing promises it" in related_page.text
 

@@ -47,10 +47,13 @@ def test_tally_counts_every_kind_that_occurs(related: Relation) -> None:
 
 
 def test_datasets_without_performances_are_named(related: Relation) -> None:
-    text = "No performance is known of street photographs"
+    new = "street photographs"
+    text = f"No performance is known of {new}"
     assert words.unknown(related) == f"{text}: what to expect there stands under Estimates."
     assert words.unknown(replace(related, estimates=())) == f"{text}."
     assert words.unknown(replace(related, datasets=())) == ""
+    blank = related.images.assign(foreground=related.images["foreground"].where(related.images["dataset"] != new, 0.0))
+    assert words.unknown(replace(related, images=blank)).startswith(f"{text} (labelled, without foreground): ")
     scored = related.images[related.images["dataset"] != "street photographs"]
     assert words.unknown(replace(related, images=scored)) == ""
 

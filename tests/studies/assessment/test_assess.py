@@ -198,6 +198,17 @@ def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(place
     assert "tiles" in {reading.check for gate in Relation.load(tmp_path / "run").gates for reading in gate.readings}
 
 
+def test_relate_knows_that_the_maps_are_by_tiles(places: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    found = made(places, run, ["near", "mid", "new"], model=network(), tiled=True, corrupted=False)
+    files = sorted((run / "performance").iterdir())
+    related = howfar.relate(Comparison.load(run), files, threshold=Relation.load(run).settings.threshold)
+    assert found.tiled
+    assert all(howfar.Evaluation.load(file).tiled for file in files)
+    assert related.gates == Relation.load(run).gates
+    assert not any(reading.check == "size" for gate in related.gates for reading in gate.readings)
+
+
 def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(places: Path, tmp_path: Path) -> None:
     for name in ("road", "near", "mid", "far", "new"):
         for ending in ("", "-flipped", "-tiled"):
@@ -241,7 +252,10 @@ def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predic
     assert found.false_positive_share is not None
     assert 0 < found.false_positive_share < 1
     assert found.next.command.split("--predictions")[1].split()[1:5] == ["-k", "8", "--metric", "false_positive_rate"]
-    assert Assessment.load(tmp_path / "run").table()[1][0][3:5] == ("undefined", "–")
+    assert Assessment.load(tmp_path / "run").table()[1][0][3:6] == ("undefined", "–", "no foreground")
+    assert "blank: labelled, without foreground: F is undefined there" in Relation.load(tmp_path / "run").notes
+    with pytest.raises(InputError, match=r"masks, got 'blank \(labelled, without foreground\)'"):
+        howfar.assess(places / "road", blank, tmp_path / "other", predictions=maps, partial=True, **QUICK)
     Image.new("L", (48, 48)).save(blank / "masks" / f"{files[0].stem}.png")
     whole = blank_site(howfar.evaluate(blank, maps / "blank", threshold=0.5, progress=False))
     assert whole is not None
@@ -293,6 +307,20 @@ def test_an_answer_stays_until_all_of_the_next_is_known(places: Path, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         made(places, tmp_path / "run", tau=0.6)
     assert Assessment.load(tmp_path / "run").to_dict() == first.to_dict()
+
+
+def test_a_refused_question_leaves_the_run_as_it_is_and_no_empty_folder(places: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    made(places, run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="estimator must be one whose signals the labelled sets have"):
+        made(places, run, estimator="ensemble_agreement", threshold=0.3)
+    for out in (run, tmp_path / "deep" / "new"):
+        with pytest.raises(InputError, match="sites must hold one with masks"):
+            made(places, out, ["new"], threshold=0.3)
+    shutil.rmtree(run / ".pairs")  # distances, which a better question goes on with
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    assert not (tmp_path / "deep").exists()
 
 
 def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: Path) -> None:

@@ -158,5 +158,7 @@ def test_the_primarys_own_score_names_its_threshold_and_a_better_one() -> None:
 
 
 def test_an_answer_that_rests_on_corrupted_sets_says_so() -> None:
+    blank = basis_note("corrupted", 22, "roads", ["walls"])
+    assert blank.startswith("No site is labelled but walls, without foreground: estimates are learnt")
     assert basis_note("corrupted", 22, "roads").startswith("No site is labelled: estimates are learnt from 22 corrupted")
     assert basis_note("sites", 22, "roads") == ""

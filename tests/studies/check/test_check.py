@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import howfar
+from certified_site import write_site
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
@@ -114,6 +115,24 @@ def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, A
     other = replace(certificate, dataset="new", site=replace(certificate.site, contents=("sha256:0",) * 30, images=("x.jpg",)))
     with pytest.raises(InputError, match=r"certificate must be of the images of new that are given, got 'one of x\.jpg too'"):
         howfar.check(file, rows(5, 30), RULES, certificate=other)
+
+
+def test_a_certificate_of_other_images_of_the_same_names_or_at_another_threshold_is_refused(tmp_path: Path, file: Path) -> None:
+    site, _, maps = write_site(tmp_path, 8)
+    roads = howfar.profile(site, backbone="colour_moments", components=2, store=tmp_path / "store")
+    certificate = howfar.certify(site, maps, k=4, out=tmp_path / "out")
+    assert howfar.check(roads, site, {"images": {"at_least": 2}}, certificate=certificate).exit_code == 0
+    other = write_dataset(tmp_path / "other" / "site", 8, seed=1, size=32)
+    with pytest.raises(
+        InputError, match=r"certificate must be of the images of site that are given, got 'one of 0001\.jpg too'"
+    ):
+        howfar.check(roads, other, RULES, certificate=certificate)
+    judge = Profile.load(file).judge
+    assert judge is not None
+    at = roads.with_judge(replace(judge, threshold=0.35))
+    rule = r"certificate must be at the profile's threshold 0\.35, got 0\.5: certify site with --threshold 0\.35"
+    with pytest.raises(InputError, match=rule):
+        howfar.check(at, site, RULES, certificate=certificate)
 
 
 def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(

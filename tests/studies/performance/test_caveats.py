@@ -112,10 +112,13 @@ def test_images_of_a_labelled_set_without_a_performance() -> None:
 
 def test_a_set_without_labels_that_lacks_what_the_estimator_needs() -> None:
     # What a labelled set lacks is told by its judgements.
-    expected = expectation(estimate("a", "mean"), estimate("b", "knn", None), estimate("c", "mean", None))
+    expected = expectation(
+        estimate("a", "mean"), estimate("b", "knn", None), estimate("c", "mean", None), estimate("d", "atc", None)
+    )
     assert notes(expected=expected, settings=AS_GIVEN) == [
         "b lacks what signals needs (its predictions): estimated by knn instead",
         "c lacks what signals needs (its predictions): estimated by mean instead",
+        "d lacks what signals needs (a signal that the labelled sets have): estimated by atc instead",
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from howfar.report.tables import UNDEFINED, Cell, Column, Table, count, decimal, name_cell, percentage
+from howfar.report.tables import UNDEFINED, Cell, Column, Table, bracketed, count, decimal, estimated, name_cell, percentage
 from howfar.results.assessment import Assessment, NextStep, SiteAnswer, gate_word
 
 
@@ -54,22 +54,15 @@ def sites(assessment: Assessment) -> Table:
 
 def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
     blank = site.false_positive_share is not None
-    known = site.estimate is not None and site.low is not None and site.high is not None and not blank
-    interval = Cell(f"{site.low:.2f} – {site.high:.2f} ({100 * site.level:.0f} %)", site.low) if known else UNDEFINED
+    doubted, level = site.doubted, f" ({100 * site.level:.0f} %)"
+    mean, interval = estimated(site.estimate, site.low, site.high, 2, doubted=doubted, level=level)
     return (
         name_cell(site.dataset, place),
         count(site.n),
         Cell(gate_word(site.inside), strong=site.inside is False),
-        Cell("undefined") if blank else _doubted(decimal(site.estimate, 2), site),
-        interval,
+        *((Cell("undefined"), UNDEFINED) if blank else (mean, interval)),
         Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
         decimal(site.error),
-        decimal(site.measured, 2),
-        UNDEFINED if blank else _doubted(percentage(site.listed_share), site),
+        Cell("no foreground") if blank else decimal(site.measured, 2),
+        UNDEFINED if blank else bracketed(percentage(site.listed_share), doubted),
     )
-
-
-def _doubted(cell: Cell, site: SiteAnswer) -> Cell:
-    """Put in brackets what is not to be believed."""
-    outside = site.inside is False and site.measured is None and cell.sort is not None
-    return Cell(f"({cell.text})", cell.sort) if outside else cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from howfar.numbers import percentage_of
 from howfar.report.estimates.text import ESTIMATORS
 from howfar.report.performance.tables import dataset_cells
-from howfar.report.tables import Cell, Column, Table, change, count, decimal, percentage
+from howfar.report.tables import Cell, Column, Table, change, count, decimal, estimated, percentage
 from howfar.results import Judgement, Relation
 
 KINDS = {"baseline": "the mean"}
@@ -118,8 +118,7 @@ def estimates(relation: Relation) -> Table:
                 names[row.dataset],
                 count(row.n),
                 Cell(row.estimator),
-                decimal(row.predicted),
-                Cell(f"{row.low:.3f} – {row.high:.3f}", row.low),
+                *estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row)),
                 percentage(row.level),
                 _gate(relation, row.dataset),
                 decimal(row.measured),

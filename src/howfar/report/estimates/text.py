@@ -226,16 +226,10 @@ def unlabelled(relation: Relation) -> str:
     new = [row for row in relation.estimates if row.measured is None]
     if not new:
         return ""
-    intervals = [
-        f"{row.dataset} {row.predicted:.2f} [{row.low:.2f}, {row.high:.2f}]{_doubt(relation, row.dataset)}" for row in new[:4]
-    ]
+    doubt = " (outside the gate: not to be believed)"
+    intervals = [f"{row.dataset} {row.text()}{doubt if relation.doubted(row) else ''}" for row in new[:4]]
     more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
     return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
-
-
-def _doubt(relation: Relation, dataset: str) -> str:
-    gate = relation.gate(dataset)
-    return " (outside the gate: not to be believed)" if gate is not None and gate.inside is False else ""
 
 
 def gate_errors(relation: Relation) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from howfar.figures.performance import VERDICTS
 from howfar.report.text import Sentence, listing, plural
 from howfar.results import DatasetRelation, Relation
+from howfar.results.relation import BLANK, without_foreground
 
 
 def lead(relation: Relation) -> str:
@@ -37,6 +38,8 @@ def unknown(relation: Relation) -> str:
     names = [name for name in map(str, dict.fromkeys(relation.images["dataset"])) if name not in scored]
     if not names or not scored:
         return ""
+    blank = without_foreground(relation.images)
+    names = [f"{name} ({BLANK})" if name in blank else name for name in names]
     expected = ": what to expect there stands under Estimates" if relation.estimates else ""
     return f"No performance is known of {listing(names)}{expected}."
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from howfar.numbers import says_nothing
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment import Basis, LabelledSet, Origin, SiteAnswer
 from howfar.studies.assessment.blank_sites import BlankSite
 from howfar.studies.assessment.next_step import Commands, next_of_blank, next_step
-from howfar.studies.assessment.words import answer, says_nothing
+from howfar.studies.assessment.words import answer
 
 KINDS: Mapping[Basis, str] = {"sites": "labelled sites", "corrupted": "corrupted sets", "both": "labelled sites"}
 
@@ -76,7 +77,7 @@ class Answers:
         others = [row for row in self.relation.estimates if row.measured is not None and row.dataset != name]
         if self.basis == "corrupted":
             others = [row for row, _ in self.corrupted]
-        known = [row for row in others if not says_nothing(row)]
+        known = [row for row in others if not says_nothing(row.low, row.high)]
         rows = [row for row in known if estimate is not None and row.estimator == estimate.estimator]
         return sum(row.held for row in rows), len(rows)
 

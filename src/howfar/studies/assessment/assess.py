@@ -31,6 +31,7 @@ from howfar.studies.assessment.next_step import LABELS, Commands
 from howfar.studies.assessment.parts import PERFORMANCE, Parts, Preparation, own_score, preparation
 from howfar.studies.assessment.words import basis_note, own_words
 from howfar.studies.distance import features_of, measured_run
+from howfar.studies.performance.caveats import fallbacks
 from howfar.studies.performance.evidence import Further
 from howfar.studies.performance.performance_files import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, related
@@ -139,16 +140,15 @@ def assess(
     with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
         relation, judge = related(
             comparison,
-            read_performances(files),
+            read_performances([parts.own, *parts.evaluations]),
             relating,
             files_of(files),
             source=parts.source,
-            tiled=prepared.tiled,
             further=_further(parts, profile, backbone, comparison, options),
         )
         tiled = _by_tiles(comparison, parts, relating)
     commands = replace(
-        _commands(read, comparison.sources, model, prepared),
+        _commands(read, comparison.sources, model, prepared, parts),
         scored=_scored(relation, given),
         predictions=_files(asked, parts) if prepared.model is None else {},
         read=_read(prepared.reading, given),
@@ -173,6 +173,7 @@ def assess(
         identity=identity,
         reading=prepared.reading,
     )
+    prepared.save(parts)
     written = _written(assessment, comparison, relation, folder)
     profile.with_judge(judge).save(folder / PROFILE)
     return keep_pictures(written, read)
@@ -229,7 +230,7 @@ def _further(
 
 
 def _commands(
-    read: Sequence[Dataset], sources: Mapping[str, str], model: ModelArgument | None, prepared: Preparation
+    read: Sequence[Dataset], sources: Mapping[str, str], model: ModelArgument | None, prepared: Preparation, parts: Parts
 ) -> Commands:
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     card = None if prepared.model is None else prepared.model.card
@@ -239,7 +240,7 @@ def _commands(
         model="" if model is None else str(model) if isinstance(model, (str, Path)) else "CKPT",
         maps=Path(os.path.normpath(prepared.maps)),
         run=Path(os.path.normpath(prepared.run)),
-        tiled=prepared.tiled,
+        tiled=all(evaluation.tiled for evaluation in (parts.own, *parts.evaluations)),
         seed=prepared.given["seed"],
         segmenter="unetplusplus" if card is None else card.segmenter,
         task=prepared.task,
@@ -285,7 +286,7 @@ def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tup
     if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
         return ()
     try:
-        return expectation(comparison, parts.tiled, given, tiled=True, rivals=False).expected.estimates
+        return expectation(comparison, parts.tiled, given, rivals=False).expected.estimates
     except InputError:
         if given["estimator"] == AUTO:
             raise
@@ -295,7 +296,7 @@ def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tup
 def _assessed(comparison: Comparison, answers: Answers, parts: Parts, sites: Sequence[str]) -> Assessment:
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
-    notes = [basis_note(answers.basis, len(answers.corrupted), primary), *_notes(relation), *parts.notes]
+    notes = [basis_note(answers.basis, len(answers.corrupted), primary, answers.blank), *_notes(relation), *parts.notes]
     own = own_score(parts.own, parts.source)
     return Assessment(
         primary=primary,
@@ -325,6 +326,8 @@ def _with_labels(site: SiteAnswer, comparison: Comparison, seed: int) -> SiteAns
 def _notes(relation: Relation) -> Iterator[str]:
     if relation.estimator == MEAN and relation.settings.estimator != MEAN:
         yield "No estimator could read the model's predictions: every site is expected to score the labelled datasets' mean."
+    else:
+        yield from fallbacks(relation.estimates, relation.estimator)
     if any(row.measured is None for row in relation.estimates) and len(relation.judgements) == 0:
         yield "With a single labelled dataset nothing could be tested: how far the estimates miss is not known."
 

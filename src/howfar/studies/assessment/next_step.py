@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from howfar.numbers import says_nothing
 from howfar.results import Failures, SetEstimate
 from howfar.results.assessment import NextStep
 from howfar.results.gate import Gate
 from howfar.studies.assessment.blank_sites import BlankSite
 from howfar.studies.assessment.maps import folder_of
 from howfar.studies.assessment.tasks import SEGMENTATION, Task
-from howfar.studies.assessment.words import says_nothing
 from howfar.studies.certification.measures import FALSE_ALARMS
 
 LABELS, MORE = 8, 16
@@ -197,7 +197,7 @@ def next_step(
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."
         return NextStep("label", text, commands.select(site, few))
-    if measured is None and says_nothing(estimate):
+    if measured is None and says_nothing(estimate.low, estimate.high):
         text = f"label {more_labels} images drawn at random to measure it."
         return NextStep("certify", text, commands.certify(site, more_labels))
     if measured is None and estimate.predicted < tau:

@@ -15,7 +15,9 @@ from howfar.keywords import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
 from howfar.results import Evaluation
 from howfar.results.assessment import OwnScore
+from howfar.results.relation import BLANK
 from howfar.settings import picked
+from howfar.studies.assessment.blank_sites import blank_sites
 from howfar.studies.assessment.maps import GivenPredictions, MadeMaps, Source, folder_of, labelled_part
 from howfar.studies.assessment.tasks import SEGMENTATION, TASKS, TILED, Predictions, Task
 from howfar.studies.evaluation.evaluate import evaluate, own_options
@@ -73,11 +75,6 @@ class Preparation:
         return TASKS[self.given["task"]]
 
     @property
-    def tiled(self) -> bool:
-        """Return whether the maps that are scored are known to be predicted by tiles."""
-        return self.model is not None and self.model.predictor.tiled
-
-    @property
     def maps(self) -> Path:
         """Return the folder that holds the predictions of each dataset."""
         return self.run / MAPS if self.predictions is None else self.predictions
@@ -99,7 +96,7 @@ class Preparation:
         own_predictions, *predictions = self._source().of([held_out, *sites])
         # What a model could not read has no map; it is listed among the files that were skipped.
         threshold, source = self._threshold()
-        scoring = Scoring(self.run, self.given, threshold, partial=self.given["partial"] or self.model is not None)
+        scoring = Scoring(self.given, threshold, partial=self.given["partial"] or self.model is not None)
         own = scoring.own(held_out, own_predictions)
         evaluations = tuple(scoring.others(sites, predictions, own))
         tiled = tuple(scoring.by_tiles([held_out, *sites], [own_predictions, *predictions], own))
@@ -107,7 +104,8 @@ class Preparation:
         if self.model is not None and self.given["corrupted"]:
             return replace(parts, corrupted=self._corrupted(held_out, own))
         if not parts.labelled:
-            names = ", ".join(site.name for site in sites)
+            blank = blank_sites(evaluations)
+            names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
             raise InputError.of("sites", f"must hold one with {self.task.truth}", names, self._remedy())
         return parts
 
@@ -121,6 +119,13 @@ class Preparation:
     def files(self, datasets: Sequence[Dataset]) -> list[Path]:
         """List the files of the scores of the primary and the sites."""
         return [score_file(self.run, dataset.name) for dataset in datasets]
+
+    def save(self, parts: Parts) -> None:
+        """Write the scores of every dataset into files of their own below the run."""
+        for evaluation in (parts.own, *parts.evaluations):
+            evaluation.save(score_file(self.run, evaluation.dataset))
+        for evaluation in parts.tiled:
+            evaluation.save(score_file(self.run, f"{evaluation.dataset}{TILED}"))
 
     def _threshold(self) -> tuple[float | None, str]:
         """Return the threshold that is deployed, and where it comes from; None where it is found on the primary's images."""
@@ -195,38 +200,35 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Evaluate datasets at one threshold, by default the primary dataset's best, and write a file of each below the run."""
+    """Evaluate datasets at one threshold, by default the primary dataset's best."""
 
-    run: Path
     given: AssessOptions
     threshold: float | None
     partial: bool
 
     def own(self, dataset: Dataset, predictions: Predictions) -> Evaluation:
         """Score the primary dataset's images that have predictions; further ones may have been learnt from."""
-        return self._kept(dataset, predictions, None, partial=True)
+        return self._scored(dataset, predictions, None, partial=True)
 
     def others(self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation) -> list[Evaluation]:
         """Score the sites; one without labels has signals and no performance."""
         pairs = zip(datasets, predictions, strict=True)
-        return [self._kept(dataset, of, own, partial=self.partial) for dataset, of in pairs]
+        return [self._scored(dataset, of, own, partial=self.partial) for dataset, of in pairs]
 
     def by_tiles(
         self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation
     ) -> Iterator[Evaluation]:
-        """Score the maps by tiles at the same threshold, where every dataset has some; files of them are kept too."""
+        """Score the maps by tiles at the same threshold, where every dataset has some."""
         folders = [of.tiled for of in predictions]
         for dataset, folder in zip(datasets, folders, strict=True) if all(folders) else ():
             chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
-            scored = evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen)
-            scored.save(score_file(self.run, f"{dataset.name}{TILED}"))
-            yield scored
+            yield replace(evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen), tiled=True)
 
-    def _kept(self, dataset: Dataset, predictions: Predictions, own: Evaluation | None, *, partial: bool) -> Evaluation:
+    def _scored(self, dataset: Dataset, predictions: Predictions, own: Evaluation | None, *, partial: bool) -> Evaluation:
         reading: Any = {**picked(TaskOptions, self.given), "partial": partial}
         if predictions.truth is None and predictions.categories is not None:
             reading["classes"] = predictions.categories
-        scored = evaluate(
+        return evaluate(
             dataset,
             predictions.main,
             task=self.given["task"],
@@ -238,8 +240,6 @@ class Scoring:
             progress=self.given["progress"],
             **reading,
         )
-        scored.save(score_file(self.run, dataset.name))
-        return scored
 
 
 def own_score(own: Evaluation, source: str) -> OwnScore | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from howfar.numbers import percentage_of
+from collections.abc import Iterable
+
+from howfar.numbers import percentage_of, says_nothing
 from howfar.results import Failures, SetEstimate
-from howfar.results.assessment import UNKNOWN, Basis, OwnScore
+from howfar.results.assessment import Basis, OwnScore
 from howfar.results.gate import Gate
 
 CHANGES = 0.02
@@ -72,7 +74,7 @@ def answer(
         return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
         return f"{site}: do not believe an estimate. {_reasons(gate)}."
-    if says_nothing(estimate):
+    if says_nothing(estimate.low, estimate.high):
         wide = f"{_interval(estimate)}, {percentage_of(estimate.level)}"
         return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
     sentences = [f"{site}: {_expected(estimate, held, kind, performance_name)}", *_unchecked(gate)]
@@ -111,15 +113,10 @@ def _measured(site: str, estimate: SetEstimate, performance_name: str, measured:
     scored, images = measured
     on = f" on {scored} of {images} images" if scored else ""
     said = f"{site}: {performance_name} {estimate.measured:.2f} measured{on}."
-    if says_nothing(estimate):
+    if says_nothing(estimate.low, estimate.high):
         return f"{said} Without its labels it would not have been known."
     held = "held" if estimate.held else "did not hold"
     return f"{said} Without its labels {estimate.predicted:.2f} {_interval(estimate)} would have been expected, which {held}."
-
-
-def says_nothing(estimate: SetEstimate) -> bool:
-    """Tell whether an interval is wider than half the scale: that it holds the truth is no merit then."""
-    return estimate.high - estimate.low > UNKNOWN
 
 
 def _reasons(gate: Gate) -> str:
@@ -129,7 +126,7 @@ def _reasons(gate: Gate) -> str:
     return f"{first[:1].upper()}{first[1:]}{also}"
 
 
-def basis_note(basis: Basis, corrupted: int, primary: str) -> str:
+def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
     """Say plainly that an answer rests on corrupted versions of the primary's own images; "" where it rests on labelled sites.
 
     Examples
@@ -141,7 +138,8 @@ def basis_note(basis: Basis, corrupted: int, primary: str) -> str:
     """
     if basis != "corrupted":
         return ""
+    none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
     return (
-        f"No site is labelled: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
+        f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
         "each other, so that intervals promise less for a real site. Label a site to be surer."
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.folder_walk import printable
-from howfar.data.probability_map_files import signature_of
+from howfar.data.probability_map_files import made_with
 from howfar.errors import InputError, LeakError
 from howfar.metrics import stack, threshold_index
 from howfar.pipeline.reference_profile import Profile
@@ -278,12 +277,9 @@ def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:
     are signed by another checkpoint.
     """
     file = begun.sources.main.files[begun.record.images[0]]
-    try:
-        signature = json.loads(signature_of(file) or "{}")
-    except (ValueError, RecursionError):
-        return ()
+    signature = made_with(file)
     # The signature of a foreign network says more: how it was fed and read.
-    if not isinstance(signature, dict) or "weights" not in signature or not set(signature) <= SIGNED:
+    if "weights" not in signature or not set(signature) <= SIGNED:
         return ()
     signed = signature["weights"]
     if weights is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.data import content_hash, read_bytes
+from howfar.errors import ImageError, InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.failure_flag import FAR
@@ -105,7 +107,7 @@ def check(
     rows: tuple[LogRow, ...] = ()
     scores = Scores(loaded.primary, ())
     read = None if performance is None else read_performances(performance)
-    certified = _read_certificates(certificate)
+    certified = _read_certificates(certificate, loaded)
     if new is None:
         for name, given in (("certificate", certificate), ("performance", performance)):
             if given is not None:
@@ -248,8 +250,8 @@ def _together(row: LogRow, more: Sequence[Decision]) -> Outcome:
     return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")
 
 
-def _read_certificates(given: Any) -> list[Certificate]:
-    """Read certificates before anything is scored; one of each dataset."""
+def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
+    """Read certificates before anything is scored; one of each dataset, at the profile's threshold."""
     if given is None:
         return []
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
@@ -258,12 +260,17 @@ def _read_certificates(given: Any) -> list[Certificate]:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError.of("certificate", "must be one for each dataset", f"two of {twice}", "pass the one that counts")
+    threshold = None if profile.judge is None else profile.judge.threshold
+    for each in read:
+        if threshold is not None and each.threshold not in (None, threshold) and each.metric != "ods":
+            remedy = f"certify {each.dataset} with --threshold {threshold:g}"
+            raise InputError.of("certificate", f"must be at the profile's threshold {threshold:g}", each.threshold, remedy)
     return read
 
 
 def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certificate]:
     """Take the certificates of the datasets that are scored; `InputError` where one is of other images."""
-    names, called = _names(scores), _called(groups)
+    names = _names(scores)
     for each in read:
         if each.dataset not in names:
             raise InputError.of(
@@ -274,13 +281,27 @@ def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[
         if each.n > images:
             rule = f"must be of the {images} images of {each.dataset}"
             raise InputError.of("certificate", rule, f"one of {each.n}", "certify these images")
-        there = {_named(score, called)[1] for score in scores.images if score.dataset == each.dataset}
-        there |= {Path(skipped.path).name for skipped in scores.skipped if skipped.dataset == each.dataset}
-        other = [name for name in each.site.images if name not in there and Path(name).name not in there]
-        if other and each.site.contents:  # of values in memory it has no images
+        other = _other_images(each, groups)
+        if other:
             rule = f"must be of the images of {each.dataset} that are given"
             raise InputError.of("certificate", rule, f"one of {other[0]} too", "certify these images")
     return {each.dataset: each for each in read}
+
+
+def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
+    """Name the certified images that are not among those given, by their contents; of embeddings by their names."""
+    names, contents = certificate.site.images, certificate.site.contents
+    embeddings = [
+        group.features for group in groups if group.features is not None and group.features.name == certificate.dataset
+    ]
+    if embeddings or not contents:  # a certificate of values in memory has no images
+        there = {name for each in embeddings for name in each.images}
+        return [name for name in names if contents and name not in there and Path(name).name not in there]
+    there = set()
+    for arrival in (arrival for group in groups for arrival in group.items if arrival.dataset == certificate.dataset):
+        with suppress(ImageError):  # those are listed as skipped
+            there.add(content_hash(read_bytes(arrival.path)))
+    return [name for name, content in zip(names, contents, strict=True) if content not in there]
 
 
 def _names(scores: Scores) -> list[str]:

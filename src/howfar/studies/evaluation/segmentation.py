@@ -15,6 +15,7 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.folder_walk import printable
 from howfar.data.predictions import match_maps, read_prediction
+from howfar.data.probability_map_files import made_with
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, soft_f, stack, summarise, threshold_index
 from howfar.metrics.map_agreement import foreground_dice
@@ -66,6 +67,7 @@ def evaluate_maps(
         provenance=Provenance.now(),
         skipped=(*dataset.skipped, *skipped),
         notes=tuple(notes(scored, sources, scores, cut, tolerance)),
+        tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
     )
 
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from howfar.results import Evaluation, RelationSettings
+from howfar.relation.model_selection import DISTANCE, MEAN
+from howfar.results import Evaluation, RelationSettings, SetEstimate
+from howfar.results.relation import BLANK, without_foreground
 from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.image_performance import NOT_TUNED
 from howfar.studies.performance.performance_files import Matched
@@ -25,8 +27,10 @@ def relation_notes(
     yield from _threshold(given, settings)
     yield from _mixture(given, settings)
     yield from _gaps(images, matched)
-    yield from _fallbacks(expected)
-    yield from _unlabelled(expected, settings)
+    yield from fallbacks(expected.estimates, expected.judge.order[0])
+    blank = without_foreground(images)
+    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
+    yield from _unlabelled(expected, settings, blank)
     yield from _tiles(images, settings)
     for evaluation in given:
         for note in evaluation.notes:
@@ -72,16 +76,17 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
             yield f"{len(rows) - scored} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
 
 
-def _fallbacks(expected: Expectation) -> Iterator[str]:
-    for row in expected.estimates:
-        first = expected.judge.order[0]
+def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[str]:
+    """Note unlabelled sets that lack what the `first` estimator reads, so that another one stands in."""
+    for row in estimates:
         if row.measured is None and row.estimator != first:
-            yield f"{row.dataset} lacks what {first} needs (its predictions): estimated by {row.estimator} instead"
+            lacking = "its predictions" if row.estimator in (MEAN, DISTANCE) else "a signal that the labelled sets have"
+            yield f"{row.dataset} lacks what {first} needs ({lacking}): estimated by {row.estimator} instead"
 
 
-def _unlabelled(expected: Expectation, settings: RelationSettings) -> Iterator[str]:
+def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
     """Note what an estimate of F for an unlabelled set assumes."""
-    names = [row.dataset for row in expected.estimates if row.measured is None]
+    names = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
     if names and settings.threshold is not None:
         yield (
             f"F is undefined for an image without foreground: the estimates for {', '.join(names)} are what its images would "

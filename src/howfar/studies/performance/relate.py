@@ -117,16 +117,15 @@ def related(
     files: tuple[str, ...] = (),
     *,
     source: str = "",
-    tiled: bool = False,
     further: Further | None = None,
 ) -> tuple[Relation, SiteJudge]:
     """Relate performance to distance, and return the judge of sites that made the estimates too.
 
     `given` are the options of `relate`, checked by `check_resampling` too, `files` those that the evaluations were read from,
-    `source` is where a given threshold comes from, in words, `tiled` says whether all maps are predicted by tiles, and
-    `further` are labelled images beside those of the run. Raises `HowfarError` as `relate`.
+    `source` is where a given threshold comes from, in words, and `further` are labelled images beside those of the run.
+    Raises `HowfarError` as `relate`.
     """
-    said = expectation(comparison, evaluations, given, tiled=tiled, further=further)
+    said = expectation(comparison, evaluations, given, further=further)
     numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.scores.threshold})
     settings = RelationSettings(
         threshold_source=source or said.scores.source,
@@ -156,7 +155,6 @@ def expectation(
     evaluations: Sequence[Evaluation],
     given: RelateOptions,
     *,
-    tiled: bool = False,
     further: Further | None = None,
     rivals: bool = True,
 ) -> Said:
@@ -180,6 +178,7 @@ def expectation(
     groups = np.array(groups_of(comparison.images, given["group"]), dtype=np.str_)
     home = home_of(own, scores.threshold, given["group"])
     evidence = evidence_of(columns, scores.performance, sets, groups, home, comparison.primary.name, further)
+    tiled = all(evaluation.tiled for evaluation in evaluations)
     terms, known = Terms(given["tau"], given["level"], given["error_rate"], tiled), KnownFits()
     judge = judge_of(evidence, terms, scores.metric, scores.threshold, wanted=given["estimator"], known=known, rivals=rivals)
     expected = expect(judge, evidence, columns, scores.performance, sets, known, given["estimator"])
