@@ -27,17 +27,16 @@ import howfar
 from adaptation import dataset, primary
 from howfar.keywords import RelateOptions
 from howfar.pipeline.reference_profile import Profile
-from howfar.relation.label_free_columns import take
+from howfar.relation.image_columns import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment import Assessment
 from howfar.settings import checked
-from howfar.studies.assessment.next_step import GAIN
-from howfar.studies.assessment.parts import CORRUPTED, score_file
-from howfar.studies.assessment.tasks import TILED
-from howfar.studies.performance.evidence import Further
+from howfar.studies.assessment.answers import GAIN
+from howfar.studies.assessment.preparation import CORRUPTED, TILED, score_file
+from howfar.studies.performance.image_performance import Further
 from howfar.studies.performance.relate import expectation
-from howfar.studies.profile_calibration import measured_images
+from howfar.studies.profile import measured_images
 
 Sets = tuple[howfar.Dataset, list[howfar.Dataset]]
 MISS = 0.15

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from record import leave, parser
 from scipy.stats import norm
 
-from howfar.results.check import Batch, LogRow
-from howfar.studies.check.over_time import read_alarm
+from howfar.results.check import CheckedDataset, LogRow
+from howfar.studies.check.log import read_alarm
 from howfar.studies.check.rules import AlarmRule
 
 DAYS = 365
@@ -236,7 +236,7 @@ def row(images: Images, rng: np.random.Generator, n: int, k: int, number: int, c
     day = images.take(rng.integers(len(images.f), size=n))
     day = day if change is None else change(day, rng)
     drawn = day.take(rng.choice(n, k, replace=False, shuffle=False))
-    batch = Batch(
+    batch = CheckedDataset(
         dataset="site",
         n=n,
         mean_predicted=float(day.predicted.mean()),

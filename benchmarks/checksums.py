@@ -23,8 +23,8 @@ import howfar
 from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
-from howfar.store import FeatureStore, Store, index_file, row_checks, shard_catalog, shards
-from howfar.testing.flipped_bits import flip_bits, shares
+from howfar.store import FeatureStore, Store, index_file, shard_catalog, shards
+from howfar.testing.store_trials import flip_bits, shares
 
 WARM = {"pooled, q = 1,280": (1280, 250), "SAM's, q = 1,048,576": (1 << 20, 50)}
 EMBEDDED = ("efficientnet_lite0", "pixels")
@@ -173,7 +173,7 @@ def none() -> Iterator[list[float]]:
         patches.enter_context(mock.patch.object(FeatureStore, "verify", return_value=()))
         patches.enter_context(mock.patch.object(shard_catalog.ShardCatalog, "check"))
         patches.enter_context(mock.patch.object(shards, "checksums_of", lambda block: [0] * len(block)))
-        patches.enter_context(mock.patch.object(row_checks, "checksums_of", lambda block: [0] * len(block)))
+        patches.enter_context(mock.patch.object(shard_catalog, "checksums_of", lambda block: [0] * len(block)))
         patches.enter_context(mock.patch.object(index_file, "_sealed", lambda data, at, _: data[at : at + 16]))
         yield []
 

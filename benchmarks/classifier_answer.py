@@ -22,15 +22,14 @@ from record import leave, parser
 import howfar
 from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
-from howfar.metrics.class_signals import class_signals
-from howfar.perturb.labelled_perturbation import labelled_named
+from howfar.metrics.classification import class_signals
+from howfar.perturb.perturbation import labelled_named
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.gate import fit, values_of
-from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.model_selection import CONSENSUS
+from howfar.relation.leave_one_dataset_out import auroc, judge
 from howfar.relation.performance_estimators import named
-from howfar.relation.ranking_metrics import auroc
+from howfar.relation.site_judge import CONSENSUS
 
 KINDS = ("blur", "noise", "darken", "contrast", "gamma", "invert", "mosaic")
 HOME, PLAIN = "P's kind", "plain"

@@ -19,7 +19,7 @@ import howfar
 from howfar import registry
 from howfar.demo import write_dataset
 from howfar.explore.server import Server
-from howfar.report.explorer.served import site_of
+from howfar.report.explorer import site_of
 from howfar.studies.run_folder import write_report
 
 FRAMES = """async (moves) => {

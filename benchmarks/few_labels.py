@@ -31,15 +31,13 @@ from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.adaptation import UNADAPTED, Given, adapted
-from howfar.adaptation.scale import RESCALE
-from howfar.adaptation.training_again import trained_on
+from howfar.adaptation import RESCALE, UNADAPTED, Given, adapted, trained_on
 from howfar.data import content_hash
-from howfar.data.hashed_dataset import HashedDataset
+from howfar.data.photographs import HashedDataset
 from howfar.metrics import at_threshold
 from howfar.pipeline.prediction import load_model
 from howfar.studies.performance.image_performance import counts_of
-from howfar.training.image_mask_pairs import Example, examples_of
+from howfar.training.image_mask_pairs import TrainingExample, examples_of
 
 FURTHER = "further"
 """The control of every way that trains on: the same steps on P alone, with no image of the site."""
@@ -122,7 +120,7 @@ class Subject:
     model: str
     seed: int
     checkpoint: howfar.Checkpoint
-    examples: tuple[Example, ...]
+    examples: tuple[TrainingExample, ...]
     own: howfar.Dataset
     pool: howfar.Dataset
     scored: howfar.Dataset
@@ -179,7 +177,7 @@ def drawn(one: howfar.Dataset, count: int) -> howfar.Dataset:
     return replace(one, items=tuple(one.items[place] for place in sorted(order)))
 
 
-def picks_of(subject: Subject, draw: int, count: int) -> tuple[Example, ...]:
+def picks_of(subject: Subject, draw: int, count: int) -> tuple[TrainingExample, ...]:
     """Draw labelled images of the pool, one a photograph while there are photographs; seven are the first of fourteen."""
     examples = examples_of(subject.pool)
     order = np.random.default_rng([draw, 19]).permutation(len(examples))
@@ -216,7 +214,9 @@ def measure(subject: Subject, draw: int, table: Table, arguments: Any) -> None:
     shutil.rmtree(subject.work, ignore_errors=True)
 
 
-def made_by(subject: Subject, way: str, picks: tuple[Example, ...], tiled: bool, made: Made) -> tuple[howfar.Checkpoint, float]:
+def made_by(
+    subject: Subject, way: str, picks: tuple[TrainingExample, ...], tiled: bool, made: Made
+) -> tuple[howfar.Checkpoint, float]:
     """Adapt by a way; what its first part gave is gone on from, where that was made already, with the seconds of both."""
     if way == UNADAPTED:
         return subject.checkpoint, 0.0

@@ -17,12 +17,12 @@ from howfar.data import content_hash
 from howfar.data.predictions import match_maps, read_prediction
 from howfar.distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn, leave_one_out_knn
-from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
-from howfar.metrics.map_agreement import foreground_dice
-from howfar.pipeline.map_signals import Folders
+from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
+from howfar.metrics.label_free_signals import foreground_dice
 from howfar.pipeline.prediction import load_model
+from howfar.pipeline.signals import MapFolders
 from howfar.projection import Projector
-from howfar.relation.label_free_columns import AGREEMENTS, CONFIDENCES
+from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
 
 SPACES = ("pair", "primary", "none")
 BEYOND = 0.95
@@ -95,7 +95,7 @@ def seen(one: howfar.Dataset, trained: Trained, kind: str = "", tiles: bool = Fa
     of whole images are compared with those of tiles.
     """
     folder, cut = trained.maps(one, kind), trained.threshold
-    folders = Folders.of(folder, trained.maps(one, kind + MIRRORED) if mirrored else None, ())
+    folders = MapFolders.of(folder, trained.maps(one, kind + MIRRORED) if mirrored else None, ())
     matched, files = folders.matched(one), match_maps(one, folder).files
     performance = performances(one, folder, cut)
     other = trained.maps(one, TILED) if tiles else None

@@ -32,7 +32,7 @@ ADDED = 20
 COMMON = """
 import json, sys, time
 from pathlib import Path
-from howfar.testing.peak_memory import peak_mib
+from howfar.memory import peak_mib
 import numpy as np
 from scipy.spatial.distance import cdist
 from howfar.store import Store

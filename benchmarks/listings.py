@@ -41,7 +41,7 @@ def hashes(count: int) -> list[str]:
 
 def outcome(item: Any) -> Any:
     """Make the outcome of an image whose features are stored."""
-    from howfar.pipeline.embedding_batch import Outcome
+    from howfar.pipeline.embedding import Outcome
 
     return Outcome(item, blake2b(item.name.encode(), digest_size=16).hexdigest(), reused=True)
 
@@ -166,7 +166,7 @@ def main() -> None:
     options.add_argument("--place", type=Path)
     given = options.parse_args()
     if given.stage is not None:
-        from howfar.testing.peak_memory import peak_mib
+        from howfar.memory import peak_mib
 
         begun = time.perf_counter()
         kept = work(given.stage, given.count, given.place)

@@ -16,7 +16,7 @@ JOB = """
 import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2)
-from howfar.testing.peak_memory import peak_mib
+from howfar.memory import peak_mib
 print(json.dumps({"length": found.backbone.length, "mib": peak_mib()}))
 """
 

@@ -25,7 +25,7 @@ from record import leave, parser
 from scipy.stats import beta
 
 import howfar
-from howfar.backbones.perceptual_hash import mirrored
+from howfar.backbones.handcrafted import mirrored
 from howfar.distances.bit_agreement import SPREADS, best_match, usual_agreement
 from howfar.studies.copies import ALIKE, ALIKE_AND_NEAR, SURE, nearest_columns
 

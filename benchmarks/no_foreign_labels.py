@@ -24,10 +24,10 @@ from trained_performance import FOUR, SECONDARIES, rest
 import howfar
 from adaptation import dataset, primary
 from howfar import registry
-from howfar.data.groups import guess_photographs
+from howfar.data.photographs import guess_photographs
 from howfar.perturb import labelled_every
 from howfar.pipeline.prediction import load_model
-from howfar.relation.linear_estimators import ridge
+from howfar.relation.fitted_columns import ridge
 from howfar.relation.performance_estimators import RegisteredEstimator, named
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import signals_at
@@ -73,7 +73,7 @@ class Study:
     out: Path
     precision: str
 
-    def corrupted(self, images: howfar.Dataset, what: str) -> howfar.studies.corruption.corrupt.CorruptedSets:
+    def corrupted(self, images: howfar.Dataset, what: str) -> howfar.studies.corruption.CorruptedSets:
         """Make, predict and score the corrupted sets; what is done is kept."""
         checkpoint = howfar.Checkpoint.load(self.trained / "models" / f"{self.name}.safetensors")
         model = load_model(checkpoint, precision=self.precision)

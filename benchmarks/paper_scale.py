@@ -33,7 +33,7 @@ import pyarrow, scipy.stats
 import howfar
 from howfar.distances import compiled_nearest
 from howfar.studies import distance, matrix, matrix_pairs
-from howfar.testing.peak_memory import peak_mib
+from howfar.memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))
 before, begin, of_cores = peak_mib(), time.perf_counter(), time.process_time()
 print("begun", flush=True)

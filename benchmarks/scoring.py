@@ -25,8 +25,7 @@ from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.score_inputs import Group, arrivals
-from howfar.pipeline.scorer import Scorer
+from howfar.pipeline.scorer import Group, Scorer, arrivals
 from howfar.protocols import Backbone
 from howfar.results import Features
 from howfar.results.scores import Score

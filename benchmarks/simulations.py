@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 from record import leave, parser
 
-from howfar.studies.adaptation.contributions import ADAPTING, contributions
-from howfar.studies.adaptation.gains import Component, Spread, half_width, pooled
+from howfar.studies.adaptation.gains import ADAPTING, Component, Spread, contributions, half_width, pooled
 
 LEVEL = 0.95
 OF_PHOTOGRAPHS = 200

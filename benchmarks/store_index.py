@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 from record import leave, parser, spread
 
+from howfar.memory import peak_mib
 from howfar.store import FeatureStore, Store, shards
 from howfar.store.content_digests import HexContents
 from howfar.store.shards import Shard
 from howfar.store.sorted_files import RUN, SORTED, write_run
 from howfar.store.sorted_run import ROW_BITS, EntryColumns
-from howfar.testing.peak_memory import peak_mib
 
 ROWS = 16_384
 """Rows of a made shard: 64 MiB of 1,024 numbers each."""

@@ -25,9 +25,9 @@ import howfar
 from adaptation import PRIMARY, dataset, primary
 from howfar.data import content_hash
 from howfar.pipeline.prediction import load_model
-from howfar.relation.distance_performance_points import Points
+from howfar.relation.fitted_columns import line, ridge
 from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.linear_estimators import line, ridge
+from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.performance_estimators import RegisteredEstimator
 from howfar.relation.trend import trend
 from howfar.report.comparison import write_report
@@ -196,7 +196,7 @@ def ranked(rows: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Compute Spearman's ρ of F with each distance and signal, with a 95 % interval over photographs."""
     found = {}
     for name in ("i_dist", "knn", "mahalanobis", *LABEL_FREE):
-        points = Points.of(rows[name], rows["performance"], groups=rows["group"])
+        points = PerformancePoints.of(rows[name], rows["performance"], groups=rows["group"])
         said = trend(points, np.random.default_rng(0), DRAWS)
         found[name] = dict.fromkeys(("value", "low", "high")) if said is None or said.spearman is None else vars(said.spearman)
     return found

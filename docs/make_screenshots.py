@@ -24,7 +24,7 @@ from make_pictures import PICTURES, _folder
 from PIL import Image
 
 from howfar.explore.server import Server
-from howfar.report.explorer.served import site_of
+from howfar.report.explorer import site_of
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 LABELLED, NEW = ("lighting", "clutter", "texture"), "fabric"

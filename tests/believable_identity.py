@@ -11,11 +11,10 @@ from PIL import Image
 
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, Item
+from howfar.paper import identity as study
+from howfar.paper.identity_claims import FromReferences, VariationSets, compared, described, from_references, stacked
 from howfar.results import Features
-from howfar.results.identity import PLAIN, Identity
-from howfar.studies.identity import study
-from howfar.studies.identity.distances import FromReferences, from_references, stacked
-from howfar.studies.identity.sets import Compared, compared, described
+from howfar.results.distance_studies import PLAIN, Identity
 
 PATTERN = r"(?P<person>.+)_v(?P<view>\d+)_l(?P<light>\d+)"
 LIGHTS = (1, 2, 3)
@@ -53,7 +52,7 @@ def make(
     return study._result(settings, study._People(table, sets), features, measured)
 
 
-def _measured(sets: Compared, persons: list[str], apart: float) -> FromReferences:
+def _measured(sets: VariationSets, persons: list[str], apart: float) -> FromReferences:
     rng = np.random.default_rng(0)
     centres = {person: apart * rng.normal(size=6) for person in dict.fromkeys(persons)}
     rows = np.array([centres[person] + rng.normal(size=6) for person in persons])

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from howfar.paper.pool import complete, fast, frugal, is_timed, labels_of, precise, spreads_of, stable, table_of, weighted
+from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores, ends
 from howfar.results import Provenance
-from howfar.results.pool import SECONDS, WEIGHTED, WISHES, Pool
-from howfar.studies.pool.draws import MEAN_F, PRECISION, RECALL, Drawn, ends
-from howfar.studies.pool.tables import labels_of, spreads_of
-from howfar.studies.pool.wishes import complete, fast, frugal, is_timed, precise, stable, table_of, weighted
+from howfar.results.segmenter_studies import SECONDS, WEIGHTED, WISHES, Pool
 
 MODELS = ("unetplusplus", "deepcrack", "adsam")
 SHOTS = (0, 1, 3, 7)
@@ -86,7 +85,7 @@ def make(
 
 def _drawn(
     models: Sequence[str], datasets: Sequence[str], seeds: int, noise: float, draws: int, rng: np.random.Generator
-) -> Drawn:
+) -> ResampledScores:
     shape = (len(models), len(SHOTS), len(datasets))
     shaken = np.concatenate([np.zeros((*shape, 1)), noise * rng.normal(size=(*shape, draws))], axis=3)
     level = np.array([LEVELS[model] for model in models])[:, None, None]
@@ -95,10 +94,10 @@ def _drawn(
     values = {MEAN_F: f, PRECISION: f + lean[..., None] / 2 + shaken, RECALL: f - lean[..., None] / 2 - shaken}
     values = {name: np.clip(each, 0, 1) for name, each in values.items()}
     by_seed = {name: each[..., :1] + 0.01 * np.arange(seeds) for name, each in values.items()}
-    return Drawn(tuple(models), SHOTS, tuple(datasets), values, by_seed)
+    return ResampledScores(tuple(models), SHOTS, tuple(datasets), values, by_seed)
 
 
-def _scores(drawn: Drawn, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
+def _scores(drawn: ResampledScores, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
     rows = []
     for m, model in enumerate(drawn.models):
         for q, shots in enumerate(drawn.shots):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from howfar.explore.server import Server
-from howfar.report.explorer.served import site_of
+from howfar.report.explorer import site_of
 
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 

@@ -41,7 +41,7 @@ def lite0(**options: Any) -> Any:
     import timm
     import torch
 
-    from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
+    from howfar.weights.published import packaged_file, timm_name
 
     state = torch.load(packaged_file(), weights_only=True)
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, **options)

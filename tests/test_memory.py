@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.keywords import CompareSettings
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
 from howfar.pipeline import measure, permutation_p_value
-from howfar.pipeline.memory_plan import check_plan
+from howfar.pipeline.measure import check_plan
 from howfar.projection import Projector, joint_pca
 from howfar.results import Settings
 from howfar.runners import LocalRunner, RayRunner
@@ -251,7 +251,7 @@ def test_processes_of_one_machine_share_it() -> None:
 
 
 def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.pipeline.memory_plan.available_cores", lambda: 4)
+    monkeypatch.setattr("howfar.pipeline.measure.available_cores", lambda: 4)
     settings = Settings(**checked(CompareSettings, {"bootstrap": 1000}))
     sizes, runner = [3000, 3000], RayRunner(workers=3)
     with within("280MB"):

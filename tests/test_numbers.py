@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from howfar.numbers import format_number, format_p, p_text, share, signed, times
+from howfar.wording import format_number, format_p, p_text, share, signed, times
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import howfar
-from howfar.printable import cell, printable, printable_json, printable_lines, unguarded, xml_text
+from howfar.wording import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
 PRINTS = {"terminal.py", "safe_console.py", "main.py", "outcomes.py"}

@@ -16,7 +16,7 @@ import pytest
 import howfar
 from howfar import keywords
 from howfar.errors import InputError
-from howfar.keywords import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainSettings
+from howfar.keywords import AdaptOptions, BakeoffOptions, CompareOptions, CompareSettings, MatrixOptions, TrainKeywords
 from howfar.options import HIDDEN, REQUIRED
 from howfar.settings import checked, declared, picked
 
@@ -101,8 +101,8 @@ def test_values_are_checked_and_defaults_filled_in() -> None:
         (AdaptOptions, {"bootstrap": 10**9}, "bootstrap must be at most 1000000, got 1000000000"),
         (CompareOptions, {"bootstrap": 10**9}, "bootstrap must be at most 1000000, got 1000000000"),
         (CompareOptions, {"permutations": 10**9}, "permutations must be at most 1000000, got 1000000000"),
-        (TrainSettings, {"seed": 2**32}, "seed must"),
-        (TrainSettings, {"rate": float("nan")}, "rate must"),
+        (TrainKeywords, {"seed": 2**32}, "seed must"),
+        (TrainKeywords, {"rate": float("nan")}, "rate must"),
     ],
 )  # fmt: skip
 def test_what_is_refused_is_one_line(kind: Any, given: dict[str, Any], line: str) -> None:

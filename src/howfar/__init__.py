@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from howfar.backbones import load_backbone
     from howfar.data import Dataset
     from howfar.errors import HowfarError
+    from howfar.paper.prompts import prompts
     from howfar.pipeline import embed
     from howfar.pipeline.prediction import predict
     from howfar.pipeline.reference_profile import Profile
@@ -24,26 +25,24 @@ if TYPE_CHECKING:
     from howfar.results.backbones import BackboneComparison
     from howfar.results.certificate import Certificate
     from howfar.results.check import Check
-    from howfar.results.matrix import Matrix
-    from howfar.results.prompting import Prompting
+    from howfar.results.comparison import Matrix
+    from howfar.results.segmenter_studies import Prompting
     from howfar.results.study_run import StudyRun
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
-    from howfar.studies.adaptation.adapt import adapt
-    from howfar.studies.adaptation.bakeoff import bakeoff
+    from howfar.studies.adaptation.adapt import adapt, bakeoff
     from howfar.studies.assessment.assess import assess
     from howfar.studies.backbones import compare_backbones
     from howfar.studies.certification.certify import certify
     from howfar.studies.check.check import check
-    from howfar.studies.corruption.corrupt import corrupt
+    from howfar.studies.corruption import corrupt as corrupt
     from howfar.studies.distance import compare
     from howfar.studies.evaluation.evaluate import evaluate
     from howfar.studies.export import export
-    from howfar.studies.label_import.import_labels import import_labels
+    from howfar.studies.label_import import import_labels as import_labels
     from howfar.studies.matrix import matrix
     from howfar.studies.performance.relate import relate
     from howfar.studies.profile import profile
-    from howfar.studies.prompts.study import prompts
     from howfar.studies.run_folder import load, write_report
     from howfar.studies.selection import select
     from howfar.studies.study_file.study import study
@@ -61,31 +60,31 @@ _NAMES = {
     "Evaluation": "howfar.results",
     "Features": "howfar.results",
     "HowfarError": "howfar.errors",
-    "Matrix": "howfar.results.matrix",
+    "Matrix": "howfar.results.comparison",
     "Profile": "howfar.pipeline.reference_profile",
-    "Prompting": "howfar.results.prompting",
+    "Prompting": "howfar.results.segmenter_studies",
     "Relation": "howfar.results",
     "Selection": "howfar.results",
     "Store": "howfar.store",
     "StudyRun": "howfar.results.study_run",
     "adapt": "howfar.studies.adaptation.adapt",
     "assess": "howfar.studies.assessment.assess",
-    "bakeoff": "howfar.studies.adaptation.bakeoff",
+    "bakeoff": "howfar.studies.adaptation.adapt",
     "certify": "howfar.studies.certification.certify",
     "check": "howfar.studies.check.check",
     "compare": "howfar.studies.distance",
     "compare_backbones": "howfar.studies.backbones",
-    "corrupt": "howfar.studies.corruption.corrupt",
+    "corrupt": "howfar.studies.corruption",
     "embed": "howfar.pipeline",
     "evaluate": "howfar.studies.evaluation.evaluate",
     "export": "howfar.studies.export",
-    "import_labels": "howfar.studies.label_import.import_labels",
+    "import_labels": "howfar.studies.label_import",
     "load": "howfar.studies.run_folder",
     "load_backbone": "howfar.backbones",
     "matrix": "howfar.studies.matrix",
     "predict": "howfar.pipeline.prediction",
     "profile": "howfar.studies.profile",
-    "prompts": "howfar.studies.prompts.study",
+    "prompts": "howfar.paper.prompts",
     "relate": "howfar.studies.performance.relate",
     "select": "howfar.studies.selection",
     "study": "howfar.studies.study_file.study",

@@ -344,7 +344,7 @@ class SegmenterOptions(MaskOptions, total=False):
     log: options.Log
 
 
-class TrainSettings(TrainingOptions, total=False):
+class TrainKeywords(TrainingOptions, total=False):
     """Declare the settings that change a training's outcome."""
 
     seed: Annotated[options.Seed, options.But({"rule": {"ge": 0, "lt": 2**32}})]
@@ -354,7 +354,7 @@ class TrainSettings(TrainingOptions, total=False):
     tune: options.Tune
 
 
-class TrainOptions(TrainSettings, SegmenterOptions, total=False):
+class TrainOptions(TrainKeywords, SegmenterOptions, total=False):
     """Declare the options of `howfar.train`."""
 
     memory: options.FeatureMemory

@@ -1,4 +1,4 @@
-"""Limit the memory that howfar's own arrays take, by choosing how many rows, columns or draws are held at a time.
+"""Limit the memory of howfar's arrays by choosing how many rows are held at a time, and measure a process's peak.
 
 The budget is above what the interpreter, its libraries and the network take. Code that holds arrays states what it cannot do
 without, and is told how much to take at a time. The budget is set around a block of code, as numpy's error handling is, and not
@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Final, NamedTuple
 
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
 
 UNITS = {"": 1, "b": 1} | {
     f"{letter}{ending}": (1024 if ending == "ib" else 1000) ** power
@@ -269,3 +270,31 @@ def _too_little(whole: Budget, needed: int, what: str, remedy: str) -> InputErro
     rule = f"must be at least {-(-(beside_tasks + whole.parts * needed) // 10**6):,} MB for {what}{at_once}"
     fewer = "have fewer workers, or " if whole.parts > 1 else ""
     return InputError.of("memory", rule, f"{whole.requested // 10**6:,} MB", f"give more, or {fewer}{remedy}")
+
+
+STATUS = Path("/proc/self/status")
+
+
+def peak_mib() -> float:
+    """Measure the most memory that this process has held at a time, in MiB.
+
+    On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
+    before the process was started. Other systems have `getrusage` alone, and Windows has neither: `HowfarError`.
+
+    Examples
+    --------
+    >>> peak_mib() > 1
+    True
+    """
+    if STATUS.is_file():
+        mark = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))
+        if mark:
+            return int(mark[1]) / 1024
+    import sys
+
+    try:
+        import resource
+    except ImportError as error:
+        raise HowfarError(f"peak memory can be measured on Linux and macOS alone, and this is {sys.platform}") from error
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

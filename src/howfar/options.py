@@ -119,7 +119,7 @@ Map = Annotated[
 
 # Where and by what the computing is done.
 Out = Annotated[_Path, Option(None, "Write the run to this folder; a killed one goes on.", free=True, flags=("--out", "-o"))]
-Stored = protocols.Store | str | Path | None
+Stored = protocols.StoreLike | str | Path | None
 Store = Annotated[
     Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
 ]

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final
 
-from howfar.printable import printable
+from howfar.wording import printable
 
 SELDOM: Final = 30.0
 """Seconds between two lines in a file or a pipe."""

@@ -30,7 +30,7 @@ class Rows(Protocol):
         ...
 
 
-class Item(Protocol):
+class ItemLike(Protocol):
     """Describe one image of a dataset, not yet read."""
 
     @property
@@ -44,7 +44,7 @@ class Item(Protocol):
         ...
 
 
-class Dataset(Protocol):
+class DatasetLike(Protocol):
     """List the images of a dataset under a name."""
 
     @property
@@ -53,7 +53,7 @@ class Dataset(Protocol):
         ...
 
     @property
-    def items(self) -> Sequence[Item]:
+    def items(self) -> Sequence[ItemLike]:
         """Return the images in a fixed order."""
         ...
 
@@ -209,7 +209,7 @@ class Segmenter(Protocol):
         ...
 
 
-class Store(Protocol):
+class StoreLike(Protocol):
     """Keep the features of images."""
 
     def open(self, identity: Mapping[str, Any], length: int) -> Any:

@@ -10,14 +10,20 @@ import pytest
 import torch
 
 from howfar import registry
-from howfar.adaptation import AdaptationWay, Given, adapt_model, adapted, steps_of
-from howfar.adaptation.finetune import FINETUNE
-from howfar.adaptation.norm import NORM
-from howfar.adaptation.norm_tune import NORM_TUNE
-from howfar.adaptation.retrain import RETRAIN
-from howfar.adaptation.scale import SCALE
-from howfar.adaptation.selftrain import SELFTRAIN
-from howfar.adaptation.training_again import TUNED
+from howfar.adaptation import (
+    FINETUNE,
+    NORM,
+    NORM_TUNE,
+    RETRAIN,
+    SCALE,
+    SELFTRAIN,
+    TUNED,
+    AdaptationWay,
+    Given,
+    adapt_model,
+    adapted,
+    steps_of,
+)
 from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
 from howfar.errors import InputError, UnknownNameError
@@ -31,7 +37,7 @@ from howfar.training.train import train
 def few_steps() -> object:
     """Six steps are enough to see that weights change."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 4, "epochs": 2})
+        patch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 4, "epochs": 2})
         yield
 
 

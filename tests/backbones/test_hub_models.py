@@ -10,9 +10,9 @@ import pytest
 from huggingface_hub.errors import EntryNotFoundError
 
 from howfar.backbones import load_backbone
-from howfar.backbones.hub_models import REQUIRED_FILES
+from howfar.backbones.transformers import REQUIRED_FILES
 from howfar.errors import MissingPathError
-from howfar.weights.hub import hub_folder
+from howfar.weights.published import hub_folder
 
 Hub = Callable[..., list[str]]
 CacheModel = Callable[[str, Path], Path]
@@ -21,7 +21,7 @@ CacheModel = Callable[[str, Path], Path]
 @pytest.fixture
 def hub(offline: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     """(files of the repository) -> the names fetched so far."""
-    monkeypatch.setattr("howfar.weights.hub.why_unreachable", lambda *_: None)
+    monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: None)
 
     def holds(*files: str) -> list[str]:
         fetched: list[str] = []
@@ -176,7 +176,7 @@ def test_offline_it_is_said_that_something_may_be_missing(
     place = cache_model("owner/a", model_folder)
     requests = asked(OSError("no route"))
     if not failing:
-        monkeypatch.setattr("howfar.weights.hub.why_unreachable", lambda *_: "no route")
+        monkeypatch.setattr("howfar.weights.published.why_unreachable", lambda *_: "no route")
     assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert len(requests) == failing
     (line,) = caplog.messages

@@ -9,8 +9,8 @@ import pytest
 import transformers
 from PIL import Image
 
-from howfar.backbones.hub_processor_config import model_input
 from howfar.backbones.preprocessing import RESAMPLING
+from howfar.backbones.transformers import model_input
 from howfar.errors import InputError
 
 USUAL = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}

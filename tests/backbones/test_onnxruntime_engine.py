@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from howfar.backbones import onnxruntime_engine
+from howfar.backbones import engines
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.torch_backbone import Feature, TorchBackbone
 from howfar.store import local_root
@@ -68,7 +68,7 @@ def pictures(count: int = 5, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def exported() -> list[Path]:
-    return sorted((local_root() / onnxruntime_engine.FOLDER).glob("*"))
+    return sorted((local_root() / engines.FOLDER).glob("*"))
 
 
 def no_export(*_: Any) -> None:
@@ -97,7 +97,7 @@ def test_no_feature_depends_on_its_neighbours() -> None:
 def test_it_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = small().embed(pictures())
     assert len(exported()) == 1
-    monkeypatch.setattr(onnxruntime_engine, "_export", no_export)
+    monkeypatch.setattr(engines, "_export", no_export)
     again = small()
     np.testing.assert_array_equal(again.embed(pictures()), expected)
     assert again.engine == "onnxruntime"
@@ -214,7 +214,7 @@ def test_torch_goes_on_where_onnxruntime_fails_later(monkeypatch: pytest.MonkeyP
     def fail(*_: Any) -> None:
         raise RuntimeError("no memory left")
 
-    monkeypatch.setattr(onnxruntime_engine, "_run", fail)
+    monkeypatch.setattr(engines, "_run", fail)
     np.testing.assert_array_equal(network.embed(pictures()), small(engine="torch").embed(pictures()))
     assert network.engine == "torch"
     assert "no memory left" in caplog.text

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from howfar.backbones import load_backbone
-from howfar.backbones.perceptual_hash import has_structure, mirrored
+from howfar.backbones.handcrafted import has_structure, mirrored
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests

@@ -10,7 +10,7 @@ from PIL import Image
 
 import howfar
 from howfar.backbones import load_backbone
-from howfar.backbones.perturbed import PerturbedBackbone
+from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.perturb import named
 
 

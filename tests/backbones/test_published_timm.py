@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
 from howfar.backbones.family import BackboneFamily
-from howfar.backbones.published_timm import ENET, MOBILECLIP, TimmModel, build_timm_model
+from howfar.backbones.timm import ENET, MOBILECLIP, TimmModel, build_timm_model
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from howfar.backbones.structure_hash import hash_structure
+from howfar.backbones.torch_module import hash_structure
 
 SCALE = 2.0
 

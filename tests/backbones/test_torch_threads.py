@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from howfar.backbones.torch_threads import one_torch_thread_each
+from howfar.backbones.known_identity import one_torch_thread_each
 
 
 def test_one_in_every_new_thread_and_put_back() -> None:
@@ -41,7 +41,7 @@ def test_put_back_after_a_failure() -> None:
 def test_torch_is_not_loaded_for_it() -> None:
     code = (
         "import sys\n"
-        "from howfar.backbones.torch_threads import one_torch_thread_each\n"
+        "from howfar.backbones.known_identity import one_torch_thread_each\n"
         "with one_torch_thread_each():\n"
         "    pass\n"
         "assert 'torch' not in sys.modules"
@@ -52,7 +52,7 @@ def test_torch_is_not_loaded_for_it() -> None:
 def test_torch_that_is_loaded_within_has_one_thread_too() -> None:
     code = (
         "import sys, threading\n"
-        "from howfar.backbones.torch_threads import limit_loaded_later, one_torch_thread_each\n"
+        "from howfar.backbones.known_identity import limit_loaded_later, one_torch_thread_each\n"
         "limit_loaded_later()\n"
         "assert 'torch' not in sys.modules\n"
         "with one_torch_thread_each():\n"

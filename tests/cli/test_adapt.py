@@ -47,8 +47,8 @@ def test_the_table_the_verdict_and_the_folder_are_printed(
 def test_how_long_all_will_take_is_said_once(
     sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.training.estimate.STEPS", 1)
-    monkeypatch.setattr("howfar.training.estimate.SECONDS", 0)
+    monkeypatch.setattr("howfar.training.compute.STEPS", 1)
+    monkeypatch.setattr("howfar.training.compute.SECONDS", 0)
     arguments = (sets["roads"], sets["site"], "-o", tmp_path, *TINY, "--shots", "1,2", "--json")
     _, _, err = howfar(capsys, *arguments)
     said = [line for line in err.splitlines() if line.startswith("training takes at least ")]

@@ -80,12 +80,12 @@ def test_report_draws_the_answer_again(assessed: Path) -> None:
 
 
 def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.cli.assess import show
+    from howfar.cli.sites import show_assessment
     from howfar.results.assessment import Assessment
 
     found = Assessment.load(assessed)
     assert found.table()[0][-2:] == ("listed < 0.5", "next")
-    show(found, assessed / "report.html")
+    show_assessment(found, assessed / "report.html")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 25
     printed = " ".join(" ".join(lines).split())

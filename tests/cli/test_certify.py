@@ -15,7 +15,7 @@ import howfar
 from certified_site import write_site
 from howfar.cli.main import run
 from howfar.data import read_mask
-from howfar.data.run_lengths import to_columns
+from howfar.data.masks import to_columns
 from howfar.results.certificate import Certificate
 from listed_site import write_boxes, write_classes, write_true_boxes
 from run_ids import written

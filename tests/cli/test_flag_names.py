@@ -9,8 +9,8 @@ import pytest
 from typer.main import get_command
 
 from howfar import registry
-from howfar.cli.flag_names import flags_of, in_flags
 from howfar.cli.main import app, run
+from howfar.cli.outcomes import flags_of, in_flags
 from howfar.errors import InputError
 
 COMMANDS = get_command(app).commands

@@ -9,9 +9,8 @@ import pytest
 import typer
 
 from howfar import keywords, registry
-from howfar.cli import command_groups, main, options
-from howfar.cli.command_examples import EXAMPLES, SEE_ALSO
-from howfar.cli.option_topics import ORDER, TOPICS
+from howfar.cli import command_help, main, options
+from howfar.cli.command_help import EXAMPLES, ORDER, SEE_ALSO, TOPICS
 from howfar.options import HIDDEN
 from howfar.segmenters import segmenter_family
 from howfar.settings import declared
@@ -25,13 +24,13 @@ def shown(name: str, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_every_command_stands_under_one_head(capsys: pytest.CaptureFixture[str]) -> None:
-    under = [name for names in command_groups.HEADS.values() for name in names]
+    under = [name for names in command_help.HEADS.values() for name in names]
     assert len(under) == len(set(under))
     assert set(registry.OURS["commands"]) <= set(under)
     assert main.run(["--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     heads = [line.removesuffix(":") for line in lines if line.endswith(":") and not line.startswith((" ", "Options"))]
-    assert heads == list(command_groups.HEADS)
+    assert heads == list(command_help.HEADS)
     assert (
         lines.index("Distance:")
         < next(k for k, line in enumerate(lines) if line.startswith("  compare "))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from howfar.cli.main import run
-from howfar.results.matrix import Matrix
+from howfar.results.comparison import Matrix
 
 QUICK = ("--backbone", "colour_moments", "--components", "4")
 

@@ -18,8 +18,8 @@ from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.pipeline.prediction import predict
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.segmenters.probability_models import Reading
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.predictor import Reading
 from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 32
@@ -35,7 +35,7 @@ def model(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    card = Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None)
+    card = CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None)
     return Checkpoint(card, state).save(tmp_path / "m.safetensors")
 
 

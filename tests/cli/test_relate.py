@@ -14,10 +14,10 @@ from PIL import Image
 
 from howfar.cli.main import run
 from howfar.demo import write_dataset
-from howfar.numbers import format_number
-from howfar.report.estimates import text as words_estimates
-from howfar.report.failures import text as words_failures
+from howfar.report import estimates as words_estimates
+from howfar.report import failures as words_failures
 from howfar.results import Evaluation, Relation
+from howfar.wording import format_number
 from run_ids import written
 
 COUNTS = {"roads": 8, "near": 9, "far": 10, "new": 7}

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from howfar.adaptation.training_again import TUNED
+from howfar.adaptation import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.callbacks import Keep
+from howfar.training.lightning_module import Keep
 
 TINY = ("--model", "deepcrack", "--option", "width=4", "--weights", "none", "--size", "32", "--batch", "4", "--device", "cpu")
 
@@ -216,7 +216,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_way_adapts_the_model_of_start(
     roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     capsys.readouterr()
     code, _, err = howfar(
         capsys, roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"

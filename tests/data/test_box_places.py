@@ -11,7 +11,7 @@ import pytest
 
 import howfar
 from howfar.data import Dataset, Item
-from howfar.data.box_labelling import read_box_labels
+from howfar.data.listed_labels import read_box_labels
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 

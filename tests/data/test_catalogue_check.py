@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data.catalogue import entry
-from howfar.data.catalogue_check import FolderCheck, category_of, check_folder
+from howfar.data.catalogue import FolderCheck, category_of, check_folder, entry
 from howfar.demo.people import write_people
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.data.class_predictions import ClassPredictions, read_classes
-from howfar.data.tabular_file import read_tabular
+from howfar.data.classes import ClassPredictions, read_classes
+from howfar.data.documents import read_tabular
 from howfar.errors import InputError, MissingPathError
 
 

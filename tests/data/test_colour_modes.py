@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import decode
-from howfar.data.colour_modes import to_rgb
+from howfar.data.images import to_rgb
 from howfar.errors import ImageError
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.data import Dataset, parse, read_bytes
-from howfar.data.container_datasets import expand, has_braces
+from howfar.data.dataset_argument import expand, has_braces
 from howfar.errors import InputError, MissingPathError
 from packed import tar_bytes, write_parquet
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from howfar.data import Dataset, Item
-from howfar.data.label_imports import read_labels
-from howfar.data.run_lengths import compressed, from_columns
+from howfar.data.label_exports import read_labels
+from howfar.data.masks import compressed, from_columns
 from howfar.errors import InputError
 
 ROADS = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))

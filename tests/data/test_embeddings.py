@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.data import content_hash, embeddings, load_embeddings
-from howfar.data.embeddings import from_array
-from howfar.data.mapped_rows import MappedRows
+from howfar.data.embeddings import MappedRows, from_array
 from howfar.errors import InputError, MissingPathError
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from howfar.data import Dataset, Item, folder
-from howfar.data.folder_walk import natural_key
+from howfar.data.folder import natural_key
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Skipped
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from howfar.data.groups import look_tiled, pattern_of, photographs_of, tiles
+from howfar.data.photographs import look_tiled, pattern_of, photographs_of, tiles
 from howfar.errors import InputError
 
 TILE = r"(.+)-[0-9]+"

@@ -13,7 +13,7 @@ import datasets
 import pytest
 
 from howfar.data import parse, read_bytes
-from howfar.data.huggingface import hub_name
+from howfar.data.dataset_argument import hub_name
 from howfar.errors import InputError, MissingExtraError
 from packed import files_below, write_saved
 

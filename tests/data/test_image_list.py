@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from howfar.data.image_list import list_line, match_list, read_list
+from howfar.data.table import list_line, match_list, read_list
 from howfar.errors import InputError, MissingPathError
-from howfar.printable import printable
+from howfar.wording import printable
 
 
 def test_a_line_an_image(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_read_bytes_of_a_locked_file(tmp_path: Path) -> None:
 
 def test_read_bytes_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.png").write_bytes(b"12345")
-    monkeypatch.setattr("howfar.data.read.MAX_BYTES", 4)
+    monkeypatch.setattr("howfar.data.image_bytes.MAX_BYTES", 4)
     with pytest.raises(ImageError, match="5 bytes: above the limit of 4"):
         read_bytes(tmp_path / "a.png")
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howfar.data import Dataset, Item, item_table
-from howfar.data.item_table import ItemTable, PathTexts
-from howfar.data.memory_images import MemoryImages
+from howfar.data import Dataset, Item, item
+from howfar.data.image_bytes import MemoryImages
+from howfar.data.item import ItemTable, PathTexts
 from howfar.io.cell_urls import CellUrl, Place
 from howfar.io.location import Url
 
@@ -55,7 +55,7 @@ def test_what_is_no_text_stays_what_it_is(label: Any) -> None:
 
 
 def test_a_location_that_fits_no_frame_is_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_table, "_MOST", 2)
+    monkeypatch.setattr(item, "_MOST", 2)
     items = [Item(f"{k}.png", Path(f"/folder-{k}/{k}.png"), f"mask {k * 7}") for k in range(6)]
     table = ItemTable.of(items)
     assert all(map(same, table, items))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from howfar.data.boxes import read_boxes
-from howfar.data.json_text import parsed
+from howfar.data.documents import parsed
 from howfar.data.label_exports import read_export
 from howfar.errors import InputError
 
@@ -25,7 +25,7 @@ TEXTS = {
 @pytest.mark.parametrize("kind", TEXTS)
 def test_what_is_counted_is_enough(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
-    monkeypatch.setattr("howfar.data.json_text.check_file", lambda needed, *_: counted.append(needed))
+    monkeypatch.setattr("howfar.data.documents.check_file", lambda needed, *_: counted.append(needed))
     tracemalloc.start()
     parsed(TEXTS[kind])
     taken = tracemalloc.get_traced_memory()[1]

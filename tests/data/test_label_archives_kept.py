@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from howfar.data.label_archives import check_archive, remove_archive, write_archive
+from howfar.data.labelling import check_archive, remove_archive, write_archive
 from howfar.errors import InputError
 
 

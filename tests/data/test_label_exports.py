@@ -10,10 +10,8 @@ import pytest
 from PIL import Image
 
 from howfar.data import Dataset, Item
-from howfar.data.box_labelling import read_box_labels
-from howfar.data.class_labelling import read_class_labels
-from howfar.data.label_exports import read_export
-from howfar.data.label_imports import read_labels
+from howfar.data.label_exports import read_export, read_labels
+from howfar.data.listed_labels import read_box_labels, read_class_labels
 from howfar.errors import InputError
 from label_tools import written
 

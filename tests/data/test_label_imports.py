@@ -13,9 +13,9 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
-from howfar.data.label_imports import read_labels
-from howfar.data.labelling import Picture, coco, cvat, label_studio
-from howfar.data.run_lengths import compressed, from_brush, from_columns, from_rows, to_brush, to_columns, to_rows
+from howfar.data.label_exports import read_labels
+from howfar.data.labelling import PictureToLabel, coco, cvat, label_studio
+from howfar.data.masks import compressed, from_brush, from_columns, from_rows, to_brush, to_columns, to_rows
 from howfar.errors import InputError, MissingPathError
 
 NAMES = ("a/1.jpg", "a/2.jpg", "3.jpg")
@@ -29,8 +29,8 @@ def blob(seed: int, height: int = 30, width: int = 41) -> NDArray[np.bool_]:
     return values
 
 
-def pictures() -> list[Picture]:
-    return [Picture(name, f"/site/{name}", (41, 30), partial(blob, seed)) for seed, name in enumerate(NAMES)]
+def pictures() -> list[PictureToLabel]:
+    return [PictureToLabel(name, f"/site/{name}", (41, 30), partial(blob, seed)) for seed, name in enumerate(NAMES)]
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools 2.0.11 with numpy 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from howfar.data.label_names import label_names
+from howfar.data.labelling import label_names
 from howfar.errors import InputError
 
 

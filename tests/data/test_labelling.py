@@ -13,14 +13,14 @@ import pytest
 from pycocotools.coco import COCO
 
 from howfar.data import Dataset, Item
-from howfar.data.label_imports import read_labels
-from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.data.label_exports import read_labels
+from howfar.data.labelling import PictureToLabel, coco, cvat, label_studio
 
 ODD = 'a <b> & "c" ünï #1?.png'
 PICTURES = (
-    Picture("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
-    Picture("gone.jpg", "/data/roads/images/gone.jpg"),
-    Picture(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
+    PictureToLabel("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
+    PictureToLabel("gone.jpg", "/data/roads/images/gone.jpg"),
+    PictureToLabel(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
 )
 TITLE = "roads & <more>, chosen by far"
 
@@ -79,7 +79,7 @@ def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
 
 
 def test_a_url_is_a_task_as_it_stands() -> None:
-    (task,) = json.loads(label_studio([Picture("a b.png", "s3://roads/a b.png")], TITLE))
+    (task,) = json.loads(label_studio([PictureToLabel("a b.png", "s3://roads/a b.png")], TITLE))
     assert task["data"]["image"] == "s3://roads/a b.png"
 
 
@@ -105,7 +105,10 @@ def test_nothing_with_a_size_is_still_a_file() -> None:
 def test_a_foreground_is_a_label_to_correct(tmp_path: Path) -> None:
     mask = np.zeros((30, 40), np.bool_)
     mask[5:9, 7:20] = True
-    begun = (Picture("1.jpg", "/1.jpg", (40, 30), lambda: mask), Picture("2.jpg", "/2.jpg", (40, 30), lambda: ~(mask | True)))
+    begun = (
+        PictureToLabel("1.jpg", "/1.jpg", (40, 30), lambda: mask),
+        PictureToLabel("2.jpg", "/2.jpg", (40, 30), lambda: ~(mask | True)),
+    )
     (tmp_path / "coco.json").write_text(coco(begun, TITLE), encoding="utf-8")
     loaded = COCO(str(tmp_path / "coco.json"))
     (annotation,) = loaded.loadAnns(loaded.getAnnIds())
@@ -125,7 +128,7 @@ def test_a_foreground_is_a_label_to_correct(tmp_path: Path) -> None:
 def test_names_that_xml_cannot_hold_are_written_out_and_found_again(name: str, tmp_path: Path) -> None:
     """CVAT's file would not be XML else, and the labels of such an image would belong to nobody."""
     mask = np.ones((2, 3), np.bool_)
-    text = cvat([Picture(name, f"/roads/{name}", (3, 2), lambda: mask)], f"set of {name}")
+    text = cvat([PictureToLabel(name, f"/roads/{name}", (3, 2), lambda: mask)], f"set of {name}")
     (tmp_path / "cvat.xml").write_text(text, encoding="utf-8")
     image = ElementTree.parse(tmp_path / "cvat.xml").find("image")
     assert image is not None

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.data import lance_process, load_embeddings, parse
-from howfar.data.lance_folder import is_lance
+from howfar.data.embeddings import is_lance
 from howfar.errors import InputError, MissingExtraError
 from howfar.memory import within
 from howfar.results import Features

@@ -12,8 +12,7 @@ import pytest
 
 from howfar.arrays import ArrayRows
 from howfar.data import load_embeddings
-from howfar.data.embeddings import from_array
-from howfar.data.mapped_rows import MappedRows, mapping_of
+from howfar.data.embeddings import MappedRows, from_array, mapping_of
 
 MIB = 1 << 20
 

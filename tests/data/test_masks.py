@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from howfar.data import content_hash, read_mask
+from howfar.data.image_bytes import exists, is_member
 from howfar.data.masks import Mask, mask_content, resize_mask
-from howfar.data.read import exists, is_member
 from howfar.errors import ImageError, InputError
 from howfar.mask_colour import by_colour, colour_of, reading_by
 

@@ -11,8 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from howfar.data import Dataset, Item, exists, read_bytes
-from howfar.data.memory_images import GONE, MemoryImages, check_files, keep_with, place_of
-from howfar.data.read import is_member
+from howfar.data.image_bytes import GONE, MemoryImages, check_files, is_member, keep_with, place_of
 from howfar.errors import ImageError, InputError
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howfar.data import Dataset, Item
-from howfar.data.prediction_matching import examples, match_names, no_match, stem
+from howfar.data.dataset import examples, match_names, no_match, stem
 
 NAMES = st.lists(st.text("ab1", min_size=1, max_size=3), min_size=1, max_size=5, unique=True)
 

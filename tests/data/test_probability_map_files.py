@@ -9,8 +9,7 @@ import pytest
 from PIL import Image
 
 from howfar.data import Dataset, Item, parse
-from howfar.data.predictions import match_maps, read_prediction
-from howfar.data.probability_map_files import map_paths, signature_of, write_map
+from howfar.data.predictions import map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import InputError
 
 

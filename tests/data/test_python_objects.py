@@ -14,7 +14,7 @@ from PIL import Image
 
 from data.read_arguments import contents, dataset_of
 from howfar.data import Dataset, each_dataset, parse, read_bytes, read_mask
-from howfar.data.memory_images import MemoryPath
+from howfar.data.image_bytes import MemoryPath
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Features
 

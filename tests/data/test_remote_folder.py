@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from howfar.data import Dataset, parse, read_bytes
-from howfar.data.containers import cache, tar
+from howfar.data import Dataset, containers, parse, read_bytes
+from howfar.data.containers import tar
+from howfar.data.image_bytes import exists, is_member
 from howfar.data.images import size
-from howfar.data.read import exists, is_member
 from howfar.errors import ImageError, InputError, MissingExtraError, MissingPathError
 from howfar.results import Features
 from packed import image_table, tar_bytes, write_parquet
@@ -26,7 +26,7 @@ from packed import image_table, tar_bytes, write_parquet
 @pytest.fixture
 def memory() -> Iterator[Any]:
     system = fsspec.filesystem("memory")
-    cache._slots.clear()  # the tests' files share their names
+    containers._slots.clear()  # the tests' files share their names
     yield system
     system.store.clear()
     system.pseudo_dirs[:] = [""]

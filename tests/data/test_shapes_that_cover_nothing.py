@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.path import Path as MplPath
 
-from howfar.data.label_exports.coco import read_coco
-from howfar.data.label_exports.label_studio import read_label_studio
-from howfar.data.label_exports.shapes import coco_shape, polygon, rectangle
-from howfar.data.run_lengths import from_brush
+from howfar.data.label_exports import coco_shape, polygon, read_coco, read_label_studio, rectangle
+from howfar.data.masks import from_brush
 from howfar.errors import InputError
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howfar.data import text_column
-from howfar.data.folder_walk import natural_key
-from howfar.data.text_column import HashColumn, TextColumn, first_repeat, sorted_texts
+from howfar.data import item
+from howfar.data.folder import natural_key
+from howfar.data.item import HashColumn, TextColumn, first_repeat, sorted_texts
 
 TEXTS = st.lists(st.text(st.characters(codec=None), max_size=8), max_size=12)
 
@@ -87,14 +87,14 @@ def test_the_first_repeat_is_found(texts: list[str]) -> None:
 
 
 def test_texts_of_one_hash_are_no_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_column, "hash", lambda text: 7, raising=False)
+    monkeypatch.setattr(item, "hash", lambda text: 7, raising=False)
     assert first_repeat(["a", "b", "c"]) is None
     assert first_repeat(["a", "b", "b"]) == (1, 2)
 
 
 @pytest.mark.parametrize("run", [1, 3, 1000])
 def test_texts_are_sorted_run_by_run(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_column, "_RUN", run)
+    monkeypatch.setattr(item, "_RUN", run)
     names = [f"{letter}{number}.png" for letter in "ab" for number in range(20)]
     random.Random(0).shuffle(names)
     assert list(sorted_texts(names, key=natural_key)) == sorted(names, key=natural_key)

@@ -20,16 +20,16 @@ from PIL import Image
 
 from fuzz.table_mutations import not_utf8
 from howfar.data import Dataset, Item, decode, parse, read_bytes
-from howfar.data.class_predictions import read_classes
-from howfar.data.container_datasets import expand
+from howfar.data.classes import read_classes
 from howfar.data.containers import arrow_check
 from howfar.data.containers.arrow_check import first_look
-from howfar.data.decoding_memory import decoding, pictures_in_use
+from howfar.data.dataset_argument import expand
 from howfar.data.embeddings import load_embeddings
-from howfar.data.folder_walk import natural_key
-from howfar.data.label_imports import read_labels
+from howfar.data.folder import natural_key
+from howfar.data.image_bytes import exists
+from howfar.data.images import decoding, pictures_in_use
+from howfar.data.label_exports import read_labels
 from howfar.data.predictions import read_prediction
-from howfar.data.read import exists
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.memory import check_file, file_limit, within
 from packed import write_saved
@@ -304,19 +304,19 @@ def test_large_pictures_wait_for_each_other() -> None:
 
 
 def test_transparency_is_laid_on_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    from howfar.data import colour_modes
+    from howfar.data import images
 
     pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 4), dtype=np.uint8)
     image = Image.fromarray(pixels)
-    whole = np.asarray(colour_modes.to_rgb(image))
-    monkeypatch.setattr(colour_modes, "_BAND", 123)
-    assert (np.asarray(colour_modes.to_rgb(image)) == whole).all()
+    whole = np.asarray(images.to_rgb(image))
+    monkeypatch.setattr(images, "_BAND", 123)
+    assert (np.asarray(images.to_rgb(image)) == whole).all()
     palette = image.convert("P")
     palette.info["transparency"] = 3
-    monkeypatch.setattr(colour_modes, "_BAND", 1 << 22)
-    whole = np.asarray(colour_modes.to_rgb(palette))
-    monkeypatch.setattr(colour_modes, "_BAND", 123)
-    assert (np.asarray(colour_modes.to_rgb(palette)) == whole).all()
+    monkeypatch.setattr(images, "_BAND", 1 << 22)
+    whole = np.asarray(images.to_rgb(palette))
+    monkeypatch.setattr(images, "_BAND", 123)
+    assert (np.asarray(images.to_rgb(palette)) == whole).all()
 
 
 def test_labels_of_pictures_that_are_said_to_be_huge(tmp_path: Path) -> None:

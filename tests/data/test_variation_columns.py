@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from howfar.data import Dataset, parse
-from howfar.data.variation_columns import variation_columns
+from howfar.data.variations import variation_columns
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 

@@ -10,7 +10,7 @@ from scipy.ndimage import binary_dilation
 
 from howfar.data import Dataset, decode, read_bytes, read_mask
 from howfar.demo import KINDS, not_pavement, pavement, write_dataset, write_demo, write_pictures
-from howfar.demo.cracks import draw_cracks
+from howfar.demo.pavement import draw_cracks
 from howfar.errors import InputError
 
 SIZE = 96

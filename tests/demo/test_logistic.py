@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from howfar.demo.logistic_regression import TOLERANCE, fit_logistic
+from howfar.demo.crack_detector import TOLERANCE, fit_logistic
 from howfar.errors import InputError
 
 

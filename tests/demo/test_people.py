@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from howfar.demo.people import draw_person, render, write_people
-from howfar.demo.street import LIGHTS, SCENES, WEATHERS
+from howfar.demo.people import LIGHTS, SCENES, WEATHERS, draw_person, render, write_people
 from howfar.errors import InputError
 
 

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from howfar.demo import pavement
-from howfar.demo.clutter import flat_layers, solid_layer
-from howfar.demo.cracks import draw_cracks
-from howfar.demo.lighting import daylight, photograph
 from howfar.demo.noise import cells, smooth_noise
-from howfar.demo.road_surface import asphalt, shade
+from howfar.demo.pavement import asphalt, daylight, draw_cracks, flat_layers, photograph, shade, solid_layer
 from howfar.errors import InputError
 
 

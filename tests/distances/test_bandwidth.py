@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
 
-from howfar.distances import bandwidth
-from howfar.distances.bandwidth import median_distance
+from howfar.distances import mmd
+from howfar.distances.mmd import median_distance
 from howfar.errors import InputError
 
 
@@ -16,14 +16,14 @@ def lower_median(x: np.ndarray) -> float:
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 50, 301])
 @pytest.mark.parametrize("collect", [0, 10, 1 << 20])
 def test_as_sorting_all_pairs(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, n: int, collect: int) -> None:
-    monkeypatch.setattr(bandwidth, "_COLLECT", collect)
+    monkeypatch.setattr(mmd, "_COLLECT", collect)
     x = rng.normal(size=(n, 4)) * rng.choice([1e-3, 1.0, 50.0], size=(n, 1))
     assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12)
 
 
 @pytest.mark.parametrize("collect", [0, 1 << 20])
 def test_ties(monkeypatch: pytest.MonkeyPatch, collect: int) -> None:
-    monkeypatch.setattr(bandwidth, "_COLLECT", collect)
+    monkeypatch.setattr(mmd, "_COLLECT", collect)
     x = np.repeat(np.arange(3.0), [2, 2, 9])[:, None]
     assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12) == 1.0
     assert median_distance(np.repeat([[0.0], [1.0]], [2, 9], axis=0)) == 0.0
@@ -32,7 +32,7 @@ def test_ties(monkeypatch: pytest.MonkeyPatch, collect: int) -> None:
 
 def test_more_pairs_than_are_collected(rng: np.random.Generator) -> None:
     x = rng.normal(size=(1300, 3))
-    assert x.shape[0] ** 2 > bandwidth._COLLECT
+    assert x.shape[0] ** 2 > mmd._COLLECT
     assert median_distance(x) == pytest.approx(lower_median(x), rel=1e-12)
 
 

@@ -10,10 +10,9 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.cores import available_cores, numeric_threads
-from howfar.distances import numba_kernels, pairwise
-from howfar.distances.compiled_euclidean import BOTH_ROWS, ROWS, Kernel
+from howfar.distances import compiled_euclidean, pairwise
+from howfar.distances.compiled_euclidean import BOTH_ROWS, ROWS, TILE, CompiledKernel
 from howfar.distances.dataset import energy, image_to_dataset, leave_one_out
-from howfar.distances.numba_kernels import TILE
 from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.errors import InputError
 
@@ -38,7 +37,7 @@ SHAPES = [(1, 1, 1), (2, 3, 2), (3, 5, 5), (5, TILE, 6), (9, TILE + 1, 25), (ROW
 @pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
 def test_as_scipy(shape: tuple[int, int, int], offset: float, scale: float) -> None:
     s, p = sets(*shape, offset, scale)
-    kernel, wanted = Kernel(s, p), cdist(s, p)
+    kernel, wanted = CompiledKernel(s, p), cdist(s, p)
     np.testing.assert_allclose(kernel.sums(), wanted.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(kernel.unit * kernel.distances(0, len(s), 0).astype(np.float64), wanted, rtol=1e-4)
 
@@ -52,7 +51,7 @@ PAIRS = [(1, 1, 1), (3, 17, 2), (BOTH_ROWS + 1, TILE + 15, 25), (3 * BOTH_ROWS +
 def test_sums_over_both_sets_as_scipys(shape: tuple[int, int, int], threads: int) -> None:
     s, p = sets(*shape, 10.0)
     wanted = cdist(s, p)
-    of_s, of_p = Kernel(s, p, threads).both_sums()
+    of_s, of_p = CompiledKernel(s, p, threads).both_sums()
     np.testing.assert_allclose(of_s, wanted.sum(axis=1), rtol=1e-6)
     np.testing.assert_allclose(of_p, wanted.sum(axis=0), rtol=1e-6)
 
@@ -61,7 +60,7 @@ def test_sums_over_both_sets_as_scipys(shape: tuple[int, int, int], threads: int
 @pytest.mark.parametrize("threads", [1, 3])
 def test_own_sums_as_scipys(rows: int, threads: int) -> None:
     s, _ = sets(rows, 1, 25, 10.0)
-    np.testing.assert_allclose(Kernel(s, s, threads).own_sums(), cdist(s, s).sum(axis=1), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(CompiledKernel(s, s, threads).own_sums(), cdist(s, s).sum(axis=1), rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", PAIRS)
@@ -72,20 +71,22 @@ def test_weights_of_both_sets(shape: tuple[int, int, int], scale: float) -> None
     s, p = sets(*shape)
     rng = np.random.default_rng(1)
     u, v = scale * rng.uniform(0.5, 1.0, (2, m)), scale * rng.uniform(0.5, 1.0, (2, n))
-    np.testing.assert_allclose(Kernel(s, p).weighted(u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
-    np.testing.assert_allclose(Kernel(s, s).weighted(u, u, same=True), u @ cdist(s, s) @ u.T, rtol=1e-6, atol=1e-300)
+    np.testing.assert_allclose(CompiledKernel(s, p).weighted(u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
+    np.testing.assert_allclose(CompiledKernel(s, s).weighted(u, u, same=True), u @ cdist(s, s) @ u.T, rtol=1e-6, atol=1e-300)
 
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_change_no_bit_of_any_sum(threads: int) -> None:
     s, p = sets(5 * BOTH_ROWS + 3, TILE + 9, 25)
     u, v = (np.random.default_rng(2).normal(size=(2, len(rows))) for rows in (s, p))
-    one, several = (Kernel(s, p, count) for count in (1, threads))
+    one, several = (CompiledKernel(s, p, count) for count in (1, threads))
     for found, wanted in zip(several.both_sums(), one.both_sums(), strict=True):
         np.testing.assert_array_equal(found, wanted)
     np.testing.assert_array_equal(several.weighted(u, v), one.weighted(u, v))
-    np.testing.assert_array_equal(Kernel(s, s, threads).own_sums(), Kernel(s, s, 1).own_sums())
-    np.testing.assert_array_equal(Kernel(s, s, threads).weighted(u, u, same=True), Kernel(s, s, 1).weighted(u, u, same=True))
+    np.testing.assert_array_equal(CompiledKernel(s, s, threads).own_sums(), CompiledKernel(s, s, 1).own_sums())
+    np.testing.assert_array_equal(
+        CompiledKernel(s, s, threads).weighted(u, u, same=True), CompiledKernel(s, s, 1).weighted(u, u, same=True)
+    )
 
 
 @pytest.mark.usefixtures("compiled")
@@ -126,7 +127,7 @@ def test_sums_and_forms_beside_one_row_far_beyond_all_others() -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sums_are_known_to_a_millionth(dtype: type) -> None:
     s, p = (x.astype(dtype) for x in sets(300, 2000, 25))
-    np.testing.assert_allclose(Kernel(s, p).sums(), cdist(s.astype(float), p.astype(float)).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(CompiledKernel(s, p).sums(), cdist(s.astype(float), p.astype(float)).sum(axis=1), rtol=1e-6)
 
 
 def test_a_tight_cluster_far_from_the_origin() -> None:
@@ -136,32 +137,32 @@ def test_a_tight_cluster_far_from_the_origin() -> None:
     a, b = s.astype(np.float32), p.astype(np.float32)
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * (a @ b.T)
     assert np.abs(np.sqrt(np.maximum(squared, 0)).sum(axis=1) / wanted - 1).max() > 1e-4
-    np.testing.assert_allclose(Kernel(s, p).sums(), wanted, rtol=1e-6)
+    np.testing.assert_allclose(CompiledKernel(s, p).sums(), wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_equal_rows_are_at_exactly_0(offset: float) -> None:
     _, p = sets(1, TILE + 90, 25, offset)
-    d = Kernel(p[::-1], p).distances(0, len(p), 0)[::-1]
+    d = CompiledKernel(p[::-1], p).distances(0, len(p), 0)[::-1]
     np.testing.assert_array_equal(np.diag(d), 0.0)
     assert np.count_nonzero(d == 0) == len(p)
 
 
 def test_equal_images_alone() -> None:
-    assert Kernel(np.full((3, 4), 7.0), np.full((5, 4), 7.0)).sums().tolist() == [0.0, 0.0, 0.0]
+    assert CompiledKernel(np.full((3, 4), 7.0), np.full((5, 4), 7.0)).sums().tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_threads_change_nothing(threads: int) -> None:
     s, p = sets(3 * ROWS + 7, TILE + 9, 25)
-    one, several = Kernel(s, p, threads=1), Kernel(s, p, threads=threads)
+    one, several = CompiledKernel(s, p, threads=1), CompiledKernel(s, p, threads=threads)
     np.testing.assert_array_equal(several.sums(), one.sums())
     np.testing.assert_array_equal(several.distances(5, len(s), 3), one.distances(5, len(s), 3))
 
 
 def test_a_part_of_the_distances() -> None:
     s, p = sets(30, TILE + 9, 25)
-    kernel = Kernel(s, p)
+    kernel = CompiledKernel(s, p)
     np.testing.assert_array_equal(kernel.distances(7, 20, 11), kernel.distances(0, 30, 0)[7:20, 11:])
 
 
@@ -232,14 +233,14 @@ def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(monkeypatch: pyte
     def square(x: float) -> float:
         return x * x
 
-    assert numba_kernels.compiled(square)(3.0) == 9.0
+    assert compiled_euclidean.compiled(square)(3.0) == 9.0
     assert asked == [True, False]
 
 
 @pytest.mark.parametrize(("rows", "threads", "wanted"), [(40, 4, 4), (3, 4, 1), (1, 1, 1), (2000, 2, 8), (209, 2, 2)])
 def test_rows_are_shared_by_all_threads(rows: int, threads: int, wanted: int) -> None:
     s, p = sets(rows, 5, 2)
-    one = Kernel(s, p, threads=threads)
+    one = CompiledKernel(s, p, threads=threads)
     parts: list[tuple[int, int]] = []
     one.share(lambda start, stop: parts.append((start, stop)), rows)
     assert len(parts) == wanted

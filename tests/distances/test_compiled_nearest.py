@@ -7,9 +7,8 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from howfar.distances import compiled_euclidean, pairwise
-from howfar.distances.compiled_nearest import EXTRA, MOST_NEIGHBOURS, nearest_distances
+from howfar.distances.compiled_euclidean import EXTRA, MOST_NEIGHBOURS, TILE, nearest_distances
 from howfar.distances.knn import knn, leave_one_out_knn
-from howfar.distances.numba_kernels import TILE
 
 
 @pytest.fixture(autouse=True)

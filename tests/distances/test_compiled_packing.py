@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howfar.distances.compiled_packing import packed_pair
-from howfar.distances.scaling import in_units
+from howfar.distances.compiled_euclidean import packed_pair
+from howfar.distances.products import in_units
 
 FOUR, SIXTEEN = 4, 16
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances import energy, kid, mmd, pairwise, products
-from howfar.distances.kernel_means import SquaredDistances
+from howfar.distances.mmd import SquaredDistances
 from howfar.distances.products import ProductKernel, squared_tiles
 
 
@@ -70,7 +70,7 @@ def test_of_a_set_and_its_copy_the_distances_are_0(sets: tuple[np.ndarray, np.nd
 
 def test_a_kernel_far_from_the_origin_is_left_to_float64(sets: tuple[np.ndarray, np.ndarray]) -> None:
     s, p = (x + np.float32(1e5) for x in sets)
-    from howfar.distances.kernel_means import cubic_discrepancy
+    from howfar.distances.mmd import cubic_discrepancy
 
     assert cubic_discrepancy(s, p) is None
     assert np.isfinite(kid(s, p))
@@ -94,8 +94,8 @@ def test_the_median_is_found_whatever_the_sample_says(
 def test_distances_that_are_too_many_to_keep_are_computed_again(
     sets: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from howfar.distances import kernel_means
+    from howfar.distances import mmd
 
     kept = mmd(*sets)
-    monkeypatch.setattr(kernel_means, "KEPT", 0)
+    monkeypatch.setattr(mmd, "KEPT", 0)
     assert mmd(*sets) == kept

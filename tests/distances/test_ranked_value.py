@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howfar.distances.ranked_value import ranked_value
+from howfar.distances.mmd import ranked_value
 
 
 class Passes:

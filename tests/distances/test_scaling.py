@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howfar.distances import scaling
-from howfar.distances.scaling import centre_of, in_units
+from howfar.distances import products
+from howfar.distances.products import centre_of, in_units
 
 
 @pytest.mark.parametrize(("n", "z"), [(1, 1), (2, 3), (1001, 2), (1002, 2), (5000, 3)])
@@ -27,7 +27,7 @@ def test_one_far_row_does_not_move_it() -> None:
 @pytest.mark.parametrize(("n", "z", "most"), [(5000, 2, 1001), (5000, 10, 100), (5000, 1000, 15), (7, 1000, 7)])
 def test_of_no_more_rows_than_are_needed(n: int, z: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at, median = [], np.median
-    monkeypatch.setattr(scaling, "_VALUES", 1000 if z > 2 else 1 << 22)
+    monkeypatch.setattr(products, "_VALUES", 1000 if z > 2 else 1 << 22)
     monkeypatch.setattr(np, "median", lambda some, axis: looked_at.append(len(some)) or median(some, axis=axis))
     centre_of(np.zeros((n, z)))
     assert most / 2 < looked_at[0] <= most

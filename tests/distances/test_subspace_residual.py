@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.arrays import ArrayRows
-from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
+from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.errors import InputError
 from howfar.projection import Projector
 

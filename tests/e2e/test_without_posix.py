@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from howfar import memory
 from howfar.cli.select import folder_name
-from howfar.data import label_archives
+from howfar.data import labelling
 from howfar.data.labelling import address
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
 from howfar.io import atomic, lock
 from howfar.store import remote_folder
-from howfar.studies.corruption.user_command import PredictCommand
-from howfar.testing import peak_memory
+from howfar.studies.corruption import PredictCommand
 
 TESTS = Path(__file__).resolve().parents[1]
 SCRIPT = """
@@ -67,7 +67,7 @@ def test_modules_are_imported_and_commands_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("howfar.io.atomic", "howfar.cli.select", "howfar.studies.corruption.user_command"):
+    for module in ("howfar.io.atomic", "howfar.cli.select", "howfar.studies.corruption"):
         monkeypatch.setattr(sys.modules[module], "os", type("Os", (), {**vars(os), "name": "nt"}))
 
 
@@ -143,7 +143,7 @@ def test_where_links_are_refused_the_remedy_is_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "hardlink_to", refused)
     monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises(InputError, match=r"with_images cannot be links here .*: pass copy"):
-        label_archives.put(source, tmp_path / "beside" / "0001.jpg", "link")
+        labelling.put(source, tmp_path / "beside" / "0001.jpg", "link")
 
 
 def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch:
 
 
 def test_peak_memory_is_not_guessed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak_memory, "STATUS", tmp_path / "none")
+    monkeypatch.setattr(memory, "STATUS", tmp_path / "none")
     monkeypatch.setitem(sys.modules, "resource", None)
     with pytest.raises(HowfarError, match="Linux and macOS alone"):
-        peak_memory.peak_mib()
+        memory.peak_mib()

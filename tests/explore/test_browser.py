@@ -14,7 +14,7 @@ import pytest
 from explore_names import FORMULA, HOSTILE, SITES
 from explore_pages import Opened, drag, eventually, heading, listen, saved, served, violations
 from howfar import registry
-from howfar.explore.picks import read_picks
+from howfar.explore.server import read_picks
 from howfar.studies.run_folder import write_report
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.explore.container import joined, pack
+from howfar.explore.page_data import joined, pack
 
 
 def unpack(block: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

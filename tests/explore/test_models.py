@@ -15,9 +15,9 @@ from PIL import Image
 from explore_pages import eventually, listen, served, violations
 from howfar import registry
 from howfar.errors import InputError
-from howfar.explore.adaptation_points import adaptation_points
+from howfar.explore.points import adaptation_points
 from howfar.report.adaptation import write_adaptation_report
-from howfar.report.explorer.served import site_of
+from howfar.report.explorer import site_of
 from howfar.results.adaptation import Adaptation
 
 FACTORY = Path(__file__).parents[1] / "figures" / "believable_adaptation.py"

@@ -11,7 +11,7 @@ from explore_names import FORMULA, HOSTILE, SITES
 from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.explore.hand_over import selections
-from howfar.explore.picks import FILE, Picked, picked_by_dataset, read_picks, write_picks
+from howfar.explore.server import FILE, Picked, picked_by_dataset, read_picks, write_picks
 from howfar.results import Comparison
 
 PICKS = (Picked(SITES[0], HOSTILE), Picked(SITES[1], "0003.jpg"), Picked(SITES[0], FORMULA))

@@ -13,7 +13,7 @@ from explore_names import SITES
 from howfar.explore import widget
 from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.results import Comparison, Relation
-from howfar.results.gate import Gate, GateReading
+from howfar.results.relation import Gate, GateReading
 
 
 def test_rows_are_secondaries_then_the_primary(comparison: Comparison, relation: Relation) -> None:

@@ -21,9 +21,8 @@ from PIL import Image
 
 from explore_names import SITES
 from howfar.cli.main import run as command
-from howfar.explore.picks import read_picks
-from howfar.explore.server import POLICY, Server
-from howfar.report.explorer.served import site_of
+from howfar.explore.server import POLICY, Server, read_picks
+from howfar.report.explorer import site_of
 from howfar.results import Comparison
 
 

@@ -12,15 +12,14 @@ import pandas as pd
 from PIL import Image
 
 from howfar.keywords import AdaptOptions
-from howfar.relation.strata import parts
+from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
 from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation
-from howfar.results.adaptations import Adaptations
+from howfar.results.segmenter_studies import Adaptations
 from howfar.settings import checked
-from howfar.studies.adaptation.false_positive_suppression import suppression_of
+from howfar.studies.adaptation.gains import suppression_of
 from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
-from howfar.studies.adaptation.strata import slopes_of
-from howfar.studies.adaptation.tables import gains_of
+from howfar.studies.adaptation.tables import gains_of, slopes_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
 BLIND = {"blind, labelled": 9, "blind": 7}

@@ -13,21 +13,21 @@ import pandas as pd
 from PIL import Image
 from scipy import stats
 
-from howfar.relation.trend_verdict import verdict
+from howfar.relation.trend import verdict
 from howfar.results import (
     Choice,
     Coefficient,
     Comparison,
     DatasetRelation,
+    DistancePart,
     Failures,
     Judgement,
-    Part,
     Provenance,
     Relation,
     RelationSettings,
     SetEstimate,
     Trend,
-    Verdict,
+    TrendVerdict,
 )
 
 TAU, FLAT, COMMON, LEVEL, RATE = 0.5, 0.2, 0.43, 0.9, 0.1
@@ -212,16 +212,18 @@ def _dataset(name: str, table: pd.DataFrame, rng: np.random.Generator) -> Datase
     )
 
 
-def _parts(known: pd.DataFrame, labels: tuple[str, ...], rng: np.random.Generator) -> tuple[Part, ...]:
+def _parts(known: pd.DataFrame, labels: tuple[str, ...], rng: np.random.Generator) -> tuple[DistancePart, ...]:
     parts = []
     for label, places in zip(labels, np.array_split(np.arange(len(known))[::-1], len(labels))[::-1], strict=True):
         part = known.iloc[np.sort(places)]
         if not len(part):
-            parts.append(Part(label, 0, None, None, None, None, 0.0, 0.0))
+            parts.append(DistancePart(label, 0, None, None, None, None, 0.0, 0.0))
             continue
         mean, distance = float(part["performance"].mean()), part["i_dist_scaled"]
         best = mean + abs(float(rng.normal(0.02, 0.02)))
-        parts.append(Part(label, len(part), best, 0.37, mean - 0.01, mean, float(distance.mean()), float(distance.std(ddof=0))))
+        parts.append(
+            DistancePart(label, len(part), best, 0.37, mean - 0.01, mean, float(distance.mean()), float(distance.std(ddof=0)))
+        )
     return tuple(parts)
 
 
@@ -254,7 +256,7 @@ def _coefficient(value: float, half: float) -> Coefficient:
     return Coefficient(value, max(-1.0, value - half), value + half)
 
 
-def _verdict(trend: Trend | None, mean: float) -> Verdict:
+def _verdict(trend: Trend | None, mean: float) -> TrendVerdict:
     return verdict(trend, mean, tau=TAU, flat=FLAT)
 
 

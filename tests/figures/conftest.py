@@ -13,7 +13,7 @@ import pytest
 from howfar import registry
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
-from howfar.results.adaptations import Adaptations
+from howfar.results.segmenter_studies import Adaptations
 
 
 def load(name: str) -> ModuleType:

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from howfar.errors import InputError
-from howfar.figures.adaptation_bars import adaptation_bars, ranges
-from howfar.figures.adaptation_curves import adaptation_curves
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, ranges
 from howfar.figures.style import PAPER
 from howfar.results.adaptation import Adaptation
 

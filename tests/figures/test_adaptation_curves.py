@@ -10,8 +10,8 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.adaptation_curves import adaptation_curves, averaged
-from howfar.relation.performance_curve import moving_average
+from howfar.figures.adaptation_scores import adaptation_curves, averaged
+from howfar.relation.performance_by_distance import moving_average
 from howfar.results.adaptation import Adaptation
 
 

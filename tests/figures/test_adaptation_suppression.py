@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from howfar.figures.adaptation_suppression import adaptation_suppression, by_seed
+from howfar.figures.adaptation_gains import adaptation_suppression, by_seed
 from howfar.results.adaptation import Adaptation
 
 

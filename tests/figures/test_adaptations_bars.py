@@ -8,8 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from howfar.errors import InputError
-from howfar.figures.adaptations_bars import adaptations_bars
-from howfar.results.adaptations import Adaptations
+from howfar.figures.adaptation_scores import adaptations_bars
+from howfar.results.segmenter_studies import Adaptations
 
 
 def widths(axes: Axes) -> dict[str, float]:

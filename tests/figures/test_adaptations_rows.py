@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from howfar.figures.adaptations_rows import adaptations_rows, common_stand_in
-from howfar.results.adaptations import Adaptations
+from howfar.figures.adaptation_rows import adaptations_rows, common_stand_in
+from howfar.results.segmenter_studies import Adaptations
 
 
 def texts(figure: Figure) -> list[str]:

@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from howfar import registry
-from howfar.figures.registration import Caption, registration
+from howfar.figures import Caption, registration
 from howfar.results import Comparison
 
 

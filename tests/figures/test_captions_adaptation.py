@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from howfar import registry
+from howfar.figures import Caption, registration
 from howfar.figures.adaptation_models import change_text
-from howfar.figures.registration import Caption, registration
 from howfar.results.adaptation import Adaptation
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from howfar import registry
-from howfar.figures.registration import Caption, registration
+from howfar.figures import Caption, registration
 from howfar.results import Relation
 
 

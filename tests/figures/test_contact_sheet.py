@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.figures.contact_sheet import contact_sheet
+from howfar.figures.pictures import contact_sheet
 from howfar.results import Pick, Provenance, Selection
 
 

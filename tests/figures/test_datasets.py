@@ -5,8 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from howfar.figures.datasets import first, looks, rows
-from howfar.figures.style import look
+from howfar.figures.style import first, look, looks, rows
 from howfar.results import Comparison, Relation
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 
-from howfar.figures.estimator_errors import KINDS, OTHER, judgements
+from howfar.figures.estimates import KINDS, OTHER, judgements
 from howfar.figures.style import PAPER
 from howfar.results import Relation
 

@@ -15,11 +15,9 @@ from matplotlib.figure import Figure
 
 from howfar import registry
 from howfar.errors import InputError
-from howfar.figures.adaptation_bars import adaptation_bars
-from howfar.figures.adaptation_curves import adaptation_curves
-from howfar.figures.adaptation_gains import adaptation_gains
+from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
 from howfar.figures.adaptation_rows import adaptation_rows
-from howfar.figures.adaptation_suppression import adaptation_suppression
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
 from howfar.results.adaptation import Adaptation
 
 OF_SETS = [adaptation_curves, adaptation_bars, adaptation_rows]

@@ -12,11 +12,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.relative_distance import relative
-from howfar.figures.scatter import scatter
-from howfar.figures.sorted_distances import sorted_distances
-from howfar.figures.thumbnails import thumbnails
-from howfar.figures.violin import violin
+from howfar.figures.distances import relative, scatter, sorted_distances, violin
+from howfar.figures.pictures import thumbnails
 from howfar.results import Comparison
 
 EVERY = pytest.mark.parametrize("draw", [violin, sorted_distances, relative, scatter, thumbnails], ids=lambda f: f.__name__)

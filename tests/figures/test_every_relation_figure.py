@@ -14,13 +14,11 @@ from matplotlib.figure import Figure
 
 from howfar import registry
 from howfar.errors import InputError
-from howfar.figures.estimates import estimates
-from howfar.figures.estimator_errors import judgements
-from howfar.figures.failures import failures
-from howfar.figures.near_and_far_parts import parts
+from howfar.figures.estimates import estimates, failures, judgements
 from howfar.figures.performance import performance
 from howfar.figures.style import look
 from howfar.figures.thresholds import relation_thresholds
+from howfar.paper.near_and_far_parts import parts
 from howfar.results import Coefficient, Relation, Trend
 
 SETS = [performance, parts, estimates, failures, relation_thresholds]

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.figures.failures import OVERLAY, failures, lowest, overlay
+from howfar.figures.estimates import OVERLAY, failures, lowest, overlay
 from howfar.figures.pictures import highest
 from howfar.results import Failures, Relation
 

@@ -13,8 +13,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from howfar.figures import fonts
-from howfar.report.svg import embed, save
+from howfar.figures import style
+from howfar.report.figures import embed, save
 
 ROAD = "\u9053"
 """A character that matplotlib's own fonts lack."""
@@ -39,10 +39,10 @@ def road_font(tmp_path: Path) -> Iterator[str]:
     builder.save(tmp_path / "road.ttf")
     before = list(font_manager.fontManager.ttflist)
     font_manager.fontManager.addfont(str(tmp_path / "road.ttf"))
-    fonts._family_with.cache_clear()
+    style._family_with.cache_clear()
     yield "AAA Road"
     font_manager.fontManager.ttflist[:] = before
-    fonts._family_with.cache_clear()
+    style._family_with.cache_clear()
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
@@ -80,5 +80,5 @@ def test_a_name_in_usual_letters_keeps_its_font() -> None:
     figure = Figure()
     text = figure.text(0.1, 0.1, "Straße é 1")
     usual = list(text.get_fontfamily())
-    fonts.prepare(figure)
+    style.prepare(figure)
     assert text.get_fontfamily() == usual

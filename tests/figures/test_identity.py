@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 
 from believable_identity import make
 from howfar.errors import InputError
-from howfar.figures.identity_pictures import identity_pictures
-from howfar.figures.identity_violins import OTHER, OWN, identity_before_after, identity_violins, primary_set
-from howfar.results.identity import Identity
+from howfar.paper.identity_report import OTHER, OWN, identity_before_after, identity_pictures, identity_violins, primary_set
+from howfar.results.distance_studies import Identity
 
 
 @pytest.fixture(scope="module")

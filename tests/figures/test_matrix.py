@@ -8,8 +8,8 @@ import pytest
 import howfar
 from howfar.figures.matrix import arranged, matrix_map, matrix_relative
 from howfar.figures.style import ON_DARK, ON_LIGHT
-from howfar.report.svg import PAGE_COLOURS
-from howfar.results.matrix import Matrix
+from howfar.report.figures import PAGE_COLOURS
+from howfar.results.comparison import Matrix
 
 
 def made(count: int, size: int = 12) -> Matrix:

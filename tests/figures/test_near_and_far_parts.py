@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.axes import Axes
 
-from howfar.figures.near_and_far_parts import parts
-from howfar.figures.registration import registration
+from howfar.figures import registration
 from howfar.figures.style import PAPER
-from howfar.results import Part, Relation
+from howfar.paper.near_and_far_parts import parts
+from howfar.results import DistancePart, Relation
 
 
 def values(axes: Axes, row: int, kind: str) -> list[float]:
@@ -39,7 +39,7 @@ def test_filled_is_common_and_hollow_re_tuned(related: Relation) -> None:
 
 def test_the_arrow_points_the_way_that_performance_goes(related: Relation) -> None:
     for near, far, head in ((0.8, 0.4, "<"), (0.4, 0.8, ">")):
-        halves = tuple(Part("", 5, None, None, value, value, 0.2, 0.1) for value in (near, far))
+        halves = tuple(DistancePart("", 5, None, None, value, value, 0.2, 0.1) for value in (near, far))
         one = replace(related.datasets[0], halves=halves, thirds=())
         axes, _ = parts(replace(related, datasets=(one,))).axes
         (arrow,) = [line for line in axes.get_lines() if line.get_label() == "common:far"]
@@ -49,7 +49,7 @@ def test_the_arrow_points_the_way_that_performance_goes(related: Relation) -> No
 
 
 def test_a_task_without_thresholds_is_drawn_once(related: Relation) -> None:
-    def plain(cut: tuple[Part, ...]) -> tuple[Part, ...]:
+    def plain(cut: tuple[DistancePart, ...]) -> tuple[DistancePart, ...]:
         return tuple(replace(part, performance=part.performance_common, threshold=None) for part in cut)
 
     same = tuple(replace(one, halves=plain(one.halves), thirds=plain(one.thirds)) for one in related.datasets)

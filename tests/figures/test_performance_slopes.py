@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from howfar.figures.performance_slopes import performance_slopes
+from howfar.paper.performance_by_distance_report import performance_slopes
 from howfar.results import Provenance
-from howfar.results.performance_by_distance import PerformanceByDistance
+from howfar.results.segmenter_studies import PerformanceByDistance
 
 MODELS = ("M", "far-1", "far-7", "random-7", "far-7-B3")
 

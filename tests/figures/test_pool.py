@@ -9,9 +9,8 @@ from matplotlib.lines import Line2D
 
 from believable_pool import SECONDARIES, make
 from howfar.errors import InputError
-from howfar.figures.pool import precision_recall_plane, rank_intervals
-from howfar.figures.pool_labels import labels_curve
-from howfar.results.pool import WISHES
+from howfar.paper.pool_report import labels_curve, precision_recall_plane, rank_intervals
+from howfar.results.segmenter_studies import WISHES
 
 
 def lines(axes: Axes, label: str) -> list[Line2D]:

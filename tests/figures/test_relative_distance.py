@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
-from howfar.figures.relative_distance import UNDEFINED, relative
+from howfar.figures.distances import UNDEFINED, relative
 from howfar.results import Comparison
 
 

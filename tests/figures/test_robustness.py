@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from categories import write_categories, write_study
-from howfar.figures.robustness import before_and_after, stability
-from howfar.results.robustness import UNCHANGED, Robustness
+from howfar.paper.robustness_report import before_and_after, stability
+from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.studies.study_file.study import study
 
 BODY = 'primary = "campus"\nk = 1\nperturbations = ["darker", "noise", "blur"]'

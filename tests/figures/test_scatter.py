@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import to_hex
 
-from howfar.figures.scatter import POINTS, scatter
+from howfar.figures.distances import POINTS, scatter
 from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison
 

@@ -11,8 +11,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from categories import write_categories, write_study
-from howfar.figures.scenes import CLOSEST, FARTHEST, scene_images, scene_violins
-from howfar.results.scenes import Scenes
+from howfar.paper.scenes_report import CLOSEST, FARTHEST, scene_images, scene_violins
+from howfar.results.distance_studies import Scenes
 from howfar.studies.study_file.study import study
 
 

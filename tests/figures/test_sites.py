@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assessed_sites import assessment
-from howfar.figures.sites import sites
+from howfar.figures.estimates import sites
 
 
 def labels(axes: object) -> list[str]:

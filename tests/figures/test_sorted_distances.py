@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.lines import Line2D
 
-from howfar.figures.sorted_distances import min_max, sorted_distances
+from howfar.figures.distances import min_max, sorted_distances
 from howfar.figures.style import look
 from howfar.results import Comparison
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 
-from howfar.figures.suppression import suppression
+from howfar.paper.suppression_report import suppression
 from howfar.results import Provenance
-from howfar.results.suppression import Suppression
+from howfar.results.segmenter_studies import Suppression
 
 
 def made() -> Suppression:

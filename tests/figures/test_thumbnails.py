@@ -13,8 +13,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from howfar.errors import InputError
-from howfar.figures.pictures import SIDE, thumbnail
-from howfar.figures.thumbnails import ends, thumbnails
+from howfar.figures.pictures import SIDE, ends, thumbnail, thumbnails
 from howfar.results import Comparison
 from packed import tar_bytes
 

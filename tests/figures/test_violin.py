@@ -8,7 +8,7 @@ import pytest
 from matplotlib.collections import Collection, LineCollection, PolyCollection
 
 from howfar.arrays import Float64Array
-from howfar.figures.violin import shape, violin
+from howfar.figures.distances import shape, violin
 from howfar.results import Comparison
 
 FEW = {"tunnel linings $x$", "one"}

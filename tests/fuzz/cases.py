@@ -20,8 +20,8 @@ from unittest.mock import patch
 from fuzz.mutations import damage
 from fuzz.readers import Reader
 from fuzz.seeds import Folder
-from howfar.data.containers import arrow
-from howfar.data.containers.arrow_check import Verdict, look
+from howfar.data.containers import parquet
+from howfar.data.containers.arrow_check import ArrowVerdict, look
 from howfar.errors import HowfarError
 from howfar.memory import within
 
@@ -90,7 +90,7 @@ class Bench:
         before = peak()
         try:
             with (
-                patch.object(arrow, "first_look", look_by_fork),
+                patch.object(parquet, "first_look", look_by_fork),
                 limited_time(self.seconds),
                 within(BUDGET),
                 warnings.catch_warnings(),
@@ -109,12 +109,12 @@ class Bench:
         return Outcome("memory", f"{taken >> 20} MiB more") if taken > BUDGET + SLACK else outcome
 
 
-def look_by_fork(files: Sequence[Path], limit: int) -> list[Verdict]:
+def look_by_fork(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
     """Look at Arrow files as `arrow_check.first_look` does, in a process that begins at once since it is a copy of this one."""
     return [_looked(file, limit) for file in files]
 
 
-def _looked(file: Path, limit: int) -> Verdict:
+def _looked(file: Path, limit: int) -> ArrowVerdict:
     inward, out = os.pipe()
     pid = os.fork()
     if not pid:
@@ -126,7 +126,7 @@ def _looked(file: Path, limit: int) -> Verdict:
     with os.fdopen(inward, "rb") as pipe:
         told = pipe.read()
     os.waitpid(pid, 0)
-    return Verdict(*json.loads(told)) if told else Verdict("reading it ends the interpreter")
+    return ArrowVerdict(*json.loads(told)) if told else ArrowVerdict("reading it ends the interpreter")
 
 
 def peak() -> int:

@@ -17,7 +17,7 @@ from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
 from howfar.errors import ImageError
 from howfar.results import Features
-from howfar.studies.study_file.kept import DONE
+from howfar.studies.study_file.study import DONE
 
 LANCE = find_spec("lance")
 
@@ -79,8 +79,8 @@ def read_map(folder: Path) -> object:
 
 
 def read_signature(folder: Path) -> object:
-    from howfar.data.probability_map_files import signature_of
-    from howfar.pipeline.image_sizes import _side
+    from howfar.data.predictions import signature_of
+    from howfar.pipeline.prediction import _side
 
     return signature_of(first(folder)), _side(first(folder))
 
@@ -92,13 +92,13 @@ def read_identity_record(folder: Path) -> object:
 
 
 def read_tracked_note(folder: Path) -> object:
-    from howfar.tracking.tracking import _noted
+    from howfar.tracking import _noted
 
     return _noted(first(folder), "mlflow")
 
 
 def read_labels_file(folder: Path) -> object:
-    from howfar.data.label_imports import read_labels
+    from howfar.data.label_exports import read_labels
 
     roads = Dataset("roads", (Item("1.png", Path("1.png")), Item("2.png", Path("2.png"))))
     return read_labels(roads, first(folder))
@@ -106,7 +106,7 @@ def read_labels_file(folder: Path) -> object:
 
 def read_imported(folder: Path) -> object:
     """Import an export of two images that lie beside it, as masks."""
-    from howfar.studies.label_import.import_labels import import_labels
+    from howfar.studies.label_import import import_labels
 
     file = first(folder)
     with TemporaryDirectory() as out:
@@ -118,13 +118,13 @@ def read_imported(folder: Path) -> object:
 
 
 def read_box_labels(folder: Path) -> object:
-    from howfar.data.box_labelling import read_box_labels as read_exported
+    from howfar.data.listed_labels import read_box_labels as read_exported
 
     return read_exported(_two_roads(), first(folder))
 
 
 def read_class_labels(folder: Path) -> object:
-    from howfar.data.class_labelling import read_class_labels as read_exported
+    from howfar.data.listed_labels import read_class_labels as read_exported
 
     return read_exported(_two_roads(), first(folder))
 
@@ -134,20 +134,20 @@ def _two_roads() -> Dataset:
 
 
 def read_variation_columns(folder: Path) -> object:
-    from howfar.data.variation_columns import variation_columns
+    from howfar.data.variations import variation_columns
 
     file = next(path for path in folder.iterdir() if path.stem == "list")
     return variation_columns(Dataset.from_table(file), ["person"])
 
 
 def read_image_list(folder: Path) -> object:
-    from howfar.data.image_list import match_list, read_list
+    from howfar.data.table import match_list, read_list
 
     return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
 
 
 def read_class_table(folder: Path) -> object:
-    from howfar.data.class_predictions import read_classes
+    from howfar.data.classes import read_classes
 
     return read_classes(first(folder))
 
@@ -181,13 +181,13 @@ def _pictured(folder: Path) -> Dataset:
 
 
 def read_class_map_file(folder: Path) -> object:
-    from howfar.data.class_maps import read_class_map
+    from howfar.data.predictions import read_class_map
 
     return read_class_map(first(folder))
 
 
 def read_class_names(folder: Path) -> object:
-    from howfar.data.class_names import class_names
+    from howfar.data.classes import class_names
 
     return class_names(first(folder))
 
@@ -207,7 +207,7 @@ def read_evaluation(folder: Path) -> object:
 
 def read_profile(folder: Path) -> object:
     from howfar.pipeline.reference_profile import Profile
-    from howfar.results.json_values import plain
+    from howfar.results.records import plain
 
     profile = Profile.load(first(folder))
     return plain(profile.identity), profile.rows.sum()
@@ -256,7 +256,7 @@ def read_study_file(folder: Path) -> object:
 
 
 def read_picks_file(folder: Path) -> object:
-    from howfar.explore.picks import read_picks
+    from howfar.explore.server import read_picks
 
     return read_picks(folder)
 
@@ -281,21 +281,20 @@ def read_bundle_file(folder: Path) -> object:
 
 
 def read_pair_journal(folder: Path) -> object:
-    from howfar.studies.matrix_journal import PairJournal
+    from howfar.studies.matrix import PairJournal
 
     with PairJournal.open(folder) as journal:
         return "a" in journal
 
 
 def read_done_mark(folder: Path) -> object:
-    from howfar.studies.study_file.kept import done_in
+    from howfar.studies.study_file.study import done_in
 
     return done_in(folder)
 
 
 def read_hub_config(folder: Path) -> object:
-    from howfar.backbones.hub_models import read_json
-    from howfar.backbones.hub_processor_config import model_input
+    from howfar.backbones.transformers import model_input, read_json
 
     return model_input(read_json(first(folder)), 224)
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from howfar.data.labelling import Picture, coco, cvat, label_studio
+from howfar.data.labelling import PictureToLabel, coco, cvat, label_studio
 from howfar.io import archive
 from packed import image_table, tar_bytes, write_saved
 
@@ -134,7 +134,10 @@ def tar_file() -> bytes:
 def exported() -> dict[str, Folder]:
     """Write labels of two images as COCO, CVAT and Label Studio do, with every kind of shape that is read."""
     foreground = partial(np.eye, 6, 8, dtype=bool)
-    drawn = [Picture("1.png", "/site/1.png", (8, 6), foreground), Picture("2.png", "/site/2.png", (8, 6), foreground)]
+    drawn = [
+        PictureToLabel("1.png", "/site/1.png", (8, 6), foreground),
+        PictureToLabel("2.png", "/site/2.png", (8, 6), foreground),
+    ]
     in_coco = json.loads(coco(drawn, "t"))
     polygon = {"id": 9, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation": [[1, 1, 5, 1, 5, 4, 1, 4]]}
     packed = {"id": 10, "image_id": 2, "category_id": 1, "segmentation": {"counts": "d01k0", "size": [6, 8]}}
@@ -257,9 +260,9 @@ def small_archive() -> Folder:
 def certificate() -> Folder:
     """Write a certificate of two labelled images."""
     from howfar.results import Provenance
-    from howfar.results.certificate import Certificate, Drawn, Site, Step
+    from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
 
-    drawn = (Drawn(1, "a.png", "/data/a.png", 1, 0.5, 0, 0.25, 0.5, True), Drawn(2, "b.png", "", 0, 0.5, 0, None))
+    drawn = (SampledImage(1, "a.png", "/data/a.png", 1, 0.5, 0, 0.25, 0.5, True), SampledImage(2, "b.png", "", 0, 0.5, 0, None))
     names = (
         "dataset",
         "metric",
@@ -277,7 +280,7 @@ def certificate() -> Folder:
     )
     values = ("site", "mean_f", "mean F", 0.5, 0.25, 0.75, 0.9, 1, 2, True, "F >= 0.6", None, 1)
     about = {"threshold": 0.5, "tolerance": 0.0, "proxy": "foreground_confidence", "design": "order", "seed": 0}
-    site = Site("/data/site", ("b.png", "a.png"), ("ab",) * 2, ("cd",) * 2, (None, 0.25))
+    site = CertifiedSite("/data/site", ("b.png", "a.png"), ("ab",) * 2, ("cd",) * 2, (None, 0.25))
     fixed = dict(zip(names, values, strict=True)) | about
     made = Certificate(**fixed, site=site, sample=drawn, provenance=Provenance.now(), steps=(Step(1, 0.5, 0.25, 0.75),))
     with TemporaryDirectory() as folder:

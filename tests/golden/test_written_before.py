@@ -18,8 +18,8 @@ from howfar.cli.main import run
 from howfar.results import Comparison, Evaluation, Relation, Selection
 from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
-from howfar.results.matrix import Matrix
-from howfar.results.prompting import Prompting
+from howfar.results.comparison import Matrix
+from howfar.results.segmenter_studies import Prompting
 from howfar.segmenters.checkpoint import Checkpoint
 
 HERE = Path(__file__).with_name("written_before_0_1")

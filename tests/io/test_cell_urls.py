@@ -20,7 +20,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, parse
-from howfar.data.read import read_bytes
+from howfar.data.image_bytes import read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.io import cell_urls
 from howfar.io.cell_urls import CellUrl, cell_location, is_local, recorded

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pytest
 
-from howfar.io.npy import read_array, read_header
+from howfar.io.archive import read_array, read_header
 
 
 def stored() -> bytes:

@@ -14,7 +14,7 @@ PROBE = """
 import json, sys
 from howfar import evaluate
 found = evaluate(sys.argv[1], sys.argv[2], progress=False)
-from howfar.testing.peak_memory import peak_mib
+from howfar.memory import peak_mib
 print(json.dumps({"n": found.scored, "peak": peak_mib()}))
 """
 

@@ -14,7 +14,7 @@ PROBE = """
 import json, sys
 import howfar
 found = howfar.compare(sys.argv[1], sys.argv[2], store=sys.argv[3], progress=False, workers=2, {options})
-from howfar.testing.peak_memory import peak_mib
+from howfar.memory import peak_mib
 print(json.dumps({{"n": found.primary.n, "peak": peak_mib()}}))
 """
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.metrics.box_signals import box_consistency, box_signals, box_stability, mirrored
-from howfar.metrics.detection import overlaps
+from howfar.metrics.detection import box_consistency, box_signals, box_stability, mirrored, overlaps
 
 
 def drawn(count: int, seed: int) -> np.ndarray:

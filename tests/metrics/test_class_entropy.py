@@ -7,7 +7,7 @@ import pytest
 
 from howfar.errors import InputError
 from howfar.metrics import histogram, signals
-from howfar.metrics.class_entropy import class_entropy
+from howfar.metrics.label_free_signals import class_entropy
 
 
 def test_the_parts_are_those_of_the_pixels_and_add_up_to_the_entropy() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.metrics.class_signals import class_signals, mano_shares, nuclear_norm_shares
+from howfar.metrics.classification import class_signals, mano_shares, nuclear_norm_shares
 
 
 def drawn(n: int, k: int, sharpness: float = 2.0, seed: int = 0) -> np.ndarray:

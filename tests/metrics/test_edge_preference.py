@@ -8,7 +8,7 @@ from scipy.signal import convolve2d
 from scipy.stats import spearmanr
 
 from howfar.errors import InputError
-from howfar.metrics.edge_preference import edge_preference, gradient_magnitude
+from howfar.metrics.image_structure import edge_preference, gradient_magnitude
 
 rng = np.random.default_rng(0)
 PICTURE = rng.integers(0, 256, (24, 31, 3), dtype=np.uint8)

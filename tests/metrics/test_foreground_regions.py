@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.metrics.foreground_regions import FEATURES, MOST, foreground_regions
+from howfar.metrics.image_structure import FEATURES, MOST, foreground_regions
 
 
 def test_two_regions_the_larger_first() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from howfar.errors import InputError
-from howfar.metrics.map_agreement import foreground_dice
+from howfar.metrics.label_free_signals import foreground_dice
 
 MAPS = arrays(np.uint8, (5, 7))
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from howfar.errors import InputError
-from howfar.metrics.pixel_tolerance import as_tolerance, disc_maximum
+from howfar.metrics.threshold_counts import as_tolerance, disc_maximum
 
 
 @pytest.mark.parametrize("radius", [0.0, 0.5, 1.0, 1.4, 2**0.5, 1.5, 2.0, 5**0.5, 3.0, 5.0, 7.3, 40.0, 1e6])

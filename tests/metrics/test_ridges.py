@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from howfar.errors import InputError
-from howfar.metrics.ridges import ridge_response, ridge_strength
+from howfar.metrics.image_structure import ridge_response, ridge_strength
 
 
 def line(width: int, dark: float, ground: float) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from howfar import registry
 from howfar.errors import UnknownNameError
 from howfar.perturb import labelled_every, labelled_named
-from howfar.perturb.labelled_perturbation import KIND
+from howfar.perturb.perturbation import KIND
 from howfar.testing import LabelledPerturbationTests
 
 

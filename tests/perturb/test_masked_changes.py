@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.perturb import labelled_named
-from howfar.perturb.inpainting import inpaint
-from howfar.perturb.rescaling import resize
+from howfar.perturb.corruptions import inpaint, resize
 
 rng = np.random.default_rng(0)
 

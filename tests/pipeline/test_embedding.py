@@ -14,10 +14,10 @@ from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
-from howfar.pipeline.embedding_batch import Batch, EmbedBatch
+from howfar.pipeline.embedding import EmbedBatch, ImageBatch
 from howfar.runners import LocalRunner
 from howfar.store import Store
-from howfar.testing.recording_backbone import RecordingBackbone
+from howfar.testing.backbone_suite import RecordingBackbone
 
 
 class OnGpu(RecordingBackbone):
@@ -64,7 +64,7 @@ def test_elsewhere_backbones_are_moved_to_their_device(roads: Path, tmp_path: Pa
     there = pickle.loads(pickle.dumps(EmbedBatch((model,), stores, "cpu")))
     assert there.backbones[0] is not model
     items = howfar.Dataset.from_folder(roads).items
-    assert all(outcome.content and not outcome.elsewhere for outcome in there(Batch(0, items)))
+    assert all(outcome.content and not outcome.elsewhere for outcome in there(ImageBatch(0, items)))
     here = howfar.embed(roads, model, tmp_path / "here", progress=False, workers=1)
     np.testing.assert_array_equal(howfar.embed(roads, model, tmp_path / "store", progress=False).to_array(), here.to_array())
 
@@ -80,7 +80,7 @@ def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path: Path
     write_dataset(tmp_path / "roads", 6, seed=1, size=48)
     backbone = load_backbone("pixels")
     stores = tuple(Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)) for _ in range(2))
-    outcomes = EmbedBatch((backbone, backbone), stores)(Batch(0, tuple(parse(str(tmp_path / "roads")).items)))
+    outcomes = EmbedBatch((backbone, backbone), stores)(ImageBatch(0, tuple(parse(str(tmp_path / "roads")).items)))
     assert [outcome.elsewhere for outcome in outcomes] == [False] * 6
     assert len(stores[0]) == 6
 
@@ -91,7 +91,7 @@ def test_a_long_task_holds_some_images_at_a_time(
 ) -> None:
     backbone, items = Lengths(tmp_path / "diary"), tuple(howfar.Dataset.from_folder(roads).items)
     stores = (Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)),)
-    outcomes = EmbedBatch((backbone,), stores, None, at_a_time)(Batch(0, items))
+    outcomes = EmbedBatch((backbone,), stores, None, at_a_time)(ImageBatch(0, items))
     assert backbone.lengths == expected
     assert [outcome.item for outcome in outcomes] == list(items)
     assert all(stores[0].contains(outcome.content) for outcome in outcomes)
@@ -107,7 +107,7 @@ class InProcesses(LocalRunner):
         self.lengths: list[int] = []
 
     def run(self, function: Any, tasks: Any) -> Any:
-        self.lengths += [len(task.items) for task in tasks if isinstance(task, Batch)]
+        self.lengths += [len(task.items) for task in tasks if isinstance(task, ImageBatch)]
         return super().run(function, tasks)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from howfar.pipeline.failure_flag import flagged
+from howfar.pipeline.scorer import flagged
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from howfar.errors import InputError
-from howfar.pipeline.feature_identity import check_same, differences
+from howfar.pipeline.scorer import check_same, differences
 
 WANTED: dict[str, Any] = {"name": "pixels", "size": {"side": 96, "fit": {"mode": "crop"}}, "layers": [1, 2], "empty": {}}
 

@@ -11,10 +11,9 @@ import torch
 from PIL import Image
 
 import howfar
-from howfar.pipeline.image_sizes import size_note
-from howfar.pipeline.prediction import Predicted, load_model, predict
+from howfar.pipeline.prediction import Predicted, load_model, predict, size_note
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 32
@@ -24,7 +23,7 @@ def checkpoint(sides: dict[str, float] | None) -> Checkpoint:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": [], "held_out": [], **({} if sides is None else {"sides": sides})}
-    return Checkpoint(Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from PIL import Image
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
-from howfar.metrics.map_agreement import foreground_dice
-from howfar.pipeline.map_signals import Folders, stacked
-from howfar.relation.label_free_columns import CONFIDENCES, SHAPES
+from howfar.metrics.label_free_signals import foreground_dice
+from howfar.pipeline.signals import MapFolders, stacked
+from howfar.relation.image_columns import CONFIDENCES, SHAPES
 
 SIDE = 12
 MAIN = (*CONFIDENCES, "soft_f", "histogram", *SHAPES)
@@ -43,12 +43,12 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def folders(place: Path, flipped: bool = False, ensemble: tuple[str, ...] = (), tiled: bool = False) -> Folders:
+def folders(place: Path, flipped: bool = False, ensemble: tuple[str, ...] = (), tiled: bool = False) -> MapFolders:
     members = [place / name for name in ensemble]
-    return Folders.of(place / "main", place / "flips" if flipped else None, members, place / "tiles" if tiled else None)
+    return MapFolders.of(place / "main", place / "flips" if flipped else None, members, place / "tiles" if tiled else None)
 
 
-def read(of: Folders, image: Path, threshold: float = 0.5) -> tuple[dict[str, Any], str]:
+def read(of: MapFolders, image: Path, threshold: float = 0.5) -> tuple[dict[str, Any], str]:
     return of.beside(image).read(threshold)
 
 
@@ -91,7 +91,7 @@ def test_agreement_with_the_map_by_tiles_is_of_the_foreground_alone(place: Path)
 
 
 def test_the_columns_are_those_of_the_folders_given(place: Path) -> None:
-    assert Folders().columns() == ()
+    assert MapFolders().columns() == ()
     assert folders(place).columns() == MAIN
     assert folders(place, flipped=True).columns() == (*MAIN, "flip_agreement", "flip_overlap")
     assert folders(place, ensemble=("b",)).columns() == (*MAIN, "ensemble_agreement")
@@ -175,22 +175,22 @@ def test_folders_that_are_not_there_or_of_no_use_are_one_line(place: Path) -> No
     ]
     for given, words in cases:
         with pytest.raises(HowfarError) as caught:
-            Folders.of(*given)
+            MapFolders.of(*given)
         assert str(caught.value).startswith(words)
         assert isinstance(caught.value, MissingPathError if "/x" in words else InputError)
-    assert Folders.of(None, None, ()) == Folders()
+    assert MapFolders.of(None, None, ()) == MapFolders()
 
 
 def test_folders_may_be_named_from_the_working_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    assert Folders.of("main", "flips", ["b"]) == Folders(place / "main", place / "flips", (place / "b",))
+    assert MapFolders.of("main", "flips", ["b"]) == MapFolders(place / "main", place / "flips", (place / "b",))
 
 
 def test_a_dataset_of_which_there_is_no_map_is_refused(place: Path) -> None:
     (place / "empty").mkdir()
     dataset = Dataset.from_folder(place / "images")
     with pytest.raises(InputError, match="no map below"):
-        Folders.of(place / "empty", None, ()).matched(dataset)
+        MapFolders.of(place / "empty", None, ()).matched(dataset)
 
 
 def test_columns_of_several_images_have_gaps_where_one_lacks_a_signal() -> None:

@@ -15,11 +15,10 @@ import howfar
 from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.pipeline import norm_adaptation
-from howfar.pipeline.norm_adaptation import ADAPTED, adapt_statistics
 from howfar.pipeline.prediction import load_model, predict
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters import build_segmenter, norm_adaptation
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.norm_adaptation import ADAPTED, adapt_statistics
 from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 32
@@ -30,7 +29,7 @@ def trained() -> Checkpoint:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    return Checkpoint(Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
 
 
 @pytest.fixture(scope="module")

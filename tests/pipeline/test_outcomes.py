@@ -5,8 +5,7 @@ from __future__ import annotations
 import pickle
 
 from howfar.data import Item
-from howfar.pipeline.embedding_batch import Outcome
-from howfar.pipeline.outcomes import Batches, Outcomes
+from howfar.pipeline.embedding import Batches, Outcome, Outcomes
 
 ITEMS = tuple(Item(f"{k}.png", f"/roads/{k}.png") for k in range(6))
 OUTCOMES = [

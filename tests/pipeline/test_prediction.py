@@ -16,14 +16,13 @@ from torch import nn
 
 import howfar
 from howfar.data import Dataset, Item
-from howfar.data.predictions import match_maps, read_prediction
-from howfar.data.probability_map_files import signature_of
+from howfar.data.predictions import match_maps, read_prediction, signature_of
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.prediction import Model, Predicted, load_model, predict
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.segmenters.probability_models import Reading
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.predictor import Reading
 from howfar.weights.state_dicts import hash_state_dict
 
 SIDE = 32
@@ -33,7 +32,7 @@ def checkpoint(seed: int = 0, size: int = SIDE) -> Checkpoint:
     torch.manual_seed(seed)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    return Checkpoint(Card("deepcrack", {"width": 4}, size, hash_state_dict(state), {}, data, (), None), state)
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, size, hash_state_dict(state), {}, data, (), None), state)
 
 
 def pointwise(weight: float = 1.0) -> nn.Module:

@@ -14,7 +14,7 @@ import pytest
 import howfar
 from howfar.errors import HowfarError, StoreError
 from howfar.io import archive
-from howfar.pipeline.profile_file import document, save
+from howfar.pipeline.reference import document, save
 from howfar.pipeline.reference_profile import Profile
 from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from howfar import compare
-from howfar.distances import frechet, kernel_forms, kid, mmd, sliced_wasserstein
+from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws, gaussian
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
+from howfar.pipeline.bootstrap import rival_intervals, rival_null
 from howfar.pipeline.measure import measure, rival_p_values
-from howfar.pipeline.rival_significance import rival_intervals, rival_null
 from howfar.projection import Projection, joint_pca
 from howfar.significance import relabellings, resample_counts
 
@@ -56,7 +56,7 @@ def test_float32_holds_kernels_of_features_of_any_size(
     of_s, of_p = resample_counts(len(s), 40, rng), resample_counts(len(p), 40, rng)
     values = dict.fromkeys(("kid", "mmd"), 0.0)
     double = rival_intervals(s, p, values, of_s, of_p)
-    monkeypatch.setattr(kernel_forms, "SINGLE_FROM", 0)
+    monkeypatch.setattr(mmd, "SINGLE_FROM", 0)
     single = rival_intervals(s, p, values, of_s, of_p)
     for name, (low, high) in double.items():
         assert low < high
@@ -70,7 +70,7 @@ def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(
     p[0] *= 1000.0
     of_s, of_p = resample_counts(len(s), 100, rng), resample_counts(len(p), 100, rng)
     double = rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"]
-    monkeypatch.setattr(kernel_forms, "SINGLE_FROM", 0)
+    monkeypatch.setattr(mmd, "SINGLE_FROM", 0)
     assert rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"] == pytest.approx(double, abs=1e-4 * (double[1] - double[0]))
     # Of draws without that row.
     rest = of_p[:, of_p[0] == 0], of_s[:, of_p[0] == 0]

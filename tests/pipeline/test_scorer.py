@@ -18,8 +18,7 @@ from howfar.arrays import ArrayRows
 from howfar.errors import InputError
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.score_inputs import arrivals
-from howfar.pipeline.scorer import Scorer, collect, load_again
+from howfar.pipeline.scorer import Scorer, arrivals, collect, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms

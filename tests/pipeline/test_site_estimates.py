@@ -11,7 +11,7 @@ import pytest
 
 import howfar
 from howfar.data.embeddings import from_array
-from howfar.pipeline.site_estimates import site_estimates
+from howfar.pipeline.scorer import site_estimates
 
 AXES = np.linalg.qr(np.random.default_rng(3).normal(size=(40, 40)))[0]
 LABELLED = (("a", 1.0), ("b", 3.0), ("c", 5.0))

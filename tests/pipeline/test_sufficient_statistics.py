@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from howfar.arrays import ArrayRows
-from howfar.pipeline import sufficient_statistics
-from howfar.pipeline.sufficient_statistics import with_sums
-from howfar.projection import joint_pca
-from howfar.projection.cached import CachedRows
+from howfar.projection import joint_pca, sufficient_statistics
 from howfar.projection.gram import Gram, own_gram
 from howfar.projection.moments import Moments, moments
+from howfar.projection.sufficient_statistics import CachedRows, with_sums
 from howfar.runners import LocalRunner, RayRunner
 
 CONTENTS = [f"{k:032x}" for k in range(300)]

@@ -15,7 +15,7 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from howfar.testing.recording_backbone import RecordingBackbone
+from howfar.testing.backbone_suite import RecordingBackbone
 from recorded_faults import Recorded
 
 TEN = 10
@@ -24,7 +24,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.recording_backbone import RecordingBackbone
+from howfar.testing.backbone_suite import RecordingBackbone
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from howfar.projection.blas import add_products, add_square, column_means, mirror, product
+from howfar.projection.moments import add_products, add_square, column_means, mirror, product
 
 
 def test_products_and_squares_are_added_to_the_upper_triangle(rng: np.random.Generator) -> None:

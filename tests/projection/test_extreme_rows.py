@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 from howfar.arrays import as_rows
 from howfar.errors import InputError
 from howfar.projection import Projector, gram, moments, project
-from howfar.projection.extreme_rows import limit_of, sample_of, sampled_square, separated, typical_square
+from howfar.projection.basis import limit_of, sample_of, sampled_square, separated, typical_square
 
 SIZES = [1e3, 1e6, 1e9, 1e12]
 

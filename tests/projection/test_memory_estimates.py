@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from howfar.projection.memory_estimates import gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.projection.moments import gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
 
 
 def test_without_a_budget_the_usual_number_is_taken() -> None:

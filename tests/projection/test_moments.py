@@ -11,8 +11,7 @@ from scipy.spatial.distance import cdist
 
 from howfar.arrays import as_rows
 from howfar.projection import Projection, Projector, joint_pca, moments, project
-from howfar.projection.blas import add_products, mirror, product
-from howfar.projection.moments import merge
+from howfar.projection.moments import add_products, merge, mirror, product
 
 
 def features(n: int, m: int, q: int, offset: float, apart: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

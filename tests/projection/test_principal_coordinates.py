@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from howfar.projection import joint_pca
-from howfar.projection.principal_coordinates import principal_coordinates
+from howfar.projection.projector import principal_coordinates
 
 
 @pytest.mark.parametrize(("n", "q", "wide"), [(7, 300, 6), (7, 3, 3), (1, 5, 1), (2, 1, 1)])

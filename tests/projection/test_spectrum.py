@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from howfar.projection.spectrum import centre, layer_weights, leading, ratio, signed, signs
+from howfar.projection.basis import centre, layer_weights, leading, ratio, signed, signs
 
 
 def test_a_layer_weighs_one_over_its_variance_and_nothing_where_rounding_alone_varies() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from howfar.arrays import as_rows
-from howfar.projection.stacked_rows import Stacked
+from howfar.projection.projector import Stacked
 
 
 def test_sets_are_read_one_after_another() -> None:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from howfar.distances.dataset import IdentityMargin, identity_margin
 from howfar.errors import InputError
-from howfar.relation.identity_margin import IdentityMargin, identity_margin
-from howfar.relation.order_stability import order_stability
-from howfar.relation.plateau import plateau
+from howfar.projection.basis import plateau
+from howfar.relation.rank_stability import order_stability
 
 TABLE_6 = {
     5: (0.078, 0.097, 0.087, 0.073, 0.453, 0.214),

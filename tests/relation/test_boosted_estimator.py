@@ -9,9 +9,9 @@ import pytest
 from sklearn.ensemble import GradientBoostingRegressor
 
 from howfar.errors import InputError
-from howfar.relation import boosted_estimator
-from howfar.relation.boosted_estimator import NEEDS, Boosted
-from howfar.relation.label_free_columns import take
+from howfar.relation import fitted_columns
+from howfar.relation.fitted_columns import NEEDS, Boosted
+from howfar.relation.image_columns import take
 from howfar.relation.performance_estimators import BOOSTED, restore
 
 N = 240
@@ -57,9 +57,9 @@ def test_order_and_names_of_sets_change_nothing() -> None:
 
 def test_large_sets_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     columns, performance = planted()
-    monkeypatch.setattr(boosted_estimator, "MOST", 60)
+    monkeypatch.setattr(fitted_columns, "MOST", 60)
     few = BOOSTED.fit(columns, performance, SETS)
-    monkeypatch.setattr(boosted_estimator, "MOST", 2000)
+    monkeypatch.setattr(fitted_columns, "MOST", 2000)
     assert not np.array_equal(few.predict(columns), BOOSTED.fit(columns, performance, SETS).predict(columns))
     assert np.abs(few.predict(columns) - performance).mean() < 0.06
 

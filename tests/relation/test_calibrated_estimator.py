@@ -12,7 +12,7 @@ from scipy import stats
 
 from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
-from howfar.relation.label_free_columns import take
+from howfar.relation.image_columns import take
 from howfar.relation.performance_estimators import FLIP_AGREEMENT, MEAN, SIGNALS
 
 SETS = np.array(["cracks"] * 14 + ["tiles"] * 9 + ["wood"] * 11)

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from howfar.errors import InputError
-from howfar.relation.gate import CHECKS, GateRange, fit, values_by_set, values_of
-from howfar.relation.gate_words import CERTIFY, TILE
+from howfar.relation.gate import CERTIFY, CHECKS, TILE, GateRange, fit, values_by_set, values_of
 
 NAMES = [check.name for check in CHECKS]
 LABELLED = {

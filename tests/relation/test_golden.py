@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.distance_performance_points import Points
-from howfar.relation.performance_curve import curve
-from howfar.relation.strata import parts, scale, split
+from howfar.relation.performance_by_distance import PerformancePoints, curve, parts, scale, split
 from howfar.relation.trend import trend
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
@@ -76,7 +74,7 @@ def test_curves(name: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_trends(name: str) -> None:
     case = CASES[name]
-    points = Points.of(distances(case), performance(case), [one["foreground"] for one in case["images"]])
+    points = PerformancePoints.of(distances(case), performance(case), [one["foreground"] for one in case["images"]])
     found = trend(points, np.random.default_rng(0), draws=0)
     assert found is not None
     assert found.partial is not None

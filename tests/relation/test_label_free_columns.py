@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.label_free_columns import available, column, narrow, rows, take
+from howfar.relation.image_columns import available, column, narrow, rows, take
 
 
 def test_an_image_lacks_what_is_absent_or_not_finite() -> None:

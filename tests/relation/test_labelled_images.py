@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.labelled_images import Labelled
+from howfar.relation.image_columns import LabelledImages
 
 
-def labelled(sets: list[str], groups: list[str] | None = None) -> Labelled:
+def labelled(sets: list[str], groups: list[str] | None = None) -> LabelledImages:
     n = len(sets)
-    return Labelled.of({"i_dist": np.arange(float(n))}, np.linspace(0, 1, n), sets, groups)
+    return LabelledImages.of({"i_dist": np.arange(float(n))}, np.linspace(0, 1, n), sets, groups)
 
 
 def test_sets_weigh_alike() -> None:
@@ -68,9 +68,9 @@ def test_numbers_for_names_change_nothing() -> None:
 )
 def test_wrong_labels_are_refused(performance: list[float], sets: list[str], groups: list[str] | None, line: str) -> None:
     with pytest.raises(InputError, match=line):
-        Labelled.of({"i_dist": [1.0, 2.0]}, performance, sets, groups)
+        LabelledImages.of({"i_dist": [1.0, 2.0]}, performance, sets, groups)
 
 
 def test_no_images_are_refused() -> None:
     with pytest.raises(InputError, match="at least one labelled image"):
-        Labelled.of({"i_dist": []}, [], [])
+        LabelledImages.of({"i_dist": []}, [], [])

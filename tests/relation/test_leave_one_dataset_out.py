@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from howfar.relation.label_free_columns import take
-from howfar.relation.leave_one_dataset_out import judge
+from howfar.relation.image_columns import take
+from howfar.relation.leave_one_dataset_out import aurc, judge
 from howfar.relation.performance_estimators import every
-from howfar.relation.ranking_metrics import aurc
 from howfar.results.relation import Judgement
 
 SIZES = {"cracks": 20, "tiles": 35, "wood": 15, "walls": 30, "roads": 25}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from howfar.relation.model_selection import clearly_better, in_order
+from howfar.relation.site_judge import clearly_better, in_order
 from howfar.results import Judgement
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.order_stability import agreements
-from howfar.relation.paired_images import interval_of, mean_change, paired_means
+from howfar.relation.rank_stability import agreements, interval_of, mean_change, paired_means
 
 rng = np.random.default_rng(5)
 
@@ -43,7 +42,7 @@ def test_agreements_begin_with_the_measured_ones_and_block_size_changes_nothing(
     whole = agreements(sets, after, 2, draws=40)
     assert whole.shape == (41, 2)
     np.testing.assert_array_equal(whole[0], agreements(sets, after, 2, draws=0)[0])
-    monkeypatch.setattr("howfar.relation.order_stability._NUMBERS", 1)
+    monkeypatch.setattr("howfar.relation.rank_stability._NUMBERS", 1)
     np.testing.assert_array_equal(agreements(sets, after, 2, draws=40), whole)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howfar.errors import InputError
-from howfar.relation.performance_curve import curve, moving_average
+from howfar.relation.performance_by_distance import curve, moving_average
 
 
 @settings(max_examples=80, deadline=None, derandomize=True)

@@ -10,10 +10,10 @@ from sklearn.linear_model import Ridge
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Estimator
-from howfar.relation import boosted_estimator
-from howfar.relation.label_free_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, take
-from howfar.relation.label_free_columns import SIGNALS as SIGNAL_COLUMNS
-from howfar.relation.linear_estimators import PENALTIES, Linear
+from howfar.relation import fitted_columns
+from howfar.relation.fitted_columns import PENALTIES, Linear
+from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, DISTANCES, take
+from howfar.relation.image_columns import SIGNALS as SIGNAL_COLUMNS
 from howfar.relation.performance_estimators import (
     ALL,
     ATC,
@@ -318,7 +318,7 @@ def test_combined_estimators_read_the_columns_of_their_task() -> None:
             settled = estimator.resolve(planted_of(task)[0], SETS)
             assert settled is not None
             assert settled.needs == wanted
-    assert settled_needs(BOOSTED) == boosted_estimator.NEEDS
+    assert settled_needs(BOOSTED) == fitted_columns.NEEDS
 
 
 def test_thresholded_confidence_of_classes_by_hand() -> None:

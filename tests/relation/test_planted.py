@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from howfar.arrays import Float64Array
-from howfar.relation.distance_performance_points import Points
-from howfar.relation.trend import pooled_trend, trend
-from howfar.relation.trend_verdict import verdict
-from howfar.results import Trend, Verdict
+from howfar.relation.performance_by_distance import PerformancePoints
+from howfar.relation.trend import pooled_trend, trend, verdict
+from howfar.results import Trend, TrendVerdict
 
 M, SEEDS, DRAWS = 120, 100, 300
 
@@ -34,11 +33,11 @@ def performance(kind: str, x: Float64Array, rng: np.random.Generator) -> Float64
     return rng.beta(6 * mean, 6 * (1 - mean))
 
 
-def planted(kind: str, seed: int) -> tuple[Trend, Verdict]:
+def planted(kind: str, seed: int) -> tuple[Trend, TrendVerdict]:
     rng = np.random.default_rng(seed)
     x = distances(rng)
     y = performance(kind, x, rng)
-    found = trend(Points.of(x, y), rng, DRAWS)
+    found = trend(PerformancePoints.of(x, y), rng, DRAWS)
     assert found is not None
     return found, verdict(found, float(y.mean()), tau=0.5)
 
@@ -77,10 +76,12 @@ def test_a_trend_within_sets_is_seen_though_the_sets_are_ordered_the_other_way(k
         start = (0.5 if kind == "falls" else 0.4) + lift
         y = start + (-0.3 if kind == "falls" else 0.3) * x + 0.05 * rng.normal(size=50)
         # The higher sets lie farther out; within each the trend is the other way.
-        sets.append(Points.of(0.2 * step + 0.2 * x, y))
+        sets.append(PerformancePoints.of(0.2 * step + 0.2 * x, y))
     pooled = pooled_trend(sets, rng, DRAWS)
     assert verdict(pooled, 0.6, tau=0.5, sets=4).kind == kind
-    apart = Points.of(np.concatenate([one.distances for one in sets]), np.concatenate([one.performance for one in sets]))
+    apart = PerformancePoints.of(
+        np.concatenate([one.distances for one in sets]), np.concatenate([one.performance for one in sets])
+    )
     across = trend(apart, rng, DRAWS)
     assert verdict(across, 0.6, tau=0.5).kind == ("rises" if kind == "falls" else "falls")
 
@@ -90,7 +91,7 @@ def test_constant_performance_neither_falls_nor_rises(value: float) -> None:
     """The mean of equal numbers may be a rounding beside them, which is no trend."""
     for size in range(6, 120, 7):
         x = distances(np.random.default_rng(size), size)
-        found = trend(Points.of(x, np.full(size, value)), np.random.default_rng(0), 50)
+        found = trend(PerformancePoints.of(x, np.full(size, value)), np.random.default_rng(0), 50)
         assert found is not None
         assert found.slope.value == 0.0
         assert verdict(found, value, tau=0.5).kind == "consistent"
@@ -107,7 +108,7 @@ def test_copies_of_images_need_groups() -> None:
         y = np.clip(0.6 + 0.15 * rng.normal(size=25), 0.0, 1.0)
         tiles, photographs = np.repeat([x, y], 4, axis=1), np.repeat(np.arange(25), 4)
         for name, groups in (("photographs", photographs), ("tiles", None)):
-            found = trend(Points.of(tiles[0], tiles[1], groups=groups), rng, 200)
+            found = trend(PerformancePoints.of(tiles[0], tiles[1], groups=groups), rng, 200)
             assert found is not None
             low, high = found.slope.low, found.slope.high
             assert low is not None

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from howfar.errors import InputError
-from howfar.relation.rank_intervals import ranking, ranks_of
+from howfar.relation.rank_stability import ranking, ranks_of
 
 SCORES = arrays(np.float64, st.tuples(st.integers(2, 5), st.integers(1, 30)), elements=st.floats(-1, 1, width=16))
 

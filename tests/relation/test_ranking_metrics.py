@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from howfar.errors import InputError
-from howfar.relation.ranking_metrics import aurc, auroc
+from howfar.relation.leave_one_dataset_out import aurc, auroc
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -11,10 +11,10 @@ import pytest
 
 from howfar.arrays import Float64Array
 from howfar.errors import HowfarError, InputError
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, take
+from howfar.relation.calibrated_estimator import KnownFits
+from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS, CONFIDENCES, SHAPES, take
 from howfar.relation.site_judge import Evidence, SiteJudge, SiteJudgement, Terms, judge_of, left_out
-from howfar.studies.performance.evidence import Home, evidence_of
+from howfar.studies.performance.image_performance import Home, evidence_of
 
 TASKS = {
     "maps": (*CONFIDENCES, "soft_f", "flip_agreement", "flip_overlap", *SHAPES, "histogram"),

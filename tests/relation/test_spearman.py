@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from howfar.relation.spearman import spearman
+from howfar.relation.correlation import spearman
 
 
 @pytest.mark.parametrize("seed", range(5))

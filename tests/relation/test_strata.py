@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from howfar.errors import InputError
-from howfar.relation.strata import by_distance, parts, scale, split
+from howfar.relation.performance_by_distance import by_distance, parts, scale, split
 
 
 def names(m: int) -> list[str]:

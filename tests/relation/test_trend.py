@@ -11,11 +11,20 @@ from scipy import stats
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.bootstrap_intervals import correlation_interval, slope_interval
-from howfar.relation.distance_performance_points import Points, effective_groups
-from howfar.relation.kendall import concordance_sums
-from howfar.relation.regression_slope import centred, jackknife_error, moments, slope_of
-from howfar.relation.spearman import correlation, midranks, partial_spearman, rank_sums
+from howfar.relation.correlation import (
+    centred,
+    concordance_sums,
+    correlation,
+    correlation_interval,
+    jackknife_error,
+    midranks,
+    moments,
+    partial_spearman,
+    rank_sums,
+    slope_interval,
+    slope_of,
+)
+from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.relation.trend import pooled_trend, trend
 from howfar.results import Coefficient, Trend
 
@@ -56,7 +65,7 @@ def bounds(one: Coefficient | None) -> tuple[float, float, float]:
 @pytest.mark.parametrize("m", [6, 31, 700])
 def test_resampled_coefficients_are_scipy_s_on_the_resampled_images(rng: np.random.Generator, m: int, ties: bool) -> None:
     x, y, z = sample(rng, m, ties)
-    points = Points.of(x, y, z)
+    points = PerformancePoints.of(x, y, z)
     x, y, z = points.distances, points.performance, points.foreground
     weights, taken = resampled(rng, m, 12)
     rho, tau = correlation(rank_sums((x, y), weights)), correlation(concordance_sums(x, y, weights))
@@ -97,7 +106,7 @@ def test_weights_are_copies(rows: list[tuple[int, int, int]]) -> None:
 
 def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 1300, True)
-    points = Points.of(x, y)
+    points = PerformancePoints.of(x, y)
     found = correlation(concordance_sums(points.distances, points.performance, np.ones((1, 1300))))
     assert found[0] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
 
@@ -105,7 +114,7 @@ def test_more_images_than_a_block_of_pairs(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("ties", [False, True])
 def test_a_trend_is_scipy_s(rng: np.random.Generator, ties: bool) -> None:
     x, y, _ = sample(rng, 80, ties)
-    found = defined(trend(Points.of(x, y), rng, draws=50))
+    found = defined(trend(PerformancePoints.of(x, y), rng, draws=50))
     assert (found.n, found.groups, found.partial) == (80, 80, None)
     assert found.spearman.value == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
     assert found.kendall.value == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-12)
@@ -116,7 +125,7 @@ def test_intervals_are_near_those_of_theory(rng: np.random.Generator) -> None:
     """Even noise: the slope's interval is that of least squares, ρ's and τ's those that Fisher's z has for normal values."""
     x, e = rng.random(400), rng.normal(size=400)
     y = 0.5 - 0.3 * x + 0.2 * e
-    found = defined(trend(Points.of(x, y), rng, draws=2000))
+    found = defined(trend(PerformancePoints.of(x, y), rng, draws=2000))
     fit = stats.linregress(x, y)
     low, value, high = bounds(found.slope)
     assert (high - low) / 2 == pytest.approx(1.966 * fit.stderr, rel=0.1)
@@ -134,22 +143,22 @@ def test_rows_in_any_order_give_the_same_bits(rng: np.random.Generator) -> None:
     groups = np.array([f"photo {i // 3}" for i in range(40)])
     order = rng.permutation(40)
     for names in (None, groups):
-        one = trend(Points.of(x, y, z, names), np.random.default_rng(3), 100)
+        one = trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(3), 100)
         shuffled = None if names is None else names[order]
-        assert trend(Points.of(x[order], y[order], z[order], shuffled), np.random.default_rng(3), 100) == one
-        assert trend(Points.of(x, y, z, names), np.random.default_rng(4), 100) != one
+        assert trend(PerformancePoints.of(x[order], y[order], z[order], shuffled), np.random.default_rng(3), 100) == one
+        assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(4), 100) != one
 
 
 def test_own_groups_by_name_are_no_groups(rng: np.random.Generator) -> None:
     x, y, z = sample(rng, 40, False)
     names = [f"{int(i)}.png" for i in rng.permutation(40)]
-    assert trend(Points.of(x, y, z, names), np.random.default_rng(0), 100) == trend(
-        Points.of(x, y, z), np.random.default_rng(0), 100
+    assert trend(PerformancePoints.of(x, y, z, names), np.random.default_rng(0), 100) == trend(
+        PerformancePoints.of(x, y, z), np.random.default_rng(0), 100
     )
 
 
 def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    sets = [Points.of(*sample(rng, m, True)) for m in (30, 50)]
+    sets = [PerformancePoints.of(*sample(rng, m, True)) for m in (30, 50)]
     whole = defined(pooled_trend(sets, np.random.default_rng(0), 101))
     monkeypatch.setattr(import_module("howfar.relation.trend"), "_AT_ONCE", 350)
     blocks = defined(pooled_trend(sets, np.random.default_rng(0), 101))
@@ -160,32 +169,32 @@ def test_blocks_of_draws_change_nothing(rng: np.random.Generator, monkeypatch: p
 def test_images_without_performance_or_foreground(rng: np.random.Generator) -> None:
     x, y, z = sample(rng, 50, False)
     y[:10], z[10:20] = np.nan, np.nan
-    found = defined(trend(Points.of(x, y, z), rng, 100))
+    found = defined(trend(PerformancePoints.of(x, y, z), rng, 100))
     assert found.n == 40
     assert found.spearman.value == pytest.approx(stats.spearmanr(x[10:], y[10:]).statistic, abs=1e-12)
-    whole = defined(trend(Points.of(x[20:], y[20:], z[20:]), rng, 0))
+    whole = defined(trend(PerformancePoints.of(x[20:], y[20:], z[20:]), rng, 0))
     assert found.partial is not None
     assert whole.partial is not None
     assert found.partial.value == pytest.approx(whole.partial.value, abs=1e-12)
     assert found.partial.low is not None
-    assert defined(trend(Points.of(x, y, np.full(50, np.nan)), rng, 0)).partial is None
+    assert defined(trend(PerformancePoints.of(x, y, np.full(50, np.nan)), rng, 0)).partial is None
 
 
 def test_three_images_of_known_foreground_have_no_partial_correlation(rng: np.random.Generator) -> None:
     z = np.full(20, np.nan)
     z[:4] = [1.0, 3.0, 2.0, 4.0]
     x, y = np.arange(20) / 19, np.array([2.0, 1.0, 4.0, 3.0, *rng.random(16)])
-    four = defined(trend(Points.of(x, y, z), rng, 0)).partial
+    four = defined(trend(PerformancePoints.of(x, y, z), rng, 0)).partial
     assert four is not None
     assert four.value is not None
     z[3] = np.nan
-    assert defined(trend(Points.of(x, y, z), rng, 20)).partial == Coefficient(None)
+    assert defined(trend(PerformancePoints.of(x, y, z), rng, 20)).partial == Coefficient(None)
 
 
 def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
     z = rng.random(300)
     x, y = 1.0 - z + 0.2 * rng.normal(size=300), z + 0.2 * rng.normal(size=300)
-    found = defined(trend(Points.of(x, y, z), rng, 200))
+    found = defined(trend(PerformancePoints.of(x, y, z), rng, 200))
     assert bounds(found.spearman)[2] < -0.4
     low, _, high = bounds(found.partial)
     assert low < 0.0 < high
@@ -193,10 +202,10 @@ def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
 
 def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 60, False)
-    once = defined(trend(Points.of(x, y), np.random.default_rng(1), 400))
+    once = defined(trend(PerformancePoints.of(x, y), np.random.default_rng(1), 400))
     copies, photographs = [np.repeat(v, 4) for v in (x, y)], np.repeat(np.arange(60), 4)
-    grouped = defined(trend(Points.of(*copies, groups=photographs), np.random.default_rng(1), 400))
-    apart = defined(trend(Points.of(*copies), np.random.default_rng(1), 400))
+    grouped = defined(trend(PerformancePoints.of(*copies, groups=photographs), np.random.default_rng(1), 400))
+    apart = defined(trend(PerformancePoints.of(*copies), np.random.default_rng(1), 400))
     assert (grouped.n, grouped.groups, apart.groups) == (240, 60, 240)
     for name in ("spearman", "kendall", "slope"):
         widths = [high - low for low, _, high in (bounds(getattr(one, name)) for one in (once, grouped, apart))]
@@ -205,15 +214,15 @@ def test_groups_widen_intervals_by_the_root_of_their_copies(rng: np.random.Gener
 
 
 def test_pooled_of_one_set_is_its_trend(rng: np.random.Generator) -> None:
-    points = Points.of(*sample(rng, 50, True))
+    points = PerformancePoints.of(*sample(rng, 50, True))
     assert pooled_trend([points], np.random.default_rng(2), 60) == trend(points, np.random.default_rng(2), 60)
 
 
 def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator) -> None:
     parts = [sample(rng, m, True) for m in (20, 35, 50)]
     lifted = [(x + 3 * i, y - 5 * i, z + i) for i, (x, y, z) in enumerate(parts)]
-    found = defined(pooled_trend([Points.of(*one) for one in parts], rng, 0))
-    same = defined(pooled_trend([Points.of(*one) for one in lifted], rng, 0))
+    found = defined(pooled_trend([PerformancePoints.of(*one) for one in parts], rng, 0))
+    same = defined(pooled_trend([PerformancePoints.of(*one) for one in lifted], rng, 0))
     for name in ("spearman", "kendall", "slope", "partial"):
         assert getattr(same, name).value == pytest.approx(getattr(found, name).value, abs=1e-9), name
     assert (found.n, found.groups) == (105, 105)
@@ -234,9 +243,9 @@ def test_pooled_ranks_and_values_are_taken_within_sets(rng: np.random.Generator)
 
 
 def test_sets_that_hold_nothing_to_resample_are_left_out(rng: np.random.Generator) -> None:
-    good = Points.of(*sample(rng, 30, False))
-    single = Points.of([0.0, 0.5, 1.0, 0.7], [0.9, 0.5, 0.1, 0.2], groups=["a"] * 4)
-    two = Points.of([0.0, 1.0], [0.9, 0.1])
+    good = PerformancePoints.of(*sample(rng, 30, False))
+    single = PerformancePoints.of([0.0, 0.5, 1.0, 0.7], [0.9, 0.5, 0.1, 0.2], groups=["a"] * 4)
+    two = PerformancePoints.of([0.0, 1.0], [0.9, 0.1])
     assert pooled_trend([good, single, two], np.random.default_rng(0), 50) == pooled_trend([good], np.random.default_rng(0), 50)
     assert pooled_trend([single, two], rng, 50) is None
     assert pooled_trend([], rng, 50) is None
@@ -244,16 +253,16 @@ def test_sets_that_hold_nothing_to_resample_are_left_out(rng: np.random.Generato
 
 def test_what_is_undefined(rng: np.random.Generator) -> None:
     none, line = Coefficient(None), np.linspace(0.0, 1.0, 20)
-    assert trend(Points.of([0.0, 1.0], [0.9, 0.1]), rng, 100) is None
-    assert trend(Points.of(line, np.full(20, np.nan)), rng, 100) is None
-    same_distance = defined(trend(Points.of(np.zeros(20), line), rng, 100))
+    assert trend(PerformancePoints.of([0.0, 1.0], [0.9, 0.1]), rng, 100) is None
+    assert trend(PerformancePoints.of(line, np.full(20, np.nan)), rng, 100) is None
+    same_distance = defined(trend(PerformancePoints.of(np.zeros(20), line), rng, 100))
     assert (same_distance.spearman, same_distance.kendall, same_distance.slope) == (none, none, none)
-    same_performance = defined(trend(Points.of(line, np.full(20, 0.7)), rng, 100))
+    same_performance = defined(trend(PerformancePoints.of(line, np.full(20, 0.7)), rng, 100))
     assert (same_performance.spearman, same_performance.kendall) == (none, none)
     assert bounds(same_performance.slope) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
-    own_ranks = defined(trend(Points.of(line, rng.random(20), line**2), rng, 100))
+    own_ranks = defined(trend(PerformancePoints.of(line, rng.random(20), line**2), rng, 100))
     assert own_ranks.partial == none
-    perfect = defined(trend(Points.of(line, 0.9 - 0.5 * line), rng, 100))
+    perfect = defined(trend(PerformancePoints.of(line, 0.9 - 0.5 * line), rng, 100))
     assert bounds(perfect.spearman) == (-1.0, -1.0, -1.0)
     assert bounds(perfect.slope) == pytest.approx((-0.5, -0.5, -0.5))
 
@@ -261,15 +270,15 @@ def test_what_is_undefined(rng: np.random.Generator) -> None:
 def test_few_groups_have_no_interval(rng: np.random.Generator) -> None:
     x, y, _ = sample(rng, 40, False)
     for count, has in ((5, False), (6, True)):
-        found = defined(trend(Points.of(x, y, groups=np.arange(40) % count), rng, 100))
+        found = defined(trend(PerformancePoints.of(x, y, groups=np.arange(40) % count), rng, 100))
         assert found.groups == count
         assert found.slope.value is not None
         assert (found.slope.low is not None, found.spearman.high is not None) == (has, has)
-    halves = [Points.of(x, y, groups=np.arange(40) % 2) for _ in range(5)]
+    halves = [PerformancePoints.of(x, y, groups=np.arange(40) % 2) for _ in range(5)]
     for count, has in ((4, False), (5, True)):
         pooled = defined(pooled_trend(halves[:count], rng, 50))
         assert (pooled.groups, pooled.slope.low is not None) == (2 * count, has)
-    no_draws = defined(trend(Points.of(x, y), rng, 0))
+    no_draws = defined(trend(PerformancePoints.of(x, y), rng, 0))
     assert (no_draws.slope.low, no_draws.kendall.high) == (None, None)
 
 
@@ -277,7 +286,7 @@ def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Gener
     """The bootstrap never sees that the one failure could have been elsewhere; one degree of freedom says so."""
     y = np.ones(30)
     y[29] = 0.0
-    found = defined(trend(Points.of(np.arange(30) / 29, y), rng, 300))
+    found = defined(trend(PerformancePoints.of(np.arange(30) / 29, y), rng, 300))
     for one in (found.spearman, found.kendall):
         low, _, high = bounds(one)
         assert low < 0.0 < high
@@ -291,25 +300,25 @@ def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.Monkey
         return slope_interval(value, draws, jackknife, freedom)
 
     monkeypatch.setattr(import_module("howfar.relation.trend"), "slope_interval", spy)
-    alike = [Points.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
+    alike = [PerformancePoints.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
     pooled_trend(alike, rng, 50)
-    one_far = Points.of([0.0] * 11 + [1.0], rng.random(12))
+    one_far = PerformancePoints.of([0.0] * 11 + [1.0], rng.random(12))
     trend(one_far, rng, 50)
     # 18 groups that carry alike, less 3 means and a slope; one image that carries h = 11/12 and eleven h = 1/132.
     assert seen == pytest.approx([14.0, 1.0 / ((11 / 12) ** 2 + 11 / 132**2)])
 
 
 def test_carrying_and_jackknife(rng: np.random.Generator) -> None:
-    points = Points.of(np.arange(1000) / 999, rng.random(1000))
+    points = PerformancePoints.of(np.arange(1000) / 999, rng.random(1000))
     assert effective_groups([points], [moments(points)[:, 1]]) == pytest.approx(1000 / 1.8, rel=0.01)
     x, y, _ = sample(rng, 25, False)
-    points = Points.of(x, y)
+    points = PerformancePoints.of(x, y)
     left_out = [stats.linregress(np.delete(x, i), np.delete(y, i)).slope for i in range(25)]
     assert jackknife_error([points]) == pytest.approx(np.sqrt(24 / 25 * np.sum((left_out - np.mean(left_out)) ** 2)))
 
 
 def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -> None:
-    sets = [Points.of(*sample(rng, m, False)[:2], groups=rng.integers(0, 5, m)) for m in (20, 30)]
+    sets = [PerformancePoints.of(*sample(rng, m, False)[:2], groups=rng.integers(0, 5, m)) for m in (20, 30)]
 
     def slope(kept: list[Any]) -> float:
         x = np.concatenate([one.distances[k] - one.distances[k].mean() for one, k in zip(sets, kept, strict=True)])
@@ -336,7 +345,7 @@ def test_draws_that_are_undefined() -> None:
 
 
 def test_draws_of_one_image_alone_are_undefined(rng: np.random.Generator) -> None:
-    points = Points.of(rng.random(40), rng.random(40), rng.random(40))
+    points = PerformancePoints.of(rng.random(40), rng.random(40), rng.random(40))
     alone = 40.0 * np.eye(40)
     assert np.isnan(slope_of(centred(alone @ moments(points)))).all()
     assert np.isnan(correlation(rank_sums((points.distances, points.performance), alone))).all()
@@ -352,12 +361,12 @@ def test_ranks_that_are_those_of_the_foreground_leave_nothing_in_any_draw(rng: n
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Points.of([0.0, np.nan], [0.5, 0.5]), "distances must be finite"),
-        (lambda: Points.of([0.0, 1.0], [0.5]), "performance must have 2 values, one an image, got 1"),
-        (lambda: Points.of([0.0, 1.0], [0.5, np.inf]), "performance must be finite"),
-        (lambda: Points.of([0.0], [0.5], [0.1, 0.2]), "foreground must have 1 values"),
-        (lambda: Points.of([0.0, 1.0], [0.5, 0.5], groups=["a"]), "groups must have 2 values"),
-        (lambda: trend(Points.of([0.0], [0.5]), np.random.default_rng(0), -1), "draws must be 0"),
+        (lambda: PerformancePoints.of([0.0, np.nan], [0.5, 0.5]), "distances must be finite"),
+        (lambda: PerformancePoints.of([0.0, 1.0], [0.5]), "performance must have 2 values, one an image, got 1"),
+        (lambda: PerformancePoints.of([0.0, 1.0], [0.5, np.inf]), "performance must be finite"),
+        (lambda: PerformancePoints.of([0.0], [0.5], [0.1, 0.2]), "foreground must have 1 values"),
+        (lambda: PerformancePoints.of([0.0, 1.0], [0.5, 0.5], groups=["a"]), "groups must have 2 values"),
+        (lambda: trend(PerformancePoints.of([0.0], [0.5]), np.random.default_rng(0), -1), "draws must be 0"),
         (lambda: pooled_trend([], np.random.default_rng(0), 1), "draws must be 0"),
     ],
 )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.trend_verdict import signed, summary, verdict
-from howfar.results import Coefficient, Trend, Verdict
+from howfar.relation.trend import signed, summary, verdict
+from howfar.results import Coefficient, Trend, TrendVerdict
 
 NONE = Coefficient(None)
 FALLS, RISES, FLAT, VAGUE = (-0.31, -0.40, -0.22), (0.2, 0.1, 0.3), (-0.02, -0.1, 0.06), (-0.1, -0.6, 0.4)
@@ -98,7 +98,7 @@ def test_why_there_is_no_evidence(slope: tuple[float, ...], mean: float | None, 
 
 def test_why_there_is_no_interval() -> None:
     start = "No evidence either way: "
-    assert verdict(None, 0.9, tau=0.5) == Verdict("none", start + "fewer than 3 images have a performance")
+    assert verdict(None, 0.9, tau=0.5) == TrendVerdict("none", start + "fewer than 3 images have a performance")
     assert verdict(made((None,)), 0.9, tau=0.5).text == start + "all images are equally far"
     change = "F changes by −0.30 from the nearest to the farthest image, but "
     few = verdict(made((-0.3,), n=40, groups=5), 0.9, tau=0.5).text
@@ -168,7 +168,7 @@ def test_bounds_that_are_not_0_are_not_written_as_0() -> None:
 
 def test_summary() -> None:
     def said(*kinds: Any) -> str:
-        return summary((Verdict(kind, "") for kind in kinds), "accuracy")
+        return summary((TrendVerdict(kind, "") for kind in kinds), "accuracy")
 
     assert said("falls", "rises", "falls", "none", "falls") == (
         "Accuracy falls with distance in 3 of 5 sets, rises in 1, gives no evidence either way in 1"

@@ -14,7 +14,7 @@ from howfar.report.adaptation import write_adaptation_report
 from howfar.report.comparison import write_report
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
-from howfar.results.adaptations import Adaptations
+from howfar.results.segmenter_studies import Adaptations
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 

@@ -13,9 +13,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from howfar import registry
-from howfar.figures.registration import Caption, registered
+from howfar.figures import Caption, registered
 from howfar.report.comparison import write_report
-from howfar.report.sections import Section
+from howfar.report.page import SectionKind
 from howfar.results import Comparison, Relation
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def test_a_figure_that_raises_is_left_out_with_a_note(
 def test_a_section_stands_after_ours_and_in_the_contents(
     one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
 ) -> None:
-    from howfar.report.tables import Cell, Column, Table
+    from howfar.report.section import Cell, Column, Table
 
     template = tmp_path / "edges.html.j2"
     template.write_text(TEMPLATE)
@@ -129,9 +129,9 @@ def test_a_section_stands_after_ours_and_in_the_contents(
     installed("figures", placed=plain)
     installed(
         "sections",
-        edges=Section("edges", "Edges & more", template, content),
-        nothing=Section("nothing", "Nothing", template, lambda comparison, relation: None),
-        broken=Section("broken", "Broken", tmp_path / "gone.html.j2", content),
+        edges=SectionKind("edges", "Edges & more", template, content),
+        nothing=SectionKind("nothing", "Nothing", template, lambda comparison, relation: None),
+        broken=SectionKind("broken", "Broken", tmp_path / "gone.html.j2", content),
     )
     parsed = type(page)(write_report(one, tmp_path / "run").read_text())
     assert [attributes["id"] for attributes in parsed.of("section")][-4:] == ["made", "edges", "further", "terms"]

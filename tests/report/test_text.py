@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from howfar.report.text import listing, plural, ranks, sentence_case
+from howfar.report.section import listing, plural, ranks, sentence_case
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ from howfar.report.rerun import NOT_RECORDED
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
-from howfar.results.matrix import Matrix
-from howfar.results.prompting import Prompting
+from howfar.results.comparison import Matrix
+from howfar.results.segmenter_studies import Prompting
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.weights.state_dicts import hash_state_dict
 
 QUICK = ("--components", "3", "--bootstrap", "9", "--permutations", "9")
@@ -65,7 +65,7 @@ def save_segmenter(file: Path) -> None:
         torch.manual_seed(0)
         state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    Checkpoint(Card("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state).save(file)
+    Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state).save(file)
 
 
 def save_onnx(file: Path) -> None:
@@ -271,7 +271,7 @@ def test_prompts(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         return random_weights(*given, **options, pretrained=False)
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.studies.prompts.study.prompts", untrained)
+        patch.setattr("howfar.paper.prompts.prompts", untrained)
         chosen = ("--kind", "text", "--text", "a crack", "--limit", "2")
         assert run(["prompts", "site", "-o", str(tmp_path / "command"), *chosen]) == 0
     made = howfar.prompts("site", "text", texts="a crack", limit=2, out=tmp_path / "function", pretrained=False, progress=False)

@@ -23,11 +23,11 @@ from howfar.results import (
     Coefficient,
     Comparison,
     DatasetRelation,
+    DistancePart,
     Evaluation,
     Failures,
     Judgement,
     Leak,
-    Part,
     Pick,
     Provenance,
     Relation,
@@ -37,29 +37,19 @@ from howfar.results import (
     Settings,
     Skipped,
     Trend,
-    Verdict,
+    TrendVerdict,
 )
 from howfar.results.adaptation import Adaptation
-from howfar.results.adaptations import Adaptations
 from howfar.results.assessment import Assessment
-from howfar.results.backbones import BackboneComparison
-from howfar.results.certificate import Certificate, Drawn, Site, Step
-from howfar.results.components import Components
-from howfar.results.distance_table import DistanceTable
-from howfar.results.edges import Edges
+from howfar.results.backbones import BackboneComparison, DistanceTable
+from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
+from howfar.results.comparison import ImageMap, Matrix
+from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
 from howfar.results.evaluation import KEY
-from howfar.results.identity import Identity
-from howfar.results.image_map import ImageMap
-from howfar.results.matrix import Matrix
-from howfar.results.performance_by_distance import PerformanceByDistance
-from howfar.results.pool import Pool
-from howfar.results.prompting import Prompting
 from howfar.results.result import Result
-from howfar.results.robustness import Robustness
-from howfar.results.scenes import Scenes, StudiedBackbone
+from howfar.results.segmenter_studies import Adaptations, Edges, PerformanceByDistance, Pool, Prompting, Suppression
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
-from howfar.results.suppression import Suppression
 
 MADE = Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"})
 SKIPPED = (Skipped("site", "/data/site/ä.jpg", "cut short"),)
@@ -109,9 +99,9 @@ def matrix() -> Matrix:
 
 
 def relation() -> Relation:
-    part = Part("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
+    part = DistancePart("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
     trend = Trend(12, 12, Coefficient(-0.5, -0.75, -0.25), Coefficient(None), Coefficient(-0.5), None)
-    verdict = Verdict("falls", "It falls.")
+    verdict = TrendVerdict("falls", "It falls.")
     images = pd.DataFrame(
         {"dataset": "site", "image": ["1.png", "2.png"], "performance": [0.5, np.nan], "listed": [True, False]}
     )
@@ -290,8 +280,8 @@ def evaluation() -> Evaluation:
 
 
 def certificate() -> Certificate:
-    drawn = (Drawn(1, "ä.png", "/data/ä.png", 1, 0.5, 0, 0.25, 0.5, True), Drawn(2, "b.png", "", 0, 0.5, 0, None))
-    site = Site("/data/site", ("b.png", "ä.png", "c.png", "d.png"), ("ab",) * 4, ("cd",) * 4, (None, 0.25, 0.5, 0.75))
+    drawn = (SampledImage(1, "ä.png", "/data/ä.png", 1, 0.5, 0, 0.25, 0.5, True), SampledImage(2, "b.png", "", 0, 0.5, 0, None))
+    site = CertifiedSite("/data/site", ("b.png", "ä.png", "c.png", "d.png"), ("ab",) * 4, ("cd",) * 4, (None, 0.25, 0.5, 0.75))
     return Certificate(
         dataset="site",
         metric="mean_f",

@@ -13,8 +13,8 @@ import pytest
 
 import howfar
 from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.io.atomic import staging
 from howfar.io.lock import locked
-from howfar.io.staging import staging
 from howfar.report.certificate import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate import Certificate

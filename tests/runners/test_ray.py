@@ -19,10 +19,10 @@ import pytest
 pytest.importorskip("ray", reason="needs howfar[ray]")
 
 from howfar import memory
+from howfar import runners as ray_runner
 from howfar.cores import available_cores
 from howfar.errors import InputError, RunnerError, StoreError
 from howfar.runners import RayRunner, make_runner
-from howfar.runners import ray as ray_runner
 from howfar.testing import RunnerTests
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from howfar.errors import InputError
 from howfar.sampling import Sample, draw, mean
-from howfar.sampling.betting import betting_interval, lower_bound
-from howfar.sampling.prediction_powered import prediction_powered
+from howfar.sampling.estimates import betting_interval, lower_bound, prediction_powered
 
 
 def simple(m: int, k: int, seed: int) -> Sample:
@@ -37,8 +36,8 @@ def test_with_a_constant_prediction_the_estimate_is_unbiased_over_all_samples() 
 def test_the_difference_estimator_and_its_variance_are_unbiased_over_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     truth, proxy = rng.uniform(size=9), rng.uniform(size=9)
-    monkeypatch.setattr("howfar.sampling.prediction_powered._fitted_weight", lambda *_: 0.7)
-    monkeypatch.setattr("howfar.sampling.prediction_powered._for_fitting", lambda *_: 1.0)
+    monkeypatch.setattr("howfar.sampling.estimates._fitted_weight", lambda *_: 0.7)
+    monkeypatch.setattr("howfar.sampling.estimates._for_fitting", lambda *_: 1.0)
     found = [prediction_powered(truth[s.indices], proxy[s.indices], proxy.mean(), s) for s in every_design((4, 5), (2, 3))]
     values = np.array([one.value for one in found])
     assert values.mean() == pytest.approx(truth.mean(), abs=1e-12)
@@ -66,7 +65,7 @@ def test_a_large_simple_random_sample_gives_what_ppi_python_gives(monkeypatch: p
     # Both take the λ of least variance; ppi-python takes the images without label as a sample, here a very large one.
     assert ours.value == pytest.approx(PPI_PYTHON["value"], abs=3e-5)
     assert ours.high - ours.low == pytest.approx(PPI_PYTHON["high"] - PPI_PYTHON["low"], rel=0.02)
-    monkeypatch.setattr("howfar.sampling.prediction_powered._fitted_weight", lambda *_: 0.5)
+    monkeypatch.setattr("howfar.sampling.estimates._fitted_weight", lambda *_: 0.5)
     half = prediction_powered(values, predicted, float(proxy.mean()), sample)
     assert half.value == pytest.approx(PPI_PYTHON["at a half"], abs=1e-12)
 

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import FORMAT, KEY, Card, Checkpoint
+from howfar.segmenters.checkpoint import FORMAT, KEY, Checkpoint, CheckpointCard
 from howfar.weights.state_dicts import hash_state_dict
 
 
@@ -32,7 +32,7 @@ def made(width: int = 4, **card: Any) -> Checkpoint:
         "history": ({"epoch": 1, "loss": 0.1 + 0.2, "ods": None, "threshold": None},),
         "threshold": 0.43,
     }
-    return Checkpoint(Card(**{**fields, **card}), state)
+    return Checkpoint(CheckpointCard(**{**fields, **card}), state)
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.deepcrack import DEEPCRACK
-from howfar.segmenters.deepcrack.decoder import Decoder, upsampled_convolution
+from howfar.segmenters.architectures import DEEPCRACK
+from howfar.segmenters.deepcrack_network import UnpoolingDecoder, upsampled_convolution
 from howfar.testing import SegmenterTests
 
 
@@ -117,7 +117,7 @@ def test_unpooling_keeps_positions() -> None:
     for value, (row, column) in enumerate(places, start=1):
         x[0, 0, row, column] = value
     pooled, indices = functional.max_pool2d(x, 2, return_indices=True)
-    decoder = Decoder((1,), (1,)).eval()
+    decoder = UnpoolingDecoder((1,), (1,)).eval()
     with torch.no_grad():
         for module in decoder.modules():
             if isinstance(module, nn.Conv2d):

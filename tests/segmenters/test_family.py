@@ -9,16 +9,16 @@ import pytest
 from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.segmenters import build_segmenter, segmenter_family
-from howfar.segmenters.family import Options, SegmenterFamily, Training
+from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 
 
-class Plain(Options):
+class Plain(ArchitectureOptions):
     depth: int = 2
     kind: str = "a"
 
 
-def family(options: type[Options] = Plain) -> SegmenterFamily:
-    return SegmenterFamily("plain", options, lambda chosen, pretrained: (chosen, pretrained), Training(), "nothing")
+def family(options: type[ArchitectureOptions] = Plain) -> SegmenterFamily:
+    return SegmenterFamily("plain", options, lambda chosen, pretrained: (chosen, pretrained), TrainingDefaults(), "nothing")
 
 
 def test_options_are_checked_and_filled_up() -> None:
@@ -44,7 +44,7 @@ def test_a_wrong_option_is_one_line(given: dict[str, Any], line: str) -> None:
 
 def test_an_architecture_without_options() -> None:
     with pytest.raises(InputError, match="its options are none"):
-        family(Options).checked({"depth": 3})
+        family(ArchitectureOptions).checked({"depth": 3})
 
 
 def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:

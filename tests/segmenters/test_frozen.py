@@ -27,9 +27,9 @@ from transformers import (
 
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.segmenters import build_segmenter, restore_segmenter
-from howfar.segmenters.frozen import FROZEN
-from howfar.segmenters.frozen.encoder import Encoder, restore_encoder
-from howfar.segmenters.norm_statistics import mixed
+from howfar.segmenters.architectures import FROZEN
+from howfar.segmenters.frozen_network import Encoder, restore_encoder
+from howfar.segmenters.norm_adaptation import mixed
 from howfar.testing import SegmenterTests
 from howfar.weights.state_dicts import hash_state_dict
 

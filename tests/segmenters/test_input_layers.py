@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from howfar.errors import InputError
-from howfar.segmenters.input_size import check_sides
-from howfar.segmenters.normalisation import Normalise
+from howfar.segmenters.normalisation import Normalise, check_sides
 
 
 def test_sides_that_pooling_cannot_divide_are_refused() -> None:

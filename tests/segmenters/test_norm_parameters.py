@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from howfar.errors import InputError
-from howfar.segmenters.norm_parameters import only_norms
+from howfar.segmenters.norm_adaptation import only_norms
 
 
 class LayerNorm2d(nn.Module):

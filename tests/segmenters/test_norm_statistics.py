@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.norm_statistics import mixed
+from howfar.segmenters.norm_adaptation import mixed
 
 RNG = np.random.default_rng(0)
 SQUARES = RNG.random((6, 3, 16, 16), np.float32) * np.linspace(0.2, 1, 6, dtype=np.float32)[:, None, None, None]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.probability_models import Reading, of_module, of_onnx, of_segmenter
+from howfar.segmenters.predictor import Reading, of_module, of_onnx, of_segmenter
 
 CPU = torch.device("cpu")
 SIDE = 16

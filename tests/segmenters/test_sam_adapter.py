@@ -16,8 +16,8 @@ from transformers.utils import logging
 
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.sam_adapter import SAM_ADAPTER
-from howfar.segmenters.sam_adapter.adapter import Adapter, high_frequencies
+from howfar.segmenters.architectures import SAM_ADAPTER
+from howfar.segmenters.sam_adapter_network import Adapter, high_frequencies
 from howfar.testing import SegmenterTests
 
 SIDE = 64
@@ -344,7 +344,7 @@ def test_vit_b_needs_no_hub_for_its_shape() -> None:
 
 def test_the_hubs_cache_comes_first(folder: Path, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "howfar.segmenters.sam_adapter.load_sam.why_unreachable", lambda *_: pytest.fail("the hub was thought of")
+        "howfar.segmenters.sam_adapter_network.why_unreachable", lambda *_: pytest.fail("the hub was thought of")
     )
     revision = "0" * 40
     cached = offline / "cache" / "models--owner--sam"
@@ -364,7 +364,7 @@ def test_a_failing_download_is_one_line(offline: Path, monkeypatch: pytest.Monke
     def fail(*args: object, local_files_only: bool, **kwargs: object) -> None:
         raise OSError("not cached") if local_files_only else RuntimeError("bad\ngateway")
 
-    monkeypatch.setattr("howfar.segmenters.sam_adapter.load_sam.why_unreachable", lambda *_: None)
+    monkeypatch.setattr("howfar.segmenters.sam_adapter_network.why_unreachable", lambda *_: None)
     monkeypatch.setattr(SamConfig, "get_config_dict", fail)
     with pytest.raises(MissingPathError, match=r"cannot be fetched \(bad gateway\): download config.json and model"):
         build_segmenter("adsam")

@@ -10,13 +10,13 @@ from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from howfar.errors import InputError
-from howfar.segmenters.family import Options, SegmenterFamily, Training
+from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.testing import SegmenterTests
 
 TESTS = sorted(name for name in dir(SegmenterTests) if name.startswith("test_"))
 
 
-class SoundOptions(Options):
+class SoundOptions(ArchitectureOptions):
     width: int = 4
 
 
@@ -47,11 +47,11 @@ class Sound(nn.Module):
         return (self(pictures),)
 
 
-def failures(network: type[Sound] = Sound, kind: type[Options] = SoundOptions, **claims: Any) -> set[str]:
+def failures(network: type[Sound] = Sound, kind: type[ArchitectureOptions] = SoundOptions, **claims: Any) -> set[str]:
     def build(checked: Any, pretrained: object) -> Sound:
         return network(checked.width)
 
-    family = SegmenterFamily("sound", kind, build, Training(), "", multiple=4)
+    family = SegmenterFamily("sound", kind, build, TrainingDefaults(), "", multiple=4)
     suite: Any = type("Suite", (SegmenterTests,), {"family": family, **claims})
     failed = set()
     for name in TESTS:
@@ -141,7 +141,7 @@ class Thaws(Sound):
         return Sound.logits(self, pictures)
 
 
-class Required(Options):
+class Required(ArchitectureOptions):
     width: int
 
 
@@ -149,7 +149,7 @@ class Changeable(SoundOptions):
     model_config = ConfigDict(frozen=False)
 
 
-class Withheld(Options):
+class Withheld(ArchitectureOptions):
     width: int = Field(4, exclude=True)
 
 
@@ -195,7 +195,7 @@ def test_faults_are_found(network: type[Sound], found: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Required, Changeable, Withheld])
-def test_faulty_options_are_found(kind: type[Options]) -> None:
+def test_faulty_options_are_found(kind: type[ArchitectureOptions]) -> None:
     assert failures(options=lambda self: {"width": 5}) == set()
     assert "test_options" in failures(kind=kind, options=lambda self: {"width": 5})
 

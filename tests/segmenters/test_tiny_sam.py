@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from howfar.segmenters import segmenter_family
-from howfar.segmenters.sam_adapter.load_sam import side_of
+from howfar.segmenters.sam_adapter_network import side_of
 
 BASE = Path(__file__).resolve().parents[2] / "examples" / "tiny-sam"
 

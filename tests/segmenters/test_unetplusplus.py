@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.unetplusplus import UNETPLUSPLUS
+from howfar.segmenters.architectures import UNETPLUSPLUS
 from howfar.testing import SegmenterTests
-from howfar.weights.efficientnet_lite0 import packaged_file, timm_name
+from howfar.weights.published import packaged_file, timm_name
 
 
 class TestLite0(SegmenterTests):

@@ -9,8 +9,8 @@ import pytest
 from skactiveml.pool import TypiClust
 
 from howfar.protocols import Strategy
-from howfar.selection import clusters
-from howfar.selection.clusters import KMEDOIDS, NEIGHBOURS, TYPICLUST
+from howfar.selection import diversity
+from howfar.selection.diversity import KMEDOIDS, NEIGHBOURS, TYPICLUST
 
 BOTH = pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS], ids=lambda one: one.name)
 # Its mean is 5.2, so 5 is nearest to the centre; 6 is nearest to the others on average (2.5).
@@ -58,7 +58,7 @@ def test_clusters_with_labels_are_covered(strategy: Strategy) -> None:
 def test_covered_clusters_come_last_and_those_with_fewest_labels_first(
     strategy: Strategy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "MOST", 3)
+    monkeypatch.setattr(diversity, "MOST", 3)
     x = blobs(3, 6, 12, 8)
     chosen = picks(strategy, x, 7, labelled=(7, 8))
     # The one of 12 holds two labels; those of 8 and 6 are filled up to two first, then by turns; the largest goes first.
@@ -76,7 +76,7 @@ def test_typiclust_passes_over_small_clusters_while_others_have_images_left() ->
 
 @BOTH
 def test_within_a_cluster_the_next_best_follows(strategy: Strategy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "MOST", 1)
+    monkeypatch.setattr(diversity, "MOST", 1)
     wanted = {"typiclust": [2, 1, 3, 4, 0], "kmedoids": [1, 2, 3, 4, 0]}[strategy.name]
     assert picks(strategy, LOPSIDED, 5) == wanted
     assert picks(strategy, LOPSIDED, 2, labelled=(wanted[0],)) == wanted[1:3]

@@ -3,19 +3,9 @@
 from __future__ import annotations
 
 from howfar import registry
-from howfar.selection.by_column import FLIP_DISAGREEMENT, NEAR, UNCERTAINTY
-from howfar.selection.clusters import KMEDOIDS, TYPICLUST
-from howfar.selection.far import FAR
-from howfar.selection.foreground_random import FOREGROUND_RANDOM
-from howfar.selection.herding import HERDING
-from howfar.selection.kcenter import KCENTER
-from howfar.selection.kmeanspp import KMEANSPP
-from howfar.selection.objects import OBJECTS
-from howfar.selection.probcover import PROBCOVER
-from howfar.selection.random_draws import FOREGROUND, RANDOM, STRATIFIED
-from howfar.selection.ridge_response import RIDGE_RESPONSE
-from howfar.selection.share_quantiles import SHARE_QUANTILES
-from howfar.selection.stratified_entropy import STRATIFIED_ENTROPY
+from howfar.selection.by_column import FAR, FLIP_DISAGREEMENT, NEAR, RIDGE_RESPONSE, SHARE_QUANTILES, UNCERTAINTY
+from howfar.selection.diversity import HERDING, KCENTER, KMEANSPP, KMEDOIDS, OBJECTS, PROBCOVER, TYPICLUST
+from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
 from howfar.testing.strategy_suite import StrategyTests
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import howfar
 from howfar.errors import InputError
 from howfar.selection import far
-from howfar.selection.far import FAR
+from howfar.selection.by_column import FAR
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 TEN = np.linspace(0.6, 1.0, 10)

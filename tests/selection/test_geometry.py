@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.neighbors import NearestNeighbors
 
-from howfar.selection.geometry import blocks, to_nearest, to_neighbours, to_point
+from howfar.selection.diversity import blocks, to_nearest, to_neighbours, to_point
 
 
 @pytest.mark.parametrize("pairs", [1, 7, 1000])

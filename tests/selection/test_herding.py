@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from howfar.selection.herding import HERDING
+from howfar.selection.diversity import HERDING
 
 LINE = [[0.0], [1.0], [2.0], [10.0], [11.0]]
 

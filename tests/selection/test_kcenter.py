@@ -7,7 +7,7 @@ import numpy as np
 from scipy.spatial.distance import cdist
 from skactiveml.pool import CoreSet
 
-from howfar.selection.kcenter import KCENTER
+from howfar.selection.diversity import KCENTER
 
 LINE = [[0.0], [1.0], [2.0], [10.0], [11.0]]
 

@@ -8,8 +8,7 @@ from scipy.cluster.vq import kmeans2
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from howfar.selection.kmeans import kmeans
-from howfar.selection.kmeanspp import seeds
+from howfar.selection.diversity import kmeans, seeds
 
 
 def blobs(seed: int, n: int = 200, z: int = 4) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import kmeans_plusplus
 
-from howfar.selection.kmeanspp import KMEANSPP, seeds
+from howfar.selection.diversity import KMEANSPP, seeds
 
 DRAWS = 6000
 LINE = np.array([[0.0], [1.0], [3.0], [7.0]])

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.selection.foreground_random import FOREGROUND_RANDOM, FOUND
-from howfar.selection.random_draws import RANDOM
-from howfar.selection.ridge_response import RIDGE_RESPONSE
-from howfar.selection.share_quantiles import SHARE_QUANTILES
-from howfar.selection.stratified_entropy import STRATIFIED_ENTROPY
+from howfar.selection.by_column import RIDGE_RESPONSE, SHARE_QUANTILES
+from howfar.selection.random_draws import FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED_ENTROPY
 
 
 def test_foreground_random_draws_alike_among_images_with_foreground() -> None:

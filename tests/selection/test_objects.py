@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.selection.objects import KINDS, OBJECTS, kinds
+from howfar.selection.diversity import KINDS, OBJECTS, kinds
 
 CENTRES = np.array([[0.01, 0.0, 0.0], [0.01, 9.0, 0.0], [0.01, 0.0, 9.0], [0.01, 9.0, 9.0]])
 
@@ -22,7 +22,7 @@ def pool(*held: tuple[int, ...]) -> np.ndarray:
 
 
 def test_kinds_are_the_clusters_of_regions(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.selection.objects.KINDS", 4)
+    monkeypatch.setattr("howfar.selection.diversity.KINDS", 4)
     held = kinds(pool((0, 1), (2,), (3, 3), (), (1, 0)), np.random.default_rng(0))
     assert held.sum(axis=1).tolist() == [2, 1, 1, 0, 2]
     assert (held[0] == held[4]).all()
@@ -30,14 +30,14 @@ def test_kinds_are_the_clusters_of_regions(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_rare_kind_counts_as_much_as_a_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.selection.objects.KINDS", 4)
+    monkeypatch.setattr("howfar.selection.diversity.KINDS", 4)
     regions = pool(*[(0,)] * 30, (0, 1), (2, 3))
     for seed in range(5):
         assert set(OBJECTS.pick({"regions": regions}, 2, np.random.default_rng(seed)).tolist()) == {30, 31}
 
 
 def test_what_labelled_images_hold_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.selection.objects.KINDS", 4)
+    monkeypatch.setattr("howfar.selection.diversity.KINDS", 4)
     regions = pool((0, 1, 2), (0, 1, 2), (3,), ())
     labelled = np.array([True, False, False, False])
     # The second image adds 3 × ¼ and the third ½.

@@ -8,14 +8,14 @@ import pytest
 from howfar.errors import InputError, UnknownNameError
 from howfar.selection import every, named
 from howfar.selection.by_column import NEAR
-from howfar.selection.pool import Pool
+from howfar.selection.strategy import Candidates
 
 
 def test_rows_stand_in_the_order_of_names_and_without_names_in_their_own() -> None:
     columns = {"distance": [3.0, 1.0, 2.0], "features": [[3.0], [1.0], [2.0]]}
     for names, wanted in ((None, [0, 1, 2]), (["b", "c", "a"], [2, 0, 1]), (["b", "a", "a"], [1, 2, 0])):
         given = columns if names is None else {**columns, "name": names}
-        pool = Pool.of("any", given, ("distance", "features"), [True, False, False])
+        pool = Candidates.of("any", given, ("distance", "features"), [True, False, False])
         assert pool.positions.tolist() == wanted
         assert pool["distance"].tolist() == [columns["distance"][place] for place in wanted]
         assert pool["features"].ravel().tolist() == pool["distance"].tolist()
@@ -24,7 +24,7 @@ def test_rows_stand_in_the_order_of_names_and_without_names_in_their_own() -> No
 
 
 def test_an_image_that_lacks_a_value_is_left_out() -> None:
-    pool = Pool.of("any", {"a": [np.nan, 1.0, 2.0], "b": [1.0, np.inf, 3.0]}, ("a", "b"), [False, False, True])
+    pool = Candidates.of("any", {"a": [np.nan, 1.0, 2.0], "b": [1.0, np.inf, 3.0]}, ("a", "b"), [False, False, True])
     assert (len(pool), pool.positions.tolist(), pool.free.tolist()) == (1, [2], [])
     with pytest.raises(
         InputError, match=r"k must be at most 0, as many images as any has left \(1, 1 of them labelled\), got 1"

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from skactiveml.pool import ProbCover
 
-from howfar.selection import geometry, probcover
-from howfar.selection.kmeans import kmeans
-from howfar.selection.probcover import PROBCOVER, PURITY, radius
+from howfar.selection import diversity
+from howfar.selection.diversity import PROBCOVER, PURITY, kmeans, radius
 
 LINE = [[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]
 
@@ -31,11 +30,11 @@ def test_by_hand() -> None:
 def test_when_all_is_covered_the_farthest_follows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert picks([[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 4) == [0, 3, 1, 2]
     assert picks([[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 1, labelled=(0, 3)) == [1]
-    monkeypatch.setattr(probcover, "radius", lambda *given: 100.0)
+    monkeypatch.setattr(diversity, "radius", lambda *given: 100.0)
     # The first ball holds all; 11 is farthest from 0, then 3 from both.
     assert picks(LINE, 3) == [0, 5, 3]
     # A radius of 0 covers nothing, not even the centre.
-    monkeypatch.setattr(probcover, "radius", lambda *given: 0.0)
+    monkeypatch.setattr(diversity, "radius", lambda *given: 0.0)
     assert picks(LINE, 3) == [0, 5, 3]
 
 
@@ -112,5 +111,5 @@ def test_it_is_not_nested() -> None:
 def test_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(50, 3))
     whole = picks(x, 9)
-    monkeypatch.setattr(probcover, "blocks", lambda rows, others: geometry.blocks(rows, others, pairs=7))
+    monkeypatch.setattr(diversity, "blocks", lambda rows, others: diversity.blocks(rows, others, pairs=7))
     assert picks(x, 9) == whole

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.significance import resample_counts, unbiased_mean
-from howfar.significance.hoeffding import Decomposition, drawn_effects, own_effects
+from howfar.significance.bootstrap import Decomposition, drawn_effects, own_effects
 
 M, N = 3, 4
 

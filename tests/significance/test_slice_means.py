@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.significance.slice_means import FEWEST, slice_means
+from howfar.significance.permutation import FEWEST, slice_means
 
 
 def test_equal_slices_are_rarely_called_different_and_intervals_cover() -> None:

@@ -13,9 +13,9 @@ import pytest
 import xxhash
 
 from howfar.errors import StoreError
-from howfar.store import Store, feature_key, index_file, row_checks
-from howfar.store.damage import ShardDamagedError
-from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
+from howfar.store import Store, feature_key, index_file, shard_catalog
+from howfar.store.folder import ShardDamagedError
+from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 ROW = 4 * LENGTH
 HEADER = 128
@@ -146,8 +146,8 @@ def test_each_row_is_checked_once_in_a_run(features, monkeypatch):
     add(features, [5])
     again = opened(features)
     checked = []
-    original = row_checks.checksums_of
-    monkeypatch.setattr(row_checks, "checksums_of", lambda block: checked.append(len(block)) or original(block))
+    original = shard_catalog.checksums_of
+    monkeypatch.setattr(shard_catalog, "checksums_of", lambda block: checked.append(len(block)) or original(block))
     assert again.verify([content(0), content(1)]) == ()
     assert sum(checked) == 2
     read(again, range(3))

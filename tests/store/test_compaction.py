@@ -6,13 +6,13 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-import howfar.store.feature_store
+import howfar.store.store
 from howfar.errors import StoreError
 from howfar.store import Store, shards
 from howfar.store.folder import folder_at
-from howfar.store.mmap_cache import MmapCache
+from howfar.store.shard_catalog import MmapCache
 from howfar.store.shards import ShardFormat
-from howfar.testing.store_writers import add, content, expected, read
+from howfar.testing.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 ROW = 24 * 4
@@ -201,7 +201,7 @@ def test_only_so_many_files_are_kept_open(features):
 
 
 def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):
-    monkeypatch.setattr(howfar.store.feature_store, "TIDY_EVERY", 80)
+    monkeypatch.setattr(howfar.store.store, "TIDY_EVERY", 80)
     most = 0
     for k in range(200):
         add(features, [k])

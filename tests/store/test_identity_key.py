@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from howfar.errors import InputError
 from howfar.store import feature_key
-from howfar.store.identity_key import canonical
+from howfar.store.manifest import canonical
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 VALUES = st.recursive(

@@ -11,13 +11,13 @@ import pytest
 from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
-from howfar.store.leases import Claims
-from howfar.testing.store_writers import IDENTITY, LENGTH, add, content
+from howfar.store.local_folder import Claims
+from howfar.testing.store_trials import IDENTITY, LENGTH, add, content
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from howfar.store.leases import Claims
+from howfar.store.local_folder import Claims
 with Claims(Path(sys.argv[1])).take(["cat", "dog"], set):
     print("held", flush=True)
     time.sleep(600)

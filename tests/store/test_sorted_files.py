@@ -22,7 +22,7 @@ from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.sorted_files import RUN, SORTED, SortedFiles, to_join, to_merge
 from howfar.store.sorted_run import PAGE_BYTES, RunDamagedError, run_of
 from howfar.testing import StoreTests
-from howfar.testing.store_writers import IDENTITY, LENGTH, add, content, expected, read
+from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HEADER = 128
 ROW = 4 * LENGTH

@@ -12,10 +12,8 @@ import pytest
 from howfar import registry
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
-from howfar.results.adaptations import Adaptations
-from howfar.results.performance_by_distance import PerformanceByDistance
+from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance, Suppression
 from howfar.results.study_run import StudyRun
-from howfar.results.suppression import Suppression
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.run_folder import write_report
 from howfar.studies.study_file.study import study

@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 import howfar
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.pipeline import embedding_batch
+from howfar.pipeline import embedding
 from howfar.results.backbones import SETS, BackboneComparison
 from run_ids import written
 
@@ -32,13 +32,13 @@ def found(demo_folders: list[Path], store: Path) -> BackboneComparison:
 
 def test_each_image_is_decoded_once(demo_folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    plain: Callable[[bytes], Any] = embedding_batch.decode
+    plain: Callable[[bytes], Any] = embedding.decode
 
     def counted(data: bytes) -> Any:
         decoded.append(hash(data))
         return plain(data)
 
-    monkeypatch.setattr(embedding_batch, "decode", counted)
+    monkeypatch.setattr(embedding, "decode", counted)
     primary, *secondaries = demo_folders
     howfar.compare_backbones(primary, secondaries, NAMES, store=tmp_path / "store", **QUICK)
     images = sum(len(howfar.Dataset.from_folder(folder)) for folder in demo_folders)

@@ -9,7 +9,7 @@ import pytest
 
 import howfar
 from howfar.errors import InputError
-from howfar.studies.categories import by_dataset, category_rows, check_ends
+from howfar.paper.scenes import by_dataset, category_rows, check_ends
 
 
 def comparison() -> howfar.Comparison:

@@ -13,7 +13,7 @@ import howfar
 from howfar.distances.bit_agreement import best_match
 from howfar.errors import InputError
 from howfar.results import Comparison
-from howfar.results.copies import COPIES
+from howfar.results.comparison import COPIES
 from howfar.studies.copies import ALIKE, copy_notes
 
 QUICK = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "rivals": False}
@@ -137,7 +137,7 @@ def test_blank_pictures_are_like_no_other(tmp_path: Path, demo_folders: list[Pat
 
 
 def test_sets_made_of_others_ar_option() -> None:
-    from howfar.studies.distance_table import DistanceSettings
+    from howfar.paper.distance_table import DistanceSettings
 
     assert DistanceSettings(primary="a", secondaries=("b",), leaks="drop").leaks == "drop"
 

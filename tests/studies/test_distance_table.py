@@ -10,7 +10,7 @@ import pytest
 
 import howfar
 from howfar.errors import HowfarError, InputError
-from howfar.results.distance_table import DistanceTable
+from howfar.results.backbones import DistanceTable
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written

@@ -11,14 +11,12 @@ from PIL import Image
 
 import howfar
 from howfar.errors import InputError
-from howfar.figures.edges import edges_rows
-from howfar.metrics.edge_preference import edge_preference
-from howfar.report.edges import lead, paper_sentence, section
-from howfar.report.parts import Context
-from howfar.results.adaptations import Adaptations
-from howfar.results.distance_table import DistanceTable
-from howfar.results.edges import EdgeDifference, Edges, ModelEdges
+from howfar.metrics.image_structure import edge_preference
+from howfar.paper.edges_report import edges_rows, lead, paper_sentence, section
+from howfar.report.section import Context
+from howfar.results.backbones import DistanceTable
 from howfar.results.records import Average, Provenance
+from howfar.results.segmenter_studies import Adaptations, EdgeDifference, Edges, ModelEdges
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written

@@ -12,7 +12,7 @@ import howfar
 from howfar.demo import write_dataset
 from howfar.pipeline import pairs
 from howfar.store import Store
-from howfar.studies import kept_baselines
+from howfar.studies import distance
 
 measured: list[int] = []
 
@@ -26,7 +26,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         measured.append(1)
         return measure(*arguments)
 
-    monkeypatch.setattr(kept_baselines, "LARGE", 1)
+    monkeypatch.setattr(distance, "LARGE", 1)
     monkeypatch.setattr(pairs, "measure", count)
     measured.clear()
 
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_made_anew(sets: list[Path]) -> None:
 
 
 def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_baselines, "MOST", 1)
+    monkeypatch.setattr(distance, "MOST", 1)
     for components in (1, 2, 3):
         compare(sets, components=components)
     assert len(list((Path(os.environ["HOWFAR_STORE"]) / "baselines" / ".pairs").iterdir())) == 2
@@ -102,6 +102,6 @@ def test_the_oldest_are_removed(sets: list[Path], monkeypatch: pytest.MonkeyPatc
 
 
 def test_quick_pairs_are_not_kept(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_baselines, "LARGE", 1 << 40)
+    monkeypatch.setattr(distance, "LARGE", 1 << 40)
     compare(sets)
     assert not (Path(os.environ["HOWFAR_STORE"]) / "baselines").exists()

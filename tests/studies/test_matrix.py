@@ -21,11 +21,11 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.results import Features
-from howfar.results.matrix import MEASURES, Matrix
+from howfar.results.comparison import MEASURES, Matrix
 from howfar.runners import RayRunner
+from howfar.studies import matrix
 from howfar.studies import matrix as study
-from howfar.studies import matrix_pairs
-from howfar.studies.matrix_journal import JOURNAL, PairJournal
+from howfar.studies.matrix import JOURNAL, PairJournal
 
 SIZES = {"a": 40, "b": 30, "c": 25, "d": 20}
 
@@ -43,13 +43,13 @@ def measure(datasets: Any = None, **options: Any) -> Matrix:
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A list that grows by 1 with each pair that is measured."""
     calls: list[int] = []
-    plain = matrix_pairs.between
+    plain = matrix.between
 
     def counted(*arguments: Any) -> Any:
         calls.append(1)
         return plain(*arguments)
 
-    monkeypatch.setattr(matrix_pairs, "between", counted)
+    monkeypatch.setattr(matrix, "between", counted)
     return calls
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from howfar.paper.performance_by_distance import PerformanceSettings, averaged, slopes_of
 from howfar.results import Provenance
 from howfar.results.adaptation import Adaptation
-from howfar.studies.adaptation.strata import slopes_of as slopes_by_seed
-from howfar.studies.performance_by_distance import PerformanceSettings, averaged, slopes_of
+from howfar.studies.adaptation.tables import slopes_of as slopes_by_seed
 
 SETTINGS = PerformanceSettings(of="adaptation", bootstrap=200, tau=0.3)
 SIZES = {"near": 40, "wide": 25}

@@ -12,7 +12,7 @@ from PIL import Image
 import howfar
 from howfar.errors import InputError
 from howfar.pipeline.reference_profile import Profile
-from howfar.relation.label_free_columns import CONFIDENCES
+from howfar.relation.image_columns import CONFIDENCES
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Evaluation
 from howfar.results.scores import Score

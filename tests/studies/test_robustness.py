@@ -14,8 +14,8 @@ import howfar
 from categories import NAMES, write_categories, write_study
 from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
-from howfar.results.robustness import UNCHANGED, Robustness
-from howfar.studies import robustness as study_module
+from howfar.paper import robustness as study_module
+from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.studies.study_file.study import study
 
 OTHERS = tuple(name for name in NAMES if name != "campus")

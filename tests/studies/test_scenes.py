@@ -12,8 +12,8 @@ from scipy import stats
 import howfar
 from categories import NAMES, write_categories, write_study
 from howfar.errors import HowfarError, InputError
-from howfar.results.scenes import Scenes, StudiedBackbone
-from howfar.studies import scenes as study_module
+from howfar.paper import scenes as study_module
+from howfar.results.distance_studies import Scenes, StudiedBackbone
 from howfar.studies.study_file.study import study
 
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'

@@ -16,7 +16,7 @@ import howfar
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.results import Comparison, Evaluation, Provenance, Selection
 from howfar.selection import every, far, named
-from howfar.selection.kcenter import KCENTER
+from howfar.selection.diversity import KCENTER
 
 FEATURES = ("kcenter", "typiclust", "kmedoids", "probcover", "kmeanspp", "herding")
 SIGNALS = {"uncertainty": "entropy", "flip_disagreement": "flip_agreement", "foreground": "predicted_foreground"}

@@ -14,10 +14,10 @@ from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.metrics import histogram
-from howfar.metrics.class_entropy import class_entropy
-from howfar.metrics.foreground_regions import FEATURES
+from howfar.metrics.image_structure import FEATURES
+from howfar.metrics.label_free_signals import class_entropy
 from howfar.results import Comparison, Evaluation
-from howfar.selection.function_strategy import FunctionStrategy
+from howfar.selection.strategy import FunctionStrategy
 from howfar.studies.selection import select
 
 M = 12

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from howfar.paper.suppression import shares_of
 from howfar.results import Provenance
 from howfar.results.adaptation import Adaptation
-from howfar.studies.suppression import shares_of
 
 
 def made(photographs: int, seeds: tuple[int, ...] = (0, 1, 2)) -> Adaptation:

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 from howfar.selection.by_column import NEAR
-from howfar.selection.function_strategy import FunctionStrategy
-from howfar.selection.kmeanspp import KMEANSPP
-from howfar.selection.pool import Pool
+from howfar.selection.diversity import KMEANSPP
 from howfar.selection.random_draws import STRATIFIED
+from howfar.selection.strategy import Candidates, FunctionStrategy
 from howfar.testing import StrategyTests
 
 counter = itertools.count()
@@ -39,7 +38,7 @@ def of(strategy: Any, **claims: Any) -> StrategyTests:
     return type("Suite", (StrategyTests,), {"strategy": strategy, **claims})()
 
 
-def with_rule(rule: Callable[[Pool, int, np.random.Generator], Any], nested: bool = True) -> FunctionStrategy:
+def with_rule(rule: Callable[[Candidates, int, np.random.Generator], Any], nested: bool = True) -> FunctionStrategy:
     return replace(NEAR, rule=rule, nested=nested)
 
 
@@ -59,7 +58,7 @@ def fills_up(columns: Any, k: int, rng: Any, labelled: Any) -> Any:
 
 
 def forgets_labels(columns: Any, k: int, rng: Any, labelled: Any) -> Any:
-    Pool.of("odd", columns, ("distance",), labelled)
+    Candidates.of("odd", columns, ("distance",), labelled)
     return NEAR.pick(columns, k, rng)
 
 

@@ -19,7 +19,7 @@ from howfar.demo import write_dataset
 from howfar.errors import HowfarError, MissingExtraError, UnknownNameError
 from howfar.io.checkpoint import TRACKED
 from howfar.tracking import Log, tracked
-from howfar.training.callbacks import Keep, Logged
+from howfar.training.lightning_module import Keep, Logged
 
 TINY = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25, "device": "cpu", "progress": False}
 MODEL = {"options": {"width": 4}, "pretrained": False}

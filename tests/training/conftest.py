@@ -13,9 +13,9 @@ from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.fit import Task, fit
 from howfar.training.image_mask_pairs import examples_of
 from howfar.training.settings import settings_for
+from howfar.training.train import TrainingTask, fit
 
 SETTINGS = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25}
 
@@ -27,20 +27,20 @@ def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def task(roads: Path) -> Callable[..., Task]:
+def task(roads: Path) -> Callable[..., TrainingTask]:
     """A narrow DeepCrack to train on the roads: two steps an epoch, three epochs, two images held out."""
 
-    def make(folder: Path = roads, width: int = 4, **given: Any) -> Task:
+    def make(folder: Path = roads, width: int = 4, **given: Any) -> TrainingTask:
         parts = {name: given.pop(name) for name in ("extra", "start") if name in given}
         settings = settings_for(segmenter_family("deepcrack"), **{**SETTINGS, **given})
         examples = examples_of(Dataset.from_folder(folder))
-        return Task("deepcrack", {"width": width}, "roads", examples, settings, pretrained=False, **parts)
+        return TrainingTask("deepcrack", {"width": width}, "roads", examples, settings, pretrained=False, **parts)
 
     return make
 
 
 @pytest.fixture
-def trained(task: Callable[..., Task], tmp_path: Path) -> Callable[..., Checkpoint]:
+def trained(task: Callable[..., TrainingTask], tmp_path: Path) -> Callable[..., Checkpoint]:
     """Train such a task, its state below the test's own folder."""
 
     def run(workers: int = 0, **given: Any) -> Checkpoint:
@@ -50,7 +50,7 @@ def trained(task: Callable[..., Task], tmp_path: Path) -> Callable[..., Checkpoi
 
 
 @pytest.fixture(scope="session")
-def undisturbed(task: Callable[..., Task], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]:
+def undisturbed(task: Callable[..., TrainingTask], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Checkpoint]:
     """What such a task comes to where nothing disturbs it, trained once for all tests."""
 
     @cache

@@ -17,7 +17,7 @@ from howfar.errors import HowfarError
 from howfar.results import Selection
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training import train as module
-from howfar.training.added_images import dataset_and_list
+from howfar.training.image_mask_pairs import dataset_and_list
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,

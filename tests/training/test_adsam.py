@@ -139,7 +139,7 @@ def test_training_begins_with_a_checkpoint_whose_base_is_gone(
 def test_a_size_that_is_not_the_bases_is_refused_before_any_reading(
     trained: tuple[Path, Path, Checkpoint], roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.training.fit.read_pairs", lambda *_: pytest.fail("read"))
+    monkeypatch.setattr("howfar.training.train.read_pairs", lambda *_: pytest.fail("read"))
     with pytest.raises(InputError, match="size must be 64, the one side that adsam takes with its options, got 128: pass 64"):
         train(roads, tmp_path / "m.safetensors", trained[1], size=128)
     # A task that was made without its options being looked at.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from howfar.training.augment import augment
+from howfar.training.data_loading import augment
 
 SEEDS = range(60)
 SIDE = 16

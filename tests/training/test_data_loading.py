@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.data_loading import Balanced, Order, held_out_batches, training_batches
+from howfar.training.data_loading import Balanced, EpochOrder, held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.settings import TrainSettings, settings_for
 
@@ -51,7 +51,7 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     orders = {}
     for seed in (0, 1):
         for epoch in (2, 0, 1):
-            order = Order(20, seed)
+            order = EpochOrder(20, seed)
             order.set_epoch(epoch)
             found = list(order)
             torch.manual_seed(epoch)
@@ -61,7 +61,7 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
             orders[seed, epoch] = tuple(place for _, place in found)
     assert len(set(orders.values())) == 6
     assert tuple(range(20)) not in orders.values()
-    assert len(Order(20, 0)) == 20
+    assert len(EpochOrder(20, 0)) == 20
 
 
 def test_pictures_and_masks_are_of_0_and_1_and_belong_together() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from howfar.training.depthwise import depthwise_in_float32, is_depthwise
+from howfar.training.compute import depthwise_in_float32, is_depthwise
 
 
 def network() -> nn.Sequential:

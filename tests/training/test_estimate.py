@@ -5,20 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from howfar.training import estimate
-from howfar.training.estimate import Estimate
+from howfar.training import compute
+from howfar.training.compute import TrainingEstimate
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Make time pass by steps of the test's."""
     now = [0.0]
-    monkeypatch.setattr(estimate.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(compute.time, "monotonic", lambda: now[0])
     return now
 
 
 def told(clock: list[float], capsys: pytest.CaptureFixture[str], models: int, seconds: float, steps: int = 20) -> list[str]:
-    shown = Estimate(models)
+    shown = TrainingEstimate(models)
     shown.begin(600)
     for _ in range(steps):
         clock[0] += seconds
@@ -39,7 +39,7 @@ def test_it_is_said_once_after_some_seconds(clock: list[float], capsys: pytest.C
 
 
 def test_the_first_step_is_not_measured(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    shown = Estimate()
+    shown = TrainingEstimate()
     shown.begin(600)
     for seconds in (60.0, 0.5, 0.5, 0.5, 0.5):
         clock[0] += seconds

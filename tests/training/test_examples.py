@@ -12,12 +12,12 @@ from PIL import Image
 
 from howfar.data import Dataset, Item, content_hash, parse
 from howfar.errors import ImageError, InputError
-from howfar.training.image_mask_pairs import Example, examples_of, read_pairs, split
+from howfar.training.image_mask_pairs import TrainingExample, examples_of, read_pairs, split
 from packed import files_below, tar_bytes
 
 
-def tiles_of(counts: list[int]) -> list[Example]:
-    return [Example("r", f"p{p}-{k}.png", Path(), None, f"r/p{p}") for p, n in enumerate(counts) for k in range(n)]
+def tiles_of(counts: list[int]) -> list[TrainingExample]:
+    return [TrainingExample("r", f"p{p}-{k}.png", Path(), None, f"r/p{p}") for p, n in enumerate(counts) for k in range(n)]
 
 
 def dataset(*names: str, masks: bool = True) -> Dataset:
@@ -100,17 +100,19 @@ def save(file: Path, values: np.ndarray) -> Path:
     return file
 
 
-def example(tmp_path: Path, name: str, height: int = 20, width: int = 30, mask: tuple[int, int] | None = None) -> Example:
+def example(
+    tmp_path: Path, name: str, height: int = 20, width: int = 30, mask: tuple[int, int] | None = None
+) -> TrainingExample:
     rng = np.random.default_rng(len(name))
     picture = save(tmp_path / f"{name}.png", rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
     marks = np.zeros(mask or (height, width), np.uint8)
     marks[3] = 255
-    return Example("roads", f"{name}.png", picture, save(tmp_path / f"{name}-mask.png", marks), f"roads/{name}")
+    return TrainingExample("roads", f"{name}.png", picture, save(tmp_path / f"{name}-mask.png", marks), f"roads/{name}")
 
 
 def test_pictures_and_masks_are_brought_to_the_size(tmp_path: Path) -> None:
     one = example(tmp_path, "a")
-    blank = Example("far", "b.png", one.path, None, "far/b")
+    blank = TrainingExample("far", "b.png", one.path, None, "far/b")
     pairs = read_pairs([one, blank], 8, progress=False)
     assert pairs.pictures.shape == (2, 3, 8, 8)
     assert pairs.pictures.dtype == np.uint8
@@ -128,17 +130,17 @@ def test_the_fingerprint_is_of_the_contents_alone(tmp_path: Path) -> None:
     one, other = example(tmp_path, "a"), example(tmp_path, "bb")
     first = read_pairs([one, other], 8, progress=False).fingerprint
     (tmp_path / "c.png").write_bytes(one.path.read_bytes())
-    renamed = Example("site", "c.png", tmp_path / "c.png", one.mask, "site/c")
+    renamed = TrainingExample("site", "c.png", tmp_path / "c.png", one.mask, "site/c")
     assert read_pairs([other, renamed], 8, progress=False).fingerprint == first
     assert read_pairs([other], 8, progress=False).fingerprint != first
-    blank = Example("roads", "a.png", one.path, None, "roads/a")
+    blank = TrainingExample("roads", "a.png", one.path, None, "roads/a")
     assert read_pairs([blank, other], 8, progress=False).fingerprint != first
     # Masks that change places are other examples, though the files are the same.
     swapped = [
-        Example("roads", "a.png", one.path, save(tmp_path / "x.png", np.full((20, 30), 255, np.uint8)), "roads/a"),
-        Example("roads", "bb.png", other.path, one.mask, "roads/bb"),
+        TrainingExample("roads", "a.png", one.path, save(tmp_path / "x.png", np.full((20, 30), 255, np.uint8)), "roads/a"),
+        TrainingExample("roads", "bb.png", other.path, one.mask, "roads/bb"),
     ]
-    back = [Example("roads", a.name, a.path, b.mask, a.photograph) for a, b in zip(swapped, swapped[::-1], strict=True)]
+    back = [TrainingExample("roads", a.name, a.path, b.mask, a.photograph) for a, b in zip(swapped, swapped[::-1], strict=True)]
     assert read_pairs(swapped, 8, progress=False).fingerprint != read_pairs(back, 8, progress=False).fingerprint
 
 

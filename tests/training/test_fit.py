@@ -23,14 +23,13 @@ from howfar.errors import InputError
 from howfar.metrics import segmentation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.callbacks import Keep
-from howfar.training.fit import Task, fit
-from howfar.training.image_mask_pairs import Example, read_pairs, split
-from howfar.training.lightning_module import Fitting
+from howfar.training.image_mask_pairs import TrainingExample, read_pairs, split
+from howfar.training.lightning_module import Fitting, Keep
+from howfar.training.train import TrainingTask, fit
 from howfar.weights.state_dicts import hash_state_dict
 
 Train = Callable[..., Checkpoint]
-Tasks = Callable[..., Task]
+Tasks = Callable[..., TrainingTask]
 STEPS, EPOCHS = 2, 3
 
 
@@ -73,7 +72,7 @@ def stopped_after(epoch: int) -> Iterator[None]:
         yield
 
 
-def interrupt(task: Task, folder: Path, step: int) -> None:
+def interrupt(task: TrainingTask, folder: Path, step: int) -> None:
     handler = signal.getsignal(signal.SIGINT)
     with counted(step), pytest.raises(KeyboardInterrupt):
         fit(task, folder, device="cpu", progress=False)
@@ -377,7 +376,7 @@ def test_a_training_begins_with_a_checkpoint(trained: Train, undisturbed: Train)
 
 
 def test_further_examples_are_learnt_from_and_never_held_out(roads: Path, trained: Train) -> None:
-    examples = [Example("site", "a.png", roads / "masks" / "0001.png", None, "site/a")]
+    examples = [TrainingExample("site", "a.png", roads / "masks" / "0001.png", None, "site/a")]
     found = trained(extra=tuple(examples), holdout=0.5)
     assert found.card.data["images"] == 5
     assert found.card.data["extra"] == ["site/a.png"]

@@ -16,10 +16,9 @@ from transformers import Dinov2Config, Dinov2Model
 import howfar
 from howfar.cli.main import run
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.segmenters.frozen.encoder import Encoder
-from howfar.segmenters.frozen.kept_features import KeptFeatures
-from howfar.training.augment import turned
-from howfar.training.callbacks import Keep
+from howfar.segmenters.frozen_network import Encoder, KeptFeatures
+from howfar.training.data_loading import turned
+from howfar.training.lightning_module import Keep
 from howfar.weights.state_dicts import hash_state_dict
 
 Train = Callable[..., Checkpoint]
@@ -107,7 +106,7 @@ def test_batch_norm_of_the_encoder_keeps_its_statistics(train: Train) -> None:
 def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, found, counts = encoded(monkeypatch), [], []
     for name, limit, workers in (("all", 1 << 20, 0), ("none", 0, 0), ("workers", 1 << 20, 1)):
-        monkeypatch.setattr("howfar.training.kept_features.LIMIT", limit)
+        monkeypatch.setattr("howfar.training.compute.LIMIT", limit)
         seen.clear()
         found.append(train(name, epochs=6, options={"views": 2}, workers=workers).card.weights)
         counts.append(sum(seen))

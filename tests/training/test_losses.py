@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar import registry
 from howfar.errors import UnknownNameError
-from howfar.training import losses
+from howfar.training import optimisation
 
 
 def drawn(count: int = 1, seed: int = 0) -> tuple[list[Tensor], Tensor]:
@@ -57,7 +57,7 @@ FORMULAS: dict[str, Callable[[list[Tensor], Tensor], float]] = {
 @pytest.mark.parametrize("name", FORMULAS)
 def test_the_formula(name: str) -> None:
     maps, masks = drawn(6)
-    assert float(losses.named(name)(maps, masks)) == pytest.approx(FORMULAS[name](maps, masks), rel=1e-12)
+    assert float(optimisation.named(name)(maps, masks)) == pytest.approx(FORMULAS[name](maps, masks), rel=1e-12)
 
 
 def test_every_loss_is_known_here() -> None:
@@ -68,7 +68,7 @@ def test_every_loss_is_known_here() -> None:
 def test_logits_of_any_height_give_a_finite_loss_and_gradient(name: str) -> None:
     maps = [torch.tensor([[[[-200.0, 200.0], [200.0, -200.0]]]], requires_grad=True) for _ in range(2)]
     masks = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
-    loss = losses.named(name)(maps, masks)
+    loss = optimisation.named(name)(maps, masks)
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(maps[-1].grad).all()
@@ -78,15 +78,15 @@ def test_logits_of_any_height_give_a_finite_loss_and_gradient(name: str) -> None
 def test_the_right_map_has_the_least_loss(name: str) -> None:
     _, masks = drawn()
     right = [40 * (2 * masks - 1)] * 6
-    assert float(losses.named(name)(right, masks)) == pytest.approx(0, abs=1e-12)
-    assert float(losses.named(name)([-one for one in right], masks)) > 0.7
+    assert float(optimisation.named(name)(right, masks)) == pytest.approx(0, abs=1e-12)
+    assert float(optimisation.named(name)([-one for one in right], masks)) > 0.7
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_the_gradient_points_to_the_mask(name: str) -> None:
     _, masks = drawn()
     maps = [torch.zeros_like(masks, requires_grad=True) for _ in range(6)]
-    losses.named(name)(maps, masks).backward()
+    optimisation.named(name)(maps, masks).backward()
     slope = maps[-1].grad
     assert (slope[masks == 1] < 0).all()
     assert (slope[masks == 0] > 0).all()
@@ -96,18 +96,18 @@ def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
     maps, masks = drawn()
     maps[0][0] = -2.0
     # Alone, its loss would be near 1 however little is found in it.
-    assert float(losses.dice([maps[0][:1]], masks[:1])) > 0.7
-    kept = float(losses.dice([maps[0][1:]], masks[1:]))
-    assert abs(float(losses.dice(maps, masks)) - kept) < 0.1
+    assert float(optimisation.dice([maps[0][:1]], masks[:1])) > 0.7
+    kept = float(optimisation.dice([maps[0][1:]], masks[1:]))
+    assert abs(float(optimisation.dice(maps, masks)) - kept) < 0.1
 
 
 def test_all_maps_count_only_for_deepcrack() -> None:
     maps, masks = drawn(6)
     changed = [maps[0] + 1, *maps[1:]]
-    differ = {name for name in FORMULAS if losses.named(name)(maps, masks) != losses.named(name)(changed, masks)}
+    differ = {name for name in FORMULAS if optimisation.named(name)(maps, masks) != optimisation.named(name)(changed, masks)}
     assert differ == {"deepcrack"}
 
 
 def test_an_unknown_loss_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="bce_dice"):
-        losses.named("bce_dise")
+        optimisation.named("bce_dise")

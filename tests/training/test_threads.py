@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from howfar.training import threads
-from howfar.training.threads import ENTRY, threads_of
+from howfar.training import compute
+from howfar.training.compute import ENTRY, threads_of
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give torch the two threads of a machine of two cores, as by default."""
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(threads, "available_cores", lambda: 2)
+    monkeypatch.setattr(compute, "available_cores", lambda: 2)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)

@@ -19,7 +19,7 @@ from howfar.errors import HowfarError, InputError, MissingPathError, UnknownName
 from howfar.io.checkpoint import remove_abandoned
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training import train as module
-from howfar.training.callbacks import Keep
+from howfar.training.lightning_module import Keep
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from howfar.weights import hub
+from howfar.weights import published
 
 
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub, "getproxies", dict)
+    monkeypatch.setattr(published, "getproxies", dict)
     return tmp_path
 
 
@@ -23,23 +23,23 @@ def no_name(*args: object) -> None:
 def test_unresolved_host(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example:8080")
-    assert hub.why_unreachable("a/b", ("model.safetensors",)) == "hub.example: Name or service not known"
+    assert published.why_unreachable("a/b", ("model.safetensors",)) == "hub.example: Name or service not known"
 
 
 def test_a_proxy_may_resolve_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", no_name)
-    monkeypatch.setattr(hub, "getproxies", lambda: {"https": "http://proxy.example"})
-    assert hub.why_unreachable("a/b", ("model.safetensors",)) is None
+    monkeypatch.setattr(published, "getproxies", lambda: {"https": "http://proxy.example"})
+    assert published.why_unreachable("a/b", ("model.safetensors",)) is None
 
 
 def test_resolved_host_may_be_tried(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [])
-    assert hub.why_unreachable("a/b", ("model.safetensors",)) is None
+    assert published.why_unreachable("a/b", ("model.safetensors",)) is None
 
 
 def test_offline_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert hub.why_unreachable("a/b", ("model.safetensors",)) == "HF_HUB_OFFLINE is set"
+    assert published.why_unreachable("a/b", ("model.safetensors",)) == "HF_HUB_OFFLINE is set"
 
 
 def test_cached_file_needs_no_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,5 +49,5 @@ def test_cached_file_needs_no_hub(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     (cache / "models--a--b" / "refs" / "main").write_text("0" * 40)
     snapshot.mkdir(parents=True)
     (snapshot / "model.safetensors").write_bytes(b"")
-    assert hub.why_unreachable("a/b", ("pytorch_model.bin", "model.safetensors")) is None
-    assert hub.why_unreachable("a/b", ("pytorch_model.bin",)) == "HF_HUB_OFFLINE is set"
+    assert published.why_unreachable("a/b", ("pytorch_model.bin", "model.safetensors")) is None
+    assert published.why_unreachable("a/b", ("pytorch_model.bin",)) == "HF_HUB_OFFLINE is set"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from howfar.errors import InputError
-from howfar.weights.mixed_precision import computing_in, dtype_of
+from howfar.weights.state_dicts import computing_in, dtype_of
 
 CPU = torch.device("cpu")
 

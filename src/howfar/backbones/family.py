@@ -1,21 +1,23 @@
-"""Define a backbone family, the unit that a package registers: its card, the options it takes, and how it is built."""
+"""Define a backbone family, the unit that a package registers, and load and list backbones by their names."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, NoReturn, Unpack, get_args
 
-from howfar.errors import InputError, MissingPathError
+from howfar import registry
+from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line
+from howfar.keywords import BackboneOptions
 from howfar.options import Engines, Fits, Floats
 from howfar.protocols import Backbone
-from howfar.settings import refuse_unknown
+from howfar.settings import refuse_unknown, with_options
 
 
 @dataclass(frozen=True)
-class Card:
+class BackboneCard:
     """Describe a family for the list of ``howfar backbones``, without loading it.
 
     Attributes
@@ -39,7 +41,7 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Options:
+class BackboneBuild:
     """Say how a backbone is to be built: the options of `howfar.load_backbone`, of which a family reads those that it `takes`.
 
     Raises
@@ -137,7 +139,7 @@ class BackboneFamily:
 
     Examples
     --------
-    >>> from howfar.backbones.pixels import PIXELS
+    >>> from howfar.backbones.handcrafted import PIXELS
     >>> PIXELS.build(PIXELS.options({"fit": "crop"})).layers
     (27648,)
     >>> PIXELS.options({"pool": False})
@@ -145,14 +147,14 @@ class BackboneFamily:
     howfar.errors.InputError: pixels takes no pool, got 'False': its options are fit, via
     """
 
-    card: Card
-    build: Callable[[Options], Backbone]
+    card: BackboneCard
+    build: Callable[[BackboneBuild], Backbone]
     takes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     folder: bool = False
-    origin: Callable[[Options], Origin | None] | None = None
+    origin: Callable[[BackboneBuild], Origin | None] | None = None
 
-    def options(self, given: Mapping[str, Any]) -> Options:
+    def options(self, given: Mapping[str, Any]) -> BackboneBuild:
         """Check the options that a caller passes to this family.
 
         Raises
@@ -162,9 +164,9 @@ class BackboneFamily:
         MissingPathError
             There is nothing at `weights`, or a folder where this family takes a file.
         """
-        standard = {entry.name: entry.default for entry in fields(Options)}
+        standard = {entry.name: entry.default for entry in fields(BackboneBuild)}
         refuse_unknown(given, standard)
-        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
+        options = BackboneBuild(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
         for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
@@ -188,3 +190,117 @@ def _as_path(value: object) -> Path | None:
     if not isinstance(value, (str, Path)):
         raise InputError.of("weights", "must be a path", value)
     return Path(value).expanduser()
+
+
+@with_options(BackboneOptions)
+def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
+    """Load the backbone F: image -> R^q (eq. 1 of the paper) that is registered as `name`.
+
+    Parameters
+    ----------
+    name
+        A registered name, or ``family:model``: ``efficientnet_lite0``, ``pixels``, ``timm:resnet18``.
+
+    Returns
+    -------
+    Backbone
+        Its `embed` may be called from several threads at once.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; the line lists the known ones.
+    InputError
+        An option that is unknown, wrong, or of no use to the family.
+    MissingPathError
+        The weights are neither on disk nor can they be downloaded.
+    MissingExtraError
+        A library that the family needs is absent.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> backbone = load_backbone("colour_moments")
+    >>> backbone.embed(backbone.prepare(Image.new("RGB", (640, 480), (255, 0, 51)))[None])
+    array([[1. , 0. , 0.2, 0. , 0. , 0. ]], dtype=float32)
+    """
+    family, checked = family_and_options(name, options)
+    return family.build(checked)
+
+
+def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFamily, BackboneBuild]:
+    """Return the family that a backbone's name is of, and the checked options; raises as `load_backbone` before it builds."""
+    registered, _, model = name.partition(":")
+    family = _family(registered)
+    if model and options.setdefault("model", model) != model:
+        raise InputError.of("model", f"must be named once, and {name!r} names {model!r}", options["model"])
+    return family, family.options(options)
+
+
+def takes(name: str) -> tuple[str, ...]:
+    """List the options of `load_backbone` that the backbone of this name reads; an unknown name raises `UnknownNameError`."""
+    return _family(name.partition(":")[0]).takes
+
+
+def card_of(name: str) -> BackboneCard:
+    """Describe the backbone that `load_backbone` loads by this name; an unknown one raises `UnknownNameError`.
+
+    Examples
+    --------
+    >>> card_of("timm:resnet18").name, card_of("pixels").length
+    ('timm', 27648)
+    """
+    return _family(name.partition(":")[0]).card
+
+
+def cards() -> list[BackboneCard]:
+    """List every registered backbone family, howfar's own and those of installed packages, without loading any network.
+
+    A family whose package fails to import is listed too, with the reason as its summary.
+
+    Examples
+    --------
+    >>> {card.name: card.length for card in cards()}["efficientnet_lite0"]
+    1280
+    """
+    return [_card(name) for name in registry.names("backbones")]
+
+
+def _card(name: str) -> BackboneCard:
+    try:
+        return replace(_family(name).card, name=name)
+    except HowfarError as error:
+        return BackboneCard(name, None, "", "", "", str(error))
+
+
+def _family(name: str) -> BackboneFamily:
+    try:
+        family = registry.load("backbones", name)
+    except UnknownNameError:
+        raise
+    # Another package's module may fail in any way at import, and must not break the list of the others.
+    except Exception as error:
+        raise MissingExtraError(f"backbone {name!r} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
+    if not isinstance(family, BackboneFamily):
+        rule = "must be registered as a howfar.backbones.BackboneFamily"
+        raise InputError.of(f"backbone {name!r}", rule, type(family).__name__)
+    return family
+
+
+def _refuse(options: BackboneBuild) -> NoReturn:
+    raise InputError(
+        "embeddings are given as datasets, not computed from images: pass the .npy or .parquet file in place of a folder"
+    )
+
+
+EMBEDDINGS: Final = BackboneFamily(
+    BackboneCard(
+        "embeddings",
+        None,
+        ".npy, .parquet",
+        "yours",
+        "yours",
+        "ready-made features, given as datasets in place of image folders",
+    ),
+    _refuse,
+)

@@ -1,4 +1,4 @@
-"""Know a backbone's identity from a record of an earlier run, and build its network only when an image is to be embedded.
+"""Know a backbone's identity from an earlier run, build its network only when needed, and limit torch to one thread.
 
 Building a network imports torch and reads its weights, which takes seconds; where all features are stored, its identity alone
 is needed. A record is used only where everything agrees that the identity was computed from: name and options, the bytes of
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -20,22 +21,80 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 import xxhash
 
-from howfar.backbones.family import BackboneFamily, Options
-from howfar.backbones.named import family_and_options
-from howfar.backbones.torch_threads import limit_loaded_later
+from howfar.backbones.family import BackboneBuild, BackboneFamily, family_and_options
 from howfar.errors import StoreError
 from howfar.io.atomic import replace_text
-from howfar.io.code_stamp import code_stamp
+from howfar.io.checkpoint import code_stamp
 from howfar.keywords import BackboneOptions
 from howfar.protocols import Backbone
 from howfar.settings import with_options
 from howfar.store import local_root
-from howfar.store.identity_key import canonical
+from howfar.store.manifest import canonical
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
+
+
+@dataclass(eq=False)
+class _Block:
+    """Hold torch's number of threads before a block that was entered without torch; None until torch is loaded in it."""
+
+    before: int | None = None
+
+
+_BLOCKS: list[_Block] = []
+
+
+@contextmanager
+def one_torch_thread_each() -> Iterator[None]:
+    """Give torch one thread in each worker, and restore its number at the end.
+
+    Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
+    core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
+    (which loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        with _without_torch():
+            yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def limit_loaded_later() -> None:
+    """Load torch and give it one thread, where a block of `one_torch_thread_each` was entered without it.
+
+    Call it before a network is built within such a block: threads that use torch from then on have one each.
+    """
+    block = _BLOCKS[-1] if _BLOCKS else None
+    if block is None or block.before is not None:
+        return
+    # What is absent is told by what needs it.
+    with suppress(ImportError):
+        import torch
+
+        block.before = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    block = _Block()
+    _BLOCKS.append(block)
+    try:
+        yield
+    finally:
+        _BLOCKS.remove(block)
+        if block.before is not None:
+            sys.modules["torch"].set_num_threads(block.before)
+
 
 FOLDER: Final = "identities"
 """Records lie in it, beside the stored features of this machine, named by a hash of what the identity was computed from."""
@@ -46,7 +105,7 @@ _CODE: Final = ("backbones", "weights", "segmenters")
 """Folders of howfar whose code decides on identities."""
 
 
-class Known(NamedTuple):
+class BackboneRecord(NamedTuple):
     """Hold what a record says of a backbone: its name, its layers' lengths, its identity, and the batch size that suits it."""
 
     name: str
@@ -88,7 +147,7 @@ class KnownBackbone:
     built is another than the record says; the record is removed.
     """
 
-    def __init__(self, known: Known, build: Callable[[], Backbone], record: Path) -> None:
+    def __init__(self, known: BackboneRecord, build: Callable[[], Backbone], record: Path) -> None:
         self.name, self.layers, self.identity = known.name, known.layers, known.identity
         if known.batch_size is not None:
             self.batch_size = known.batch_size
@@ -143,7 +202,7 @@ def _same(built: Any) -> Any:
     return built
 
 
-def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
+def _made_of(name: str, family: BackboneFamily, options: BackboneBuild) -> str | None:
     """Write down all that an identity is computed from; None where that is not known without building the network."""
     if family.origin is None or options.device.partition(":")[0] not in ("auto", "cpu"):
         return None
@@ -187,7 +246,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _read(file: Path, made_of: str) -> Known | None:
+def _read(file: Path, made_of: str) -> BackboneRecord | None:
     """Read a record; None where there is none, or it is damaged, or of anything else than `made_of`."""
     try:
         if file.stat().st_size > _LARGEST:
@@ -196,7 +255,7 @@ def _read(file: Path, made_of: str) -> Known | None:
         body = document["body"]
         if document["checksum"] != _checksum(body) or body["made_of"] != made_of:
             return None
-        known = Known(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
+        known = BackboneRecord(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
     return known

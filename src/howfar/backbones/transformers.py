@@ -1,33 +1,253 @@
-"""Build any vision model of transformers as a backbone, by hub id or folder: ``transformers:facebook/dinov2-small``."""
+"""Load any vision model of transformers, from the hub or a folder of its format, and build a backbone of it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.family import BackboneFamily, Card, Options
-from howfar.backbones.hub_models import (
-    REQUIRED_FILES,
-    checked_folder,
-    describe_architecture,
-    folder_origin,
-    random_model,
-    read_json,
-    read_model,
-)
-from howfar.backbones.hub_processor_config import ModelInput, model_input
+from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.weights.hub import CONFIG_FILE, HUB_ID, PREPROCESSOR_FILE, hub_folder, transformers_for
+from howfar.weights.published import (
+    CONFIG_FILE,
+    HUB_ID,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    PREPROCESSOR_FILE,
+    WEIGHTS_FILES,
+    first_three,
+    hub_folder,
+    lacking,
+    transformers_for,
+)
 
-# torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_transformers(options: Options) -> TorchBackbone:
+# Pillow's numbers; 4 is its box and 5 its Hamming filter.
+_FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
+
+
+class ModelInput(NamedTuple):
+    """Hold (height, width) of a model's input in pixels, empty if unknown; its filter; mean and std on the scale 0-1."""
+
+    size: tuple[int, ...]
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = None) -> ModelInput:
+    """Read the input size, filter, mean and standard deviation from a processor's configuration.
+
+    The size is that of the crop, where one is made, else that of the resize; an edge stands for a square. Defaults are `size`
+    (from the model's own configuration), bicubic, and ImageNet's mean and standard deviation. Normalisation on another scale
+    is converted to 0-1: with values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ for μ′ = μ / (255 f), σ′ = σ / (255 f).
+
+    Raises
+    ------
+    InputError
+        A value is of another kind.
+
+    Examples
+    --------
+    >>> model_input({"size": {"shortest_edge": 256}, "crop_size": 224, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+    ModelInput(size=(224, 224), interpolation='bicubic', mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    """
+    crop = config.get("crop_size") if config.get("do_center_crop", "crop_size" in config) else None
+    sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
+    factor = 255 * (_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0)
+    shift = 1.0 if config.get("rescale_offset") else 0.0
+    mean = _three(config, "image_mean", IMAGENET_MEAN, 0.0)
+    std = _three(config, "image_std", IMAGENET_STD, 1.0)
+    # EfficientNet's processor may divide by the deviation twice.
+    power = 2 if config.get("include_top", "EfficientNet" in str(config.get("image_processor_type"))) else 1
+    number = config.get("resample", 3)
+    if not isinstance(number, int) or number not in _FILTERS:
+        raise InputError.of("resample of preprocessor_config.json", "must be a filter of Pillow's, 0 to 3", number)
+    means, deviations = tuple((value + shift) / factor for value in mean), tuple(value**power / factor for value in std)
+    return ModelInput(sides, _FILTERS[number], means, deviations)
+
+
+def _number(config: Mapping[str, Any], key: str, default: float) -> float:
+    value = config.get(key, default)
+    if not isinstance(value, (int, float)) or value <= 0:
+        raise InputError.of(f"{key} of preprocessor_config.json", "must be a number above 0", value)
+    return float(value)
+
+
+def _three(config: Mapping[str, Any], key: str, default: tuple[float, ...], without: float) -> tuple[float, ...]:
+    if not config.get("do_normalize", True):
+        return (without,) * 3
+    value = config.get(key)
+    if value is None:
+        return default
+    values = [value] * 3 if isinstance(value, (int, float)) else value
+    if not isinstance(values, list) or len(values) != 3 or not all(isinstance(number, (int, float)) for number in values):
+        raise InputError.of(f"{key} of preprocessor_config.json", "must be three numbers", value, f"pass {key[6:]}")
+    return tuple(float(number) for number in values)
+
+
+def _sides(value: Any) -> tuple[int, ...]:
+    if isinstance(value, Mapping):
+        edge = value.get("shortest_edge") or value.get("longest_edge")
+        value = (value["height"], value["width"]) if {"height", "width"} <= value.keys() else edge
+    if isinstance(value, int):
+        return (value, value)
+    return tuple(value) if isinstance(value, (list, tuple)) and all(isinstance(side, int) for side in value) else ()
+
+
+# torch and transformers are imported when a network is built, so that listing the cards stays cheap.
+
+SEED: Final = 0
+REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
+"""The files of a model in the hub's format, in groups of which one must be there."""
+TRANSFORMERS_PACKAGES: Final = ("torch", "transformers", "safetensors")
+"""What decides on the names, shapes and bytes of a model's tensors, and on its configuration."""
+_READ: Final = frozenset({".json", ".safetensors", ".bin"})
+# Keys of a configuration that tell where and how it was written, and do not change a feature.
+_NO_EFFECT: Final = frozenset(
+    {"_name_or_path", "architectures", "dtype", "id2label", "label2id", "torch_dtype", "transformers_version"}
+)
+
+
+def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
+    """Check that a folder holds a model in the hub's format, of one of `kinds` where those are given, and return it.
+
+    An absent file raises `MissingPathError`, another kind of model `InputError`.
+    """
+    absent = lacking(folder, required)
+    if absent:
+        files = " and ".join(group[0] for group in required)
+        raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
+    kind = read_json(folder / CONFIG_FILE).get("model_type")
+    if kinds and kind not in kinds:
+        raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
+    return folder
+
+
+def folder_origin(options: BackboneBuild) -> Origin | None:
+    """Name the files of a local model, a folder in the hub's format or a state dict; None of what comes from the hub."""
+    model = None if options.model is None else Path(options.model).expanduser()
+    folder = next((path for path in (options.weights, model) if path is not None and path.is_dir()), None)
+    state = options.weights if options.weights is not None and options.weights.is_file() else None
+    # A state dict needs a configuration: that of a model's name lies in the hub's cache, and may change there.
+    if (folder is None and (state is None or model is not None)) or not options.pretrained:
+        return None
+    if folder is not None and _has_shards_elsewhere(folder):
+        return None
+    beside = sorted(file for file in folder.iterdir() if file.suffix in _READ and file.is_file()) if folder is not None else []
+    return Origin(tuple(beside) if state is None else (state, *beside), TRANSFORMERS_PACKAGES)
+
+
+def _has_shards_elsewhere(folder: Path) -> bool:
+    """Tell whether an index in a model's folder names weights that do not lie beside it, or cannot be read."""
+    try:
+        named = [read_json(file).get("weight_map") for file in folder.glob("*.index.json")]
+        shards = {str(shard) for weights in named if weights is not None for shard in weights.values()}
+    except (InputError, AttributeError):
+        return True
+    return any(Path(shard).name != shard for shard in shards)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a mapping from a JSON file; anything else raises `InputError`."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} cannot be read ({one_line(error)})") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{file} cannot be read: it must hold a mapping")
+    return document
+
+
+def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
+    """Read a float32 model by transformers' `from_pretrained`, and refuse it if transformers invented a tensor.
+
+    `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
+    ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
+    removed from the network. Damaged files and absent tensors raise `InputError`.
+    """
+    import torch
+
+    first = None if "state_dict" in options else source
+    try:
+        with _quiet():
+            reading = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
+            # What does not fit is told below, in one line, where transformers would print a table.
+            network, info = read(first, **reading, ignore_mismatched_sizes=True, **options)
+    # Damaged text, shapes that do not fit, strict configurations: errors of several libraries' own kinds.
+    except Exception as error:
+        raise InputError(f"weights of {name} cannot be read: {source} ({one_line(error)})") from error
+    if wrong := sorted(info["mismatched_keys"]):
+        key, held, wanted = wrong[0]
+        more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        line = f"{key} is {tuple(held)} there and {tuple(wanted)} by the configuration{more}"
+        raise InputError(f"weights of {name} do not fit the network: {source}: {line}: both must be of one model")
+    missing = sorted(info["missing_keys"])
+    if optional and missing and all(key.startswith(f"{optional}.") for key in missing):
+        setattr(network, optional, None)
+        missing = []
+    if missing:
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {first_three(missing)}")
+    loaded: nn.Module = network
+    return loaded
+
+
+def random_model(make: Callable[[], Any]) -> nn.Module:
+    """Build a network with random weights of one seed, leaving torch's generator as it was.
+
+    Other threads must not draw from the generator meanwhile, as that would change the weights; networks are built in one.
+    """
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network: nn.Module = make()
+    return network
+
+
+def describe_architecture(network: Any) -> str:
+    """Name a network's class and a hash of its configuration, for the identity: the same tensors may be used in two ways."""
+    config = json.loads(network.config.to_json_string(use_diff=True))
+    text = json.dumps(_effective(config), sort_keys=True)
+    return f"{type(network).__name__} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _effective(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _effective(item) for key, item in value.items() if key not in _NO_EFFECT}
+    return value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence transformers' progress bar, and its report of text tensors that an image encoder does not use."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()
+
+
+# torch is imported when a network is built, so that listing the cards stays cheap.
+
+
+def build_transformers(options: BackboneBuild) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load.
 
     The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; for a model
@@ -60,7 +280,7 @@ def build_transformers(options: Options) -> TorchBackbone:
     )
 
 
-def _folder(name: str, options: Options) -> Path:
+def _folder(name: str, options: BackboneBuild) -> Path:
     """Find the folder of the configuration, and of the weights unless they are given as a file."""
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
@@ -76,7 +296,7 @@ def _folder(name: str, options: Options) -> Path:
     return checked_folder(name, folder, required)
 
 
-def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
+def _loaded(name: str, library: Any, folder: Path, options: BackboneBuild) -> Any:
     import torch
 
     try:
@@ -104,7 +324,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
     return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
 
 
-def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
+def _model_input(name: str, folder: Path, network: Any, options: BackboneBuild) -> ModelInput:
     file = folder / PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
     side = getattr(config, "image_size", None)
@@ -136,7 +356,7 @@ def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
 
 
 TRANSFORMERS: Final = BackboneFamily(
-    Card(
+    BackboneCard(
         "transformers",
         None,
         "the model's own",

@@ -64,7 +64,7 @@ def check(
 ) -> None:
     """Decide by rules whether the model may be used on NEW: exit 0 pass, 3 breach, 4 undecided (label some images first)."""
     from howfar.studies.check.check import check as study
-    from howfar.studies.check.start import write_start
+    from howfar.studies.check.rules import write_start
 
     if start:
         print_paths(console(), {"written": write_start(rules or RULES)})
@@ -99,9 +99,7 @@ def check(
 def _write(found: Check, files: dict[str, Path | None]) -> None:
     """Write each file that was asked for, whole or not at all."""
     from howfar.io.atomic import replace_text
-    from howfar.report.check.junit import junit_text
-    from howfar.report.check.markdown import markdown_text
-    from howfar.report.check.prometheus import prometheus_text
+    from howfar.report.check import junit_text, markdown_text, prometheus_text
 
     texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
     for name, path in files.items():

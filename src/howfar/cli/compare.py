@@ -1,4 +1,4 @@
-"""Measure how far secondary datasets are from a primary one (`howfar compare`)."""
+"""Measure distances of datasets from a primary one (`howfar compare`) or from each other (`howfar matrix`)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from howfar.cli.terminal import (
     print_skipped,
     print_slices,
     print_table,
+    quiet,
     report_in,
     show,
 )
-from howfar.cli.verbosity import quiet
-from howfar.keywords import CompareOptions
-from howfar.numbers import share
+from howfar.keywords import CompareOptions, MatrixOptions
 from howfar.options import DEFAULT_BACKBONE
+from howfar.wording import share
 
 if TYPE_CHECKING:
     from howfar.results import Comparison
     from howfar.results.backbones import BackboneComparison
+
 
 RELATIVE = "relative [95 % CI]"
 NO_REPORT = "no report was written: --out RUN writes one, with a row for each image"
@@ -80,7 +81,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
         show(result, {}, others=others)
     else:
         if every:
-            from howfar.report.comparison.text import of_rivals
+            from howfar.report.comparison import of_rivals
 
             console().print(result.caption(), style="bold", markup=False)
             header, rows = result.table()
@@ -107,7 +108,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
 
 def print_answer(comparison: Comparison) -> None:
     """Print four columns that a newcomer can read, and a sentence a dataset."""
-    from howfar.report.comparison.text import plain
+    from howfar.report.comparison import plain
 
     to, home = console(), comparison.primary.name
     to.print(
@@ -125,3 +126,20 @@ def print_answer(comparison: Comparison) -> None:
     print_table(to, (*(header[i] for i in shown), f"beyond 95 % of {home}"), rows)
     for dataset in comparison.datasets:
         to.print(plain(comparison.primary, dataset), markup=False)
+
+
+@options.command(MatrixOptions)
+def matrix(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=f"At least two. {options.DATASET}")],
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    json: options.Json = False,
+    **chosen: Unpack[MatrixOptions],
+) -> None:
+    """Measure how far every DATASET is from every other."""
+    from howfar.studies.matrix import matrix as study
+
+    result = study(datasets, backbone, **chosen)
+    if json:
+        print_json(result.to_dict())
+    else:
+        show(result, {"report": report_in(chosen.get("out"))}, others="all are in matrix.json")

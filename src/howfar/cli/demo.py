@@ -11,8 +11,8 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import console, print_paths, print_table
-from howfar.numbers import format_interval, format_number, share
 from howfar.progress import stage
+from howfar.wording import format_interval, format_number, share
 
 if TYPE_CHECKING:
     from howfar.data import Dataset
@@ -92,7 +92,7 @@ def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Seq
 
 def _print_answers(comparison: Comparison, related: Relation) -> None:
     """Print one table, how far each set is and how well the detector does there, and what it says in sentences."""
-    from howfar.report.comparison.text import lead
+    from howfar.report.comparison import lead
 
     to, primary = console(), comparison.primary
     title = f"{len(comparison.datasets)} sets of synthetic pictures against {primary.name}, and a crack detector fitted to it"

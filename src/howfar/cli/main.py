@@ -11,13 +11,11 @@ import typer
 
 import howfar
 from howfar import registry
-from howfar.cli.command_groups import HeadedGroup, head_of
-from howfar.cli.command_help import ToldCommand
-from howfar.cli.common_options import with_common
+from howfar.cli.command_help import HeadedGroup, ToldCommand, head_of
 from howfar.cli.config_file import Config
-from howfar.cli.flag_names import flags_of
-from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, outcome
-from howfar.cli.verbosity import set_level
+from howfar.cli.options import with_common
+from howfar.cli.outcomes import INTERRUPTED, STOPPED, fail, flags_of, outcome
+from howfar.cli.terminal import set_level
 from howfar.settings import check_variables
 
 _ABOUT = {"--help", "--version"}

@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from howfar.cli import judgement_table, options
+from howfar.cli import options
 from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
-from howfar.numbers import format_number
+from howfar.wording import format_number
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from howfar.results import Relation
+    from howfar.results import Judgement, Relation
+
+
+JUDGEMENT_HEADER = ("estimator", "kind", "sets", "error, set", "error, image", "coverage", "AUROC", "AURC")
+JUDGEMENT_OPTIONAL = ("kind", "AURC")
+
+
+def judgement_title(threshold: float | None) -> str:
+    """Head the table: scores at a threshold are F, others are called performance.
+
+    >>> title(0.35)
+    'Estimators, each dataset left out in turn (F without labels)'
+    """
+    return f"Estimators, each dataset left out in turn ({'performance' if threshold is None else 'F'} without labels)"
+
+
+def judgement_rows(judgements: Iterable[Judgement], used: str | None) -> list[tuple[str, ...]]:
+    """Give a row an estimator, with a star at the one in use."""
+    return [
+        (
+            f"{judged.estimator} *" if judged.estimator == used else judged.estimator,
+            judged.kind,
+            str(judged.sets),
+            format_number(judged.mae_set, 3),
+            format_number(judged.mae_image, 3),
+            "–" if judged.coverage is None else f"{100 * judged.coverage:.0f} %",
+            format_number(judged.auroc, 3),
+            format_number(judged.aurc, 3),
+        )
+        for judged in judgements
+    ]
 
 
 IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
@@ -50,10 +81,8 @@ def show(relation: Relation, page: Path | None) -> None:
         to.print(f"all sets: {relation.pooled_verdict.text}", style="bold", markup=False)
     if relation.judgements:
         to.print()
-        to.print(judgement_table.title(relation.settings.threshold), style="bold", markup=False)
-        print_table(
-            to, judgement_table.HEADER, judgement_table.rows(relation.judgements, relation.estimator), judgement_table.OPTIONAL
-        )
+        to.print(judgement_title(relation.settings.threshold), style="bold", markup=False)
+        print_table(to, JUDGEMENT_HEADER, judgement_rows(relation.judgements, relation.estimator), JUDGEMENT_OPTIONAL)
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
     print_remarks(to, [*filter(None, _findings(relation)), *relation.remarks()])
@@ -62,8 +91,7 @@ def show(relation: Relation, page: Path | None) -> None:
 
 def _findings(relation: Relation) -> list[str]:
     """Say what the report says of estimators and failure lists, in the same words."""
-    from howfar.report.estimates import text as estimates
-    from howfar.report.failures import text as failures
+    from howfar.report import estimates, failures
 
     estimators = [estimates.lead(relation), estimates.in_use(relation), estimates.distance(relation)]
     lists = [failures.found(relation), failures.broken(relation), failures.whole(relation)]

@@ -7,8 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from howfar.printable import printable
 from howfar.progress import end
+from howfar.wording import printable
 
 
 class SafeConsole(Console):

@@ -1,4 +1,4 @@
-"""Score new images against a saved profile, and print a line for each as it is ready (`howfar score`)."""
+"""Save a profile of a primary dataset (`howfar profile`), and score new images against it (`howfar score`)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,74 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
-from howfar.cli import options
-from howfar.cli.terminal import json_text, say
-from howfar.keywords import BackboneOptions, ScoreOptions, ScoringOptions
-from howfar.printable import printable
+from howfar.cli import options, relate
+from howfar.cli.terminal import SHOWN, console, json_text, print_json, print_paths, print_skipped, print_table, say
+from howfar.errors import InputError
+from howfar.keywords import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
+from howfar.options import DEFAULT_BACKBONE
 from howfar.progress import end
+from howfar.wording import printable
 
 if TYPE_CHECKING:
-    from howfar.pipeline.reference import Reference
-    from howfar.pipeline.score_inputs import Group
-    from howfar.pipeline.scorer import Scorer
+    from howfar.pipeline.reference import PrimaryReference
+    from howfar.pipeline.reference_profile import Profile
+    from howfar.pipeline.scorer import Group, Scorer
     from howfar.results import Skipped
     from howfar.results.scores import Score
+
+
+ENDING = ".howfar"
+
+
+@options.command(ProfileOptions)
+def profile(
+    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write this file, roads.howfar say.")],
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    labelled: Annotated[
+        list[str] | None,
+        typer.Option("--labelled", metavar="SET", help="Learn from this dataset whose performance is known; repeat it."),
+    ] = None,
+    performance: options.Performance = None,
+    json: options.Json = False,
+    **chosen: Unpack[ProfileOptions],
+) -> None:
+    """Keep in FILE all that it takes to score new images against PRIMARY, without its images: `howfar score FILE NEW...`.
+
+    With labelled datasets and their performance, scores predict whether the model will fail.
+    """
+    from howfar.pipeline.reference import document
+    from howfar.studies.profile import profile as study
+
+    if out.suffix.lower() != ENDING:
+        raise InputError.of("out", f"must end in {ENDING}", str(out), "so that no other file is written over")
+    options.prepare_file("out", out)
+    reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
+    reference.save(out)
+    if json:
+        print_json(document(reference))
+    else:
+        _show(reference, out)
+
+
+def _show(reference: Profile, out: Path) -> None:
+    """Print what a profile holds, how its estimators were judged, and where it lies."""
+    to = console()
+    for line in repr(reference).split("\n"):
+        to.print(line, markup=False, soft_wrap=True)
+    if reference.judge is not None and reference.judge.judgements:
+        judge = reference.judge
+        to.print()
+        to.print(relate.judgement_title(judge.threshold), style="bold", markup=False)
+        print_table(
+            to,
+            relate.JUDGEMENT_HEADER,
+            relate.judgement_rows(judge.judgements, judge.order[0]),
+            relate.JUDGEMENT_OPTIONAL,
+        )
+    print_skipped(to, reference.skipped[:SHOWN], "")
+    print_paths(to, {"profile": out})
+
 
 STDIN = "-"
 INTERRUPTED = 130
@@ -55,8 +111,7 @@ def score(
     """
     from howfar.errors import InputError
     from howfar.pipeline.reference_profile import Profile
-    from howfar.pipeline.score_inputs import arrivals
-    from howfar.pipeline.scorer import Scorer, load_again
+    from howfar.pipeline.scorer import Scorer, arrivals, load_again
     from howfar.settings import picked
 
     given = [argument for argument in new or [] if argument != STDIN]
@@ -84,8 +139,8 @@ def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[
                 yield scorer.one(path)
 
 
-def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: Reference) -> None:
-    from howfar.pipeline.site_estimates import site_estimates
+def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference) -> None:
+    from howfar.pipeline.scorer import site_estimates
     from howfar.results.scores import Score, Scores
 
     scored_images: list[Score] = []

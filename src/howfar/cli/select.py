@@ -1,4 +1,4 @@
-"""Choose which images to label, and write them as a list and as files for labelling tools (`howfar select`)."""
+"""Choose which images to label (`howfar select`), and take their labels back (`howfar labels import`)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, say
+from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
-from howfar.keywords import SelectOptions
+from howfar.keywords import LabelImportOptions, SelectOptions
 
 if TYPE_CHECKING:
     from howfar.results import Selection
@@ -78,7 +78,7 @@ def select(
         for remark in remarks:
             say(f"note: {remark}", err=True)
     else:
-        show(selection, folder, remarks)
+        show_selection(selection, folder, remarks)
 
 
 def hand_over(
@@ -107,7 +107,7 @@ def hand_over(
         print_json({"selections": [selection.to_dict() for selection, _, _ in made]})
     for selection, folder, remarks in made:
         if not json:
-            show(selection, folder, remarks)
+            show_selection(selection, folder, remarks)
         for remark in remarks if json else ():
             say(f"note: {remark}", err=True)
 
@@ -123,9 +123,9 @@ def folder_name(dataset: str) -> str:
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 
-def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
+def show_selection(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
     """Print which images were chosen and why, what a reader should know, and where the files lie."""
-    from howfar.report.selection import ARCHIVES, FILES
+    from howfar.report.labelling_files import ARCHIVES, FILES
 
     to = print_result(selection)
     print_remarks(to, [*selection.remarks(), *(f"note: {remark}" for remark in remarks)])
@@ -133,3 +133,28 @@ def show(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> N
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
     to.print(f"beside it: {', '.join(others)}", markup=False, soft_wrap=True)
+
+
+Action = Literal["import"]
+_FILE = "A file that COCO (.json), CVAT (.xml, .zip) or Label Studio (.json) exported, or a folder of masks."
+_IMAGES = "The images that were labelled: the folder that `howfar select` wrote, its chosen.csv, or a dataset."
+
+
+@options.command(LabelImportOptions)
+def labels(
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="import: write a dataset of the labels in FILE.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE)],
+    images: Annotated[str, typer.Option(metavar="DATASET", help=_IMAGES)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the labels into this new or empty folder.")],
+    json: options.Json = False,
+    **chosen: Unpack[LabelImportOptions],
+) -> None:
+    """Import labels that a tool exported, as a dataset that evaluate, train --add, adapt and certify take."""
+    from howfar.studies.label_import import BOXES, TABLE, import_labels
+
+    done = import_labels(file, images, out, **chosen)
+    if json:
+        print_json(done.to_dict())
+    else:
+        boxes = {"boxes": out / BOXES} if done.task == "detection" else {}
+        show(done, {"dataset": out / TABLE, **boxes})

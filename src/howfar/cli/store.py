@@ -1,21 +1,99 @@
-"""Look after a store: what it holds, what of it is damaged, what may go (`howfar store check|repair|size|prune`)."""
+"""Compute features into the store, export them, and look after the store (`howfar embed`, `export`, `store`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import SHOWN, console, print_json, print_table
+from howfar.cli.terminal import SHOWN, console, print_json, print_table, say
 from howfar.errors import InputError
-from howfar.numbers import size_text
+from howfar.keywords import StoredEmbedOptions
+from howfar.options import DEFAULT_BACKBONE
+from howfar.wording import size_text
 
 if TYPE_CHECKING:
     from howfar.store import StoreCheck, StorePrune, StoreRepair, StoreSize
-    from howfar.store.store_check import Damage
-    from howfar.store.store_size import FeatureSize
+    from howfar.store.integrity import Damage
+    from howfar.store.space import FeatureSize
+
+
+@options.command(StoredEmbedOptions)
+def embed(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    json: options.Json = False,
+    **chosen: Unpack[StoredEmbedOptions],
+) -> None:
+    """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
+    from howfar.backbones import as_backbone
+    from howfar.data import Dataset, each_dataset, parse
+    from howfar.errors import InputError
+    from howfar.keywords import BackboneOptions
+    from howfar.memory import within
+    from howfar.pipeline import embed_all
+    from howfar.settings import checked, picked
+    from howfar.store import Store
+
+    given = checked(StoredEmbedOptions, chosen)
+    with within(given["memory"]):
+        parsed = [parse(dataset, name, unnamed) for name, unnamed, dataset in each_dataset(datasets, "dataset")]
+    ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
+    if ready:
+        remedy = "compare takes embeddings as they are"
+        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
+    model = as_backbone(backbone, picked(BackboneOptions, chosen))
+    store = Store(str(chosen["store"]) if "store" in chosen else None)
+    with within(given["memory"]):
+        features = [
+            views[0] for views in embed_all(parsed, [model], store, given["runner"], given["batch_size"], given["workers"])
+        ]
+    notes = list(dict.fromkeys(note for dataset in features for note in dataset.notes))
+    if json:
+        rows = [{"name": dataset.name, "n": len(dataset), "length": dataset.rows.shape[1]} for dataset in features]
+        skipped = [asdict(file) for dataset in features for file in dataset.skipped]
+        print_json({"backbone": model.name, "store": str(store.root), "datasets": rows, "skipped": skipped, "notes": notes})
+        return
+    for dataset in features:
+        say(f"{dataset.name}: {len(dataset)} images x {dataset.rows.shape[1]:,} features in {store.root}")
+        for file in dataset.skipped:
+            say(f"skipped: {file.path}: {file.reason}")
+    for note in notes:
+        say(note)
+
+
+@options.command(StoredEmbedOptions)
+def export(
+    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="PATH", help="Write this .parquet file or .lance folder; replace an export only."),
+    ],
+    to: Annotated[
+        Literal["parquet", "lance"] | None, typer.Option("--to", help="Write this format; by default what PATH ends in.")
+    ] = None,
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    json: options.Json = False,
+    **chosen: Unpack[StoredEmbedOptions],
+) -> None:
+    """Write the features of every DATASET as a table, Parquet or Lance, that vector tools read; embed what is not stored."""
+    from howfar.studies.export import export as study
+
+    made = study(datasets, backbone, out=out, to=to, **chosen)
+    if json:
+        print_json({**asdict(made), "path": str(made.path)})
+        return
+    for name, count in made.images.items():
+        say(f"{name}: {count} images x {made.length:,} features in {made.path}")
+    for file in made.skipped:
+        say(f"skipped: {file.path}: {file.reason}")
+    for note in made.notes:
+        say(note)
+
 
 Action = Literal["check", "repair", "size", "prune"]
 _ACTION = (

@@ -35,8 +35,7 @@ def study(
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
     """Run every study of STUDY.toml that is not done yet, and write one report of all."""
-    from howfar.studies.study_file.schema import json_schema
-    from howfar.studies.study_file.start import write_start
+    from howfar.studies.study_file.document import json_schema, write_start
 
     bundled = file.suffix.lower() == ".zip"
     if [new, schema, dry_run, bundle is not None, bundled].count(True) > 1:
@@ -74,7 +73,7 @@ def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) 
 
 
 def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
-    from howfar.studies.study_file.rerun import rerun_bundle
+    from howfar.studies.study_file.bundle import rerun_bundle
 
     found = rerun_bundle(file, data, **chosen)
     if json:

@@ -1,4 +1,4 @@
-"""Print what commands found: tables and sentences as wide as the terminal, unbroken in a pipe, or one JSON document."""
+"""Print results as tables and sentences, or as one JSON document, as far as --quiet and --verbose ask for them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,48 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from howfar.cli.flag_names import without_keywords
-from howfar.cli.verbosity import quiet, verbose
-from howfar.printable import printable, printable_json
-from howfar.progress import end
+from howfar.cli.outcomes import without_keywords
+from howfar.errors import InputError
+from howfar.progress import end, silence
+from howfar.wording import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from howfar.results import Skipped
-    from howfar.results.records import NetworkReading
-    from howfar.results.tables import Shown
+    from howfar.results.records import NetworkReading, Shown
+
+
+class _Level:
+    quiet = False
+    verbose = False
+
+
+def set_level(quiet: bool = False, verbose: bool = False) -> None:
+    """Set it for the command that runs; `InputError` where both are asked for.
+
+    Examples
+    --------
+    >>> set_level(verbose=True)
+    >>> verbose()
+    True
+    >>> set_level()
+    """
+    if quiet and verbose:
+        raise InputError.of("quiet", "must not be given with --verbose", True, "leave one of them out")
+    _Level.quiet, _Level.verbose = quiet, verbose
+    silence(quiet)
+
+
+def quiet() -> bool:
+    """Tell whether results alone are to be printed."""
+    return _Level.quiet
+
+
+def verbose() -> bool:
+    """Tell whether everything is to be printed."""
+    return _Level.verbose
+
 
 PIPED_WIDTH = 100_000
 """Columns where there is no terminal: a table has all its columns, and a sentence stays one line, which `grep` finds whole."""

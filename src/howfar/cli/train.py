@@ -1,4 +1,4 @@
-"""Train a segmenter on images and masks (`howfar train`)."""
+"""Train a segmenter, predict with it, and adapt it to new datasets (`howfar train`, `predict`, `adapt`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import typer
 
 from howfar import registry
 from howfar.cli import options
-from howfar.cli.common_options import typed_options
-from howfar.cli.terminal import console, print_json, print_paths, print_table
-from howfar.keywords import TrainOptions
-from howfar.numbers import format_number
+from howfar.cli.options import typed_options
+from howfar.cli.terminal import console, print_json, print_paths, print_skipped, print_table, report_in, say, show, tell_reading
+from howfar.keywords import AdaptOptions, PredictOptions, TrainOptions
+from howfar.wording import format_number
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
+
 
 ENDING = ".safetensors"
 
@@ -124,7 +125,7 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
     adapted = checkpoint.card.data.get("adapted")
     to.print(_adapted_line(checkpoint) if adapted else repr(checkpoint), style="bold", markup=False)
     if adapted:
-        from howfar.pipeline.norm_adaptation import WARNING
+        from howfar.segmenters.norm_adaptation import WARNING
 
         to.print(f"note: {WARNING.format(adapted['dataset'])}", markup=False)
     if way is not None and not _trains(way):
@@ -137,3 +138,71 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
     ]
     print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
     print_paths(to, {"checkpoint": out})
+
+
+@options.command(PredictOptions)
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="CKPT", help="What `howfar train` wrote, or an .onnx network.")],
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=options.DATASET)],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the maps to this folder, one PNG an image.")],
+    json: options.Json = False,
+    **chosen: Unpack[PredictOptions],
+) -> None:
+    """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; maps that are there already are kept."""
+    from howfar.pipeline.prediction import predict as study
+    from howfar.results.records import plain
+
+    options.prepare_folder("out", out)
+    predicted = study(model, dataset, out, **chosen)
+    tell_reading(predicted.reading)
+    for note in predicted.notes:
+        say(f"warning: {note}", err=True)
+    if json:
+        skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
+        reading = {} if predicted.reading is None else {"reading": plain(predicted.reading)}
+        counts = {"written": predicted.written, "kept": predicted.kept}
+        print_json(
+            {
+                "folder": str(predicted.folder),
+                **counts,
+                **reading,
+                "skipped": skipped,
+                "notes": list(predicted.notes),
+            }
+        )
+        return
+    to = console()
+    kept = f", {predicted.kept} were there already" if predicted.kept else ""
+    to.print(
+        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}",
+        markup=False,
+        soft_wrap=True,
+    )
+    print_skipped(to, predicted.skipped, "--json lists all")
+
+
+@options.command(AdaptOptions)
+def adapt(
+    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help="What the model is trained on: images and masks.")],
+    secondary: Annotated[list[str], typer.Argument(metavar="SECONDARY...", help="Datasets with masks, to adapt to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Keep the study in this folder.")],
+    model: options.Segmenter = "unetplusplus",
+    background: Annotated[
+        str | None, typer.Option(metavar="DATASET", help="Take images without foreground from this dataset.")
+    ] = None,
+    blind: Annotated[
+        list[str] | None,
+        typer.Option("--blind", metavar="DATASET", help="Score on this dataset, and never choose from it; repeat it."),
+    ] = None,
+    json: options.Json = False,
+    **chosen: Unpack[AdaptOptions],
+) -> None:
+    """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
+    from howfar.studies.adaptation.adapt import adapt as study
+
+    options.prepare_folder("out", out)
+    result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
+    if json:
+        print_json(result.to_dict())
+    else:
+        show(result, {"study": out, "report": report_in(out)})

@@ -3,16 +3,14 @@
 `parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
 """
 
-from howfar.data.container_datasets import read_shards
 from howfar.data.dataset import Dataset
-from howfar.data.dataset_argument import parse
+from howfar.data.dataset_argument import parse, read_saved, read_shards
 from howfar.data.embeddings import load_embeddings
-from howfar.data.huggingface import read_saved
+from howfar.data.image_bytes import content_hash, exists, read_bytes
 from howfar.data.images import Decoded, decode
 from howfar.data.item import Item
 from howfar.data.masks import read_mask
 from howfar.data.python_objects import DatasetArgument, DatasetsArgument, each_dataset
-from howfar.data.read import content_hash, exists, read_bytes
 
 __all__ = [
     "Dataset",

@@ -1,16 +1,23 @@
-"""List the datasets of the paper: where each is had, under which terms, and what a folder of it should hold."""
+"""List the datasets of the paper and their terms, and check whether a folder holds one of them."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from howfar.errors import UnknownNameError
+from howfar.data.dataset import Dataset
+from howfar.data.dataset_argument import parse
+from howfar.data.folder import counted
+from howfar.data.images import size
+from howfar.data.variations import variations
+from howfar.errors import ImageError, InputError, UnknownNameError
 
 NOT_VERIFIED = "not verified"
 
@@ -117,3 +124,219 @@ def entry(name: str) -> CatalogueEntry:
 
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(part) for part in value) if isinstance(value, list) else value
+
+
+_NAMED = 5
+# Ends of SUN397's names that the paper's table 7 leaves out: its field is the source's field/cultivated and field/wild.
+_KINDS = frozenset(
+    ("indoor", "outdoor", "interior", "exterior", "door", "backseat", "frontseat", "cultivated", "wild")
+) | frozenset(("establishment", "home"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Say in one line what was compared with the paper, and whether it agrees."""
+
+    agrees: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """Hold what was found in a folder.
+
+    Attributes
+    ----------
+    name
+        The dataset's name in the catalogue.
+    dataset
+        The name under which the folder was read.
+    findings
+        What was compared, in the order of the catalogue's fields.
+    """
+
+    name: str
+    dataset: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Return whether all findings agree with the paper."""
+        return all(finding.agrees for finding in self.findings)
+
+
+def check_folder(name: str, folder: str | Path | Dataset) -> FolderCheck:
+    """Compare a folder with what the paper says of a dataset.
+
+    Compared are the number of images, that of masks where the paper's study needs them, sizes in pixels where one is stated,
+    the categories of scenes, and the variations of persons in the names of files. No image is decoded: sizes are read from
+    headers.
+
+    Parameters
+    ----------
+    name
+        A name of `howfar.data.catalogue.catalogue`.
+    folder
+        The folder, or any other dataset of images that `howfar.data.parse` understands.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no dataset of that name.
+    MissingPathError
+        There is no such folder.
+    InputError
+        The folder holds no image, or what it names is no images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> check = check_folder("crkwh100", write_dataset(Path(tempfile.mkdtemp()) / "roads", 3, seed=0, size=64))
+    >>> check.agrees, check.findings[0].text
+    (False, '3 images, the paper has 100')
+    """
+    wanted = entry(name)
+    dataset = parse(folder)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of("folder", "must hold images", str(folder), "embeddings cannot be checked against the paper")
+    return FolderCheck(wanted.name, dataset.name, tuple(_findings(dataset, wanted)))
+
+
+def _findings(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
+    names = [item.name for item in dataset.items]
+    yield _images(names, wanted)
+    if wanted.masks == "needed":
+        yield _masks(dataset)
+    if wanted.sizes:
+        yield from _sizes(dataset, wanted)
+    if wanted.categories:
+        yield from _categories(names, wanted)
+    if wanted.variations:
+        yield from _variations(names, wanted)
+    if dataset.skipped:
+        first = dataset.skipped[0]
+        yield Finding(False, f"{counted(len(dataset.skipped), 'file')} skipped, such as {first.path}: {first.reason}")
+
+
+def _images(names: list[str], wanted: CatalogueEntry) -> Finding:
+    count = counted(len(names), "image")
+    if wanted.images is None:
+        return Finding(True, f"{count}; the paper gives no number for the whole of {wanted.title}")
+    if len(names) == wanted.images:
+        return Finding(True, f"{count}, as the paper's {wanted.title}")
+    own = sum(PurePosixPath(name).name.startswith(wanted.prefix) for name in names) if wanted.prefix else 0
+    hint = f"; {own} of them are named {wanted.prefix}*: keep those alone" if 0 < own < len(names) else ""
+    return Finding(False, f"{count}, the paper has {wanted.images}{hint}")
+
+
+def _masks(dataset: Dataset) -> Finding:
+    without = [item.name for item in dataset.items if item.mask is None]
+    if not without:
+        return Finding(True, f"{counted(len(dataset), 'mask')}, one for each image")
+    masks = counted(len(dataset) - len(without), "mask")
+    return Finding(False, f"{masks} for {counted(len(dataset), 'image')}: {without[0]} has none of its stem in masks/")
+
+
+def _sizes(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
+    sizes: Counter[tuple[int, int]] = Counter()
+    faults: list[str] = []
+    for item in dataset.items:
+        try:
+            sizes[size(item.path)] += 1
+        except ImageError as error:
+            faults.append(f"{item.name}: {error}")
+    others = {shape: count for shape, count in sizes.items() if shape not in wanted.sizes}
+    if others:
+        (width, height), count = max(others.items(), key=lambda pair: pair[1])
+        off = sum(others.values())
+        most = f", most of them {width}×{height} ({count})" if len(others) > 1 else f" but {width}×{height}"
+        yield Finding(False, f"{counted(off, 'image')} not of {wanted.pixels} pixels{most}")
+    elif sizes:
+        yield Finding(True, f"all of {wanted.pixels} pixels")
+    if faults:
+        yield Finding(False, f"{counted(len(faults), 'image')} cannot be read, such as {faults[0]}")
+
+
+def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
+    folders = Counter(category_of(name) for name in names)
+    loose = folders.pop("", 0)
+    kinds = {category: [name for name in folders if _is_kind_of(name, category)] for category in wanted.categories}
+    counts = {category: sum(folders[name] for name in of) for category, of in kinds.items() if of}
+    yield _missing([category for category in kinds if category not in counts], len(kinds))
+    if counts:
+        yield Finding(True, f"images a category: {', '.join(f'{category} {count}' for category, count in counts.items())}")
+    if counts and wanted.per_category:
+        yield _per_category(counts, *wanted.per_category)
+    if wanted.n_categories is not None:
+        yield _number(f"{len(folders)} categories in all", len(folders), wanted.n_categories)
+    elif len(counts) < len(kinds) and (others := sorted(set(folders) - {name for of in kinds.values() for name in of})):
+        yield Finding(False, f"{counted(len(others), 'folder')} of no category of the paper: {_some(others)}")
+    if loose:
+        yield Finding(False, f"{counted(loose, 'image')} in no folder of a category")
+
+
+def _missing(missing: list[str], total: int) -> Finding:
+    if missing:
+        return Finding(False, f"{len(missing)} of the {total} categories are missing: {', '.join(missing)}")
+    return Finding(True, f"none of the {total} categories is missing")
+
+
+def _per_category(counts: dict[str, int], fewest: int, most: int) -> Finding:
+    off = [f"{category} {count}" for category, count in counts.items() if not fewest <= count <= most]
+    if off:
+        return Finding(False, f"{len(off)} of {len(counts)} categories have not {fewest} to {most} images: {_some(off)}")
+    return Finding(True, f"{fewest} to {most} images in each category, as in the paper")
+
+
+def _number(text: str, number: int, expected: int) -> Finding:
+    return Finding(
+        number == expected, f"{text}, as in the paper" if number == expected else f"{text}, the paper has {expected}"
+    )
+
+
+def _some(texts: list[str]) -> str:
+    """Write the first few of a list, and how many more there are."""
+    more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
+    return ", ".join(texts[:_NAMED]) + more
+
+
+def category_of(name: str) -> str:
+    """Return the category that an image's folder names, as the paper's table 7 writes it; "" for an image in no folder.
+
+    Folders of one letter and folders ``images`` are left out, and spaces and hyphens are underlines, so that the layouts in
+    which scenes are handed out give one name.
+
+    Examples
+    --------
+    >>> category_of("f/field/wild/1.jpg"), category_of("Wind farm/images/2.jpg"), category_of("3.jpg")
+    ('field_wild', 'wind_farm', '')
+    """
+    parts = [part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"]
+    return "_".join(parts).lower().replace(" ", "_").replace("-", "_")
+
+
+def _is_kind_of(folder: str, category: str) -> bool:
+    return folder == category or (folder.startswith(f"{category}_") and folder[len(category) + 1 :] in _KINDS)
+
+
+def _variations(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
+    try:
+        table = variations(names)
+    except InputError as error:
+        yield Finding(False, str(error))
+        return
+    for group, expected in wanted.variations.items():
+        number = table[group].nunique()
+        yield _number(f"{number} {group}{'' if number == 1 else 's'}", number, expected)
+    repeated = int(table.duplicated().sum())
+    if repeated:
+        yield Finding(False, f"{counted(repeated, 'image')} of the same person and variations as another")
+    if wanted.images is not None:
+        yield _per_person(Counter(table["person"].tolist()), wanted.images // wanted.variations["person"])
+
+
+def _per_person(counts: Counter[int], expected: int) -> Finding:
+    right = all(count == expected for count in counts.values())
+    named = _some([f"{count} of person {person}" for person, count in counts.items()])
+    return Finding(right, f"images: {named}" + ("" if right else f"; the paper has {expected} of each"))

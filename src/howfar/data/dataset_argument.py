@@ -1,29 +1,320 @@
-"""Turn a dataset argument, on the command line or in Python, into a dataset or into features."""
+"""Turn a dataset argument (a folder, table, tar or Parquet files, a name on a hub, an object) into a dataset or features."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
-from howfar.data.container_datasets import has_braces, read_pattern, read_shards, shards_in
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
-from howfar.data.containers.image_column import IMAGE, kind_of
-from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.containers import Member, opened
+from howfar.data.containers.container import IMAGE, kind_of
+from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
-from howfar.data.dataset import Dataset
-from howfar.data.embeddings import from_lance, from_parquet, load_embeddings
-from howfar.data.huggingface import is_hub_name, is_saved, read_hub, read_saved
-from howfar.data.item_table import ItemTable
-from howfar.data.lance_folder import is_lance
+from howfar.data.dataset import Dataset, unshared
+from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
+from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text
+from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
-from howfar.errors import HowfarError, InputError, MissingPathError, one_line
+from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.cell_urls import name_place
 from howfar.io.location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.mask_colour import by_colour, is_asked
-from howfar.results import Features
+from howfar.results import Features, Skipped
+
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"([0-9]+)\.\.([0-9]+)")
+_OF_SPLIT = re.compile(r"(?P<split>.+)-[0-9]{5}-of-[0-9]{5}(-[0-9a-f]+)?\.[a-z]+")
+_MOST = 100_000
+
+
+def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
+    """Make one dataset of the images in several containers, in the order of the files and of the images within each.
+
+    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
+    a name and no two the same; else the container's name, where there are several, and the member's. `files` are tar, Parquet
+    or Arrow files, of which one that cannot be read is skipped with the reason; `root` is what the dataset is read from;
+    `table` the one file where it is a Parquet file that is open already. Raises `InputError` where there is no image in them.
+    """
+    members: list[tuple[Location, Member]] = []
+    skipped: list[Skipped] = []
+    for file in files:
+        try:
+            listing = opened(file, fresh=True, file=table).listing()
+        except (HowfarError, OSError) as error:  # a shard that is damaged costs its own images alone
+            if len(files) == 1:
+                raise
+            skipped.append(Skipped(name, path_text(file), _reason(error)))
+            continue
+        members.extend((file, member) for member in listing.members)
+        faults = ((file / inner_path if inner_path else file, reason) for inner_path, reason in listing.faults)
+        skipped.extend(Skipped(name, path_text(path), reason) for path, reason in faults)
+    if not members:
+        first = f" ({len(skipped)} skipped; the first: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
+        raise InputError(f"no image in {root}{first}: pass files with images in them")
+    items = tuple(
+        Item(shown, file / member.inner_path, None if member.mask is None else file / member.mask, member.label)
+        for shown, (file, member) in zip(_names(members), members, strict=True)
+    )
+    return Dataset(name, items, tuple(skipped), root)
+
+
+def _reason(error: Exception) -> str:
+    return "no such file" if isinstance(error, FileNotFoundError) else one_line(error, 1000)
+
+
+def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
+    maker_names = [member.name or "" for _, member in members]
+    if all(maker_names) and len(set(maker_names)) == len(maker_names):
+        outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in maker_names)
+        return list(unshared(maker_names).values()) if outside else maker_names
+    files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
+    shown = unshared(files) if len(files) > 1 else {files[0]: ""}
+    return [f"{shown[str(file)]}/{member.inner_path}".lstrip("/") for file, member in members]
+
+
+def has_braces(text: str) -> bool:
+    """Return whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
+
+    Examples
+    --------
+    >>> has_braces("shard-{000..011}.tar"), has_braces("{train,val}.parquet"), has_braces("my {roads}")
+    (True, True, False)
+    """
+    return any("," in inner or _RANGE.fullmatch(inner) for inner in _BRACES.findall(text))
+
+
+def expand(pattern: str) -> list[str]:
+    """Write out a pattern as a shell would; numbers keep their zeros.
+
+    Raises `InputError` where it stands for more than 100,000 files, or a range runs backwards.
+
+    Examples
+    --------
+    >>> expand("s3://b/{train,val}-{08..10}.tar")[2:4]
+    ['s3://b/train-10.tar', 's3://b/val-08.tar']
+    """
+    parts = _BRACES.split(pattern)
+    choices = [list(_choices(pattern, inner)) for inner in parts[1::2]]
+    count = 1
+    for texts in choices:
+        count *= len(texts)
+    if count > _MOST:
+        raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
+    gaps = parts[::2]
+    return [
+        gaps[0] + "".join(part for pair in zip(chosen, gaps[1:], strict=True) for part in pair) for chosen in product(*choices)
+    ]
+
+
+def _choices(pattern: str, inner: str) -> Iterator[str]:
+    numbers = _RANGE.fullmatch(inner)
+    if not numbers:
+        yield from inner.split(",") if "," in inner else [f"{{{inner}}}"]
+        return
+    low, high = (int(number) if len(number) < 1000 else -1 for number in numbers.groups())
+    if low < 0 or high < 0 or low > high or high - low >= _MOST:
+        raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
+    yield from (f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1))
+
+
+def read_pattern(pattern: str, name: str | None) -> Dataset:
+    """Read the containers that a pattern stands for; one that is not there is skipped.
+
+    Raises `InputError` where they are no containers, or there is no image in them.
+    """
+    files = [as_location(text) for text in expand(pattern)]
+    other = next((file for file in files if file.suffix.lower() not in KINDS_OF_CONTAINERS), None)
+    if other is not None:
+        raise InputError.of("a pattern", f"must stand for files that end in {', '.join(KINDS_OF_CONTAINERS)}", str(other))
+    shown = _BRACES.sub("", pattern).rpartition("/")[2].removesuffix(files[0].suffix.lower()).strip("-_. ")
+    return read_shards(files, name or shown or files[0].parent.name or "dataset", as_location(pattern))
+
+
+def shards_in(folder: Location) -> list[Location]:
+    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
+
+    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone. Raises
+    `InputError` where their names are those of several splits.
+    """
+    names = []
+    for name, is_folder in _entries(folder):
+        if is_folder or _suffix(name) in EXTENSIONS:
+            return []
+        names.append(name)
+    for kind in KINDS_OF_CONTAINERS:
+        of_kind = [name for name in names if _suffix(name) == kind]
+        _refuse_splits(folder, of_kind)
+        if of_kind:
+            return [folder / name for name in sorted(of_kind, key=natural_key)]
+    return []
+
+
+def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
+    """Refuse train and test in one folder, as they lie on the hub: they are two datasets."""
+    matches = [_OF_SPLIT.fullmatch(name) for name in names]
+    splits = dict.fromkeys(match["split"] for match in matches if match)
+    if len(splits) > 1 and all(matches):
+        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{_suffix(names[0])}"
+        raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
+
+
+def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
+    """Yield what lies in a folder and is not hidden: names, and whether each is a folder."""
+    if isinstance(folder, Path):
+        with os.scandir(folder) as entries:
+            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        return
+    system, path = file_system(folder)
+    for entry in system.ls(path, detail=True):
+        name = Url(str(entry["name"]).rstrip("/")).name
+        if name and not name.startswith("."):
+            yield name, entry["type"] == "directory"
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+ARROW = ".arrow"
+STATE, SPLITS = "state.json", "dataset_dict.json"
+"""Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
+
+HUB = "hf://owner/name[@revision][/config][:split]"
+_HUB = re.compile(
+    r"hf://(?P<owner>[^/@:]+)/(?P<name>[^/@:]+)(@(?P<revision>[^/:]+))?(/(?P<config>[^/:]+))?(:(?P<split>\w+(\.\w+)*))?"
+)
+
+
+def is_saved(folder: Path) -> bool:
+    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
+
+    Examples
+    --------
+    >>> is_saved(Path("no/such"))
+    False
+    """
+    return (folder / STATE).is_file() or (folder / SPLITS).is_file()
+
+
+def read_saved(folder: Path, name: str | None = None) -> Dataset:
+    """Read a saved dataset from its Arrow files; of one with several splits the folder of one split must be named.
+
+    Raises `InputError` where it has several splits, is not well formed, or has no column image of bytes.
+    """
+    if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
+        splits = _json(folder / SPLITS).get("splits")
+        if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
+            raise InputError(f"{folder / SPLITS} names no split: save the dataset anew")
+        split = _only(splits, str(folder), f"{folder}/{{}}")
+        return read_saved(folder / split, name or folder.name)
+    state = _json(folder / STATE)
+    try:
+        names = [file["filename"] for file in state["_data_files"]]
+        files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(ARROW)]
+        if len(files) < len(names):
+            raise TypeError("no file is called so")
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / STATE} lists no data files: save the dataset anew with save_to_disk") from error
+    if state.get("_indices_data_files"):
+        raise InputError(f"{folder} keeps a choice of rows beside its data: call flatten_indices() before save_to_disk")
+    look_ahead(files)
+    return read_shards(files, name or folder.name, folder)
+
+
+class HubName(NamedTuple):
+    """Hold the parts of a dataset's name on the hub."""
+
+    repository: str
+    revision: str | None
+    config: str | None
+    split: str | None
+
+
+def is_hub_name(text: object) -> bool:
+    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
+
+    Examples
+    --------
+    >>> is_hub_name("hf://owner/roads"), is_hub_name("hf://datasets/owner/roads/train.parquet"), is_hub_name("owner/roads")
+    (True, False, False)
+    """
+    return isinstance(text, str) and text.startswith("hf://") and not text.startswith("hf://datasets/")
+
+
+def hub_name(text: str) -> HubName:
+    """Split a name on the hub into its parts. Raises `InputError` where it is not of the form.
+
+    Examples
+    --------
+    >>> hub_name("hf://owner/roads@v1/wet:train")
+    HubName(repository='owner/roads', revision='v1', config='wet', split='train')
+    """
+    parts = _HUB.fullmatch(text)
+    if not parts:
+        raise InputError.of("a dataset on the hub", f"must be {HUB}", text)
+    revision = parts["revision"] and unquote(parts["revision"])
+    return HubName(f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"])
+
+
+def read_hub(text: str, name: str | None = None) -> Dataset:
+    """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read.
+
+    `text` is ``hf://owner/name[@revision][/config][:split]``; the dataset's name is by default the hub's, and the split where
+    one is given. Raises `MissingExtraError` where the library is not there, and `InputError` where there is no such dataset,
+    configuration or split, or it has several splits and none is named.
+    """
+    parts = hub_name(text)
+    try:
+        import datasets
+    except ImportError as error:
+        raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
+    try:
+        builder = datasets.load_dataset_builder(parts.repository, parts.config, revision=parts.revision)
+        splits = list(builder.info.splits or ())
+        split = parts.split or (_only(splits, text, f"{text}:{{}}") if splits else None)
+        builder.download_and_prepare()
+        split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
+        files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
+    except InputError:
+        raise
+    except Exception as error:  # over a network anything may be raised
+        raise InputError(
+            f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
+        ) from error
+    short = parts.repository.partition("/")[2]
+    return read_shards(files, name or (f"{short}-{parts.split}" if parts.split else short), files[0].parent)
+
+
+def _only(splits: Sequence[str], what: str, form: str) -> str:
+    if len(splits) != 1:
+        listed = ", ".join(splits) or "none"
+        example = form.format(splits[0]) if splits else what
+        raise InputError(f"{what} has several splits ({listed}): name one, as {example}")
+    return splits[0]
+
+
+def _is_file_name(name: object) -> bool:
+    return isinstance(name, str) and "\0" not in name and is_text(name)
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = one_line(error, 120)
+        raise InputError(f"{file} is not readable JSON ({reason}): save the dataset anew with save_to_disk") from error
+    if not isinstance(document, dict):
+        raise InputError(f"{file} is not what save_to_disk writes: save the dataset anew")
+    return document
+
 
 KINDS = (
     "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "

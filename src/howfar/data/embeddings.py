@@ -2,28 +2,244 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import mmap
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import LARGEST, ArrayRows, FloatArray
 from howfar.cores import numeric_threads
-from howfar.data.containers.parquet_file import ParquetFile
-from howfar.data.lance_folder import is_lance, read_lance
-from howfar.data.mapped_rows import ChosenRows, MappedRows, let_go, mapping_of
-from howfar.data.read import content_hash
-from howfar.errors import InputError, MissingPathError, one_line
-from howfar.io.location import Location, as_location
-from howfar.io.npy import map_array, read_array
-from howfar.memory import check_file
-from howfar.printable import printable
+from howfar.data import lance_process
+from howfar.data.containers.parquet import ParquetFile
+from howfar.data.image_bytes import content_hash
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.io.archive import map_array, read_array
+from howfar.io.location import Location, Url, as_location
+from howfar.memory import check_file, file_limit
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
+from howfar.wording import printable
+
+
+def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
+    """Return the file that an array is read from, where it is mapped to be read only; None for all others.
+
+    Examples
+    --------
+    >>> mapping_of(np.zeros((2, 3))) is None
+    True
+    """
+    if isinstance(array, np.memmap) and array.mode == "r" and isinstance(array.base, mmap.mmap):
+        return array.base
+    return None
+
+
+def let_go(mapped: mmap.mmap | None) -> None:
+    """Release the memory of what was read; the next read finds it in the file again."""
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
+
+
+class ChosenRows(Rows):
+    """Read some rows of an array that may lie on disk, in pieces.
+
+    Examples
+    --------
+    >>> ChosenRows(np.arange(6.0).reshape(3, 2), np.array([0, 2])).rows(1, 2)
+    array([[4., 5.]])
+    """
+
+    def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
+        self._array = array
+        self._chosen = chosen
+        self.shape: tuple[int, int] = (len(chosen), array.shape[1])
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Read rows `start` to `stop` of the chosen ones."""
+        return self._array[self._chosen[start:stop]]
+
+    def columns(self, start: int, stop: int) -> FloatArray:
+        """Read columns `start` to `stop` of every chosen row."""
+        return self._array[:, start:stop][self._chosen]
+
+
+class MappedRows(Rows):
+    """Read rows of a read-only mapped file as copies: however many sets are read, the files take no memory.
+
+    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it. `chosen` are the
+    rows that count; all where it is None.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
+    >>> np.save(file, np.arange(6.0).reshape(3, 2))
+    >>> MappedRows(np.load(file, mmap_mode="r")).rows(1, 2)
+    array([[2., 3.]])
+    """
+
+    def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
+        self._array, self._chosen = array, chosen
+        self._rows = ArrayRows(array) if chosen is None else ChosenRows(array, chosen)
+        self._mapped = mapping_of(array)
+        self.shape: tuple[int, int] = self._rows.shape
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        array: Any = self._array
+        if array.filename is None:
+            return ArrayRows, (self.rows(0, self.shape[0]),)
+        order = "C" if array.flags.c_contiguous else "F"
+        return _opened, ((str(array.filename), array.dtype, "r", array.offset, array.shape, order), self._chosen)
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Read rows `start` to `stop`."""
+        return self._read(self._rows.rows(start, stop))
+
+    def columns(self, start: int, stop: int) -> FloatArray:
+        """Read columns `start` to `stop` of every row."""
+        return self._read(self._rows.columns(start, stop))
+
+    def _read(self, part: FloatArray) -> FloatArray:
+        block = np.array(part)
+        let_go(self._mapped)
+        return block
+
+
+def _opened(mapping: tuple[Any, ...], chosen: NDArray[np.int64] | None) -> MappedRows:
+    return MappedRows(np.memmap(*mapping), chosen)
+
+
+ENDING: Final = ".lance"
+_READ: Final = ("_versions", "data", "_deletions")
+"""Folders of a Lance dataset that are needed to read it."""
+
+
+def is_lance(location: Location) -> bool:
+    """Return whether a Lance dataset lies at a location: a folder that ends in ``.lance`` and holds its versions.
+
+    Examples
+    --------
+    >>> is_lance(Path("no/such.lance"))
+    False
+    """
+    return location.suffix.lower() == ENDING and (location / "_versions").is_dir()
+
+
+def check_lance() -> None:
+    """Raise `MissingExtraError` where the library that reads and writes Lance is not installed."""
+    try:
+        absent = find_spec("lance") is None
+    except ValueError:  # it is marked as absent
+        absent = True
+    if absent:
+        raise MissingExtraError("Lance datasets need pylance: pip install 'howfar[lance]'")
+
+
+class LanceRows(NamedTuple):
+    """Hold the features of the rows that have one, and of all rows the names and whether they have."""
+
+    values: NDArray[Any]
+    names: list[Any]
+    filled: list[bool]
+
+
+def read_lance(location: Location) -> LanceRows:
+    """Read the features of a Lance dataset's newest version, and the names of its rows in the column ``image``.
+
+    Features are the column ``embedding``, or ``vector``, of lists of one length; a name is None where there is none. What lies
+    behind a URL is copied to this machine first. Raises `InputError` where it is damaged, has no such column, refers to data
+    elsewhere, or takes more memory than is allowed, and `MissingExtraError` where pylance is not installed.
+    """
+    check_lance()
+    with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
+        out, size = Path(scratch), _bytes(folder)
+        lines, fault = lance_process.run(folder, size, file_limit(size), out)
+        about, *rest = lines or [{"fault": fault}]
+        _check(about, location)
+        for line in (about, *rest):
+            check_file(line.get("needed", 0), location, size)
+        end = rest[0] if rest else {"fault": fault}
+        if "fault" not in end and end["rows"] != about["count"]:
+            end = {"fault": f"{end['rows']} rows, where its manifest says {about['count']}"}
+        _check(end, location)
+        values = np.fromfile(out / lance_process.VALUES, about["dtype"]).reshape(-1, about["length"])
+        with (out / lance_process.NAMES).open(encoding="utf-8") as file:
+            batches = [json.loads(line) for line in file]
+    names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
+    return LanceRows(values, names, filled)
+
+
+def schema_notes(folder: Path) -> dict[str, str]:
+    """Return the notes on the schema of a local Lance dataset. Raises as `read_lance`."""
+    check_lance()
+    size = _bytes(folder)
+    lines, fault = lance_process.run(folder, size, file_limit(size))
+    about: dict[str, Any] = lines[0] if lines else {"fault": fault}
+    _refuse(about.get("fault"), folder)
+    notes: dict[str, str] = about["notes"]
+    return notes
+
+
+def _check(line: Mapping[str, Any], location: Location) -> None:
+    """Raise `InputError` for what a line of the reading process says is wrong."""
+    _refuse(line.get("fault"), location)
+    if line.get("elsewhere"):
+        # Such a copy names folders or hosts that nobody gave.
+        raise InputError(f"{location} refers to data outside of its folder: copy it with its data (deep_clone)")
+    if "columns" in line and line["column"] is None:
+        named = ", ".join(map(printable, line["columns"]))
+        raise InputError(f"{location} has no column embedding or vector; its columns: {named}: name the column so")
+    if "columns" in line and not line["length"]:
+        rule = "must hold lists of numbers, all of one length"
+        raise InputError.of(f"{location}: column {line['column']}", rule, line["kind"])
+
+
+def _refuse(fault: str | None, location: Location) -> None:
+    if fault is not None:
+        raise InputError(f"{location} is not a readable Lance dataset ({one_line(fault or 'it ends early', 120)})")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for part in _READ for file in (folder / part).rglob("*") if file.is_file())
+
+
+@contextmanager
+def _at_hand(location: Location) -> Iterator[Path]:
+    """Give the folder of a Lance dataset on this machine: its own, or a copy that is removed again."""
+    if isinstance(location, Path):
+        yield location
+        return
+    with tempfile.TemporaryDirectory(prefix="howfar-") as copy:
+        _fetch(location, Path(copy))
+        yield Path(copy)
+
+
+def _fetch(url: Url, folder: Path) -> None:
+    system, root = url.file_system()
+    base = root.rstrip("/") + "/"
+    found = {
+        str(path).removeprefix(base): int(entry.get("size") or 0) for path, entry in system.find(root, detail=True).items()
+    }
+    wanted = {path: size for path, size in found.items() if PurePosixPath(path).parts[0] in _READ}
+    check_file(sum(wanted.values()), url, sum(wanted.values()))
+    for path in wanted:
+        if path.startswith("/") or ".." in PurePosixPath(path).parts:
+            raise InputError(f"{url} holds a file of the name {one_line(path, 120)}: remove it")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        with system.open(f"{base}{path}", "rb") as source, (folder / path).open("wb") as copy:
+            while block := source.read(1 << 20):
+                copy.write(block)
+
 
 _BLOCK_BYTES = 1 << 26
 _TASK_BYTES = 1 << 20
@@ -80,7 +296,7 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
 def from_lance(folder: Location, name: str | None = None) -> Features:
     """Read a Lance dataset as `load_embeddings` does.
 
-    Raises `InputError` as `howfar.data.lance_folder.read_lance`, and where there is not one usable row.
+    Raises `InputError` as `howfar.data.embeddings.read_lance`, and where there is not one usable row.
     """
     source, name = str(folder), name or folder.stem
     found = read_lance(folder)

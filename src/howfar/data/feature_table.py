@@ -12,15 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
-from howfar.data.folder_walk import printable
-from howfar.data.item import Item
-from howfar.data.item_table import ItemTable
-from howfar.data.lance_folder import check_lance, is_lance, schema_notes
+from howfar.data.embeddings import check_lance, is_lance, schema_notes
+from howfar.data.folder import path_text
+from howfar.data.item import Item, ItemTable
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.io.atomic import appearing, naming, synced
-from howfar.io.staging import staging
+from howfar.io.atomic import appearing, naming, staging, synced
 from howfar.memory import at_a_time
 from howfar.results import Features
 
@@ -85,12 +83,12 @@ class FeatureTable:
         listed = [next(items) for _ in range(start, stop)]
         paths, contents = features.paths[start:stop], features.contents[start:stop]
         texts: dict[str, Sequence[str | None]] = {
-            "image": [printable(item.name) for item in listed],
-            "path": [printable(path) for path in paths],
-            "dataset": [printable(name)] * len(listed),
+            "image": [path_text(item.name) for item in listed],
+            "path": [path_text(path) for path in paths],
+            "dataset": [path_text(name)] * len(listed),
             "content": list(contents),
-            "mask": [None if item.mask is None else printable(item.mask) for item in listed],
-            "label": [None if item.label is None else printable(item.label) for item in listed],
+            "mask": [None if item.mask is None else path_text(item.mask) for item in listed],
+            "label": [None if item.label is None else path_text(item.label) for item in listed],
         }
         notes = [dict(item.further) for item in listed]
         further = {column: [_text(note.get(column)) for note in notes] for column in self._further()}
@@ -121,11 +119,11 @@ def check_columns(datasets: Sequence[Dataset]) -> None:
     taken = next((column for column in _further(datasets) if column in OWN), None)
     if taken is not None:
         rule = "must have names of their own for further columns of a table"
-        raise InputError.of("datasets", rule, taken, f"rename the column {printable(taken)}: an export has one of that name")
+        raise InputError.of("datasets", rule, taken, f"rename the column {path_text(taken)}: an export has one of that name")
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else printable(value)
+    return None if value is None else path_text(value)
 
 
 def _with_features(dataset: Dataset, features: Features) -> Iterator[Item]:

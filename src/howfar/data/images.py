@@ -1,4 +1,4 @@
-"""Decode image files to 8-bit RGB, and give one short reason where a file cannot be decoded.
+"""Decode image files to 8-bit RGB within a limit of memory, and give one short reason where a file cannot be decoded.
 
 All functions are safe in several threads; none changes Pillow's settings. While a file is decoded, warnings that rise within
 Pillow are ignored, so that the outcome does not depend on the caller's warning filters.
@@ -15,16 +15,198 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path, PurePath
-from threading import Lock
+from threading import Condition, Lock, local
 from typing import IO, Any, TypeAlias, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.decoding_memory import decoding, decoding_bytes, pictures_in_use
-from howfar.data.read import opened_file
+from howfar.data.image_bytes import opened_file
 from howfar.errors import ImageError, one_line
 from howfar.io.location import is_in_memory
+from howfar.memory import file_limit
+
+WHITE = (255, 255, 255)
+_BAND = 1 << 22
+"""Pixels of a transparent picture that are converted at a time."""
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Return whether each pixel is one number of more than 8 bits: modes ``I;16`` and kin, ``I`` and ``F``.
+
+    Examples
+    --------
+    >>> is_wide(Image.new("I;16", (4, 4))), is_wide(Image.new("L", (4, 4)))
+    (True, False)
+    """
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Image:
+    """Convert a loaded picture of any mode to ``RGB``, with the colour `paper` under transparent pixels.
+
+    Of one number of 16 bits, 0-65535 becomes 0-255, v ↦ round(v / 257); of 32-bit integers the same, where they lie in that
+    range; of floating values 0-1 becomes 0-255. Raises `ImageError` for values outside the range that has an agreed meaning.
+
+    Examples
+    --------
+    >>> to_rgb(Image.new("I;16", (4, 4), 65535)).getpixel((0, 0))
+    (255, 255, 255)
+    >>> to_rgb(Image.new("RGBA", (4, 4), (255, 0, 0, 0))).getpixel((0, 0))
+    (255, 255, 255)
+    """
+    if is_wide(image):
+        return _wide_to_rgb(image, paper)
+    if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
+        # Pillow inverts every CMYK JPEG, as Adobe's are; one without Adobe's marker is stored upright.
+        image = Image.eval(image, lambda value: 255 - value)
+    if image.has_transparency_data:
+        # Premultiplied modes convert only to their own plain form.
+        plain = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode)) if image.mode.endswith("a") else image
+        return _laid_on(plain, paper)
+    return image.convert("RGB")
+
+
+def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
+    """Lay a transparent picture on a colour, some rows at a time, since the steps need four pictures."""
+    laid = Image.new("RGB", image.size)
+    rows = max(1, _BAND // max(1, image.width))
+    for top in range(0, image.height, rows):
+        band = image.crop((0, top, image.width, min(image.height, top + rows)))
+        band.info = image.info
+        over = band.convert("RGBA")
+        laid.paste(Image.alpha_composite(Image.new("RGBA", over.size, (*paper, 255)), over).convert("RGB"), (0, top))
+    return laid
+
+
+def wide_values(image: Image.Image) -> NDArray[Any]:
+    """Return the numbers of a picture for which `is_wide` holds, shape (h, w), each within the range that `to_rgb` states.
+
+    Raises `ImageError` for values outside that range, or not finite.
+    """
+    values = np.asarray(image)
+    floating = image.mode == "F"
+    if floating and not np.isfinite(values).all():
+        raise ImageError("floating values that are not finite")
+    low, high = values.min(), values.max()
+    top = 1 if floating else 65535
+    if low < 0 or high > top:
+        kind = "floating" if floating else "32-bit"
+        raise ImageError(f"{kind} values from {low:g} to {high:g}: only 0 to {top} has an agreed meaning")
+    return values
+
+
+def _wide_to_rgb(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
+    values = wide_values(image)
+    eight = np.rint(values * 255.0) if image.mode == "F" else (values.astype(np.uint32) + 128) // 257
+    grey = Image.fromarray(eight.astype(np.uint8)).convert("RGB")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey.paste(paper, mask=Image.fromarray(values == transparent))
+    return grey
+
+
+# Bytes of a pixel that the decoders of some formats hold beside Pillow's.
+_DECODERS = {"JPEG2000": 16, "AVIF": 12, "WEBP": 8}
+# Pillow's modes of fewer bytes a pixel than four.
+_SMALL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
+_RGB = 4
+_WIDE = 5
+"""Bytes of a pixel beside, while one of more than 8 bits becomes RGB."""
+
+
+def decoding_bytes(image: Image.Image) -> int:
+    """Compute how many bytes it takes to decode a picture, whose header alone has been read, and to turn it into RGB.
+
+    Examples
+    --------
+    >>> decoding_bytes(Image.new("L", (100, 50))), decoding_bytes(Image.new("RGBA", (100, 50)))
+    (25000, 40000)
+    """
+    own = _SMALL.get(image.mode, 4) + _DECODERS.get(image.format or "", 0)
+    wide = _WIDE if image.mode.startswith("I") or image.mode == "F" else 0
+    return image.width * image.height * (own + _RGB + wide)
+
+
+class _Shared:
+    """Hold how many bytes all threads are decoding into."""
+
+    def __init__(self) -> None:
+        self.changed = Condition()
+        self.bytes = 0
+
+
+_shared = _Shared()
+
+
+class _Own(local):
+    """Hold what one thread has taken, and whether it keeps that beyond the decoding of one picture."""
+
+    taken = 0
+    depth = 0
+
+
+_own = _Own()
+
+
+@contextmanager
+def pictures_in_use() -> Iterator[None]:
+    """Count the pictures that the block decodes as held until the block ends: while they are resized, say.
+
+    Examples
+    --------
+    >>> with pictures_in_use(), decoding(10**6, "1,000 \u00d7 1,000"):
+    ...     pass
+    """
+    _own.depth += 1
+    try:
+        yield
+    finally:
+        _own.depth -= 1
+        if not _own.depth:
+            _give_back()
+
+
+@contextmanager
+def decoding(needed: int, what: str) -> Iterator[None]:
+    """Wait until as many bytes are free of what `howfar.memory.file_limit` allows, and take them for the block.
+
+    A thread that holds pictures already does not wait for more, since another could wait for it. Raises `ImageError`, which
+    names the picture as `what`, where it takes more than is allowed for all.
+
+    Examples
+    --------
+    >>> with decoding(10**12, "1,000,000 \u00d7 1,000,000 pixels"):
+    ...     pass
+    Traceback (most recent call last):
+    howfar.errors.ImageError: 1,000,000 \u00d7 1,000,000 pixels take 1,000,000 MB to decode, above the 2,147 MB of memory that
+    are allowed: give more (--memory), or make the picture smaller
+    """
+    limit = file_limit()
+    if needed > limit:
+        megabytes = f"{-(-needed // 10**6):,} MB to decode, above the {limit // 10**6:,} MB of memory that are allowed"
+        raise ImageError(f"{what} take {megabytes}: give more (--memory), or make the picture smaller")
+    with _shared.changed:
+        if not _own.taken:
+            _shared.changed.wait_for(lambda: _shared.bytes + needed <= limit or not _shared.bytes)
+        _shared.bytes += needed
+        _own.taken += needed
+    _own.depth += 1
+    try:
+        yield
+    finally:
+        _own.depth -= 1
+        if not _own.depth:
+            _give_back()
+
+
+def _give_back() -> None:
+    with _shared.changed:
+        _shared.bytes -= _own.taken
+        _own.taken = 0
+        _shared.changed.notify_all()
+
 
 MAX_PIXELS = 178_956_970
 """Largest width × height that is decoded; it is where Pillow itself refuses a file as a decompression bomb."""

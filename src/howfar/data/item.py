@@ -1,12 +1,22 @@
-"""Define one image of a dataset, and the fields of a dataset that readers return."""
+"""Define one image of a dataset, and hold millions of images in columns of some 40 bytes an image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from abc import abstractmethod
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from heapq import merge
+from itertools import islice
+from operator import eq
+from pathlib import Path, PosixPath, WindowsPath
+from typing import Any, Final, TypeAlias, TypeVar, overload
 
+import numpy as np
+
+from howfar.io.cell_urls import CellUrl
+from howfar.io.location import Url
 from howfar.results import Skipped
 
 
@@ -37,3 +47,349 @@ class Item:
 
 DatasetFields: TypeAlias = tuple[str, Sequence[Item], tuple[Skipped, ...], Path | str]
 """Fields of a `howfar.data.Dataset` in their order, as a reader returns them: name, items, skipped, root."""
+
+
+T = TypeVar("T")
+_WIDTH: Final = 16
+"""Bytes of a content hash."""
+_RUN: Final = 1 << 15
+"""Texts that are sorted at a time: with their keys they take some 25 MB."""
+
+
+class BufferedText(Sequence[T]):
+    """Hold values in buffers, and make the object of one when it is asked for; it equals a tuple of the same values."""
+
+    @abstractmethod
+    def value(self, position: int) -> T:
+        """Return the value at a position, which counts from the beginning and is not checked."""
+
+    @overload
+    def __getitem__(self, position: int) -> T: ...
+    @overload
+    def __getitem__(self, position: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, position: int | slice) -> T | tuple[T, ...]:
+        if isinstance(position, slice):
+            return tuple(map(self.value, range(*position.indices(len(self)))))
+        # `range` takes positions from the end and those that numpy gives, and refuses those outside, as a tuple does.
+        return self.value(range(len(self))[position])
+
+    def __iter__(self) -> Iterator[T]:
+        return map(self.value, range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (BufferedText, tuple)):
+            return NotImplemented
+        return self is other or (len(self) == len(other) and all(map(eq, self, other)))
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __add__(self, other: object) -> tuple[Any, ...]:
+        return (*self, *other) if isinstance(other, (BufferedText, tuple)) else NotImplemented
+
+    def __radd__(self, other: object) -> tuple[Any, ...]:
+        return (*other, *self) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, times: int) -> tuple[T, ...]:
+        return tuple(self) * times
+
+    __rmul__ = __mul__
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+class TextColumn(BufferedText[str]):
+    """Hold texts as UTF-8, one behind another, and where each ends: 8 bytes a text beside its own.
+
+    Examples
+    --------
+    >>> names = TextColumn(["1.png", "", "straße.png"])
+    >>> names[2], len(names), names == ("1.png", "", "straße.png")
+    ('straße.png', 3, True)
+    """
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._bytes, self._ends = bytearray(), array("Q")
+        for text in texts:
+            self.append(text)
+
+    def append(self, text: str) -> None:
+        """Add a text at the end, as only the code that makes the column may."""
+        # Names of files that are not UTF-8 have surrogates.
+        self._bytes += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._bytes))
+
+    def extend_to(self, length: int) -> None:
+        """Add empty texts at the end until there are as many as `length`."""
+        self._ends.extend([len(self._bytes)] * (length - len(self._ends)))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def value(self, position: int) -> str:
+        """Return the text at a position."""
+        start = self._ends[position - 1] if position else 0
+        return self._bytes[start : self._ends[position]].decode("utf-8", "surrogatepass")
+
+
+class HashColumn(BufferedText[str]):
+    """Hold hashes of images' contents (`howfar.data.content_hash`), given and returned as hexadecimal digits: 16 bytes each.
+
+    Examples
+    --------
+    >>> hashes = HashColumn(["d6984d471a1d0ad4bb7b34ab34540c2f"])
+    >>> hashes[0], len(hashes)
+    ('d6984d471a1d0ad4bb7b34ab34540c2f', 1)
+    """
+
+    def __init__(self, hashes: Iterable[str] = ()) -> None:
+        self._bytes = bytearray()
+        for digits in hashes:
+            self.append(digits)
+
+    def append(self, digits: str) -> None:
+        """Add a hash at the end, as only the code that makes the column may; "" stands for zeros."""
+        self._bytes += _digest(digits)
+
+    def replace(self, position: int, digits: str) -> None:
+        """Put another hash at a position, as only the code that makes the column may; "" stands for zeros."""
+        self._bytes[position * _WIDTH : (position + 1) * _WIDTH] = _digest(digits)
+
+    def __len__(self) -> int:
+        return len(self._bytes) // _WIDTH
+
+    def value(self, position: int) -> str:
+        """Return the hexadecimal digits of the hash at a position."""
+        return self._bytes[position * _WIDTH : (position + 1) * _WIDTH].hex()
+
+
+def _digest(digits: str) -> bytes:
+    digest = bytes.fromhex(digits) if digits else bytes(_WIDTH)
+    if len(digest) != _WIDTH:
+        raise ValueError(f"a content hash has {2 * _WIDTH} hexadecimal digits, got {digits!r}")
+    return digest
+
+
+def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
+    """Find the first text that an earlier one equals: the positions of both, or None; 16 bytes a text are held meanwhile.
+
+    Examples
+    --------
+    >>> first_repeat(["a", "b", "c", "b", "a"]), first_repeat(["a", "b"])
+    ((1, 3), None)
+    """
+    hashes = np.fromiter(map(hash, texts), np.int64, len(texts))
+    ordered = np.sort(hashes)
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):
+        return None
+    first: dict[str, int] = {}
+    for position in np.flatnonzero(np.isin(hashes, repeated)).tolist():
+        text = texts[position]
+        if text in first:
+            return first[text], position
+        first[text] = position
+    return None
+
+
+def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[str]:
+    """Sort texts by a key, as `sorted` does, with few of them and of their keys in memory as objects at a time.
+
+    Examples
+    --------
+    >>> list(sorted_texts(["b", "a"], key=str))
+    ['a', 'b']
+    """
+    waiting = iter(texts)
+    runs = []
+    while run := sorted(islice(waiting, _RUN), key=key):
+        runs.append(TextColumn(run))
+    return merge(*runs, key=key) if len(runs) > 1 else iter(runs[0] if runs else ())
+
+
+_KINDS: Final = (PosixPath, WindowsPath, str, Url, CellUrl)
+_MOST: Final = 4096
+"""Frames of locations that are held; an image whose location fits none of them has its whole text held."""
+
+
+class LocationColumn:
+    """Hold the files of images, or their masks, as what each has before and behind its image's name: 4 bytes each.
+
+    A location of which the name without its ending is no part has its text held. `add` is of the code alone that makes the
+    column.
+    """
+
+    def __init__(self) -> None:
+        self._codes = array("I")
+        self._frames: list[tuple[Path | str, str, str | None]] = []
+        self._code_of: dict[object, int] = {}
+        self._texts = TextColumn()
+
+    def add(self, name: str, location: Path | str | None) -> None:
+        """Add the location of an image of that name; None where it has none."""
+        row = len(self._codes)
+        if location is None:
+            self._codes.append(0)
+            return
+        text, own = str(location), _own(name)
+        # Two URLs of one text may be read under different rules.
+        kind = (type(location), getattr(location, "hosts", None), getattr(location, "home", None))
+        start = text.rfind(own) if own else -1
+        frame = (kind, text[:start], text[start + len(own) :])
+        if start >= 0 and (frame in self._code_of or len(self._frames) < _MOST):
+            self._codes.append(self._code(frame, (location, frame[1], frame[2])))
+            return
+        self._codes.append(self._code((kind,), (location, "", None)))
+        self._texts.extend_to(row)
+        self._texts.append(text)
+
+    def _code(self, key: object, frame: tuple[Path | str, str, str | None]) -> int:
+        if key not in self._code_of:
+            self._frames.append(frame)
+            self._code_of[key] = len(self._frames)
+        return self._code_of[key]
+
+    def text(self, row: int, name: str) -> str:
+        """Return the text of the location of an image of that name; "" where it has none."""
+        code = self._codes[row]
+        if not code:
+            return ""
+        _, before, behind = self._frames[code - 1]
+        return self._texts[row] if behind is None else f"{before}{_own(name)}{behind}"
+
+    def location(self, row: int, name: str) -> Path | str | None:
+        """Return the location of an image of that name, of the type that was given."""
+        code = self._codes[row]
+        if not code:
+            return None
+        like, text = self._frames[code - 1][0], self.text(row, name)
+        return like.beside(text) if isinstance(like, Url) else type(like)(text)
+
+    def count(self) -> int:
+        """Count the images that have a location."""
+        return len(self._codes) - self._codes.count(0)
+
+
+def _is_plain(item: Item) -> bool:
+    """Return whether an image can be made again of texts: its files are locations, and all that is said of it is text."""
+    located = all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None)
+    if type(item) is not Item or not located or type(item.label) not in (str, type(None)):
+        return False
+    texts = (type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str is type(pair[1]) for pair in item.further)
+    return item.further == () or (type(item.further) is tuple and all(texts))
+
+
+def _own(name: str) -> str:
+    """Return what of an image's name its files have in common: all before its last ending."""
+    return name.rpartition(".")[0] or name
+
+
+class ItemTable(BufferedText[Item]):
+    """Hold images in columns, each made into an `Item` when it is asked for; it stands for a tuple of them.
+
+    Examples
+    --------
+    >>> table = ItemTable.of(Item(f"{k}.png", Path(f"/roads/{k}.png"), label="dry") for k in range(3))
+    >>> table[1].path.as_posix(), table[-1].name, table[0].label, table.names
+    ('/roads/1.png', '2.png', 'dry', ('0.png', '1.png', '2.png'))
+    """
+
+    def __init__(self) -> None:
+        self._names = TextColumn()
+        self._paths, self._masks = LocationColumn(), LocationColumn()
+        self._notes = TextColumn()
+        self._columns: list[tuple[str, ...]] = []
+        self._code_of: dict[tuple[str, ...], int] = {}
+        self._labelled = 0
+        self._as_given: dict[int, Item] = {}
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> ItemTable:
+        """Take images one by one, and keep of each what its columns cannot be made of."""
+        if isinstance(items, ItemTable):
+            return items
+        table = cls()
+        for item in items:
+            table._add(item)
+        return table
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the images' names, in order."""
+        return self._names
+
+    @property
+    def masks(self) -> int:
+        """Count the images that have a mask."""
+        return self._masks.count() + sum(item.mask is not None for item in self._as_given.values())
+
+    @property
+    def labelled(self) -> int:
+        """Count the images that have a label."""
+        return self._labelled + sum(item.label is not None for item in self._as_given.values())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the further columns that any image has a text in."""
+        given = (column for item in self._as_given.values() for column, _ in item.further)
+        return tuple(dict.fromkeys([*(column for columns in self._columns for column in columns), *given]))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def value(self, position: int) -> Item:
+        """Return the image at a position."""
+        if position in self._as_given:
+            return self._as_given[position]
+        name = self._names[position]
+        path, mask = self._paths.location(position, name), self._masks.location(position, name)
+        note = self._notes[position] if position < len(self._notes) else ""
+        if path is None:
+            raise LookupError(f"image {name} has no file")
+        if not note:
+            return Item(name, path, mask)
+        label, code, *texts = json.loads(note)
+        return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)))
+
+    def path_text(self, position: int) -> str:
+        """Return the text of the path of the image at a position."""
+        if position in self._as_given:
+            return str(self._as_given[position].path)
+        return self._paths.text(position, self._names[position])
+
+    def _add(self, item: Item) -> None:
+        row = len(self._names)
+        self._names.append(item.name)
+        if not _is_plain(item):
+            # The path of an image in memory holds that image, and so must stay; a label that is no text stays what it is.
+            self._as_given[row] = item
+            self._paths.add(item.name, None)
+            self._masks.add(item.name, None)
+            return
+        self._paths.add(item.name, item.path)
+        self._masks.add(item.name, item.mask)
+        self._labelled += item.label is not None
+        if item.label is not None or item.further:
+            columns = tuple(column for column, _ in item.further)
+            if columns not in self._code_of:
+                self._code_of[columns] = len(self._columns)
+                self._columns.append(columns)
+            self._notes.extend_to(row)
+            self._notes.append(
+                json.dumps([item.label, self._code_of[columns], *(text for _, text in item.further)], separators=(",", ":"))
+            )
+
+
+class PathTexts(BufferedText[str]):
+    """Hold the texts of the paths of some images of a table, at the given rows; of all by default."""
+
+    def __init__(self, items: ItemTable, rows: Sequence[int] | None = None) -> None:
+        self._items, self._rows = items, range(len(items)) if rows is None else rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def value(self, position: int) -> str:
+        """Return the text at a position."""
+        return self._items.path_text(self._rows[position])

@@ -1,4 +1,4 @@
-"""Write lists of images to be labelled as COCO, CVAT and Label Studio files, as each tool imports them.
+"""Write lists and archives of images to be labelled, as COCO, CVAT and Label Studio import them.
 
 Where a model's foreground is known it stands there as a first label to correct (a pre-annotation).
 """
@@ -7,19 +7,78 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
+from xml.etree import ElementTree
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.cvat_document import Frame, cvat_document
-from howfar.data.run_lengths import to_brush, to_columns, to_rows
-from howfar.io.location import is_url
+from howfar.data.dataset import unshared
+from howfar.data.image_bytes import read_bytes
+from howfar.data.masks import to_brush, to_columns, to_rows
+from howfar.errors import ImageError, InputError
+from howfar.io.atomic import replace, replace_text
+from howfar.io.location import is_in_memory, is_url
+from howfar.wording import xml_text
 
-__all__ = ["CATEGORY", "Picture", "coco", "cvat", "label_studio"]
+
+@dataclass(frozen=True)
+class Frame:
+    """Hold an image's name, its width and height in pixels, and its annotations, a tag with attributes each."""
+
+    name: str
+    width: int
+    height: int
+    annotations: Sequence[tuple[str, Mapping[str, str]]] = ()
+
+
+def cvat_document(title: str, labels: Sequence[str], kind: str, frames: Sequence[Frame]) -> str:
+    """Write a task's labels, each of a kind ("any", "rectangle", "tag"), and its frames, which count from 0.
+
+    Examples
+    --------
+    >>> text = cvat_document("roads", ["car"], "rectangle", [Frame("a.png", 4, 3)])
+    >>> ElementTree.fromstring(text).find("image").attrib
+    {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
+    """
+    root = ElementTree.Element("annotations")
+    _add(root, "version", "1.1")
+    task = _add(_add(root, "meta"), "task")
+    about = {"name": title, "size": str(len(frames)), "mode": "annotation", "overlap": "0"}
+    limits = {"start_frame": "0", "stop_frame": str(max(0, len(frames) - 1))}
+    for tag, text in (about | limits).items():
+        _add(task, tag, text)
+    _add_labels(_add(task, "labels"), labels, kind)
+    for number, frame in enumerate(frames):
+        size = {"width": str(frame.width), "height": str(frame.height)}
+        image = _add(root, "image", None, {"id": str(number), "name": frame.name, **size})
+        for tag, attributes in frame.annotations:
+            _add(image, tag, None, attributes)
+    ElementTree.indent(root, " ")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _add_labels(parent: ElementTree.Element, labels: Iterable[str], kind: str) -> None:
+    for name in labels:
+        label = _add(parent, "label")
+        _add(label, "name", name)
+        _add(label, "type", kind)
+        _add(label, "attributes")
+
+
+def _add(
+    parent: ElementTree.Element, tag: str, text: str | None = None, attributes: Mapping[str, str] | None = None
+) -> ElementTree.Element:
+    child = ElementTree.SubElement(parent, tag, {name: xml_text(value) for name, value in (attributes or {}).items()})
+    child.text = None if text is None else xml_text(text)
+    return child
+
 
 CATEGORY = "foreground"
 """What is to be labelled, where nobody calls it otherwise."""
@@ -29,7 +88,7 @@ LOCAL_FILES = "/data/local-files/?d="
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureToLabel:
     """Hold an image's name in its dataset, its file, its width and height in pixels, and what a model takes for foreground.
 
     The size is None where the file cannot be read; `foreground` returns an (h, w) mask of that size each time it is called, so
@@ -42,7 +101,7 @@ class Picture:
     foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
 
 
-def coco(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
+def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
 
     ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
@@ -67,13 +126,13 @@ def coco(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) 
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
-def cvat(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
+def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
     ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
     image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
     `names`, which are the task's labels. What a name holds and XML cannot hold is written out, as ``\x1b``;
-    `howfar.data.label_imports` finds the image again.
+    `howfar.data.label_exports` finds the image again.
 
     Examples
     --------
@@ -86,12 +145,12 @@ def cvat(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) 
     return cvat_document(title, names, "any", frames)
 
 
-def label_studio(pictures: Sequence[Picture], title: str, names: Sequence[str] = NAMES) -> str:
+def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
     set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. A foreground is a prediction
-    by a brush, called as the first of `names`, which the interface of `howfar.data.label_studio_interface` shows.
+    by a brush, called as the first of `names`, which the interface of `howfar.data.labelling` shows.
 
     Examples
     --------
@@ -133,7 +192,7 @@ def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
 
 
-def _annotations(pictures: Sequence[Picture]) -> Iterator[dict[str, Any]]:
+def _annotations(pictures: Sequence[PictureToLabel]) -> Iterator[dict[str, Any]]:
     """Yield one COCO annotation for each foreground that is not empty; ``iscrowd`` 1 says that it is run lengths."""
     count = 0
     for number, (_, width, height, foreground) in enumerate(_sized(pictures), start=1):
@@ -165,7 +224,7 @@ def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
     return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
 
 
-def _prediction(picture: Picture, label: str) -> dict[str, Any]:
+def _prediction(picture: PictureToLabel, label: str) -> dict[str, Any]:
     """Return the predictions of a Label Studio task, none where the model takes nothing for foreground."""
     shape = _shape(picture.foreground)
     if picture.size is None or shape is None:
@@ -189,5 +248,267 @@ def _shape(foreground: Callable[[], NDArray[np.bool_]] | None) -> NDArray[np.boo
     return shape if shape is not None and shape.any() else None
 
 
-def _sized(pictures: Sequence[Picture]) -> list[tuple[str, int, int, Callable[[], NDArray[np.bool_]] | None]]:
+def _sized(pictures: Sequence[PictureToLabel]) -> list[tuple[str, int, int, Callable[[], NDArray[np.bool_]] | None]]:
     return [(picture.name, *picture.size, picture.foreground) for picture in pictures if picture.size is not None]
+
+
+CONTROLS = {
+    "segmentation": (("BrushLabels", "label"), ("PolygonLabels", "outline")),
+    "detection": (("RectangleLabels", "label"),),
+    "classification": (("Choices", "label"),),
+}
+"""By task, the controls and their names; predictions are by the first, which is called ``label``."""
+
+
+def label_studio_interface(task: str, names: Sequence[str]) -> str:
+    """Write the XML that is pasted into a project's *Labeling Interface*, for labels of these names.
+
+    Examples
+    --------
+    >>> root = ElementTree.fromstring(label_studio_interface("detection", ["car", "<van>"]))
+    >>> [label.attrib["value"] for label in root.iter("Label")]
+    ['car', '<van>']
+    """
+    if task not in CONTROLS:
+        raise InputError.of("task", f"must be one of {', '.join(CONTROLS)}", task)
+    view = ElementTree.Element("View")
+    ElementTree.SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true", "zoomControl": "true"})
+    for tag, name in CONTROLS[task]:
+        chosen = {"choice": "single", "required": "true"} if tag == "Choices" else {}
+        control = ElementTree.SubElement(view, tag, {"name": name, "toName": "image", **chosen})
+        for label in names:
+            ElementTree.SubElement(control, "Choice" if tag == "Choices" else "Label", {"value": xml_text(label)})
+    ElementTree.indent(view, "  ")
+    return ElementTree.tostring(view, encoding="unicode") + "\n"
+
+
+Named: TypeAlias = str | Sequence[str] | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """Hold the names of labels in a tool, in order, each with what the dataset calls it; "" for a label that is left out.
+
+    Without any (`given` is empty) every label is called the same in both.
+    """
+
+    given: Mapping[str, str]
+
+    def in_tool(self, label: str) -> str:
+        """Return what the tool calls a label of the model; the model's own word where nothing else is said.
+
+        Examples
+        --------
+        >>> label_names(["0=car", "van"], "detection").in_tool("0")
+        'car'
+        """
+        return next((name for name, own in self.given.items() if own == label), label)
+
+    def in_dataset(self, name: str) -> str | None:
+        """Return what the dataset calls a label of the tool, "" where it is left out, None where it is not named.
+
+        Examples
+        --------
+        >>> names = label_names(["0=car", "=shadow"], "detection")
+        >>> names.in_dataset("car"), names.in_dataset("shadow"), names.in_dataset("tree")
+        ('0', '', None)
+        """
+        return self.given.get(name) if self.given else name
+
+    def offered(self, own: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the names that a tool offers: those given, then those of the model's own labels that have no other name.
+
+        Examples
+        --------
+        >>> label_names(["0=car", "van"], "detection").offered(["0", "1"])
+        ('car', 'van', '1')
+        """
+        return tuple(dict.fromkeys((*self.given, *map(self.in_tool, own))))
+
+
+def label_names(names: Named, task: str) -> LabelNames:
+    """Read names as ``NAME``, or as ``MODEL=NAME`` where the model calls it otherwise; ``=NAME`` leaves a label out on import.
+
+    Where masks are labelled every name that is given alone is one of the foreground. Raises `InputError` for a name that is
+    empty or there twice.
+
+    Examples
+    --------
+    >>> label_names("Riß & <b>", "segmentation").given
+    {'Riß & <b>': 'foreground'}
+    >>> label_names({"0": "car"}, "detection").given
+    {'car': '0'}
+    """
+    if isinstance(names, Mapping):
+        pairs = [(str(own), str(name)) for own, name in names.items()]
+    elif isinstance(names, (str, Sequence)):
+        pairs = [_pair(text, task) for text in ([names] if isinstance(names, str) else names)]
+    else:
+        raise InputError.of("label_names", "must be texts, or pairs of the model's label and its name", names)
+    given: dict[str, str] = {}
+    for own, name in pairs:
+        if not name.strip():
+            raise InputError.of("label_names", "must name each label", name, "write NAME or MODEL=NAME")
+        if name in given:
+            raise InputError.of("label_names", "must give each name once", name)
+        given[name.strip()] = own.strip()
+    return LabelNames(given)
+
+
+def _pair(text: object, task: str) -> tuple[str, str]:
+    if not isinstance(text, str):
+        raise InputError.of("label_names", "must be texts", text, "write NAME or MODEL=NAME")
+    own, equals, name = text.partition("=")
+    if equals:
+        return own, name
+    return (CATEGORY if task == "segmentation" else text), text
+
+
+Images = Literal["none", "copy", "link"]
+LAYOUTS = {
+    "coco": ("annotations/instances_default.json", "images/default"),
+    "cvat": ("annotations.xml", "images"),
+}
+"""Where annotations and images lie within an archive of each kind (docs.cvat.ai, dataset formats)."""
+COMMENT, MARK = b"written by howfar", ".written-by-howfar"
+"""What an archive, or a folder in the place of one, has that howfar wrote: only such are ever removed or replaced."""
+
+
+def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path, how: Images) -> Path:
+    """Write annotations and the images that they name, and return the archive: KIND.zip with copies, or KIND/ with links.
+
+    Parameters
+    ----------
+    kind
+        "coco" or "cvat".
+    text
+        The annotations.
+    images
+        The location of each image, by its name in the annotations.
+    folder, how
+        Where the archive goes, and whether images are copied or linked.
+
+    Raises
+    ------
+    InputError
+        An image that cannot be read or cannot be linked, a name that leads out of the archive, a folder that is in the way.
+    """
+    place, below = LAYOUTS[kind]
+    # What XML cannot hold of a name is written out there, and so in the archive.
+    written = {name: xml_text(within(name)) if kind == "cvat" else within(name) for name in images}
+    places = {name: PurePosixPath(below, path) for name, path in written.items()}
+    if how == "link":
+        root = folder / kind
+        remove_archive(kind, folder)
+        for name, path in places.items():
+            put(images[name], root / path, "link")
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        replace_text(root / place, text)
+        (root / MARK).touch()
+        return root
+
+    def pack(path: Path) -> None:
+        with ZipFile(path, "w", ZIP_STORED) as archive:
+            archive.writestr(place, text, ZIP_DEFLATED)
+            for name, inside in places.items():
+                archive.writestr(str(inside), _bytes(images[name]))
+            archive.comment = COMMENT
+
+    check_archive(kind, folder)
+    replace(folder / f"{kind}.zip", pack)
+    return folder / f"{kind}.zip"
+
+
+def remove_archive(kind: str, folder: Path) -> None:
+    """Remove what an earlier `write_archive` wrote; what it did not write stays, and raises `InputError`."""
+    check_archive(kind, folder)
+    (folder / f"{kind}.zip").unlink(missing_ok=True)
+    if (folder / kind).exists():
+        shutil.rmtree(folder / kind)
+
+
+def check_archive(kind: str, folder: Path) -> None:
+    """Raise `InputError` where an archive, or a folder of its name, lies there that howfar did not write."""
+    packed, root = folder / f"{kind}.zip", folder / kind
+    if packed.exists() and not _is_own(packed):
+        raise InputError.of(
+            "out", f"must hold no {packed.name} that howfar did not write", str(packed), "choose another folder"
+        )
+    if (root.exists() or root.is_symlink()) and (root.is_symlink() or not (root / MARK).is_file()):
+        raise InputError.of("out", f"must hold no folder {kind} of another kind", str(root), "choose another folder")
+
+
+def _is_own(packed: Path) -> bool:
+    try:
+        with ZipFile(packed) as archive:
+            return archive.comment == COMMENT
+    except (OSError, BadZipFile):
+        return False
+
+
+def put(source: Path | str, target: Path, how: Images) -> None:
+    """Copy or link one image to a place, by a hard link where it lies on the same disk.
+
+    Raises `InputError` where it cannot be read, or is no file that a link could point to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if how == "copy":
+        data = _bytes(source)
+        replace(target, lambda path: path.write_bytes(data))
+        return
+    _see_file(source)
+    if is_url(source) or not Path(source).is_file():
+        raise InputError.of("with_images", "links to files on this machine only", str(source), "pass copy")
+    target.unlink(missing_ok=True)
+    try:
+        # datumaro refuses symbolic links that lead out of a COCO folder; hard ones lead nowhere.
+        target.hardlink_to(Path(source).resolve())
+    except OSError:  # another disk
+        try:
+            target.symlink_to(Path(source).absolute())
+        except OSError as error:  # Windows asks for a privilege
+            rule = f"cannot be links here ({error.strerror or error})"
+            raise InputError.of("with_images", rule, str(source), "pass copy") from error
+
+
+def within(name: str) -> str:
+    """Return an image's name as a path that stays below a folder; `InputError` where it leads out of it.
+
+    Examples
+    --------
+    >>> within("a/1.jpg")
+    'a/1.jpg'
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.name:
+        raise InputError.of(
+            "with_images", "needs names that stay below a folder", name, "choose from a dataset with such names"
+        )
+    return path.as_posix()
+
+
+def kept_below(names: Mapping[str, str]) -> dict[str, str]:
+    """Return each name's path below a folder, without the folders that all share where a name leads out.
+
+    Examples
+    --------
+    >>> kept_below({"/data/a/1.jpg": "", "/data/b/1.jpg": ""})
+    {'/data/a/1.jpg': 'a/1.jpg', '/data/b/1.jpg': 'b/1.jpg'}
+    """
+    leads_out = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in names)
+    return {name: within(path) for name, path in (unshared(list(names)) if leads_out else {n: n for n in names}).items()}
+
+
+def _see_file(location: Path | str) -> None:
+    if is_in_memory(location):
+        raise InputError.of("with_images", "needs images in files", "one in memory", "save them, and choose from their folder")
+
+
+def _bytes(location: Path | str) -> bytes:
+    _see_file(location)
+    try:
+        return bytes(read_bytes(location))
+    except ImageError as error:
+        raise InputError.of(
+            "with_images", f"needs every image ({error})", str(location), "leave it out, or mend the file"
+        ) from error

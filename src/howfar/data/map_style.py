@@ -11,12 +11,11 @@ from typing import Any, NamedTuple, Protocol
 
 from PIL import Image
 
-from howfar.data.dataset import Dataset
-from howfar.data.folder_walk import EXTENSIONS
+from howfar.data.dataset import Dataset, unshared
+from howfar.data.folder import EXTENSIONS
+from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.item import Item
-from howfar.data.memory_images import MemoryImages, MemoryPath, Part
 from howfar.data.pixel_values import as_array, file_bytes, shape_of
-from howfar.data.prediction_matching import unshared
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.location import absolute
 
@@ -38,7 +37,7 @@ class MapStyle(Protocol):
         ...
 
 
-class Parts(NamedTuple):
+class ItemParts(NamedTuple):
     """Hold what an item of a dataset gives: an image, and where there are any its mask and its class."""
 
     image: Any
@@ -139,7 +138,7 @@ class _Reader:
 
     def __init__(self, dataset: Any, whole: Any) -> None:
         self._dataset, self._whole = dataset, whole
-        self._last: tuple[int, Parts] | None = None
+        self._last: tuple[int, ItemParts] | None = None
 
     def read(self, part: Part, number: int) -> bytes:
         parts = self._parts(number)
@@ -150,7 +149,7 @@ class _Reader:
     def label(self, number: int) -> str | None:
         return _class(self._whole, self._parts(number).target)
 
-    def _parts(self, number: int) -> Parts:
+    def _parts(self, number: int) -> ItemParts:
         if self._last is None or self._last[0] != number:
             try:
                 item = self._dataset[number]
@@ -160,7 +159,7 @@ class _Reader:
         return self._last[1]
 
 
-def parts_of(item: object) -> Parts:
+def parts_of(item: object) -> ItemParts:
     """Tell image, mask and class of an item: of (image, mask), (image, class), a mapping, or an image alone.
 
     Examples
@@ -171,13 +170,13 @@ def parts_of(item: object) -> Parts:
     """
     if isinstance(item, Mapping) and not {"bytes", "path"} & set(item):
         image, mask, target = (_of_keys(item, keys) for keys in (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS))
-        return Parts(item if image is None else image, mask, _as_target(target))
+        return ItemParts(item if image is None else image, mask, _as_target(target))
     if not isinstance(item, (tuple, list)) or not item:
-        return Parts(item)
+        return ItemParts(item)
     image, second = item[0], item[1] if len(item) > 1 else None
     shape = shape_of(second)
     is_mask = isinstance(second, Image.Image) or len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
-    return Parts(image, second) if is_mask else Parts(image, None, _as_target(second))
+    return ItemParts(image, second) if is_mask else ItemParts(image, None, _as_target(second))
 
 
 def _of_keys(item: Mapping[Any, Any], keys: Sequence[str]) -> Any:
@@ -258,7 +257,7 @@ def _listed_targets(dataset: Any) -> list[int | str | None] | None:
     return None
 
 
-def _first(dataset: Any, kind: str) -> Parts:
+def _first(dataset: Any, kind: str) -> ItemParts:
     """Look at the first item twice: is it an image, and the same each time?"""
     try:
         parts, again = (parts_of(dataset[0]) for _ in range(2))

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
-from howfar.data.colour_modes import to_rgb
-from howfar.data.read import read_bytes
+from howfar.data.image_bytes import read_bytes
+from howfar.data.images import to_rgb
 from howfar.errors import ImageError, one_line
 
 CHANNELS: Final = (1, 3, 4)

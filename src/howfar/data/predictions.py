@@ -1,31 +1,33 @@
-"""Read probability maps, one file an image, and match them to the images of a dataset."""
+"""Read, match and write predicted maps, one file an image: of probabilities or of classes."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 from zipfile import is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from howfar.arrays import FloatArray
-from howfar.data.colour_modes import is_wide, to_rgb, wide_values
-from howfar.data.dataset import Dataset
-from howfar.data.decoding_memory import pictures_in_use
-from howfar.data.folder_walk import EXTENSIONS, natural_key, printable, stem, walk
-from howfar.data.images import damage_named, load
+from howfar.arrays import Float64Array, FloatArray
+from howfar.data.dataset import Dataset, match_names, no_match, unshared
+from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
+from howfar.data.image_bytes import read_bytes
+from howfar.data.images import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
+from howfar.data.item import Item
 from howfar.data.masks import LOSSY
-from howfar.data.prediction_matching import match_names, no_match
-from howfar.data.read import read_bytes
 from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.io.archive import read_array, read_packed_array
+from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.io.npy import read_array, read_packed_array
 from howfar.memory import check_file
+from howfar.metrics.multiclass import as_probabilities
 
 ARRAYS = (".npy", ".npz")
 """Endings of files that hold one array."""
@@ -62,7 +64,7 @@ class MatchedMaps:
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     """Find the map of every image: the image file or array below `folder` with the same path but for the ending.
 
-    An image's path is its name in the dataset, or what `howfar.data.prediction_matching.match_names` makes of it. Of several
+    An image's path is its name in the dataset, or what `howfar.data.dataset.match_names` makes of it. Of several
     maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
     `InputError` where it is not a folder, holds no map, or none that matches an image.
 
@@ -88,9 +90,9 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     files = {name: maps[key][0] for name, key in keys.items() if key in maps}
     if not files:
         paths = [_below(paths[0], root) for paths in maps.values()] or list(faults)
-        raise InputError(no_match(dataset, "map", printable(root), paths))
+        raise InputError(no_match(dataset, "map", path_text(root), paths))
     used = set(keys.values())
-    shown = printable(root)
+    shown = path_text(root)
     return MatchedMaps(
         folder=root,
         files=files,
@@ -107,7 +109,7 @@ def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
     for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
         maps.setdefault(stem(_below(file, root)), []).append(file)
-    faults = {stem(_below(file, root)): f"{printable(file)}: {reason}" for file, reason in walked.faults}
+    faults = {stem(_below(file, root)): f"{path_text(file)}: {reason}" for file, reason in walked.faults}
     return maps, faults
 
 
@@ -220,3 +222,174 @@ def _checked(array: FloatArray) -> FloatArray:
         remedy = "divide them by 255" if low >= 0 and high <= 255 and high > 2 else "save the sigmoid or softmax of logits"
         raise ImageError(f"values from {low:.4g} to {high:.4g}: probabilities lie within 0-1: {remedy}")
     return array
+
+
+_COPIES = 3
+"""How many times probabilities are held while they are checked: as they lie in the file, as float64, and their sums."""
+
+
+class ClassMap(NamedTuple):
+    """Hold the class of each pixel, (h, w), and the probabilities of the classes, (k, h, w), where they are known."""
+
+    indices: NDArray[np.int64]
+    probabilities: Float64Array | None = None
+
+
+def read_class_mask(path: str | Path) -> NDArray[np.int64]:
+    """Read a mask of classes: the index of a palette's colour, or the grey value, is the class of a pixel; (h, w).
+
+    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, for a colour picture, and for a lossy format.
+    """
+    return decode_class_mask(read_bytes(path))
+
+
+def decode_class_mask(data: bytes) -> NDArray[np.int64]:
+    """Decode the bytes of a mask of classes; raises as `read_class_mask`."""
+    with pictures_in_use():
+        image = load(data).image
+        if image.format in LOSSY:
+            raise ImageError(f"{image.format} alters the numbers of classes: save PNG")
+        with damage_named():
+            return _indices(image)
+
+
+def read_class_map(path: str | Path) -> ClassMap:
+    """Read a predicted map of classes: an image as `read_class_mask`, or an array in ``.npy`` or ``.npz``.
+
+    An array is (h, w) class indices, or (k, h, w) probabilities of k classes, floats or bytes with p = value / 255. Raises
+    `ImageError` as `read_class_mask`, and for an array of another form.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "1.npy"
+    >>> np.save(file, np.array([[[0.9, 0.2]], [[0.1, 0.8]]]))
+    >>> read_class_map(file).indices
+    array([[0, 1]])
+    """
+    data = read_bytes(path)
+    if Path(path).suffix.lower() not in ARRAYS:
+        return ClassMap(decode_class_mask(data))
+    array = array_in(data, path, _COPIES)
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if array.size == 0:
+        raise ImageError(f"an array of shape {array.shape} holds nothing")
+    if array.ndim == 3:
+        try:
+            p = as_probabilities(array)
+        except InputError as error:
+            raise ImageError(str(error).removeprefix("prediction ")) from error
+        return ClassMap(p.argmax(axis=0), p)
+    if array.ndim != 2 or array.dtype.kind not in "iub" or int(array.min()) < 0:
+        form = "save (h, w) whole numbers of classes, or (classes, h, w) probabilities"
+        raise ImageError(f"an array of {array.dtype} of shape {array.shape}: {form}")
+    return ClassMap(array.astype(np.int64))
+
+
+def _indices(image: Image.Image) -> NDArray[np.int64]:
+    values: NDArray[Any]
+    if image.mode in ("P", "L"):
+        values = np.asarray(image)
+    elif image.mode == "1":
+        values = np.asarray(image).astype(np.uint8)
+    elif is_wide(image) and image.mode != "F":
+        values = wide_values(image)
+    else:
+        channels = np.asarray(to_rgb(image)) if image.mode != "F" else np.array([[[0, 1]]])
+        if not (channels == channels[..., :1]).all():
+            raise ImageError("a colour picture and no map of classes: save the numbers of classes as a grey or palette PNG")
+        values = channels[..., 0]
+    return values.astype(np.int64)
+
+
+KEY = "howfar"
+
+
+def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
+    """Return where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+
+    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
+    `InputError` where two images differ only in their endings, a name leads out of the folder all the same, or a map would take
+    the place of its image.
+
+    Examples
+    --------
+    >>> roads = Dataset("roads", (Item("a/1.jpg", Path("images/a/1.jpg")),))
+    >>> list(map_paths("maps", roads))
+    [PosixPath('maps/a/1.png')]
+    """
+    root = Path(folder)
+    item_at: dict[Path, Item] = {}
+    names = {item.name: item.name for item in dataset.items}
+    if any(map(_leads_out, names)):
+        names = unshared(list(names))
+    for item in dataset.items:
+        name = names[item.name]
+        if _leads_out(name):
+            rule = "must have its images below one folder"
+            raise InputError.of(f"dataset {dataset.name}", rule, item.name, "give the table paths without '..'")
+        path = root / PurePosixPath(name).with_suffix(".png")
+        if path in item_at:
+            raise InputError.of(f"dataset {dataset.name}", "must give each map a name of its own", item.name, "rename one")
+        if isinstance(item.path, Path) and path.absolute() == item.path.absolute():
+            raise InputError.of("folder", "must not be the images' own", str(root), "choose another folder")
+        item_at[path] = item
+    return item_at
+
+
+def _leads_out(name: str) -> bool:
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
+
+
+def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> None:
+    """Write one map of p × 255, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
+
+    The file's folder is made where it is not there. Raises `InputError` where a folder lies at the file's path, or a file at
+    its folder's.
+    """
+    _refuse_folder(path)
+    note = PngImagePlugin.PngInfo()
+    if signature:
+        note.add_text(KEY, signature)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError.of("the place of a map", "must be below folders only", str(path), "choose another folder") from error
+    replace(path, partial(Image.fromarray(values).save, format="png", compress_level=1, pnginfo=note))
+
+
+def signature_of(path: Path) -> str | None:
+    """Read the signature of a map that is there; "" where it has none or is no picture, None where there is no file.
+
+    Raises `InputError` where a folder lies at its path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "1.png"
+    >>> write_map(file, np.zeros((4, 4), np.uint8), "model a of image b")
+    >>> signature_of(file), signature_of(file.with_name("2.png"))
+    ('model a of image b', None)
+    """
+    if not path.is_file():
+        _refuse_folder(path)
+        return None
+    try:
+        with quiet_pillow(), Image.open(path, formats=("PNG",)) as image:
+            return str(image.info.get(KEY, ""))
+    except Exception:  # over a damaged file Pillow may raise anything
+        return ""
+
+
+def made_with(path: Path) -> dict[str, Any]:
+    """Read from a map's signature what a model and how it was fed when it was predicted; empty for a map without one."""
+    try:
+        signature = json.loads(signature_of(path) or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return signature if isinstance(signature, dict) else {}
+
+
+def _refuse_folder(path: Path) -> None:
+    if path.is_dir():
+        raise InputError.of("the place of a map", "must hold no folder", str(path), "choose another folder, or remove it")

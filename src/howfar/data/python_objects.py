@@ -2,27 +2,391 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import data_frame, huggingface_objects
-from howfar.data.data_frame import is_of, read_frame
-from howfar.data.dataset import Dataset
-from howfar.data.embeddings import from_array
-from howfar.data.huggingface_objects import read_loaded, refuse_splits
-from howfar.data.image_sequences import ImageArgument, from_pixels, is_one_dataset, list_images
+from howfar.data.containers.container import LABEL, MASK
+from howfar.data.dataset import Dataset, unshared
+from howfar.data.embeddings import from_array, unique_names
+from howfar.data.folder import EXTENSIONS, home_of, path_text
+from howfar.data.image_bytes import MemoryImages, Part
+from howfar.data.item import BufferedText, Item
 from howfar.data.map_style import MapStyle, is_map_style, read_map_style, refuse_streams
-from howfar.data.pixel_values import as_array, named
-from howfar.data.text_column import Column
-from howfar.errors import InputError
-from howfar.results import Features
+from howfar.data.pixel_values import CHANNELS, as_array, file_bytes, named, shape_of
+from howfar.data.table import WANTED, cell_text, list_rows, why_no_file
+from howfar.errors import ImageError, InputError
+from howfar.io.cell_urls import name_place
+from howfar.io.location import Location, Url, absolute, as_location, is_url
+from howfar.results import Features, Skipped
+from howfar.wording import printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+ImageArgument: TypeAlias = "str | Path | bytes | Image.Image | NDArray[Any]"
+"""One image: the path or URL of a file, its bytes, a Pillow image, or an array (a tensor, too) of its pixels."""
+PICTURES = "paths of images, Pillow images, or arrays of pixels"
+
+
+def is_image_path(argument: object) -> bool:
+    """Return whether an argument is the path or URL of an image file by its ending, there or not.
+
+    Examples
+    --------
+    >>> is_image_path("roads/1.png"), is_image_path("roads"), is_image_path("a=1.png"), is_image_path(None)
+    (True, False, False, False)
+    """
+    if not isinstance(argument, (str, Path)):
+        return False
+    if is_url(argument):
+        return Url(str(argument)).suffix.lower() in EXTENSIONS
+    return (
+        Path(argument).suffix.lower() in EXTENSIONS
+        and not absolute(argument).is_dir()
+        and (isinstance(argument, Path) or "=" not in argument or absolute(argument).exists())
+    )
+
+
+def is_picture(argument: object) -> bool:
+    """Return whether an argument is one picture in memory, and no dataset: Pillow's, a file's bytes, (h, w, 3), (3, h, w).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> is_picture(Image.new("L", (4, 4))), is_picture(np.zeros((8, 8, 3))), is_picture(np.zeros((8, 8))), is_picture("1.png")
+    (True, True, False, False)
+    """
+    if isinstance(argument, (Image.Image, bytes)):
+        return True
+    shape = shape_of(argument)
+    return len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
+
+
+def is_one_dataset(arguments: Sequence[object]) -> bool:
+    """Return whether a list, where one of datasets is expected, holds the images of a single one.
+
+    Examples
+    --------
+    >>> is_one_dataset(["roads/1.png", "roads/2.png"]), is_one_dataset(["roads", "site"]), is_one_dataset([])
+    (True, False, False)
+    """
+    return len(arguments) > 0 and all(is_image_path(each) or is_picture(each) for each in arguments)
+
+
+def list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
+    """Make a dataset of images in their order: files, or pictures in memory, which `pixel_values.file_bytes` describes.
+
+    `name` is the dataset's; by default that of the folder that all files lie in, else `unnamed`. A file's image is called by
+    its path below the folder that all share, another by its number. A file that is not there is skipped. Raises `InputError`
+    where there is no image, one is no picture, or a file comes twice.
+    """
+    if not len(values):
+        raise InputError("dataset must hold at least one image, got an empty list: pass paths or pictures")
+    for number, value in enumerate(values):
+        if not isinstance(value, (str, Path, bytes)) and not isinstance(value, Image.Image) and as_array(value) is None:
+            rule = f"must be a list of {PICTURES}"
+            raise InputError(f"dataset {rule}, got {named(value)} at position {number}: pass several datasets as secondaries")
+    if all(isinstance(value, (str, Path)) for value in values):
+        return _files([str(value) if is_url(value) else Path(str(value)) for value in values], name, unnamed)
+    check_picture(values[0], f"dataset: image 0 of the {type(values).__name__}")
+    shown = [_file_name(value) for value in values]
+    known = all(shown) and len(set(shown)) == len(shown)
+    return in_memory(lambda part, number: file_bytes(values[number]), name or unnamed, shown if known else len(values))
+
+
+def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str] | int) -> Dataset:
+    """Make a dataset of images in memory, without masks or labels, that `read` gives; `names` are theirs, or their count."""
+    listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
+    images = MemoryImages(read, len(listed))
+    return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
+
+
+def from_pixels(pixels: Any, name: str) -> Dataset:
+    """Make a dataset of an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floating of 0-1.
+
+    Nothing is copied but one image at a time. Raises `InputError` where its shape or values are no pictures'.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from_pixels(np.zeros((5, 8, 8, 3), np.uint8), "roads")
+    Dataset('roads': 5 images)
+    """
+    array = as_array(pixels)
+    assert array is not None  # for the type checker: the caller has looked
+    if array.ndim == 3 and array.shape[2] in CHANNELS:
+        raise InputError(f"{name} must be several pictures, got one of shape {array.shape}: put it into a list")
+    if not len(array):
+        raise InputError(f"{name} must hold at least one picture, got an array of shape {array.shape}")
+    for number in range(len(array) if array.dtype.kind == "f" else 1):
+        check_picture(array[number], f"{name}: image {number}")
+    return in_memory(lambda part, number: file_bytes(array[number]), name, len(array))
+
+
+def check_picture(value: object, what: str) -> None:
+    """Raise `InputError` where a value is no picture; `what` is what the line calls it."""
+    try:
+        file_bytes(value)
+    except ImageError as error:
+        if isinstance(value, (str, Path, bytes, Image.Image)):
+            return  # a file that is damaged or absent is skipped as any other
+        raise InputError(f"{what} is no picture: {error}") from error
+
+
+def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Dataset:
+    locations: list[Location] = []
+    for path in paths:
+        location = as_location(path)
+        if isinstance(location, Url):
+            name_place(location)
+        elif location.is_dir():
+            raise InputError(f"dataset must be a list of image files, got the folder {path_text(path)}: pass the folder alone")
+        locations.append(location)
+    texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
+    repeated = [text for text, count in Counter(texts).items() if count > 1]
+    if repeated:
+        raise InputError.of("dataset", "must name each image once", repeated[0], "drop the repeats")
+    shown = unshared(texts)
+    name = name or _folder_name(locations) or unnamed
+    faults = {text: why_no_file(location) for text, location in zip(texts, locations, strict=True)}
+    items = tuple(Item(shown[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
+    skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
+    if not items:
+        raise InputError(
+            f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
+        )
+    return Dataset(name, items, skipped)
+
+
+def _folder_name(locations: Sequence[Location]) -> str:
+    """Name the folder that all files lie in."""
+    folders = {home_of(location.parent) for location in locations}
+    if len(folders) == 1:
+        return folders.pop().name
+    if any(isinstance(folder, Url) for folder in folders):
+        return ""
+    return home_of(Path(os.path.commonpath([str(folder) for folder in folders]))).name
+
+
+def _file_name(value: object) -> str:
+    """Return the name of the file that a Pillow image was opened from, or of a path; "" where there is none."""
+    path = value if isinstance(value, (str, Path)) else getattr(value, "filename", "")
+    return Path(path).name if isinstance(path, (str, Path)) else ""
+
+
+EMBEDDING = "embedding"
+KINDS = (("pandas", "DataFrame"), ("polars", "DataFrame"))
+SERIES = (("pandas", "Series"), ("polars", "Series"))
+
+
+def is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
+    """Return whether an argument is of a class of another package, which is not imported for the question.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> is_of(pd.DataFrame(), KINDS), is_of(pd.Series([1]), KINDS), is_of([], KINDS)
+    (True, False, False)
+    """
+    classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
+    return any(isinstance(argument, kind) for kind in classes if isinstance(kind, type))
+
+
+def read_frame(frame: Any, name: str) -> Dataset | Features:
+    """Make a dataset of a data frame's rows, or features of one with a column ``embedding`` or of numbers alone.
+
+    The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory. An image's
+    name is its path as the frame writes it, or else its row number. Raises `InputError` as `howfar.Dataset.from_table`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> read_frame(pd.DataFrame({"image": [np.zeros((8, 8, 3), np.uint8)], "label": ["dry"]}), "roads").items[0].label
+    'dry'
+    """
+    called = list(map(str, frame.columns))
+    if doubled := next((column for column in called if called.count(column) > 1), None):
+        raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
+    columns = {str(column): frame[column] for column in frame.columns}
+    if EMBEDDING in columns:
+        return _embeddings(columns, name)
+    if "image" not in columns:
+        if len(frame) and columns and all(_is_number(column) for column in columns.values()):
+            return from_array(frame.to_numpy(), name)
+        listed = ", ".join(map(printable, columns)) or "none"
+        raise InputError(
+            f"the data frame has no column image; its columns: {listed}: name the column of paths or pictures image, "
+            "or drop all columns that are no numbers to give embeddings"
+        )
+    texts: dict[str, list[str | None]] = {
+        column: [None if _is_empty(cell) else cell_text(cell) for cell in values.to_list()]
+        for column, values in columns.items()
+        if column not in WANTED[:2] and _is_plain(values)
+    }
+    images, masks = columns["image"].to_list(), columns["mask"].to_list() if "mask" in columns else [None] * len(frame)
+    if all(isinstance(cell, (str, Path)) or _is_empty(cell) for cell in (*images, *masks)):
+        texts |= {"image": [None if _is_empty(cell) else str(cell) for cell in images]}
+        texts |= {"mask": [None if _is_empty(cell) else str(cell) for cell in masks]}
+        # Paths are taken as from a table in the current folder.
+        return Dataset(*list_rows(texts, Path.cwd() / "the data frame", "the data frame", name)[:3])
+    return _pictures(images, masks, texts, name)
+
+
+def _pictures(images: Sequence[Any], masks: Sequence[Any], texts: Mapping[str, Sequence[str | None]], name: str) -> Dataset:
+    empty = next((row for row, cell in enumerate(images) if _is_empty(cell)), None)
+    if empty is not None:
+        raise InputError(f"the data frame: row {empty + 1} has no image: fill it in or drop the row")
+    check_picture(images[0], "the data frame: image in row 1")
+
+    def read(part: Part, row: int) -> bytes:
+        if part == "mask" and _is_empty(masks[row]):
+            raise ImageError("no mask in this row")
+        return file_bytes(images[row]) if part == "image" else file_bytes(masks[row], mask=True)
+
+    memory = MemoryImages(read, len(images))
+    items = []
+    for row, mask in enumerate(masks):
+        further = tuple((column, text) for column, cells in texts.items() if column not in WANTED and (text := cells[row]))
+        label = texts["label"][row] if "label" in texts else None
+        items.append(Item(str(row), memory.path(row), None if _is_empty(mask) else memory.path(row, "mask"), label, further))
+    return Dataset(name, tuple(items))
+
+
+def _embeddings(columns: Mapping[str, Any], name: str) -> Features:
+    cells = columns[EMBEDDING].to_list()
+    try:
+        rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
+    except (ValueError, TypeError) as error:
+        raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
+    names = [cell_text(cell) for cell in columns["image"].to_list()] if "image" in columns else [None] * len(cells)
+    return from_array(rows, name, images=unique_names([text or f"row-{row}" for row, text in enumerate(names)]))
+
+
+def _is_number(column: Any) -> bool:
+    kind = getattr(column.dtype, "kind", None)
+    return bool(column.dtype.is_numeric()) if kind is None else kind in "fiub"
+
+
+def _is_plain(column: Any) -> bool:
+    """Return whether the cells of a column are single values, which can be written as text."""
+    first = next((cell for cell in column.to_list() if not _is_empty(cell)), "")
+    return isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat")
+
+
+def _is_empty(cell: object) -> bool:
+    """Return whether a cell holds nothing: None, an empty text, NaN, or pandas' marks of missing values."""
+    if cell is None or (isinstance(cell, str) and not cell):
+        return True
+    return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
+
+
+LOADED = (("datasets", "Dataset"),)
+SEVERAL = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
+STREAMED = (("datasets", "IterableDataset"),)
+
+
+def refuse_splits(datasets: Any) -> None:
+    """Raise `InputError` for several splits where one dataset is wanted."""
+    splits = list(datasets)
+    if not splits:
+        raise InputError(f"dataset must be one split, got a {type(datasets).__name__} without any: pass a dataset with images")
+    raise InputError(
+        f"dataset must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
+    )
+
+
+def read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
+    """Make a dataset of a Hugging Face one in memory, by its column ``image``, or the one of images that it has.
+
+    Classes are those of ``label`` (by the names that the dataset notes), masks those of ``mask``; further columns of single
+    values travel along. A format or transform that was set is not applied. Raises `InputError` where no column holds images.
+    """
+    image = _image_column(dataset)
+    columns = [image, *([MASK] if MASK in dataset.features and _is_image(dataset, MASK) else [])]
+    # As they were when the dataset was made: neither decoded nor transformed.
+    raw = dataset.with_format(None).select_columns(columns)
+    for column in columns:
+        raw = raw.cast_column(column, type(dataset.features[column])(decode=False))
+
+    def read(part: Part, number: int) -> bytes:
+        cell = raw[number][image if part == "image" else MASK]
+        if cell is None:
+            raise ImageError(f"no {part} in this row")
+        return file_bytes(cell, mask=part == "mask")
+
+    images = MemoryImages(read, len(dataset))
+    plain = [column for column in dataset.features if column not in columns and _is_single(dataset, column)]
+    texts = {column: _texts(dataset, column) for column in plain}
+    items = []
+    for number, shown in enumerate(_names(raw, image)):
+        further = tuple((column, text) for column in plain if column != LABEL and (text := texts[column][number]))
+        label = texts[LABEL][number] if LABEL in texts else None
+        mask = images.path(number, "mask") if MASK in columns else None
+        items.append(Item(shown, images.path(number), mask, label, further))
+    if not items:
+        raise InputError("dataset must hold at least one image, got a Dataset of no rows")
+    return Dataset(name or _own_name(dataset) or unnamed, tuple(items))
+
+
+def _own_name(dataset: Any) -> str:
+    """Return what the dataset was loaded by, with its split."""
+    name = getattr(dataset.info, "dataset_name", None) or ""
+    return "-".join(part for part in (name, str(dataset.split or "")) if part) if name else ""
+
+
+def _image_column(dataset: Any) -> str:
+    images = [column for column in dataset.features if _is_image(dataset, column)]
+    if "image" in images or len(images) == 1:
+        return "image" if "image" in images else images[0]
+    listed = ", ".join(map(printable, dataset.features)) or "none"
+    if images:
+        raise InputError(f"dataset has several columns of images ({', '.join(images)}): rename the one that counts to image")
+    raise InputError(
+        f'dataset has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
+    )
+
+
+def _is_image(dataset: Any, column: str) -> bool:
+    return type(dataset.features[column]).__name__ == "Image"
+
+
+def _is_single(dataset: Any, column: str) -> bool:
+    feature = dataset.features[column]
+    return type(feature).__name__ in ("Value", "ClassLabel") and "binary" not in str(getattr(feature, "dtype", ""))
+
+
+def _texts(dataset: Any, column: str) -> list[str | None]:
+    cells = list(dataset.with_format(None).select_columns([column])[column])
+    names = getattr(dataset.features[column], "names", None)
+    if names is None:
+        return [cell_text(cell) for cell in cells]
+    return [names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else None for cell in cells]
+
+
+def _names(raw: Any, image: str) -> Sequence[str]:
+    """Name images by the files that they were, where each row notes another one; else by their numbers."""
+    numbers = [str(number) for number in range(len(raw))]
+    if getattr(raw, "_indices", None) is not None:  # a choice of rows, whose paths cannot be had without their bytes
+        return numbers
+    import pyarrow.compute as pc
+
+    try:
+        paths = pc.struct_field(raw.data.table.column(image).combine_chunks(), "path").to_pylist()
+    except Exception:  # another layout of another version: names are a convenience
+        return numbers
+    if not all(paths) or len(set(paths)) < len(paths):
+        return numbers
+    return list(unshared([PurePath(path).as_posix() for path in paths]).values())
+
 
 DatasetArgument: TypeAlias = (
     "str | Path | Dataset | Features | NDArray[Any] | pd.DataFrame | Sequence[ImageArgument] | MapStyle "
@@ -44,21 +408,21 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
     """
     if isinstance(argument, Image.Image):
         raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
-    if is_of(argument, data_frame.KINDS):
+    if is_of(argument, KINDS):
         return read_frame(argument, name or unnamed)
-    if is_of(argument, data_frame.SERIES):
+    if is_of(argument, SERIES):
         series: Any = argument
         return list_images(series.to_list(), name, unnamed)
     if is_several(argument):
         refuse_splits(argument)
-    if is_of(argument, huggingface_objects.STREAMED):
+    if is_of(argument, STREAMED):
         raise InputError.of("dataset", "must give its images by number", type(argument).__name__, "load it without streaming")
-    if is_of(argument, huggingface_objects.LOADED):
+    if is_of(argument, LOADED):
         return read_loaded(argument, name, unnamed)
     array = as_array(argument)
     if array is not None:
         return _of_array(array, name, unnamed)
-    if isinstance(argument, (list, tuple, Column)):
+    if isinstance(argument, (list, tuple, BufferedText)):
         return list_images(argument, name, unnamed)
     refuse_streams(argument)
     if is_map_style(argument):
@@ -71,7 +435,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
 
 def is_several(argument: object) -> bool:
     """Return whether an argument is Hugging Face's mapping of splits, which is of several datasets whatever their number."""
-    return is_of(argument, huggingface_objects.SEVERAL)
+    return is_of(argument, SEVERAL)
 
 
 def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | Features:

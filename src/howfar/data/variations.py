@@ -1,14 +1,20 @@
-"""Read from images' names who or what each shows and under which variation: person, view, weather, light and scene, say."""
+"""Read from images' names or a table who or what each shows and under which variation: person, view, weather, light."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Final
 
 import pandas as pd
 
-from howfar.errors import InputError
+from howfar.data.dataset import Dataset
+from howfar.data.documents import texts_of_csv
+from howfar.errors import InputError, one_line
+from howfar.io.location import as_location, is_url, open_binary
+from howfar.io.parquet import read_frame
+from howfar.wording import unguarded
 
 FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"
 """Names of FineGPR's images: ``0001_c01_w01_l01_p01.jpg`` is person 1 in view 1, weather 1, light 1 and scene 1."""
@@ -75,3 +81,69 @@ def _column(values: list[str]) -> pd.Series:
     if values and all(_NUMBER.fullmatch(value) for value in values):
         return pd.Series([int(value) for value in values], dtype="int64")
     return pd.Series(values, dtype=object)
+
+
+_PARQUET = (".parquet", ".pq")
+
+
+def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
+    r"""Return a table with a row for each image of a dataset, in its order, and the columns named of the dataset's own table.
+
+    Values are text; what the table leaves empty is "".
+
+    Parameters
+    ----------
+    dataset
+        A dataset that was read from a CSV or Parquet table with a column ``image`` of paths.
+    columns
+        Names of columns of that table.
+
+    Raises
+    ------
+    InputError
+        The dataset is no such table, the table cannot be read, or lacks a column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from howfar.demo import write_dataset
+    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
+    >>> _ = (folder / "list.csv").write_text("image,person,pose\nimages/0001.jpg,ann,left\nimages/0002.jpg,bob,left\n")
+    >>> variation_columns(Dataset.from_table(folder / "list.csv"), ["person", "pose"])
+      person  pose
+    0    ann  left
+    1    bob  left
+    """
+    table = _table(dataset)
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise InputError.of(
+            "columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(map(str, table))}"
+        )
+    names = [image if is_url(image) else PurePath(image).as_posix() for image in table["image"]]
+    by_image = table[list(columns)].set_axis(names)
+    return by_image.loc[[item.name for item in dataset.items]].reset_index(drop=True)
+
+
+def _table(dataset: Dataset) -> pd.DataFrame:
+    location = None if dataset.root is None else as_location(dataset.root)
+    ending = "" if location is None else location.suffix.lower()
+    if location is None or ending not in (".csv", *_PARQUET):
+        rule = "must be of a dataset that is a CSV or Parquet table"
+        raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
+    try:
+        with open_binary(location) as file:
+            table = read_frame(file, None) if ending in _PARQUET else texts_of_csv(file)
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
+        raise InputError(f"{location} is not a readable table ({one_line(error, 120)})") from error
+    table.columns = table.columns.str.strip()
+    if "image" not in table:
+        rule = "must be of a dataset whose table has a column image"
+        raise InputError.of("columns", rule, str(location), "name a pattern instead")
+    text = table.astype(object).where(table.notna(), "").astype(str)
+    cells: pd.DataFrame = text.apply(lambda column: column.str.strip())
+    plain: pd.DataFrame = cells.map(unguarded) if ending == ".csv" else cells
+    return plain

@@ -1,7 +1,6 @@
 """Draw synthetic pavement with exact crack masks and an adjustable shift, for demos, tests and checks of a distance."""
 
-from howfar.demo.datasets import SHIFTED, write_dataset, write_demo, write_pictures
-from howfar.demo.fabric import not_pavement
+from howfar.demo.datasets import SHIFTED, not_pavement, write_dataset, write_demo, write_pictures
 from howfar.demo.pavement import KINDS, pavement
 
 __all__ = ["KINDS", "SHIFTED", "not_pavement", "pavement", "write_dataset", "write_demo", "write_pictures"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.scaling import in_units
+from howfar.distances.products import in_units
 from howfar.errors import HowfarError, InputError
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> N
     """Find for each row of `s` the `count` nearest of `p`."""
     if pairwise.compiles(s, p):
         # numba takes a while to load.
-        from howfar.distances.compiled_nearest import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
+        from howfar.distances.compiled_euclidean import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
 
         if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COLUMNS:
             nearest, rows, doubtful = nearest_distances(s, p, count)

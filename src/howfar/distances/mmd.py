@@ -1,18 +1,355 @@
-"""Compute the maximum mean discrepancy (MMD) between datasets, with a Gaussian kernel, and with the cubic kernel of KID."""
+"""Compute the maximum mean discrepancy (MMD) between datasets, with a Gaussian kernel, and with KID's cubic kernel.
+
+Each pair of images is computed once. Rounding goes either way, so over millions of pairs it leaves about 1e-7 of a discrepancy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, FloatArray, as_pair
-from howfar.distances.bandwidth import median_distance
-from howfar.distances.kernel_means import SquaredDistances, cubic_discrepancy
+from howfar import memory
+from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
 from howfar.distances.pairwise import PAIRS_PER_TILE, compiles, distance_blocks, row_sums
+from howfar.distances.products import Single, Tile, centre_of, double_squared, in_units, product_tiles, squared_tiles, unit_of
 from howfar.errors import InputError
+
+_BITS = 16
+"""Bits of the number of a bin."""
+
+
+def ranked_value(tiles: Callable[[], Iterator[Single]], rank: int, low: float, high: float, most: int) -> float | None:
+    """Find the value that `rank` others precede in order, from 0; None where it does not lie from `low` to `high`.
+
+    float32 numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
+    counted in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone.
+
+    Parameters
+    ----------
+    tiles
+        Starts a pass over all values: float32 arrays, none of their numbers negative (−0 is) or NaN.
+    rank
+        How many values precede the wanted one.
+    low, high
+        Between which two it is expected, both included.
+    most
+        So many values are held, at most, beside a tile.
+
+    Examples
+    --------
+    >>> ranked_value(lambda: iter([np.array([3.0, 1.0, 2.0], np.float32)]), 1, low=1.5, high=9.0, most=10)
+    2.0
+    """
+    first, last = (int(np.float32(value).view(np.int32)) for value in (low, high))
+    while first <= last:
+        between = _Between(first, last, most)
+        for values in tiles():
+            between.add(values.reshape(-1).view(np.int32))
+        place = rank - between.below
+        if not 0 <= place < between.count:
+            return None
+        if between.counts is None:
+            candidates = np.concatenate(between.held)
+            candidates.partition(place)
+            return float(candidates[place].view(np.float32))
+        first, last = between.closer(place)
+        if first == last:
+            return float(np.int32(first).view(np.float32))
+    return None
+
+
+class _Between:
+    """Hold the bits of the values between two, or count them by bins where they are too many to hold."""
+
+    def __init__(self, first: int, last: int, most: int) -> None:
+        self._first, self._last, self._most = first, last, most
+        self._shift = max(0, (last - first).bit_length() - _BITS)
+        self.below = self.count = 0
+        self.held: list[NDArray[np.int32]] = []
+        self.counts: NDArray[np.int64] | None = None
+
+    def add(self, bits: NDArray[np.int32]) -> None:
+        """Take a tile's values."""
+        self.below += int(np.count_nonzero(bits < self._first))
+        inside = bits[(bits >= self._first) & (bits <= self._last)]
+        self.count += len(inside)
+        self.held.append(inside)
+        if self.count > self._most:
+            if self.counts is None:
+                self.counts = np.zeros(((self._last - self._first) >> self._shift) + 1, np.int64)
+            for some in self.held:
+                self.counts += np.bincount((some - self._first) >> self._shift, minlength=len(self.counts))
+            self.held.clear()
+
+    def closer(self, place: int) -> tuple[int, int]:
+        """Find the bits between which the value lies that `place` of those counted precede."""
+        assert self.counts is not None
+        at = int(np.searchsorted(np.cumsum(self.counts), place, side="right"))
+        first = self._first + (at << self._shift)
+        return first, min(self._last, first + (1 << self._shift) - 1)
+
+
+KEPT = 1 << 28
+"""Most bytes of squared distances that are held for a second look; of more they are computed again."""
+ASTRAY = 1 << 10
+"""Products with the centre so many times as long as the longest row leave float32 too few digits for the rows' own."""
+_HELD = 1 << 20
+_ROWS, _COLUMNS = 256, 4096
+_BRACKET = 0.06
+
+
+class Means(NamedTuple):
+    """Hold the means of a kernel over pairs of different images of S, of P, and over all pairs of both."""
+
+    within_s: float
+    within_p: float
+    between: float
+
+
+def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
+    """Compute the unbiased squared MMD of the kernel (a·b / z + 1)³; None where float32 would not do.
+
+    With c amid P, and x = a·b − c·c, the kernel is a cubic in x: its constant cancels, its linear part follows from the means,
+    and only its square and its cube are summed over pairs, where x is small beside c·c.
+    """
+    centre, z = centre_of(p), s.shape[1]
+    a, b, unit = in_units(s, p)
+    of_centre = centre / unit
+    along_a, along_b = a @ of_centre, b @ of_centre
+    whole = 3.0 * (z / unit**2 + float(of_centre @ of_centre))
+    if max(np.abs(along_a).max(), np.abs(along_b).max()) > ASTRAY or not whole < 1e30:
+        return None
+
+    def mean(left: Single, right: Single, of_left: Float64Array, of_right: Float64Array, same: bool) -> float:
+        total, rows, columns = 0.0, of_left.astype(np.float32), of_right.astype(np.float32)
+        for tile in product_tiles(left, right, same):
+            total += _square_and_cube(tile, rows, columns, np.float32(whole), same)
+        return total / (len(left) * (len(left) - 1) if same else len(left) * len(right))
+
+    means = Means(mean(a, a, along_a, along_a, True), mean(b, b, along_b, along_b, True), mean(a, b, along_a, along_b, False))
+    scale = unit**2 / z
+    apart = _linear(a, b) * whole**2 / 3.0 + (means.within_s - means.between) + (means.within_p - means.between)
+    return float(np.float64(scale) ** 3 * apart)
+
+
+def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whole: np.float32, same: bool) -> float:
+    """Sum x²(w + x) of a tile, w thrice the kernel's constant; of one dataset's pairs each counts twice, an image alone not."""
+    (rows, columns), x = tile.ends(), tile.values
+    x += along_rows[rows, None]
+    x += along_columns[columns]
+    on_diagonal = same and tile.row == tile.column
+    if on_diagonal:
+        np.fill_diagonal(x, 0.0)
+    squares = np.square(x)
+    x += whole
+    x *= squares
+    return float(x.sum(axis=1).sum(dtype=np.float64)) * (2.0 if same and not on_diagonal else 1.0)
+
+
+def _linear(a: Single, b: Single) -> float:
+    """Compute the unbiased squared MMD of the kernel a·b: how far the means are apart, without what chance makes of it."""
+    (mean_a, own_a), (mean_b, own_b) = ((x.mean(axis=0, dtype=np.float64), _spread(x)) for x in (a, b))
+    apart = mean_a - mean_b
+    return float(apart @ apart - own_a - own_b)
+
+
+def _spread(x: Single) -> float:
+    """Compute the variance of a mean of rows, the sum over components."""
+    mean = x.mean(axis=0, dtype=np.float64)
+    squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) - len(x) * float(mean @ mean)
+    return squares / (len(x) * (len(x) - 1))
+
+
+class SquaredDistances:
+    """Go through the squared distances of all pairs of images of S and P, in units, each pair once, as often as asked for."""
+
+    def __init__(self, s: FloatArray, p: FloatArray) -> None:
+        self._a, self._b, self.unit = in_units(s, p)
+        self._same = s.shape == p.shape and np.array_equal(s, p)
+        self.images = len(s) + len(p)
+        held = 4 * self.images * (self.images - 1) // 2
+        self._kept: list[tuple[str, Single]] | None = None
+        self._keeps = held <= KEPT and not memory.is_set()
+
+    def tiles(self) -> Iterator[tuple[str, Single]]:
+        """Yield which pairs a tile is of (``s``, ``p`` or ``sp``), and it; pairs that are no pair of their own are infinite."""
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[tuple[str, Single]] = []
+        for kind, left, right in (("s", self._a, self._a), ("p", self._b, self._b), ("sp", self._a, self._b)):
+            for tile in squared_tiles(left, right, kind != "sp"):
+                values = _once(tile) if kind != "sp" and tile.row == tile.column else tile.values
+                if self._keeps:
+                    values = values.copy()
+                    kept.append((kind, values))
+                yield kind, values
+        if self._keeps:
+            self._kept = kept
+
+    def median(self) -> float | None:
+        """Find the median, of an even number the lower of the middle two; None where a sample of rows misjudged its place."""
+        pairs = self.images * (self.images - 1) // 2
+        most = _HELD if memory.is_set() else KEPT // np.dtype(np.float32).itemsize
+        return ranked_value(lambda: (values for _, values in self.tiles()), (pairs - 1) // 2, *self._bracket(), most)
+
+    def _bracket(self) -> tuple[float, float]:
+        """Estimate between which two values the median lies, from the distances of some rows from many."""
+        rows = np.concatenate([self._a[:: self._step(_ROWS)], self._b[:: self._step(_ROWS)]])
+        columns = np.concatenate([self._a[:: self._step(_COLUMNS)], self._b[:: self._step(_COLUMNS)]])
+        values = np.concatenate([tile.values.flatten() for tile in squared_tiles(rows, columns)])
+        low, high = (int(share * (len(values) - 1)) for share in (0.5 - _BRACKET, 0.5 + _BRACKET))
+        values.partition((low, high))
+        return float(values[low]), float(values[high])
+
+    def _step(self, count: int) -> int:
+        return -(-self.images // count)
+
+    def gaussian(self, width: float) -> Means:
+        """Average exp(−d² / 2σ²), `width` σ in the unit of the features."""
+        m, n, factor = len(self._a), len(self._b), np.float32(-0.5 * (self.unit / width) ** 2)
+        sums = {"s": 0.0, "p": 0.0, "sp": 0.0}
+        for kind, values in self.tiles():
+            exponents = np.multiply(values, factor)
+            sums[kind] += float(np.exp(exponents, out=exponents).sum(axis=1).sum(dtype=np.float64))
+        means = Means(2.0 * sums["s"] / (m * (m - 1)), 2.0 * sums["p"] / (n * (n - 1)), sums["sp"] / (m * n))
+        # The pairs of a set and its copy are those of the set, and each image with its own.
+        return means._replace(between=(1 - 1 / m) * means.within_s + 1 / m) if self._same else means
+
+
+def _once(tile: Tile) -> Single:
+    """Put an infinite distance on the diagonal and left of it, where pairs mirror those on the right."""
+    values = tile.values
+    values[np.tri(len(values), dtype=bool)] = np.inf
+    return values
+
+
+FORM_PAIRS_PER_TILE = 1 << 20
+SINGLE_FROM = 1 << 24
+"""Pairs from which on kernel values and weights are multiplied in float32."""
+_SAMPLED = 64
+
+
+class Kernel(Protocol):
+    """Compute a kernel between rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
+
+    def __call__(self, a: Float64Array, b: Float64Array, /) -> Float64Array:
+        """Return the kernel of each row of `a` with each of `b`."""
+        ...
+
+
+class Forms(NamedTuple):
+    """Hold weighted sums (draws,) of a kernel less a constant, and each row's sum (m,); of one dataset, of different rows."""
+
+    values: Float64Array
+    row_sums: Float64Array
+
+
+def cubic(a: Float64Array, b: Float64Array) -> Float64Array:
+    """Compute KID's kernel less its constant, (a·b / z + 1)³ − 1, as `howfar.distances.mmd.kid` does."""
+    products: Float64Array = a @ b.T
+    products /= a.shape[1]
+    return products * (3.0 + products * (3.0 + products))
+
+
+def gaussian(width: float) -> Kernel:
+    """Make the kernel exp(−‖a − b‖² / 2σ²) of σ = `width`."""
+    unit = unit_of(width)
+
+    def kernel(a: Float64Array, b: Float64Array) -> Float64Array:
+        a, b = a / unit, b / unit
+        squared = double_squared(a, b, np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b))
+        squared *= -0.5 / (width / unit) ** 2
+        return np.exp(squared, out=squared)
+
+    return kernel
+
+
+def typical(kernel: Kernel, x: Float64Array) -> float:
+    """Find the median of the kernel over some pairs: less this constant, which cancels in a discrepancy, it keeps more digits.
+
+    A mean would be that of one row far from all others, whose kernel with itself is larger than all else.
+    """
+    some = x[:: -(-len(x) // _SAMPLED)]
+    values = kernel(some, some)[np.triu_indices(len(some), 1)]
+    return float(np.median(values)) if values.size else 0.0
+
+
+def kernel_forms(
+    kernel: Kernel, x: Float64Array, y: Float64Array, u: NDArray[np.uint8], v: NDArray[np.uint8], constant: float
+) -> Forms:
+    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] of each draw d; where `y` is `x` and `v` is `u`, over i ≠ j.
+
+    `x` and `y` are (m, z) and (n, z), `u` and `v` (m, draws) and (n, draws) counts. Each pair is computed once.
+    """
+    same, single = y is x and v is u, len(x) * len(y) >= SINGLE_FROM
+    right: FloatArray = v.astype(np.float32 if single else np.float64)
+    total, sums, step = np.zeros(u.shape[1]), np.zeros(len(x)), max(1, FORM_PAIRS_PER_TILE // len(y))
+    for start in range(0, len(x), step):
+        rows = x[start : start + step]
+        first = start if same else 0
+        k = kernel(rows, y[first:])
+        k -= constant
+        if same:
+            k[:, : len(rows)] = np.triu(k[:, : len(rows)], 1)
+            sums[first:] += k.sum(axis=0)
+        sums[start : start + len(rows)] += k.sum(axis=1)
+        total += _weighted(k, right[first:], u[start : start + len(rows)])
+    return Forms(total * 2.0 if same else total, sums)
+
+
+def _weighted(k: Float64Array, right: FloatArray, left: NDArray[np.uint8]) -> Float64Array:
+    """Weigh kernel values by both sides' counts, in a unit in which float32 holds the largest; `k` is used up."""
+    unit = unit_of(max(float(k.max()), -float(k.min())))
+    k /= unit
+    products = k.astype(right.dtype, copy=False) @ right
+    return np.asarray(np.einsum("id,id->d", products, left, dtype=np.float64) * unit)
+
+
+_PREFIX_BITS = 20
+_COLLECT = 1 << 20
+
+
+def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
+    """Find the median distance between different rows of `x`; of an even number of pairs, the lower of the middle two.
+
+    Distances that are not negative sort as their 64-bit patterns do, so the median is found by counting leading bits, then
+    further bits among the pairs that share them, until few enough are left to sort: memory stays bounded, the answer
+    is that of sorting all pairs, and neither a sample nor a seed nor the order of the rows has a part in it.
+
+    `x` is (n, z); at most `pairs_per_tile` distances (and at least one row) are held at once. Raises `InputError` for features
+    that are not two-dimensional, not finite, or of one row only.
+    """
+    rows = as_features(x, "x")
+    n = len(rows)
+    if n < 2:
+        raise InputError.of("x", "must hold at least two rows", n, "one row has no pairs")
+    # Of the n² entries, the n smallest are those of the diagonal, and every pair stands twice.
+    rank = n + 2 * ((n * (n - 1) // 2 - 1) // 2)
+    prefix, shift, left = 0, 64, n * n
+    while left > _COLLECT and shift > 0:
+        finer = max(shift - _PREFIX_BITS, 0)
+        counts = np.zeros(1 << (shift - finer), dtype=np.int64)
+        for bits in _sharing(rows, prefix, shift, pairs_per_tile):
+            counts += np.bincount((bits >> finer) - (prefix << (shift - finer)), minlength=len(counts))
+        bucket = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
+        rank -= int(counts[:bucket].sum())
+        prefix, shift, left = (prefix << (shift - finer)) + bucket, finer, int(counts[bucket])
+    if shift == 0:
+        return float(np.int64(prefix).view(np.float64))
+    candidates = np.concatenate(list(_sharing(rows, prefix, shift, pairs_per_tile)))
+    return float(np.partition(candidates, rank)[rank].view(np.float64))
+
+
+def _sharing(rows: ArrayLike, prefix: int, shift: int, pairs_per_tile: int) -> Iterator[NDArray[np.int64]]:
+    """Yield the bit patterns of the distances whose bits above the lowest `shift` are `prefix`, tile by tile."""
+    for _, _, d in distance_blocks(rows, rows, pairs_per_tile):
+        bits = d.reshape(-1).view(np.int64)
+        yield bits if shift == 64 else bits[bits >> shift == prefix]
+
 
 KernelSum = Callable[[Float64Array, Float64Array], float]
 

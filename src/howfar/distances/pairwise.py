@@ -18,12 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
 from howfar.distances.gpu import gpu, sums_by_torch
-from howfar.distances.products import ProductKernel, double_squared
-from howfar.distances.scaling import centre_of
+from howfar.distances.products import ProductKernel, centre_of, double_squared
 from howfar.errors import InputError
 
 if TYPE_CHECKING:
-    from howfar.distances.compiled_euclidean import Kernel
+    from howfar.distances.compiled_euclidean import CompiledKernel
 
 PAIRS_PER_TILE = 1 << 20
 COMPILED_FROM = 1 << 24
@@ -137,7 +136,7 @@ def quadratic_forms(
 
 def _mended_forms(
     total: Float64Array,
-    kernel: Kernel | ProductKernel,
+    kernel: CompiledKernel | ProductKernel,
     s: FloatArray,
     p: FloatArray,
     u: NDArray[Any],
@@ -175,7 +174,9 @@ def _weight(u: NDArray[Any]) -> Float64Array:
     return np.asarray(sums, dtype=np.float64)
 
 
-def _single_forms(kernel: Kernel | ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
+def _single_forms(
+    kernel: CompiledKernel | ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int
+) -> Float64Array:
     """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
     total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
     for start in range(0, len(u), step):
@@ -203,10 +204,10 @@ def compiles(s: FloatArray, p: FloatArray) -> bool:
     return len(s) * len(p) >= COMPILED_FROM
 
 
-def _kernel(s: FloatArray, p: FloatArray) -> Kernel | ProductKernel:
+def _kernel(s: FloatArray, p: FloatArray) -> CompiledKernel | ProductKernel:
     if s.shape[1] >= LONG:
         return ProductKernel(s, p)
     # numba takes a while to load.
-    from howfar.distances.compiled_euclidean import Kernel
+    from howfar.distances.compiled_euclidean import CompiledKernel
 
-    return Kernel(s, p)
+    return CompiledKernel(s, p)

@@ -1,4 +1,4 @@
-"""Compute Euclidean distances of images from inner products, by BLAS: in float64, or in float32 with sums in float64.
+"""Compute Euclidean distances from inner products by BLAS, of images that are centred and scaled to fit float32.
 
 A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms digits are lost, so such pairs
 are computed again by differences, and equal rows are at exactly 0. In float32 that costs about 1e-7 of a distance and at most
@@ -15,7 +15,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.scaling import Single, in_units
+
+Single = NDArray[np.float32]
+_VALUES = 1 << 22
+_CACHED = 1 << 15
+_FEWEST, _MOST = 15, 1001
+
+
+def centre_of(p: NDArray[Any]) -> Float64Array:
+    """Find a point amid the rows of P, (z,): each component's median over up to a thousand of the rows, fewer where z is long.
+
+    One row far beyond all others drags the mean away from them, and about it they would have no digits left.
+    """
+    count = max(_FEWEST, min(_MOST, _VALUES // p.shape[1]))
+    some = p[:: -(-len(p) // count)]
+    centre: Float64Array = np.median(some.astype(np.float64, copy=False), axis=0)
+    return centre
+
+
+def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
+    """Take rows of S and of P about P's centre in float32, in a unit that is a power of two, not below the largest number.
+
+    Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
+    """
+    centre = centre_of(p)
+    unit = unit_of(max(_largest(s, centre), _largest(p, centre)))
+    return _in_unit(s, centre, unit), _in_unit(p, centre, unit), unit
+
+
+def unit_of(largest: float) -> float:
+    """Choose the unit of numbers up to `largest`: the power of two above it."""
+    _, exponent = np.frexp(largest)
+    return float(np.ldexp(1.0, int(exponent)))
+
+
+def _largest(rows: NDArray[Any], centre: Float64Array) -> float:
+    """Find how far any component of any row is from the centre's."""
+    if not len(rows):
+        return 0.0
+    return float(max(np.abs(rows.max(axis=0) - centre).max(), np.abs(rows.min(axis=0) - centre).max()))
+
+
+def _in_unit(rows: NDArray[Any], centre: Float64Array, unit: float) -> Single:
+    """Take rows about the centre, some at a time, so that the differences in float64 stay in the processor's cache."""
+    single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
+    for start in range(0, len(rows), step):
+        single[start : start + step] = (rows[start : start + step] - centre) / unit
+    return single
+
 
 TILE = 1000
 """Rows of S, and of P, in one tile."""
@@ -108,7 +155,7 @@ def _norms(rows: Single) -> Single:
 class ProductKernel:
     """Compute distances of rows of S from those of P by products, both taken about P's centre and brought to a common unit.
 
-    `s` and `p` are (m, z) and (n, z) finite features; it does what `howfar.distances.compiled_euclidean.Kernel` does.
+    `s` and `p` are (m, z) and (n, z) finite features; it does what `howfar.distances.compiled_euclidean.CompiledKernel` does.
     """
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.explore.picks import picked_by_dataset, read_picks
+from howfar.explore.server import picked_by_dataset, read_picks
 from howfar.results import Comparison, Selection
-from howfar.selection.pool import NAME
+from howfar.selection.strategy import NAME
 from howfar.studies.selection import select
 
 
-class ByHand:
+class HandPicked:
     """Choose the images that were picked, in the order in which they were; a strategy as `howfar.protocols.Strategy` says."""
 
     name = "picked"
@@ -68,4 +68,4 @@ def selections(
 
 
 def _write(run: str | Path, dataset: str, images: Sequence[str], beside: Mapping[str, Any], folder: Path) -> Selection:
-    return select(run, dataset, len(images), ByHand(images), out=folder, **beside)
+    return select(run, dataset, len(images), HandPicked(images), out=folder, **beside)

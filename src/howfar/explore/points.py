@@ -1,20 +1,99 @@
-"""Collect what the interactive page knows of the images of a run: a row for each image, columns, and places in the plane."""
+"""Collect what the interactive page shows of each image of a run or an adaptation study: columns, and places in planes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.explore.planes import Places, places_of
 from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
-from howfar.results.image_map import ImageMap
+from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.comparison import ImageMap
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Hold one way to lay the images out: its name, what page and axes call it, how it is to be read, and the places."""
+
+    name: str
+    title: str
+    axes: tuple[str, str]
+    about: str
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Say which images lie in which panel, and where by each plane; what the attributes hold is said at `Points`."""
+
+    row: NDArray[np.uint32]
+    panel: NDArray[np.uint16]
+    panels: tuple[str, ...]
+    planes: tuple[Plane, ...]
+
+
+NOWHERE = Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ())
+"""The places of a run whose images lie in no plane."""
+
+
+def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, image_map: ImageMap | None) -> Places:
+    """Place all images of a comparison, the primary's once in each panel; the plane that is shown first comes first.
+
+    Where each pair of datasets has a subspace of its own there is a panel for each secondary, else one for all.
+    """
+    names = [dataset.name for dataset in comparison.datasets]
+    panelled = comparison.settings.projection == "pair"
+    order = {name: index for index, name in enumerate(names)}
+    row_of = {name: len(images) + index for index, name in enumerate(own["image"])}
+    primary = comparison.primary_images
+    if not panelled:
+        primary = primary[primary["against"] == names[0]]
+    panels = [*images["dataset"].map(order), *primary["against"].map(order)] if panelled else [0] * (len(images) + len(primary))
+    planes = [_components(images, primary)]
+    if image_map is not None:
+        further = _mapped(image_map, images, primary, comparison.primary.name)
+        planes.insert(0 if image_map.first == "umap" else 1, further)
+    return Places(
+        row=np.array([*range(len(images)), *primary["image"].map(row_of)], dtype=np.uint32),
+        panel=np.array(panels, dtype=np.uint16),
+        panels=tuple(names) if panelled else ("",),
+        planes=tuple(planes),
+    )
+
+
+def _components(images: pd.DataFrame, primary: pd.DataFrame) -> Plane:
+    def component(number: int) -> NDArray[np.float32]:
+        name = f"pc{number}"
+        frames = (images, primary)
+        return np.concatenate([frame[name] if name in frame else np.zeros(len(frame)) for frame in frames]).astype(np.float32)
+
+    about = "Distances are measured in all components: what overlaps here may be apart in others."
+    return Plane("pca", "First two components", ("component 1", "component 2"), about, component(1), component(2))
+
+
+def _mapped(image_map: ImageMap, images: pd.DataFrame, primary: pd.DataFrame, title: str) -> Plane:
+    """Find the places of a UMAP for the rows; NaN for an image that it lacks."""
+    known = image_map.places.set_index(["against", "dataset", "image"])[["x", "y"]]
+    known = known[~known.index.duplicated()]
+    shared = images["dataset"] if image_map.panelled else [""] * len(images)
+    theirs = pd.MultiIndex.from_arrays([shared, images["dataset"], images["image"]])
+    against: Any = primary["against"] if image_map.panelled else [""] * len(primary)
+    own = pd.MultiIndex.from_arrays([against, [title] * len(primary), primary["image"]])
+    found = np.concatenate([known.reindex(keys).to_numpy(np.float32) for keys in (theirs, own)])
+    about = (
+        f"UMAP of {image_map.components} components ({image_map.neighbours} neighbours, seed {image_map.seed}): "
+        "near images are alike, but distances between far groups, and the size of groups, mean little."
+    )
+    return Plane("umap", "UMAP of the components", ("UMAP 1", "UMAP 2"), about, found[:, 0], found[:, 1])
+
 
 UNKNOWN: Final = 255
 """The value of a flag that is neither 0 nor 1."""
@@ -34,7 +113,7 @@ _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class ImageProperty:
     """Hold one property of all images.
 
     Attributes
@@ -58,7 +137,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Points:
+class RunImages:
     """Hold the images of a run as rows: first those of the secondary datasets in the run's order, then those of the primary.
 
     Attributes
@@ -87,7 +166,7 @@ class Points:
     secondary_count: int
     datasets: tuple[str, ...]
     colours: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ImageProperty, ...]
     places: Places
     nearest: NDArray[np.uint32]
     primary: str
@@ -110,7 +189,7 @@ class ModelRows:
     predictions: tuple[str, ...]
 
 
-def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> Points:
+def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> RunImages:
     """Make the rows, columns and places of a run, with what its relation and its map know of the same images.
 
     Examples
@@ -135,7 +214,7 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
         }
     )
     columns = tuple(_columns(comparison, images, own, relation, known))
-    return Points(
+    return RunImages(
         rows=rows,
         secondary_count=len(images),
         datasets=(*names, comparison.primary.name),
@@ -173,7 +252,7 @@ def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFr
 
 def _columns(
     comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, relation: Relation | None, known: pd.DataFrame
-) -> Iterator[Column]:
+) -> Iterator[ImageProperty]:
     """Make the columns, those that a reader looks at first before the others."""
     if relation is not None:
         yield from _performance(relation, known, len(own))
@@ -201,7 +280,7 @@ def _over(values: NDArray[np.float64], scale: float | None, unit: str) -> NDArra
     return values / scale if unit and scale else values
 
 
-def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) -> Iterator[Column]:
+def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
     blank = np.full(primary_count, np.nan)
     if known["performance"].notna().any():
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
@@ -229,10 +308,10 @@ def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
     return known.assign(**{name: known[name].mask(outside, value) for name, value in blank.items()})
 
 
-def _flag(name: str, title: str, values: pd.Series, primary_count: int, about: str = "") -> Column:
+def _flag(name: str, title: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
     """Make a flag of truth values, unknown where they are absent, and of the primary_count's images."""
     codes = values.astype("boolean").astype("Int16").fillna(UNKNOWN).to_numpy(dtype=np.uint8)
-    return Column(name, title, "flag", np.concatenate([codes, np.full(primary_count, UNKNOWN, np.uint8)]), about)
+    return ImageProperty(name, title, "flag", np.concatenate([codes, np.full(primary_count, UNKNOWN, np.uint8)]), about)
 
 
 def _are_flags(values: pd.Series) -> bool:
@@ -243,16 +322,16 @@ def _are_flags(values: pd.Series) -> bool:
     return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
 
 
-def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> Column:
+def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> ImageProperty:
     words = {True: "inside", False: "OUTSIDE", None: "not known"}
     said = {gate.dataset: words[gate.inside] for gate in relation.gates}
     codes, categories = pd.factorize(datasets.map(said).fillna(words[None]), sort=True)
     about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
     padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-    return Column("gate", "gate", "category", padded, about, tuple(map(str, categories)))
+    return ImageProperty("gate", "gate", "category", padded, about, tuple(map(str, categories)))
 
 
-def _further(images: pd.DataFrame, primary_count: int) -> Iterator[Column]:
+def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
     """Make columns of whatever else the images' table holds: numbers, truth values, and texts of not too many values."""
     for name in map(str, images.columns):
         values = images[name]
@@ -266,9 +345,103 @@ def _further(images: pd.DataFrame, primary_count: int) -> Iterator[Column]:
             codes, categories = pd.factorize(values.where(values.notna(), None), sort=True)
             if 0 < len(categories) <= MOST_CATEGORIES:
                 padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-                yield Column(name, name, "category", padded, categories=tuple(map(str, categories)))
+                yield ImageProperty(name, name, "category", padded, categories=tuple(map(str, categories)))
 
 
-def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> Column:
+def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> ImageProperty:
     joined = np.concatenate([np.asarray(values, dtype=np.float64), own])
-    return Column(name, title, "number", joined, about)
+    return ImageProperty(name, title, "number", joined, about)
+
+
+_KEYS = ["dataset", "image"]
+
+
+def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
+    """Make the rows of a study: each image that is scored once, with every model's performance and prediction.
+
+    Images that a seed's models learnt from are not scored by that seed: its models know nothing of them. A study keeps no
+    components of its images, so they lie in no plane.
+
+    Parameters
+    ----------
+    adaptation, folder
+        The study, and its folder, below which the models' maps lie.
+    most
+        Take at most so many models, those of the first seed; by default all.
+    """
+    images = adaptation.images.drop_duplicates(_KEYS, ignore_index=True)
+    names = [name for name in dict.fromkeys(images["dataset"].astype(str)) if name != adaptation.primary]
+    images = images[images["dataset"].isin(names)].reset_index(drop=True)
+    order = {name: index for index, name in enumerate(names)}
+    images = images.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
+    rows = pd.DataFrame({name: images[name].astype(str) for name in (*_KEYS, "path")}).assign(prediction="")
+    models = tuple(_models(adaptation, images, folder, most))
+    return RunImages(
+        rows=rows,
+        secondary_count=len(rows),
+        datasets=(*names, adaptation.primary),
+        colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
+        columns=tuple(_model_columns(adaptation, images)),
+        places=NOWHERE,
+        nearest=np.zeros((len(rows), 0), np.uint32),
+        primary=adaptation.primary,
+        models=models,
+    )
+
+
+def masks_in(adaptation: Adaptation) -> dict[tuple[str, str], str]:
+    """Name the mask of each image that has one, by dataset and image."""
+    known = adaptation.images.drop_duplicates(_KEYS)
+    found = zip(known["dataset"], known["image"], known["mask"], strict=True)
+    return {(str(dataset), str(image)): mask for dataset, image, mask in found if isinstance(mask, str) and mask}
+
+
+def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: int | None) -> Iterator[ModelRows]:
+    """Give each trained model's rows: by seed, M first, then in the study's order."""
+    keys = pd.MultiIndex.from_frame(images[_KEYS])
+    rows = adaptation.models.to_dict("records")
+    tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
+    every = list(_in_order(adaptation.models))
+    for seed, name in every if most is None else [each for each in every if each[0] == every[0][0]][:most]:
+        scored = adaptation.images[(adaptation.images["seed"] == seed) & (adaptation.images["model"] == name)]
+        known = scored.drop_duplicates(_KEYS).set_index(_KEYS).reindex(keys)
+        threshold = tuned[seed, name]
+        yield ModelRows(
+            name=str(name),
+            seed=int(seed),
+            threshold=None if np.isnan(threshold) else threshold,
+            performance=known["f"].to_numpy(np.float64),
+            distance=known["distance"].to_numpy(np.float64),
+            predictions=tuple(_files(known["map"], folder)),
+        )
+
+
+def _in_order(models: pd.DataFrame) -> Iterator[tuple[int, str]]:
+    for seed in dict.fromkeys(models["seed"]):
+        names = [str(name) for name in models.loc[models["seed"] == seed, "model"]]
+        yield from ((seed, name) for name in sorted(dict.fromkeys(names), key=lambda name: name != BASELINE))
+
+
+def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
+    """Give the files of maps; "" for one that is not known, is not there, or is named outside of the study's folder."""
+    root = folder.resolve()
+    for name in maps:
+        file = (root / name).resolve() if isinstance(name, str) and name else root
+        yield str(file) if file.is_relative_to(root) and file.is_file() else ""
+
+
+def _model_columns(adaptation: Adaptation, images: pd.DataFrame) -> Iterator[ImageProperty]:
+    """Make the columns; the page fills those that a model has values of its own in."""
+
+    def blank() -> NDArray[np.float64]:
+        return np.full(len(images), np.nan)
+
+    yield ImageProperty(
+        "performance", "F", "number", blank(), "at the model's own threshold, tuned on P's held-out photographs"
+    )
+    yield ImageProperty("gain", "gain over M", "number", blank(), "F less that of M, trained on P alone, with the same seed")
+    yield ImageProperty("distance", "distance (scaled)", "number", blank(), "0 to 1 within each dataset, by that seed's M")
+    counts = images[_KEYS].merge(adaptation.picks.groupby(_KEYS).size().rename("times").reset_index(), how="left", on=_KEYS)
+    if counts["times"].notna().any():
+        times = counts["times"].fillna(0).to_numpy(np.float64)
+        yield ImageProperty("chosen", "times chosen", "number", times, "how many models of other seeds learnt from it")

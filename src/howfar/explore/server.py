@@ -1,13 +1,176 @@
-"""Serve the page of one run on this machine alone, with the standard library."""
+"""Serve the interactive page of one run on this machine, and keep which images the user picked."""
 
 from __future__ import annotations
 
+import json
 import secrets
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-from howfar.explore.site import NOT_FOUND, Answer, Site
+from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.explore.page_data import page_data
+from howfar.explore.pictures import ImageFiles
+from howfar.explore.points import RunImages
+from howfar.io.atomic import replace_text
+from howfar.results import Comparison
+
+FILE = "picks.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Name an image that was picked: its dataset and its name there."""
+
+    dataset: str
+    image: str
+
+
+def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
+    """Write ``picks.json`` into a run folder whole or not at all, over the one that is there, and return its path.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = write_picks(folder, [Picked("site", "0001.jpg")])
+    >>> read_picks(folder)
+    (Picked(dataset='site', image='0001.jpg'),)
+    """
+    document = {"format": FORMAT, "picks": [{"dataset": pick.dataset, "image": pick.image} for pick in picks]}
+    path = Path(folder) / FILE
+    replace_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    return path
+
+
+def read_picks(folder: str | Path) -> tuple[Picked, ...]:
+    """Read the picks of a run folder, in the order in which they were made.
+
+    Raises
+    ------
+    MissingPathError
+        The folder holds none.
+    StoreError
+        The file is damaged, or of another format.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise MissingPathError(f"no {FILE} in {folder}: pick images with howfar explore {folder} first")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if document["format"] != FORMAT:
+            raise StoreError(f"{path} is of format {document['format']!r}, and this howfar reads {FORMAT}: update howfar")
+        picks = tuple(Picked(pick["dataset"], pick["image"]) for pick in document["picks"])
+        if all(isinstance(part, str) for pick in picks for part in (pick.dataset, pick.image)):
+            return picks
+    except (ValueError, TypeError, LookupError, RecursionError):
+        pass
+    raise StoreError(f"{path} is damaged: pick the images again with howfar explore {folder}")
+
+
+def picked_by_dataset(comparison: Comparison, picks: Sequence[Picked]) -> dict[str, list[str]]:
+    """Group picks by dataset, each image once, in the order of picking.
+
+    Raises `InputError` where one is no image of a secondary dataset of the run.
+    """
+    known = {name: set(images["image"]) for name, images in comparison.images.groupby("dataset")}
+    grouped: dict[str, list[str]] = {}
+    for pick in dict.fromkeys(picks):
+        if pick.image not in known.get(pick.dataset, ()):
+            rule = "must name images of the run's secondary datasets"
+            raise InputError.of(FILE, rule, f"{pick.dataset}: {pick.image}", "pick the images again with howfar explore")
+        grouped.setdefault(pick.dataset, []).append(pick.image)
+    return grouped
+
+
+TEXT = "text/plain; charset=utf-8"
+KEPT = f"Saved in the run folder as {FILE}."
+
+
+@dataclass(frozen=True)
+class Response:
+    """Hold what one request is answered with."""
+
+    status: int
+    type: str
+    body: bytes
+
+
+NOT_FOUND = Response(404, TEXT, b"not found")
+
+
+@dataclass(eq=False)
+class RunSite:
+    """Hold one run for the page, and answer by path; nothing but the images of the run's own list can be asked for.
+
+    Attributes
+    ----------
+    folder
+        The run folder, in which picks are kept.
+    pictures
+        The images of the run, and their pictures.
+    files
+        The page and what it loads, by path.
+    kept
+        What the page says when it has handed over picks.
+    token
+        What a request has to show: it is part of the address that the command prints, so that nobody else on this machine who
+        can open connections sees the images. One that writes shows it in a header too.
+    """
+
+    folder: Path
+    pictures: ImageFiles
+    files: Mapping[str, Response]
+    kept: str = KEPT
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    @property
+    def points(self) -> RunImages:
+        """Return the images of the run."""
+        return self.pictures.points
+
+    def get(self, path: str) -> Response:
+        """Answer a GET of a path below the token, as it stands in the request's first line; 404 for whatever is not known."""
+        if path in self.files:
+            return self.files[path]
+        if path == "/data":
+            return Response(200, "application/octet-stream", self._data())
+        picture = self.pictures.read(path[1:]) if path.startswith("/") else None
+        return NOT_FOUND if picture is None else Response(200, *picture)
+
+    def keep(self, body: bytes) -> Response:
+        """Write the rows that the page sends as the run's picks; 400 where they are no rows of secondary datasets."""
+        try:
+            rows, end = json.loads(body)["rows"], self.points.secondary_count
+            if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < end for row in rows):
+                raise ValueError
+        except (ValueError, TypeError, LookupError, RecursionError):
+            return Response(400, TEXT, b"rows must be numbers of images of secondary datasets")
+        names = self.points.rows[["dataset", "image"]]
+        try:
+            write_picks(self.folder, [Picked(*map(str, names.iloc[row])) for row in dict.fromkeys(rows)])
+        except OSError as error:
+            return Response(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
+        return Response(200, TEXT, self.kept.encode())
+
+    def _data(self) -> bytes:
+        return page_data(self.points, asked={"token": self.token, "picks": self._picked(), **self.pictures.known()})
+
+    def _picked(self) -> list[int]:
+        """Find the rows of the picks that the folder holds; what is no image of this run any more is left out."""
+        try:
+            picks = read_picks(self.folder)
+        except HowfarError:
+            return []
+        rows = self.points.rows.iloc[: self.points.secondary_count]
+        row_of = {key: row for row, key in enumerate(zip(rows["dataset"], rows["image"], strict=True))}
+        found = [row_of.get((pick.dataset, pick.image)) for pick in picks]
+        return [row for row in found if row is not None]
+
 
 HOST = "127.0.0.1"
 MOST_BYTES = 4_000_000
@@ -26,7 +189,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_REFUSED = Answer(403, "text/plain; charset=utf-8", b"refused: open the address that howfar explore printed")
+_REFUSED = Response(403, "text/plain; charset=utf-8", b"refused: open the address that howfar explore printed")
 
 
 class Server(ThreadingHTTPServer):
@@ -34,7 +197,7 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, site: Site, port: int = 0) -> None:
+    def __init__(self, site: RunSite, port: int = 0) -> None:
         self.site = site
         super().__init__((HOST, port), _Handler)
 
@@ -70,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._send(self._posted())
 
-    def _posted(self) -> Answer:
+    def _posted(self) -> Response:
         # A body that is not read would be taken for the next request.
         self.close_connection = True
         path = self._below_token()
@@ -80,7 +243,7 @@ class _Handler(BaseHTTPRequestHandler):
             return NOT_FOUND
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
-            return Answer(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
+            return Response(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
         return self.server.site.keep(self.rfile.read(int(length)))
 
     def _below_token(self) -> str | None:
@@ -104,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         whence, purpose = self.headers.get("Sec-Fetch-Site"), self.headers.get("Sec-Fetch-Mode")
         return whence in (None, "same-origin", "none") or (purpose == "navigate" and self._below_token() == "/")
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: Response) -> None:
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.type)
         self.send_header("Content-Length", str(len(answer.body)))

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from howfar.errors import MissingExtraError
-from howfar.explore.image_files import ImageFiles
 from howfar.explore.page_data import page_data
+from howfar.explore.pictures import ImageFiles
 from howfar.explore.points import UNKNOWN
 
 PERFORMANCES = ("performance", "estimate", "listed")

@@ -1,4 +1,83 @@
-"""Draw figures of results: a file for each, with a function from the result to a matplotlib Figure.
+"""Draw figures of results, and register each for the reports with its caption and alternative text.
 
 They are reached by name (``comparison.plot.violin()``) or imported from their modules; matplotlib is loaded only then.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Draw = TypeVar("Draw", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Hold a figure's heading, how to read it, and the numbers in words for those who do not see it."""
+
+    title: str
+    text: str
+    alternative: str
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Hold functions of a result: what stands under its figure, whether that shows anything, and whether as vectors."""
+
+    caption: Callable[[Any], Caption]
+    shows: Callable[[Any], bool] = lambda _: True
+    vector: Callable[[Any], bool] = lambda _: True
+
+
+def registered(
+    caption: Callable[[Any], Caption],
+    *,
+    shows: Callable[[Any], bool] = lambda _: True,
+    vector: Callable[[Any], bool] | bool = True,
+) -> Callable[[Draw], Draw]:
+    """Keep a figure's caption with the function that draws it, which stays the function that it is.
+
+    A line of `howfar.registry`, or an entry point in another package, then puts the figure on the page of its kind of result.
+
+    Parameters
+    ----------
+    caption
+        A function from the result to the `Caption`.
+    shows
+        Whether the figure would show anything of the result; it is left out of the page otherwise.
+    vector
+        False, or a function from the result that is, leaves out the .svg file, as for a figure of photographs.
+
+    Examples
+    --------
+    >>> @registered(lambda result: Caption("Sizes", "Images of each set.", f"{result} images"))
+    ... def sizes(result):
+    ...     return "a figure"
+    >>> sizes(3), registration("sizes", sizes).caption(3).alternative
+    ('a figure', '3 images')
+    """
+
+    def keep(draw: Draw) -> Draw:
+        vars(draw)["registration"] = Registration(caption, shows, vector if callable(vector) else lambda _: bool(vector))
+        return draw
+
+    return keep
+
+
+def registration(name: str, draw: Callable[..., Any]) -> Registration:
+    """Return what a figure was registered with; a plain function is explained by the first line of its docstring.
+
+    Examples
+    --------
+    >>> def edges_by_set(result):
+    ...     '''Mean strength of edges of each set.'''
+    >>> registration("edges_by_set", edges_by_set).caption(None)
+    Caption(title='Edges by set', text='Mean strength of edges of each set.', alternative='Mean strength of edges of each set.')
+    """
+    entry = getattr(draw, "registration", None)
+    if isinstance(entry, Registration):
+        return entry
+    title = name.replace("_", " ")
+    line = (draw.__doc__ or "").strip().partition("\n")[0] or title
+    return Registration(lambda _: Caption(f"{title[:1].upper()}{title[1:]}", line, line))

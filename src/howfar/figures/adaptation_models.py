@@ -9,8 +9,8 @@ import pandas as pd
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, Look, look, name_text
-from howfar.numbers import signed
 from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.wording import signed
 
 RANDOM = "random"
 PLAIN = Look(PRIMARY, "-", "o")

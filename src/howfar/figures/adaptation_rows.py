@@ -11,14 +11,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from howfar.figures import Caption, registered
 from howfar.figures.adaptation_models import by_background, by_shots, strategy_of, study_note
-from howfar.figures.datasets import first
-from howfar.figures.frame import nothing, picture_sheet
-from howfar.figures.pictures import NONE, Shown, Thumbnail, extent, middle, probabilities, square, thumbnail, truth
-from howfar.figures.registration import Caption, registered
-from howfar.figures.style import INK, MUTED, drawing, head, name_text
-from howfar.figures.thumbnails import has_files
+from howfar.figures.pictures import (
+    NONE,
+    StandInImage,
+    Thumbnail,
+    extent,
+    has_files,
+    middle,
+    probabilities,
+    square,
+    thumbnail,
+    truth,
+)
+from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, nothing, picture_sheet
 from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.results.segmenter_studies import Adaptations
 
 TITLE = "What the models predict"
 STEP = 1.06
@@ -26,7 +35,7 @@ EXTRA = 0.6
 FEWEST = 7  # columns that there is room for: 144 pixels look coarse in larger pictures
 
 
-class Cell(NamedTuple):
+class CaptionedPicture(NamedTuple):
     """Hold a picture, and what stands under it."""
 
     column: str
@@ -87,14 +96,14 @@ def first_seed(adaptation: Adaptation) -> int:
     return next((int(seed) for seed in adaptation.settings["seeds"] if seed in seeds), int(min(seeds, default=0)))
 
 
-def stand_in(images: pd.DataFrame, dataset: str) -> Shown:
+def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
     """Choose a dataset's image in the middle by the unadapted model's F, else by false positives, else by name."""
     own = images[(images["model"] == BASELINE) & (images["dataset"] == dataset)]
     for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
         measured = own[own[column].notna()]
         if len(measured):
-            return Shown(dataset, middle(measured, column), reason)
-    return Shown(dataset, middle(own, "image"), "middle by name")
+            return StandInImage(dataset, middle(measured, column), reason)
+    return StandInImage(dataset, middle(own, "image"), "middle by name")
 
 
 def _datasets(adaptation: Adaptation) -> list[str]:
@@ -102,25 +111,25 @@ def _datasets(adaptation: Adaptation) -> list[str]:
     return list(dict.fromkeys([*adaptation.secondaries, *adaptation.blind, *background]))
 
 
-def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[Cell]:
+def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[CaptionedPicture]:
     """Read the pictures of one image's row: photograph, ground truth, and each model's map with its number under it.
 
     `own` are the image's rows of the study by model; the maps lie below `folder`, the study's.
     """
     record = own.iloc[0]
     return [
-        Cell("photograph", "", thumbnail(str(record["path"]))),
-        Cell("ground truth", "", truth(str(record["mask"]))),
-        *(Cell(model, _numbers(own, model), _map(own, model, folder)) for model in models),
+        CaptionedPicture("photograph", "", thumbnail(str(record["path"]))),
+        CaptionedPicture("ground truth", "", truth(str(record["mask"]))),
+        *(CaptionedPicture(model, _numbers(own, model), _map(own, model, folder)) for model in models),
     ]
 
 
-def row_height(cells: Sequence[Cell]) -> float:
+def row_height(cells: Sequence[CaptionedPicture]) -> float:
     """Compute how high a row is: as high as its pictures are, that are one wide, and the lines above and below them."""
     return max(_height(cell.picture) for cell in cells) + EXTRA
 
 
-def draw_row(axes: Axes, shown: Shown, cells: Sequence[Cell], top: float, heading: str = "") -> float:
+def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture], top: float, heading: str = "") -> float:
     """Draw one row below `top` under a heading, by default the dataset's name, and return how high it is."""
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "parse_math": False}
     axes.text(0, top + 0.18, heading or name_text(shown.dataset, 40), va="bottom", **title)
@@ -160,3 +169,89 @@ def _numbers(own: pd.DataFrame, model: str) -> str:
     if not np.isnan(f):
         return f"F {f:.2f}"
     return "" if np.isnan(share) else f"false {100 * share:.1f} %"
+
+
+_TRUTH = 1
+
+
+class PictureRow(NamedTuple):
+    """Hold a row of pictures: the image, the segmenter, and its cells."""
+
+    shown: StandInImage
+    segmenter: str
+    cells: list[CaptionedPicture]
+
+
+def adaptations_rows(
+    result: Adaptations,
+    datasets: Sequence[str],
+    *,
+    folder: str | Path = ".",
+    background: bool = False,
+    strategy: str | None = None,
+    limit: int = 4,
+) -> Figure:
+    """Draw one image of each of some datasets with the maps of every model, one row a segmenter.
+
+    After figs. 8 and 9 of Achara & Pandey, with M and the models of `strategy`; with `background` after fig. 13, with the model
+    of the most shots and those that background images were added to. All segmenters are shown on one image, among those that no
+    model of any of them learnt from, in the first seed: in the middle by F of the unadapted models, else by their false
+    positives, else by name. The maps lie below `folder`, in the segmenters' folders. At most `limit` datasets are shown, the
+    first.
+    """
+    study = result.first
+    chosen = strategy_of(study, strategy)
+    models = by_background(study, chosen) if background else [BASELINE, *by_shots(study, chosen)]
+    rows = {name: each.images[each.images["seed"] == first_seed(each)] for name, each in result.runs().items()}
+    there = [name for name in datasets if any(name in set(own["dataset"]) for own in rows.values())]
+    if not there or not models:
+        return nothing(TITLE, "no image of these datasets was predicted in the first seed")
+    shown, left_out = first(there, limit)
+    lines = _with_truth([line for name in shown for line in _lines(rows, name, models, Path(folder))])
+    with drawing():
+        across = max(2 + len(models), FEWEST) * STEP
+        figure, axes = picture_sheet(across, sum(row_height(line.cells) for line in lines), top=-0.05)
+        top = 0.0
+        for line in lines:
+            heading = f"{name_text(line.shown.dataset, 30)} · {name_text(line.segmenter, 24)}"
+            top += draw_row(axes, line.shown, line.cells, top, heading)
+        note = (
+            f"The image in the middle, as said at the right of each row; seed {first_seed(study)}; white is certain. {left_out}"
+        )
+        head(figure, TITLE, note.strip())
+    return figure
+
+
+def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], folder: Path) -> list[PictureRow]:
+    """Make the rows of one dataset; a segmenter that no image is left of, or one that learnt from the image, has none."""
+    own = {name: images[images["dataset"] == dataset] for name, images in rows.items()}
+    shown = common_stand_in(pd.concat(list(own.values())), dataset)
+    lines = []
+    for name, images in own.items():
+        by_model = images[images["image"] == shown.image].set_index("model")
+        if len(by_model):
+            lines.append(PictureRow(shown, name, cells_of(by_model, models, folder / name)))
+    return lines
+
+
+def _with_truth(lines: list[PictureRow]) -> list[PictureRow]:
+    """Leave out the column of ground truth where no row has one."""
+    if any(line.cells[_TRUTH].picture.reason != NONE for line in lines):
+        return lines
+    return [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
+
+
+def common_stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
+    """Choose the image in the middle by the mean of the unadapted models' F, else of false positives, else by name.
+
+    `images` are a dataset's rows of all segmenters; images that fewer segmenters have than others are left out.
+    """
+    own = images[images["model"] == BASELINE].groupby("image")
+    counted = own.size()
+    common = counted.index[counted == counted.max()]
+    means = own[["f", "false_positive_share"]].mean().loc[common].reset_index()
+    for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
+        measured = means[means[column].notna()]
+        if len(measured):
+            return StandInImage(dataset, middle(measured, column), reason)
+    return StandInImage(dataset, middle(means, "image"), "middle by name")

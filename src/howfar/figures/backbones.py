@@ -11,9 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from howfar.figures.frame import log_ticks, name_legend, without_edges
-from howfar.figures.registration import Caption, registered
-from howfar.figures.relative_distance import AXIS, SHAPES
+from howfar.figures import Caption, registered
+from howfar.figures.distances import AXIS, SHAPES
 from howfar.figures.style import (
     INK,
     MUTED,
@@ -25,13 +24,16 @@ from howfar.figures.style import (
     blank,
     drawing,
     head,
+    log_ticks,
     look,
+    name_legend,
     name_rows,
     name_text,
     plain,
+    without_edges,
 )
-from howfar.numbers import format_number, signed
 from howfar.results.backbones import BackboneComparison
+from howfar.wording import format_number, signed
 
 SCALED_AXIS: Final = r"O$^{\mathrm{dist}}$, scaled to a sum of 1 over the datasets"
 

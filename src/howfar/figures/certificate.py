@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from howfar.figures.registration import Caption, registered
+from howfar.figures import Caption, registered
 from howfar.figures.style import COLOURS, INK, MUTED, PRIMARY, blank, drawing
-from howfar.numbers import format_interval
 from howfar.results.certificate import Certificate, Step
+from howfar.wording import format_interval
 
 _WIDTH, _HEIGHT = 6.5, 3.0
 

@@ -11,10 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
-from howfar.figures.frame import without_edges
-from howfar.figures.registration import Caption, registered
-from howfar.figures.style import INK, MUTED, ON_DARK, ON_LIGHT, PAPER, WIDTH, blank, drawing, head, name_text, plain
-from howfar.results.matrix import Matrix
+from howfar.figures import Caption, registered
+from howfar.figures.style import (
+    INK,
+    MUTED,
+    ON_DARK,
+    ON_LIGHT,
+    PAPER,
+    WIDTH,
+    blank,
+    drawing,
+    head,
+    name_text,
+    plain,
+    without_edges,
+)
+from howfar.results.comparison import Matrix
 
 NAMED: Final = 60  # datasets up to which each row has its name
 NUMBERED: Final = 12  # datasets up to which each cell has its number

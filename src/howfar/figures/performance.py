@@ -12,12 +12,27 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from howfar.arrays import Float64Array
-from howfar.figures.datasets import first, looks
-from howfar.figures.frame import head_panel, name_legend, nothing, unit_panels
-from howfar.figures.registration import Caption, registered
-from howfar.figures.style import I_DIST, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
-from howfar.numbers import signed
+from howfar.figures import Caption, registered
+from howfar.figures.style import (
+    I_DIST,
+    INK,
+    MUTED,
+    PAPER,
+    WIDTH,
+    Look,
+    blank,
+    drawing,
+    first,
+    head,
+    head_panel,
+    looks,
+    name_legend,
+    name_text,
+    nothing,
+    unit_panels,
+)
 from howfar.results import Coefficient, DatasetRelation, Relation
+from howfar.wording import signed
 
 COLUMNS = 3
 FEW = 60

@@ -1,21 +1,26 @@
-"""Read photographs, masks and probability maps at small size, and draw them within unit squares of a sheet of pictures."""
+"""Draw photographs, masks and maps on sheets: the closest and farthest images, near duplicates, and selected images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
-from howfar.figures.style import GRID, MUTED
+from howfar.figures import Caption, registered
+from howfar.figures.style import GRID, INK, MUTED, DatasetRow, drawing, head, name_text, picture_sheet, require_one, rows
 from howfar.io.location import is_in_memory
+from howfar.results import Comparison, Selection
+from howfar.wording import format_number, share
 
 SIDE = 144
 NONE = "none"
@@ -29,7 +34,7 @@ class Thumbnail:
     reason: str = ""
 
 
-class Shown(NamedTuple):
+class StandInImage(NamedTuple):
     """Name the image that stands for a dataset, and why."""
 
     dataset: str
@@ -46,7 +51,7 @@ def middle(images: pd.DataFrame, column: str) -> str:
 def thumbnail(path: str) -> Thumbnail:
     """Read one image at small size: a file, a member of a container, or what lies behind a URL."""
     from howfar.data import decode, read_bytes
-    from howfar.data.read import exists
+    from howfar.data.image_bytes import exists
 
     if not path:
         return Thumbnail(None, "no file")
@@ -62,8 +67,8 @@ def thumbnail(path: str) -> Thumbnail:
 
 def truth(path: str) -> Thumbnail:
     """Read a mask at small size; where an image has none, the reason is "none"."""
+    from howfar.data.image_bytes import exists
     from howfar.data.masks import read_mask
-    from howfar.data.read import exists
 
     if not path:
         return Thumbnail(None, NONE)
@@ -129,3 +134,195 @@ def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
     axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
     style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
     axes.text(left + 0.5, top + 0.5, reason, **style)
+
+
+THUMBNAIL_GAP = 0.35
+THUMBNAIL_STEP = 1.12
+THUMBNAIL_ROW_STEP = 1.62
+
+
+def _thumbnails_caption(comparison: Comparison) -> Caption:
+    extremes = []
+    for name, images in comparison.images.groupby("dataset", sort=False):
+        ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")["image"]
+        extremes.append(f"{name}: nearest {ordered.iloc[0]}, farthest {ordered.iloc[-1]}")
+    return Caption(
+        "Closest and farthest images",
+        "For each dataset its images closest to P (left) and farthest from it (right); under each its mean distance and its "
+        "percentile among P's own images. Look here first: the far end shows what the backbone finds unlike P.",
+        f"Rows of small photographs. {'; '.join(extremes)}.",
+    )
+
+
+def has_files(result: Any) -> bool:
+    """Tell whether any image of a result has a file that could be shown."""
+    return bool(result.images["path"].astype(bool).any())
+
+
+@registered(_thumbnails_caption, shows=has_files, vector=False)
+def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
+    """Draw the k closest (left) and k farthest (right) images of each secondary, each with its distance and percentile.
+
+    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that no
+    longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images. One row a
+    dataset, nearest first. At most `limit` datasets are shown, the farthest; where one has fewer than 2k images, none is shown
+    twice.
+    """
+    require_one("k", k)
+    with drawing():
+        shown, left_out = rows(comparison, limit)
+        figure, axes = picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
+        for line, row in enumerate(shown):
+            _line(axes, row, k, line * THUMBNAIL_ROW_STEP)
+        title = f"The {k} closest images to {name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
+        head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
+    return figure
+
+
+def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pick the k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name."""
+    ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")
+    return ordered.iloc[:k], ordered.iloc[k:].iloc[-k:]
+
+
+def _line(axes: Axes, row: DatasetRow, k: int, top: float) -> None:
+    near, far = ends(row.images, k)
+    title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
+    axes.text(0, top + 0.20, f"{name_text(row.name, 40)}  (n = {row.summary.n:,})", **title)
+    for position, record in enumerate(near.to_dict("records")):
+        _cell(axes, record, position * THUMBNAIL_STEP, top + 0.26)
+    first = 2 * k - len(far)
+    for position, record in enumerate(far.to_dict("records"), start=first):
+        _cell(axes, record, position * THUMBNAIL_STEP + THUMBNAIL_GAP, top + 0.26)
+
+
+def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
+    """Draw one image in a unit square whose upper left corner is (left, top), its numbers below."""
+    picture, name = thumbnail(str(record["path"])), str(record["image"])
+    if picture.pixels is None:
+        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
+    square(axes, picture, name, left, top)
+    distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
+    share = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
+    axes.text(left + 0.5, top + 1.03, f"{three_digits(distance)}{share}", fontsize=8, ha="center", va="top", color=INK)
+
+
+def three_digits(value: float) -> str:
+    """Write three digits, trailing zeros too, so that numbers side by side look alike."""
+    return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)
+
+
+PAIRS_ACROSS = 3
+PAIR_STEP, PAIR_ROW_STEP, PAIR_GAP = 2.36, 1.5, 1.04
+
+
+def _near_duplicates_caption(comparison: Comparison) -> Caption:
+    near = shown_pairs(comparison)
+    pairs = [f"{row['image']} and {row['other']}" for row in near.head(4).to_dict("records")]
+    return Caption(
+        "Nearly equal images",
+        "Pairs of images that are nearly equal, those that agree least first: look at these for pairs that are none. Left an "
+        "image of a secondary dataset, right the one that it resembles; below the share of equal bits of their hashes.",
+        f"Pairs of small photographs: {'; '.join(pairs)}.",
+    )
+
+
+def shown_pairs(comparison: Comparison) -> pd.DataFrame:
+    """Return the pairs that are nearly equal and have files to show: the primary's first, then those that agree least."""
+    table = ordered_pairs(comparison)
+    return table[(table["kind"] == "near") & table["path"].astype(bool) & table["other_path"].astype(bool)]
+
+
+def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
+    """Order all pairs as figure and table show them: the primary's first, and of these those that agree least first."""
+    table = comparison.near_duplicates
+    order = table.assign(_of_primary=table["other_dataset"] != comparison.primary.name)
+    return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
+
+
+def _shows(comparison: Comparison) -> bool:
+    return len(shown_pairs(comparison)) > 0
+
+
+@registered(_near_duplicates_caption, shows=_shows, vector=False)
+def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
+    """Draw pairs of images that are nearly equal, three a row, each image beside the one that it resembles.
+
+    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
+    be read, is a labelled box. At most `limit` pairs are shown: those with images of P first, of these the least alike first.
+    """
+    require_one("limit", limit)
+    pairs = shown_pairs(comparison)
+    with drawing():
+        shown = pairs.head(limit).to_dict("records")
+        rows = -(-len(shown) // PAIRS_ACROSS)
+        figure, axes = picture_sheet(PAIRS_ACROSS * PAIR_STEP, PAIR_ROW_STEP * max(1, rows))
+        for position, row in enumerate(shown):
+            _pair(
+                axes,
+                {str(key): value for key, value in row.items()},
+                position % PAIRS_ACROSS * PAIR_STEP,
+                position // PAIRS_ACROSS * PAIR_ROW_STEP,
+            )
+        left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
+        head(figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names")
+    return figure
+
+
+def _pair(axes: Axes, row: Mapping[str, Any], left: float, top: float) -> None:
+    square(axes, thumbnail(row["path"]), row["image"], left, top)
+    square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
+    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
+    middle = left + (1 + PAIR_GAP) / 2
+    turned = ", mirrored" if row["mirrored"] else ""
+    axes.text(middle, top + 1.04, f"{share(row['agreement'])}{turned}", fontsize=8, color=INK, **text)
+    names = " · ".join(name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
+    axes.text(middle, top + 1.22, names, fontsize=6.5, color=MUTED, **text)
+
+
+SHEET_ACROSS = 7
+SHEET_STEP = 1.12
+SHEET_ROW_STEP = 1.42
+
+
+@dataclass(frozen=True)
+class ContactImage:
+    """Hold an image of a contact sheet: its name, its file, and the numbers below it."""
+
+    image: str
+    path: str
+    numbers: str
+
+
+def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
+    """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
+
+    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
+    be read, is a labelled box. As high as it has rows. At most `limit` images are shown, the first.
+    """
+    require_one("limit", limit)
+    cells = [ContactImage(pick.image, pick.path, f"{pick.rank} · {pick.distance:.2f}") for pick in selection.picks]
+    count = f"{len(selection)} of {selection.n:,} images of {name_text(selection.dataset)}"
+    note = f"place in the order of choice · scaled distance from {name_text(selection.primary)} (0–1)"
+    return sheet(cells, f"{count}, chosen by {selection.strategy}", note, limit)
+
+
+def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105) -> Figure:
+    """Draw at most `limit` images, the first, seven a row, each with its numbers, which `note` explains, and its name below."""
+    shown = cells[:limit]
+    left_out = f"The first {limit:,} are shown. " if len(cells) > limit else ""
+    with drawing():
+        across = min(SHEET_ACROSS, len(shown))
+        figure, axes = picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
+        for position, cell in enumerate(shown):
+            _draw(axes, cell, position % across * SHEET_STEP, position // across * SHEET_ROW_STEP)
+        head(figure, title, f"{left_out}Under each: {note}")
+    return figure
+
+
+def _draw(axes: Axes, cell: ContactImage, left: float, top: float) -> None:
+    """Draw one image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
+    square(axes, thumbnail(cell.path), cell.image, left, top)
+    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
+    axes.text(left + 0.5, top + 1.03, cell.numbers, fontsize=8, color=INK, **text)
+    axes.text(left + 0.5, top + 1.19, name_text(cell.image.rsplit("/", 1)[-1], 20), fontsize=7, color=MUTED, **text)

@@ -1,20 +1,29 @@
-"""Define the look of every figure: colours that colour-blind readers can tell apart, fonts and lines.
+"""Define what all figures share: colours, fonts, legends and frames, and the order and look of datasets.
 
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import matplotlib
+import numpy as np
+import pandas as pd
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.results import Comparison, DatasetSummary, Relation
+from howfar.wording import printable_lines
 
 INK = "#1f2328"
 MUTED = "#59636e"
@@ -131,3 +140,218 @@ def _families() -> tuple[str, ...]:
     wider = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Noto Sans")
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *(name for name in wider if name in installed))
+
+
+_MOST: Final = 0x10FFFF
+
+
+def prepare(figure: Figure) -> None:
+    r"""Write out controls in all texts of a figure, and add to each text the fonts that its characters need.
+
+    A control in a text would make an SVG file ill-formed. A character that no installed font draws stays, and is a box in a
+    picture of pixels; in SVG the reader's fonts show it.
+
+    Examples
+    --------
+    >>> figure = Figure()
+    >>> text = figure.text(0, 0, "a\x1b.png")
+    >>> prepare(figure)
+    >>> text.get_text()
+    'a\\x1b.png'
+    """
+    for text in figure.findobj(Text):
+        if not isinstance(text, Text):
+            continue
+        words = text.get_text()
+        plain = printable_lines(words)
+        if plain != words:
+            text.set_text(plain)
+        if not plain.isascii():
+            _add_fonts(text, plain)
+
+
+def _add_fonts(text: Text, words: str) -> None:
+    properties = text.get_fontproperties()
+    own = _characters(font_manager.findfont(properties))
+    lacking = sorted({ord(letter) for letter in words} - own - {ord("\n")})
+    families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
+    if families:
+        text.set_fontfamily([*properties.get_family(), *families])
+
+
+@cache
+def _family_with(code: int) -> str | None:
+    """Return the first family of installed fonts, by name, that draws a character; None where none does."""
+    for entry in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.name, font.style != "normal", font.fname)):
+        if code in _characters(entry.fname):
+            return str(entry.name)
+    return None
+
+
+@cache
+def _characters(file: str) -> frozenset[int]:
+    """Return the characters that a font's file draws; none of a file that matplotlib cannot read, as of coloured emoji."""
+    try:
+        font: Any = font_manager.get_font(file)
+        return frozenset(code for code in font.get_charmap() if code <= _MOST)
+    except (OSError, RuntimeError, ValueError):
+        return frozenset()
+
+
+def nothing(title: str, reason: str) -> Figure:
+    """Draw a figure that says why there is nothing to draw."""
+    with drawing():
+        figure = blank(WIDTH, 1.6)
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+        head(figure, title)
+    return figure
+
+
+def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3, **style: Any) -> Legend:
+    """Add a legend below the figure, of these handles or of everything labelled in a panel; names are taken literally."""
+    shown = handles if isinstance(handles, Sequence) else handles.get_legend_handles_labels()[0]
+    legend = figure.legend(handles=list(shown), loc="outside lower left", ncols=columns, **style)
+    for text in legend.get_texts():
+        plain(text)
+    return legend
+
+
+def head_numbers(axes: Axes, text: str) -> None:
+    """Write a pale heading over the numbers that stand right of a panel's rows."""
+    at = axes.annotate(text, (1.02, 1), (0, 7), xycoords="axes fraction", textcoords="offset points")
+    at.set(fontsize=8.5, color=MUTED, in_layout=False)
+
+
+def row_number(axes: Axes, row: float, text: str, size: float = 8.5) -> None:
+    """Write a row's number at its right, outside the panel."""
+    axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=size, color=INK)
+
+
+def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
+    """Write a panel's title: the dataset's name, and smaller lines under it, the last one pale, that may run past the edge."""
+    plain(axes.set_title(name_text(name, longest), color=INK, fontweight="bold", pad=5 + 12 * len(lines)))
+    for position, line in enumerate(reversed(lines)):
+        at = axes.annotate(line, (0, 1), (0, 4 + 12 * position), xycoords="axes fraction", textcoords="offset points")
+        # Were the lines part of the layout, panels would shrink to make room for a long one.
+        at.set(fontsize=8, color=INK if position else MUTED, in_layout=False)
+        plain(at)
+
+
+def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
+    """Let panels in rows of `columns` run from 0 to 1 both ways, numbered if none stands below; remove those past `shown`."""
+    for position, axes in enumerate(panels):
+        if position >= shown:
+            axes.remove()
+            continue
+        axes.grid(True, axis="both")
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_xticks(np.linspace(0, 1, 6))
+        axes.set_yticks(np.linspace(0, 1, 6))
+        axes.tick_params(labelsize=8, labelbottom=position + columns >= shown)
+
+
+def log_ticks(axes: Axes) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at its powers of ten, their doubles and halves."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+
+
+def without_edges(axes: Axes) -> None:
+    """Take grid, ticks and edges from a panel of coloured cells."""
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 0.0) -> tuple[Figure, Axes]:
+    """Make a figure without axes for pictures of about one unit a side, the y axis pointing down."""
+    figure = blank(WIDTH, WIDTH * height / across + 0.5)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set_xlim(left, across - left)
+    axes.set_ylim(height, top)
+    axes.set_aspect("equal")
+    return figure, axes
+
+
+Entry = TypeVar("Entry")
+
+
+def looks(relation: Relation) -> dict[str, Look]:
+    """Give every dataset of a relation, labelled or not, the look of its place among the secondaries."""
+    return {str(name): look(position) for position, name in enumerate(dict.fromkeys(relation.images["dataset"]))}
+
+
+def first(datasets: Sequence[Entry], limit: int) -> tuple[list[Entry], str]:
+    """Return the first `limit` datasets, and a note on how many a figure leaves out."""
+    require_one("limit", limit)
+    left_out = len(datasets) > limit
+    return list(datasets[:limit]), f"The first {limit} of {len(datasets)} datasets are shown." if left_out else ""
+
+
+def require_one(argument: str, value: int) -> None:
+    """Refuse, with an `InputError`, to show fewer things than one."""
+    if value < 1:
+        raise InputError.of(argument, "must be at least 1", value)
+
+
+@dataclass(frozen=True, eq=False)
+class DatasetRow:
+    """Hold one secondary for a figure: its summary, its look, its images and the primary's in one subspace."""
+
+    summary: DatasetSummary
+    look: Look
+    images: pd.DataFrame
+    primary: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Return the dataset's name."""
+        return self.summary.name
+
+    @property
+    def distances(self) -> Float64Array:
+        """Return I^dist of its images in mean form, ascending; only finite values."""
+        return _ascending(self.images)
+
+    @property
+    def own(self) -> Float64Array:
+        """Return the primary's leave-one-out distances in the same subspace, ascending; empty where it is one image."""
+        return _ascending(self.primary)
+
+
+def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
+    """Return the secondaries that a figure shows, nearest first, and a note on those it leaves out.
+
+    The order is that of `relative`, or of `o_dist_mean` where `relative` is undefined; ties keep the caller's order. A dataset
+    keeps the look of its place in the caller's order whatever the figure shows. Of more than `limit` datasets the farthest are
+    shown.
+    """
+    require_one("limit", limit)
+    datasets, order = comparison.datasets, nearest_first(comparison)
+    left_out = max(0, len(order) - limit)
+    images = dict(tuple(comparison.images.groupby("dataset", sort=False)))
+    primary = dict(tuple(comparison.primary_images.groupby("against", sort=False)))
+    shown = [DatasetRow(datasets[i], look(i), images[datasets[i].name], primary[datasets[i].name]) for i in order[left_out:]]
+    return shown, f"The {limit} farthest of {len(order)} datasets are shown." if left_out else ""
+
+
+def nearest_first(comparison: Comparison) -> list[int]:
+    """Return the places of the secondaries in order of `relative`, or of `o_dist_mean` where that is undefined."""
+    measure = "o_dist_mean" if any(dataset.relative is None for dataset in comparison.datasets) else "relative"
+    return sorted(range(len(comparison.datasets)), key=lambda position: float(getattr(comparison.datasets[position], measure)))
+
+
+def own_name(comparison: Comparison) -> str:
+    """Name the primary's own images, each measured against the others, as figures do."""
+    return f"{name_text(comparison.primary.name)} itself"
+
+
+def _ascending(frame: pd.DataFrame) -> Float64Array:
+    values = np.asarray(frame["i_dist_mean"], dtype=np.float64)
+    return np.sort(values[np.isfinite(values)])

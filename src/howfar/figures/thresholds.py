@@ -9,10 +9,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
-from howfar.figures.datasets import first, looks
-from howfar.figures.frame import name_legend, nothing
-from howfar.figures.registration import Caption, registered
-from howfar.figures.style import COLOURS, INK, MUTED, PAPER, WIDTH, Look, blank, drawing, head, name_text
+from howfar.figures import Caption, registered
+from howfar.figures.style import (
+    COLOURS,
+    INK,
+    MUTED,
+    PAPER,
+    WIDTH,
+    Look,
+    blank,
+    drawing,
+    first,
+    head,
+    looks,
+    name_legend,
+    name_text,
+    nothing,
+)
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.results import DatasetRelation, Evaluation, Relation
 

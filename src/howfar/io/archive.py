@@ -1,24 +1,152 @@
-"""Write and read a zip file of named arrays and a JSON manifest, in which nothing can be executed.
+"""Read NumPy files that may be damaged, and write and read zip archives of named arrays.
 
 The manifest is ``manifest.json``, and each array an ``.npy`` member.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import lzma
+import threading
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, StoreError, one_line
 from howfar.io.atomic import appearing
-from howfar.io.npy import read_array
 from howfar.memory import check_file
+
+MAGIC = b"\x93NUMPY"
+_PARSING = threading.Lock()
+
+
+class Header(NamedTuple):
+    """Hold what the header of an array says: shape, whether it lies by columns, its type, and where its numbers begin."""
+
+    shape: tuple[int, ...]
+    by_columns: bool
+    dtype: np.dtype[Any]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Return how many bytes the numbers take."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(stream: BinaryIO, size: int) -> Header:
+    """Read the header of an array that lies in `size` bytes; `ValueError` where it is damaged, or the bytes are too few.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.eye(2))
+    >>> _ = file.seek(0)
+    >>> read_header(file, 160).shape
+    (2, 2)
+    """
+    if stream.read(len(MAGIC)) != MAGIC:
+        raise ValueError("it does not begin as an .npy file does")
+    try:
+        header = _parsed(stream)
+    except Exception as error:  # NumPy reads it as Python's source text: a tokenizer's errors, too, may come out of that
+        raise ValueError(f"its header is damaged: {one_line(error, 80)}") from error
+    if header.dtype.hasobject or header.dtype.itemsize == 0:
+        raise ValueError(f"it holds {header.dtype}, not plain numbers")
+    # True counts as 1 to NumPy, and is no length.
+    if any(type(side) is not int or side < 0 for side in header.shape) or header.offset + header.nbytes > size:
+        raise ValueError(f"its header names {header.shape} of {header.dtype}, and {max(0, size - header.offset)} bytes follow")
+    return header
+
+
+def _parsed(stream: BinaryIO) -> Header:
+    """Parse a header by NumPy, which reads it as Python's source text: one at a time.
+
+    Python 3.11 counts how deep such a text is nested for all threads together, and raises SystemError where two parse at once
+    (https://github.com/python/cpython/issues/106905); another library may do so beside us, so that it is tried again.
+    """
+    with _PARSING:
+        for last in (False, False, True):
+            stream.seek(0)
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            try:
+                return Header(*read(stream), stream.tell())
+            except SystemError:
+                if last:
+                    raise
+    raise AssertionError
+
+
+def read_array(data: bytes) -> NDArray[Any]:
+    """Make the array whose file these bytes are; `ValueError` where they are damaged.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.save(file, np.eye(2))
+    >>> read_array(file.getvalue()).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    >>> read_array(file.getvalue()[:-1])
+    Traceback (most recent call last):
+    ValueError: its header names (2, 2) of float64, and 31 bytes follow
+    """
+    header = read_header(io.BytesIO(data), len(data))
+    flat = np.frombuffer(data, header.dtype, count=prod(header.shape), offset=header.offset)
+    return flat.reshape(header.shape, order="F" if header.by_columns else "C").copy(order="K")
+
+
+def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]:
+    """Make the one array in a ``.npz`` file; `ValueError` where it is damaged, or holds none or several.
+
+    `check` is called with the bytes that the array takes before they are unpacked.
+
+    Examples
+    --------
+    >>> file = io.BytesIO()
+    >>> np.savez_compressed(file, np.eye(2))
+    >>> read_packed_array(file.getvalue(), lambda needed: None).shape
+    (2, 2)
+    """
+    try:
+        with ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+            if len(members) != 1:
+                names = ", ".join(member.filename for member in members[:3])
+                raise ValueError(f"it holds {len(members)} arrays ({names}), and one is wanted")
+            check(members[0].file_size)
+            with archive.open(members[0]) as file:
+                return read_array(file.read(members[0].file_size + 1))
+    except (BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, LookupError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"it is damaged: {one_line(error, 80)}") from error
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Map the array in a file into memory, to be read only; `ValueError` where it is damaged, and `OSError` as `open`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
+    >>> np.save(file, np.eye(2))
+    >>> map_array(file).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    with path.open("rb") as stream:
+        header = read_header(stream, path.stat().st_size)
+    if not header.nbytes:  # nothing can be mapped
+        return np.empty(header.shape, header.dtype)
+    order: Any = "F" if header.by_columns else "C"
+    return np.memmap(path, header.dtype, "r", header.offset, header.shape, order)
+
 
 MANIFEST = "manifest.json"
 _ARRAY = ".npy"

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,25 @@ def remove_abandoned(folder: Path) -> None:
         for ending in (STATE, TRACKED, TEMPORARY, ".part") if idle else ():
             for file in folder.glob(f"*{ending}"):
                 file.unlink(missing_ok=True)
+
+
+def code_stamp(*folders: str) -> str:
+    """Name the code in some of howfar's folders by the sizes and times of its files.
+
+    Raises `OSError` where they cannot be listed.
+
+    Examples
+    --------
+    >>> code_stamp("projection") == code_stamp("projection"), code_stamp("projection") == code_stamp("distances")
+    (True, False)
+    """
+    return sha256(repr(sorted(_files(folders))).encode()).hexdigest()
+
+
+def _files(folders: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
+    """Yield name, size and time of every file of code."""
+    root = Path(__file__).parents[1]
+    for folder in folders:
+        for file in (root / folder).rglob("*.py"):
+            stamp = file.stat()
+            yield str(file.relative_to(root)), stamp.st_size, stamp.st_mtime_ns

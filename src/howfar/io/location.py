@@ -28,7 +28,7 @@ EXTRAS: Final = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "az": "az", "
 
 
 IN_MEMORY: Final = "python://"
-"""What the text of an image in the memory of this process begins with; `howfar.data.memory_images` reads it."""
+"""What the text of an image in the memory of this process begins with; `howfar.data.image_bytes` reads it."""
 
 
 class Url(str):

@@ -1,12 +1,18 @@
 """Score predictions against ground truth (segmentation, classification, detection), and read label-free signals of them."""
 
-from howfar.metrics.class_map_signals import class_map_signals
 from howfar.metrics.classification import CLASSIFICATION, Classification
 from howfar.metrics.detection import DETECTION, Detection
-from howfar.metrics.flip_overlap import flip_overlap
-from howfar.metrics.foreground_shape import foreground_shape
-from howfar.metrics.label_free_signals import ensemble_agreement, flip_agreement, histogram, signals, soft_dice
-from howfar.metrics.multiclass import MULTICLASS, Multiclass
+from howfar.metrics.image_structure import foreground_shape
+from howfar.metrics.label_free_signals import (
+    ensemble_agreement,
+    flip_agreement,
+    flip_overlap,
+    histogram,
+    signals,
+    soft_dice,
+    soft_f,
+)
+from howfar.metrics.multiclass import MULTICLASS, Multiclass, class_map_signals
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import Metric, MetricScore, tallies
 from howfar.metrics.segmentation import (
@@ -18,7 +24,6 @@ from howfar.metrics.segmentation import (
     best_per_image,
     summarise,
 )
-from howfar.metrics.soft_f import soft_f
 from howfar.metrics.threshold_counts import (
     Counts,
     average_precision,

@@ -1,4 +1,4 @@
-"""Compute confidence, entropy and agreement of a segmentation model's probability maps, without labels.
+"""Compute confidence, entropy, expected F and agreement of probability maps, without labels.
 
 All signals but agreement are sums over the 256 levels of a map's histogram, so only the histogram of an image need be kept.
 """
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.metrics.probability_maps import IntArray, as_bytes, as_map
+from howfar.metrics.probability_maps import IntArray, above, as_bytes, as_map
 
 _P: Float64Array = np.arange(256) / 255
 
@@ -262,3 +262,156 @@ def as_histogram(x: ArrayLike) -> IntArray:
     if counts.min() < 0 or not counts.any():
         raise InputError.of("histogram", "must hold counts of at least one pixel", f"a sum of {int(counts.sum())}")
     return counts.astype(np.int64, copy=False)
+
+
+def class_entropy(histogram: ArrayLike, threshold: float) -> tuple[float, float]:
+    """Compute the entropy of the pixels predicted as foreground and of those predicted as background, each over all pixels.
+
+    With H(p) = −p ln p − (1 − p) ln(1 − p), the N pixels of a map and the threshold t: Σ H(p) / N over the pixels with p > t,
+    and over the others. Both together are the map's mean entropy.
+
+    Parameters
+    ----------
+    histogram
+        (256,) counts of a map's levels, as `howfar.metrics.histogram` counts them.
+    threshold
+        Where a pixel counts as predicted foreground, 0 to 1.
+
+    Returns
+    -------
+    foreground, background
+        In nats, 0 to ln 2.
+
+    Raises
+    ------
+    InputError
+        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> from howfar.metrics import histogram
+    >>> [round(value, 3) for value in class_entropy(histogram([[0.0, 0.4, 0.6, 1.0]]), 0.5)]
+    [0.168, 0.168]
+    """
+    counts = as_histogram(histogram)
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
+    levels: Float64Array = np.arange(256) / 255
+    inner = levels[1:-1]
+    entropies = np.zeros(256)
+    entropies[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
+    sums, predicted = counts * entropies, levels > threshold
+    total = float(counts.sum())
+    return float(sums[predicted].sum()) / total, float(sums[~predicted].sum()) / total
+
+
+_PROBABILITIES = np.arange(256) / 255
+
+
+def soft_f(histogram: ArrayLike, threshold: float) -> float:
+    """Compute the soft F-measure of a map against itself, 2 Σ p b / (Σ p + Σ b) with b = [p > threshold]: 0 to 1.
+
+    Were p calibrated, Σ p b would be the expected true positives of the prediction b and Σ p the expected foreground, so this
+    is F with counts replaced by their expectations. 0 where all p are 0.
+
+    Parameters
+    ----------
+    histogram
+        (256,) counts of a map's levels, p = level / 255.
+    threshold
+        Where a pixel counts as predicted foreground, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Not 256 whole numbers of at least 0 with one above, or a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> from howfar.metrics import histogram
+    >>> soft_f(histogram([[0.0, 0.0, 0.2, 1.0]]), 0.5)
+    0.909
+    """
+    counts = as_histogram(histogram)
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
+    predicted = np.greater(_PROBABILITIES, threshold)
+    expected, total = float(counts[predicted] @ _PROBABILITIES[predicted]), float(counts @ _PROBABILITIES)
+    size = total + float(counts[predicted].sum())
+    return 2.0 * expected / size if size > 0 else 0.0
+
+
+def flip_overlap(prediction: ArrayLike, of_flipped: ArrayLike, threshold: float) -> float:
+    """Compute the Dice overlap of a thresholded map and that of the left-right flipped image, flipped back: 0 to 1.
+
+    2 |b ∧ b′| / (|b| + |b′|) with b = [p > threshold] and b′ the same of the flipped image's map. Where neither predicts a
+    pixel it is 0, as the F of an image with foreground is then 0 too.
+
+    Parameters
+    ----------
+    prediction
+        (h, w) probability map of the image.
+    of_flipped
+        (h, w) map that the model gives for the flipped image, as the model gives it.
+    threshold
+        Where a pixel counts as predicted foreground, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, a map that is not two-dimensional or holds values outside [0, 1].
+
+    Examples
+    --------
+    >>> flip_overlap([[0.9, 0.0, 0.0]], [[0.0, 0.8, 0.9]], 0.5), flip_overlap([[0.1]], [[0.1]], 0.5)
+    (0.667, 0.0)
+    """
+    first, second = as_map(prediction, "prediction"), as_map(of_flipped, "of_flipped")[:, ::-1]
+    if first.shape != second.shape:
+        shapes = (first.shape, second.shape)
+        raise InputError.of("prediction and of_flipped", "must have one shape", shapes, "bring one map to the other's size")
+    b, mirrored = above(first, threshold), above(second, threshold)
+    size = int(np.count_nonzero(b)) + int(np.count_nonzero(mirrored))
+    return 2.0 * int(np.count_nonzero(b & mirrored)) / size if size else 0.0
+
+
+def foreground_dice(p: ArrayLike, q: ArrayLike, threshold: float) -> float:
+    """Compute the Dice of the foreground of two maps of one image, 2∣b ∧ c∣ / (∣b∣ + ∣c∣) with b = [p > t] and c = [q > t].
+
+    Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26, 1945). Of the map of a whole
+    image and the map of its tiles it says whether the model sees the same at both scales: a low value warns, without labels,
+    that the image was made too small for its structures.
+
+    Parameters
+    ----------
+    p, q
+        (h, w) probability maps of one shape: uint8 with p = value/255, floating p in [0, 1], or bool.
+    threshold
+        Pixels with p above it are foreground.
+
+    Returns
+    -------
+    float
+        0 to 1; NaN where neither map has foreground, which says nothing.
+
+    Raises
+    ------
+    InputError
+        Shapes that differ, a map that is not two-dimensional or holds values outside [0, 1], a threshold outside [0, 1].
+
+    Examples
+    --------
+    >>> foreground_dice([[0.9, 0.8, 0.0]], [[0.9, 0.0, 0.0]], 0.5)
+    0.667
+    >>> foreground_dice([[0.0, 0.1]], [[0.2, 0.0]], 0.5)
+    nan
+    """
+    if not 0.0 <= threshold <= 1.0:
+        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
+    first, second = as_bytes(p), as_bytes(q)
+    if first.shape != second.shape:
+        shapes = (first.shape, second.shape)
+        raise InputError.of("p and q", "must have one shape", shapes, "bring one map to the other's size")
+    b, c = (values / 255 > threshold for values in (first, second))
+    total = np.count_nonzero(b) + np.count_nonzero(c)
+    return float(2.0 * np.count_nonzero(b & c) / total) if total else float("nan")

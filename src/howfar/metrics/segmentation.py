@@ -10,11 +10,10 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.metrics import threshold_counts as counting
-from howfar.metrics.pixel_tolerance import as_tolerance
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.protocol import MetricScore, tallies
-from howfar.metrics.threshold_counts import Counts, f_per_image
-from howfar.numbers import format_number
+from howfar.metrics.threshold_counts import Counts, as_tolerance, f_per_image
+from howfar.wording import format_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)

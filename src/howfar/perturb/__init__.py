@@ -4,7 +4,6 @@ A `Perturbation` changes pixels alone (darkening, blur, noise). A `LabelledPertu
 follows the image (fading foreground, mosaics, foreign texture).
 """
 
-from howfar.perturb.labelled_perturbation import LabelledPerturbation, labelled_every, labelled_named
-from howfar.perturb.perturbation import Perturbation, every, named
+from howfar.perturb.perturbation import LabelledPerturbation, Perturbation, every, labelled_every, labelled_named, named
 
 __all__ = ["LabelledPerturbation", "Perturbation", "every", "labelled_every", "labelled_named", "named"]

@@ -1,14 +1,24 @@
-"""Change the brightness of images, blur them, and add noise: the corruptions of the paper's appendix D."""
+"""Change images, some with their masks: brightness, blur, noise, tones, texture, contrast of foreground, and scale."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
-from howfar.perturb.perturbation import Perturbation, Pixels
+from howfar.perturb.perturbation import (
+    Foreground,
+    Labelled,
+    LabelledPerturbation,
+    Perturbation,
+    PerturbationSource,
+    Pixels,
+    as_pixels,
+)
 
 REFERENCE: Final = 448
 """Side in pixels of the paper's images; lengths are given for it and scaled to an image's own sides."""
@@ -75,3 +85,296 @@ BRIGHTER: Final = scaled_brightness(1.3)
 DARKER: Final = scaled_brightness(0.7)
 BLUR: Final = gaussian_blur()
 NOISY: Final = gaussian_noise()
+
+
+def _of_corruption(perturbation: Callable[[float], Perturbation]) -> Callable[[PerturbationSource, float], Labelled]:
+    def changed(source: PerturbationSource, strength: float) -> Labelled:
+        return perturbation(strength).change(source.pixels, source.rng), source.mask.copy()
+
+    return changed
+
+
+LABELLED_BLUR: Final = LabelledPerturbation(
+    "blur", _of_corruption(gaussian_blur), "pixels of a Gaussian at 448 × 448", (3.0, 6.0), high=100.0
+)
+LABELLED_NOISE: Final = LabelledPerturbation(
+    "noise", _of_corruption(gaussian_noise), "deviation of Gaussian noise, of 1", (0.1, 0.25), high=2.0
+)
+
+
+Values = NDArray[np.floating[Any]]
+
+
+def darken(values: Values, strength: float) -> Values:
+    """Multiply values by 1 − strength.
+
+    Examples
+    --------
+    >>> darken(np.array([0.0, 200.0]), 0.5).tolist()
+    [0.0, 100.0]
+    """
+    return values * (1 - strength)
+
+
+def flatten(values: Values, strength: float) -> Values:
+    """Draw the values of each channel towards the channel's mean by `strength`, so that 1 leaves a single colour.
+
+    Examples
+    --------
+    >>> flatten(np.array([[[0.0], [200.0]]]), 0.5).ravel().tolist()
+    [50.0, 150.0]
+    """
+    centre: Values = values.mean(axis=(0, 1))
+    return values + strength * (centre - values)
+
+
+def bend(values: Values, strength: float) -> Values:
+    """Raise values of 0-1 to the power 2^strength: above 0 the middle tones become darker, below 0 brighter.
+
+    Examples
+    --------
+    >>> bend(np.array([0.0, 127.5, 255.0]), 1.0).tolist()
+    [0.0, 63.75, 255.0]
+    """
+    return np.asarray(255 * (values / 255) ** (2.0**strength))
+
+
+def invert(values: Values, strength: float) -> Values:
+    """Mix values with their opposites: (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves plain grey.
+
+    Examples
+    --------
+    >>> invert(np.array([0.0, 200.0]), 1.0).tolist()
+    [255.0, 55.0]
+    """
+    return values + strength * (255 - 2 * values)
+
+
+def _of_tone(change: Callable[[Values, float], Values]) -> Callable[[PerturbationSource, float], Labelled]:
+    def changed(source: PerturbationSource, strength: float) -> Labelled:
+        return as_pixels(change(source.pixels.astype(np.float64), strength)), source.mask.copy()
+
+    return changed
+
+
+DARKEN: Final = LabelledPerturbation("darken", _of_tone(darken), "share of the light that is lost", (0.4, 0.7))
+CONTRAST: Final = LabelledPerturbation("contrast", _of_tone(flatten), "share of the contrast that is lost", (0.5, 0.75))
+GAMMA: Final = LabelledPerturbation("gamma", _of_tone(bend), "values are raised to 2^strength", (-1.0, 1.0), -4.0, 4.0)
+INVERT: Final = LabelledPerturbation("invert", _of_tone(invert), "share of the inverted image", (1.0,))
+
+
+def blend(source: PerturbationSource, strength: float) -> Labelled:
+    """Mix an image with a part of another one of the same size: (1 − strength) I + strength J.
+
+    The part is drawn at random, at the other image's own scale; a smaller image is continued by its mirror images.
+
+    Examples
+    --------
+    >>> road, grass = np.full((4, 4, 3), 100, np.uint8), np.full((2, 2, 3), 200, np.uint8)
+    >>> blend(Source(road, np.zeros((4, 4), bool), np.random.default_rng(0), (grass,)), 0.25)[0].max().item()
+    125
+    """
+    other = _part(source.other(), source.mask.shape, source.rng).astype(np.float64)
+    return as_pixels((1 - strength) * source.pixels + strength * other), source.mask.copy()
+
+
+def _part(pixels: Pixels, shape: tuple[int, ...], rng: np.random.Generator) -> Pixels:
+    missing = [(0, max(0, wanted - side)) for wanted, side in zip(shape, pixels.shape, strict=False)]
+    filled = np.pad(pixels, (*missing, (0, 0)), mode="symmetric")
+    top, left = (int(rng.integers(side - wanted + 1)) for side, wanted in zip(filled.shape, shape, strict=False))
+    return filled[top : top + shape[0], left : left + shape[1]]
+
+
+TEXTURE: Final = LabelledPerturbation("texture", blend, "share of another image", (0.3, 0.5), needs_others=True)
+
+
+def swap_amplitude(source: PerturbationSource, strength: float) -> Labelled:
+    """Replace the amplitudes of the lowest frequencies by another image's, and keep all phases.
+
+    Frequencies within ± ⌊strength · shorter side⌋ of 0, on both axes, are replaced in each channel; the other image is resized
+    to the image's size first. Source: Yang & Soatto, "FDA: Fourier domain adaptation for semantic segmentation" (CVPR 2020),
+    https://arxiv.org/abs/2004.05498, whose β is the strength: 0.01, 0.05 and 0.09 there.
+
+    Examples
+    --------
+    >>> road, grass = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8, 3), 40, np.uint8)
+    >>> swap_amplitude(Source(road, np.zeros((8, 8), bool), np.random.default_rng(0), (grass,)), 0.1)[0].max().item()
+    40
+    """
+    height, width = source.mask.shape
+    other = np.asarray(Image.fromarray(source.other()).resize((width, height), Image.Resampling.BICUBIC))
+    ours, theirs = (np.fft.fft2(image.astype(np.float64), axes=(0, 1)) for image in (source.pixels, other))
+    reach = int(strength * min(height, width))
+    near = [np.abs(np.fft.fftfreq(side, 1 / side)) <= reach for side in (height, width)]
+    low = np.logical_and.outer(*near)[..., None]
+    amplitude = np.where(low, np.abs(theirs), np.abs(ours))
+    changed = np.fft.ifft2(amplitude * np.exp(1j * np.angle(ours)), axes=(0, 1)).real
+    return as_pixels(changed), source.mask.copy()
+
+
+FOURIER: Final = LabelledPerturbation(
+    "fourier", swap_amplitude, "share of the shorter side's frequencies", (0.02, 0.09), high=0.5, needs_others=True
+)
+
+
+MARGIN = 0.006
+"""Share of the shorter side that a mask is widened by: annotated edges are rarely all of the foreground's."""
+_FIRST, _ENOUGH = 2.0, 0.1
+
+
+def inpaint(pixels: Pixels, mask: Foreground) -> Pixels:
+    """Replace an image's foreground, widened a little, by a guess of the background behind it.
+
+    The colour of a hidden pixel x is the mean of the known ones, Σ G(x − y) I(y) / Σ G(x − y) over known y, with a Gaussian G
+    of 2 pixels, doubled where it covers less than a tenth of known pixels: normalised convolution, Knutsson & Westin,
+    "Normalized and differential convolution" (CVPR 1993). To this is added what the known pixel at the mirrored place beyond
+    the nearest edge differs from its own such mean, so that the filled part has the grain of its surroundings.
+
+    Where nothing is known the image's mean colour is returned; where nothing is hidden, the image.
+
+    Parameters
+    ----------
+    pixels
+        The image, (h, w, 3) uint8.
+    mask
+        What is to be replaced, (h, w) bool.
+
+    Returns
+    -------
+    Pixels
+        (h, w, 3) uint8.
+
+    Examples
+    --------
+    >>> road = np.full((32, 32, 3), 90, np.uint8)
+    >>> road[:, 15:17] = 20
+    >>> crack = np.zeros((32, 32), bool)
+    >>> crack[:, 15:17] = True
+    >>> inpaint(road, crack)[:, 15:17].min().item()
+    90
+    """
+    if not mask.any():
+        return pixels.copy()
+    margin = max(1, round(MARGIN * min(mask.shape)))
+    hidden = ndimage.binary_dilation(mask, iterations=margin)
+    values = pixels.astype(np.float32)
+    if hidden.all():
+        return as_pixels(np.broadcast_to(values.mean(axis=(0, 1)), values.shape))
+    smooth = _spread(values, ~hidden)
+    rows, columns = _mirrored(hidden)
+    return as_pixels(np.where(hidden[..., None], smooth + (values - smooth)[rows, columns], values))
+
+
+def _spread(values: Values, known: Foreground) -> Values:
+    """Compute each pixel's mean of the known ones around it, by the narrowest Gaussian that covers enough of them."""
+    weight = known.astype(np.float32)
+    weighted = values * weight[..., None]
+    smooth, missing = np.zeros_like(values), np.ones(known.shape, np.bool_)
+    sigma = _FIRST
+    while missing.any():
+        last = sigma > max(known.shape)
+        cover = ndimage.gaussian_filter(weight, sigma, mode="nearest")
+        here = missing & (last | (cover >= _ENOUGH))
+        total = ndimage.gaussian_filter(weighted, (sigma, sigma, 0), mode="nearest")
+        smooth[here] = total[here] / np.maximum(cover[here], np.finfo(np.float32).tiny)[:, None]
+        missing &= ~here
+        sigma *= 2
+    return smooth
+
+
+def _mirrored(hidden: Foreground) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find for each hidden pixel the known one mirrored at the nearest edge, or the nearest where that is hidden too."""
+    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    here = np.indices(hidden.shape)
+    limits = np.array(hidden.shape).reshape(2, 1, 1) - 1
+    beyond = np.clip(2 * nearest - here, 0, limits)
+    usable = ~hidden[beyond[0], beyond[1]]
+    rows, columns = np.where(usable, beyond, nearest)
+    return rows, columns
+
+
+def fade(source: PerturbationSource, strength: float) -> Labelled:
+    """Mix an image with its inpainted background: (1 − strength) I + strength B, so that 1 leaves no foreground to be seen.
+
+    Examples
+    --------
+    >>> road, crack = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32), bool)
+    >>> road[:, 15:17], crack[:, 15:17] = 20, True
+    >>> fade(Source(road, crack, np.random.default_rng(0)), 0.5)[0][0, 16].tolist()
+    [55, 55, 55]
+    """
+    background = inpaint(source.pixels, source.mask).astype(np.float32)
+    return as_pixels(source.pixels + strength * (background - source.pixels)), source.mask.copy()
+
+
+FADE: Final = LabelledPerturbation("fade", fade, "share of the foreground's contrast that is lost", (0.3, 0.5, 0.65, 0.8))
+
+
+def resize(pixels: Pixels, mask: Foreground, height: int, width: int) -> Labelled:
+    """Resize an image antialiased, and its mask so that the foreground keeps its share of the pixels, and no line is broken.
+
+    The mask's pixels are ordered by how much of each is covered; foreground are as many as give the share, and all that are
+    covered as much as the last of them. A line thinner than a pixel therefore stays a line, with a larger share.
+
+    Examples
+    --------
+    >>> road, crack = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
+    >>> crack[:, 2:6] = True
+    >>> resize(road, crack, 4, 4)[1][0].tolist()
+    [False, True, True, False]
+    """
+    size = (width, height)
+    resized = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    if not mask.any():
+        return resized, np.zeros((height, width), np.bool_)
+    covered = np.asarray(Image.fromarray(mask.astype(np.float32)).resize(size, Image.Resampling.BOX))
+    wanted = max(1, round(float(mask.mean()) * covered.size))
+    least = np.partition(covered.ravel(), covered.size - wanted)[covered.size - wanted]
+    # A thousandth is rounding: pixels of equal coverage must be treated alike.
+    return resized, covered >= max(least - 1e-3, 1e-3)
+
+
+def enlarge(source: PerturbationSource, strength: float) -> Labelled:
+    """Crop 1 / (1 + strength) of each side around a foreground pixel drawn at random, and enlarge it to the old size.
+
+    An image without foreground is cropped around any pixel; the crop is moved to lie within the image.
+
+    Examples
+    --------
+    >>> road, crack = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
+    >>> crack[1, 1] = True
+    >>> enlarge(Source(road, crack, np.random.default_rng(0)), 1.0)[1].sum().item()
+    4
+    """
+    height, width = source.mask.shape
+    where = np.argwhere(source.mask if source.mask.any() else np.ones_like(source.mask))
+    row, column = where[source.rng.integers(len(where))]
+    sides = [max(1, round(side / (1 + strength))) for side in (height, width)]
+    top, left = (
+        int(np.clip(at - side // 2, 0, whole - side))
+        for at, side, whole in zip((row, column), sides, (height, width), strict=True)
+    )
+    crop = np.s_[top : top + sides[0], left : left + sides[1]]
+    return resize(source.pixels[crop], source.mask[crop], height, width)
+
+
+ENLARGE: Final = LabelledPerturbation("enlarge", enlarge, "enlarged by 1 + strength", (1.0,), high=15.0, factor=True)
+
+
+def mosaic(source: PerturbationSource, strength: float) -> Labelled:
+    """Shrink an image by 1 + strength and continue it to the right and below by its mirror images, up to the old size.
+
+    Examples
+    --------
+    >>> road = np.arange(0, 240, 40, dtype=np.uint8).reshape(1, 6, 1).repeat(3, axis=2)
+    >>> mosaic(Source(road, np.zeros((1, 6), bool), np.random.default_rng(0)), 1.0)[0][0, :, 0].tolist()
+    [22, 100, 178, 178, 100, 22]
+    """
+    height, width = source.mask.shape
+    small = (max(1, round(side / (1 + strength))) for side in (height, width))
+    pixels, mask = resize(source.pixels, source.mask, *small)
+    missing = ((0, height - mask.shape[0]), (0, width - mask.shape[1]))
+    return np.pad(pixels, (*missing, (0, 0)), mode="symmetric"), np.pad(mask, missing, mode="symmetric")
+
+
+MOSAIC: Final = LabelledPerturbation("mosaic", mosaic, "shrunk by 1 + strength", (1.0, 2.0), high=15.0, factor=True)

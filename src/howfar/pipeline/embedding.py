@@ -1,36 +1,290 @@
-"""Compute the features of images: from the store where they are known, through the backbones where they are not."""
+"""Compute the features of images in batches: from the store where they are known, through the backbones where not."""
 
 from __future__ import annotations
 
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
+from array import array
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
+
+import numpy as np
 
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone, is_stored
-from howfar.backbones.torch_threads import one_torch_thread_each
-from howfar.data import Dataset, DatasetArgument, parse
-from howfar.data.images import unused_bits
-from howfar.data.memory_images import place_of
-from howfar.errors import InputError
+from howfar.backbones.known_identity import one_torch_thread_each
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data.image_bytes import place_of
+from howfar.data.images import pictures_in_use, unused_bits
+from howfar.data.item import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
+from howfar.data.item import Item as ImageItem
+from howfar.errors import ImageError, InputError
 from howfar.io.location import is_in_memory
 from howfar.keywords import BackboneOptions, EmbedOptions
 from howfar.memory import at_a_time, is_set, within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline.embedding_batch import Batch, EmbedBatch, Outcome
-from howfar.pipeline.outcomes import Batches, Outcomes
-from howfar.pipeline.sufficient_statistics import with_sums
 from howfar.progress import bar
-from howfar.protocols import Backbone, Runner
+from howfar.projection.sufficient_statistics import with_sums
+from howfar.protocols import Backbone, ItemLike, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores, make_runner
 from howfar.settings import checked, picked, with_options
 from howfar.store import FeatureStore, Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """Hold some images of one dataset, which is named by its position."""
+
+    dataset: int
+    items: tuple[ItemLike, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Record the result of embedding one image.
+
+    Attributes
+    ----------
+    item
+        The image.
+    content
+        Hash of the image's content, where it could be read.
+    reason
+        Why the image has no features.
+    reused
+        Whether the features were in the store before.
+    elsewhere
+        Whether another worker is computing the features, so that they are not in the store yet.
+    """
+
+    item: ItemLike
+    content: str = ""
+    reason: str = ""
+    reused: bool = False
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class EmbedBatch:
+    """Embed a batch by each backbone whose store lacks it; an image is decoded once for all, and no work is done twice.
+
+    The task may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
+    """
+
+    backbones: tuple[Backbone, ...]
+    stores: tuple[FeatureStore, ...]
+    device: str | None = None
+    """Device that backbones move to when the task is unpickled: the GPU of another machine's worker."""
+    at_a_time: int | None = None
+    """Images that are held and embedded at a time; None for all of a batch."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Look at the stores anew, which a worker may know from an earlier run, and move the backbones that can be moved."""
+        self.__dict__.update(state)
+        for store in self.stores:
+            store.refresh()
+        if self.device is not None:
+            moved = tuple(backbone.on(self.device) if hasattr(backbone, "on") else backbone for backbone in self.backbones)
+            self.__dict__["backbones"] = moved
+
+    def __call__(self, batch: ImageBatch) -> list[Outcome]:
+        """Embed the batch, and return the outcome of each image, in order."""
+        step = self.at_a_time or max(1, len(batch.items))
+        starts = range(0, len(batch.items), step)
+        return [outcome for start in starts for outcome in self._outcomes(batch.items[start : start + step])]
+
+    def _outcomes(self, items: Sequence[ItemLike]) -> list[Outcome]:
+        outcomes, files = self._read(items)
+        faults = self._embed(files) if files else {}
+        left = {outcome.content for outcome in outcomes if not outcome.reason and self._lacks(outcome.content)}
+        # Two of the stores may be one folder: what one of them was given the other sees only when it is looked at anew.
+        left = self.lacking(left) if left else left
+        return [_settled(outcome, faults, left) for outcome in outcomes]
+
+    def lacking(self, contents: Iterable[str]) -> set[str]:
+        """Find the contents that a store lacks at this moment."""
+        for store in self.stores:
+            store.refresh()
+        return {content for content in contents if self._lacks(content)}
+
+    def verify(self, contents: Iterable[str]) -> set[str]:
+        """Find the contents whose features in a store are damaged, so that the store lacks them from now on."""
+        asked = sorted(contents)
+        return {content for store in self.stores for content in store.verify(asked)}
+
+    def free(self, contents: Iterable[str]) -> set[str]:
+        """Find the contents that a store lacks and that no worker is computing at this moment."""
+        asked = list(contents)
+        return {content for store in self.stores for content in store.free(asked)}
+
+    def _lacks(self, content: str) -> bool:
+        return any(not store.contains(content) for store in self.stores)
+
+    def _read(self, items: Iterable[ItemLike]) -> tuple[list[Outcome], dict[str, tuple[ItemLike, bytes]]]:
+        """Read and hash each image, and return by content the files of those that a store lacks."""
+        outcomes = []
+        files: dict[str, tuple[ItemLike, bytes]] = {}
+        for item in items:
+            try:
+                data = read_bytes(item.path)
+            except ImageError as error:
+                outcomes.append(Outcome(item, reason=str(error)))
+                continue
+            content = content_hash(data)
+            stored = content in files or not self._lacks(content)
+            outcomes.append(Outcome(item, content=content, reused=stored))
+            if not stored:
+                files[content] = (item, data)
+        return outcomes, files
+
+    def _embed(self, files: Mapping[str, tuple[ItemLike, bytes]]) -> dict[str, str]:
+        """Compute and store the features that no other worker is computing; return why images cannot be decoded, by content."""
+        faults: dict[str, str] = {}
+        with ExitStack() as claims:
+            mine = [
+                set(claims.enter_context(store.claim([content for content in files if not store.contains(content)])))
+                for store in self.stores
+            ]
+            inputs: list[dict[str, NDArray[Any]]] = [{} for _ in self.stores]
+            for content, (_, data) in files.items():
+                wanted = [index for index, own in enumerate(mine) if content in own]
+                try:
+                    with pictures_in_use():
+                        image = decode(data).image if wanted else None
+                        arrays = [self.backbones[index].prepare(image) for index in wanted if image is not None]
+                        del image
+                except ImageError as error:
+                    faults[content] = str(error)
+                    continue
+                for index, array in zip(wanted, arrays, strict=True):
+                    inputs[index][content] = array
+            for backbone, store, arrays_by_content in zip(self.backbones, self.stores, inputs, strict=True):
+                if arrays_by_content:
+                    rows = backbone.embed(np.stack(list(arrays_by_content.values())))
+                    store.add(list(arrays_by_content), [str(files[content][0].path) for content in arrays_by_content], rows)
+                    store.tidy()
+        return faults
+
+
+def _settled(outcome: Outcome, faults: Mapping[str, str], left: Container[str]) -> Outcome:
+    if outcome.reason:
+        return outcome
+    if outcome.content in faults:
+        return Outcome(outcome.item, reason=faults[outcome.content])
+    return replace(outcome, elsewhere=outcome.content in left)
+
+
+_REUSED: Final = 1
+_ELSEWHERE: Final = 2
+_FAILED: Final = 4
+
+
+class Batches(Sequence[ImageBatch]):
+    """Cut the listings of datasets into batches, each made when it is asked for; none holds images of two datasets.
+
+    Examples
+    --------
+    >>> from howfar.data import Item
+    >>> [len(batch.items) for batch in Batches([[Item(f"{k}.png", f"{k}.png") for k in range(5)]], 2)]
+    [2, 2, 1]
+    """
+
+    def __init__(self, listings: Sequence[Sequence[ImageItem]], size: int) -> None:
+        self._listings, self._size = listings, size
+
+    def __len__(self) -> int:
+        return sum(map(self._count, self._listings))
+
+    def __getitem__(self, number: int) -> ImageBatch:  # type: ignore[override]  # nobody asks for several at a time
+        number = range(len(self))[number]
+        for dataset, items in enumerate(self._listings):
+            if number < self._count(items):
+                return ImageBatch(dataset, tuple(items[number * self._size : (number + 1) * self._size]))
+            number -= self._count(items)
+        raise IndexError(number)
+
+    def datasets(self) -> Iterator[int]:
+        """Yield of each batch the position of its dataset."""
+        for dataset, items in enumerate(self._listings):
+            yield from repeat(dataset, self._count(items))
+
+    def _count(self, items: Sequence[ImageItem]) -> int:
+        return -(-len(items) // self._size)
+
+
+class Outcomes(BufferedText[Outcome]):
+    """Hold the outcomes of the first of a dataset's images, in their order, until those of all are there."""
+
+    def __init__(self, items: Sequence[ImageItem] = ()) -> None:
+        self._items = ItemTable.of(items)
+        self._contents, self._flags = HashColumn(), bytearray()
+        self._reasons: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._flags)
+
+    def value(self, position: int) -> Outcome:
+        """Return the outcome of the image at a position."""
+        reason, flags = self._reasons.get(position, ""), self._flags[position]
+        content = "" if reason else self._contents[position]
+        return Outcome(self._items[position], content, reason, bool(flags & _REUSED), bool(flags & _ELSEWHERE))
+
+    def extend(self, outcomes: Iterable[Outcome]) -> None:
+        """Add the outcomes of the next images."""
+        for outcome in outcomes:
+            self._contents.append("")
+            self._flags.append(0)
+            self.settle(len(self._flags) - 1, outcome)
+
+    def settle(self, position: int, outcome: Outcome) -> None:
+        """Note an image's outcome in place of what was noted before."""
+        self._contents.replace(position, outcome.content)
+        flags = _REUSED * outcome.reused | _ELSEWHERE * outcome.elsewhere | _FAILED * bool(outcome.reason)
+        self._flags[position] = flags
+        self._reasons.pop(position, None)
+        if outcome.reason:
+            self._reasons[position] = outcome.reason
+
+    def reused(self, start: int, stop: int) -> set[str]:
+        """Return the contents of some images whose features the stores had before."""
+        return {self._contents[position] for position in self._at(_REUSED, start, stop)}
+
+    def lose(self, contents: set[str]) -> None:
+        """Count as in another process's hands the images of these contents, whose features turned out to be damaged."""
+        for position in self._at(_REUSED):
+            if self._contents[position] in contents:
+                self._flags[position] = _ELSEWHERE
+
+    def elsewhere(self) -> list[int]:
+        """Return the positions of the images that are in another process's hands."""
+        return self._at(_ELSEWHERE)
+
+    def failed(self) -> Iterator[tuple[ImageItem, str]]:
+        """Yield the images that have no features, each with the reason."""
+        for position in self._at(_FAILED):
+            yield self._items[position], self._reasons[position]
+
+    def columns(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+        """Return names, paths and contents of the images that have features."""
+        if not self._reasons:
+            return self._items.names, PathTexts(self._items), self._contents
+        rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
+        names = TextColumn(self._items.names[row] for row in rows)
+        return names, PathTexts(self._items, rows), HashColumn(self._contents[row] for row in rows)
+
+    def _at(self, flag: int, start: int = 0, stop: int | None = None) -> list[int]:
+        flags = np.array(memoryview(self._flags)[start:stop])
+        return (start + np.flatnonzero(flags & flag)).tolist()
+
 
 _log = logging.getLogger("howfar.pipeline")
 BATCH_SIZE = 16
@@ -96,7 +350,7 @@ def embed(
 def embed_all(
     datasets: Sequence[Dataset | Features],
     backbones: Sequence[Backbone],
-    store: protocols.Store | str | Path | None = None,
+    store: protocols.StoreLike | str | Path | None = None,
     runner: str | Runner = "local",
     batch_size: int | None = None,
     workers: int | None = None,
@@ -130,7 +384,7 @@ def embed_all(
     ]
 
 
-def _opened(shelf: protocols.Store, backbone: Backbone, executor: Runner) -> FeatureStore:
+def _opened(shelf: protocols.StoreLike, backbone: Backbone, executor: Runner) -> FeatureStore:
     """Open the features of a backbone; of one that nothing tells from another those of this run alone."""
     length = sum(backbone.layers)
     if is_stored(backbone):
@@ -271,7 +525,7 @@ def _awaited(
         free = task.free(lacking)
         fallen = [position for position, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
-        again = [Batch(0, tuple(waiting[position].item for position in group)) for group in groups]
+        again = [ImageBatch(0, tuple(waiting[position].item for position in group)) for group in groups]
         for group, done in zip(groups, executor.run(task, again), strict=True):
             for position, outcome in zip(group, done, strict=True):
                 if not outcome.elsewhere:

@@ -1,4 +1,4 @@
-"""Measure a projected pair of datasets: the paper's distances, rival distances, bootstrap intervals and p-values."""
+"""Measure a projected pair of datasets, or a dataset's slices, within memory: distances, intervals and p-values."""
 
 from __future__ import annotations
 
@@ -9,21 +9,113 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.cores import numeric_threads
+from howfar.cores import available_cores, numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
-from howfar.distances.pairwise import compiles, quadratic_forms
+from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE, compiles, quadratic_forms, row_sums
 from howfar.errors import InputError
-from howfar.memory import is_set
-from howfar.pipeline.bootstrap import Counts, DistanceDraws, Resamples, RowSums, above_rounding
-from howfar.pipeline.memory_plan import relabellings_at_once
-from howfar.pipeline.rival_significance import FEWEST, MOST_DRAWS, MOST_RELABELLINGS, rival_intervals, rival_null
+from howfar.memory import at_a_time, beside, budget, is_set, plan, within
+from howfar.pipeline.bootstrap import (
+    FEWEST,
+    MOST_DRAWS,
+    MOST_RELABELLINGS,
+    Counts,
+    DistanceDraws,
+    Resamples,
+    RowSums,
+    above_rounding,
+    rival_intervals,
+    rival_null,
+)
 from howfar.projection import Projection
-from howfar.significance import interval, p_value, p_values, percentiles, relabellings, resample_counts
+from howfar.projection.basis import itemsize
+from howfar.projection.moments import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.protocols import Runner
+from howfar.results import Settings
+from howfar.significance import interval, p_value, p_values, percentiles, relabellings, resample_counts, unbiased_mean
+from howfar.significance.permutation import FEWEST as FEWEST_OF_SLICE
 from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
+
+# Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
+# few all is float64, and counts are drawn as integers of that size.
+_FEW, _MANY = (40, 20), (16, 5)
+# Numbers of an image in the tables: its distances and percentile, and once more when the tables are put together.
+_COLUMNS = 16
+
+
+def check_plan(
+    sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
+) -> None:
+    """Raise where measuring a primary dataset and its secondaries does not fit the memory budget.
+
+    Without a budget nothing is checked.
+
+    `sizes` are the numbers of images of the primary dataset, then of each secondary; `q` features of an image are of `layers`
+    parts; `basis` says whether the primary's own axes are wanted, for images that come later. Where pairs are tasks of the
+    `executor`'s own processes, those that may be at work on this machine share the budget; the memory of other machines is not
+    known. Raises `InputError` where a step does not fit: the line names the one that needs the most, how much that is and what
+    to do.
+    """
+    n, *others = sizes
+    parts = layers if settings.scale == "layers" else 1
+    together = [sum(others)] if settings.projection == "joint" else others
+    with within(budget(pairs_at_once(executor, settings))), plan():
+        for m in together:
+            _check_projection(n, m, q, parts, settings)
+        for m in others:
+            relabellings_at_once(1, n, m, components(n + m, q, settings), settings.bootstrap)
+        if basis and q > n:
+            z = components(n, q, settings)
+            subspace_columns(1, n, q, z, itemsize(q, z))
+
+
+def pairs_at_once(executor: Runner | None, settings: Settings) -> int:
+    """Count the pairs of datasets that may be measured at a time on this machine."""
+    if executor is None or not executor.processes or settings.projection == "joint":
+        return 1
+    return min(getattr(executor, "workers", None) or available_cores(), available_cores())
+
+
+def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:
+    fitted = n if settings.projection == "primary" else n + m
+    z = components(fitted, q, settings)
+    if q > fitted:
+        # The primary's own inner products, on which later rows are projected, are held in float64 beside.
+        gram_columns(1, n, m, q, parts + 2 * (settings.projection == "primary"))
+        at_a_time(1, DOUBLE, _scores(n + m, z), f"{z:,} components of {n + m:,} images")
+        return
+    moment_rows(1, q)
+    with beside(kept_moments(q)):
+        score_rows(1, n + m, q, z)
+
+
+def components(rows: int, q: int, settings: Settings) -> int:
+    """Compute z, the number of components, as the projection clamps it."""
+    most = max(1, min(rows - 1, q))
+    return most if settings.projection == "none" else min(settings.components, most)
+
+
+def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
+    """Compute the bytes of the results of all pairs: scores of every secondary's images, and tables."""
+    n, *others = sizes
+    return DOUBLE * sum(2 * m * components(n + m, q, settings) + _COLUMNS * (m + n // 4) for m in others)
+
+
+def relabellings_at_once(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
+    """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws."""
+    rows = n + m
+    of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
+    held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
+    # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
+    return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
+
+
+def _scores(rows: int, z: int) -> int:
+    return DOUBLE * 4 * rows * z
+
 
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
@@ -231,3 +323,134 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
     except InputError:
         return None
     return distance if np.isfinite(distance).all() else None
+
+
+class SliceEnergy(NamedTuple):
+    """Hold the energy distance of a slice from P, its 95 % interval, and the p-value of "the rest is as far".
+
+    None stands where a number is undefined, or the slice is small.
+    """
+
+    energy: float
+    ci: tuple[float, float] | None
+    p_value: float | None
+
+
+def slice_energies(
+    scores: ArrayLike,
+    distances: ArrayLike,
+    within_primary: float,
+    slices: ArrayLike,
+    *,
+    bootstrap: int = 1000,
+    permutations: int = 999,
+    fewest: int = FEWEST_OF_SLICE,
+    rng: np.random.Generator,
+) -> dict[int, SliceEnergy]:
+    r"""Compute the energy distance of each slice from P, and test whether it differs from that of the rest of its dataset.
+
+    Of a slice A of the dataset S it is 2 E d(a, p) − E d(p, p') − E d(a, a') over all pairs (Székely & Rizzo, "Energy
+    statistics", J. Stat. Plan. Inference 143 (2013)), in the space of the whole dataset; P is held fixed. The interval is the
+    percentile interval over the slice's images drawn anew. The test draws as many images of S as the slice has, in place of
+    it; its statistic is \|energy of the slice − energy of the rest\|.
+
+    Parameters
+    ----------
+    scores
+        (m, z) projected images of S.
+    distances
+        (m,) mean distance of each from P's images, in the same space.
+    within_primary
+        E d(p, p') over all pairs of P's images, an image with itself among them.
+    slices
+        (m,) numbers of the images' slices, whole.
+    bootstrap, permutations
+        Draws; 0 leaves the intervals, or the p-values, out.
+    fewest
+        Slices of fewer images have neither interval nor test, nor have those that are the whole dataset a test.
+    rng
+        Where the randomness comes from.
+
+    Returns
+    -------
+    dict
+        By slice, in the order of their numbers.
+
+    Raises
+    ------
+    InputError
+        Arrays of unlike length.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> s = np.r_[rng.normal(0, 1, (30, 2)), rng.normal(4, 1, (30, 2))]
+    >>> far = np.linalg.norm(s, axis=1)  # from a P that is one point, at 0
+    >>> found = slice_energies(s, far, 0.0, np.repeat([0, 1], 30), rng=rng)
+    >>> [(round(each.energy, 1), each.p_value) for each in found.values()]
+    [(0.7, 0.001), (10.0, 0.001)]
+    """
+    rows, far, labels = np.asarray(scores, dtype=np.float64), np.asarray(distances, dtype=np.float64), np.asarray(slices)
+    if not len(rows) == len(far) == len(labels):
+        raise InputError.of("slices", f"must have one entry an image, {len(rows)}", (len(far), len(labels)))
+    dataset = _Dataset(rows, far, within_primary)
+    found = {int(label): dataset.slice(labels == label, bootstrap, permutations, fewest, rng) for label in np.unique(labels)}
+    if len(found) == 2 and all(each.p_value is not None for each in found.values()):
+        # Each is the rest of the other: one test, and one answer.
+        first, second = found
+        found[second] = found[second]._replace(p_value=found[first].p_value)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Dataset:
+    """Hold the images of S, (m, z), their mean distances from P, (m,), and the mean distance within P."""
+
+    rows: Float64Array
+    far: Float64Array
+    within_primary: float
+
+    def slice(
+        self, inside: NDArray[np.bool_], bootstrap: int, permutations: int, fewest: int, rng: np.random.Generator
+    ) -> SliceEnergy:
+        """Measure one slice."""
+        rows, far = self.rows[inside], self.far[inside]
+        energy = self._energy(2.0 * float(far.mean()), float(row_sums(rows, rows).sum()) / len(rows) ** 2)
+        if len(rows) < fewest:
+            return SliceEnergy(float(energy), None, None)
+        ci = self._interval(rows, far, resample_counts(len(rows), bootstrap, rng)) if bootstrap else None
+        tested = permutations and len(rows) < len(self.rows)
+        return SliceEnergy(float(energy), ci, self._p_value(inside, permutations, rng) if tested else None)
+
+    def _energy(self, between: Float64Array | float, within: Float64Array | float) -> Float64Array | float:
+        return np.maximum(0.0, between - self.within_primary - within)
+
+    def _interval(self, rows: Float64Array, far: Float64Array, counts: NDArray[np.uint8]) -> tuple[float, float]:
+        """Draw the slice's images anew; as of a dataset, 1/m of a draw's pairs are an image with itself."""
+        count = len(rows)
+        different = unbiased_mean(quadratic_forms(rows, rows, counts, counts) / count**2, counts)
+        within = (1 - 1 / count) * np.nan_to_num(different)
+        return interval(self._energy(2.0 * (far @ counts) / count, within))
+
+    def _p_value(self, inside: NDArray[np.bool_], permutations: int, rng: np.random.Generator) -> float:
+        """Compare the true slice with random ones of its size by the difference of energies, in which P's own part cancels."""
+        m, count = len(self.rows), int(inside.sum())
+        sums, true = row_sums(self.rows, self.rows), inside.astype(np.uint8)[:, None]
+        step = relabellings_at_once(permutations, m - count, count, self.rows.shape[1])
+        found = []
+        for start in range(0, permutations, step):
+            drawn = relabellings(count, m - count, min(step, permutations - start), rng)
+            found.append(self._differences(drawn if start else np.concatenate([true, drawn], axis=1), sums, count))
+        values = np.concatenate(found)
+        rounding = SINGLE_ROUNDING if compiles(self.rows, self.rows) else ROUNDING
+        return p_value(float(values[0]), values[1:], rounding=rounding)
+
+    def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:
+        """Compute |energy of the drawn images − energy of the others| of each column."""
+        others = len(self.rows) - count
+        within = quadratic_forms(self.rows, self.rows, drawn, drawn)
+        beyond = sums.sum() - 2.0 * (sums @ drawn) + within
+        near = self.far @ drawn
+        own = 2.0 * near / count - within / count**2
+        rest = 2.0 * (self.far.sum() - near) / others - beyond / others**2
+        return np.asarray(np.abs(own - rest))

@@ -8,21 +8,20 @@ from typing import Any, Self, Unpack
 from howfar.arrays import Float64Array
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.distances.dataset import leave_one_out
-from howfar.distances.subspace_residual import leave_one_out_residual, subspace_residual
+from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
-from howfar.pipeline import profile_file
-from howfar.pipeline.memory_plan import check_plan
+from howfar.pipeline import reference
+from howfar.pipeline.measure import check_plan
 from howfar.pipeline.pairs import projector_of
-from howfar.pipeline.reference import Reference
-from howfar.pipeline.score_inputs import NewImages, arrivals
-from howfar.pipeline.scorer import Scorer, collect, load_again
+from howfar.pipeline.reference import PrimaryReference
+from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
 from howfar.projection import Basis, Projector
 from howfar.results import Features, Provenance, Settings
 from howfar.results.scores import Scores
 from howfar.settings import picked, with_options
 
 
-class Profile(Reference):
+class Profile(PrimaryReference):
     """Hold what new images are scored by against a primary dataset P; `howfar.profile` makes it.
 
     Attributes
@@ -151,7 +150,7 @@ class Profile(Reference):
         InputError
             The file cannot be written there.
         """
-        return profile_file.save(self, Path(file))
+        return reference.save(self, Path(file))
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
@@ -164,7 +163,7 @@ class Profile(Reference):
         StoreError
             The file is no profile, of another format, or damaged.
         """
-        return profile_file.load(Path(file), cls)
+        return reference.load(Path(file), cls)
 
 
 def residual_components(n: int, q: int, z: int) -> int:

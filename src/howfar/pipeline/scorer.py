@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,33 +16,255 @@ from numpy.typing import NDArray
 from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
-from howfar.backbones.torch_threads import one_torch_thread_each
-from howfar.data import content_hash, decode, read_bytes
-from howfar.data.image_sequences import ImageArgument
+from howfar.backbones.known_identity import one_torch_thread_each
+from howfar.data import Dataset, DatasetsArgument, content_hash, decode, parse, read_bytes
+from howfar.data.folder import home_of, path_text
+from howfar.data.image_bytes import place_of
+from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
-from howfar.io.location import absolute
+from howfar.io.location import absolute, as_location, is_url
 from howfar.keywords import BackboneOptions, ScoringOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
-from howfar.pipeline import trust
-from howfar.pipeline.box_listing import BoxListing
-from howfar.pipeline.class_map_listing import class_maps_in
 from howfar.pipeline.embedding import check_work
-from howfar.pipeline.failure_flag import flagged
-from howfar.pipeline.feature_identity import check_same
-from howfar.pipeline.listed_signals import ENDINGS, Listed, ListedImage
-from howfar.pipeline.map_signals import Folders, ImageMaps, stacked
-from howfar.pipeline.reference import Reference
-from howfar.pipeline.score_inputs import Arrival, Group, arrival
-from howfar.pipeline.site_estimates import PIXELS, READ, RESIDUAL, site_estimates
+from howfar.pipeline.reference import PrimaryReference
+from howfar.pipeline.signals import ENDINGS, BoxListing, ImageMaps, Listed, ListedImage, MapFolders, class_maps_in, stacked
 from howfar.protocols import Backbone, Rows
-from howfar.relation.label_free_columns import DISTANCES, HISTOGRAM
-from howfar.relation.site_judge import AUTO
-from howfar.results import Features, Skipped
+from howfar.relation import site_judge
+from howfar.relation.gate import values_of
+from howfar.relation.image_columns import DISTANCES, HISTOGRAM
+from howfar.relation.site_judge import AUTO, SiteJudge
+from howfar.results import Failures, Features, SetEstimate, Skipped
+from howfar.results.relation import Gate
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.settings import checked
 from howfar.store import FeatureStore, Store
+
+NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
+"""What is to be scored: images, datasets, or a list of these."""
+NEW: Final = "new"
+"""The dataset that images without a name of their own count to."""
+FILES, PICTURES = "files", "pictures"
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Describe one image to score.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset that the image counts to.
+    image
+        The image's name in its result: its path, relative to the current folder where it was given so.
+    path
+        The file, or the text of its URL.
+    """
+
+    dataset: str
+    image: str
+    path: Path | str
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Hold the images that came in one argument (or next to each other), and the files among them that are no images.
+
+    Attributes
+    ----------
+    items
+        The images.
+    skipped
+        Files that cannot be images: broken links, formats that are not read.
+    dataset, features
+        The dataset that the images are of; ready-made features in place of images.
+    """
+
+    items: tuple[Arrival, ...]
+    skipped: tuple[Skipped, ...] = ()
+    dataset: Dataset | None = None
+    features: Features | None = None
+
+
+def arrivals(new: NewImages) -> list[Group]:
+    """Turn what is to be scored into groups, in its order; image files that follow each other are one group.
+
+    `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
+    list of these. Raises `HowfarError` where a folder is missing or empty, or a table is not well formed.
+    """
+    several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
+    if not len(several):
+        raise InputError.of("new", "must name at least one image or dataset", new)
+    return list(_groups(several))
+
+
+def arrival(image: ImageArgument) -> Arrival:
+    """Describe one image to score; a file counts to the dataset that its folder would be, a picture in memory to `NEW`.
+
+    Raises `InputError` for what is neither.
+    """
+    if not isinstance(image, (str, Path)):
+        return _group(parse([image], unnamed=NEW)).items[0]
+    return _of_file(image)
+
+
+def _of_file(path: str | Path) -> Arrival:
+    file = as_location(path)
+    folder = home_of(file.parent)
+    return Arrival(path_text(folder.name or "."), path_text(path), file)
+
+
+def _groups(several: Sequence[Any]) -> Iterator[Group]:
+    for kind, members in groupby(several, _kind):
+        if kind == FILES:
+            yield Group(tuple(arrival(argument) for argument in members))
+        elif kind == PICTURES:
+            yield _group(parse(list(members), unnamed=NEW))
+        else:
+            yield from (_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members)
+
+
+def _kind(argument: Any) -> str:
+    return FILES if is_image_path(argument) else PICTURES if is_picture(argument) else ""
+
+
+def _is_relative(argument: Any) -> bool:
+    """Tell whether a dataset was given by a path relative to the current folder, alone or as NAME=PATH."""
+    if not isinstance(argument, (str, Path)) or is_url(argument):
+        return False
+    path = str(argument).partition("=")[2] or str(argument)
+    return not is_url(path) and not path.startswith("~") and not Path(path).is_absolute()
+
+
+def _group(parsed: Dataset | Features, relative: bool = False) -> Group:
+    if isinstance(parsed, Features):
+        return Group((), parsed.skipped, features=parsed)
+    items = tuple(
+        # A picture in memory has no path that anybody could look for.
+        Arrival(parsed.name, path_text(_from_here(place_of(item)) if relative else place_of(item)), item.path)
+        for item in parsed.items
+    )
+    # Scoring reads no masks, so their faults do not matter.
+    skipped = tuple(fault for fault in parsed.skipped if not fault.reason.startswith("mask: "))
+    return Group(items, skipped, dataset=parsed)
+
+
+def _from_here(place: str) -> str:
+    """Write a path relative to the current folder where it lies below that."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else place
+
+
+_ABSENT = "nothing"
+
+
+def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
+    """List what two feature identities differ in: each key with both values, those within mappings by their path."""
+    first, second = dict(_flat(wanted)), dict(_flat(got))
+    return [
+        f"{key}: {first.get(key, _ABSENT)} and {second.get(key, _ABSENT)}"
+        for key in {**first, **second}
+        if first.get(key) != second.get(key)
+    ]
+
+
+def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
+    """Refuse features of another kind than a profile's.
+
+    `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
+    Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
+    """
+    differing = differences(wanted, got)
+    if differing:
+        raise InputError(
+            f"{what} must give the features that {primary} was profiled with, and differs in {'; '.join(differing)} "
+            "(the profile's first): use the same backbone, or make the profile again"
+        )
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, Mapping) and item:
+            yield from _flat(item, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", json.dumps(item, ensure_ascii=False, sort_keys=True)
+
+
+FAR = 0.05
+# The estimators that predict the same for every image.
+CONSTANT = ("mean",)
+
+
+def flagged(
+    primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
+) -> tuple[bool | None, str]:
+    """Decide whether the model probably fails on an image, and say why.
+
+    The image is flagged where its predicted performance is below τ. Where no estimator looks at the image (there is none, or
+    one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
+    primary dataset than 95 % of that dataset's own images. None stands where neither is known.
+
+    `primary` is the primary dataset's name, `predicted` the performance that `estimator` predicts, `p_value` the conformal
+    p-value of the image's distance, and `tau` the performance below which an image counts as failed.
+
+    Examples
+    --------
+    >>> flagged("roads", 0.31, "signals", 0.9, 0.5)
+    (True, 'predicted 0.31 is below 0.5')
+    >>> flagged("roads", 0.7, "mean", 0.01, 0.5)
+    (True, 'farther than 95 % of the images of roads (p = 0.01)')
+    >>> flagged("roads", None, None, 0.4, None)
+    (False, 'not farther than 95 % of the images of roads (p = 0.4)')
+    """
+    if predicted is not None and tau is not None:
+        if predicted < tau:
+            return True, f"predicted {predicted:.2g} is below {tau:g}"
+        if estimator not in CONSTANT:
+            return False, f"predicted {predicted:.2g} is not below {tau:g}"
+    if p_value is None:
+        return None, f"{primary} has too few images to tell, or all alike"
+    if p_value <= FAR:
+        return True, f"farther than 95 % of the images of {primary} (p = {p_value:.2g})"
+    return False, f"not farther than 95 % of the images of {primary} (p = {p_value:.2g})"
+
+
+READ = ("predicted_foreground", "foreground_width", "tile_agreement")
+"""What the gate reads of a map's signals."""
+PIXELS, RESIDUAL = "pixels", "residual"
+
+
+class SiteEstimates(NamedTuple):
+    """Hold what is said of the datasets that were scored: mean performance, gate, and number of probable failures."""
+
+    estimates: tuple[SetEstimate, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    failures: tuple[Failures, ...] = ()
+
+
+def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEstimates:
+    """Judge each dataset by its images' scores; nothing is said without a judge, or of a dataset without an estimate."""
+    if judge is None:
+        return SiteEstimates()
+    found = []
+    for dataset in dict.fromkeys(image.dataset for image in images):
+        rows = [image for image in images if image.dataset == dataset]
+        predicted, low, high = (
+            np.array([getattr(image, name) for image in rows], dtype=np.float64)
+            for name in ("predicted", "predicted_low", "predicted_high")
+        )
+        names = dict.fromkeys(name for image in rows for name in image.readings)
+        columns = {name: np.array([image.readings.get(name) for image in rows], dtype=np.float64) for name in names}
+        gate = None if judge.gate is None else judge.gate.read(dataset, values_of(columns), tiled=judge.terms.tiled)
+        estimators = tuple(image.estimator for image in rows)
+        found.append(judge.of_predictions(dataset, predicted, low, high, estimators, gate))
+    known = [said for said in found if said.estimate is not None]
+    return SiteEstimates(
+        tuple(said.estimate for said in known if said.estimate is not None),
+        tuple(said.gate for said in known if said.gate is not None),
+        tuple(said.failures for said in known if said.failures is not None),
+    )
+
 
 _ROWS = 256
 BOXES = "F1 at IoU"
@@ -86,7 +310,7 @@ class Scorer:
     (False, 'no such file')
     """
 
-    def __init__(self, profile: Reference, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
+    def __init__(self, profile: PrimaryReference, backbone: Backbone | None, work: ScoringOptions | None = None) -> None:
         self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
@@ -218,7 +442,7 @@ class Scorer:
         )
 
 
-def load_again(profile: Reference, **options: Any) -> Backbone:
+def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
     """Load a profile's backbone with the options that the profile was made with, and others beside or in place of them.
 
     Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
@@ -260,7 +484,7 @@ def _read(signals: Mapping[str, Any]) -> dict[str, float]:
     return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
-def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed | BoxListing:
+def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Listed | BoxListing:
     """Find the folders of maps; or the file of predictions, where that is what was given."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
     metric = "" if profile.judge is None else profile.judge.metric
@@ -274,18 +498,18 @@ def _sources(profile: Reference, work: ScoringOptions) -> Folders | Listed | Box
                 raise InputError.of(name, "is of no use to maps of several classes", str(work[name]), "leave it out")
         return class_maps_in(predictions)
     if predictions is None or not predictions.is_file() or predictions.suffix.lower() not in ENDINGS:
-        return Folders.of(work["predictions"], work["flipped"], work["ensemble"], work["tiles"])
+        return MapFolders.of(work["predictions"], work["flipped"], work["ensemble"], work["tiles"])
     for name, folder in (("ensemble", work["ensemble"]), ("tiles", work["tiles"])):
         if folder:
             raise InputError.of(name, "is of use only to maps", str(folder), "leave it out")
     return Listed.of(predictions, work["flipped"], metric)
 
 
-def _trust(profile: Reference, folders: Folders | Listed | BoxListing, estimator: str) -> tuple[str, ...]:
+def _trust(profile: PrimaryReference, folders: MapFolders | Listed | BoxListing, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES
-        return trust.notes(profile.judge, (*distances, *folders.columns()), estimator)
+        return site_judge.notes(profile.judge, (*distances, *folders.columns()), estimator)
     remedy = "make it with labelled datasets and their performance"
     for name, given in (("predictions", folders.predictions is not None), ("estimator", estimator != AUTO)):
         if given:
@@ -295,11 +519,11 @@ def _trust(profile: Reference, folders: Folders | Listed | BoxListing, estimator
     return ()
 
 
-def _needs_embeddings(profile: Reference) -> InputError:
+def _needs_embeddings(profile: PrimaryReference) -> InputError:
     return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
 
 
-def _opened(store: protocols.Store | str | Path | None, backbone: Backbone) -> FeatureStore | None:
+def _opened(store: protocols.StoreLike | str | Path | None, backbone: Backbone) -> FeatureStore | None:
     if store is None or not is_stored(backbone):
         return None
     opened = Store(store) if isinstance(store, (str, Path)) else store

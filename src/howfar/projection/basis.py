@@ -1,11 +1,17 @@
-"""Fit the principal subspace of a dataset, on which the rows of later datasets can be projected."""
+"""Fit the principal subspace of a dataset by PCA: its eigenvectors, its scores, and how many components to keep.
+
+Eigenvalues of inner products are known to about 1e-16 of the largest. With one cell of 1e9 among values of 1, that is more
+than all other rows differ by. The components of such rows are then subtracted from the rows themselves, and the other
+components are computed from what is left.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,12 +19,234 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array, FloatArray, as_rows
 from howfar.errors import InputError
 from howfar.memory import at_a_time
-from howfar.projection.blas import product
-from howfar.projection.extreme_rows import limit_of, may_hide, row_blocks, sample_of, sampled_square, separated
-from howfar.projection.memory_estimates import score_rows, subspace_columns
-from howfar.projection.moments import Moments, merge, moments
-from howfar.projection.spectrum import ROUNDING_SINGLE, layer_weights, leading, ratio
+from howfar.projection.moments import Moments, gram_columns, merge, moment_rows, moments, product, score_rows, subspace_columns
 from howfar.protocols import Rows
+
+# Rows that are equal have a spread this far below their mean, by float64 rounding.
+ROUNDING = 1e-12
+ROUNDING_SINGLE = 4 * float(np.finfo(np.float32).eps)
+"""What float32 products leave of an eigenvalue that is 0, in parts of the trace over the square root of the matrix's size."""
+_SIGN_TIE = 1e-6
+
+
+def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale: str) -> Float64Array:
+    """Compute the weight of each layer's inner products: 1, or with scale "layers" one over its total variance.
+
+    A layer whose rows differ by rounding alone is constant: it gets 0.
+
+    `scatter` (layers,) are sums of squares about the mean, `squares` (layers,) the sums of the squared means over the same
+    `rows` rows, by which rounding is measured; `scale` is "none" or "layers".
+    """
+    varies = scatter > ROUNDING**2 * squares
+    if scale != "layers":
+        return varies.astype(np.float64)
+    variance = scatter / max(rows - 1, 1)
+    return np.divide(1.0, variance, out=np.zeros_like(variance), where=varies)
+
+
+def centre(gram: Float64Array) -> None:
+    """Take the rows' joint mean out of their inner products, in place: J G J with J = I − 11ᵀ/N."""
+    means = gram.mean(axis=1)
+    gram -= means[:, None]
+    gram -= means
+    gram += means.mean()
+
+
+def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float64Array, Float64Array]:
+    """Compute vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
+
+    Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
+    """
+    from scipy import linalg
+
+    size = len(matrix)
+    # The matrix is symmetric, so it is read in the order that needs no copy.
+    own = matrix if matrix.flags.f_contiguous else matrix.T
+    values, vectors = linalg.eigh(own, overwrite_a=True, check_finite=False, subset_by_index=(max(size - z, 0), size - 1))
+    values, vectors = values[::-1].copy(), vectors[:, ::-1]
+    values[values <= max(size * np.finfo(np.float64).eps * values[0], rounding, 0.0)] = 0.0
+    return vectors, values
+
+
+def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
+    """Fix the sign of each column of scores (n + m, z), by the rule of `signs`."""
+    return scores * signs(scores, n, towards_secondary)
+
+
+def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
+    """Choose each column's sign, 1 or -1 (z,), so that the secondary dataset's mean is above the primary's.
+
+    Where the means meet, or where the primary alone is to decide, its first largest entry is made positive.
+
+    `scores` are the primary's n rows, then the secondary's; `towards_secondary` False lets the primary alone decide.
+    """
+    own = np.abs(scores[:n])
+    # Of entries that only rounding tells apart the first counts, or two routes could choose opposite signs.
+    first = (own >= (1 - _SIGN_TIE) * own.max(axis=0)).argmax(axis=0)
+    chosen = scores[first, np.arange(scores.shape[1])]
+    if towards_secondary:
+        step = scores[n:].mean(axis=0) - scores[:n].mean(axis=0)
+        chosen = np.where(np.abs(step) > _SIGN_TIE * np.abs(scores).max(axis=0), step, chosen)
+    return np.where(chosen < 0, -1.0, 1.0)
+
+
+def ratio(values: Float64Array, total: float) -> Float64Array:
+    """Compute the share of the total variance that each eigenvalue holds; all 0 where there is no variance."""
+    return values / total if total > 0 else np.zeros_like(values)
+
+
+Blocks = Callable[[], Iterator[Float64Array]]
+"""Yields (size, b) blocks, new at each call; the sum of their products with themselves is the matrix of the eigenproblem."""
+
+_RANGE = 1e3
+"""How far the largest eigenvalue may exceed rows × (typical squared distance) before its rounding costs others their digits."""
+_TRUSTED = 1e-6
+"""Eigenvalues from this share of the largest on are known to 9 digits."""
+_LOST = 1e-3
+"""Largest rounding of the largest score, in typical distances."""
+_SAMPLE = 48
+_COMPONENT_BYTES = 24 << 20
+
+
+def typical_square(inner: Float64Array, n: int) -> float:
+    """Compute the median squared distance between rows of one dataset, from some rows of each of two; infinity without any.
+
+    `inner` holds the inner products of n rows of the primary dataset, then of those of a secondary.
+    """
+    squares = []
+    for start, stop in ((0, n), (n, len(inner))):
+        rows = _spread(start, stop)
+        part = inner[np.ix_(rows, rows)]
+        norms = part.diagonal()[:, None] + part.diagonal()
+        # Rounding leaves this much where the rows are large and alike.
+        apart = np.maximum(norms - 2 * part, np.finfo(np.float64).eps * norms)
+        squares.append(apart[np.triu_indices(len(rows), 1)])
+    return _median(squares)
+
+
+def sampled_square(blocks: Iterable[Float64Array], n: int) -> float:
+    """Compute `typical_square` from the differences of rows, read in (rows, b) blocks, n of the primary dataset first."""
+    total: list[Float64Array] = []
+    for block in blocks:
+        parts = (block[_spread(0, n)], block[_spread(n, len(block))])
+        squares = [((part[place + 1 :] - row) ** 2).sum(axis=1) for part in parts for place, row in enumerate(part)]
+        total = [sums + more for sums, more in zip(total, squares, strict=True)] if total else squares
+    return _median(total)
+
+
+def sample_of(sets: Sequence[Rows], root: Float64Array) -> tuple[Float64Array, int]:
+    """Read some rows of each dataset, times `root` (q,), and count those of the first."""
+    some = [np.concatenate([rows.rows(row, row + 1) for row in _spread(0, rows.shape[0])]) for rows in sets]
+    together = np.concatenate(some).astype(np.float64)
+    return (together - together[0]) * root, len(some[0])
+
+
+def _spread(start: int, stop: int) -> list[int]:
+    return [int(row) for row in np.unique(np.linspace(start, stop - 1, min(_SAMPLE, stop - start)).astype(int))]
+
+
+def _median(squares: Sequence[Float64Array]) -> float:
+    every = np.concatenate(squares)
+    apart = every[every > 0]
+    return float(np.median(apart)) if len(apart) else np.inf
+
+
+def may_hide(values: Float64Array) -> bool:
+    """Return whether the eigenvalues (z,), falling, are so unlike that the largest may hide others; a typical set's are not.
+
+    Examples
+    --------
+    >>> may_hide(np.array([9.0, 1.0])), may_hide(np.array([1e18, 4.0]))
+    (False, True)
+    """
+    return bool(values[0] > _RANGE * values[-1])
+
+
+def limit_of(square: float, rows: int) -> float:
+    """Compute the eigenvalue above which its rounding costs digits of distances whose typical square is `square`."""
+    return _RANGE * rows * square
+
+
+def separated(
+    blocks: Blocks, vectors: Float64Array, values: Float64Array, square: float, sets: Sequence[Rows]
+) -> tuple[Float64Array, Float64Array]:
+    """Compute the leading eigenvectors (size, z) and eigenvalues (z,) anew, where the largest hides others.
+
+    `vectors` and `values` are the first attempt. The components that it knows well are subtracted from the rows, and the others
+    are computed from what is left, until the largest of these hides none. `square` is the typical squared distance of the rows
+    of `sets`. Raises `InputError`, which names the largest value, where its own rounding is as large as typical distances.
+    """
+    (size, z), limit, eps = vectors.shape, limit_of(square, sum(rows.shape[0] for rows in sets)), np.finfo(np.float64).eps
+    if eps * math.sqrt(values[0]) > _LOST * math.sqrt(square):
+        raise _lost(sets)
+    kept, squares = vectors[:, :0], values[:0]
+    while values[0] > limit and len(squares) < z:
+        known = values > _TRUSTED * values[0]
+        kept, squares = np.hstack([kept, vectors[:, known]]), np.append(squares, values[known])
+        if len(squares) == z:
+            return kept, squares
+        left = np.zeros((size, size))
+        for block in blocks():
+            block -= kept @ (kept.T @ block)
+            left += block @ block.T
+        vectors, values = leading(left, z - len(squares), size * eps**2 * squares[0])
+        vectors = vectors - kept @ (kept.T @ vectors)
+    return np.hstack([kept, vectors]), np.append(squares, values)
+
+
+def _lost(sets: Sequence[Rows]) -> InputError:
+    """Name the largest value of the datasets in an error."""
+    places = []
+    for name, rows in zip(("primary", "secondary"), sets, strict=False):
+        for row in range(rows.shape[0]):
+            values = rows.rows(row, row + 1)[0]
+            column = int(np.abs(values).argmax())
+            places.append(
+                (abs(float(values[column])), f"{values[column]:g} in row {row}, column {column} of the {name} dataset")
+            )
+    rule = "must differ by less than 1e13 times as much as rows usually do, or float64 loses the other rows' distances"
+    return InputError.of("features", rule, max(places)[1], "drop or mend that row")
+
+
+def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
+    """Read all rows of the datasets by column blocks, (rows, b) float64, less `mean` (q,) and times `root` (q,)."""
+    q, size = len(mean), sum(rows.shape[0] for rows in sets)
+    step = block or gram_columns(max(1, _COMPONENT_BYTES // (8 * size)), size, 0, q, 1)
+
+    def blocks() -> Iterator[Float64Array]:
+        for start in range(0, q, step):
+            at = slice(start, min(start + step, q))
+            columns = [np.subtract(rows.columns(at.start, at.stop), mean[at], dtype=np.float64) for rows in sets]
+            yield np.concatenate(columns) * root[at]
+
+    return blocks
+
+
+def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
+    """Read all rows of the datasets by row blocks, (q, b) float64, less `mean` (q,) and times `root` (q,)."""
+    q = len(mean)
+    step = block or moment_rows(max(1, _COMPONENT_BYTES // (8 * q)), q)
+
+    def blocks() -> Iterator[Float64Array]:
+        for rows in sets:
+            for start in range(0, rows.shape[0], step):
+                values = np.subtract(rows.rows(start, min(start + step, rows.shape[0])), mean, dtype=np.float64)
+                yield (values * root).T
+
+    return blocks
+
+
+def scores_of(blocks: Blocks, vectors: Float64Array, values: Float64Array) -> Float64Array:
+    """Compute the scores (size, z) that belong to eigenvectors of inner products from the rows: A Aᵀ U Λ^(−1/2).
+
+    U Λ^(1/2) is the same, but an eigenvector known to 1e-16 leaves 1e-16 of the largest score in those of all rows.
+    """
+    scores = np.zeros_like(vectors)
+    for block in blocks():
+        scores += block @ (block.T @ vectors)
+    root = np.sqrt(values)
+    return scores * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
+
 
 DOUBLE_BYTES = 64 << 20
 _BLOCK_BYTES = 32 << 20
@@ -105,7 +333,7 @@ class Basis(Explained):
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, sets: Sequence[Rows]) -> Basis:
-    """Fit the leading axes of the scatter of datasets, each layer scaled by `howfar.projection.spectrum.layer_weights`.
+    """Fit the leading axes of the scatter of datasets, each layer scaled by `howfar.projection.basis.layer_weights`.
 
     `fitted` are the moments of all rows of `sets`, which are read again where a few of them lie absurdly far away.
     """
@@ -166,3 +394,48 @@ def itemsize(q: int, z: int) -> int:
 def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
     """Sum the squared means of each layer."""
     return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)
+
+
+def plateau(components: Sequence[int], distances: ArrayLike, share: float = 0.02) -> int | None:
+    """Give the smallest number of components from which on the order holds and no distance changes by `share` or more.
+
+    Distances at z and at each larger number are compared: the datasets must be in the same order, and
+    abs(d(z') / d(z) - 1) must be below `share` for every dataset and every z' > z. The largest number listed is no plateau, as
+    nothing follows it.
+
+    Parameters
+    ----------
+    components
+        Numbers of components z, ascending; at least two.
+    distances
+        (len(components), datasets) relative distances, positive: each row those of one z.
+    share
+        Largest change that counts as none.
+
+    Returns
+    -------
+    The number of components, or None where none of them is a plateau.
+
+    Raises
+    ------
+    InputError
+        The numbers do not ascend, the shapes disagree, a distance is not positive, or `share` is not.
+
+    Examples
+    --------
+    >>> plateau([5, 15, 25], [[0.30, 0.70], [0.40, 0.60], [0.402, 0.598]])
+    15
+    """
+    values = np.asarray(distances, dtype=np.float64)
+    if len(components) < 2 or any(b <= a for a, b in pairwise(components)):
+        raise InputError.of("components", "must be two or more ascending numbers", list(components))
+    if values.ndim != 2 or len(values) != len(components) or not (values > 0).all():
+        raise InputError.of("distances", f"must be {len(components)} rows of positive numbers", values.shape)
+    if not share > 0:
+        raise InputError.of("share", "must be above 0", share)
+    orders = np.argsort(values, axis=1, kind="stable")
+    for place, number in enumerate(components[:-1]):
+        after = values[place + 1 :]
+        if (orders[place + 1 :] == orders[place]).all() and (np.abs(after / values[place] - 1) < share).all():
+            return number
+    return None

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.projection.memory_estimates import gram_columns
+from howfar.projection.moments import gram_columns
 from howfar.protocols import Rows
 
 T = TypeVar("T")

@@ -1,4 +1,9 @@
-"""Project a primary dataset with one secondary after another, in one of four modes, keeping the primary's share of work."""
+"""Project datasets on their joint principal components (eq. 3-5), exactly, without a seed, in one of four modes.
+
+**Gram** (q > n + m): eigenvectors of the (n + m) × (n + m) matrix of inner products; scores = U·√λ.
+**Covariance** (q ≤ n + m): eigenvectors of the q × q scatter; scores = centred rows · V.
+Both give the same scores, and both keep the primary dataset's share of the work for every further secondary.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +12,63 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
-from howfar.projection.basis import Basis, Explained, by_covariance, by_gram, squares
-from howfar.projection.cached import CachedRows, gram_of, held, moments_of
-from howfar.projection.extreme_rows import Blocks, column_blocks, limit_of, sampled_square, scores_of, separated, typical_square
+from howfar.projection.basis import (
+    ROUNDING_SINGLE,
+    Basis,
+    Blocks,
+    Explained,
+    by_covariance,
+    by_gram,
+    centre,
+    column_blocks,
+    layer_weights,
+    leading,
+    limit_of,
+    ratio,
+    sampled_square,
+    scores_of,
+    separated,
+    signed,
+    signs,
+    squares,
+    typical_square,
+)
 from howfar.projection.gram import Cross, Gram, both_grams, cross_gram, joined
-from howfar.projection.memory_estimates import kept_moments
-from howfar.projection.moments import Moments, merge
-from howfar.projection.spectrum import ROUNDING_SINGLE, centre, layer_weights, leading, ratio, signed, signs
-from howfar.projection.stacked_rows import Stacked
+from howfar.projection.moments import Moments, kept_moments, merge
+from howfar.projection.sufficient_statistics import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
+
+
+class Stacked:
+    """Read the rows of several sets one set after another."""
+
+    def __init__(self, parts: Sequence[Rows]) -> None:
+        self._parts = parts
+        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.shape: tuple[int, int] = (int(self._starts[-1]), parts[0].shape[1])
+
+    def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Return rows `start` to `stop`, from whichever sets hold them."""
+        pieces = [
+            part.rows(max(start - first, 0), min(stop - first, part.shape[0]))
+            for part, first in zip(self._parts, self._starts[:-1], strict=True)
+            if first < stop and first + part.shape[0] > start
+        ]
+        return np.concatenate(pieces)
+
+    def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
+        """Return columns `start` to `stop` of every row of every set."""
+        return np.concatenate([part.columns(start, stop) for part in self._parts])
+
 
 Mode: TypeAlias = Space
 Route: TypeAlias = Literal["auto", "gram", "covariance"]
@@ -343,3 +387,124 @@ def _layer_lengths(q: int, scale: Scale, layers: Sequence[int] | None) -> tuple[
     if sum(layers) != q or min(layers) < 1:
         raise InputError.of("layers", f"must be positive lengths that sum to q = {q}", tuple(layers))
     return tuple(layers)
+
+
+def joint_pca(
+    p: ArrayLike | Rows,
+    s: ArrayLike | Rows,
+    n_components: int = DEFAULT_COMPONENTS,
+    *,
+    route: Route = "auto",
+    scale: Scale = "none",
+    layers: Sequence[int] | None = None,
+    block: int | None = None,
+) -> Projection:
+    """Project a primary and a secondary dataset on the first principal components of their union (eq. 3-5).
+
+    Rows are centred by the joint mean and not whitened.
+
+    Parameters
+    ----------
+    p, s
+        (n, q) and (m, q) features: arrays, or a store's selection.
+    n_components
+        z, 25 in the paper; more than min(n + m − 1, q) is clamped with a warning.
+    route
+        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
+    scale
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
+    layers
+        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
+    block
+        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
+
+    Raises
+    ------
+    InputError
+        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option.
+
+    Examples
+    --------
+    >>> projection = joint_pca([[0.0, 0.0], [2.0, 0.0]], [[4.0, 0.0]], n_components=1)
+    >>> projection.primary.tolist(), projection.secondary.tolist(), projection.explained_variance
+    ([[-2.0], [0.0]], [[2.0]], 1.0)
+    """
+    return next(project(p, [s], n_components, mode="pair", route=route, scale=scale, layers=layers, block=block))
+
+
+def project(
+    p: ArrayLike | Rows,
+    secondaries: Sequence[ArrayLike | Rows],
+    n_components: int = DEFAULT_COMPONENTS,
+    *,
+    mode: Mode = "pair",
+    route: Route = "auto",
+    scale: Scale = "none",
+    layers: Sequence[int] | None = None,
+    block: int | None = None,
+) -> Iterator[Projection]:
+    """Yield the primary dataset with each secondary in turn, projected; what the primary alone decides is computed once.
+
+    Parameters
+    ----------
+    p, secondaries
+        (n, q) features of P, and of each S.
+    mode
+        "pair": fitted on P ∪ S (the paper; each S has its own subspace). "primary": fitted on P only. "joint": fitted on
+        P and all secondaries. "none": all q dimensions, rotated to their principal axes; every distance is the full one.
+    n_components
+        z, 25 in the paper; more than can be had is clamped with a warning. Not used by mode "none".
+    route
+        "gram", "covariance", or "auto": the cheaper one. The scores are the same.
+    scale
+        "layers" divides each layer by the square root of its total variance, so that the largest does not dominate.
+    layers
+        Lengths of the layers, needed by ``scale="layers"``; they sum to q.
+    block
+        Columns (Gram) or rows (covariance) read at a time; it changes nothing beyond rounding.
+
+    Raises
+    ------
+    InputError
+        Features that are not a finite two-dimensional table of numbers, widths that differ, or an unknown option; at the
+        call rather than at the first projection.
+
+    Examples
+    --------
+    >>> p, s = [[0.0, 0.0], [2.0, 0.0]], [[4.0, 3.0]]
+    >>> [projection.secondary.tolist() for projection in project(p, [s, s], 1, mode="primary")]
+    [[[-3.0]], [[-3.0]]]
+    """
+    projector = Projector(p, n_components, route=route, scale=scale, layers=layers, block=block)
+    return projector.project(secondaries, mode)
+
+
+def principal_coordinates(x: ArrayLike | Rows) -> Float64Array:
+    """Give n images of q features min(n − 1, q) coordinates each, at the same distances from each other.
+
+    Principal components of any of these images, and distances, are the same as of their features: many pairs of parts of one
+    dataset are then projected at a cost that q has no part in.
+
+    Parameters
+    ----------
+    x
+        (n, q) features.
+
+    Returns
+    -------
+    ndarray
+        (n, min(n − 1, q)) float64, and one column where n is 1. Distances agree to rounding: that of float32 where the inner
+        products of so many numbers are computed in float32.
+
+    Raises
+    ------
+    InputError
+        Features that are not a finite two-dimensional table of numbers.
+
+    Examples
+    --------
+    >>> principal_coordinates([[0.0, 0.0, 1.0], [3.0, 4.0, 1.0]]).round(6).tolist()
+    [[2.5], [-2.5]]
+    """
+    rows = as_rows(x, "x")
+    return Projector(rows, max(1, min(rows.shape[0] - 1, rows.shape[1]))).own()

@@ -31,6 +31,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -39,12 +40,44 @@ from numpy.typing import ArrayLike, NDArray
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import Columns, Mask, narrow, take
-from howfar.relation.labelled_images import Labelled
-from howfar.relation.performance_estimators import named, restore
+from howfar.relation.image_columns import Columns, LabelledImages, Mask, narrow, take
+from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation import SetEstimate
 from howfar.significance.conformal import quantile
+
+
+class KnownFits:
+    """Keep the fits of estimators by the images that they learnt from; members of a consensus are shared with the others.
+
+    Fits depend on images alone, so one that is taken from here equals one that is made anew, bit for bit.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, bytes], FittedEstimator] = {}
+
+    def fit(self, estimator: Estimator, labelled: LabelledImages) -> FittedEstimator:
+        """Return the fit to these images, made now or before."""
+        if isinstance(estimator, Consensus) and estimator.settled:
+            return ConsensusFit(estimator.name, tuple(self.fit(member, labelled) for member in estimator.settled))
+        learnt = replace(labelled, columns=narrow(labelled.columns, estimator.needs))
+        key = (estimator.name, _content(learnt))
+        if key not in self._known:
+            self._known[key] = estimator.fit(learnt.columns, learnt.performance, learnt.sets, learnt.groups)
+        return self._known[key]
+
+
+def _content(labelled: LabelledImages) -> bytes:
+    """Compute a digest of columns, performance, sets and groups; names of sets count by their order alone."""
+    digest = blake2b(digest_size=16)
+    for name in sorted(labelled.columns):
+        values = np.ascontiguousarray(labelled.columns[name])
+        digest.update(f"{name} {values.dtype} {values.shape}".encode())
+        digest.update(values.tobytes())
+    digest.update(labelled.performance.tobytes())
+    for names in (labelled.sets, labelled.groups):
+        digest.update(b"-" if names is None else np.unique(names, return_inverse=True)[1].astype(np.int64).tobytes())
+    return digest.digest()
+
 
 Role: TypeAlias = Literal["site", "home", "corrupted"]
 
@@ -364,7 +397,7 @@ def calibrate(
     """
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
-    whole = Labelled.of(columns, performance, sets, groups, home, corrupted)
+    whole = LabelledImages.of(columns, performance, sets, groups, home, corrupted)
     settled = resolved(named(estimator), whole)
     if settled is None:
         raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
@@ -372,7 +405,7 @@ def calibrate(
 
 
 def calibrated(
-    settled: Estimator, whole: Labelled, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
+    settled: Estimator, whole: LabelledImages, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
 ) -> Calibrated:
     """Fit an estimator whose columns are settled to validated images, and find its errors.
 
@@ -396,7 +429,7 @@ def calibrated(
     )
 
 
-def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
+def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None:
     """Settle which columns an estimator reads by what the sites have, or the corrupted sets; None where it cannot be used.
 
     The primary dataset's own images have no distance from it as new images have one. An estimator that reads distances is
@@ -407,7 +440,7 @@ def resolved(estimator: Estimator, labelled: Labelled) -> Estimator | None:
     return estimator.resolve(foreign.columns, foreign.sets)
 
 
-def _roles(labelled: Labelled, names: NDArray[np.str_]) -> dict[str, Role]:
+def _roles(labelled: LabelledImages, names: NDArray[np.str_]) -> dict[str, Role]:
     roles: dict[str, Role] = {}
     marked: tuple[tuple[Role, Mask], ...] = (
         ("site", labelled.foreign), ("home", labelled.own), ("corrupted", labelled.corrupted)
@@ -417,7 +450,7 @@ def _roles(labelled: Labelled, names: NDArray[np.str_]) -> dict[str, Role]:
     return roles
 
 
-def _left_out(estimator: Estimator, labelled: Labelled, known: KnownFits) -> Float64Array:
+def _left_out(estimator: Estimator, labelled: LabelledImages, known: KnownFits) -> Float64Array:
     """Estimate the labelled images by fits that did not see their sets; NaN where there is nothing to fit to."""
     estimates = np.full(len(labelled.performance), np.nan)
     for rest, inside in labelled.rounds():

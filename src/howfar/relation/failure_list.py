@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
-from howfar.relation.label_free_columns import Mask
+from howfar.relation.image_columns import Mask
 from howfar.results.relation import Failures
 from howfar.significance.conformal import select
 

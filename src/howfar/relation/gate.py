@@ -1,4 +1,4 @@
-"""Tell whether a dataset is like the labelled ones, so that an estimate of its performance may be believed.
+"""Tell whether a dataset is like the labelled ones, so that an estimate may be believed, and say why in words.
 
 Distance does not tell the score: it tells when an estimate of the score may be believed. Every check sets one value of a new
 dataset against the range of the labelled datasets, the primary dataset's own kind among them.
@@ -16,16 +16,105 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
-from howfar.relation.gate_words import said
-from howfar.relation.label_free_columns import Columns, column, rows
-from howfar.results.gate import Gate, GateReading
+from howfar.relation.image_columns import Columns, column, rows
+from howfar.results.relation import Gate, GateReading
+from howfar.wording import format_number
+
+TILE: Final = "predict by tiles: --tile"
+CERTIFY: Final = "label 8: howfar certify SITE --predictions DIR -k 8"
+
+# What a check measures, with "{}" for its value, and its unit.
+_MEASURES: Final = {
+    "distance": ("distance", " times the primary's own"),
+    "knn": ("distance from the nearest images", " times the primary's own distance"),
+    "residual": ("distance off the primary's subspace", " times the primary's own"),
+    "share": ("predicted foreground", " of the pixels"),
+    "scale": ("mean distance of a foreground pixel from the background", " px"),
+    "size": ("image side", " px"),
+    "tiles": ("Dice of whole and tiled maps", ""),
+}
+# What it means to lie above, and below, the range.
+_BEYOND: Final = {
+    "distance": ("farther than anything labelled", ""),
+    "knn": ("farther from its nearest primary images than anything labelled", ""),
+    "residual": ("different from the primary in ways that nothing labelled is", ""),
+    "share": ("more foreground predicted than on anything labelled", ""),
+    "scale": ("structures wider than on anything labelled", "structures thinner than on anything labelled"),
+    "size": ("images larger than anything labelled", ""),
+    "tiles": ("", "whole images and their tiles agree less than on anything labelled"),
+}
+# Whether predicting by tiles may bring the value back, for values above and below the range.
+_TILES: Final = ("scale", "size", "tiles")
+
+
+def said(
+    check: str,
+    value: float | None,
+    labelled: Mapping[str, float],
+    low: float | None,
+    high: float | None,
+    side: int | None,
+    *,
+    tiled: bool,
+) -> tuple[str, str]:
+    """Say how a check came out, and its remedy.
+
+    Parameters
+    ----------
+    check
+        Its name.
+    value
+        The dataset's value.
+    labelled
+        The labelled datasets' values.
+    low, high
+        The limits; None for a side without one.
+    side
+        -1 below the range, 0 inside, 1 above; None where it cannot be said.
+    tiled
+        Whether predicting by tiles is no remedy, or was done already.
+
+    Examples
+    --------
+    >>> said("size", 999.0, {"own": 152.0, "cfd": 392.0}, None, 980.0, 1, tiled=False)
+    ('images larger than anything labelled (image side 999 px, labelled 152 to 392, limit 980)', 'predict by tiles: --tile')
+    >>> said("distance", None, {}, None, None, None, tiled=False)
+    ('distance is not known', '')
+    """
+    name, unit = _MEASURES[check]
+    if value is None:
+        return f"{name} is not known", ""
+    measured = f"{name} {_number(check, value)}{unit}"
+    if side is None:
+        return f"{measured}, not known of a labelled dataset", ""
+    known = f"labelled {_range(check, labelled)}"
+    if side == 0:
+        limits = " and ".join(
+            f"{word} {_number(check, limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None
+        )
+        return f"{measured}, as it should be {limits} ({known})", ""
+    limit = high if side > 0 else low
+    words = f"{_BEYOND[check][0 if side > 0 else 1]} ({measured}, {known}, limit {_number(check, limit)})"
+    return words, TILE if check in _TILES and not tiled else CERTIFY
+
+
+def _range(check: str, labelled: Mapping[str, float]) -> str:
+    low, high = (_number(check, end(labelled.values())) for end in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(check: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:.3g} %" if check == "share" else format_number(value, 3)
+
 
 Values: TypeAlias = Mapping[str, float | None]
 """Value of each check by its name; a check that is absent, None or not finite is not known."""
 
 
 @dataclass(frozen=True)
-class Check:
+class GateCheck:
     """Describe one check of a dataset.
 
     Attributes
@@ -72,13 +161,13 @@ class Check:
 _POSITIVE = ("scale", "size")
 
 CHECKS: Final = (
-    Check("distance", "i_dist", above=0.1),
-    Check("knn", "knn", above=0.25),
-    Check("residual", "residual", above=0.1),
-    Check("share", "predicted_foreground", above=0.5),
-    Check("scale", "foreground_width", above=0.5, below=0.5),
-    Check("size", "pixels", above=1.5, typical=True),
-    Check("tiles", "tile_agreement", above=None, below=0.5),
+    GateCheck("distance", "i_dist", above=0.1),
+    GateCheck("knn", "knn", above=0.25),
+    GateCheck("residual", "residual", above=0.1),
+    GateCheck("share", "predicted_foreground", above=0.5),
+    GateCheck("scale", "foreground_width", above=0.5, below=0.5),
+    GateCheck("size", "pixels", above=1.5, typical=True),
+    GateCheck("tiles", "tile_agreement", above=None, below=0.5),
 )
 """Every check, the weightiest first. The margins are those of docs/concepts/gate.md, found by leaving labelled sets out."""
 
@@ -93,9 +182,9 @@ def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[
     ----------
     columns
         By name, (m,) of the images: `i_dist`, `knn` (both in units of the primary's self-distance) and `residual` (in units of
-        its mean leave-one-out residual, `howfar.distances.subspace_residual`), `predicted_foreground` (share of the pixels),
+        its mean leave-one-out residual, `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels),
         `foreground_width` (pixels), `pixels` (of the whole image), `tile_agreement` (Dice,
-        `howfar.metrics.map_agreement`). Any may be absent.
+        `howfar.metrics.label_free_signals`). Any may be absent.
     names
         The column that a check reads, where that is another.
 
@@ -230,7 +319,7 @@ class GateRange:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"document must be that of a gate ({type(error).__name__}: {error})") from error
 
-    def _reading(self, check: Check, value: float | None, values: Values, tiled: bool) -> GateReading | None:
+    def _reading(self, check: GateCheck, value: float | None, values: Values, tiled: bool) -> GateReading | None:
         labelled = self.labelled(check.name)
         if value is None and not labelled:
             return None
@@ -293,7 +382,7 @@ def _towards(value: float, end: float, limit: float | None) -> float:
     return max((value - end) / (limit - end), 0.0)
 
 
-def _named(name: str) -> Check:
+def _named(name: str) -> GateCheck:
     for check in CHECKS:
         if check.name == name:
             return check

@@ -12,13 +12,59 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.calibrated_estimator import calibrated, resolved
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import Columns, Mask, available, narrow
-from howfar.relation.labelled_images import Labelled
+from howfar.relation.calibrated_estimator import KnownFits, calibrated, resolved
+from howfar.relation.image_columns import Columns, LabelledImages, Mask, available, narrow
 from howfar.relation.performance_estimators import MEAN, named
-from howfar.relation.ranking_metrics import aurc, auroc
 from howfar.results.relation import Judgement, SetEstimate
+
+
+def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
+    """Compute the chance that a positive image has the higher score than a negative one, ties counted half.
+
+    That is the area under the ROC curve, by scikit-learn; None without both kinds. Source: Hanley & McNeil, "The meaning and
+    use of the area under a receiver operating characteristic (ROC) curve", Radiology 143 (1982).
+
+    `scores` (n,) are large for an image that should be positive; `positive` is (n,) bool. Raises `InputError` for lengths that
+    differ, or scores that are not finite.
+    """
+    values, which = _pair(scores, positive, ("scores", "positive"))
+    ones = int(np.count_nonzero(which))
+    if ones in (0, len(which)):
+        return None
+    # It takes a second to load.
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(which != 0, values))
+
+
+def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
+    """Compute the mean over k = 1 … n of the mean risk of the k images with the highest estimates.
+
+    Risk is 1 − performance. Images with equal estimates count with their mean risk, which is the mean over all their orders.
+    Small is good; images in random order have the mean risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
+    estimation for deep neural classifiers" (ICLR 2019), https://arxiv.org/abs/1805.08206.
+
+    `estimates` and `performance` are (n,), estimated and true performance, 0 to 1. Raises `InputError` for lengths that differ,
+    no image, or estimates that are not finite.
+    """
+    values, truth = _pair(estimates, performance, ("estimates", "performance"))
+    if len(values) == 0:
+        raise InputError.of("estimates", "must be of at least one image", "none")
+    _, ties = np.unique(-values, return_inverse=True)
+    risk = np.bincount(ties, 1.0 - truth) / np.bincount(ties)
+    counts = np.arange(1, len(values) + 1)
+    return float(np.mean(np.cumsum(risk[np.sort(ties)]) / counts))
+
+
+def _pair(values: ArrayLike, others: ArrayLike, names: tuple[str, str]) -> tuple[Float64Array, Float64Array]:
+    pair = np.asarray(values, dtype=np.float64), np.asarray(others, dtype=np.float64)
+    if pair[0].ndim != 1 or pair[0].shape != pair[1].shape:
+        raise InputError.of(names[1], f"must be one row, as long as {names[0]}", f"{pair[1].shape} and {pair[0].shape}")
+    for name, row in zip(names, pair, strict=True):
+        if not np.isfinite(row).all():
+            raise InputError.of(name, "must be finite", "NaN or infinity", "leave those images out")
+    return pair
+
 
 # An interval's end is an estimate plus a residual: rounding may make it miss the performance that gave the residual.
 _ROUNDING = 1e-9
@@ -137,7 +183,7 @@ def judge(
     if not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
     by_name = {estimator.name: estimator for estimator in (MEAN, *map(named, estimators))}
-    labelled = Labelled.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
+    labelled = LabelledImages.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
     fits = KnownFits() if known is None else known
     judgements: list[Judgement] = []
     by_estimator: dict[str, LeftOut] = {}
@@ -150,7 +196,7 @@ def judge(
 
 
 def _leave_out(
-    estimator: Estimator, labelled: Labelled, level: float, known: KnownFits, hidden: Mapping[str, HiddenSite]
+    estimator: Estimator, labelled: LabelledImages, level: float, known: KnownFits, hidden: Mapping[str, HiddenSite]
 ) -> LeftOut | None:
     settled = resolved(estimator, labelled)
     if settled is None:
@@ -172,7 +218,7 @@ def _leave_out(
     return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), next(iter(home.values()), None))
 
 
-def _by_kinds(settled: Estimator, needed: Labelled, have: Mask, level: float, known: KnownFits) -> LeftOut | None:
+def _by_kinds(settled: Estimator, needed: LabelledImages, have: Mask, level: float, known: KnownFits) -> LeftOut | None:
     """Judge on corrupted sets, each kind of corruption left out in turn; None where there are not two kinds."""
     if needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
         return None
@@ -190,7 +236,7 @@ def _by_kinds(settled: Estimator, needed: Labelled, have: Mask, level: float, kn
     return LeftOut(settled.name, estimate, undefined, undefined, tuple(rows), next(iter(home.values()), None))
 
 
-def _judgement(estimator: Estimator, left_out: LeftOut, labelled: Labelled, tau: float) -> Judgement:
+def _judgement(estimator: Estimator, left_out: LeftOut, labelled: LabelledImages, tau: float) -> Judgement:
     have = np.isfinite(left_out.estimate)
     estimate, low, high, truth = (x[have] for x in (left_out.estimate, left_out.low, left_out.high, labelled.performance))
     of_set = [labelled.sets[have] == row.dataset for row in left_out.sets]

@@ -1,4 +1,4 @@
-"""Define and register the estimators of an image's performance: mean, distance, confidence, agreement and combined.
+"""Register the estimators of an image's performance: mean, distance, confidence, agreement, combined, consensus.
 
 An estimator learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image
 that lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other
@@ -15,14 +15,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar import registry
+from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation import boosted_estimator
-from howfar.relation.atc_estimator import NEEDS, Thresholded, thresholded
-from howfar.relation.boosted_estimator import Boosted, boosted
-from howfar.relation.by_task import ByTask
-from howfar.relation.confidence_threshold import ConfidenceThreshold, confidence_threshold
-from howfar.relation.label_free_columns import (
+from howfar.relation import fitted_columns
+from howfar.relation.fitted_columns import (
+    ATC_NEEDS,
+    Boosted,
+    ConfidenceThreshold,
+    Linear,
+    Thresholded,
+    boosted,
+    confidence_threshold,
+    difference,
+    line,
+    mean,
+    ridge,
+    thresholded,
+)
+from howfar.relation.image_columns import (
     AGREEMENTS,
     BOX_COUNT,
     BOX_SIGNALS,
@@ -33,14 +44,59 @@ from howfar.relation.label_free_columns import (
     MARGIN,
     SOFT_F,
     Columns,
+    LabelledImages,
     available,
     column,
     narrow,
     rows,
 )
-from howfar.relation.label_free_columns import DISTANCES as DISTANCE_NAMES
-from howfar.relation.labelled_images import Labelled
-from howfar.relation.linear_estimators import Linear, difference, line, mean, ridge
+from howfar.relation.image_columns import DISTANCES as DISTANCE_NAMES
+
+
+@dataclass(frozen=True)
+class ByTask:
+    """Describe an estimator that reads other columns of another task.
+
+    `variants` are pairs of a column and the estimator where images have that column; "" stands for any images. The first pair
+    whose column is there decides.
+    """
+
+    name: str
+    kind: str
+    variants: tuple[tuple[str, Estimator], ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of all columns that the estimator may read."""
+        return tuple(dict.fromkeys(need for _, variant in self.variants for need in variant.needs))
+
+    def resolve(self, columns: Columns, sets: ArrayLike) -> Estimator | None:
+        """Settle which columns the estimator reads; None where it cannot be used on these images.
+
+        Examples
+        --------
+        >>> from howfar.relation.performance_estimators import DOC
+        >>> DOC.resolve({"box_count": [2.0], "box_score": [0.7]}, ["site"]).needs
+        ('box_score',)
+        """
+        for marker, variant in self.variants:
+            if not marker or bool(np.any(available(columns, (marker,)))):
+                return variant.resolve(columns, sets)
+        return None
+
+    def fit(
+        self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
+    ) -> FittedEstimator:
+        """Learn from labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
+        settled = self.resolve(columns, sets)
+        if settled is None:
+            raise InputError.of("columns", f"must give {self.name} what it needs ({' or '.join(self.needs)})", sorted(columns))
+        return settled.fit(columns, performance, sets, groups)
+
+    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
+        return self.variants[0][1].restore(document)
+
 
 KIND = "estimators"
 Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
@@ -63,7 +119,7 @@ class RegisteredEstimator:
     name: str
     kind: str
     needs: tuple[str, ...]
-    method: Callable[[str, tuple[str, ...], Labelled], Fit]
+    method: Callable[[str, tuple[str, ...], LabelledImages], Fit]
     sorts: tuple[tuple[str, ...], ...] = ()
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
@@ -128,7 +184,7 @@ class RegisteredEstimator:
         if settled is None:
             wanted = " or ".join(self.needs) if self.sorts else " and ".join(self.needs)
             raise InputError.of("columns", f"must give {self.name} what it needs ({wanted})", sorted(columns))
-        labelled = Labelled.of(columns, performance, sets, groups)
+        labelled = LabelledImages.of(columns, performance, sets, groups)
         return self.method(self.name, settled.needs, labelled.having(settled.needs))
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
@@ -145,7 +201,7 @@ def _in_every_set(columns: Columns, name: str, sets: NDArray[Any]) -> bool:
 
 
 SIGNAL_NAMES = (*CONFIDENCES, *AGREEMENTS)
-Method: TypeAlias = Callable[[str, tuple[str, ...], Labelled], Fit]
+Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
 
 
 def _one(name: str, kind: str, method: Method, columns: Mapping[str, str]) -> ByTask:
@@ -173,14 +229,14 @@ DISTANCES = RegisteredEstimator("distances", "distance", DISTANCE_NAMES, ridge, 
 AVERAGE_CONFIDENCE = _one("average_confidence", "confidence", line, _CONFIDENCE)
 FOREGROUND_CONFIDENCE = RegisteredEstimator("foreground_confidence", "confidence", ("foreground_confidence",), line)
 DOC = _one("doc", "confidence", difference, _CONFIDENCE)
-_MAP_ATC = RegisteredEstimator("atc", "confidence", NEEDS, thresholded)
+_MAP_ATC = RegisteredEstimator("atc", "confidence", ATC_NEEDS, thresholded)
 _CLASS_ATC = RegisteredEstimator("atc", "confidence", (CONFIDENCE,), confidence_threshold)
 ATC = ByTask("atc", "confidence", ((CONFIDENCE, _CLASS_ATC), ("", _MAP_ATC)))
 NUCLEAR_NORM = RegisteredEstimator("nuclear_norm", "confidence", ("nuclear_norm",), line)
 FLIP_AGREEMENT = RegisteredEstimator("flip_agreement", "agreement", ("flip_agreement",), line)
 ENSEMBLE_AGREEMENT = RegisteredEstimator("ensemble_agreement", "agreement", ("ensemble_agreement",), line)
 SIGNALS = _several("signals", ridge, SIGNAL_NAMES)
-BOOSTED = _several("boosted", boosted, boosted_estimator.NEEDS)
+BOOSTED = _several("boosted", boosted, fitted_columns.NEEDS)
 SOFT_F_LINE = RegisteredEstimator("soft_f", "confidence", (SOFT_F,), line)
 FLIP_OVERLAP_LINE = RegisteredEstimator("flip_overlap", "agreement", (FLIP_OVERLAP,), line)
 ALL = _several("all", ridge, SIGNAL_NAMES, DISTANCE_NAMES)
@@ -242,3 +298,98 @@ def restore(document: Mapping[str, Any]) -> FittedEstimator:
     if not isinstance(name, str):
         raise InputError.of("document", "must be that of a fitted estimator", document)
     return named(name).restore(document)
+
+
+FORM = "consensus"
+
+
+@dataclass(frozen=True)
+class ConsensusFit:
+    """Predict the mean of the members' estimates of an image; NaN where one of them has none."""
+
+    name: str
+    fits: tuple[FittedEstimator, ...]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of all columns that the members read."""
+        return _union(self.fits)
+
+    def predict(self, columns: Columns) -> Float64Array:
+        """Estimate performance, (m,); NaN for an image that lacks a column which a member reads."""
+        # One member after the other: the estimate of an image does not depend on which images stand beside it.
+        total = self.fits[0].predict(columns)
+        for fit in self.fits[1:]:
+            total = total + fit.predict(columns)
+        return np.asarray(total / len(self.fits), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit as JSON values."""
+        return {"form": FORM, "estimator": self.name, "fits": [fit.to_dict() for fit in self.fits]}
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """Describe the average of several estimators, given by their registered names, before its fit.
+
+    The least left-out error of many estimators on a handful of datasets is small by chance: on datasets kept apart the chosen
+    estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice, so
+    its left-out error is that of the whole procedure (docs/concepts/estimates.md has both).
+
+    Examples
+    --------
+    >>> both = Consensus("consensus", ("foreground_confidence", "flip_agreement"))
+    >>> columns = {"foreground_confidence": [0.2, 0.4, 0.9], "flip_agreement": [0.1, 0.5, 0.9]}
+    >>> fitted = both.fit(columns, [0.2, 0.4, 0.9], ["cracks"] * 3)
+    >>> fitted.predict({"foreground_confidence": [0.4], "flip_agreement": [0.5]}).round(2).tolist()
+    [0.45]
+    """
+
+    name: str
+    members: tuple[str, ...]
+    kind: str = "combined"
+    settled: tuple[Estimator, ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of all columns that the members read, or may read."""
+        return _union(self.settled or [_named(name) for name in self.members])
+
+    def resolve(self, columns: Columns, sets: ArrayLike) -> Consensus | None:
+        """Settle which members are averaged and which columns they read; None where no member can be used on these images."""
+        if self.settled:
+            return self
+        found = [settled for name in self.members if (settled := _named(name).resolve(columns, sets)) is not None]
+        return replace(self, settled=tuple(found)) if found else None
+
+    def fit(
+        self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
+    ) -> FittedEstimator:
+        """Fit every member to the labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
+        settled = self.resolve(columns, sets)
+        if settled is None:
+            rule = f"must give {self.name} what one of its members needs ({', '.join(self.members)})"
+            raise InputError.of("columns", rule, sorted(columns))
+        return ConsensusFit(self.name, tuple(member.fit(columns, performance, sets, groups) for member in settled.settled))
+
+    def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
+        try:
+            if document["form"] != FORM or not document["fits"]:
+                raise ValueError(f"form {document['form']!r} of {len(document['fits'])} members")
+            fits = tuple(_named(str(fit["estimator"])).restore(fit) for fit in document["fits"])
+            return ConsensusFit(str(document["estimator"]), fits)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
+
+
+def _named(name: str) -> Estimator:
+    estimator: Estimator = registry.load("estimators", name)
+    return estimator
+
+
+def _union(members: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(need for member in members for need in member.needs))
+
+
+CONSENSUS = Consensus("consensus", ("atc", "boosted", "signals"))

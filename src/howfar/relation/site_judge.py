@@ -1,9 +1,15 @@
-"""Judge a site by what labelled sets say of it: estimate, interval, gate and probable failures; every command asks it."""
+"""Judge a site by what labelled sets say of it: estimate, interval, gate, probable failures, and how far to trust it.
+
+The least left-out error of many estimators is smaller than what the winner does on a further set (Varma & Simon, "Bias in error
+estimation when using cross-validation for model selection", BMC Bioinformatics 7, 2006). So nothing is chosen among those that
+read a model's predictions: their `consensus` is used. An estimator that reads distances alone stands in where there are no
+predictions to read, if it did clearly better than the mean of the labelled sets.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
@@ -13,18 +19,58 @@ from numpy.typing import NDArray
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.protocols import Estimator
-from howfar.relation.calibrated_estimator import Calibrated, calibrated, resolved
+from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrated, resolved
 from howfar.relation.failure_list import failures
 from howfar.relation.gate import GateRange, Values, fit, values_of
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import Columns, narrow, rows, take
-from howfar.relation.labelled_images import Labelled
+from howfar.relation.image_columns import AGREEMENTS, BOX_AGREEMENTS, FLIP_OVERLAP, Columns, LabelledImages, narrow, rows, take
 from howfar.relation.leave_one_dataset_out import HiddenSite, judge
-from howfar.relation.model_selection import DISTANCE, MEAN, in_order
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate
-from howfar.results.gate import Gate
-from howfar.results.json_values import plain
+from howfar.results.records import plain
+from howfar.results.relation import Gate
+
+MEAN: Final = "mean"
+CONSENSUS: Final = "consensus"
+SINGLE: Final = ("atc", "signals", "boosted")
+"""Estimators that stand in, in this order, for an image or a site that lacks a column of the consensus."""
+DISTANCE: Final = "knn"
+"""The distance that is used where there are no predictions: it has no fault between two clusters of P, as I^dist has."""
+ENOUGH: Final = 3
+"""Fewer labelled sites than these cannot show that a distance does better than their mean."""
+
+
+def in_order(usable: Collection[str], judgements: Sequence[Judgement]) -> tuple[str, ...]:
+    """List the estimators to try for an image, the first that it has the columns for being used; "mean" comes last.
+
+    `usable` are those that the labelled sets have the columns for.
+
+    Examples
+    --------
+    >>> in_order({"mean", "consensus", "atc", "knn"}, [])
+    ('consensus', 'atc', 'mean')
+    >>> in_order({"mean", "knn"}, [])
+    ('mean',)
+    """
+    reading = (CONSENSUS, *(name for name in SINGLE if name in usable)) if CONSENSUS in usable else ()
+    distance = (DISTANCE,) if DISTANCE in usable and clearly_better(DISTANCE, MEAN, judgements) else ()
+    return (*reading, *distance, MEAN)
+
+
+def clearly_better(estimator: str, other: str, judgements: Sequence[Judgement]) -> bool:
+    """Tell whether one estimator missed the sites' means by less than another, by more than one standard error.
+
+    The standard error is that of the mean of their differences over the sites (the "one standard error rule" of Breiman,
+    Friedman, Olshen & Stone, "Classification and regression trees", 1984, section 3.4.3). Fewer than three sites show nothing.
+    """
+    errors = {row.estimator: row.set_errors for row in judgements}
+    if estimator not in errors or other not in errors:
+        return False
+    shared = [name for name in errors[estimator] if name in errors[other]]
+    if len(shared) < ENOUGH:
+        return False
+    gains = np.array([abs(errors[other][name]) - abs(errors[estimator][name]) for name in shared])
+    return bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
+
 
 AUTO: Final = "auto"
 ERROR_RATE: Final = 0.2
@@ -73,9 +119,9 @@ class Evidence:
         names = dict.fromkeys(str(name) for name in self.sets)
         return [name for name in names if name != self.home and name not in self.corrupted]
 
-    def labelled(self) -> Labelled:
+    def labelled(self) -> LabelledImages:
         """Validate the images; raises `InputError` where they do not fit together."""
-        return Labelled.of(self.columns, self.performance, self.sets, self.groups, self.home, self.corrupted)
+        return LabelledImages.of(self.columns, self.performance, self.sets, self.groups, self.home, self.corrupted)
 
 
 @dataclass(frozen=True)
@@ -343,7 +389,7 @@ def judge_of(
     )
 
 
-def _narrowed(labelled: Labelled, estimator: Estimator) -> Labelled:
+def _narrowed(labelled: LabelledImages, estimator: Estimator) -> LabelledImages:
     return replace(labelled, columns=narrow(labelled.columns, estimator.needs))
 
 
@@ -351,7 +397,7 @@ def _only(usable: Mapping[str, Estimator], names: Iterable[str]) -> list[Estimat
     return [usable[name] for name in dict.fromkeys(names) if name in usable]
 
 
-def _wanted(name: str, labelled: Labelled) -> Estimator:
+def _wanted(name: str, labelled: LabelledImages) -> Estimator:
     settled = resolved(named(name), labelled)
     if settled is None:
         raise InputError.of("estimator", "must be one whose signals the labelled sets have", name, f"{AUTO} picks from those")
@@ -383,3 +429,66 @@ def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, kn
     usable = wanted == AUTO or resolved(named(wanted), rest.labelled()) is not None
     asked = wanted if usable else MEAN
     return judge_of(rest, judge.terms, judge.metric, judge.threshold, wanted=asked, known=known, rivals=False)
+
+
+MIRRORED: Final = {AGREEMENTS[0], FLIP_OVERLAP, *BOX_AGREEMENTS}
+"""Columns that are read from predictions of the mirrored images."""
+
+
+def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
+    """Say how far predictions are to be trusted, where an image has the columns `at_hand`.
+
+    Raises `InputError` where `wanted` is no estimator of the judge, or needs a column that is not at hand.
+    """
+    ranked = judge.ranked(wanted)
+    missing = [name for name in judge.fits[ranked[0]].needs if name not in at_hand]
+    if wanted != AUTO and missing:
+        raise InputError(f"estimator {wanted} needs {', '.join(missing)}: pass the folders of maps that they are read from")
+    used = next(name for name in ranked if set(judge.fits[name].needs) <= set(at_hand))
+    better = ranked[: ranked.index(used)]
+    more = [_missing(judge, better[0], at_hand)] if better else []
+    return (_trust(judge, used), *more, *judge.remarks)
+
+
+def lines(judge: SiteJudge) -> tuple[str, ...]:
+    """Describe the judge in two lines for a person."""
+    images = sum(judge.sets.values())
+    sets = ", ".join(f"{name} {count}" for name, count in judge.sets.items())
+    known = f"used: {_with_error(judge, judge.order[0])}" if judge.judgements else "not judged: that takes two labelled sets"
+    return (f"performance {judge.metric}, known of {images} images ({sets})", f"estimators  {known}")
+
+
+def judgement_of(judge: SiteJudge, name: str) -> Judgement | None:
+    """Find how an estimator did with each labelled set left out; None where it could not be judged."""
+    return next((judgement for judgement in judge.judgements if judgement.estimator == name), None)
+
+
+def _with_error(judge: SiteJudge, name: str) -> str:
+    judgement = judgement_of(judge, name)
+    return name if judgement is None else f"{name} (error of a dataset's mean {judgement.mae_set:.3f})"
+
+
+def _missing(judge: SiteJudge, name: str, at_hand: Collection[str]) -> str:
+    """Say what to pass so that an estimator can be used."""
+    missing = set(judge.fits[name].needs) - set(at_hand)
+    what = "predictions of the mirrored images: pass them too" if missing <= MIRRORED else "predictions: pass them"
+    return f"{_with_error(judge, name)} comes first, and reads {what}"
+
+
+def _trust(judge: SiteJudge, used: str) -> str:
+    judgement, mean = judgement_of(judge, used), judgement_of(judge, MEAN)
+    if judgement is None or mean is None:
+        return f"predictions are by {used}; how well it does on a dataset that it was not fitted on is not known"
+    how = f"with each of {judgement.sets} labelled datasets left out in turn"
+    held = ""
+    if judgement.coverage is not None:
+        held = f"; {100 * judgement.coverage:.0f} % of the images lay in its {100 * judge.terms.level:.0f} % intervals"
+    if judgement.set_coverage is not None:
+        count = round(judgement.set_coverage * judgement.sets)
+        held += f", and {count} of {judgement.sets} means in those of a dataset"
+    if used == MEAN:
+        return f"every image is predicted the labelled datasets' mean, with an error of {mean.mae_set:.3f} {how}{held}"
+    return (
+        f"predictions are by {used}, which missed a dataset's mean by {judgement.mae_set:.3f} {how} "
+        f"({mean.mae_set:.3f} for predicting their mean) and an image by {judgement.mae_image:.3f}{held}"
+    )

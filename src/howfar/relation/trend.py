@@ -1,27 +1,39 @@
-"""Measure whether performance falls with distance: rank correlations and slope with bootstrap intervals."""
+"""Measure whether performance falls with distance, by correlations and slope with intervals, and say it in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.bootstrap_intervals import FEWEST, correlation_interval, slope_interval
-from howfar.relation.distance_performance_points import Points, effective_groups
-from howfar.relation.kendall import concordance_sums
-from howfar.relation.regression_slope import centred, jackknife_error, moments, slope_of
-from howfar.relation.spearman import correlation, midranks, partial_spearman, rank_sums
-from howfar.results import Coefficient, Trend
+from howfar.relation.correlation import (
+    FEWEST,
+    centred,
+    concordance_sums,
+    correlation,
+    correlation_interval,
+    jackknife_error,
+    midranks,
+    moments,
+    partial_spearman,
+    rank_sums,
+    slope_interval,
+    slope_of,
+)
+from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
+from howfar.results import Coefficient, Trend, TrendVerdict
 from howfar.significance import resample_weights
 
 FEWEST_IMAGES = 3
 _AT_ONCE = 2**21
 
 
-def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend | None:
+def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000) -> Trend | None:
     """Measure how performance goes with distance in one set, with 95 % bootstrap intervals that resample photographs.
 
     Computed are Spearman's ρ, Kendall's τ_b and the least-squares slope of performance on scaled distance; and Spearman's ρ
@@ -29,7 +41,7 @@ def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend 
     replacement, each with all of its images: tiles of one photograph are no independent evidence. Constant performance has
     slope 0 and no rank correlation; equal distances have neither.
 
-    `howfar.relation.bootstrap_intervals` says how the intervals are made, and why so; the notes below say what they were
+    `howfar.relation.correlation` says how the intervals are made, and why so; the notes below say what they were
     measured to cover.
 
     Parameters
@@ -84,12 +96,12 @@ def trend(points: Points, rng: np.random.Generator, draws: int = 1000) -> Trend 
     return None if len(points) < FEWEST_IMAGES else _related([points], rng, draws)
 
 
-def can_be_pooled(points: Points) -> bool:
+def can_be_pooled(points: PerformancePoints) -> bool:
     """Tell whether a set holds enough to resample: three images, of two photographs."""
     return len(points) >= FEWEST_IMAGES and points.n_groups >= 2
 
 
-def pooled_trend(sets: Sequence[Points], rng: np.random.Generator, draws: int = 1000) -> Trend | None:
+def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int = 1000) -> Trend | None:
     """Measure how performance goes with distance within sets, pooled over them: differences between sets play no part.
 
     Ranks are taken within each set, divided by its size and centred, so that each image counts alike (Spearman, partial); pairs
@@ -134,32 +146,32 @@ def pooled_trend(sets: Sequence[Points], rng: np.random.Generator, draws: int = 
 class _Statistic:
     """Describe a coefficient whose sums add over sets: the (draws, k) sums of one set, the coefficient, and what carries it."""
 
-    sums: Callable[[Points, Float64Array], Float64Array]
+    sums: Callable[[PerformancePoints, Float64Array], Float64Array]
     value: Callable[[Float64Array], Float64Array]
-    carriers: Callable[[Points], tuple[Float64Array, ...]]
+    carriers: Callable[[PerformancePoints], tuple[Float64Array, ...]]
 
-    def of(self, sets: Sequence[Points], drawn: Sequence[Float64Array]) -> Float64Array:
+    def of(self, sets: Sequence[PerformancePoints], drawn: Sequence[Float64Array]) -> Float64Array:
         """Compute the coefficient in each draw, drawn from every set."""
         return self.value(np.sum([self.sums(points, weights) for points, weights in zip(sets, drawn, strict=True)], axis=0))
 
-    def freedom(self, sets: Sequence[Points]) -> float:
+    def freedom(self, sets: Sequence[PerformancePoints]) -> float:
         """Compute the degrees of freedom: the effective number of groups of the quantity that the fewest groups carry."""
         spare = sum(points.n_groups for points in sets) - len(sets) - 1
         carried = [effective_groups(sets, columns) for columns in zip(*map(self.carriers, sets), strict=True)]
         return float(min(spare, *carried))
 
 
-def _ranked(*names: str) -> Callable[[Points], tuple[Float64Array, ...]]:
+def _ranked(*names: str) -> Callable[[PerformancePoints], tuple[Float64Array, ...]]:
     """Compute centred ranks of some quantities among the images where all of them are known, 0 elsewhere."""
 
-    def carriers(points: Points) -> tuple[Float64Array, ...]:
+    def carriers(points: PerformancePoints) -> tuple[Float64Array, ...]:
         columns, defined = _defined_columns(points, names)
         return tuple(defined * midranks(column, defined[None, :])[0] for column in columns)
 
     return carriers
 
 
-def _defined_columns(points: Points, names: Sequence[str]) -> tuple[tuple[Float64Array, ...], Float64Array]:
+def _defined_columns(points: PerformancePoints, names: Sequence[str]) -> tuple[tuple[Float64Array, ...], Float64Array]:
     """Return some quantities, (m,) each, unknown values as 0, and 1 where all of them are known."""
     unknown = np.full(len(points), np.nan)
     columns = [unknown if values is None else values for values in (getattr(points, name) for name in names)]
@@ -169,7 +181,7 @@ def _defined_columns(points: Points, names: Sequence[str]) -> tuple[tuple[Float6
     return tuple(np.where(defined > 0.0, column, 0.0) for column in columns), defined
 
 
-def _given_foreground(points: Points, weights: Float64Array) -> Float64Array:
+def _given_foreground(points: PerformancePoints, weights: Float64Array) -> Float64Array:
     columns, defined = _defined_columns(points, ("distances", "performance", "foreground"))
     return rank_sums(columns, weights * defined)
 
@@ -190,7 +202,7 @@ _KENDALL = _Statistic(
 _PARTIAL = _Statistic(_given_foreground, partial_spearman, _ranked("distances", "performance", "foreground"))
 
 
-def _related(sets: Sequence[Points], rng: np.random.Generator, draws: int) -> Trend:
+def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Trend:
     statistics = [_SLOPE, _SPEARMAN, _KENDALL]
     if any(points.foreground is not None for points in sets):
         statistics.append(_PARTIAL)
@@ -212,7 +224,11 @@ def _related(sets: Sequence[Points], rng: np.random.Generator, draws: int) -> Tr
 
 
 def _with_intervals(
-    sets: Sequence[Points], statistics: Sequence[_Statistic], values: Sequence[float], rng: np.random.Generator, draws: int
+    sets: Sequence[PerformancePoints],
+    statistics: Sequence[_Statistic],
+    values: Sequence[float],
+    rng: np.random.Generator,
+    draws: int,
 ) -> list[Coefficient]:
     blocks = [[statistic.of(sets, drawn) for statistic in statistics] for drawn in _drawn(sets, rng, draws)]
     coefficients = []
@@ -226,7 +242,7 @@ def _with_intervals(
     return coefficients
 
 
-def _drawn(sets: Sequence[Points], rng: np.random.Generator, draws: int) -> Iterator[list[Float64Array]]:
+def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Iterator[list[Float64Array]]:
     """Yield how often each image of each set is in each draw, (draws, m) a set, a block of draws at a time."""
     counts = [np.rint(points.n_groups * resample_weights(points.n_groups, draws, rng)) for points in sets]
     step = max(1, _AT_ONCE // max(len(points) for points in sets))
@@ -237,3 +253,218 @@ def _drawn(sets: Sequence[Points], rng: np.random.Generator, draws: int) -> Iter
 def _check_draws(draws: int) -> None:
     if draws < 0 or draws == 1:
         raise InputError.of("draws", "must be 0 (no intervals) or at least 2", draws, "pass 1000")
+
+
+Kind: TypeAlias = Literal["falls", "rises", "consistent", "none"]
+
+SPAN = "from the nearest to the farthest image"
+
+
+def verdict(
+    trend: Trend | None, mean: float | None, *, tau: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
+) -> TrendVerdict:
+    """State how performance goes with distance, by the interval of its slope.
+
+    Performance falls where the interval lies wholly below 0, and rises where it lies wholly above. Where the interval holds 0
+    performance is consistent only if mean performance is at least `tau`, as flat and low is flat too, **and** the whole
+    interval lies within ±`flat`, as a few images give an interval that holds 0 and everything else. In all other cases there is
+    no evidence either way, and the sentence says which condition failed.
+
+    Parameters
+    ----------
+    trend
+        Slope and correlations with intervals, of `howfar.relation.trend`; None where there are too few images.
+    mean
+        Mean performance of the images; None where unknown.
+    tau
+        The least mean performance that counts as consistent.
+    flat
+        The largest change over the whole range of distances that counts as none.
+    metric_name
+        What performance is called in the sentence.
+    sets
+        How many sets the trend is pooled over.
+
+    Returns
+    -------
+    Verdict
+        The kind and one sentence.
+
+    Raises
+    ------
+    InputError
+        `flat` is not positive, or `sets` below 1.
+
+    Examples
+    --------
+    >>> falling = Trend(120, 120, Coefficient(-0.52, -0.65, -0.37), Coefficient(-0.36), Coefficient(-0.31, -0.4, -0.22), None)
+    >>> print(verdict(falling, 0.62, tau=0.5).text)
+    F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image (mean F 0.62,
+    Spearman −0.52 [−0.65, −0.37], 120 images)
+    >>> few = Trend(9, 9, Coefficient(-0.1, -0.7, 0.6), Coefficient(-0.1), Coefficient(-0.05, -0.6, 0.5), None)
+    >>> print(verdict(few, 0.8, tau=0.5).text)
+    No evidence either way: the change of F from the nearest to the farthest image, −0.05 [−0.60, +0.50], may be 0 but also
+    more than ±0.2 (mean F 0.80, Spearman −0.10 [−0.70, +0.60], 9 images)
+    """
+    if not flat > 0.0:
+        raise InputError.of("flat", "must be above 0", flat)
+    if sets < 1:
+        raise InputError.of("sets", "must be at least 1", sets)
+    missing = _missing(trend, metric_name)
+    if trend is None or missing:
+        return TrendVerdict("none", f"No evidence either way: {missing}")
+    mean_performance = None if mean is None or math.isnan(mean) else mean
+    kind = _kind(trend.slope, mean_performance, tau, flat)
+    words = _Words(trend, mean_performance, tau, flat, metric_name, sets)
+    return TrendVerdict(kind, f"{words.claim(kind)} ({words.numbers()}){words.besides(kind)}")
+
+
+def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
+    """Count in one sentence in how many of several sets performance falls, rises, is consistent, or tells nothing.
+
+    Parameters
+    ----------
+    verdicts
+        One a set, at least one.
+    metric_name
+        What performance is called in the sentence.
+
+    Raises
+    ------
+    InputError
+        There is no verdict.
+
+    Examples
+    --------
+    >>> summary([Verdict("falls", ""), Verdict("none", ""), Verdict("falls", ""), Verdict("rises", "")])
+    'F falls with distance in 2 of 4 sets, rises in 1, gives no evidence either way in 1'
+    """
+    kinds = [verdict.kind for verdict in verdicts]
+    if not kinds:
+        raise InputError.of("verdicts", "must hold at least one", kinds)
+    verbs = {"falls": "falls", "rises": "rises", "consistent": "is consistent", "none": "gives no evidence either way"}
+    counts = [(verb, kinds.count(kind)) for kind, verb in verbs.items() if kind in kinds]
+    of_all = f" of {len(kinds)} set{'' if len(kinds) == 1 else 's'}"
+    parts = [f"{verb} in {count}" for verb, count in counts]
+    first = parts[0].replace(" in ", " with distance in ", 1) if counts[0][0] in ("falls", "rises") else parts[0]
+    return f"{_start(metric_name)} {', '.join([first + of_all, *parts[1:]])}"
+
+
+@dataclass(frozen=True)
+class _Words:
+    """Build the pieces of a verdict's sentence."""
+
+    trend: Trend
+    mean: float | None
+    tau: float
+    flat: float
+    metric: str
+    sets: int
+
+    def claim(self, kind: Kind) -> str:
+        """Say what is claimed, with the slope."""
+        change, within = _with_interval(self.trend.slope), " within sets" if self.sets > 1 else ""
+        if kind in ("falls", "rises"):
+            return f"{_start(self.metric)} {kind} with distance{within}: it changes by {change} {SPAN}"
+        of_metric = f"the change of {self.metric} {SPAN}, {change},"
+        if kind == "consistent":
+            return (
+                f"{_start(self.metric)} is consistent over distance{within}: {of_metric} may be 0 and is no more than "
+                f"±{self.flat:g}, and mean {self.metric} is at least {self.tau:g}"
+            )
+        low = "is unknown" if self.mean is None else f"is below {self.tau:g}"
+        if _flat(self.trend.slope, self.flat):
+            return f"No evidence either way{within}: {of_metric} is no more than ±{self.flat:g}, but mean {self.metric} {low}"
+        more = "" if _high(self.mean, self.tau) else f", and mean {self.metric} {low}"
+        return f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{self.flat:g}{more}"
+
+    def numbers(self) -> str:
+        """List what else was measured."""
+        images = f"{self.trend.n:,} images"
+        of = "" if self.trend.groups == self.trend.n else f" of {self.trend.groups:,} photographs"
+        measured = [] if self.mean is None else [f"mean {self.metric} {self.mean:.2f}"]
+        if self.trend.spearman.value is not None:
+            measured.append(f"Spearman {_with_interval(self.trend.spearman)}")
+        return ", ".join([*measured, images + of + (f" in {self.sets} sets" if self.sets > 1 else "")])
+
+    def besides(self, kind: Kind) -> str:
+        """Say what ranks show where they differ from the slope, and whether the foreground share explains the trend."""
+        ranks, fixed = _sign(self.trend.spearman), _sign(self.trend.partial)
+        if not ranks:
+            unsure = kind in ("falls", "rises") and ranks == 0
+            return "; ranks alone do not show it, as Spearman's interval holds 0" if unsure else ""
+        way = "falls" if ranks < 0 else "rises"
+        text = ""
+        if kind in ("falls", "rises") and kind != way:
+            text = f"; Spearman contradicts it: by rank {self.metric} {way}"
+        elif kind != way:
+            text = f"; by rank {self.metric} {way}{', if by little' if _flat(self.trend.slope, self.flat) else ''}"
+        if fixed is None or fixed == ranks:
+            return text
+        partial = f"partial Spearman {_with_interval(self.trend.partial)}" if self.trend.partial is not None else ""
+        outcome = "the trend is not there" if fixed == 0 else "the trend goes the other way"
+        return f"{text}; {outcome} once the foreground share is held fixed ({partial})"
+
+
+def _missing(trend: Trend | None, metric: str) -> str:
+    """Say why there is no interval to judge by; empty where there is one."""
+    if trend is None:
+        return f"fewer than {FEWEST_IMAGES} images have a performance"
+    if trend.slope.value is None:
+        return "all images are equally far"
+    if trend.slope.low is None or trend.slope.high is None:
+        change = f"{metric} changes by {signed(trend.slope.value)} {SPAN}"
+        what = "images" if trend.groups == trend.n else "photographs"
+        if trend.groups < FEWEST:
+            return f"{change}, but {trend.groups} {what} are too few for an interval (at least {FEWEST})"
+        return f"{change}, but there is no interval that would tell how sure that is"
+    return ""
+
+
+def _kind(slope: Coefficient, mean: float | None, tau: float, flat: float) -> Kind:
+    sign = _sign(slope)
+    if sign:
+        return "falls" if sign < 0 else "rises"
+    return "consistent" if _high(mean, tau) and _flat(slope, flat) else "none"
+
+
+def _high(mean: float | None, tau: float) -> bool:
+    return mean is not None and mean >= tau
+
+
+def _flat(slope: Coefficient, flat: float) -> bool:
+    """Return whether the whole interval lies within ±flat."""
+    return slope.low is not None and slope.high is not None and -flat <= slope.low and slope.high <= flat
+
+
+def _sign(coefficient: Coefficient | None) -> int | None:
+    """Return on which side of 0 the interval lies, 0 where it holds 0; None where there is none."""
+    if coefficient is None or coefficient.low is None or coefficient.high is None:
+        return None
+    return -1 if coefficient.high < 0.0 else 1 if coefficient.low > 0.0 else 0
+
+
+def _with_interval(coefficient: Coefficient) -> str:
+    if coefficient.value is None:
+        return "undefined"
+    if coefficient.low is None or coefficient.high is None:
+        return signed(coefficient.value)
+    return f"{signed(coefficient.value)} [{signed(coefficient.low)}, {signed(coefficient.high)}]"
+
+
+def signed(value: float) -> str:
+    """Format a number with its sign, to two decimals, or as many more as show that it is not 0, up to four.
+
+    Examples
+    --------
+    >>> signed(0.123), signed(-0.5), signed(0.0), signed(-0.0031), signed(-1e-9)
+    ('+0.12', '−0.50', '0.00', '−0.003', '−0.0000')
+    """
+    if value == 0.0:
+        return "0.00"
+    decimals = next((count for count in (2, 3) if round(value, count)), 4)
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def _start(metric: str) -> str:
+    return metric[:1].upper() + metric[1:]

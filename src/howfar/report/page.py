@@ -1,26 +1,31 @@
-"""Fill the templates of reports, and write pages whole or not at all."""
+"""Fill the templates of reports and their registered sections, and write pages whole or not at all."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from html import unescape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markupsafe import Markup, escape
 
+from howfar import registry
 from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
-from howfar.numbers import format_number
-from howfar.printable import printable_lines
 from howfar.report.figures import Figures, check_unchanged
+from howfar.results import Comparison, Relation
+from howfar.results.assessment import Assessment
 from howfar.results.run_files import PAGE, check_page
+from howfar.wording import format_number, printable_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
 
 LONG = 12
 TERMS = "<!-- terms -->"
@@ -89,3 +94,65 @@ def _bound(text: str) -> Markup:
     held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
     whole = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
     return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(whole))))
+
+
+@dataclass(frozen=True)
+class SectionKind:
+    """Describe a section of a run's report; a line of `howfar.registry` or an entry point in ``howfar.sections`` names it.
+
+    Attributes
+    ----------
+    name, title
+        Its anchor, which no other section has, and its name in the page's contents.
+    template
+        Path of a jinja template, whose block called `name` is filled where it has one. It reads `c` (the comparison), `r` (the
+        relation, or None), what `content` gives, and the macros of ``report/macros.html.j2``: `table`, `figure` …
+    content
+        From the comparison, and the relation where there is one, what the template reads; None leaves the section out. One that
+        takes an `assessment` is given the run's, or None.
+    whole
+        Whether it is also about the corrupted versions of the primary's images that an assessment made to learn from; the
+        other sections are about the datasets that somebody asked about.
+    """
+
+    name: str
+    title: str
+    template: str | Path
+    content: Callable[..., Mapping[str, Any] | None]
+    whole: bool = False
+
+
+class FilledSection(NamedTuple):
+    """Hold a section of one page."""
+
+    name: str
+    title: str
+    html: Markup
+
+
+def fill_sections(
+    comparison: Comparison,
+    relation: Relation | None,
+    figures: Figures,
+    assessment: Assessment | None = None,
+    whole: tuple[Comparison, Relation | None] | None = None,
+) -> list[FilledSection]:
+    """Fill every registered section; one of another package that raises is left out with a note.
+
+    `whole` is what sections read that are about the whole run, where that holds more than the others are to show.
+    """
+    filled = []
+    for name in registry.ordered("sections"):
+        try:
+            section: SectionKind = registry.load("sections", name)
+            takes = "assessment" in inspect.signature(section.content).parameters
+            shown = whole if whole is not None and section.whole else (comparison, relation)
+            content = section.content(*shown, **({"assessment": assessment} if takes else {}))
+            if content is not None:
+                read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
+                filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
+        except Exception as error:
+            if registry.is_ours("sections", name):
+                raise
+            figures.notes.append(f"The section {name} could not be made ({type(error).__name__}: {error}).")
+    return filled

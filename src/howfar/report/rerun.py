@@ -10,7 +10,7 @@ from howfar.keywords import TrainingOptions
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
-from howfar.results.matrix import Matrix
+from howfar.results.comparison import Matrix
 
 UNKNOWN = "<where {} is>"
 PERFORMANCES = "<the files of performances>"

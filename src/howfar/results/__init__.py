@@ -7,24 +7,45 @@ from __future__ import annotations
 
 from howfar.results.comparison import BackboneSummary, BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Settings
 from howfar.results.evaluation import Evaluation
+from howfar.results.labelling import Pick, Selection
 from howfar.results.records import Features, Leak, Provenance, Skipped
 from howfar.results.relation import (
     Choice,
     Coefficient,
     DatasetRelation,
+    DistancePart,
     Failures,
     Judgement,
-    Part,
     Relation,
     RelationSettings,
     SetEstimate,
     Trend,
-    Verdict,
+    TrendVerdict,
 )
-from howfar.results.selection import Pick, Selection
 
 __all__ = [
-    "BackboneSummary", "BaselineSummary", "Choice", "Coefficient", "Comparison", "DatasetRelation", "DatasetSummary",
-    "Evaluation", "Failures", "Features", "Judgement", "Leak", "Part", "Pick", "PrimarySummary", "Provenance", "Relation",
-    "RelationSettings", "Selection", "SetEstimate", "Settings", "Skipped", "Trend", "Verdict",
+    "BackboneSummary",
+    "BaselineSummary",
+    "Choice",
+    "Coefficient",
+    "Comparison",
+    "DatasetRelation",
+    "DatasetSummary",
+    "DistancePart",
+    "Evaluation",
+    "Failures",
+    "Features",
+    "Judgement",
+    "Leak",
+    "Pick",
+    "PrimarySummary",
+    "Provenance",
+    "Relation",
+    "RelationSettings",
+    "Selection",
+    "SetEstimate",
+    "Settings",
+    "Skipped",
+    "Trend",
+    "TrendVerdict",
 ]  # fmt: skip

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from howfar.numbers import format_interval, format_number
-from howfar.results.json_values import plain
-from howfar.results.records import Provenance
+from howfar.results.records import Cells, Provenance, plain
 from howfar.results.result import Result, holding
-from howfar.results.tables import Cells
+from howfar.wording import format_interval, format_number
 
 if TYPE_CHECKING:
     import pandas as pd

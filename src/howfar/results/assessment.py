@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from howfar.numbers import format_estimate
 from howfar.results.evaluation import PERFORMANCE_NAMES
-from howfar.results.gate import Gate
-from howfar.results.records import NetworkReading, Provenance
-from howfar.results.relation import Relation
+from howfar.results.records import Cells, NetworkReading, Provenance
+from howfar.results.relation import Gate, Relation
 from howfar.results.result import Result
 from howfar.results.run_files import ASSESSMENT
-from howfar.results.tables import Cells
+from howfar.wording import format_estimate
 
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]

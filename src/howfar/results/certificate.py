@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute
-from howfar.numbers import format_interval
-from howfar.results.records import Provenance
+from howfar.results.records import Cells, Provenance
 from howfar.results.result import Result
 from howfar.results.run_files import stale_pictures
-from howfar.results.tables import Cells
+from howfar.wording import format_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Site:
+class CertifiedSite:
     """Hold what a sample was drawn from, so that a change of it is seen: one entry an image, in the dataset's order.
 
     Attributes
@@ -46,7 +45,7 @@ class Site:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SampledImage:
     """Hold an image of the sample; the sample is in the random order in which it is to be labelled.
 
     Attributes
@@ -158,8 +157,8 @@ class Certificate(Result):
     proxy: str
     design: str
     seed: int
-    site: Site
-    sample: tuple[Drawn, ...]
+    site: CertifiedSite
+    sample: tuple[SampledImage, ...]
     provenance: Provenance
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from howfar.numbers import format_interval, share_interval
-from howfar.results.json_values import plain
-from howfar.results.records import Skipped
-from howfar.results.tables import Cells, Shown
+from howfar.results.records import Cells, Shown, Skipped, plain
+from howfar.wording import format_interval, share_interval
 
 Outcome = Literal["pass", "breach", "undecided"]
 Severity = Literal["breach", "warn"]
@@ -84,7 +82,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Batch:
+class CheckedDataset:
     """Hold what is known of one dataset that was checked, as it is kept in a log.
 
     Attributes
@@ -132,7 +130,7 @@ class LogRow:
     time: str
     primary: str
     key: str
-    batch: Batch
+    batch: CheckedDataset
     decisions: Mapping[str, str]
     outcome: Outcome
 
@@ -207,7 +205,7 @@ class Check(Shown):
 
     primary: str
     decisions: tuple[Decision, ...]
-    batches: tuple[Batch, ...] = ()
+    batches: tuple[CheckedDataset, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     alarm: AlarmReading | None = None
     rows: tuple[LogRow, ...] = ()

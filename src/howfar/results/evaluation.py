@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
 from howfar.io.location import absolute
-from howfar.numbers import format_number
-from howfar.results.records import NetworkReading, Provenance, Skipped
+from howfar.results.records import Cells, NetworkReading, Provenance, Skipped
 from howfar.results.result import Result
-from howfar.results.tables import Cells
+from howfar.wording import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,19 +1,97 @@
-"""Define the records that every result is built from: features, images that were skipped, and what made the result."""
+"""Define the records, tables and JSON values that every result is built from."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
+from html import escape
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from howfar.numbers import format_interval
 from howfar.protocols import Rows
+from howfar.wording import format_interval, printable
 
 if TYPE_CHECKING:
     from howfar.arrays import FloatArray
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into what JSON has: records and mappings into dictionaries, tuples into lists, tables into rows.
+
+    What is not a number in a table becomes None.
+
+    Examples
+    --------
+    >>> plain({"ci": (0.1, 0.2)})
+    {'ci': [0.1, 0.2]}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "to_dict"):
+        rows = value.to_dict("records")
+        return [{str(name): None if cell != cell else cell for name, cell in row.items()} for row in rows]
+    return value
+
+
+Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+class Shown:
+    """Give a result its two views, text and HTML, from its caption, its table and the lines below."""
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        raise NotImplementedError
+
+    def table(self) -> Cells:
+        """Return the header and the formatted cells that terminal, notebook and report show."""
+        raise NotImplementedError
+
+    def footer(self) -> list[str]:
+        """Return the lines below the table; a result's notes where it says no others."""
+        return list(getattr(self, "notes", ()))
+
+    def remarks(self) -> list[str]:
+        """Return the lines that the terminal shows under the table."""
+        return [f"note: {note}" for note in getattr(self, "notes", ())]
+
+    def __repr__(self) -> str:
+        return "\n".join(map(printable, [self.caption(), *as_text(*self.table()), *self.footer()]))
+
+    def _repr_html_(self) -> str:
+        return as_html(self.caption(), *self.table(), self.footer())
+
+
+def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns as lines of text: the first to the left, the others to the right.
+
+    Examples
+    --------
+    >>> as_text(("set", "n"), [("roads", "12")])
+    ['set     n', 'roads  12']
+    """
+    rows = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    return ["  ".join(_align(row, widths)).rstrip() for row in (header, *rows)]
+
+
+def as_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], footer: Sequence[str]) -> str:
+    """Write a table as HTML, with a line above and lines below."""
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
+    body = "".join("<tr>" + "".join(f"<td>{escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    foot = "".join(f"<p>{escape(printable(line))}</p>" for line in footer)
+    return f"<p>{escape(printable(caption))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{foot}"
+
+
+def _align(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
 
 LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "onnxruntime")
 

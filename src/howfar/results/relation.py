@@ -1,4 +1,4 @@
-"""Hold the result of relating performance to distance, with estimates for unlabelled images and probable failures."""
+"""Hold the result of relating performance to distance: estimates, probable failures, and whether to believe them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,85 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from howfar.numbers import format_estimate, format_interval, format_number
-from howfar.results.gate import Gate
-from howfar.results.records import Provenance
+from howfar.results.records import Cells, Provenance, as_text
 from howfar.results.result import Result, holding
 from howfar.results.slices import PerformanceSlice, performance_table, too_small
-from howfar.results.tables import Cells, as_text
+from howfar.wording import format_estimate, format_interval, format_number
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True)
+class GateReading:
+    """Hold one check of a dataset against the range of the labelled datasets.
+
+    Attributes
+    ----------
+    check
+        What is checked: "distance", "knn", "residual", "share", "scale", "size" or "tiles".
+    value
+        The dataset's value; None where it is not known.
+    low, high
+        The limits: the range of the labelled datasets and a margin beyond; None where that side has none.
+    inside
+        Whether the value lies in the range; None where it cannot be said.
+    words
+        The check in a sentence for a person.
+    remedy
+        What to do where the value lies outside; "" where it lies inside.
+    beyond
+        Where between the range of the labelled datasets (0) and the limit (1) the value lies; above 1 outside.
+    """
+
+    check: str
+    value: float | None
+    low: float | None
+    high: float | None
+    inside: bool | None
+    words: str
+    remedy: str = ""
+    beyond: float = 0.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Hold every check of one dataset, the weightiest first."""
+
+    dataset: str
+    readings: tuple[GateReading, ...]
+
+    @property
+    def inside(self) -> bool | None:
+        """Return whether no check lies outside; None where no check could be made."""
+        known = [reading.inside for reading in self.readings if reading.inside is not None]
+        return all(known) if known else None
+
+    @property
+    def beyond(self) -> float:
+        """Return how far the farthest check lies from the range of the labelled datasets (0) to its limit (1), or beyond."""
+        return max((reading.beyond for reading in self.readings), default=0.0)
+
+    @property
+    def outside(self) -> tuple[GateReading, ...]:
+        """Return the checks that lie outside the labelled range."""
+        return tuple(reading for reading in self.readings if reading.inside is False)
+
+    def warning(self) -> str:
+        """Say in one line why an estimate is not to be believed, and what to do; "" where no check lies outside.
+
+        Examples
+        --------
+        >>> far = GateReading("distance", 1.41, 1.0, 1.21, False, "farther than anything labelled")
+        >>> Gate("highway", (far,)).warning()
+        'highway: farther than anything labelled'
+        """
+        if not self.outside:
+            return ""
+        remedies = dict.fromkeys(reading.remedy for reading in self.outside if reading.remedy)
+        words = f"{self.dataset}: {'; '.join(reading.words for reading in self.outside)}"
+        return f"{words}: {'; or '.join(remedies)}" if remedies else words
+
 
 # An interval's end is an estimate plus an error: rounding may make it miss the value that gave the error.
 _ROUNDING = 1e-9
@@ -48,7 +118,7 @@ class Trend:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrendVerdict:
     """Say a trend in words; `kind` is what a program may rely on."""
 
     kind: Literal["falls", "rises", "consistent", "none"]
@@ -56,7 +126,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Part:
+class DistancePart:
     """Describe a half or third of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist.
 
     `performance` is F at the threshold that is best for this part, as the paper; `performance_common` at the threshold that
@@ -90,10 +160,10 @@ class DatasetRelation:
     pooled: float | None
     ods: float | None
     ods_threshold: float | None
-    halves: tuple[Part, ...]
-    thirds: tuple[Part, ...]
+    halves: tuple[DistancePart, ...]
+    thirds: tuple[DistancePart, ...]
     trend: Trend | None
-    verdict: Verdict
+    verdict: TrendVerdict
 
 
 @dataclass(frozen=True)
@@ -241,7 +311,7 @@ class Relation(Result):
     choices
         What choosing the best estimator was worth, of runs of earlier versions; nothing is chosen any more.
     estimator
-        The estimator that estimates and failure lists use: `howfar.relation.model_selection` has the rule; or the caller's.
+        The estimator that estimates and failure lists use: `howfar.relation.site_judge` has the rule; or the caller's.
     estimates, failures
         For every set of the run, labelled (judged) or not.
     gates
@@ -277,7 +347,7 @@ class Relation(Result):
     settings: RelationSettings
     datasets: tuple[DatasetRelation, ...]
     pooled: Trend | None
-    pooled_verdict: Verdict | None
+    pooled_verdict: TrendVerdict | None
     judgements: tuple[Judgement, ...]
     choices: tuple[Choice, ...]
     estimator: str | None

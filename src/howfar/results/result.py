@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
-from howfar.io.atomic import naming
+from howfar.io.atomic import cut_off, move_in, naming, staging
 from howfar.io.location import absolute
 from howfar.io.lock import locked
 from howfar.io.parquet import read_frame
-from howfar.io.staging import cut_off, move_in, staging
-from howfar.results.json_values import plain
+from howfar.results.records import Shown, plain
 from howfar.results.run_files import RUN, check_files, make_latest, run_of_table, stale_pictures, write_table
-from howfar.results.tables import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

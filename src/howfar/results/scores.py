@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from howfar.numbers import format_interval, format_number, format_p
-from howfar.results.gate import Gate
-from howfar.results.json_values import plain
-from howfar.results.records import Skipped
-from howfar.results.relation import Failures, SetEstimate
-from howfar.results.tables import Cells, Shown
+from howfar.results.records import Cells, Shown, Skipped, plain
+from howfar.results.relation import Failures, Gate, SetEstimate
+from howfar.wording import format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +36,7 @@ class Score:
     predicted, predicted_low, predicted_high, estimator
         Predicted performance, its interval, and the estimator that made it.
     flag, reason
-        Whether it probably fails, and why; `howfar.pipeline.failure_flag` has the rule.
+        Whether it probably fails, and why; `howfar.pipeline.scorer` has the rule.
     readings
         What the gate reads of it, by the names of columns; kept out of tables and JSON.
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from howfar.numbers import format_interval, format_number, format_p, share, signed
-from howfar.results.tables import Cells
+from howfar.results.records import Cells
+from howfar.wording import format_interval, format_number, format_p, share, signed
 
 EMPTY = "(empty)"
 SMALL = "too small"

@@ -12,12 +12,10 @@ from howfar import registry
 from howfar.errors import UnknownNameError
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute
-from howfar.numbers import duration
-from howfar.results.json_values import plain
-from howfar.results.records import Provenance
+from howfar.results.records import Cells, Provenance, plain
 from howfar.results.result import Result
-from howfar.results.tables import Cells
 from howfar.settings import nearest
+from howfar.wording import duration
 
 
 @dataclass(frozen=True)

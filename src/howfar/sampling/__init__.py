@@ -1,12 +1,8 @@
 """Choose which images to label to measure a model on a site, and estimate its performance there from their labels."""
 
-from howfar.sampling.design import draw
-from howfar.sampling.estimates import Estimate, mean
-from howfar.sampling.folds import Fold, cross_fitted_mean, folds
-from howfar.sampling.pooled_ratio import ods, ratio
-from howfar.sampling.sample import Sample
-from howfar.sampling.sequential import ConfidenceSequence, order, sequence
-from howfar.sampling.until import Until
+from howfar.sampling.design import Sample, draw
+from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, mean, ods, ratio
+from howfar.sampling.sequential import ConfidenceSequence, Until, order, sequence
 
 __all__ = [
     "ConfidenceSequence",

@@ -2,12 +2,193 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from numbers import Integral, Real
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
-from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_count, as_groups, as_proxy, as_rng, as_sizes
+from howfar.errors import InputError, one_line
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Hold which images to label, and the chance of each by the design.
+
+    Attributes
+    ----------
+    indices
+        (k,) positions of the drawn images among the site's, each once, in random order.
+    probabilities
+        (k,) inclusion probability of each: the share of its stratum that is drawn, n_h / N_h.
+    strata
+        (k,) number of the stratum of each, 0 the lowest predicted performance.
+
+    Raises
+    ------
+    InputError
+        Lengths that differ, an image drawn twice, a probability outside (0, 1], or more than one in a stratum.
+
+    Examples
+    --------
+    >>> sample = Sample(np.array([3, 0]), np.array([0.5, 0.5]), np.array([0, 0]))
+    >>> len(sample), sample.population
+    (2, 4)
+    """
+
+    indices: NDArray[np.int64]
+    probabilities: Float64Array
+    strata: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name, kind in (("indices", np.integer), ("probabilities", np.number), ("strata", np.integer)):
+            given = getattr(self, name)
+            part = np.asarray(given)
+            if part.ndim != 1 or (part.size and not np.issubdtype(part.dtype, kind)):
+                what = "whole numbers" if kind is np.integer else "numbers"
+                raise InputError.of("sample", f"must have one row of {what} as its {name}", given)
+            object.__setattr__(self, name, part)
+        count = len(self.indices)
+        shapes = {np.shape(part) for part in (self.indices, self.probabilities, self.strata)}
+        if shapes != {(count,)} or not count:
+            raise InputError.of("sample", "must give an index, a probability and a stratum of each image", sorted(shapes))
+        if len(np.unique(self.indices)) < count or self.indices.min() < 0:
+            raise InputError.of("sample", "must name each image once, by its position from 0", "one named twice or below 0")
+        if not ((self.probabilities > 0) & (self.probabilities <= 1)).all():
+            raise InputError.of("sample", "must have probabilities above 0 and at most 1", self.probabilities.min())
+        for stratum in np.unique(self.strata):
+            inside = self.probabilities[self.strata == stratum]
+            if np.ptp(inside) > _ROUNDING:
+                raise InputError.of("sample", "must have one probability in each stratum", sorted(set(inside.tolist())))
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def population(self) -> int:
+        """Return how many images the sample was drawn from: Σ 1 / probability, which this design makes exact."""
+        return round(float(np.sum(1.0 / self.probabilities)))
+
+    @property
+    def weights(self) -> Float64Array:
+        """Return the share of the site that each drawn image stands for, (k,), which sum to 1."""
+        inverse = 1.0 / self.probabilities
+        weights: Float64Array = inverse / inverse.sum()
+        return weights
+
+    @property
+    def whole(self) -> bool:
+        """Return whether every image of the site was drawn."""
+        return bool((self.probabilities >= 1.0).all())
+
+    @property
+    def simple(self) -> bool:
+        """Return whether it is a simple random sample: one stratum."""
+        return bool((self.strata == self.strata[0]).all())
+
+
+_LARGEST = 1e100
+"""Sizes above it are none, and their sum would overflow."""
+
+
+def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
+    """Return `x` as one row of numbers, a float64 copy, of a given length; NaN may stand in it, infinity may not."""
+    try:
+        values = np.array(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers: {error}") from error
+    if values.ndim != 1 or not len(values):
+        raise InputError.of(name, "must be one row of at least one number", values.shape)
+    if length is not None and len(values) != length:
+        raise InputError.of(name, f"must hold {length} numbers, one an image", len(values))
+    if np.isinf(values).any():
+        raise InputError.of(name, "must not hold infinity", f"one at position {int(np.argmax(np.isinf(values)))}")
+    return values
+
+
+def as_shares(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
+    """Return `x` as one row of numbers in [0, 1] or NaN."""
+    values = as_numbers(x, name, length)
+    outside = (values < 0.0) | (values > 1.0)
+    if outside.any():
+        raise InputError.of(
+            name, "must lie in [0, 1]", float(values[outside][0]), "give performance as a share, not in percent"
+        )
+    return values
+
+
+def as_proxy(proxy: ArrayLike) -> Float64Array:
+    """Return predicted performance as one row of numbers in [0, 1] or NaN."""
+    return as_shares(proxy, "proxy")
+
+
+def filled(proxy: Float64Array) -> Float64Array:
+    """Put the mean of the known predictions where there is none: an estimate is unbiased with any number there."""
+    known = proxy[np.isfinite(proxy)]
+    return np.where(np.isnan(proxy), known.mean() if len(known) else 0.5, proxy)
+
+
+def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
+    """Return names of photographs as numbers from 0."""
+    names = np.asarray(groups)
+    if names.shape != (length,):
+        raise InputError.of("groups", f"must name {length} photographs, one an image", names.shape)
+    try:
+        return np.asarray(np.unique(names, return_inverse=True)[1], dtype=np.int64)
+    except TypeError as error:
+        raise InputError.of("groups", "must be names of one kind", one_line(error), "pass text") from error
+
+
+def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
+    """Return expected sizes of images as one row of numbers, none below 0, not all 0."""
+    values = as_numbers(sizes, "sizes", length)
+    if not (values >= 0.0).all() or not values.any():
+        wrong = values[~(values >= 0.0)]
+        raise InputError.of("sizes", "must be numbers of 0 or more, not all 0", float(wrong[0]) if len(wrong) else 0.0)
+    if values.max() > _LARGEST:
+        raise InputError.of("sizes", f"must be at most {_LARGEST:g}", float(values.max()), "give them in pixels")
+    return values
+
+
+def as_count(x: int, name: str) -> int:
+    """Return a number of images, a whole number of at least 1."""
+    if isinstance(x, bool) or not isinstance(x, Integral):
+        raise InputError.of(name, "must be a whole number", x, "pass 16")
+    if x < 1:
+        raise InputError.of(name, "must be at least 1", x)
+    return int(x)
+
+
+def as_rng(seed: int | np.random.Generator) -> np.random.Generator:
+    """Return the generator that a seed stands for, or the one that was given."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise InputError.of("seed", "must be a whole number of at least 0, or a generator", seed, "pass 0") from error
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level outside (0, 1)."""
+    if not isinstance(level, Real) or not 0.0 < level < 1.0:
+        raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
+
+
+def check_sample(sample: Sample) -> None:
+    """Refuse what is no sample."""
+    if not isinstance(sample, Sample):
+        raise InputError.of("sample", "must be what howfar.sampling.draw returned", type(sample).__name__)
+
+
+def check_fits(sample: Sample, length: int, name: str = "proxy") -> None:
+    """Refuse a sample that was drawn from another number of images than `length`."""
+    if sample.population != length:
+        raise InputError.of(name, f"must have the {sample.population} images that the sample was drawn from", length)
+    if int(sample.indices.max()) >= length:
+        raise InputError.of("sample", f"must name images below {length}", int(sample.indices.max()))
+
 
 STRATIFIED_FROM = 8
 """Labels from which on the sample has strata; fewer are a simple random sample, of which bounds hold without assumptions."""

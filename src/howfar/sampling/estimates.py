@@ -1,19 +1,181 @@
-"""Estimate a model's mean performance on a site from a few labelled images, with an interval that holds whatever the shift."""
+"""Estimate a model's performance on a site, per image or pooled, with an interval, from a few labelled images.
+
+To test that the mean of m values in [0, 1] is μ, a gambler bets on each sampled value y at odds that are fair under μ:
+capital is multiplied by 1 + b (y − μ). With a fixed b the mean capital over simple random samples is at most 1 (by Maclaurin's
+inequality also without replacement), so capital of 1 / α is reached with a chance of at most α (Markov), and μ is refuted
+there. Capital is the mean over a row of bets b, so that none has to be guessed; the order of the values does not matter.
+Source: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by betting", J. R. Stat. Soc. B 86 (2024),
+https://arxiv.org/abs/2010.09686.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.sampling.betting import betting_interval
-from howfar.sampling.design import STRATIFIED_FROM
-from howfar.sampling.prediction_powered import prediction_powered
-from howfar.sampling.sample import Sample
-from howfar.sampling.value_checks import as_proxy, as_shares, check_fits, check_level, check_sample, filled
+from howfar.sampling.design import (
+    STRATIFIED_FROM,
+    Sample,
+    as_count,
+    as_groups,
+    as_numbers,
+    as_proxy,
+    as_rng,
+    as_shares,
+    check_fits,
+    check_level,
+    check_sample,
+    filled,
+)
+
+SHARES_STAKED = np.array([0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99, 1.0])
+"""Shares of the capital that are staked: capital falls by this share where the value is the worst possible."""
+_BISECTIONS = 40
+
+
+def betting_interval(values: Float64Array, population: int | None, level: float) -> tuple[float, float]:
+    """Bound the mean of `population` values in [0, 1] from a simple random sample of them; None where that number is unknown.
+
+    Each end is refuted with a chance of at most (1 − level) / 2, for every population and sample size; what was seen is exact.
+
+    Examples
+    --------
+    >>> low, high = betting_interval(np.array([0.9, 0.8, 1.0, 0.9]), 500, 0.9)
+    >>> round(low, 2), high
+    (0.35, 1.0)
+    """
+    low = lower_bound(values, (1.0 - level) / 2.0)
+    high = 1.0 - lower_bound(1.0 - values, (1.0 - level) / 2.0)
+    if population is None:
+        return low, high
+    seen, unseen = float(values.sum()), population - len(values)
+    return max(low, seen / population), min(high, (seen + unseen) / population)
+
+
+def lower_bound(values: Float64Array, alpha: float) -> float:
+    """Find the largest mean that is refuted with all smaller ones, by capital of 1 / α; 0 where none is.
+
+    Capital falls as μ grows, for each bet, so that the refuted means are an interval from 0.
+    """
+    inside, outside = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (inside + outside) / 2.0
+        capital = np.prod(1.0 + np.outer(SHARES_STAKED / middle, values - middle), axis=1).mean()
+        inside, outside = (middle, outside) if capital >= 1.0 / alpha else (inside, middle)
+    return inside
+
+
+_UNSEEN_LABELS = 0.15
+_LEAST = 2
+
+
+class Powered(NamedTuple):
+    """Hold an estimate of a mean with the variance of the estimate, its degrees of freedom, and the weight λ of predictions.
+
+    `unseen` is what one label at distance 1 from the mean would add to the variance of the estimate.
+    """
+
+    value: float
+    variance: float
+    unseen: float
+    freedom: float
+    weight: float
+
+    def interval(self, level: float, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
+        """Return the ends of Student's t interval, each with a share of a label at that end of the range that was not drawn."""
+        from scipy.special import stdtrit
+
+        quantile = float(stdtrit(self.freedom, (1.0 + level) / 2.0))
+        below, above = (
+            quantile * float(np.sqrt(self.variance + _UNSEEN_LABELS * self.unseen * (end - self.value) ** 2))
+            for end in (least, most)
+        )
+        return self.value - below, self.value + above
+
+
+def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample) -> Powered:
+    """Estimate the mean of a site: λ · mean prediction + Σ w_i (y_i − λ p_i), with the λ in [0, 1] that makes it most certain.
+
+    values and predicted are (k,), in the sample's order: what was measured and what was predicted. `predicted_mean` is over all
+    images of the site. w_i = 1 / (m π_i).
+    """
+    cells = _cells(sample)
+    weights = sample.weights
+    shares = np.array([weights[cell].sum() for cell in cells])
+    counts = np.array([len(cell) for cell in cells], dtype=np.float64)
+    unseen = np.array([1.0 - len(cell) / np.sum(1.0 / sample.probabilities[cell]) for cell in cells])
+    scale = np.square(shares) * np.maximum(unseen, 0.0) / counts
+    weight = _fitted_weight(
+        [_centred(values, weights, cell) for cell in cells], [_centred(predicted, weights, cell) for cell in cells], scale
+    )
+    residuals = values - weight * predicted
+    measured = np.array([_variance(_centred(residuals, weights, cell)) for cell in cells])
+    measured *= _for_fitting(weight, len(values) - len(cells))
+    variance = float(scale @ measured)
+    value = weight * predicted_mean + float(weights @ residuals)
+    return Powered(value, variance, float(scale.sum()) / len(values), _freedom(scale * measured, counts), weight)
+
+
+def _for_fitting(weight: float, freedom: int) -> float:
+    """Return what makes up for residuals that are smaller because λ was fitted to them: one degree of freedom."""
+    return freedom / (freedom - 1) if weight > 0.0 and freedom > 1 else 1.0
+
+
+def _cells(sample: Sample) -> list[NDArray[np.int64]]:
+    """List the positions of each stratum's images; a stratum with a single one is joined with its neighbour.
+
+    One image shows nothing of how its stratum varies. Joined strata vary more than each by itself, so that the variance is
+    stated too large rather than too small (collapsed strata: Wolter, "Introduction to Variance Estimation" (2007), chapter 2).
+    """
+    cells: list[NDArray[np.int64]] = []
+    for stratum in np.unique(sample.strata):
+        cell = np.flatnonzero(sample.strata == stratum)
+        if cells and _alone(cells[-1], sample):
+            cells[-1] = np.concatenate([cells[-1], cell])
+        else:
+            cells.append(cell)
+    if len(cells) > 1 and _alone(cells[-1], sample):
+        last = cells.pop()
+        cells[-1] = np.concatenate([cells[-1], last])
+    return cells
+
+
+def _alone(cell: NDArray[np.int64], sample: Sample) -> bool:
+    """Return whether a cell has a single image, and is not wholly drawn."""
+    return len(cell) < _LEAST and bool(sample.probabilities[cell[0]] < 1.0)
+
+
+def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) -> Float64Array:
+    """Return a cell's deviations from its weighted mean, each times its weight over the cell's mean weight."""
+    own, inside = weights[cell], x[cell]
+    total = own.sum()
+    deviations: Float64Array = own * (len(cell) / total) * (inside - own @ inside / total)
+    return deviations
+
+
+def _variance(deviations: Float64Array) -> float:
+    return float(np.square(deviations).sum()) / max(1, len(deviations) - 1)
+
+
+def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
+    """Fit the λ that makes the estimate most certain: Σ scale cov(y, p) / Σ scale var(p) within cells, cut to [0, 1]."""
+    parts = [(float(y @ p), float(p @ p)) for y, p in zip(values, predicted, strict=True)]
+    freedoms = [max(1, len(y) - 1) for y in values]
+    shared = sum(size * part[0] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
+    own = sum(size * part[1] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
+    return float(np.clip(shared / own, 0.0, 1.0)) if own > 0.0 else 0.0
+
+
+def _freedom(variances: Float64Array, counts: Float64Array) -> float:
+    """Count the degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946))."""
+    squares = float((np.square(variances) / np.maximum(counts - 1.0, 1.0)).sum())
+    return max(1.0, float(variances.sum()) ** 2 / squares) if squares > 0.0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +209,7 @@ def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 
     The interval is, from 8 labels on, Student's t with the strata's own variances and Satterthwaite's degrees of freedom, the
     variance being raised by what 0.15 of a label at the far end of [0, 1] would add, since a sample of a few like values
     cannot show rare others. That it holds is shown by simulation. For fewer labels it is a bound by betting
-    (`howfar.sampling.betting`), which holds for every site and does not read the predictions. With all images labelled it has
+    (`howfar.sampling.estimates`), which holds for every site and does not read the predictions. With all images labelled it has
     no width.
 
     Parameters
@@ -109,3 +271,279 @@ def _linearised(values: Float64Array, sample: Sample) -> Float64Array:
     weights = sample.weights
     share, centre = float(weights[known].sum()), float(np.average(values[known], weights=weights[known]))
     return np.where(known, centre + (np.where(known, values, centre) - centre) / share, centre)
+
+
+_STEPS = 3
+
+
+def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9) -> Estimate:
+    """Estimate a ratio of two totals over a site, as pooled F is one, from the k labelled images.
+
+    With numbers a_i = 2TP and b_i = 2TP + FP + FN of each image, R = Σ a / Σ b is found by the linearised u_i = R + (a_i − R
+    b_i) / b̄, whose mean over the site is R (Taylor linearisation: Särndal, Swensson & Wretman, "Model Assisted Survey
+    Sampling" (1992), section 5.5). The mean of u is estimated as by `howfar.sampling.mean`, with the expected numbers
+    linearised alike as predictions, by Student's t for every k; with a single label the interval is 0 to 1.
+
+    Parameters
+    ----------
+    numerators, denominators
+        (k,) numbers of each labelled image, in the sample's order; 0 ≤ numerator ≤ denominator.
+    proxy
+        (2, m): the expected numerator and denominator of every image, such as 2 Σ p b and Σ p + Σ b over its pixels, p the
+        model's probability and b whether it predicts foreground. Or (m,): a predicted performance, which is of less help.
+    sample
+        Which images were labelled.
+    level
+        Confidence level of the interval.
+
+    Raises
+    ------
+    InputError
+        Numbers that are negative, no count at all, a numerator above its denominator, or lengths that do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import draw, ratio
+    >>> sizes = np.linspace(100, 900, 60)
+    >>> sample = draw(np.full(60, 0.5), 12)
+    >>> own = sizes[sample.indices]
+    >>> estimate = ratio(0.5 * own, own, np.stack([0.5 * sizes, sizes]), sample)
+    >>> round(estimate.value, 3), estimate.low < 0.5 < estimate.high
+    (0.5, True)
+    """
+    check_sample(sample)
+    above, below = _counts(numerators, denominators, len(sample))
+    check_level(level)
+    return _estimate(above, below, _expected(proxy, sample), sample, level)
+
+
+def ods(
+    numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9
+) -> tuple[Estimate, int]:
+    """Estimate the best pooled F over thresholds (ODS), and the position of the threshold that gives it.
+
+    The interval is that of pooled F at the threshold with the best estimate. A maximum of estimates lies above the true one on
+    average, the more the fewer labels; the documentation gives by how much.
+
+    Parameters
+    ----------
+    numerators, denominators
+        (k, t) numbers of each labelled image at each threshold, in the sample's order.
+    proxy
+        (2, m, t) expected numbers of every image at each threshold, or (m,) predicted performance.
+    sample
+        Which images were labelled.
+    level
+        Confidence level of the interval.
+
+    Raises
+    ------
+    InputError
+        As `ratio`, or arrays of other shapes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import draw, ods
+    >>> sample = draw(np.full(60, 0.5), 12)
+    >>> numbers = np.tile([10.0, 30.0, 20.0], (12, 1))
+    >>> estimate, threshold = ods(numbers, np.full((12, 3), 50.0), np.full(60, 0.5), sample)
+    >>> round(estimate.value, 2), threshold
+    (0.6, 1)
+    """
+    check_sample(sample)
+    above, below, expected = _floats(numerators, "numerators"), _floats(denominators, "denominators"), _floats(proxy, "proxy")
+    if above.ndim != 2 or above.shape != below.shape or not above.shape[1]:
+        raise InputError.of("numerators and denominators", "must both be (k, thresholds)", (above.shape, below.shape))
+    if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
+        raise InputError.of("proxy", f"must be (2, m, {above.shape[1]}), one a threshold", expected.shape)
+    check_level(level)
+    # Where nothing is predicted and nothing true, as at a high threshold over empty masks, there is no ratio.
+    defined = np.flatnonzero((below != 0).any(axis=0)).tolist() or [0]
+    found = []
+    for place in defined:
+        counts = _counts(above[:, place], below[:, place], len(sample))
+        found.append(
+            _estimate(*counts, _expected(expected[..., place] if expected.ndim == 3 else expected, sample), sample, level)
+        )
+    best = int(np.argmax([estimate.value for estimate in found]))
+    return found[best], defined[best]
+
+
+def _floats(x: ArrayLike, name: str) -> Float64Array:
+    try:
+        return np.array(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers: {error}") from error
+
+
+def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Float64Array, Float64Array]:
+    above, below = as_numbers(numerators, "numerators", k), as_numbers(denominators, "denominators", k)
+    if not ((above >= 0.0) & (above <= below)).all():
+        raise InputError.of("numerators", "must lie between 0 and their denominators", "NaN, one below 0 or one above")
+    if not below.any():
+        raise InputError.of("denominators", "must not all be 0", 0.0, "label images that show something, or predict something")
+    return above, below
+
+
+def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
+    """Return (2, m) expected numbers; a predicted performance p stands for p of 1."""
+    expected = _floats(proxy, "proxy")
+    if expected.ndim == 1:
+        expected = np.stack([filled(as_numbers(expected, "proxy")), np.ones(len(expected))])
+    if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():
+        raise InputError.of("proxy", "must be (2, m) finite expected numbers, or (m,) predicted performance", expected.shape)
+    check_fits(sample, expected.shape[1])
+    return expected
+
+
+def _estimate(above: Float64Array, below: Float64Array, expected: Float64Array, sample: Sample, level: float) -> Estimate:
+    weights = sample.weights
+    value = float(weights @ above / (weights @ below))
+    if sample.whole:
+        return Estimate(value, value, value)
+    for _ in range(_STEPS):
+        powered, spread = _linearised_ratio(above, below, expected, sample, value)
+        value = float(np.clip(powered.value, 0.0, 1.0))
+    if len(sample) < _LEAST:
+        return Estimate(value, 0.0, 1.0)
+    return Estimate.clipped(value, *powered.interval(level, value - value * spread, value + (1.0 - value) * spread))
+
+
+def _linearised_ratio(
+    above: Float64Array, below: Float64Array, expected: Float64Array, sample: Sample, value: float
+) -> tuple[Powered, float]:
+    """Estimate the mean of the numbers linearised about a ratio; with the root mean square of an image's size over the mean."""
+    size = float(sample.weights @ below)
+    numbers = value + (above - value * below) / size
+    expected_size = float(expected[1].mean())
+    predicted = (expected[0] - value * expected[1]) / (expected_size if expected_size > 0.0 else 1.0)
+    powered = prediction_powered(numbers, predicted[sample.indices], float(predicted.mean()), sample)
+    return powered, float(np.sqrt(sample.weights @ np.square(below / size)))
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Hold one part of a sample.
+
+    Attributes
+    ----------
+    learn
+        Positions in the sample of the images that this part's model may learn from.
+    held
+        Positions in the sample of the images that it is measured on, which it must not have seen.
+    probabilities
+        Chance of each held image to be drawn and to fall into this part: its chance in the sample over the number of parts.
+    """
+
+    learn: NDArray[np.int64]
+    held: NDArray[np.int64]
+    probabilities: Float64Array
+
+
+def folds(
+    sample: Sample, *, parts: int = 2, groups: ArrayLike | None = None, seed: int | np.random.Generator = 0
+) -> tuple[Fold, ...]:
+    """Divide a sample at random into parts, for cross-fitting.
+
+    A model that is measured on images that it learnt from looks better than it is. So adapt one model a part, on the other
+    parts, measure each image of the sample by the one model that has not seen it, and pass all values to `cross_fitted_mean`.
+    Each stratum is dealt out evenly; every image has the same chance of each part.
+
+    Parameters
+    ----------
+    sample
+        The labelled images.
+    parts
+        Number of parts, at least 2 and at most the number of images (of photographs, with `groups`).
+    groups
+        (m,) the photograph that each image of the site is of; those of one photograph stay together.
+
+    Raises
+    ------
+    InputError
+        Fewer than 2 parts, or more than there is to divide.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import draw, folds
+    >>> sample = draw(np.linspace(0, 1, 50), 8)
+    >>> [(len(fold.learn), len(fold.held)) for fold in folds(sample)]
+    [(4, 4), (4, 4)]
+    """
+    check_sample(sample)
+    rng = as_rng(seed)
+    names = np.arange(len(sample)) if groups is None else as_groups(groups, sample.population)[sample.indices]
+    units = len(np.unique(names))
+    if not 2 <= as_count(parts, "parts") <= units:
+        raise InputError.of("parts", f"must be between 2 and the {units} images or photographs to divide", parts)
+    part = _dealt(sample.strata, names, parts, rng)
+    places = np.arange(len(sample))
+    return tuple(
+        Fold(places[part != number], places[part == number], sample.probabilities[part == number] / parts)
+        for number in range(parts)
+    )
+
+
+def _dealt(strata: NDArray[np.int64], names: NDArray[np.int64], parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Number the part of each image: photographs, by stratum and in random order, each to the part with the fewest images."""
+    first = np.array([np.flatnonzero(names == name)[0] for name in np.unique(names)])
+    counts = np.bincount(np.unique(names, return_inverse=True)[1])
+    part, sizes = np.empty(len(names), dtype=np.int64), np.zeros(parts)
+    for unit in np.lexsort((rng.random(len(first)), strata[first])):
+        smallest = int(np.argmin(sizes))
+        part[names == names[first[unit]]] = smallest
+        sizes[smallest] += counts[unit]
+    return np.asarray(rng.permutation(parts)[part])
+
+
+def cross_fitted_mean(
+    values: ArrayLike, proxies: Sequence[ArrayLike], sample: Sample, divided: Sequence[Fold], *, level: float = 0.9
+) -> Estimate:
+    """Estimate the mean performance of the models of all parts, each measured on images that it has not learnt from.
+
+    Parameters
+    ----------
+    values
+        (k,) performance of each image of the sample by the model of its part, in the sample's order.
+    proxies
+        Predicted performance of all m images by the model of each part, (m,) each.
+    sample
+        The labelled images.
+    divided
+        Their parts, as `folds` gave them.
+    level
+        Confidence level of the interval.
+
+    Raises
+    ------
+    InputError
+        Parts that do not hold each image of the sample once, another number of predictions than of parts, and what `mean`
+        refuses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from howfar.sampling import cross_fitted_mean, draw, folds
+    >>> proxy = np.linspace(0.2, 0.8, 50)
+    >>> sample = draw(proxy, 12)
+    >>> estimate = cross_fitted_mean(proxy[sample.indices], [proxy, proxy], sample, folds(sample))
+    >>> round(estimate.value, 2)
+    0.5
+    """
+    check_sample(sample)
+    measured = as_shares(values, "values", len(sample))
+    held = np.concatenate([fold.held for fold in divided]) if divided else np.empty(0, dtype=np.int64)
+    if not np.array_equal(np.sort(held), np.arange(len(sample))):
+        raise InputError.of("divided", f"must hold each of the {len(sample)} images of the sample once", len(held))
+    if len(proxies) != len(divided):
+        raise InputError.of("proxies", f"must be {len(divided)}, one a part", len(proxies))
+    predicted, total = np.empty(len(sample)), 0.0
+    for proxy, fold in zip(proxies, divided, strict=True):
+        own = filled(as_proxy(proxy))
+        check_fits(sample, len(own), "proxies")
+        predicted[fold.held] = own[sample.indices[fold.held]]
+        total += float(sample.weights[fold.held].sum()) * float(own.mean())
+    return of_values(measured, predicted, total, sample, level)

@@ -1,4 +1,4 @@
-"""Follow the mean performance label by label, with intervals that hold at every moment, and say when a question is settled.
+"""Follow the mean performance label by label, with intervals that hold at every moment, until a question is settled.
 
 Images are labelled in random order. To test that the site's mean is μ, a gambler bets on each next value at odds that are fair
 under μ, given all labels so far: of the m − t images that are left the mean must then be what makes the whole come out at μ.
@@ -14,16 +14,86 @@ Ramdas, "RiLACS: risk limiting audits via confidence sequences", E-Vote-ID (2021
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.sampling.betting import SHARES_STAKED
-from howfar.sampling.until import Until
-from howfar.sampling.value_checks import as_count, as_proxy, as_rng, as_shares, check_level, filled
+from howfar.sampling.design import as_count, as_proxy, as_rng, as_shares, check_level, filled
+from howfar.sampling.estimates import SHARES_STAKED
+
+_TEXT = re.compile(r"(?:(?P<width>±|\+/-|\+-)|(?P<name>[A-Za-z]\w*)?\s*(?P<sign>>=|<=|≥|≤))\s*(?P<value>\d*\.?\d+)")
+_SIGNS = {">=": "at least", "≥": "at least", "<=": "at most", "≤": "at most"}
+
+
+@dataclass(frozen=True)
+class Until:
+    """Hold a rule that ends labelling.
+
+    Attributes
+    ----------
+    kind
+        "half width": the interval's half width is at most `value`. "at least", "at most": the mean is, or is not.
+    value
+        Half width or level, above 0 and below 1.
+
+    Raises
+    ------
+    InputError
+        Another kind, or a value outside (0, 1).
+    """
+
+    kind: str
+    value: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("half width", "at least", "at most"):
+            raise InputError.of("kind", 'must be "half width", "at least" or "at most"', self.kind)
+        if not isinstance(self.value, Real) or not 0.0 < self.value < 1.0:
+            raise InputError.of("until", "must name a value between 0 and 1", self.value)
+
+    @classmethod
+    def parse(cls, text: str) -> Until:
+        """Read a rule as people write it.
+
+        Raises
+        ------
+        InputError
+            A text that is no rule.
+
+        Examples
+        --------
+        >>> from howfar.sampling import Until
+        >>> Until.parse("±0.05"), Until.parse("F >= 0.6")
+        (Until(kind='half width', value=0.05), Until(kind='at least', value=0.6))
+        """
+        found = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
+        if found is None:
+            raise InputError.of("until", "must read like ±0.05, F >= 0.6 or F <= 0.3", text)
+        kind = "half width" if found["width"] else _SIGNS[found["sign"]]
+        return cls(kind, float(found["value"]))
+
+    def settled(self, low: float, high: float) -> str:
+        """Return what an interval says of the rule: "yes", "no" or "undecided".
+
+        Examples
+        --------
+        >>> from howfar.sampling import Until
+        >>> rule = Until("at least", 0.6)
+        >>> rule.settled(0.62, 0.9), rule.settled(0.4, 0.9), rule.settled(0.1, 0.5)
+        ('yes', 'undecided', 'no')
+        """
+        if self.kind == "half width":
+            return "yes" if (high - low) / 2.0 <= self.value else "undecided"
+        met, broken = (
+            (low >= self.value, high < self.value) if self.kind == "at least" else (high <= self.value, low > self.value)
+        )
+        return "yes" if met else "no" if broken else "undecided"
+
 
 _MEANS = np.linspace(0.0, 1.0, 1001)
 _SHARES = np.minimum(SHARES_STAKED, 0.995)[:, None]

@@ -8,9 +8,9 @@ from typing import Any
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.family import SegmenterFamily, Training
+from howfar.segmenters.family import SegmenterFamily, TrainingDefaults
 
-__all__ = ["SegmenterFamily", "Training", "build_segmenter", "restore_segmenter", "segmenter_family"]
+__all__ = ["SegmenterFamily", "TrainingDefaults", "build_segmenter", "restore_segmenter", "segmenter_family"]
 
 
 def segmenter_family(name: str) -> SegmenterFamily:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.atomic import replace
 from howfar.results import Provenance
-from howfar.results.json_values import plain
+from howfar.results.records import plain
 from howfar.segmenters import restore_segmenter
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
@@ -24,7 +24,7 @@ KEY = "howfar"
 
 
 @dataclass(frozen=True)
-class Card:
+class CheckpointCard:
     """Describe a checkpoint: its architecture, how it was trained, and on what.
 
     Attributes
@@ -86,7 +86,7 @@ class Card:
 class Checkpoint:
     """Hold a trained segmenter: the card that describes it, and its weights by name in `state`."""
 
-    card: Card
+    card: CheckpointCard
     state: Mapping[str, Tensor]
 
     def build(self) -> Any:
@@ -149,7 +149,7 @@ class Checkpoint:
         return f"Checkpoint of {card.segmenter}, {card.size} px, trained on {images}"
 
 
-def _check_types(card: Card) -> None:
+def _check_types(card: CheckpointCard) -> None:
     """Raise `TypeError` where a field of a card, or what is used of its data, is of another type than is written."""
     data, whole = card.data, (int,)
     kinds: list[tuple[str, Any, tuple[type, ...]]] = [
@@ -179,7 +179,7 @@ def _check_types(card: Card) -> None:
         raise TypeError(wrong or "size")
 
 
-def _card(text: str, path: Path) -> Card:
+def _card(text: str, path: Path) -> CheckpointCard:
     try:
         document = json.loads(text)
         if document.pop("format") != FORMAT:
@@ -187,7 +187,7 @@ def _card(text: str, path: Path) -> Card:
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
         if not isinstance(document.setdefault("architecture", {}), dict):
             raise TypeError("architecture")
-        card = Card(**document, history=history, provenance=provenance)
+        card = CheckpointCard(**document, history=history, provenance=provenance)
         _check_types(card)
         return card
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from howfar.errors import InputError, rule_broken
 
 
-class Options(BaseModel):
+class ArchitectureOptions(BaseModel):
     """Hold an architecture's options as frozen JSON values, and refuse unknown names; families subclass it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingDefaults:
     """Hold the training settings that a segmenter uses by default.
 
     Attributes
@@ -71,16 +71,16 @@ class SegmenterFamily:
     """
 
     name: str
-    options: type[Options]
+    options: type[ArchitectureOptions]
     build: Callable[[Any, bool | Path], Any]
-    training: Training
+    training: TrainingDefaults
     summary: str
     multiple: int = 32
     describe: Callable[[Any], Mapping[str, Any]] | None = None
     restore: Callable[[Any, Mapping[str, Any]], Any] | None = None
     side: Callable[[Any], int | None] | None = None
 
-    def checked(self, given: Mapping[str, Any]) -> Options:
+    def checked(self, given: Mapping[str, Any]) -> ArchitectureOptions:
         """Check an architecture's options.
 
         Raises

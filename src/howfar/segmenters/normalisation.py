@@ -1,4 +1,4 @@
-"""Normalise images of 0-1 to the values that a segmenter's weights expect, as its first layer."""
+"""Check the sides of the images that a segmenter is given, and normalise them as its first layer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,16 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+from howfar.errors import InputError
+
+
+def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
+    """Raise `InputError` unless images are (b, 3, h, w) with h and w multiples of `multiple`; it names the segmenter."""
+    shape = tuple(pictures.shape)
+    if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
+        rule = f"must be (b, 3, h, w) with h and w multiples of {multiple}"
+        raise InputError.of(f"{name}'s pictures", rule, shape, "resize or pad them")
 
 
 class Normalise(nn.Module):

@@ -1,18 +1,303 @@
-"""Predict probability maps of images of any size, from the whole image resized or from overlapping tiles."""
+"""Predict probability maps of images of any size, by howfar's segmenters, other torch modules or ONNX files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor, nn
 
-from howfar.errors import InputError
+from howfar.errors import InputError, MissingExtraError, MissingPathError
 from howfar.memory import check_held
-from howfar.segmenters.probability_models import Probabilities
+from howfar.options import Floats
+from howfar.weights.onnx import open_session, why_refused
+from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
+from howfar.weights.state_dicts import computing_in, dtype_of
+
+Output: TypeAlias = Literal["logits", "probabilities"]
+Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""A function from RGB images of 0-1, (b, 3, h, w) float32, to probabilities of foreground, (b, h, w) float32."""
+Layout: TypeAlias = Literal["NCHW", "NHWC"]
+READING: Final = ("mean", "std", "output", "channel")
+"""The options that say how a foreign network is fed and read."""
+BYTE: Final = 1 / 255
+"""Divides images of 0-1 where a network takes 0-255."""
+_TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Say how a network that howfar did not train is given images, and how its output is read.
+
+    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
+    ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
+    several; by default the second of two.
+    """
+
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    output: Output = "logits"
+    channel: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.output not in ("logits", "probabilities"):
+            raise InputError.of("output", "must be logits or probabilities", self.output)
+        for name in ("mean", "std"):
+            if len(getattr(self, name)) != 3:
+                raise InputError.of(name, "must be three numbers, for red, green and blue", getattr(self, name))
+        if min(self.std) <= 0:
+            raise InputError.of("std", "must be above 0", list(self.std))
+
+    def normalised(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Normalise each channel: (x − mean) / std."""
+        mean, std = (np.asarray(values, np.float32).reshape(1, 3, 1, 1) for values in (self.mean, self.std))
+        return (pictures - mean) / std
+
+    def foreground(self, output: Any) -> NDArray[np.float32]:
+        """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).
+
+        Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
+
+        Examples
+        --------
+        >>> Reading().foreground(torch.zeros(1, 1, 1, 2)).tolist()
+        [[[0.5, 0.5]]]
+        >>> Reading().foreground(torch.tensor([[[[0.0]], [[100.0]]]])).tolist()
+        [[[1.0]]]
+        """
+        maps = four_axes(output)
+        channel = self.channel_of(maps.shape[1])
+        if self.output == "logits":
+            maps = maps.sigmoid() if maps.shape[1] == 1 else maps.softmax(1)
+        p: NDArray[np.float32] = maps[:, channel].numpy()
+        low, high = float(p.min()), float(p.max())
+        if not (low >= -1e-6 and high <= 1 + 1e-6):
+            logits = self.output == "probabilities" and not np.isnan(p).any()
+            remedy = "pass output='logits'" if logits else "it gave NaN: look at its weights"
+            raise InputError.of("the network's output", "must lie within 0-1", f"{low:.4g} to {high:.4g}", remedy)
+        return np.clip(p, 0.0, 1.0)
+
+    def channel_of(self, count: int) -> int:
+        """Return the foreground's channel of so many, from 0; `InputError` where none is named, or it is not there."""
+        if self.channel is not None:
+            if not -count <= self.channel < count:
+                raise InputError.of("channel", f"must be one of the network's {count}", self.channel)
+            return self.channel % count
+        if count > 2:
+            raise InputError(f"the network gives {count} channels: name the foreground's, as channel")
+        return count - 1
+
+
+@dataclass(frozen=True)
+class ForeignNetwork:
+    """Feed and read a network that howfar did not train: images of 0-1 to probabilities of foreground.
+
+    Attributes
+    ----------
+    run
+        Turns normalised images, (b, 3, h, w) float32, into what the network gives.
+    reading
+        How images are normalised, and outputs read.
+    explicit
+        Which of `READING` the caller gave; the others are defaults.
+    name
+        What lines call it.
+    layout, dtype
+        Order of the axes and type of the numbers that it takes.
+    side
+        Side of the square that it takes; None where it takes any.
+    """
+
+    run: Callable[[NDArray[np.float32]], Any]
+    reading: Reading
+    explicit: frozenset[str] = frozenset()
+    name: str = "the network"
+    layout: Layout = "NCHW"
+    dtype: str = "float32"
+    side: int | None = None
+
+    def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return probabilities of foreground, (b, h, w), for images of 0-1, (b, 3, h, w); raises as `outputs`."""
+        return self.reading.foreground(self.outputs(pictures))
+
+    def outputs(self, pictures: NDArray[np.float32]) -> Tensor:
+        """Return what the network gives for images of 0-1 as (b, c, h, w) float32; `InputError` for what is no map."""
+        maps = four_axes(self.run(self.reading.normalised(pictures)))
+        first, second, third = maps.shape[1:]
+        # Squares have square maps, whose two equal axes say which one is that of the channels.
+        if first == second and (second != third or self.layout == "NHWC"):
+            maps = maps.permute(0, 3, 1, 2)
+        if maps.shape[2:] == (1, 1) and pictures.shape[2] > 1:
+            raise InputError.of(_OUTPUT, _MAPS, tuple(maps.shape), _CLASSIFIER)
+        return maps
+
+
+_OUTPUT: Final = "the network's output"
+_MAPS: Final = "must be (batch, channels, height, width)"
+_CLASSIFIER: Final = "it classifies whole images: pass its table of classes to howfar evaluate --task classification"
+
+
+def four_axes(output: Any) -> Tensor:
+    """Return a network's output, (b, h, w) or with four axes, as float32 on the CPU with four; `InputError` for any other."""
+    if not isinstance(output, Tensor):
+        raise InputError.of(_OUTPUT, "must be one tensor", type(output).__name__, "wrap it in a module")
+    maps = output.detach().float().cpu()
+    maps = maps[:, None] if maps.ndim == 3 else maps
+    if maps.ndim != 4:
+        raise InputError.of(_OUTPUT, _MAPS, tuple(output.shape), _CLASSIFIER if maps.ndim == 2 else "")
+    return maps
+
+
+def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
+    """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
+
+    A precision that is unknown, or not available on the device, raises `InputError`.
+    """
+    placed = network.eval().to(device).to(memory_format=torch.channels_last)
+    run = _torch(placed, device, precision)
+    return lambda pictures: Reading().foreground(run(pictures))
+
+
+def of_module(
+    network: nn.Module,
+    device: torch.device,
+    reading: Reading,
+    precision: Floats = "32",
+    explicit: frozenset[str] = frozenset(READING),
+) -> ForeignNetwork:
+    """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides; it is moved to the device.
+
+    It computes in evaluation mode, and is in its own again afterwards, so that a training may go on. A precision that is
+    unknown, or not available on the device, raises `InputError`.
+    """
+    compute = _torch(network.to(device), device, precision)
+
+    def run(pictures: NDArray[np.float32]) -> Any:
+        with _evaluating(network):
+            return compute(pictures)
+
+    return ForeignNetwork(run, reading, explicit, type(network).__name__)
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation mode, and each of its modules back to its own at the end."""
+    modes = [(module, module.training) for module in network.modules()]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
+    """Wrap a network in an ONNX file, which onnxruntime runs on the CPU; its graph says the layout and type of its input.
+
+    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are. A
+    missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
+    one image input, or a mean or std for a network of 8-bit numbers, `InputError`.
+    """
+    path = Path(file)
+    session = _session(path)
+    entry = _only_input(session)
+    layout: Layout = "NHWC" if entry.shape[3] == 3 and entry.shape[1] != 3 else "NCHW"
+    kind = _TYPES[entry.type]
+    if kind is np.uint8:
+        idle = sorted(explicit & {"mean", "std"})
+        if idle and reading is not None and (*reading.mean, *reading.std) != (0.0,) * 3 + (BYTE,) * 3:
+            raise InputError.of(
+                idle[0], f"is of no use to {path.name}, which takes 0-255", getattr(reading, idle[0]), "leave it out"
+            )
+        reading = replace(reading or Reading(), mean=(0.0,) * 3, std=(BYTE,) * 3)
+    batch, sides = entry.shape[0], [side for side in _sides(entry, layout) if isinstance(side, int)]
+
+    def run(pictures: NDArray[np.float32]) -> Tensor:
+        fed = pictures if layout == "NCHW" else pictures.transpose(0, 2, 3, 1)
+        fed = np.ascontiguousarray(np.clip(np.rint(fed), 0, 255) if kind is np.uint8 else fed, kind)
+        count = len(fed)
+        # The file may be exported for a fixed batch size: the last batch is padded with its last image.
+        step = batch if isinstance(batch, int) else count
+        fed = np.concatenate([fed, np.repeat(fed[-1:], -count % step, axis=0)])
+        maps = [_run(session, entry.name, fed[start : start + step], path, sides) for start in range(0, len(fed), step)]
+        return torch.from_numpy(np.concatenate(maps)[:count])
+
+    return ForeignNetwork(
+        run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, sides[0] if sides else None
+    )
+
+
+def _session(path: Path) -> Any:
+    if not path.is_file():
+        raise MissingPathError(f"no network at {path}: pass an .onnx file")
+    try:
+        return open_session(path.name, path, ["CPUExecutionProvider"])
+    except MissingExtraError:
+        raise
+    # onnxruntime raises many classes of errors, none of them public.
+    except Exception as error:
+        rule = f"must be an ONNX file that onnxruntime can run ({why_refused(error, path)})"
+        raise InputError.of("network", rule, str(path)) from error
+
+
+def _only_input(session: Any) -> Any:
+    """Return a network's input; `InputError` unless it is one, of three colours and a type that images have."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        received = [entry.shape for entry in inputs]
+        raise InputError.of(
+            "network", "must take one input (batch, 3, height, width)", received, "export one that takes an image"
+        )
+    entry = inputs[0]
+    if entry.type not in _TYPES:
+        rule = "must take numbers of float32, float16 or uint8"
+        raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
+    colours = [size for size in (entry.shape[1], entry.shape[3]) if size == 3]
+    if not colours and isinstance(entry.shape[1], int):
+        raise InputError.of(
+            "network", "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)", entry.shape
+        )
+    sides = _sides(entry, "NCHW" if entry.shape[1] == 3 or not colours else "NHWC")
+    if len({side for side in sides if isinstance(side, int)}) > 1:
+        raise InputError.of("network", "must take squares", sides, "export it for a square, or for any height and width")
+    return entry
+
+
+def _sides(entry: Any, layout: Layout) -> list[Any]:
+    return list(entry.shape[2:] if layout == "NCHW" else entry.shape[1:3])
+
+
+def _run(session: Any, name: str, fed: NDArray[Any], path: Path, sides: Sequence[int]) -> NDArray[np.float32]:
+    """Run a network on one batch of the layout and type that it takes."""
+    try:
+        outputs = session.run(None, {name: fed})
+    except Exception as error:
+        if "alloc" in str(error).lower():
+            raise MemoryError(path.name) from error
+        remedy = f"pass size={sides[0]}" if sides else "pass another size, such as a multiple of 32"
+        raise InputError(f"{path.name} cannot be run on pictures of shape {fed.shape}: {remedy}") from error
+    if not isinstance(outputs[0], np.ndarray) or outputs[0].ndim < 2:
+        raise InputError.of(_OUTPUT, _MAPS, getattr(outputs[0], "shape", type(outputs[0]).__name__))
+    return np.asarray(outputs[0], np.float32)
+
+
+def _torch(network: nn.Module, device: torch.device, precision: Floats) -> Callable[[NDArray[np.float32]], Any]:
+    dtype = dtype_of(precision, device)
+
+    def run(pictures: NDArray[np.float32]) -> Any:
+        batch = torch.from_numpy(pictures).to(device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode(), computing_in(dtype, device):
+            return network(batch)
+
+    return run
+
 
 OVERLAP = 0.25
 """Share of a tile's side that overlaps with the next tile."""

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from howfar.numbers import format_interval
+from howfar.wording import format_interval
 
 RANDOM = "random"
 FILE = "evidence.json"
@@ -17,7 +17,7 @@ FILE = "evidence.json"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class StrategyEvidence:
     """Hold what a record shows of a strategy against random choice.
 
     Attributes
@@ -37,7 +37,7 @@ class Evidence:
     line: str
 
 
-def evidence(strategy: str) -> Evidence:
+def evidence(strategy: str) -> StrategyEvidence:
     """Look up what the record shows of a strategy, by its name; a strategy that is in no record has not been measured.
 
     Examples
@@ -48,16 +48,18 @@ def evidence(strategy: str) -> Evidence:
     'no record shows that it beats random: not measured'
     """
     if strategy == RANDOM:
-        return Evidence(None, None, None, False, "what every other is compared with")
+        return StrategyEvidence(None, None, None, False, "what every other is compared with")
     kept = next((kept for kept in records() if strategy in kept["strategies"]), None)
     if kept is None:
-        return Evidence(None, None, None, False, "no record shows that it beats random: not measured")
+        return StrategyEvidence(None, None, None, False, "no record shows that it beats random: not measured")
     row = kept["strategies"][strategy]
     difference, low, high = (float(row[name]) for name in ("over_random", "low", "high"))
     beats = bool(row["beats_random"])
     worse = "worse than random in the record" if row["below_random"] else "no record shows that it beats random"
     said = "beats random in the record" if beats else worse
-    return Evidence(difference, low, high, beats, f"{said}: {format_interval(difference, low, high, '.3f')} by {kept['way']}")
+    return StrategyEvidence(
+        difference, low, high, beats, f"{said}: {format_interval(difference, low, high, '.3f')} by {kept['way']}"
+    )
 
 
 def summaries() -> list[str]:

@@ -1,4 +1,4 @@
-"""Draw images by chance: all alike (random), one a stratum of distance (stratified), or by predicted foreground."""
+"""Draw images at random: all alike, by stratum of distance, by predicted foreground, or by entropy."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import warnings
 
 import numpy as np
 
+from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.selection.function_strategy import FunctionStrategy
-from howfar.selection.pool import Pool, Positions
+from howfar.selection.strategy import Candidates, FunctionStrategy, Positions
 
 SHARE = "predicted_foreground"
 
 
-def _random(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
+def _random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     # All are shuffled, those with labels too, so that neither k nor what has been labelled since changes the order.
     order = rng.permutation(len(pool))
     return order[~pool.labelled[order]][:k]
 
 
-def _stratified(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
+def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw one image of each of k strata of equal size by distance, the nearest first.
 
     There are as many strata as there will be labels: k and those given. A stratum that holds an image with labels is covered.
@@ -32,7 +32,7 @@ def _stratified(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
     return np.array([rng.choice(open_strata[which]) for which in drawn_from], dtype=np.intp)
 
 
-def _foreground(pool: Pool, k: int, rng: np.random.Generator) -> Positions:
+def _foreground(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw without replacement, each time in proportion to the shares of the images left, by exponential keys E / share.
 
     The k smallest keys are such a sample: Efraimidis & Spirakis, IPL 2006. Every image has its key whatever k and the labels
@@ -69,4 +69,99 @@ FOREGROUND = FunctionStrategy(
     True,
     _foreground,
     lambda values: f"drawn in proportion to its predicted foreground, {100 * values[SHARE]:.2f} %",
+)
+
+
+FOUND = 0.001
+"""Predicted share from which on an image counts as having foreground: half of a line across it, 1/500 of its side wide."""
+
+
+def as_shares(pool: Candidates) -> Float64Array:
+    """Return the predicted shares of the images of a pool.
+
+    Raises `InputError` where one is outside 0 to 1.
+    """
+    shares = pool[SHARE]
+    outside = (shares < 0.0) | (shares > 1.0)
+    if outside.any():
+        received = float(shares[np.argmax(outside)])
+        raise InputError.of(f"column {SHARE}", "must lie between 0 and 1", received, "it is a share of the pixels")
+    return shares
+
+
+def _foreground_random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
+    """Draw with one chance each among the images with a predicted share of at least 0.001; the others follow, with a warning.
+
+    Random choice that knows of foreground is what strategies of active learning do not reliably surpass: Lüth et al.,
+    "nnActive" (TMLR 2025, https://openreview.net/forum?id=AJAnmRLJjJ), whose foreground is that of given labels and here is the
+    model's. A threshold, and not a chance in proportion to the share as in `foreground`, since the share is largest where a
+    model takes whole surfaces for foreground; and not any pixel at all, since nearly every map has one somewhere.
+    """
+    shares = as_shares(pool)
+    order = rng.permutation(len(pool))
+    order = order[np.argsort(shares[order] < FOUND, kind="stable")]
+    found = int((shares[pool.free] >= FOUND).sum())
+    if found < k:
+        message = (
+            f"a share of foreground of at least {FOUND:g} is predicted in {found} of the images without labels, fewer than the "
+            f"{k} asked for: the others are drawn from those below"
+        )
+        warnings.warn(message, UserWarning, stacklevel=3)
+    return order[~pool.labelled[order]][:k]
+
+
+FOREGROUND_RANDOM = FunctionStrategy(
+    "foreground_random",
+    (SHARE,),
+    True,
+    _foreground_random,
+    lambda values: f"drawn at random among those with foreground; predicted is {100 * values[SHARE]:.2f} %",
+)
+
+
+CLASSES = ("foreground_entropy", "background_entropy")
+BETA = 1.0
+"""Power of the score: each image's chance is in proportion to entropy^β; 1 is the default of Kirsch et al."""
+
+
+def _stratified_entropy(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
+    """Take in turn, for foreground and for background, the image with the largest log e_c + ε, ε ~ Gumbel(0, 1/β).
+
+    e_c is the entropy of the pixels predicted as class c over all pixels of the image (`howfar.metrics`). The
+    noisy maximum is a draw without replacement in proportion to e_c^β: the power acquisition of Kirsch et al., "Stochastic
+    batch acquisition" (TMLR 2023, https://arxiv.org/abs/2106.12059).
+
+    That entropies are ranked for each predicted class apart, and with noise on their logarithm, is after ClaSP PE: Lüth et al.,
+    "Finally outshining the random baseline" (TMLR 2026, https://arxiv.org/abs/2601.13677). What is adapted: it chooses whole
+    images and not patches of volumes; its classes are one foreground and the background, which have half of the picks each; and
+    as all images are chosen in one round, there is no schedule by which the noise decays over rounds. So it is not that method
+    under another name, and its results do not carry over.
+
+    An image in which a class is not predicted, or for sure, is drawn for it only after all others.
+    """
+    noise = rng.gumbel(size=(len(CLASSES), len(pool))) / BETA
+    orders = []
+    for column, shift in zip(CLASSES, noise, strict=True):
+        entropies = pool[column]
+        if (entropies < 0.0).any():
+            raise InputError.of(f"column {column}", "must be at least 0", float(entropies.min()), "it is an entropy")
+        with np.errstate(divide="ignore"):
+            orders.append(np.lexsort((-shift, -(np.log(entropies) + shift))))
+    taken = pool.labelled.copy()
+    chosen: list[int] = []
+    while len(chosen) < k:
+        order = orders[len(chosen) % len(CLASSES)]
+        chosen.append(int(order[~taken[order]][0]))
+        taken[chosen[-1]] = True
+    return chosen
+
+
+STRATIFIED_ENTROPY = FunctionStrategy(
+    "stratified_entropy",
+    CLASSES,
+    True,
+    _stratified_entropy,
+    lambda values: "drawn by entropy: {:.4f} of predicted foreground, {:.4f} of background".format(
+        *(values[name] for name in CLASSES)
+    ),
 )

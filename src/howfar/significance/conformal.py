@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.significance.value_checks import as_scores
+from howfar.significance.bootstrap import as_scores
 
 # (n + 1) · level and k · error_rate / m are often whole or equal in exact arithmetic, and off by a rounding in floats.
 _ROUNDING = 1e-9

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.significance.value_checks import as_scores
+from howfar.significance.bootstrap import as_scores
 
 HORIZON = 52
 """By default half of the false alarms that are allowed are spent on the first year of weekly labelled batches."""

@@ -24,7 +24,7 @@ WIDEST = 100.0
 
 
 @dataclass(frozen=True)
-class Estimate:
+class ComponentEstimate:
     """Hold a number with the ends of its interval."""
 
     value: float
@@ -36,8 +36,8 @@ class Estimate:
 class VarianceComponents:
     """Hold the mean of a measurement, and the standard deviation of what each source adds to it, `REST` last."""
 
-    mean: Estimate
-    deviations: Mapping[str, Estimate]
+    mean: ComponentEstimate
+    deviations: Mapping[str, ComponentEstimate]
 
 
 def variance_components(
@@ -83,10 +83,10 @@ def variance_components(
     names = (*sources, REST)
     ends = [likelihood.interval(best, place, level) for place in range(len(names))]
     deviations = {
-        name: Estimate(scale * float(np.sqrt(best[place])), scale * low, scale * high)
+        name: ComponentEstimate(scale * float(np.sqrt(best[place])), scale * low, scale * high)
         for place, (name, (low, high)) in enumerate(zip(names, ends, strict=True))
     }
-    return VarianceComponents(Estimate(*(scale * number for number in mean)), deviations)
+    return VarianceComponents(ComponentEstimate(*(scale * number for number in mean)), deviations)
 
 
 def _checked(

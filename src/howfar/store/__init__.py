@@ -9,13 +9,10 @@ the shards, and may be lost.
 
 from __future__ import annotations
 
-from howfar.store.feature_store import FeatureStore
-from howfar.store.identity_key import feature_key
-from howfar.store.store import Store, default_root, local_root
-from howfar.store.store_check import StoreCheck, check
-from howfar.store.store_prune import StorePrune, prune
-from howfar.store.store_repair import StoreRepair, repair
-from howfar.store.store_size import StoreSize, size
+from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
+from howfar.store.manifest import feature_key
+from howfar.store.space import StorePrune, StoreSize, prune, size
+from howfar.store.store import FeatureStore, Store, default_root, local_root
 
 __all__ = [
     "FeatureStore",

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
-from howfar.store.damage import ShardDamagedError, ShardGoneError
-from howfar.store.folder import Folder
+from howfar.store.folder import Folder, ShardDamagedError, ShardGoneError
 from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog

@@ -1,20 +1,29 @@
-"""Define the interface of a store's folder, on this machine or behind a URL, and open one by its path or URL."""
+"""Define the interface of a store's folder, open one by path or URL, and explain what its disk or service refuses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+import errno
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError
+from howfar.errors import InputError, StoreError, one_line
 from howfar.io.location import EXTRAS, as_location, is_url
 
 
-class Matrix(Protocol):
+class ShardGoneError(Exception):
+    """Report a shard that is no longer there: another process packed it away."""
+
+
+class ShardDamagedError(Exception):
+    """Report a shard whose files contradict each other or their checksums, or are cut short."""
+
+
+class FileMatrix(Protocol):
     """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
@@ -94,7 +103,7 @@ class Folder(Protocol):
         """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
         ...
 
-    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> Matrix:
+    def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> FileMatrix:
         """Return the matrix that lies in a file from an offset on, row by row."""
         ...
 
@@ -111,7 +120,7 @@ class Folder(Protocol):
         ...
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.local_folder.Claims.take`)."""
         ...
 
     def claimed(self) -> set[str]:
@@ -143,3 +152,54 @@ def folder_at(folder: str | Path) -> Folder:
     from howfar.store.remote_folder import RemoteFolder
 
     return RemoteFolder(location)
+
+
+_REMEDIES: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "the disk is full: make room, or name a store on another disk (--store)",
+    errno.EDQUOT: "the quota is used up: make room, or name a store on another disk (--store)",
+    errno.EROFS: "the disk can only be read: name a store elsewhere (--store)",
+    errno.EIO: "the disk fails: check it, or name a store elsewhere (--store)",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f unlimited)",
+    errno.EEXIST: "a file stands there: name a folder (--store)",
+    errno.ENOTDIR: "a part of the path is a file: name a folder (--store)",
+    errno.EMFILE: "raise the limit of open files (ulimit -n 4096)",
+}
+_RIGHTS: Final = "mend its rights, or give another folder"
+_KEYS: Final[Mapping[str, str]] = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""Environment variables in which the library behind a URL's scheme looks for keys."""
+
+
+def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
+    """Say why a disk or a service refused, and what helps: room, another folder, its rights, or the keys of a service.
+
+    Examples
+    --------
+    >>> from howfar.store.folder import folder_at
+    >>> full = OSError(errno.ENOSPC, "No space left on device")
+    >>> reason_and_remedy(folder_at("shelf"), full)[1]
+    'the disk is full: make room, or name a store on another disk (--store)'
+    >>> reason_and_remedy(folder_at("memory://shelf"), OSError(errno.EIO, "no such key", "memory://shelf"))
+    ('no such key', 'see that it can be reached, and by which keys')
+    """
+    if folder.near:
+        return one_line(error, 200), _REMEDIES.get(error.errno or 0, _RIGHTS)
+    reason = one_line(error.strerror or error, 200)
+    keys = _KEYS.get(str(folder.path).partition("://")[0])
+    return reason, f"see that it can be reached, and by which keys{f' ({keys})' if keys else ''}"
+
+
+def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
+    """Make the error of what a store could not do ("read", "write to", "remove"), which names the folder and the remedy.
+
+    Examples
+    --------
+    >>> from howfar.store.folder import folder_at
+    >>> print(refusal(folder_at("memory://shelf"), "read", OSError("no such key")))
+    the store cannot read memory://shelf: no such key; see that it can be reached, and by which keys
+    """
+    reason, remedy = reason_and_remedy(folder, error)
+    return StoreError(f"the store cannot {doing} {folder.path}: {reason}; {remedy}")

@@ -18,7 +18,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from howfar.store.content_digests import DIGITS, in_digits, in_hex
-from howfar.store.damage import ShardDamagedError
+from howfar.store.folder import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
 ABSENT: Final = 0
@@ -39,7 +39,7 @@ class Entries:
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class IndexColumns:
     """Hold what an index says but the paths, in columns: content, row and checksum of each entry."""
 
     contents: Sequence[str]
@@ -92,7 +92,7 @@ def decode(data: bytes, key: str) -> Entries:
     return Entries(contents, paths, rows, dict(zip(rows, columns.get(CHECKSUM, ()), strict=CHECKSUM in columns)))
 
 
-def decode_columns(data: bytes, key: str) -> Columns:
+def decode_columns(data: bytes, key: str) -> IndexColumns:
     """Read an index without its paths, as arrays, which no Python object an entry has to be made for. Raises as `decode`."""
     with _spoilt():
         columns = _opened(data, key, ("content", "row"))
@@ -100,7 +100,7 @@ def decode_columns(data: bytes, key: str) -> Columns:
         sums = np.full(len(rows), ABSENT, np.uint64)
         if CHECKSUM in columns:
             sums = _numbers(columns[CHECKSUM], np.dtype(np.uint64))
-        return Columns(_contents(columns["content"]), rows, sums)
+        return IndexColumns(_contents(columns["content"]), rows, sums)
 
 
 def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:

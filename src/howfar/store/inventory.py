@@ -14,16 +14,14 @@ from typing import Any, Final
 
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.store import shards
-from howfar.store.folder import Folder, folder_at
-from howfar.store.identity_key import DIGITS, feature_key
-from howfar.store.manifest import NAME, SHARDS, ManifestDamagedError, parse
-from howfar.store.refusals import reason_and_remedy
+from howfar.store.folder import Folder, folder_at, reason_and_remedy
+from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ShardFormat
 from howfar.store.store import default_root
 
 SUMS: Final = "sums"
-"""Folder below a feature's where means and inner products of datasets are kept (`howfar.pipeline.sufficient_statistics`)."""
+"""Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.sufficient_statistics`)."""
 JUST_NOW: Final = 600.0
 """Seconds for which features behind a URL, where nobody can lock, count as being written after the last was."""
 IN_USE: Final = "another process uses it: prune it later"

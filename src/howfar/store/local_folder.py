@@ -1,23 +1,157 @@
-"""Read and write a store's folder on a disk of this machine, or one that is mounted here."""
+"""Read and write a store's folder on a disk of this machine, and share it with other processes.
+
+Who uses a folder shares its lock; who removes it must have that lock alone. The lock ends with its process, however that ends.
+Where folders cannot be locked nothing is kept, as before there was this.
+
+A claim is a file below ``claims/`` that names contents and is locked by the process that computes them. The lock ends with its
+holder, however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
+import secrets
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO
+from threading import Lock
+from typing import Any, BinaryIO, Final
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.io.atomic import appearing
-from howfar.io.lock import alone
-from howfar.store.folder_use import FolderUse, unused
-from howfar.store.leases import CLAIMS, Claims
+from howfar.io.lock import Share, alone, held, locked
+
+_held: WeakSet[FolderUse] = WeakSet()
+_lock = Lock()
+
+
+class FolderUse:
+    """Share the lock of a folder, which is there, until this object is gone.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> FolderUse(folder).current
+    True
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._share = Share(folder)
+        with _lock:
+            _held.add(self)
+
+    @property
+    def current(self) -> bool:
+        """Return whether it is the folder which is there now that is kept, and not one that was removed meanwhile."""
+        try:
+            there = self.folder.stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, self._share.status())
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Give the lock to another part of this process until the block ends."""
+        self._share.give()
+        try:
+            yield
+        finally:
+            self._share.take()
+
+
+@contextmanager
+def unused(folder: Path) -> Iterator[bool]:
+    """Return whether no other process uses a folder, and let none begin to until the block ends.
+
+    What this process itself keeps is its own to remove. Raises `FileNotFoundError` where there is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> use = FolderUse(folder)
+    >>> with unused(folder) as free:
+    ...     free
+    True
+    """
+    with ExitStack() as stack:
+        with _lock:
+            own = [use for use in _held if use.folder == folder]
+        for use in own:
+            stack.enter_context(use.lent())
+        yield stack.enter_context(alone(folder, make=False))
+
+
+CLAIMS: Final = "claims"
+_LOCK: Final = ".door"
+
+
+class Claims:
+    """Keep the claims on the contents of one feature, by threads and processes that share its folder.
+
+    The folder is made when the first claim is. Where files cannot be locked (another system than POSIX, some network folders),
+    all that is asked for is granted: features may be computed twice there, and none is lost.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> claims = Claims(Path(tempfile.mkdtemp()) / "claims")
+    >>> with claims.take(["cat", "dog"], lambda: {"dog"}) as granted, claims.take(["cat", "cow"], set) as others:
+    ...     granted, others
+    (('cat',), ('cow',))
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def take(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
+        """Yield those of some contents that are this caller's to compute until the block ends: neither stored nor others'.
+
+        A content that stands twice in `wanted` is granted once; `stored` gives the contents that are stored, looked up when it
+        is called. Raises `OSError` where the disk refuses.
+        """
+        distinct = dict.fromkeys(wanted)
+        self._folder.mkdir(exist_ok=True)
+        path = self._folder / secrets.token_hex(8)
+        with ExitStack() as claim:
+            with locked(self._folder / _LOCK):
+                # In this order: what is let go of between the two looks has been stored before, and the second look sees it.
+                taken = self._taken(sweep=True)
+                in_store = stored()
+                granted = tuple(content for content in distinct if content not in taken and content not in in_store)
+                if granted:
+                    path.write_text("\n".join(granted), encoding="utf-8")
+                    claim.enter_context(locked(path))
+            # Deleted before it is unlocked, so that nobody meets it unlocked.
+            claim.callback(path.unlink, missing_ok=True)
+            yield granted
+
+    def taken(self) -> set[str]:
+        """Return the contents that somebody claims now."""
+        return self._taken(sweep=False) if self._folder.is_dir() else set()
+
+    def _taken(self, sweep: bool) -> set[str]:
+        """Read all claims; who holds the lock may `sweep`: delete what is nobody's, as no claim is about to be locked then."""
+        contents: set[str] = set()
+        with os.scandir(self._folder) as entries:
+            claims = [Path(entry.path) for entry in entries if entry.name != _LOCK]
+        for claim in claims:
+            named = held(claim)
+            if named is not None:
+                contents.update(named.split())
+            elif sweep:
+                claim.unlink(missing_ok=True)
+        return contents
+
 
 # About as much of a matrix is in memory at a time, beside the block that is filled.
 PIECE_BYTES = 16 * 2**20
@@ -131,7 +265,7 @@ class LocalFolder:
         return unused(self.path)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Yield the contents that are this caller's to compute (`howfar.store.leases.Claims.take`)."""
+        """Yield the contents that are this caller's to compute (`howfar.store.local_folder.Claims.take`)."""
         return Claims(self.path / CLAIMS).take(wanted, stored)
 
     def claimed(self) -> set[str]:

@@ -1,12 +1,12 @@
-"""List the files (shards) that hold one backbone's features, and follow what other processes add to them."""
+"""List the shards that hold one backbone's features, map and check them, and follow what other processes add."""
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,15 +14,119 @@ from numpy.typing import NDArray
 
 from howfar.errors import StoreError
 from howfar.store import shards
-from howfar.store.damage import ShardDamagedError, ShardGoneError
-from howfar.store.folder import Folder, Matrix
+from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index import Index, RowPositions
-from howfar.store.mmap_cache import MmapCache
-from howfar.store.refusals import refusal
-from howfar.store.row_checks import RowChecks, State, damaged_rows
+from howfar.store.index_file import ABSENT, checksums_of
 from howfar.store.shards import Shard, ShardFormat, ShardsById
 from howfar.store.sorted_files import LOCK, SortedFiles, to_join, to_merge
 from howfar.store.sorted_run import RunDamagedError, SortedRun
+
+# Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
+OPEN_MAPS = 64
+
+
+class MmapCache:
+    """Keep the open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+
+    def __init__(self, folder: Folder, layout: shards.ShardFormat, capacity: int = OPEN_MAPS) -> None:
+        self._folder, self._layout, self._capacity = folder, layout, capacity
+        self._lock = Lock()
+        self._open: OrderedDict[str, FileMatrix] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, shard_id: str) -> FileMatrix:
+        """Return the (count, q) matrix of a shard. Raises as `howfar.store.shards.view`."""
+        with self._lock:
+            if shard_id not in self._open:
+                self._open[shard_id] = shards.view(self._folder, shard_id, self._layout)
+            self._open.move_to_end(shard_id)
+            while len(self._open) > self._capacity:
+                # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.
+                self._open.popitem(last=False)
+            return self._open[shard_id]
+
+    def drop(self, gone: Iterable[str]) -> None:
+        """Close the matrices of shards, so that the disk can free them."""
+        with self._lock:
+            for shard_id in gone:
+                self._open.pop(shard_id, None)
+
+
+State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
+
+
+class RowChecks:
+    """Remember which rows of which shards were found sound, and which are lost. The caller holds a lock.
+
+    Examples
+    --------
+    >>> checks = RowChecks()
+    >>> checks.mark("a", 3, np.array([0, 2]))
+    >>> checks.unchecked("a", np.array([0, 1, 1, 2]))
+    array([1])
+    """
+
+    def __init__(self) -> None:
+        self._sound: dict[str, NDArray[np.bool_]] = {}
+        self.whole: set[str] = set()
+        """Shards whose every row is sound, of which nothing has to be asked any more; without a lock too."""
+        self._lost: dict[str, frozenset[int]] = {}
+
+    @property
+    def lost(self) -> Mapping[str, frozenset[int]]:
+        """Return the rows that are damaged, by shard."""
+        return self._lost
+
+    def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of some rows of a shard, which do not fall, that were not found sound yet, each once."""
+        sound = self._sound.get(shard_id)
+        left = rows if sound is None else rows[~sound[rows]]
+        # Not np.unique, which takes a hundred times as long for the few rows of a small shard that are all checked.
+        return left[np.flatnonzero(np.diff(left, prepend=-1))] if len(left) else left
+
+    def mark(self, shard_id: str, count: int, rows: NDArray[np.int64] | slice) -> None:
+        """Note that rows of a shard of `count` rows are sound."""
+        sound = self._sound.setdefault(shard_id, np.zeros(count, bool))
+        sound[rows] = True
+        if sound.all():
+            self.whole.add(shard_id)
+
+    def lose(self, shard_id: str, rows: Iterable[int]) -> None:
+        """Note that rows of a shard are damaged."""
+        self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
+
+    def keep(self, present: Container[str]) -> None:
+        """Forget the shards that are not there any more."""
+        self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
+        self.whole = {shard_id for shard_id in self.whole if shard_id in present}
+        self._lost = {shard_id: rows for shard_id, rows in self._lost.items() if shard_id in present}
+
+    def state(self) -> State:
+        """Return what is known, to be sent to another process."""
+        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self._lost)
+
+    def learn(self, state: State) -> None:
+        """Take over what another process knows."""
+        for shard_id, (count, packed) in state[0].items():
+            sound = np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool)
+            self.mark(shard_id, count, np.flatnonzero(sound))
+        for shard_id, rows in state[1].items():
+            self.lose(shard_id, rows)
+
+
+def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> list[int]:
+    """Read rows, which rise, and return those that do not match their checksum; without one, those with NaN or infinity."""
+    damaged: list[int] = []
+    for first, last, block in matrix.pieces(rows):
+        wanted = shard.checksums[rows[first:last]]
+        wrong = np.array(checksums_of(block), np.uint64) != wanted
+        if wrong.any():
+            wrong &= (wanted != ABSENT) | ~np.isfinite(block).all(axis=1)
+            damaged.extend(rows[first:last][wrong].tolist())
+    return damaged
+
 
 TRIES = 10
 # Catalogs that a process keeps which were sent to it.
@@ -239,7 +343,7 @@ class ShardCatalog:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
         raise ShardGoneError(shard_id)
 
-    def matrix(self, shard_id: str) -> Matrix:
+    def matrix(self, shard_id: str) -> FileMatrix:
         """Return the (count, q) matrix of a shard.
 
         Raises `ShardGoneError` where it is there no longer, or no longer whole, so that its contents must be located anew, and

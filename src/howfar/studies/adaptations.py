@@ -12,13 +12,22 @@ from howfar import options
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, TrainingOptions
 from howfar.results.adaptation import Adaptation
-from howfar.results.adaptations import Adaptations
+from howfar.results.segmenter_studies import Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked
 from howfar.studies.adaptation.adapt import adapt
 from howfar.studies.adaptation.settings import AdaptSettings
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import DatasetName, DatasetNames, Kind, KindSettings, ModelNames, Reference, Work, setting
+from howfar.studies.study_file.kind import (
+    DatasetName,
+    DatasetNames,
+    EntryReference,
+    KindSettings,
+    ModelNames,
+    StudyKind,
+    Work,
+    setting,
+)
 from howfar.training.settings import settings_for
 
 _FOLDER: Final = re.compile(r"\w[\w.+-]*")
@@ -34,7 +43,7 @@ class AdaptationSettings(KindSettings):
     secondaries: DatasetNames = Field(description="The secondary datasets, with masks.")
     models: ModelNames = Field(description="The segmenters that are trained.")
     background: DatasetName = Field("", description="A dataset without foreground, which background_shots are drawn from.")
-    blind: Annotated[tuple[str, ...], Reference("datasets")] = Field(
+    blind: Annotated[tuple[str, ...], EntryReference("datasets")] = Field(
         (), description="Datasets that are never chosen from, scored where they have masks."
     )
     shots: tuple[int, ...] = setting(options.Shots)
@@ -169,7 +178,7 @@ def _size(name: str, inputs: Inputs) -> int:
     return min(whole, inputs.file.entries[name].limit or whole)
 
 
-ADAPTATION = Kind(
+ADAPTATION = StudyKind(
     name="adaptation",
     title="What do a few labelled images gain?",
     summary="F of every segmenter, trained anew with 1, 3 and 7 images of each secondary (section 4.3, figs 7 to 9).",

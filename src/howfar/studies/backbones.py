@@ -18,7 +18,7 @@ from howfar.errors import InputError
 from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import within
 from howfar.pipeline import forget_pairs
-from howfar.relation.spearman import correlation, rank_sums, spearman
+from howfar.relation.correlation import correlation, rank_sums, spearman
 from howfar.results import Comparison, Features, Settings
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.run_files import page_folder

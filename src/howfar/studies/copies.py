@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
-from howfar.backbones.perceptual_hash import NAME as HASH
-from howfar.backbones.perceptual_hash import has_structure, mirrored
+from howfar.backbones.handcrafted import NAME as HASH
+from howfar.backbones.handcrafted import has_structure, mirrored
 from howfar.data import Dataset
 from howfar.distances.bit_agreement import agreement, best_match, usual_agreement
 from howfar.errors import InputError
 from howfar.options import LeakHandling
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
-from howfar.results.copies import COPIES, no_copies
+from howfar.results.comparison import COPIES, no_copies
 
 ALIKE: Final = 0.77
 """Share of equal bits from which two images are near duplicates, whatever their features, where they are not framed alike."""

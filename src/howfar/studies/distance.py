@@ -1,14 +1,16 @@
-"""Run the distance study (table 2, figs 3 and 10): how far is each secondary dataset from the primary one?"""
+"""Run the distance study (table 2, figs. 3 and 10): how far is each secondary dataset from the primary one?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
@@ -18,11 +20,13 @@ from howfar.keywords import BackboneOptions, CompareOptions, CompareSettings
 from howfar.memory import beside, within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import ROUNDING, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
-from howfar.pipeline.memory_plan import check_plan, kept
+from howfar.pipeline.measure import check_plan, kept
+from howfar.pipeline.pairs import FOLDER
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.pipeline.reference_profile import Profile
 from howfar.progress import bar, doing
 from howfar.projection import Projector
+from howfar.protocols import StoreLike
 from howfar.results import (
     BackboneSummary,
     BaselineSummary,
@@ -38,11 +42,10 @@ from howfar.results import (
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
+from howfar.store import local_root
 from howfar.studies.comparison_caveats import CONFORMAL, notes
 from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
-from howfar.studies.kept_baselines import baselines_folder
-from howfar.studies.preallocated_table import Columns
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
 from howfar.studies.study_inputs import (
@@ -60,6 +63,66 @@ from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
+
+
+LARGE: Final = 1 << 28
+"""Products of a projection, from which on a pair is kept: some hundredths of a second."""
+MOST: Final = 1000
+"""Pairs that are left when another comparison begins."""
+_NAME: Final = "baselines"
+
+
+def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
+    """Return the folder beside the stored features of this machine where pairs are kept; None for pairs that are quick.
+
+    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these are. Of
+    more than `MOST` pairs there the oldest are removed.
+    """
+    primary, *secondaries = features
+    q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
+    root = local_root(store)
+    if (len(primary) + largest) ** 2 * q < LARGE or not root.is_dir():
+        return None
+    folder = root / _NAME
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        kept = sorted((folder / FOLDER).glob("*.npz"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
+        for file in kept[MOST:]:
+            file.unlink(missing_ok=True)
+    return folder
+
+
+class PreallocatedColumns:
+    """Hold columns of a fixed number of rows; where a part lacks one, it is nan, or None in a column of text.
+
+    Examples
+    --------
+    >>> columns = Columns(3)
+    >>> columns.add(2, {"set": "a", "x": np.array([1.0, 2.0])})
+    >>> columns.add(1, {"set": "b", "y": np.array([3.0])})
+    >>> columns.frame().fillna(0.0).to_dict("list")
+    {'set': ['a', 'a', 'b'], 'x': [1.0, 2.0, 0.0], 'y': [0.0, 0.0, 3.0]}
+    """
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._filled = 0
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    def add(self, count: int, part: Mapping[str, Any]) -> None:
+        """Fill the next `count` rows: of each column with numbers, with texts, or with one text."""
+        rows = slice(self._filled, self._filled + count)
+        for name, values in part.items():
+            if name not in self._columns:
+                numbers = isinstance(values, np.ndarray)
+                self._columns[name] = np.full(self._rows, np.nan) if numbers else np.full(self._rows, None, dtype=object)
+            self._columns[name][rows] = values
+        self._filled += count
+
+    def frame(self) -> pd.DataFrame:
+        """Return the columns as a data frame."""
+        return pd.DataFrame(self._columns, copy=False)
+
 
 RELATED = "The relation in this folder was of the comparison before, and went with it: run howfar relate again."
 
@@ -224,7 +287,7 @@ def compared(
     pairs = MeasurePairs(primary, secondaries, settings)
     with beside(kept(sizes, q, settings)):
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
-        images, measured = Columns(sum(map(len, secondaries))), list[MeasuredPair]()
+        images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
         own = _own_subspace(primary, settings, pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
@@ -237,7 +300,7 @@ def compared(
         for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
     leaks = tuple(_leaks(primary, secondaries))
-    of_primary = Columns(len(primary) * len(secondaries))
+    of_primary = PreallocatedColumns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
         of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
     return Comparison(

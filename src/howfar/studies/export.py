@@ -24,7 +24,7 @@ from howfar.studies.study_inputs import check_names, parse_all
 
 
 @dataclass(frozen=True)
-class Export:
+class FeatureExport:
     """Say what a table of features holds.
 
     Attributes
@@ -58,9 +58,9 @@ def export(
     *,
     out: str | Path,
     to: str | None = None,
-    store: protocols.Store | str | Path | None = None,
+    store: protocols.StoreLike | str | Path | None = None,
     **options: Unpack[EmbedOptions],
-) -> Export:
+) -> FeatureExport:
     """Write the features of datasets as a table with a row an image, which faiss, LanceDB, DuckDB and pandas read.
 
     The columns are ``image`` (its name), ``path``, ``dataset``, ``content`` (the hash of its bytes), where datasets have them
@@ -103,7 +103,7 @@ def export(
         features = [views[0] for views in embed_all(parsed, [model], store, *how)]
         doing("writing the table")
         write(FeatureTable(parsed, features), path, kind)
-    return Export(
+    return FeatureExport(
         path,
         model.name,
         features[0].rows.shape[1],

@@ -2,40 +2,248 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from itertools import combinations
+from dataclasses import asdict, dataclass, replace
+from itertools import combinations, groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, TextIO, Unpack
 
+import numpy as np
 import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import Dataset, DatasetsArgument
 from howfar.errors import InputError
+from howfar.io.atomic import replace_text
 from howfar.io.checkpoint import digest, part_key
+from howfar.io.lock import alone
+from howfar.io.parquet import read_frame
 from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
-from howfar.pipeline.memory_plan import check_plan
+from howfar.pipeline.measure import check_plan
+from howfar.pipeline.pairs import Between, between, projector_of
 from howfar.progress import bar
-from howfar.projection.cached import CachedRows
+from howfar.projection.sufficient_statistics import CachedRows
+from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.matrix import Matrix, MatrixDataset
+from howfar.results.comparison import PAIRS, Matrix, MatrixDataset
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import features_of
-from howfar.studies.matrix_journal import PairJournal, turned
-from howfar.studies.matrix_pairs import in_one_space, in_own_spaces
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_inputs import Execution, check_names, check_out, limited, parse_all, sources_of
 
-if TYPE_CHECKING:
-    from howfar.protocols import Runner
+JOURNAL: Final = "pairs.jsonl"
+"""A line for each pair that is not in the folder's result."""
+LOCK: Final = ".lock"
+SYNCED: Final = 5.0
+"""Seconds of work that a power cut may cost."""
+
+
+class PairJournal:
+    """Hold the pairs that were measured, by key: those of the folder's result, and a line for each other one.
+
+    Without a folder it is kept in memory alone. `PairJournal.open` makes it.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder, self._rows = folder, dict[str, dict[str, Any]]()
+        self._file: TextIO | None = None
+        self._synced = time.monotonic()
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path | None) -> Iterator[PairJournal]:
+        """Open the journal of a folder; `InputError` if another process uses it, where files can be locked."""
+        journal = cls(folder)
+        if folder is None:
+            yield journal
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder / LOCK) as free:
+            if not free:
+                rule = "must be a folder that no other howfar matrix is at work in"
+                raise InputError.of("out", rule, str(folder), "wait, or name another")
+            journal._rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+            journal._rewrite(folder / JOURNAL)
+            journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
+            try:
+                yield journal
+            finally:
+                journal._close()
+            (folder / LOCK).unlink(missing_ok=True)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def __getitem__(self, key: str) -> dict[str, Any]:
+        return self._rows[key]
+
+    def add(self, key: str, row: dict[str, Any]) -> None:
+        """Keep a row."""
+        self._rows[key] = row
+        if self._file is not None:
+            self._file.write(_line(key, row))
+            self._file.flush()
+            if time.monotonic() - self._synced > SYNCED:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Leave out pairs that the folder's result holds now; what it does not hold, of other settings say, is kept."""
+        for key in keys:
+            self._rows.pop(key, None)
+        if self._folder is not None:
+            self._rewrite(self._folder / JOURNAL)
+            if not self._rows:
+                (self._folder / JOURNAL).unlink()
+
+    def _rewrite(self, path: Path) -> None:
+        """Write the whole journal anew; a kill leaves the old one or the new one."""
+        self._close()
+        replace_text(path, "".join(_line(key, row) for key, row in self._rows.items()))
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
+    """Exchange the two datasets of a row if `turn`: values of ``self_one`` and ``self_other`` trade places."""
+    if not turn:
+        return dict(row)
+    other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}
+    return {name: row[other[name]] for name in row}
+
+
+def _line(key: str, row: dict[str, Any]) -> str:
+    return json.dumps({"key": key, **row}) + "\n"
+
+
+def _of_result(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    try:
+        rows = read_frame(path).drop(columns=["one", "other"]).to_dict("records")
+        plain = ({str(name): value for name, value in row.items()} for row in rows)
+        return {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
+    # Another table, or a damaged one: it is measured, and written, anew.
+    except Exception:  # over a damaged file Arrow may raise anything
+        return {}
+
+
+def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.is_file():
+        return {}
+    rows = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            row = dict(json.loads(line))
+            rows[str(row.pop("key"))] = row
+        # A line that a kill has cut short.
+        except (ValueError, TypeError, KeyError, RecursionError):
+            continue
+    return rows
+
+
+GROUP: Final = 8
+"""Pairs of one task, which have their first dataset in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairGroup:
+    """Name a dataset and several others by their positions, with each pair's key and the seed of its draws."""
+
+    first: int
+    others: tuple[int, ...]
+    keys: tuple[str, ...]
+    draws: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MeasureGroup:
+    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
+
+    features: Sequence[Features]
+    settings: Settings
+
+    def __call__(self, group: PairGroup) -> list[tuple[str, dict[str, Any]]]:
+        """Measure all pairs of a group: each pair's key and numbers."""
+        return list(self.each(group))
+
+    def each(self, group: PairGroup) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each pair's key and numbers as soon as it is measured."""
+        rows = [self.features[other].rows for other in group.others]
+        pairs = projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection)
+        for key, draw, pair in zip(group.keys, group.draws, pairs, strict=True):
+            yield key, row_of(between(pair, self.settings.bootstrap, draw))
+
+
+def in_own_spaces(
+    executor: Runner,
+    features: Sequence[Features],
+    missing: Mapping[str, tuple[int, int]],
+    draws: Mapping[str, tuple[int, ...]],
+    settings: Settings,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure pairs that share no space; each by its key.
+
+    Where tasks have processes of their own they are measured there, one core a task; else here, where each takes all cores.
+    """
+    groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
+    # Tasks need neither names nor paths.
+    task = MeasureGroup([replace(dataset, images=(), paths=(), contents=(), skipped=()) for dataset in features], settings)
+    if executor.processes:
+        for rows in executor.on_processors().run(task, groups):
+            yield from rows
+    else:
+        for group in groups:
+            yield from task.each(group)
+
+
+def in_one_space(
+    features: Sequence[Features],
+    missing: Mapping[str, tuple[int, int]],
+    draws: Mapping[str, tuple[int, ...]],
+    settings: Settings,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure pairs in the space that all datasets share; each by its key."""
+    first, *others = features
+    spaces = list(projector_of(first, settings).project([dataset.rows for dataset in others], "joint"))
+    scores = [spaces[0].primary, *(space.secondary for space in spaces)]
+    for key, (a, b) in missing.items():
+        pair = replace(spaces[0], primary=scores[a], secondary=scores[b])
+        yield key, row_of(between(pair, settings.bootstrap, draws[key]))
+
+
+def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[int, ...]], size: int) -> Iterator[PairGroup]:
+    for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
+        pairs = list(own)
+        for start in range(0, len(pairs), size):
+            part = pairs[start : start + size]
+            keys = tuple(key for key, _ in part)
+            yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
+
+
+def row_of(pair: Between) -> dict[str, Any]:
+    """Lay a pair's numbers out as a flat row; nan where a number is undefined."""
+    row = {}
+    for name, value in asdict(pair).items():
+        if name.endswith("_ci"):
+            row[f"{name}_low"], row[f"{name}_high"] = value or (np.nan, np.nan)
+        else:
+            row[name] = np.nan if value is None else value
+    return row
+
 
 SUMS: Final = ".sums"
 """Folder of each dataset's own sums while pairs are measured."""

@@ -7,8 +7,8 @@ from typing import Unpack
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, StoreError, one_line
+from howfar.io.atomic import cut_off
 from howfar.io.location import absolute
-from howfar.io.staging import cut_off
 from howfar.keywords import PageOptions
 from howfar.progress import doing
 from howfar.results import Comparison

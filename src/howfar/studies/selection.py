@@ -1,10 +1,11 @@
-"""Run the selection study (section 4.3): choose which few images of a dataset to label."""
+"""Run the selection study (section 4.3): choose which few images to label, with a model's maps as first labels."""
 
 from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
@@ -13,25 +14,286 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar import registry
-from howfar.data.first_labels import FirstLabels
-from howfar.data.image_list import match_list, read_list
-from howfar.data.label_archives import Images
-from howfar.errors import InputError
+from howfar.arrays import Float64Array
+from howfar.data import Dataset, Item, decode, read_bytes
+from howfar.data.dataset import entries_of, examples
+from howfar.data.folder import EXTENSIONS
+from howfar.data.images import size
+from howfar.data.labelling import CATEGORY, Images, Named, label_names
+from howfar.data.listed_labels import FirstLabels
+from howfar.data.predictions import ARRAYS, match_maps, read_prediction
+from howfar.data.table import match_list, read_list
+from howfar.errors import HowfarError, ImageError, InputError, StoreError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import SelectOptions
+from howfar.metrics import threshold_index
+from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
+from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
+from howfar.metrics.label_free_signals import class_entropy
+from howfar.metrics.multiclass import METRIC
 from howfar.pipeline.pairs import KEPT
 from howfar.protocols import Strategy
-from howfar.relation.label_free_columns import HISTOGRAM
+from howfar.relation.image_columns import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
+from howfar.runners import LocalRunner
 from howfar.selection import named
-from howfar.selection.pool import FEATURES, NAME
-from howfar.selection.ridge_response import RIDGE
+from howfar.selection.by_column import RIDGE
+from howfar.selection.random_draws import CLASSES
+from howfar.selection.strategy import FEATURES, NAME, REGIONS
 from howfar.settings import checked, with_options
-from howfar.studies.auto_strategy import AUTO, chosen_strategy, relation_of
-from howfar.studies.first_labels import first_labels
+from howfar.studies.certification.labels import read_foreground
+from howfar.studies.certification.listed_answers import BoxAnswers, answers_of
 from howfar.studies.performance.image_performance import UNTUNED, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
-from howfar.studies.selection_columns import OF_MAPS, map_columns, missing_in, ridge_column
+
+DEFAULT_THRESHOLD = 0.5
+_TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
+
+
+def first_labels(
+    images: pd.DataFrame,
+    picks: Sequence[Pick],
+    predictions: str | Path | None,
+    relation: Relation | None,
+    names: Named,
+    threshold: float | None,
+    min_score: float | None = None,
+) -> tuple[FirstLabels, tuple[str, ...]]:
+    """Return first labels of the chosen images, and what could not be found of them, as sentences.
+
+    Parameters
+    ----------
+    images
+        The rows of the dataset in the run.
+    picks
+        The chosen images.
+    predictions
+        A folder of probability maps, a table of classes or a file of boxes; by default the maps on record in `relation`.
+    names
+        What the labels are called in the tool.
+    threshold, min_score
+        Above which a map counts as foreground (by default at the relation's threshold, else 0.5), and from which score boxes
+        are handed over.
+
+    Raises
+    ------
+    HowfarError
+        Predictions that are not there, are of no known form, or of no image of the dataset; names that are refused.
+    """
+    if predictions is not None and not absolute(predictions).is_dir():
+        return _listed(_dataset(images), picks, absolute(predictions), names, min_score)
+    if min_score is not None:
+        raise InputError.of("min_score", "is of no use without boxes", min_score, "pass a file of boxes as predictions")
+    named = label_names(names, "segmentation")
+    recorded = DEFAULT_THRESHOLD if relation is None or relation.settings.threshold is None else relation.settings.threshold
+    at = recorded if threshold is None else threshold
+    threshold_index(at)
+    if predictions is not None:
+        matched = match_maps(_dataset(images), predictions)
+        files, source = dict(matched.files), str(predictions)
+    else:
+        files, source = _recorded(picks, relation), "the maps of howfar relate"
+    foregrounds, faults = _foregrounds(picks, files, at)
+    first = FirstLabels("segmentation", named, (CATEGORY,), foregrounds)
+    return first, tuple(_first_label_notes(picks, files, faults, source)) if files else ()
+
+
+def _dataset(images: pd.DataFrame) -> Dataset:
+    names = images["dataset"].iloc[0], images["image"].tolist(), images["path"].tolist()
+    return Dataset(str(names[0]), tuple(Item(str(name), str(path)) for name, path in zip(*names[1:], strict=True)))
+
+
+def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
+    """Return the maps that the evaluations of a relation have read, of the images that have one."""
+    if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
+        return {}
+    rows = relation.images
+    wanted = {(pick.image, pick.path) for pick in picks}
+    known = zip(rows["image"], rows["path"], rows["prediction"], strict=True)
+    found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
+    return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
+
+
+def _foregrounds(
+    picks: Sequence[Pick], files: Mapping[str, Path], threshold: float
+) -> tuple[dict[str, Callable[[], NDArray[np.bool_]]], dict[str, str]]:
+    """Return what reads the foreground of each image, and why maps are of no use, by image."""
+    foregrounds: dict[str, Callable[[], NDArray[np.bool_]]] = {}
+    faults: dict[str, str] = {}
+    for pick in picks:
+        if pick.image not in files or not pick.path:
+            continue
+        try:
+            (height, width), wanted = read_prediction(files[pick.image]).values.shape, size(pick.path)
+        except ImageError as error:
+            faults[pick.image] = str(error)
+            continue
+        if (width, height) == wanted:
+            foregrounds[pick.image] = partial(read_foreground, files[pick.image], threshold)
+        else:
+            faults[pick.image] = f"its map is of {width}×{height} pixels, the image of {wanted[0]}×{wanted[1]}"
+    return foregrounds, faults
+
+
+def _listed(
+    dataset: Dataset, picks: Sequence[Pick], file: Path, names: Named, min_score: float | None
+) -> tuple[FirstLabels, tuple[str, ...]]:
+    """Read first labels from a table of classes or a file of boxes."""
+    if file.suffix.lower() not in _TASKS:
+        forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
+        raise InputError.of("predictions", forms, str(file))
+    task = _TASKS[file.suffix.lower()]
+    named, answers = label_names(names, task), answers_of(task, dataset, file, {"min_score": min_score})
+    entries = entries_of(dataset, "row", file, list(answers.entries))
+    found = {
+        pick.image: answer
+        for pick in picks
+        if pick.image in entries and (answer := answers.entries[entries[pick.image]]) is not None
+    }
+    notes = tuple(_first_label_notes(picks, found, {}, str(file)))
+    if isinstance(answers, BoxAnswers):
+        boxes = {image: answers.boxes(answer) for image, answer in found.items()}
+        return FirstLabels(task, named, answers.classes, boxes=boxes), notes
+    return FirstLabels(task, named, answers.classes, classes={image: answer.value for image, answer in found.items()}), notes
+
+
+def _first_label_notes(
+    picks: Sequence[Pick], found: Mapping[str, object], faults: Mapping[str, str], source: str
+) -> Iterator[str]:
+    missing = [pick.image for pick in picks if pick.image not in found]
+    if missing:
+        what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"
+        yield f"{what}: without a first label"
+    if faults:
+        image, reason = next(iter(faults.items()))
+        yield f"{len(faults)} of {len(picks)} images are without a first label ({image}: {reason})"
+
+
+AUTO = "auto"
+
+
+def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
+    """Read the relation on record in a run folder; None where there is none.
+
+    Raises `StoreError` where it is damaged or of another run.
+    """
+    if folder is None or not (folder / Relation.DOCUMENT).is_file():
+        return None
+    relation = Relation.load(folder)
+    if relation.parents and comparison.run_id not in relation.parents:
+        raise StoreError(f"{folder}: relation.json is of another run than result.json: run relate again")
+    return relation
+
+
+def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
+    """Return the name of the strategy for a dataset, and one line that says why.
+
+    It is ``far`` where `howfar.relate` says that performance falls with distance, of the dataset itself where that is labelled
+    and else over all labelled ones; in every other case ``random``.
+
+    Examples
+    --------
+    >>> chosen_strategy(None, "site")
+    ('random', 'auto took random: howfar relate has not said of this run that performance falls with distance')
+    """
+    if relation is None:
+        return "random", "auto took random: howfar relate has not said of this run that performance falls with distance"
+    own = next((each.verdict for each in relation.datasets if each.name == dataset), None)
+    verdict, where = (own, dataset) if own is not None else (relation.pooled_verdict, "the labelled datasets")
+    if verdict is None:
+        return "random", "auto took random: howfar relate has no verdict on this run"
+    if verdict.kind == "falls":
+        return "far", f"auto took far: howfar relate says that performance falls with distance in {where}"
+    words = {"rises": "rises with distance", "consistent": "is consistent over distance"}
+    found = f"that performance {words[verdict.kind]}" if verdict.kind in words else "there is no evidence either way"
+    return "random", f"auto took random: howfar relate says {found} in {where}"
+
+
+# As in the study of selection: the word for it in an error, and what an evaluation needs for it.
+OF_MAPS: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(CLASSES, (HISTOGRAM, "")),
+    REGIONS: ("maps", " --predictions DIR"),
+}
+SIDE = 512
+"""Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
+
+
+def map_columns(
+    needs: Collection[str], rows: pd.DataFrame, paths: Sequence[str], histograms: Float64Array | None, threshold: float
+) -> dict[str, Float64Array]:
+    """Compute the columns of one dataset that are made of its maps, of those that a strategy needs; only what some image has.
+
+    `rows` are the dataset's of the performance files, with the column prediction where they name maps, in the order of `paths`,
+    the images' files; `histograms` is (m, 256), nan where an image has none. An image without is nan.
+    """
+    columns: dict[str, Float64Array] = {}
+    if histograms is not None and set(CLASSES) & set(needs):
+        columns |= dict(zip(CLASSES, _class_entropies(histograms, threshold).T, strict=True))
+    if REGIONS in needs and "prediction" in rows:
+        maps = rows["prediction"].fillna("").astype(str)
+        columns[REGIONS] = _regions(list(zip(paths, maps, strict=True)), threshold)
+    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
+
+
+def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
+    """Compute the ridge response of a run's images, nan where the file of one cannot be read; no column where none can.
+
+    `images` has the columns path and content.
+    """
+    files = list(images[["path", "content"]].itertuples(index=False, name=None))
+    values = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
+    return {RIDGE: values} if np.isfinite(values).any() else {}
+
+
+def missing_in(values: NDArray[np.float64]) -> int:
+    """Count the images that have no value of a column.
+
+    Examples
+    --------
+    >>> missing_in(np.array([[[1.0]], [[np.nan]]]))
+    1
+    """
+    return int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
+
+
+def _class_entropies(histograms: Float64Array, threshold: float) -> Float64Array:
+    known = np.isfinite(histograms).all(axis=1)
+    entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+    for row in np.flatnonzero(known):
+        entropies[row] = class_entropy(histograms[row].astype(np.int64), threshold)
+    return entropies
+
+
+def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
+    """Measure the predicted regions of images and their maps, (m, 16, 9); 0 beyond an image's last, nan without a map."""
+
+    def measured(pair: tuple[str, str]) -> Float64Array:
+        image, prediction = pair
+        table = np.zeros((MOST, len(REGION_FEATURES)))
+        try:
+            if not prediction:
+                return np.full_like(table, np.nan)
+            picture = np.asarray(decode(read_bytes(image)).image)
+            found = foreground_regions(read_prediction(prediction).values, picture, threshold)
+        except HowfarError:
+            return np.full_like(table, np.nan)
+        table[: len(found)] = found
+        return table
+
+    return np.stack(list(LocalRunner().run(measured, files)))
+
+
+# A study asks for it again with each seed and number of shots, and no model changes it.
+@lru_cache(maxsize=1 << 16)
+def _ridge(path: str, content: str) -> float:
+    """Compute the ridge response of an image file; nan where it cannot be read. `content` tells files of one path apart."""
+    try:
+        picture = decode(read_bytes(path)).image.convert("L")
+    except HowfarError:
+        return float("nan")
+    picture.thumbnail((SIDE, SIDE))
+    return ridge_response(np.asarray(picture) / 255.0)
+
 
 Labelled: TypeAlias = str | Path | Sequence[str | Path]
 

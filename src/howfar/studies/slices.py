@@ -1,4 +1,4 @@
-"""Give distances by slice: of the images of one dataset that share a value of a column of its table, as one camera."""
+"""Give distance and performance by slice: of a dataset's images that share a value of a column, such as one camera."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from howfar.data import Dataset
 from howfar.data.table import why_no_text
 from howfar.errors import InputError
 from howfar.io.location import Url
+from howfar.pipeline.measure import SliceEnergy, slice_energies
 from howfar.pipeline.pairs import KEPT
-from howfar.pipeline.slice_energies import SliceEnergy, slice_energies
-from howfar.printable import printable
-from howfar.results import Comparison, DatasetSummary, Features, Settings
-from howfar.results.slices import DistanceSlice
+from howfar.results import Comparison, DatasetSummary, Features, RelationSettings, Settings
+from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.settings import nearest
 from howfar.significance import holm
-from howfar.significance.slice_means import FEWEST, SliceMean, slice_means
+from howfar.significance.permutation import FEWEST, SliceMean, slice_means
+from howfar.wording import printable
 
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""
@@ -245,3 +245,98 @@ OWN_COLUMNS: Final = frozenset(
      "listed")
 )  # fmt: skip
 """Columns of howfar's own tables of images, which a dataset's columns do not replace."""
+
+
+PERMUTATIONS: Final = 999
+_PERFORMANCE_STREAM: Final = 5
+
+
+def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
+    """Raise `InputError` where the images of a run have no column that slices are to be made by."""
+    known = [str(name).removeprefix(PREFIX) for name in run if is_further(str(name))]
+    for column in by:
+        if column not in known:
+            remedy = nearest(column, known, "columns") if known else "run howfar compare on tables that have it"
+            raise InputError.of("by", "must be a column of the datasets' tables in the run", column, remedy)
+
+
+def is_further(column: str) -> bool:
+    """Tell whether a column of a run's images came from a dataset's own table.
+
+    Examples
+    --------
+    >>> [is_further(name) for name in ("camera", "table_x", "x", "pc12", "nearest1", "nearest1_distance")]
+    [True, True, False, False, False, False]
+    """
+    stem = column.removesuffix("_distance")
+    numbered = any(stem.startswith(start) and stem.removeprefix(start).isdecimal() for start in ("pc", "nearest"))
+    return column not in OWN_COLUMNS and not numbered
+
+
+def performance_slices(images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings) -> tuple[PerformanceSlice, ...]:
+    """Compute the performance of each slice, the worst first and those too small to say anything last.
+
+    `images` are the relation's, `run` the comparison's, row by row the same. A slice without labels is ordered by its
+    estimate. Holm's correction is over all slices of a column, whatever the dataset.
+    """
+    rows = [row for column in settings.by for row in _performance_by_column(images, run, settings, column)]
+    return tuple(
+        sorted(
+            rows, key=lambda row: (settings.by.index(row.column), row.small, _performance_order(row), row.dataset, row.value)
+        )
+    )
+
+
+def _performance_order(row: PerformanceSlice) -> float:
+    value = row.mean if row.mean is not None else row.estimate
+    return np.inf if value is None else value
+
+
+def _performance_by_column(
+    images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings, column: str
+) -> Iterator[PerformanceSlice]:
+    found = []
+    for dataset in images["dataset"].unique():
+        own = (images["dataset"] == dataset).to_numpy()
+        names, numbers = slice_numbers(run[own], column)
+        if len(names) == 1 and not names[0]:
+            continue  # this dataset's table has no such column
+        means = _means(images[own], numbers, settings, f"{dataset}\n{column}")
+        found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
+    adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
+    for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
+        yield _performance_slice(dataset, column, value, rows, mean, p_value)
+
+
+def _means(rows: pd.DataFrame, numbers: NDArray[np.int64], settings: RelationSettings, seed: str) -> dict[int, SliceMean]:
+    rng = np.random.default_rng([settings.seed, zlib.crc32(seed.encode()), _PERFORMANCE_STREAM])
+    values = rows["performance"].to_numpy(dtype=np.float64)
+    draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
+    return slice_means(values, numbers, rows["group"].to_numpy(dtype=str), rng=rng, **draws)
+
+
+def _performance_slice(
+    dataset: str, column: str, value: str, rows: pd.DataFrame, mean: SliceMean, p_value: float | None
+) -> PerformanceSlice:
+    photographs = int(rows["group"].nunique())
+    return PerformanceSlice(
+        dataset=dataset,
+        column=column,
+        value=value,
+        n=len(rows),
+        scored=mean.n,
+        photographs=mean.photographs if mean.n else photographs,
+        mean=mean.mean,
+        mean_ci=mean.ci,
+        estimate=_mean(rows["estimate"]),
+        listed=int(rows["listed"].sum()),
+        difference=mean.difference,
+        p_value=p_value,
+        p_value_raw=mean.p_value,
+        small=(mean.photographs if mean.n else photographs) < FEWEST,
+    )
+
+
+def _mean(values: Any) -> float | None:
+    mean = float(values.mean())
+    return mean if np.isfinite(mean) else None

@@ -14,19 +14,19 @@ from howfar.arrays import ArrayRows
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset, parse
 from howfar.data.dataset_argument import location_and_name
-from howfar.data.memory_images import keep_with
+from howfar.data.image_bytes import keep_with
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
-from howfar.pipeline.memory_plan import check_plan
+from howfar.pipeline.measure import check_plan
 from howfar.results import Features, Settings
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from howfar.protocols import Backbone, Runner, Store
+    from howfar.protocols import Backbone, Runner, StoreLike
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ BASELINES: Final = ("pixels", "colour_moments")
 class Execution(NamedTuple):
     """Say where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
 
-    store: Store | str | Path | None
+    store: StoreLike | str | Path | None
     runner: Runner
     batch_size: int | None
     workers: int | None

@@ -17,7 +17,7 @@ from howfar.data import Dataset, content_hash, read_bytes
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.training.image_mask_pairs import Example, examples_of
+from howfar.training.image_mask_pairs import TrainingExample, examples_of
 from howfar.training.train import train
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -29,9 +29,9 @@ class _Ground:
     """Hold a small trained model, its primary dataset, a site, and labelled images of it."""
 
     checkpoint: Checkpoint
-    primary: tuple[Example, ...]
+    primary: tuple[TrainingExample, ...]
     site: Dataset
-    picks: tuple[Example, ...]
+    picks: tuple[TrainingExample, ...]
 
 
 class AdaptationWayTests:
@@ -47,7 +47,7 @@ class AdaptationWayTests:
 
     Examples
     --------
-    >>> from howfar.adaptation.norm import NORM
+    >>> from howfar.adaptation import NORM
     >>> class TestNorm(AdaptationWayTests):
     ...     way = NORM
     """

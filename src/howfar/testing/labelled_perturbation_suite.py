@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.perturb.labelled_perturbation import Foreground
-from howfar.perturb.perturbation import Pixels
+from howfar.perturb.perturbation import Foreground, Pixels
 
 _TINY = ((1, 1), (3, 2), (2, 5), (1, 9))
 
@@ -30,7 +29,7 @@ class LabelledPerturbationTests:
 
     Examples
     --------
-    >>> from howfar.perturb.mosaic import MOSAIC
+    >>> from howfar.perturb.corruptions import MOSAIC
     >>> class TestMosaic(LabelledPerturbationTests):
     ...     perturbation = MOSAIC
     ...     moves_mask = True

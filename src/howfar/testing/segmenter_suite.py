@@ -40,7 +40,7 @@ class SegmenterTests:
 
     Examples
     --------
-    >>> from howfar.segmenters.deepcrack import DEEPCRACK
+    >>> from howfar.segmenters.architectures import DEEPCRACK
     >>> class TestSmallDeepCrack(SegmenterTests):
     ...     family = DEEPCRACK
     ...     def options(self):

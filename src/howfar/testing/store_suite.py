@@ -22,7 +22,7 @@ import pytest
 from howfar.errors import InputError, StoreError
 from howfar.protocols import Rows
 from howfar.store import FeatureStore, Store
-from howfar.testing.store_writers import IDENTITY, LENGTH, Writer, add, content, expected, feature, read
+from howfar.testing.store_trials import IDENTITY, LENGTH, Writer, add, content, expected, feature, read
 
 # Length at which a kill interrupts a write more often than not.
 LONG = 20_000

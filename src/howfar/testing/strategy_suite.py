@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.errors import InputError
-from howfar.selection.pool import FEATURES, NAME, REGIONS
+from howfar.selection.strategy import FEATURES, NAME, REGIONS
 
 _NO_COUNTS: tuple[Any, ...] = (0, -1, 1.5, "2", None, True)
 
@@ -32,7 +32,7 @@ class StrategyTests:
 
     Examples
     --------
-    >>> from howfar.selection.kcenter import KCENTER
+    >>> from howfar.selection.diversity import KCENTER
     >>> class TestKcenter(StrategyTests):
     ...     strategy = KCENTER
     """

@@ -1,4 +1,9 @@
-"""Load batches for training, in an order and with augmentations that depend on the seed and the epoch alone."""
+"""Load augmented batches for training, in an order that depends on the seed and the epoch alone.
+
+A thin crack does not survive interpolation, so images are neither stretched nor cropped unless `rescale` is given; then masks
+are resized so that no line is lost. Torchvision computes the changes; the draw depends on the seed, the epoch and the image's
+index alone, so that neither workers nor resuming change it.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,82 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
 
+from howfar.data.masks import resize_mask
 from howfar.errors import InputError
-from howfar.training.augment import augment, turned
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.settings import TrainSettings
 
+_BLUR_CHANCE = 0.2
+_BLUR = (0.3, 1.2)
 
-class Order(Sampler[tuple[int, ...]]):
+
+def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> tuple[Tensor, Tensor]:
+    """Change an image (3, h, h) uint8 and its mask (1, h, h) bool alike, by a random draw from `seed`.
+
+    With `rescale` r above 0 the picture is first drawn 1 − r to 1 + r times as large: what is larger is cropped at random, what
+    is smaller is set at random among its own mirror images.
+    """
+    with torch.random.fork_rng(devices=[]):
+        # torch.manual_seed would seed the accelerator's generator too, which the network may draw from.
+        torch.default_generator.manual_seed(seed)
+        flip, mirror = torch.rand(2).tolist()
+        turns, blur = int(torch.randint(4, (1,))), float(torch.rand(1))
+        if rescale:
+            picture, mask = _rescaled(picture, mask, 1.0 + rescale * float(2 * torch.rand(1) - 1), torch.rand(2).tolist())
+        if flip < 0.5:
+            picture, mask = functional.vertical_flip(picture), functional.vertical_flip(mask)
+        if mirror < 0.5:
+            picture, mask = functional.horizontal_flip(picture), functional.horizontal_flip(mask)
+        picture, mask = picture.rot90(turns, (1, 2)), mask.rot90(turns, (1, 2))
+        picture = _colour()(picture)
+        if blur < _BLUR_CHANCE:
+            picture = v2.GaussianBlur(5, _BLUR)(picture)
+    return picture, mask
+
+
+def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor, Tensor]:
+    """Turn an image (3, h, h) and its mask (1, h, h) alike to one of the first `views` of eight, by a draw from `seed`.
+
+    They are the image, mirrored, upside down, both, and these four turned by a right angle: few enough that the features of
+    each can be kept. Neither colour nor sharpness is changed.
+
+    Examples
+    --------
+    >>> turned(torch.arange(3).view(1, 1, 3), torch.ones(1, 1, 3), seed=1, views=1)[0].tolist()
+    [[[0, 1, 2]]]
+    """
+    view = int(np.random.default_rng(seed).integers(views))
+    axes = [axis for axis, bit in ((2, 1), (1, 2)) if view & bit]
+    turns = view // 4
+    return picture.flip(axes).rot90(turns, (1, 2)), mask.flip(axes).rot90(turns, (1, 2))
+
+
+def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -> tuple[Tensor, Tensor]:
+    """Show a square picture and its mask `scale` times as large, in a square of the same side, at `place` (0-1 twice)."""
+    side = picture.shape[-1]
+    if scale >= 1:
+        part = max(round(side / scale), 1)
+        top, left = (round(share * (side - part)) for share in place)
+        picture, mask = picture[:, top : top + part, left : left + part], mask[:, top : top + part, left : left + part]
+    inner = side if scale >= 1 else max(round(side * scale), (side + 1) // 2)
+    picture = functional.resize(picture, [inner, inner], v2.InterpolationMode.BICUBIC, antialias=True)
+    marks = resize_mask(mask[0].numpy(), inner, inner)
+    if inner < side:
+        top, left = (round(share * (side - inner)) for share in place)
+        around = ((top, side - inner - top), (left, side - inner - left))
+        picture = torch.from_numpy(np.pad(picture.numpy(), ((0, 0), *around), mode="symmetric"))
+        marks = np.pad(marks, around, mode="symmetric")
+    return picture, torch.from_numpy(marks)[None]
+
+
+def _colour() -> Any:
+    return v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.03)
+
+
+class EpochOrder(Sampler[tuple[int, ...]]):
     """Shuffle the images anew in each epoch by the seed, as pairs of epoch and index; `set_epoch` chooses the epoch."""
 
     def __init__(self, count: int, seed: int) -> None:
@@ -34,7 +107,7 @@ class Order(Sampler[tuple[int, ...]]):
         return self._count
 
 
-class Balanced(Order):
+class Balanced(EpochOrder):
     """Draw full batches, of which a stated number are added images, as triples of epoch, index and how often it came before.
 
     The last `added` of `count` images are the added ones. They, and the others, are each gone through in a random order, and
@@ -65,7 +138,7 @@ def _repeated(rng: np.random.Generator, indices: range, count: int) -> Iterator[
     return iter([(indices[place], again) for again, order in enumerate(orders) for place in order.tolist()][:count])
 
 
-class Training(Dataset[tuple[Tensor, Tensor]]):
+class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
     """Give images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, augmented if wanted.
 
     An image that comes more than once in an epoch has a third number, how often it came before, and is augmented otherwise.
@@ -115,11 +188,11 @@ def training_batches(
     """
     size, seed, count = settings.batch, settings.seed, len(pairs)
     if settings.steps is None and settings.balance is None:
-        order, drop = Order(count, seed), count > size and count % size == 1
+        order, drop = EpochOrder(count, seed), count > size and count % size == 1
     else:
         order, drop = _balanced(count, added, settings), False
     return DataLoader(
-        Training(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, sampler=order, drop_last=drop,
+        TrainingImages(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, sampler=order, drop_last=drop,
         num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
 

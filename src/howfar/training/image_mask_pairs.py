@@ -5,28 +5,32 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import Dataset, content_hash, decode, read_bytes
-from howfar.data.folder_walk import printable
-from howfar.data.groups import guess_photographs
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data.folder import path_text
 from howfar.data.masks import Mask, mask_content, resize_mask
+from howfar.data.photographs import guess_photographs
+from howfar.data.table import match_list, read_list
 from howfar.errors import ImageError, InputError
+from howfar.io.location import absolute
 from howfar.progress import bar
+from howfar.results import Selection
 from howfar.runners import available_cores
 
 _BLANK = "blank"
 
 
 @dataclass(frozen=True)
-class Example:
+class TrainingExample:
     """Name one training image of a dataset and its mask, not yet read; without a mask nothing in the image is foreground.
 
     `photograph` names the one that the image is a tile of, after the dataset; it is the image itself where that is no tile.
@@ -57,7 +61,7 @@ class Pairs:
         return len(self.contents)
 
 
-def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[Example, ...]:
+def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[TrainingExample, ...]:
     """List a dataset's training examples: its images that have a mask, or all images without their masks.
 
     The first group of the regular expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are
@@ -74,7 +78,7 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
     names = [item.name for item in dataset.items]
     photographs = guess_photographs(names, group)
     examples = tuple(
-        Example(dataset.name, item.name, item.path, None if blank else item.mask, f"{dataset.name}/{photograph}")
+        TrainingExample(dataset.name, item.name, item.path, None if blank else item.mask, f"{dataset.name}/{photograph}")
         for item, photograph in zip(dataset.items, photographs, strict=True)
         if blank or item.mask is not None
     )
@@ -85,7 +89,9 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
     return examples
 
 
-def split(examples: Sequence[Example], share: float, seed: int) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+def split(
+    examples: Sequence[TrainingExample], share: float, seed: int
+) -> tuple[tuple[TrainingExample, ...], tuple[TrainingExample, ...]]:
     """Divide examples into training and held-out ones by photograph, so that no photograph is in both.
 
     Photographs are drawn until the held-out ones have at least `share` of the images, 0 to below 1; one always stays for
@@ -105,7 +111,7 @@ def split(examples: Sequence[Example], share: float, seed: int) -> tuple[tuple[E
     )
 
 
-def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) -> Pairs:
+def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = True) -> Pairs:
     """Read images and masks into memory, resized: images antialiased, masks so that no line is lost.
 
     `size` is the side of the square that all are resized to; the aspect is not kept, as in the paper. A file that cannot be
@@ -120,7 +126,7 @@ def read_pairs(examples: Sequence[Example], size: int, progress: bool = True) ->
     return Pairs(np.stack(pictures), np.stack(masks), tuple(contents), _fingerprint(contents, marks), tuple(sides))
 
 
-def fingerprint_of(examples: Sequence[Example]) -> str:
+def fingerprint_of(examples: Sequence[TrainingExample]) -> str:
     """Compute the fingerprint that `read_pairs` gives these examples, from the files' bytes alone.
 
     A file that cannot be read raises `ImageError`.
@@ -139,10 +145,10 @@ def _mask(path: Path | str) -> Mask:
     try:
         return Mask.read(path)
     except ImageError as error:
-        raise ImageError(f"the mask {printable(path)}: {error}") from error
+        raise ImageError(f"the mask {path_text(path)}: {error}") from error
 
 
-def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str, float]:
+def _read(example: TrainingExample, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], str, str, float]:
     try:
         data = read_bytes(example.path)
         image = decode(data).image
@@ -156,3 +162,102 @@ def _read(example: Example, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bo
         return picture, resize_mask(mask, size, size)[None], content_hash(data), marks, side
     except ImageError as error:
         raise ImageError(f"{example.dataset}/{example.name}: {error}") from error
+
+
+Picked: TypeAlias = Selection | str | Path
+Added: TypeAlias = "str | tuple[DatasetArgument, Picked]"
+
+_FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of it"
+
+
+def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
+    """List the examples of every dataset and list in `add`, each list's in its own order.
+
+    A text is divided at the last colon behind which a file lies. Raises `HowfarError` where it names no dataset or list, where
+    a list is empty, names an image twice or one that is not in its dataset, or where an image has no mask.
+    """
+    return tuple(
+        example for entry in ([add] if isinstance(add, str) else add) for example in _examples(*dataset_and_list(entry))
+    )
+
+
+def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
+    """Divide an entry into its dataset and its list; raises `InputError` where it has no list that is there.
+
+    Examples
+    --------
+    >>> dataset_and_list("s3://bucket/site")
+    Traceback (most recent call last):
+    howfar.errors.InputError: add must be SITE:LIST, a dataset and the list that howfar select wrote of it, got
+    's3://bucket/site': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv
+    """
+    if isinstance(entry, tuple) and len(entry) == 2:
+        return entry
+    if not isinstance(entry, str):
+        raise InputError.of("add", _FORM, entry, "write SITE:chosen.csv, or a pair of both")
+    for position in reversed([index for index, character in enumerate(entry) if character == ":"]):
+        dataset, listed = entry[:position], entry[position + 1 :]
+        if dataset.strip() and listed.strip() and absolute(listed).is_file():
+            return dataset, listed
+    raise InputError.of("add", _FORM, entry, "no file lies behind a colon that has a dataset before it; write SITE:chosen.csv")
+
+
+def check_new(added: Sequence[TrainingExample], others: Sequence[TrainingExample]) -> None:
+    """Raise `InputError` if an added image has the content of another added one, or of one that is learnt from anyway.
+
+    A file that cannot be read is left to the reading for training, whose error names it.
+    """
+    seen: dict[str, str] = {}
+    for example, content in _contents(added):
+        name = f"{example.dataset}/{example.name}"
+        if content in seen:
+            raise InputError.of("add", "must name each image once", name, f"it is {seen[content]}; take one of them out")
+        seen[content] = name
+    for example, content in _contents(others) if seen else ():
+        if content in seen:
+            again = f"{example.dataset}/{example.name}"
+            rule = "must name images that are not learnt from without it"
+            raise InputError.of("add", rule, seen[content], f"it is {again}; take one of them out")
+
+
+def _contents(examples: Sequence[TrainingExample]) -> Iterator[tuple[TrainingExample, str]]:
+    for example in examples:
+        try:
+            yield example, content_hash(read_bytes(example.path))
+        except ImageError:
+            continue
+
+
+def _examples(argument: DatasetArgument, picked: Picked) -> tuple[TrainingExample, ...]:
+    dataset = parse(argument, unnamed="site")
+    if not isinstance(dataset, Dataset):
+        raise InputError.of("add", "must name images with masks, not embeddings", dataset.name)
+    if isinstance(picked, Selection):
+        listed, source = picked.paths, f"the selection of {picked.dataset}"
+    elif isinstance(picked, (str, Path)):
+        listed, source = read_list(picked), str(picked)
+    else:
+        raise InputError.of("add", "must have a list's file or a Selection beside the dataset", type(picked).__name__)
+    if not listed:
+        raise InputError.of("add", "must have a list that names an image", source, "choose images with howfar select")
+    items = [dataset.items[row] for row in _rows(dataset, listed, source)]
+    bare = [item.name for item in items if item.mask is None]
+    if bare:
+        what = f"{len(bare)} of {len(items)} have none; label {'it' if len(bare) == 1 else 'them'} first"
+        raise InputError.of("add", f"must name images of {dataset.name} that have a mask", bare[0], what)
+    return examples_of(replace(dataset, items=tuple(items)))
+
+
+def _rows(dataset: Dataset, listed: Sequence[str], source: str) -> list[int]:
+    """Find the listed images in their dataset; `InputError` where one is not there, or is named twice."""
+    names, paths = [item.name for item in dataset.items], [path_text(item.path) for item in dataset.items]
+    rows: list[int] = []
+    for entry, row in zip(listed, match_list(listed, names, paths), strict=True):
+        if row is None:
+            reason = next((fault.reason for fault in dataset.skipped if fault.path == entry), "")
+            remedy = reason or f"pass the dataset that {source} was chosen from; an image of it is {paths[0]}"
+            raise InputError.of("add", f"must name images of {dataset.name}", entry, remedy)
+        if row in rows:
+            raise InputError.of("add", "must name each image once", entry, f"{source} has it twice; drop one of the lines")
+        rows.append(row)
+    return rows

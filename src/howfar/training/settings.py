@@ -13,7 +13,7 @@ from howfar.segmenters import SegmenterFamily
 from howfar.settings import checked, declared, picked, refuse_unknown
 
 if TYPE_CHECKING:
-    from howfar.segmenters.checkpoint import Card, Checkpoint
+    from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 
 _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
@@ -50,7 +50,7 @@ def settings_for(
     family: SegmenterFamily,
     architecture: Mapping[str, Any] | None = None,
     start: Checkpoint | None = None,
-    **given: Unpack[keywords.TrainSettings],
+    **given: Unpack[keywords.TrainKeywords],
 ) -> TrainSettings:
     """Check the settings that a caller passes; those left out, or None, are the segmenter's own.
 
@@ -64,12 +64,12 @@ def settings_for(
     Traceback (most recent call last):
     howfar.errors.InputError: size must be a multiple of 32 for unetplusplus, got 100: pass 96 or 128
     """
-    refuse_unknown(given, declared(keywords.TrainSettings))
+    refuse_unknown(given, declared(keywords.TrainKeywords))
     values = {name: getattr(family.training, name) for name in _FROM_FAMILY}
     side = None if architecture is None else only_side(family, architecture, start)
     if side is not None:
         values["size"] = side
-    settings = TrainSettings(**checked(keywords.TrainSettings, values | picked(keywords.TrainSettings, given)))  # type: ignore[arg-type]  # the family fills in None
+    settings = TrainSettings(**checked(keywords.TrainKeywords, values | picked(keywords.TrainKeywords, given)))  # type: ignore[arg-type]  # the family fills in None
     check_size(family, settings.size, side)
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"
@@ -86,7 +86,7 @@ def settings_for(
     return settings
 
 
-def settings_of(card: Card) -> TrainSettings | None:
+def settings_of(card: CheckpointCard) -> TrainSettings | None:
     """Read the settings of a checkpoint's training, those of earlier versions with defaults; None if it has none."""
     try:
         return TrainSettings(**card.settings)

@@ -1,24 +1,323 @@
-"""Train a segmenter on a dataset with masks in one call, `howfar.train`."""
+"""Train a segmenter on a dataset with masks in one call, `howfar.train`, and resume a training that was killed."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+import torch
+from torch import Tensor
+
+from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, parse
-from howfar.errors import HowfarError, InputError
-from howfar.io.checkpoint import remove_abandoned
-from howfar.keywords import TrainOptions, TrainSettings
+from howfar.errors import HowfarError, InputError, MissingExtraError
+from howfar.io.checkpoint import STATE, TRACKED, part_key, remove_abandoned
+from howfar.io.lock import locked
+from howfar.keywords import TrainKeywords, TrainOptions
 from howfar.memory import within
-from howfar.segmenters import segmenter_family
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.progress import stage
+from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.norm_adaptation import only_norms
 from howfar.settings import checked, picked, with_options
-from howfar.tracking import Log, check_tracker
-from howfar.training.added_images import Added, added_examples, check_new
-from howfar.training.fit import Task, fit
-from howfar.training.image_mask_pairs import examples_of
-from howfar.training.settings import settings_for
+from howfar.tracking import Log, Tracking, check_tracker, tracked
+from howfar.training.compute import ENTRY, TrainingEstimate, threads_of
+from howfar.training.image_mask_pairs import (
+    Added,
+    Pairs,
+    TrainingExample,
+    added_examples,
+    check_new,
+    examples_of,
+    read_pairs,
+    split,
+)
+from howfar.training.settings import TrainSettings, check_size, only_side, settings_for
+from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
+
+if TYPE_CHECKING:
+    from howfar.training.lightning_module import Fitting, Keep
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """Describe one training completely: the same task on the same machine, with as many threads, gives the same weights.
+
+    By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
+    or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
+    checkpoint. `pretrained` tells whether parts that have published weights begin with them, or is a local file of such
+    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning). `group` is the
+    expression that named the photographs, which the checkpoint records.
+    """
+
+    segmenter: str
+    options: Mapping[str, Any]
+    primary: str
+    examples: tuple[TrainingExample, ...]
+    settings: TrainSettings
+    extra: tuple[TrainingExample, ...] = ()
+    pretrained: bool | Path = True
+    start: Checkpoint | None = None
+    group: str | None = None
+
+
+def fit(
+    task: TrainingTask,
+    folder: str | Path,
+    out: str | Path | None = None,
+    *,
+    device: str = "auto",
+    workers: int = 0,
+    progress: bool = True,
+    models: int = 1,
+    log: Log | None = None,
+) -> Checkpoint:
+    """Train a segmenter, or resume the same training where it was killed, and return the best or last epoch's checkpoint.
+
+    The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
+    given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
+    one, are no part of the task, nor are the `models` that the caller is about to train, this one among them: how long they
+    will take is told after the first steps, or not at all where they are 0. A training that goes on has as many threads as
+    before it was killed, unless the user chose another number (`howfar.training.compute`). `log` says where settings and the
+    scores of each epoch are logged; a training that goes on goes on with its logged run. An image or mask that cannot be
+    read, an option or size that is wrong, and weights or libraries that are absent raise `HowfarError`.
+    """
+    if workers < 0:
+        raise InputError.of("workers", "must be at least 0", workers)
+    family = segmenter_family(task.segmenter)
+    check_size(family, task.settings.size, only_side(family, task.options, task.start))
+    torch_device = resolve_device(device)
+    learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
+    pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)
+    held = read_pairs(held_out, task.settings.size, progress) if held_out else None
+    shared = set(pairs.contents) & set(held.contents) if held is not None else set()
+    if shared:
+        raise InputError(
+            f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
+        )
+    with stage(f"building {task.segmenter}", progress):
+        network = _initial_network(task)
+    state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    note, described = state.with_suffix(TRACKED), _described(task, len(pairs))
+    with locked(state.parent, shared=True), threads_of(state), tracked(log, described, note) as tracking:
+        module, keep = _run(
+            network,
+            task.settings,
+            pairs,
+            len(task.extra),
+            held,
+            state,
+            torch_device,
+            workers,
+            TrainingEstimate(models) if progress else None,
+            tracking,
+        )
+        best = keep.weights if task.settings.keep == "best" else None
+        weights = module.weights() if best is None else best
+        architecture = {} if family.describe is None else family.describe(network)
+        checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
+        if out is not None:
+            checkpoint.save(out)
+        state.unlink(missing_ok=True)
+        tracking.conclude(_kept(checkpoint.card))
+    return checkpoint
+
+
+def _described(task: TrainingTask, images: int) -> dict[str, Any]:
+    """Describe a training to who looks at its logged run."""
+    options = {f"option.{name}": value for name, value in task.options.items()}
+    named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
+    return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
+
+
+def _kept(card: CheckpointCard) -> dict[str, float | None]:
+    """Give the scores of the epoch whose weights are kept."""
+    epoch = _kept_epoch(card.history, str(card.settings["keep"]))
+    return {} if epoch is None else {f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")}
+
+
+def _initial_network(task: TrainingTask) -> Any:
+    """Build the network with its first weights: those of a checkpoint, published ones, or random ones by the task's seed."""
+    start = task.start
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(task.settings.seed)
+        if start is None:
+            network = build_segmenter(task.segmenter, task.options, pretrained=task.pretrained)
+        else:
+            architecture = start.card.architecture if start.card.segmenter == task.segmenter else {}
+            network = restore_segmenter(task.segmenter, task.options, architecture)
+            fit_state_dict(network, start.state, (), "the checkpoint to begin with")
+    if task.settings.tune == "norm":
+        only_norms(network)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _run(
+    network: Any,
+    settings: TrainSettings,
+    pairs: Pairs,
+    added: int,
+    held: Pairs | None,
+    state: Path,
+    device: torch.device,
+    workers: int,
+    shown: TrainingEstimate | None,
+    tracking: Tracking,
+) -> tuple[Fitting, Keep]:
+    try:
+        import lightning
+    except ImportError as error:
+        raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
+    from howfar.training.compute import depthwise_in_float32, keeping_features
+    from howfar.training.data_loading import held_out_batches, training_batches
+    from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
+
+    module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
+    with _quiet(), _deterministic_switches_restored(), torch.random.fork_rng(devices=[]):
+        trainer = lightning.Trainer(
+            accelerator=device.type,
+            devices=1 if device.type == "cpu" else [device.index or 0],
+            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            max_epochs=settings.epochs,
+            callbacks=[keep, *([] if shown is None else [Progress(shown)]), *([Logged(tracking)] if tracking.on else [])],
+            deterministic="warn",
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # Pictures of a random scale never come again, so that there is nothing to keep.
+        views = None if settings.rescale else getattr(network, "views", None)
+        slow_layers = device.type == "cpu" and settings.precision == "bf16"
+        kept = keeping_features(network if views else None, [pairs, *([] if held is None else [held])])
+        with _interruptible(), kept, depthwise_in_float32(network) if slow_layers else nullcontext():
+            trainer.fit(
+                module,
+                training_batches(pairs, added, settings, workers, views),
+                None if held is None else held_out_batches(held, settings.batch),
+                ckpt_path=state if state.is_file() else None,
+                weights_only=True,
+            )
+    # Where a training was killed after its last epoch no callback is called again.
+    log_epochs(tracking, module.history)
+    return module, keep
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Raise `KeyboardInterrupt` on interruption, where Lightning would exit, after SIGTERM as if with success."""
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Lightning's advertisements and advice, which the user cannot act on."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
+        warnings.filterwarnings("ignore", "max_unpooling2d", UserWarning)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def _deterministic_switches_restored() -> Iterator[None]:
+    """Restore the process's switches for deterministic algorithms, which the trainer sets and does not restore.
+
+    Meanwhile new memory is not filled, as torch would do so that reading uninitialised memory is deterministic too: that
+    takes 3 to 9 % of a step on a CPU, and nothing here reads such memory.
+    """
+    memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
+    fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
+    on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(on, warn_only=warn)
+        torch.backends.cudnn.benchmark = benchmark
+        memory.fill_uninitialized_memory = fill
+
+
+def _identity(task: TrainingTask, network: Any, pairs: Pairs, held: Pairs | None) -> str:
+    """Hash all that the weights depend on, so that the state of another task is not resumed."""
+    described = {
+        "segmenter": task.segmenter,
+        "options": dict(segmenter_family(task.segmenter).checked(task.options)),
+        "settings": task.settings.model_dump(),
+        "first": hash_state_dict(network.state_dict()),
+        "learnt": list(pairs.contents),
+        "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
+    }
+    return part_key(described)
+
+
+def _card(
+    task: TrainingTask,
+    pairs: Pairs,
+    held: Pairs | None,
+    history: Sequence[Mapping[str, Any]],
+    weights: Mapping[str, Tensor],
+    architecture: Mapping[str, Any],
+) -> CheckpointCard:
+    epoch = _kept_epoch(history, task.settings.keep)
+    return CheckpointCard(
+        segmenter=task.segmenter,
+        options=dict(segmenter_family(task.segmenter).checked(task.options)),
+        size=task.settings.size,
+        weights=hash_state_dict(weights),
+        settings=task.settings.model_dump(),
+        data={
+            "primary": task.primary,
+            "images": len(pairs),
+            "extra": [f"{example.dataset}/{example.name}" for example in task.extra],
+            "fingerprint": pairs.fingerprint,
+            "contents": list(pairs.contents),
+            "contents_before": [] if task.start is None else sorted(task.start.card.learnt),
+            "all_contents_known": task.start is None or task.start.card.all_learnt_known,
+            "held_out": [] if held is None else list(held.contents),
+            "sides": _sides(task, pairs),
+            "started_from": None if task.start is None else task.start.card.weights,
+            "group": task.group,
+            "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
+            ENTRY: torch.get_num_threads(),
+        },
+        history=tuple(history),
+        threshold=None if epoch is None else float(epoch["threshold"]),
+        architecture=architecture,
+    )
+
+
+def _sides(task: TrainingTask, pairs: Pairs) -> dict[str, float]:
+    """Summarise the sides of the images learnt from; the largest of a training that this one began with counts too."""
+    before = {} if task.start is None else task.start.card.data.get("sides") or {}
+    sides = sorted(pairs.sides)
+    return {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))}
+
+
+def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
+    """Find the epoch whose weights are kept, by the rule of `lightning_module.Keep`; None if nothing was held out."""
+    scored = [epoch for epoch in history if epoch.get("ods") is not None]
+    if not scored:
+        return None
+    return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
 
 
 @with_options(TrainOptions)
@@ -79,12 +378,12 @@ def train(
     dataset = _dataset(primary)
     examples, added = examples_of(dataset, given["group"]), added_examples(add)
     blank = tuple(example for argument in background for example in examples_of(_dataset(argument, "background"), blank=True))
-    task = Task(
+    task = TrainingTask(
         segmenter=model,
         options=architecture,
         primary=dataset.name,
         examples=examples,
-        settings=settings_for(family, architecture, start_checkpoint, **picked(TrainSettings, given)),
+        settings=settings_for(family, architecture, start_checkpoint, **picked(TrainKeywords, given)),
         extra=(*added, *blank),
         pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
         start=start_checkpoint,

@@ -1,18 +1,20 @@
-"""Read state dicts from local files without running code from them, load them into networks, and hash them."""
+"""Read state dicts without running code from them, load and hash them, and choose the number type to compute with."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from howfar.errors import InputError, one_line
-from howfar.weights.hub import first_three
+from howfar.weights.published import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -62,3 +64,31 @@ def hash_state_dict(state: Mapping[str, Tensor]) -> str:
         # As bytes: numpy has no bfloat16.
         digest.update(tensor.flatten().contiguous().view(torch.uint8).numpy().data)
     return f"sha256:{digest.hexdigest()}"
+
+
+_TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """Return the torch type that `precision` names; a CPU computes in float32 and bfloat16 only.
+
+    A precision that is unknown, or not available on the device, raises `InputError`.
+    """
+    import torch
+
+    if precision not in _TYPES:
+        raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
+    if precision == "fp16" and device.type == "cpu":
+        raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
+    dtype: torch.dtype = getattr(torch, _TYPES[precision])
+    return dtype
+
+
+@contextmanager
+def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """Let torch compute in `dtype` in the operations where autocast deems it safe, and elsewhere in float32."""
+    import torch
+
+    mixed = dtype is not torch.float32
+    with torch.autocast(device.type, dtype if mixed else None, enabled=mixed):
+        yield

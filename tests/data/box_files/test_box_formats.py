@@ -12,12 +12,11 @@ import pytest
 from data.box_files import scene
 from data.box_files.scene import NAMES, PREDICTED, TRUE, written
 from howfar.data import Dataset, Item
-from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
-from howfar.data.box_files.coco_results import read_results
-from howfar.data.box_labelling import read_box_labels
-from howfar.data.class_names import class_names
-from howfar.data.column_roles import column_roles
-from howfar.data.entry_matching import entries_of
+from howfar.data.box_files import BoxFile, read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.classes import class_names
+from howfar.data.dataset import entries_of
+from howfar.data.documents import column_roles
+from howfar.data.listed_labels import read_box_labels
 from howfar.errors import InputError, MissingPathError
 
 ROLES = column_roles(scene.COLUMNS)

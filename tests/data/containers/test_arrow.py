@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from howfar.data.containers.arrow import ArrowImages
+from howfar.data.containers.parquet import ArrowImages
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table
 

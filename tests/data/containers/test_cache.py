@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from howfar.data import read_bytes
-from howfar.data.containers import cache
+from howfar.data import containers, read_bytes
 from howfar.data.containers.tar import TarShard
-from howfar.data.read import exists, is_member
+from howfar.data.image_bytes import exists, is_member
 from howfar.errors import ImageError
 from packed import tar_bytes
 
@@ -56,7 +55,7 @@ def test_one_that_fails_is_not_kept(tmp_path: Path) -> None:
     file.write_bytes(b"text" * 400)
     with pytest.raises(ImageError, match="is not a readable ta"):
         read_bytes(file / "1.jpg")
-    assert file not in cache._slots
+    assert file not in containers._slots
     file.write_bytes(tar_bytes([("1.jpg", b"whole")]))
     assert read_bytes(file / "1.jpg") == b"whole"
 
@@ -65,7 +64,7 @@ def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pyte
     made: list[object] = []
     plain = TarShard.__init__
     monkeypatch.setattr(TarShard, "__init__", lambda self, place: made.append(place) or plain(self, place))
-    files = [tmp_path / f"{number}.tar" for number in range(cache.KEPT + 4)]
+    files = [tmp_path / f"{number}.tar" for number in range(containers.KEPT + 4)]
     for file in files:
         file.write_bytes(tar_bytes([("1.jpg", file.name.encode())]))
     with ThreadPoolExecutor(8) as pool:
@@ -73,4 +72,4 @@ def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pyte
     assert len(made) == 1
     assert [read_bytes(file / "1.jpg") for file in files] == [file.name.encode() for file in files]
     assert len(made) == len(files)
-    assert len(cache._slots) == cache.KEPT
+    assert len(containers._slots) == containers.KEPT

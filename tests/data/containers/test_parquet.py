@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.data import read_bytes
-from howfar.data.containers import parquet_column
-from howfar.data.containers.parquet import ParquetImages
-from howfar.data.containers.parquet_file import ParquetFile
+from howfar.data.containers import parquet
+from howfar.data.containers.parquet import ParquetFile, ParquetImages
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table, write_parquet
 
@@ -92,8 +91,8 @@ def test_other_files_are_one_line(tmp_path: Path) -> None:
 
 
 def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_column, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(parquet_column, "KEPT_BYTES", 300_000)
+    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
     images = noise(120)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", images, rows=50))
     wanted = list(images.values())
@@ -107,8 +106,8 @@ def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monke
 
 
 def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_column, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(parquet_column, "KEPT_BYTES", 300_000)
+    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
     opened: list[object] = []
     plain = ParquetFile.pieces
@@ -116,7 +115,7 @@ def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for row in range(100):
         found.read(str(row))
     assert len(opened) == 2  # row groups
-    kept = parquet_column._piece_cache
+    kept = parquet._piece_cache
     assert sum(piece.nbytes for piece in kept._pieces.values()) == kept._bytes <= 300_000
 
 

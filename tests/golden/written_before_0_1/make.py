@@ -127,8 +127,8 @@ def expectations(printed: dict[str, list[Any]]) -> dict[str, Any]:
     from howfar.results import Comparison, Evaluation, Relation, Selection
     from howfar.results.adaptation import Adaptation
     from howfar.results.backbones import BackboneComparison
-    from howfar.results.matrix import Matrix
-    from howfar.results.prompting import Prompting
+    from howfar.results.comparison import Matrix
+    from howfar.results.segmenter_studies import Prompting
 
     tables = {}
     for name, kind, path in (

@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from howfar import registry
+from howfar.figures import registration
 from howfar.figures.adaptation_models import change_text
-from howfar.figures.registration import registration
-from howfar.report.adaptation import write_adaptation_report
-from howfar.report.adaptation.tables import scores
+from howfar.report.adaptation import scores, write_adaptation_report
 from howfar.results.adaptation import Adaptation
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from howfar.report.adaptation import tables
-from howfar.report.tables import Cell, Table
+from howfar.report import adaptation
+from howfar.report.section import Cell, Table
 from howfar.results.adaptation import Adaptation
 
 
@@ -18,7 +18,7 @@ def cell(table: Table, row: str, column: str) -> Cell:
 
 @pytest.mark.parametrize("column", ["mean_f", "ods"])
 def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, study: Adaptation) -> None:
-    table = tables.scores(study, column)
+    table = adaptation.scores(study, column)
     rows = study.scores[(study.scores["model"] == "M") & (study.scores["dataset"] == "walls")]
     assert len(rows) == 4
     values = rows.loc[rows["seed"] < 3, column].astype(float)
@@ -26,42 +26,42 @@ def test_scores_are_means_over_the_shared_seeds_with_their_range(column: str, st
     assert found.sort == pytest.approx(values.mean())
     assert found.text == f"{values.mean():.3f} ({values.min():.3f}–{values.max():.3f})"
     assert [one.title for one in table.columns] == ["model", *study.secondaries, "blind, labelled (blind)", "all"]
-    assert [row[0].text for row in table.rows] == tables.models(study)
+    assert [row[0].text for row in table.rows] == adaptation.models(study)
 
 
 def test_one_seed_has_no_range(study: Adaptation) -> None:
     one = replace(study, models=study.models[study.models["seed"] == 1])
     values = study.scores[study.scores["seed"] == 1].set_index(["model", "dataset"])["mean_f"]
-    assert cell(tables.scores(one, "mean_f"), "far-3", "roads").text == f"{values['far-3', 'roads']:.3f}"
+    assert cell(adaptation.scores(one, "mean_f"), "far-3", "roads").text == f"{values['far-3', 'roads']:.3f}"
 
 
 def test_gains_are_marked_where_they_are_losses(study: Adaptation) -> None:
     gains = study.gains.copy()
     row = (gains["model"] == "far-3") & (gains["dataset"] == "all")
     gains.loc[row, ["gain", "low", "high"]] = [-0.1, -0.2, -0.05]
-    table = tables.gains(replace(study, gains=gains))
+    table = adaptation.gains(replace(study, gains=gains))
     assert cell(table, "far-3", "all") == Cell("−0.100 [−0.200, −0.050]", -0.1, strong=True)
     assert not cell(table, "far-7", "all").strong
     gains.loc[row, ["gain", "low", "high"]] = np.nan
-    assert cell(tables.gains(replace(study, gains=gains)), "far-3", "all").text == "–"
+    assert cell(adaptation.gains(replace(study, gains=gains)), "far-3", "all").text == "–"
 
 
 def test_the_verdict_beside_random_is_that_of_the_corrected_interval(study: Adaptation, bakeoff: Adaptation) -> None:
-    assert cell(tables.against_random(bakeoff), "far-7", "verdict").text == "better"
-    assert cell(tables.against_random(bakeoff), "near-7", "verdict").text == "no evidence of a difference"
+    assert cell(adaptation.against_random(bakeoff), "far-7", "verdict").text == "better"
+    assert cell(adaptation.against_random(bakeoff), "near-7", "verdict").text == "no evidence of a difference"
     worse = study.gains.assign(beats_random=False, below_random=True)
-    table = tables.against_random(replace(study, gains=worse))
+    table = adaptation.against_random(replace(study, gains=worse))
     assert cell(table, "far-1", "verdict").text == "worse"
     assert [row[0].text for row in table.rows] == ["far-1", "far-3", "far-7", "far-7-B3", "far-7-B7"]
     none = replace(study, gains=study.gains.assign(over_random=np.nan))
-    assert tables.against_random(none).rows == ()
+    assert adaptation.against_random(none).rows == ()
 
 
 def test_suppression_is_in_points_and_marks_what_cost(study: Adaptation, bakeoff: Adaptation) -> None:
     frame = study.suppression.copy()
     row = frame["model"] == "far-7-B3"
     frame.loc[row, ["change", "low", "high", "cost", "cost_low", "cost_high"]] = [-0.031, -0.04, 0.0, -0.02, -0.03, -0.01]
-    table = tables.suppression(replace(study, suppression=frame))
+    table = adaptation.suppression(replace(study, suppression=frame))
     assert cell(table, "far-7-B3", "change, points").text == "−3.10 [−4.00, 0.00]"
     assert cell(table, "far-7-B3", "change of mean F") == Cell("−0.020 [−0.030, −0.010]", -0.02, strong=True)
     assert cell(table, "M", "change of mean F").text == "–"
@@ -69,16 +69,16 @@ def test_suppression_is_in_points_and_marks_what_cost(study: Adaptation, bakeoff
         (study.scores["model"] == "M") & (study.scores["dataset"] == "plain & empty") & (study.scores["seed"] < 3)
     ]
     assert cell(table, "M", "false positives").sort == pytest.approx(float(rows["false_positive_share"].astype(float).mean()))
-    assert tables.suppression(bakeoff).rows == ()
+    assert adaptation.suppression(bakeoff).rows == ()
 
 
 def test_models_and_choices_are_listed_whole(study: Adaptation) -> None:
-    assert len(tables.trained(study).rows) == len(study.models)
-    assert len(tables.chosen(study).rows) == len(study.picks)
-    first = [one.text for one in tables.chosen(study).rows[0]]
+    assert len(adaptation.trained(study).rows) == len(study.models)
+    assert len(adaptation.chosen(study).rows) == len(study.picks)
+    first = [one.text for one in adaptation.chosen(study).rows[0]]
     assert first == ["chosen-far-1.png", "roads", "far", "0", "7", "1", "0.95"]
     bare = replace(study, models=study.models.assign(held_out_ods=None))
-    assert cell(replace_first(tables.trained(bare)), "M", "held-out ODS").text == "–"
+    assert cell(replace_first(adaptation.trained(bare)), "M", "held-out ODS").text == "–"
 
 
 def replace_first(table: Table) -> Table:
@@ -87,7 +87,7 @@ def replace_first(table: Table) -> Table:
 
 
 def test_settings_are_in_words(study: Adaptation) -> None:
-    found = {row[0].text: row[1].text for row in tables.settings(study).rows}
+    found = {row[0].text: row[1].text for row in adaptation.settings(study).rows}
     assert found["segmenter"] == "unetplusplus"
     assert found["images of each secondary"] == "1, 3, 7"
     assert found["share to choose from"] == "whole datasets"
@@ -99,9 +99,9 @@ def test_settings_are_in_words(study: Adaptation) -> None:
 
 
 def test_both_fs_stand_side_by_side_with_their_changes(study: Adaptation) -> None:
-    table = tables.both(study)
+    table = adaptation.both(study)
     found = {(row[0].text, row[1].text): row for row in table.rows}
-    assert set(found) == {(model, name) for model in tables.models(study) for name in ("all", *LABELLED)}
+    assert set(found) == {(model, name) for model in adaptation.models(study) for name in ("all", *LABELLED)}
     own = study.scores[study.scores["seed"] < 3].astype({"ods": float})
     means = own.groupby(["model", "dataset"])[["mean_f", "mean_f_ods", "ods"]].mean()
     row = found["far-7", "walls"]
@@ -120,12 +120,12 @@ def test_a_change_of_mean_f_is_marked_where_ods_changes_the_other_way(study: Ada
     here = (scores["model"] == "far-7") & (scores["dataset"] == "walls")
     base = scores[(scores["model"] == "M") & (scores["dataset"] == "walls") & (scores["seed"] < 3)]
     scores.loc[here, "ods"] = base["ods"].astype(float).mean() - 0.01
-    marked = [row for row in tables.both(replace(study, scores=scores)).rows if row[5].strong]
+    marked = [row for row in adaptation.both(replace(study, scores=scores)).rows if row[5].strong]
     assert [(row[0].text, row[1].text) for row in marked] == [("far-7", "walls")]
 
 
 def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Adaptation) -> None:
-    slopes, strata = tables.slopes(study), tables.strata(study)
+    slopes, strata = adaptation.slopes(study), adaptation.strata(study)
     assert len(slopes.rows) == len(study.slopes) / 2
     assert len(strata.rows) == len(study.strata)
     wanted = study.slopes[(study.slopes["model"] == "far-7") & (study.slopes["dataset"] == "walls")]
@@ -142,5 +142,5 @@ def test_slopes_and_parts_are_listed_for_every_model_dataset_and_seed(study: Ada
 def test_a_study_of_an_earlier_version_has_no_tables_by_distance(study: Adaptation) -> None:
     scores = study.scores.drop(columns="mean_f_ods")
     old = replace(study, scores=scores, slopes=study.slopes.iloc[:0], strata=study.strata.iloc[:0])
-    assert tables.slopes(old).rows == tables.strata(old).rows == ()
-    assert {row[3].text for row in tables.both(old).rows} == {"–"}
+    assert adaptation.slopes(old).rows == adaptation.strata(old).rows == ()
+    assert {row[3].text for row in adaptation.both(old).rows} == {"–"}

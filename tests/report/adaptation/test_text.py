@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.report.adaptation import text as words
+from howfar.report import adaptation_sentences as words
 from howfar.results.adaptation import Adaptation
 
 

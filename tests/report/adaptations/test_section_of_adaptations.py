@@ -9,17 +9,14 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from howfar import registry
-from howfar.figures.adaptation_curves import adaptation_curves
-from howfar.report.adaptation import tables
-from howfar.report.adaptation.text import Change
-from howfar.report.adaptations import section
-from howfar.report.adaptations.beside import beside, curves
-from howfar.report.adaptations.captions import as_called
-from howfar.report.adaptations.stacked import disagreement, judged, lead, stacked
-from howfar.report.parts import Context, FigurePart, TablePart
-from howfar.results.adaptations import Adaptations
-from howfar.studies.performance_by_distance import PERFORMANCE
-from howfar.studies.suppression import SUPPRESSION
+from howfar.figures.adaptation_scores import adaptation_curves
+from howfar.paper.performance_by_distance import PERFORMANCE
+from howfar.paper.suppression import SUPPRESSION
+from howfar.report import adaptation
+from howfar.report.adaptation_by_segmenter import as_called, beside, curves, disagreement, judged, lead, section, stacked
+from howfar.report.adaptation_sentences import Change
+from howfar.report.section import Context, FigurePart, TablePart
+from howfar.results.segmenter_studies import Adaptations
 
 
 def test_parts_carry_the_papers_numbers(several: Adaptations, run_folder: Path) -> None:
@@ -79,8 +76,8 @@ def test_one_seed_is_no_verdict(several: Adaptations) -> None:
 
 
 def test_stacked_tables_hold_every_segmenters_rows(several: Adaptations) -> None:
-    table = stacked(several, tables.gains)
-    own = [tables.gains(study) for study in several.adaptations]
+    table = stacked(several, adaptation.gains)
+    own = [adaptation.gains(study) for study in several.adaptations]
     assert [column.title for column in table.columns] == ["segmenter", *(column.title for column in own[0].columns)]
     assert [row[0].text for row in table.rows] == [
         name for name, each in zip(several.models, own, strict=True) for _ in each.rows

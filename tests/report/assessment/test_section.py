@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from assessed_sites import assessment
-from howfar.report.assessment import SECTION, tables
+from howfar.report import estimates
+from howfar.report.estimates import ASSESSMENT
 from howfar.report.figures import Figures
 from howfar.report.page import fill
 from howfar.results import Comparison, Relation
@@ -16,9 +17,9 @@ from howfar.results.assessment import Assessment
 
 
 def filled(found: Assessment, comparison: Comparison, relation: Relation) -> str:
-    content = SECTION.content(comparison, relation, assessment=found)
+    content = ASSESSMENT.content(comparison, relation, assessment=found)
     assert content is not None
-    return str(fill(SECTION.template, {"c": comparison, "figures": Figures({}, []), **content}, SECTION.name))
+    return str(fill(ASSESSMENT.template, {"c": comparison, "figures": Figures({}, []), **content}, ASSESSMENT.name))
 
 
 def test_warnings_come_first_and_labelled_sites_last(six: Comparison, related: Relation) -> None:
@@ -33,7 +34,7 @@ def test_warnings_come_first_and_labelled_sites_last(six: Comparison, related: R
 
 
 def test_the_table_brackets_what_is_not_to_be_believed() -> None:
-    rows = {row[0].text: [cell.text for cell in row[1:]] for row in tables.sites(assessment()).rows}
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in estimates.sites(assessment()).rows}
     assert rows["highway"] == ["80", "OUTSIDE", "(0.41)", "(0.32 – 0.50 (90 %))", "4 of 5", "0.031", "–", "(15 %)"]
     header, cells = assessment().table()
     printed = {row[0]: dict(zip(header, row, strict=True)) for row in cells}
@@ -45,7 +46,7 @@ def test_the_table_brackets_what_is_not_to_be_believed() -> None:
 
 @pytest.mark.parametrize("known", [True, False])
 def test_it_is_left_out_without_answers_or_relation(six: Comparison, related: Relation, known: bool) -> None:
-    content = SECTION.content(six, related if known else None, assessment=None if known else assessment())
+    content = ASSESSMENT.content(six, related if known else None, assessment=None if known else assessment())
     assert content is None
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from assessed_sites import assessment
-from howfar.report.assessment.sites_alone import gates_as_answered, related_without_corrupted, without_corrupted
 from howfar.report.comparison import write_report
+from howfar.report.run_results import gates_as_answered, related_without_corrupted, without_corrupted
 from howfar.results import Comparison, Relation
 from howfar.results.assessment import Assessment, LabelledSet
-from howfar.results.gate import Gate, GateReading
+from howfar.results.relation import Gate, GateReading
 
 
 def made_of(related: Relation, name: str) -> Assessment:

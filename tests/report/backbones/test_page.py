@@ -10,7 +10,7 @@ import pytest
 
 import howfar
 from howfar.figures.backbones import backbones_agreement, backbones_relative, looks
-from howfar.report.backbones import text as words
+from howfar.report import backbones as words
 from howfar.report.backbones import write_backbones_report
 from howfar.report.rerun import rerun_backbones
 from howfar.results.backbones import BackboneComparison

@@ -4,16 +4,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from howfar.report.check.junit import junit_text
-from howfar.report.check.markdown import markdown_text
-from howfar.report.check.prometheus import prometheus_text
-from howfar.results.check import AlarmReading, Batch, Check, Decision, LogRow
+from howfar.report.check import junit_text, markdown_text, prometheus_text
+from howfar.results.check import AlarmReading, Check, CheckedDataset, Decision, LogRow
 
 ODD = 'a<b>&"c"\'|`d`\\e\x00\x1f\ufffe\udcff\n*f*_g_<script>🛣'
 
 
 def made(name: str = ODD) -> Check:
-    batch = Batch(name, 30, 2, 30, 5, 4, 0.5, 0.6, 0.5, 0.7, 0.9, "estimated", None, (0.5,), (0.4,))
+    batch = CheckedDataset(name, 30, 2, 30, 5, 4, 0.5, 0.6, 0.5, 0.7, 0.9, "estimated", None, (0.5,), (0.4,))
     decisions = (
         Decision(name, "images", "breach", "pass", "at least 20", 30, None, None, "30 images were scored"),
         Decision(name, "performance", "breach", "undecided", "at least 0.6", 0.6, 0.5, 0.7, name, "label 24 images", 24),

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from howfar.report import text as shared
-from howfar.report.comparison import text as words
+from howfar.report import comparison as words
+from howfar.report import section as shared
 from howfar.results import Comparison, DatasetSummary, PrimarySummary
 
 P = PrimarySummary("bridges", 200, 3.0)

@@ -12,13 +12,12 @@ import pandas as pd
 import pytest
 
 import howfar
-from howfar.figures.distance_panels import sorted_thirds, violins
-from howfar.report.distance_table import section, tables, text
-from howfar.report.distance_table.order import orders
-from howfar.report.parts import Context, FigurePart, TablePart
+from howfar.paper import distance_table_answers
+from howfar.paper.distance_table_answers import orders
+from howfar.paper.distance_table_report import section, sorted_thirds, violins
+from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results import BackboneSummary, Comparison
-from howfar.results.backbones import BackboneComparison
-from howfar.results.distance_table import BackboneFeature, DistanceTable
+from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
 from howfar.results.records import Provenance
 from howfar.studies.backbones import by_image, with_agreement
 
@@ -62,7 +61,7 @@ def test_the_order_is_asked_of_every_backbone(table: DistanceTable) -> None:
     assert answers["net"].apart
     ratio = answers["pixels"].nearest.o_dist_mean / answers["pixels"].farthest.o_dist_mean
     assert answers["pixels"].ratio == pytest.approx(ratio)
-    rows = tables.without_cracks(answers).rows
+    rows = distance_table_answers.without_cracks(answers).rows
     assert [row[4].text for row in rows] == ["yes", "no", "yes"]
     assert rows[2][0].text == "pixels (trivial)"
 
@@ -75,29 +74,31 @@ def test_nothing_is_asked_without_such_datasets(table: DistanceTable) -> None:
 
 def test_words_of_the_order(table: DistanceTable) -> None:
     answers = orders(table, SYMBOLS)
-    assert text.lead(table, answers) == (
+    assert distance_table_answers.lead(table, answers) == (
         "Every dataset without cracks is farther than every other by 1 of 2 backbones (net) and by the trivial one (pixels)."
     )
-    assert "no evidence that a model sees more than colour" in text.evidence_sentence(answers)
+    assert "no evidence that a model sees more than colour" in distance_table_answers.evidence_sentence(answers)
     own = {name: answer for name, answer in answers.items() if not answer.trivial}
-    assert "No trivial backbone is listed" in text.evidence_sentence(own)
-    assert "by no backbone (other)" in text.lead(table, {"other": answers["other"]})
-    assert "by both backbones (net and again)" in text.lead(table, {"net": answers["net"], "again": answers["net"]})
+    assert "No trivial backbone is listed" in distance_table_answers.evidence_sentence(own)
+    assert "by no backbone (other)" in distance_table_answers.lead(table, {"other": answers["other"]})
+    assert "by both backbones (net and again)" in distance_table_answers.lead(
+        table, {"net": answers["net"], "again": answers["net"]}
+    )
     failing = {**own, "pixels": replace(answers["pixels"], holds=False)}
-    assert "which see colour and layout alone, give another order" in text.evidence_sentence(failing)
+    assert "which see colour and layout alone, give another order" in distance_table_answers.evidence_sentence(failing)
     close = {**answers, "net": replace(answers["net"], apart=False)}
-    assert text.apart_sentence(close).startswith("By net the intervals")
+    assert distance_table_answers.apart_sentence(close).startswith("By net the intervals")
     turned = {**own, "other": replace(answers["other"], relative=True)}
-    assert "the other one by other" in text.relative_sentence(turned)
+    assert "the other one by other" in distance_table_answers.relative_sentence(turned)
 
 
 def test_the_two_farthest_of_a_row_are_strong(table: DistanceTable) -> None:
     strong = {
         row[0].text: [name for name, cell in zip(SETS, row[1:], strict=True) if cell.strong]
-        for row in tables.scaled(table).rows
+        for row in distance_table_answers.scaled(table).rows
     }
     assert strong == {"net": ["birds", "boats"], "other": ["south", "boats"], "pixels": ["birds", "boats"]}
-    sums = [sum(float(cell.sort or 0) for cell in row[1:]) for row in tables.scaled(table).rows]
+    sums = [sum(float(cell.sort or 0) for cell in row[1:]) for row in distance_table_answers.scaled(table).rows]
     assert sums == pytest.approx([1.0, 1.0, 1.0])
 
 
@@ -105,15 +106,15 @@ def test_relative_and_raw_stand_with_intervals(table: DistanceTable) -> None:
     first = table.comparison["net"].datasets[0]
     assert first.relative_ci is not None
     shown = f"{first.relative:.2f} [{first.relative_ci[0]:.2f}, {first.relative_ci[1]:.2f}]"
-    assert tables.relative(table).rows[0][1].text == shown
-    assert tables.raw(table).rows[0][2].sort == first.o_dist_mean
+    assert distance_table_answers.relative(table).rows[0][1].text == shown
+    assert distance_table_answers.raw(table).rows[0][2].sort == first.o_dist_mean
 
 
 def test_the_last_third_spans_what_numpy_says() -> None:
     scaled = pd.Series(np.linspace(0, 1, 10) ** 2)
     found = made({"net": (1, 2, 5, 6)}).comparison["net"]
     images = pd.DataFrame({"dataset": ["north"] * 10 + ["few"] * 2, "i_dist_scaled": [*scaled[::-1], 0.0, 1.0]})
-    spans = tables.spans_of(replace(found, images=images))
+    spans = distance_table_answers.spans_of(replace(found, images=images))
     assert spans == {"north": pytest.approx(1 - (7 / 9) ** 2), "few": None}
 
 
@@ -133,13 +134,18 @@ def test_the_papers_numbers_stand_beside(table: DistanceTable) -> None:
 def test_agreement_and_p_values_in_words(table: DistanceTable) -> None:
     values = [table.comparison.agreed(*pair)[0] for pair in (("net", "other"), ("net", "pixels"), ("other", "pixels"))]
     low, high = (f"{value:+.2f}" for value in (min(filter(None, values)), max(filter(None, values))))
-    assert f"from {low} to {high} for the order of the datasets" in text.agreement_sentence(table)
-    assert text.agreement_sentence(made({"net": (1, 2, 5, 6)})) == ""
+    assert f"from {low} to {high} for the order of the datasets" in distance_table_answers.agreement_sentence(table)
+    assert distance_table_answers.agreement_sentence(made({"net": (1, 2, 5, 6)})) == ""
     near = made({"net": (0, 4, 5, 6)})
-    assert text.p_sentence(near) == "Not told from roads by the permutation test (p above 0.05 after Holm): north by net."
-    assert text.p_sentence(made({"net": (4, 4, 5, 6)})).startswith("Every dataset differs from roads by every backbone")
+    assert (
+        distance_table_answers.p_sentence(near)
+        == "Not told from roads by the permutation test (p above 0.05 after Holm): north by net."
+    )
+    assert distance_table_answers.p_sentence(made({"net": (4, 4, 5, 6)})).startswith(
+        "Every dataset differs from roads by every backbone"
+    )
     few = replace(near, comparison=replace(near.comparison, comparisons=(measured("net", (0, 4, 5, 6), 19),)))
-    assert text.p_sentence(few).startswith("With 19 permutations no dataset can be told from roads")
+    assert distance_table_answers.p_sentence(few).startswith("With 19 permutations no dataset can be told from roads")
 
 
 def test_figures_have_a_panel_a_backbone(table: DistanceTable) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from howfar.report.estimates import text as words
+from howfar.report import estimates as words
 from howfar.results import Choice, Judgement, Relation, SetEstimate
 
 SETS = ("a", "b", "c", "d", "e", "f")

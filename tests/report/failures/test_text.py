@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.report.failures import text as words
+from howfar.report import failures as words
 from howfar.results import Failures, Relation
 
 

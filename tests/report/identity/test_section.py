@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from believable_identity import make
-from howfar.report.identity import section
-from howfar.report.parts import Context, TablePart
-from howfar.report.printed import TABLE_9
+from howfar.paper.identity_report import section
+from howfar.paper.printed_values import TABLE_9
+from howfar.report.section import Context, TablePart
 from howfar.report.study import write_section_report
-from howfar.results.identity import Identity
+from howfar.results.distance_studies import Identity
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from howfar.figures.near_duplicates import near_duplicates, shown_pairs
-from howfar.figures.registration import registration
-from howfar.report.near_duplicates import SECTION, tables
+from howfar.figures import registration
+from howfar.figures.pictures import near_duplicates, shown_pairs
+from howfar.report import comparison
+from howfar.report.comparison import NEAR_DUPLICATES
 from howfar.results import Comparison
-from howfar.results.copies import COPIES
+from howfar.results.comparison import COPIES
 
 
 @pytest.fixture
@@ -32,20 +33,20 @@ def copied(six: Comparison) -> Comparison:
 
 
 def test_pairs_are_counted_and_listed(copied: Comparison) -> None:
-    assert [[cell.text for cell in row[1:]] for row in tables.counts(copied).rows] == [
+    assert [[cell.text for cell in row[1:]] for row in comparison.counts(copied).rows] == [
         [copied.primary.name, "1", "1", "0"],
         [f"{copied.datasets[0].name} itself", "0", "1", "0"],
     ]
-    mirrored, equal, own = ([cell.text for cell in row[2:]] for row in tables.pairs(copied).rows)
+    mirrored, equal, own = ([cell.text for cell in row[2:]] for row in comparison.pairs(copied).rows)
     assert equal == ["equal to", "p1.png", copied.primary.name, "100 %", "content"]
     assert mirrored == ["nearly, mirrored,", "p2.png", copied.primary.name, "90 %", "hash"]
     assert own[-2:] == ["70 %", "features"]
-    assert len(tables.pairs(copied, most=1).rows) == 1
+    assert len(comparison.pairs(copied, most=1).rows) == 1
 
 
 def test_there_is_no_section_without_copies(six: Comparison, copied: Comparison) -> None:
-    assert SECTION.content(six, None) is None
-    content = SECTION.content(copied, None)
+    assert NEAR_DUPLICATES.content(six, None) is None
+    content = NEAR_DUPLICATES.content(copied, None)
     assert content is not None
     assert content["total"] == 3
 
@@ -55,7 +56,7 @@ def test_the_figure_shows_nearly_equal_pairs_of_p_first(copied: Comparison, six:
     assert words.shows(copied)
     assert not words.shows(six)
     assert shown_pairs(copied)["agreement"].tolist() == [0.9, 0.7]
-    listed = [row[0].text for row in tables.pairs(copied).rows if row[2].text.startswith("nearly")]
+    listed = [row[0].text for row in comparison.pairs(copied).rows if row[2].text.startswith("nearly")]
     assert shown_pairs(copied)["image"].tolist() == listed
     figure = near_duplicates(copied, limit=1)
     figure.draw_without_rendering()

@@ -14,7 +14,7 @@ import pytest
 from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.report.comparison import write_report
-from howfar.report.tables import estimated
+from howfar.report.section import estimated
 from howfar.results import Comparison, Relation
 
 if TYPE_CHECKING:

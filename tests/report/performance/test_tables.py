@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from howfar.figures.style import look
-from howfar.report.estimates import tables as tables_estimates
-from howfar.report.failures import tables as tables_failures
-from howfar.report.performance import tables as tables_performance
-from howfar.report.tables import Cell, Table
-from howfar.results import Part, Relation
+from howfar.report import estimates as tables_estimates
+from howfar.report import failures as tables_failures
+from howfar.report import performance as tables_performance
+from howfar.report.section import Cell, Table
+from howfar.results import DistancePart, Relation
 
 
 def column(table: Table, title: str) -> list[Cell]:
@@ -103,8 +103,8 @@ def test_trends_with_intervals_and_the_pooled_row_last(related: Relation) -> Non
 
 def test_parts_are_the_papers_f_mu_sigma(related: Relation) -> None:
     near, far = (
-        Part("", 9, 0.483, 0.35, 0.46, 0.5, 0.2, 0.06),
-        Part("", 9, 0.444, 0.41, 0.42, 0.5, 0.54, 0.18),
+        DistancePart("", 9, 0.483, 0.35, 0.46, 0.5, 0.2, 0.06),
+        DistancePart("", 9, 0.444, 0.41, 0.42, 0.5, 0.54, 0.18),
     )
     table = tables_performance.parts(replace(related, datasets=(replace(related.datasets[0], halves=(near, far)),)), "halves")
     assert [cell.text for cell in table.rows[0]] == [
@@ -159,11 +159,11 @@ def test_lists_mark_an_error_above_the_stated_one(related: Relation) -> None:
 
 
 def test_settings_are_all_there(related: Relation) -> None:
-    facts = {row[0].text: row[1].text for row in tables_performance.settings(related).rows}
+    facts = {row[0].text: row[1].text for row in tables_performance.relation_settings(related).rows}
     assert facts["common threshold"] == "0.43, tuned on training & <set>"
     assert facts["photograph"] == r"(.*)-\d+"
     bare = replace(related, settings=replace(related.settings, threshold=None, group=None), estimator=None)
-    facts = {row[0].text: row[1].text for row in tables_performance.settings(bare).rows}
+    facts = {row[0].text: row[1].text for row in tables_performance.relation_settings(bare).rows}
     assert (facts["common threshold"], facts["photograph"], facts["estimator"]) == ("none", "each image for itself", "none")
 
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from howfar.figures.performance import VERDICTS
-from howfar.report.performance import text as words
-from howfar.results import DatasetRelation, Relation, Verdict
+from howfar.report import performance as words
+from howfar.results import DatasetRelation, Relation, TrendVerdict
 
 
 def dataset(name: str, kind: str, text: str = "said", scored: int = 40, n: int = 40) -> DatasetRelation:
-    verdict = Verdict(kind, text)  # type: ignore[arg-type]  # a kind by its name
+    verdict = TrendVerdict(kind, text)  # type: ignore[arg-type]  # a kind by its name
     return DatasetRelation(name, n, scored, 0, 0.6 if scored else None, None, None, None, (), (), None, verdict)
 
 
 def of(related: Relation, *datasets: DatasetRelation) -> Relation:
-    return replace(related, datasets=datasets, pooled_verdict=Verdict("falls", "falls with distance: −0.2 [−0.3, −0.1]."))
+    return replace(related, datasets=datasets, pooled_verdict=TrendVerdict("falls", "falls with distance: −0.2 [−0.3, −0.1]."))
 
 
 def test_lead_is_the_pooled_verdict(related: Relation) -> None:

@@ -9,12 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from howfar.report.parts import Context, FigurePart, TablePart
-from howfar.report.performance_by_distance import section, tables
-from howfar.report.performance_by_distance.text import lead, limits, sentences
-from howfar.results.adaptations import Adaptations
-from howfar.results.performance_by_distance import PerformanceByDistance
-from howfar.studies.performance_by_distance import PERFORMANCE, PerformanceSettings
+from howfar.paper import performance_by_distance_report
+from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
+from howfar.paper.performance_by_distance_report import lead, limits, section, sentences
+from howfar.report.section import Context, FigurePart, TablePart
+from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
 
 SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
 
@@ -50,7 +49,7 @@ def test_without_the_study_of_adaptation_the_curves_alone_are_missing(result: Pe
 
 
 def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: PerformanceByDistance) -> None:
-    table = tables.parts(result, "deepcrack", ["M"])
+    table = performance_by_distance_report.parts(result, "deepcrack", ["M"])
     (row,) = [row for row in table.rows if row[0].text == "walls"]
     own = result.strata.query("segmenter == 'deepcrack' and model == 'M' and dataset == 'walls' and part == '67–100 %'")
     own = own[own["seed"] < 3]
@@ -62,7 +61,7 @@ def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: Per
 
 def test_one_seed_is_written_as_the_paper_does(result: PerformanceByDistance) -> None:
     one = replace(result, seeds=(1,))
-    row = tables.parts(one, "deepcrack", ["M"]).rows[0]
+    row = performance_by_distance_report.parts(one, "deepcrack", ["M"]).rows[0]
     (own,) = result.strata.query(
         "segmenter == 'deepcrack' and model == 'M' and dataset == 'roads' and part == '0–50 %' and seed == 1"
     ).to_dict("records")
@@ -70,7 +69,7 @@ def test_one_seed_is_written_as_the_paper_does(result: PerformanceByDistance) ->
 
 
 def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDistance) -> None:
-    table = tables.printed(result, "unetplusplus", SYMBOLS)
+    table = performance_by_distance_report.printed(result, "unetplusplus", SYMBOLS)
     assert table is not None
     assert [row[0].text for row in table.rows] == ["S1 (roads)", "S4 (walls)"]
     assert [cell.text for cell in table.rows[1][1:]] == [
@@ -79,13 +78,13 @@ def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDis
         "0.283 (0.02, 0.01)",
         "0.021 (0.50, 0.17)",
     ]
-    assert tables.printed(result, "unetplusplus", {"roads": "S_5"}) is None
-    assert tables.printed(result, "other", SYMBOLS) is None
+    assert performance_by_distance_report.printed(result, "unetplusplus", {"roads": "S_5"}) is None
+    assert performance_by_distance_report.printed(result, "other", SYMBOLS) is None
 
 
 @pytest.mark.parametrize("measure", ["f_ods", "f"])
 def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceByDistance, measure: str) -> None:
-    table = tables.slopes(result, measure)
+    table = performance_by_distance_report.slopes(result, measure)
     titles = [column.title for column in table.columns]
     (row,) = [row for row in table.rows if [cell.text for cell in row[:3]] == ["deepcrack", "far-7", "all"]]
     found = dict(zip(titles, row, strict=True))
@@ -94,11 +93,13 @@ def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceBy
     ).to_dict("records")
     assert found["slope"].sort == pytest.approx(own["slope"])
     assert found["span"].sort == pytest.approx(own["span"])
-    assert found["by distance"].text == tables.WORDS[own["kind"]]
+    assert found["by distance"].text == performance_by_distance_report.WORDS[own["kind"]]
     assert found["less M's"].strong == bool(own["change_low"] > 0 or own["change_high"] < 0)
     assert not [row for row in table.rows if "-B" in row[1].text]
     assert "seeds" in titles
-    assert "seeds" not in [column.title for column in tables.slopes(replace(result, seeds=(0,)), measure).columns]
+    assert "seeds" not in [
+        column.title for column in performance_by_distance_report.slopes(replace(result, seeds=(0,)), measure).columns
+    ]
 
 
 def test_the_lead_says_for_each_segmenter_what_adapting_did(result: PerformanceByDistance) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from believable_pool import MODELS, SECONDARIES, make
-from howfar.report.parts import Context, Section, TablePart
-from howfar.report.pool import section, tables, text
-from howfar.results.pool import WISHES, Pool
+from howfar.paper import pool_answers, pool_report
+from howfar.paper.pool_report import section
+from howfar.report.section import Context, Section, TablePart
+from howfar.results.segmenter_studies import WISHES, Pool
 
 
 def made(pool: Pool) -> Section:
@@ -19,14 +20,14 @@ def made(pool: Pool) -> Section:
 
 
 def test_a_sure_answer_names_the_model() -> None:
-    lead = text.lead(make())
+    lead = pool_answers.lead(make())
     assert lead.startswith("For precision adsam (first in 100 % of draws); for recall deepcrack")
     assert "for speed unetplusplus" in lead
 
 
 def test_an_unsure_answer_names_those_that_may_be_first() -> None:
     pool = make(noise=0.15, wishes=("stable",))
-    lead = text.lead(pool)
+    lead = pool_answers.lead(pool)
     assert lead.startswith("For stability no model stands out (first in draws: deepcrack in ")
     assert "unetplusplus in" in lead
 
@@ -34,14 +35,14 @@ def test_an_unsure_answer_names_those_that_may_be_first() -> None:
 def test_an_answer_that_is_likely_is_called_so() -> None:
     pool = make(wishes=("recall",))
     pool.rankings["first"] = pool.rankings["model"].map({"deepcrack": 0.85, "adsam": 0.1, "unetplusplus": 0.05})
-    assert text.lead(pool) == "For recall probably deepcrack (first in 85 % of draws)."
+    assert pool_answers.lead(pool) == "For recall probably deepcrack (first in 85 % of draws)."
 
 
 @pytest.mark.parametrize("wish", ["precision", "recall"])
 def test_reasons_hold_the_numbers_of_the_first_and_the_next(wish: str) -> None:
     pool = make()
     best, second = pool.ranking(wish).to_dict("records")[:2]
-    said = text.reason(pool, wish)
+    said = pool_answers.reason(pool, wish)
     assert said.startswith(f"{best['model']}: {wish} {best['value']:.2f} [{best['low']:.2f}, {best['high']:.2f}] (with ")
     assert f"against {second['value']:.2f}" in said
     assert f"the difference is +{best['value'] - second['value']:.3f}" in said
@@ -56,50 +57,52 @@ def test_a_model_that_predicts_nothing_somewhere_is_said_to_have_no_precision() 
     pool.scores["precision"] = pool.scores["precision"].where(predicts)
     columns = ["value", "low", "high", "over", "over_low", "over_high"]
     pool.rankings.loc[pool.rankings["model"] != "adsam", columns] = np.nan
-    said = text.reason(pool, "precision")
+    said = pool_answers.reason(pool, "precision")
     assert said.endswith("unetplusplus and deepcrack have no precision on some dataset, as nothing is predicted there.")
     assert "nan" not in said
-    assert "deepcrack to recall on 3 and predicting nothing on 1" in text.leans(pool, 7)
+    assert "deepcrack to recall on 3 and predicting nothing on 1" in pool_answers.leans(pool, 7)
     pool.rankings.loc[:, columns] = np.nan
-    assert text.reason(pool, "precision").startswith("With 7 images of each, mean of 3 datasets: every model has no precision")
+    assert pool_answers.reason(pool, "precision").startswith(
+        "With 7 images of each, mean of 3 datasets: every model has no precision"
+    )
 
 
 def test_labels_needed_are_said_for_all_models() -> None:
-    said = text.reason(make(level=0.5), "few labels")
+    said = pool_answers.reason(make(level=0.5), "few labels")
     assert said.startswith(
         "Mean F 0.5 is reached by deepcrack with 7 images of each, and not by unetplusplus and adsam with up to 7"
     )
-    never = text.reason(make(level=0.95), "few labels")
+    never = pool_answers.reason(make(level=0.95), "few labels")
     assert never.startswith("No model reaches mean F 0.95 with up to 7 images of each, so that the gain decides.")
-    assert text.reason(make(level=0.3), "few labels").startswith("Mean F 0.3 is reached by deepcrack without images")
+    assert pool_answers.reason(make(level=0.3), "few labels").startswith("Mean F 0.3 is reached by deepcrack without images")
 
 
 def test_the_papers_claim_is_judged_by_the_numbers() -> None:
-    said = text.papers_claim(make())
+    said = pool_answers.papers_claim(make())
     assert said.startswith("The paper suggests (section 5) ADSAM for precision: precision is 0.41 against 0.35 of unetplusplus")
     assert said.count("as suggested") == 4
     swapped = make()
     swapped.scores["precision"] = swapped.scores["precision"].where(swapped.scores["model"] != "adsam", 0.01)
-    assert "against it" in text.papers_claim(swapped)
-    assert text.papers_claim(make(models=("unetplusplus", "deepcrack"))).count("suggested)") == 2
+    assert "against it" in pool_answers.papers_claim(swapped)
+    assert pool_answers.papers_claim(make(models=("unetplusplus", "deepcrack"))).count("suggested)") == 2
     plain = make()
     plain.costs["segmenter"] = "unetplusplus"
-    assert text.papers_claim(plain) == ""
+    assert pool_answers.papers_claim(plain) == ""
     assert len(made(plain).sentences) == len(made(make()).sentences) - 1
 
 
 def test_leans_count_the_datasets_whose_interval_leaves_zero_out() -> None:
-    said = text.leans(make(), 0)
+    said = pool_answers.leans(make(), 0)
     assert "deepcrack to recall on 3; adsam to precision on 3." in said
     assert "unetplusplus to neither" in said
 
 
 def test_one_seed_and_images_left_out_are_said() -> None:
-    one, several = text.limits(make()), text.limits(make(seeds=3))
+    one, several = pool_answers.limits(make()), pool_answers.limits(make(seeds=3))
     assert "one seed" in one[0]
     assert "3 trainings" in several[0]
     assert "own threshold was tuned" in one[2]
-    assert "own threshold is 0.5" in text.limits(make(tuned=False))[2]
+    assert "own threshold is 0.5" in pool_answers.limits(make(tuned=False))[2]
     assert "12 images that some model was not scored on" in one[1]
     assert "Model 7 with 2 cores, 1 thread, one image at a time" in one[-1]
 
@@ -118,7 +121,7 @@ def test_every_table_is_whole(changes: dict[str, Any]) -> None:
 
 def test_scores_show_m_and_the_most_images_on_every_dataset() -> None:
     pool = make()
-    table = tables.scores(pool)
+    table = pool_report.scores(pool)
     assert len(table.rows) == len(MODELS) * 2 * len(SECONDARIES)
     row = pool.scores[pool.scores["shots"].isin([0, 7])].iloc[4]
     shown = [cell.text for cell in table.rows[4]]
@@ -128,20 +131,20 @@ def test_scores_show_m_and_the_most_images_on_every_dataset() -> None:
 
 
 def test_what_no_number_of_images_reached_is_said() -> None:
-    table = tables.labels(make(level=0.95))
+    table = pool_report.labels(make(level=0.95))
     assert {row[-2].text for row in table.rows} == {"not reached"}
-    ranks = tables.ranks(make(level=0.95), "few labels")
+    ranks = pool_report.ranks(make(level=0.95), "few labels")
     assert {row[1].text for row in ranks.rows} == {"not reached"}
 
 
 def test_slopes_have_their_verdict() -> None:
     pool = make()
-    cells = [cell.text for row in tables.slopes(pool).rows for cell in row[2:]]
+    cells = [cell.text for row in pool_report.slopes(pool).rows for cell in row[2:]]
     assert len(cells) == len(MODELS) * len(SECONDARIES) * 4
     for verdict in ("falls", "rises"):
         assert sum(cell.endswith(verdict) for cell in cells) == (pool.scores["verdict"] == verdict).sum()
     pool.scores[["slope", "slope_low", "slope_high"]] = np.nan
-    assert {cell.text for row in tables.slopes(pool).rows for cell in row[2:]} == {"–"}
+    assert {cell.text for row in pool_report.slopes(pool).rows for cell in row[2:]} == {"–"}
 
 
 def test_it_comes_back_from_its_files_as_it_was(tmp_path: Path) -> None:

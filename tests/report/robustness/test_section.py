@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from categories import write_categories, write_study
-from howfar.report.parts import Context, TablePart
-from howfar.report.robustness import difference, lead, section, tells_apart
-from howfar.results.robustness import Robustness
+from howfar.paper.robustness_report import difference, lead, section, tells_apart
+from howfar.report.section import Context, TablePart
+from howfar.results.distance_studies import Robustness
 from howfar.studies.study_file.study import study
 
 BODY = 'primary = "campus"\nk = 2\nperturbations = ["darker", "blur"]'

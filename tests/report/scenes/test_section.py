@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from categories import NAMES, write_categories, write_study
-from howfar.report.parts import Context, FigurePart, TablePart
-from howfar.report.scenes import paper, section
-from howfar.results.scenes import Scenes
+from howfar.paper import printed_values
+from howfar.paper.scenes_report import section
+from howfar.report.section import Context, FigurePart, TablePart
+from howfar.results.distance_studies import Scenes
 from howfar.studies.study_file.study import study
 
 
@@ -94,9 +95,9 @@ def test_a_primary_of_one_image_has_no_relative_distances(result: Scenes) -> Non
 
 
 def test_the_paper_has_fifty_categories() -> None:
-    assert len(paper.CATEGORIES) == 50
-    assert {name for name in NAMES if paper.is_listed(name)} == {"campus", "kitchen"}
-    assert paper.label(paper.VIOLINS, "field", "Figure 18") == "Figure 18"
+    assert len(printed_values.CATEGORIES) == 50
+    assert {name for name in NAMES if printed_values.is_listed(name)} == {"campus", "kitchen"}
+    assert printed_values.label(printed_values.VIOLINS, "field", "Figure 18") == "Figure 18"
 
 
 def test_of_many_primaries_the_one_closest_category_is_named(result: Scenes) -> None:

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 
 import howfar
 from howfar.errors import MissingPathError, StoreError
-from howfar.report.selection import FILES, write_selection
+from howfar.report.labelling_files import FILES, write_selection
 from howfar.results import Pick, Provenance, Selection
 
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools.coco import COCO
 
-from howfar.data.first_labels import FirstLabels
-from howfar.data.label_names import label_names
+from howfar.data.labelling import label_names
+from howfar.data.listed_labels import FirstLabels
 from howfar.errors import InputError
-from howfar.report.selection import write_selection
+from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection
 
 ODD = 'a <b> & "c" ünï 道路 #1.png'

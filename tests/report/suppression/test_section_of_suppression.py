@@ -9,12 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from howfar.report.parts import Context, FigurePart
-from howfar.report.suppression import section
-from howfar.report.suppression.text import lead, limits, sentences, table
-from howfar.results.adaptations import Adaptations
-from howfar.results.suppression import Suppression
-from howfar.studies.suppression import SUPPRESSION, SuppressionSettings
+from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
+from howfar.paper.suppression_report import lead, limits, section, sentences, table
+from howfar.report.section import Context, FigurePart
+from howfar.results.segmenter_studies import Adaptations, Suppression
 
 
 @pytest.fixture(scope="module")

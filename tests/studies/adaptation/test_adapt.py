@@ -14,25 +14,22 @@ from PIL import Image
 
 import howfar
 from howfar import registry
-from howfar.adaptation.training_again import TUNED
+from howfar.adaptation import TUNED
 from howfar.data import Dataset, content_hash
-from howfar.data.hashed_dataset import HashedDataset
+from howfar.data.photographs import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.keywords import AdaptOptions
 from howfar.results.adaptation import Adaptation
 from howfar.segmenters import segmenter_family
-from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.settings import checked
-from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.bakeoff import bakeoff
-from howfar.studies.adaptation.leak_guard import check_unseen
-from howfar.studies.adaptation.models import _same
+from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
+from howfar.studies.adaptation.models import _same, check_unseen
 from howfar.studies.adaptation.settings import AdaptSettings
-from howfar.studies.adaptation.study import Study
-from howfar.training.fit import Task
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.settings import settings_for
+from howfar.training.train import TrainingTask
 
 TRAINING: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False}
 
@@ -286,7 +283,7 @@ def test_several_seeds_judge_each_strategy_against_random(done: tuple[Adaptation
 
 def test_a_bake_off_is_over_every_strategy_once(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr("howfar.studies.adaptation.bakeoff.adapt", lambda *_, **given: seen.update(given))
+    monkeypatch.setattr("howfar.studies.adaptation.adapt.adapt", lambda *_, **given: seen.update(given))
     bakeoff("p", ["s"], out="o", epochs=3)
     assert sorted(seen["strategies"]) == list(registry.names("strategies"))
     assert seen["strategies"][-1] == "random"
@@ -351,7 +348,7 @@ def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(
     examples = examples_of(Dataset.from_folder(folders[1]))
     family = segmenter_family("deepcrack")
     settings = settings_for(family, size=32, epochs=1, holdout=0.3)
-    task = Task("deepcrack", {"width": 4}, "site", examples, settings)
+    task = TrainingTask("deepcrack", {"width": 4}, "site", examples, settings)
     learnt, held = split(examples, settings.holdout, settings.seed)
     data = {
         "contents": [content_hash(one.path.read_bytes()) for one in learnt],
@@ -360,7 +357,7 @@ def test_a_checkpoint_of_other_masks_weights_or_photographs_is_not_gone_on_with(
         "started_from": None,
         "pretrained": True,
     }
-    card = Card("deepcrack", dict(family.checked({"width": 4})), 32, "w", settings.model_dump(), data, (), None)
+    card = CheckpointCard("deepcrack", dict(family.checked({"width": 4})), 32, "w", settings.model_dump(), data, (), None)
     found = Checkpoint(card, {})
     assert _same(found, task)
     assert not _same(found, replace(task, pretrained=False))
@@ -395,7 +392,7 @@ def test_the_folder_may_be_named_from_here(folders: list[Path], tmp_path: Path, 
 def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.adaptation.training_again.TUNED", {**TUNED, "steps": 2, "epochs": 1})
+    monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     chosen: dict[str, Any] = {"shots": (2,), "strategies": ("random",), "pool_share": 0.5, "way": "finetune+norm"}
     chosen["without_labels"] = ("norm", "selftrain")
     found = run(folders, tmp_path, **chosen)
@@ -441,7 +438,7 @@ def test_labels_learnt_by_another_way_share_a_model_and_norm_is_each_sites_own(
 def test_an_architecture_without_batch_norm_has_no_norm_model(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.studies.adaptation.study.norm_layers", lambda network: [])
+    monkeypatch.setattr("howfar.studies.adaptation.adapt.norm_layers", lambda network: [])
     found = run(folders, tmp_path, shots=(1,), strategies=("random",))
     assert list(found.models["model"]) == ["M", "random-1"]
     assert "deepcrack has no batch norm, so that there is no model that norm adapted" in found.notes
@@ -450,7 +447,7 @@ def test_an_architecture_without_batch_norm_has_no_norm_model(
 def test_norm_after_labels_is_refused_where_there_is_no_batch_norm(
     folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.studies.adaptation.study.norm_layers", lambda network: [])
+    monkeypatch.setattr("howfar.studies.adaptation.adapt.norm_layers", lambda network: [])
     with pytest.raises(InputError, match="way needs batch norm layers, which deepcrack does not have, got 'finetune\\+norm'"):
         run(folders, tmp_path, shots=(1,), strategies=("random",), way="finetune+norm")
     assert [file.name for file in (tmp_path / "models").rglob("*.safetensors")] == ["M.safetensors"]

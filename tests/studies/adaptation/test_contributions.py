@@ -10,7 +10,7 @@ import pytest
 
 from howfar.keywords import AdaptOptions
 from howfar.settings import checked
-from howfar.studies.adaptation.contributions import ADAPTING, SOURCES, contributions_of
+from howfar.studies.adaptation.gains import ADAPTING, SOURCES, contributions_of
 from howfar.studies.adaptation.settings import AdaptSettings
 
 SITES, STRATEGIES = ("a", "b", "c", "d"), ("far", "near", "kcenter", "random")

@@ -16,13 +16,12 @@ import howfar
 from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.metrics import at_threshold, ods
-from howfar.relation.distance_performance_points import Points
-from howfar.relation.strata import split
+from howfar.relation.performance_by_distance import PerformancePoints, split
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
 from howfar.results.adaptation import SLOPES, STRATA, Adaptation
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.strata import slopes_of, strata_of
+from howfar.studies.adaptation.tables import slopes_of, strata_of
 from howfar.studies.performance.image_performance import counts_of
 
 TINY: dict[str, Any] = {"size": 32, "epochs": 1, "batch": 8, "options": {"width": 2}, "bootstrap": 20, "progress": False}
@@ -127,7 +126,7 @@ def test_a_slope_of_tiles_is_drawn_by_photograph() -> None:
     alone = slopes_of(images.assign(f_ods=1.0, photograph=[str(k) for k in range(24)]), 50).set_index("measure")
     assert found.loc["f", "high"] != alone.loc["f", "high"]
     assert found.loc["f_ods", ["slope", "low", "high"]].tolist() == [0.0, 0.0, 0.0]
-    points = Points.of(distance, f, groups=np.array(photograph))
+    points = PerformancePoints.of(distance, f, groups=np.array(photograph))
     expected = trend(points, np.random.default_rng(0), 0)
     assert expected is not None
     assert found.loc["f", "slope"] == expected.slope.value

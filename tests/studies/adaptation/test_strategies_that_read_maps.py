@@ -10,9 +10,9 @@ import pytest
 
 from howfar.demo import write_dataset
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.bakeoff import bakeoff
+from howfar.studies.adaptation.adapt import bakeoff
 from howfar.studies.adaptation.models import StudyFolder
-from howfar.training.image_mask_pairs import Example
+from howfar.training.image_mask_pairs import TrainingExample
 
 NAMES = ("foreground_random", "objects", "stratified_entropy", "share_quantiles", "ridge_response")
 
@@ -22,7 +22,7 @@ def test_they_choose_and_what_they_chose_is_learnt_from_and_not_scored(tmp_path:
     train = StudyFolder.trained
 
     def trained(
-        self: StudyFolder, label: str, settings: Any, extra: Sequence[Example], start: Any = None, ahead: int = 0
+        self: StudyFolder, label: str, settings: Any, extra: Sequence[TrainingExample], start: Any = None, ahead: int = 0
     ) -> Checkpoint:
         # Five trainings take half a minute; what is tested here is what they are given.
         if not extra:

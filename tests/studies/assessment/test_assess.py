@@ -18,11 +18,11 @@ from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.assessment import Assessment
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess as module
-from howfar.studies.assessment.blank_sites import blank_site
-from howfar.studies.assessment.next_step import Commands, next_of_blank
-from howfar.studies.corruption.corrupt import corrupt
+from howfar.studies.assessment.answers import Commands, next_of_blank
+from howfar.studies.assessment.preparation import blank_site
+from howfar.studies.corruption import corrupt
 from howfar.weights.state_dicts import hash_state_dict
 
 QUICK: dict[str, Any] = {
@@ -48,7 +48,7 @@ def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "road", "images": 1, "contents": list(learnt), "held_out": []}
-    return Checkpoint(Card("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
 
 
 def test_answers_are_those_of_the_relation_in_the_run_folder(places: Path, tmp_path: Path) -> None:
@@ -109,14 +109,14 @@ def test_how_the_model_is_fed_does_not_change_how_corrupted_sets_are_measured(pl
 def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
     places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("howfar.studies.assessment.parts.MOST", 2)
+    monkeypatch.setattr("howfar.studies.assessment.preparation.MOST", 2)
     asked: list[Any] = []
 
     def corrupted(primary: Any, *places: Any, **given: Any) -> Any:
         asked.append((len(primary.items), given["tuned_on"]))
         return corrupt(primary, *places, **given)
 
-    monkeypatch.setattr("howfar.studies.corruption.corrupt.corrupt", corrupted)
+    monkeypatch.setattr("howfar.studies.corruption.corrupt", corrupted)
     made(places, tmp_path / "run", ["new"], model=network(), only="blur=3,fade=0.5")
     ((few, tuned_on),) = asked
     assert few == 2

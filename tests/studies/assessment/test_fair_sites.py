@@ -8,7 +8,7 @@ from typing import Any
 
 from howfar.data import Dataset, content_hash
 from howfar.demo import write_dataset
-from howfar.studies.assessment.parts import Preparation
+from howfar.studies.assessment.preparation import Preparation
 
 
 def prepared(tmp_path: Path, card: Any) -> Preparation:

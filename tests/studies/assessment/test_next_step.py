@@ -9,10 +9,9 @@ import pytest
 
 from howfar.results import Failures, SetEstimate
 from howfar.results.assessment import OwnScore
-from howfar.results.gate import Gate, GateReading
-from howfar.studies.assessment.next_step import Commands, next_step
-from howfar.studies.assessment.tasks import TASKS
-from howfar.studies.assessment.words import answer, basis_note, own_words
+from howfar.results.relation import Gate, GateReading
+from howfar.studies.assessment.answers import Commands, answer, basis_note, next_step, own_words
+from howfar.studies.assessment.preparation import TASKS
 
 COMMANDS = Commands("p=/p", {"a b": "a b=/data/a b"}, "", Path("maps"), Path("run"))
 FAR = GateReading(

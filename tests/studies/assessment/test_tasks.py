@@ -17,11 +17,11 @@ from PIL import Image
 import howfar
 from howfar.cli.main import run
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.report.assessment import tables
+from howfar.report import estimates
 from howfar.results import Evaluation
 from howfar.results.assessment import Assessment, SiteAnswer
 from howfar.studies.assessment import assess as module
-from howfar.studies.assessment.tasks import TASKS
+from howfar.studies.assessment.preparation import TASKS
 
 QUICK: dict[str, Any] = {
     "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
@@ -44,7 +44,7 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "draw", lambda *_, **__: None)
     monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
     monkeypatch.setattr("howfar.studies.certification.certify.draw_page", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.listed_certification.certify.draw_page", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.certification.listed_certificate.draw_page", lambda *_, **__: None)
 
 
 def picture(rng: np.random.Generator, shade: int) -> Image.Image:
@@ -145,7 +145,7 @@ def test_a_classifier_is_answered_for_by_its_accuracy(scenes: Path, tmp_path: Pa
     night = answer_of(found, "night")
     assert (night.inside, night.next.action) == (False, "certify")
     assert "foreground" not in night.next.text
-    explained = " ".join(column.explanation for column in tables.sites(found).columns)
+    explained = " ".join(column.explanation for column in estimates.sites(found).columns)
     assert "accuracy expected" in explained
     assert "mask" not in explained
 

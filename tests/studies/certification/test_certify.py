@@ -15,17 +15,16 @@ from torch import nn
 import howfar
 from certified_site import write_site
 from howfar.data import content_hash
-from howfar.data.probability_map_files import write_map
+from howfar.data.predictions import write_map
 from howfar.errors import InputError, LeakError
 from howfar.keywords import CertifyOptions
 from howfar.pipeline.prediction import Model, load_model
 from howfar.results import Provenance
 from howfar.results.certificate import Certificate
 from howfar.sampling import Sample, draw, mean
-from howfar.segmenters.checkpoint import Card
+from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.settings import declared
-from howfar.studies.certification.estimates import first, parse_until, sample_of
-from howfar.studies.certification.measures import MEASURES
+from howfar.studies.certification.estimates import MEASURES, first, parse_until, sample_of
 
 COUNT = 24
 
@@ -187,7 +186,7 @@ def a_model(at: Path, learnt: list[str]) -> Model:
     """A model that learnt from these images of the site; its network is never asked."""
     contents = [content_hash((at / "site" / "images" / name).read_bytes()) for name in learnt]
     data = {"primary": "roads", "images": len(learnt), "contents": contents, "started_from": None, "group": None}
-    return Model(None, {}, Card("deepcrack", {}, 32, "", {}, data, (), None, Provenance.now()))  # type: ignore[arg-type]  # not asked
+    return Model(None, {}, CheckpointCard("deepcrack", {}, 32, "", {}, data, (), None, Provenance.now()))  # type: ignore[arg-type]  # not asked
 
 
 def test_learnt_images_are_no_part_of_the_site(place: Path) -> None:

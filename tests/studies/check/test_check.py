@@ -13,9 +13,8 @@ from certified_site import write_site
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.score_inputs import arrivals
-from howfar.results.gate import Gate, GateReading
-from howfar.results.relation import SetEstimate
+from howfar.pipeline.scorer import arrivals
+from howfar.results.relation import Gate, GateReading, SetEstimate
 from howfar.studies.check import log as logs
 from howfar.studies.check.check import _certify, _places
 

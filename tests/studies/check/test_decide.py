@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from howfar.results.check import Batch, Check, Decision
-from howfar.results.gate import Gate, GateReading
-from howfar.results.relation import SetEstimate
-from howfar.studies.check.decide import Interval, Known, decisions_of, labels_to_decide
+from howfar.results.check import Check, CheckedDataset, Decision
+from howfar.results.relation import Gate, GateReading, SetEstimate
+from howfar.studies.check.decisions import Interval, RuleFacts, decisions_of, labels_to_decide
 from howfar.studies.check.rules import read_rules
 
 FAR = Gate(
@@ -39,20 +38,20 @@ def estimate(value: float, low: float, high: float) -> SetEstimate:
     return SetEstimate("site", "boosted", 200, value, low, high, 0.9, None)
 
 
-def decided(rule: dict[str, Any], known: Known) -> Decision:
+def decided(rule: dict[str, Any], known: RuleFacts) -> Decision:
     (decision,) = decisions_of(read_rules(rule), known)
     return decision
 
 
-def batch(**changes: Any) -> Batch:
-    return Batch(**{"dataset": "site", "n": 200, "judged": 200, **changes})
+def batch(**changes: Any) -> CheckedDataset:
+    return CheckedDataset(**{"dataset": "site", "n": 200, "judged": 200, **changes})
 
 
 @pytest.mark.parametrize(
     ("low", "high", "outcome"), [(0.6, 0.7, "pass"), (0.5, 0.599, "breach"), (0.59, 0.7, "undecided"), (0.5, 0.6, "undecided")]
 )
 def test_performance_is_decided_by_the_interval(low: float, high: float, outcome: str) -> None:
-    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), estimate((low + high) / 2, low, high), gate=NEAR))
+    decision = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), estimate((low + high) / 2, low, high), gate=NEAR))
     assert decision.outcome == outcome
     assert (decision.labels is not None) == (outcome == "undecided")
     assert decision.words.startswith("estimated")
@@ -60,23 +59,23 @@ def test_performance_is_decided_by_the_interval(low: float, high: float, outcome
 
 def test_performance_by_the_value_is_never_undecided() -> None:
     rule = {"performance": {"at_least": 0.6, "bound": "value"}}
-    assert decided(rule, Known(batch(), estimate(0.61, 0.4, 0.8))).outcome == "pass"
-    assert decided(rule, Known(batch(), estimate(0.59, 0.4, 0.8))).outcome == "breach"
+    assert decided(rule, RuleFacts(batch(), estimate(0.61, 0.4, 0.8))).outcome == "pass"
+    assert decided(rule, RuleFacts(batch(), estimate(0.59, 0.4, 0.8))).outcome == "breach"
 
 
 def test_a_certificate_goes_before_an_estimate_and_holds_outside_the_gate() -> None:
     rule = {"performance": {"at_least": 0.6}}
-    known = Known(batch(), estimate(0.9, 0.85, 0.95), Certificate(0.4, 0.3, 0.5), FAR)
+    known = RuleFacts(batch(), estimate(0.9, 0.85, 0.95), Certificate(0.4, 0.3, 0.5), FAR)
     decision = decided(rule, known)
     assert (decision.outcome, decision.value) == ("breach", 0.4)
     assert decision.words == "certified 0.40 [0.30, 0.50] (90 % interval)"
-    other = decided(rule, Known(batch(), certificate=Certificate(0.4, 0.3, 0.5, metric="ods", n=150)))
+    other = decided(rule, RuleFacts(batch(), certificate=Certificate(0.4, 0.3, 0.5, metric="ods", n=150)))
     assert other.words == "certified ods 0.40 [0.30, 0.50] (90 % interval, of 150 of 200 images)"
 
 
 def test_an_estimate_outside_the_gate_decides_nothing() -> None:
     for low, high in ((0.8, 0.9), (0.1, 0.2)):
-        decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), estimate(0.5, low, high), gate=FAR))
+        decision = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), estimate(0.5, low, high), gate=FAR))
         assert decision.outcome == "undecided"
         assert "farther than anything labelled" in decision.words
         assert "howfar certify site -k 8" in decision.remedy
@@ -84,35 +83,35 @@ def test_an_estimate_outside_the_gate_decides_nothing() -> None:
 
 def test_what_is_not_known_is_undecided_with_a_remedy() -> None:
     rules = read_rules({"performance": {"at_least": 0.6}, "gate": "inside", "failures": {"at_most_share": 0.2}})
-    decisions = decisions_of(rules, Known(batch(judged=0)))
+    decisions = decisions_of(rules, RuleFacts(batch(judged=0)))
     assert [each.outcome for each in decisions] == ["undecided"] * 3
     assert all(each.remedy for each in decisions)
-    empty = Known(batch(), certificate=Certificate(None, None, None, labelled=0))
+    empty = RuleFacts(batch(), certificate=Certificate(None, None, None, labelled=0))
     assert "certificate has no value yet" in decided({"performance": {"at_least": 0.6}}, empty).words
 
 
 def test_a_certificate_says_how_many_more_labels() -> None:
-    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(), certificate=Certificate(0.65, 0.55, 0.75)))
+    decision = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), certificate=Certificate(0.65, 0.55, 0.75)))
     assert decision.labels is not None
     # 16 labels give a half width of 0.1: half of that takes about four times as many, of 200 images a little fewer.
     assert 16 + decision.labels == pytest.approx(51, abs=4)
     assert "more images" in decision.remedy
     # Of strata one look is all that there is: a further sample is another one.
     fixed = decided(
-        {"performance": {"at_least": 0.6}}, Known(batch(), certificate=Certificate(0.65, 0.55, 0.75, anytime=False))
+        {"performance": {"at_least": 0.6}}, RuleFacts(batch(), certificate=Certificate(0.65, 0.55, 0.75, anytime=False))
     )
     count = 16 + (decision.labels or 0)
     assert fixed.remedy == (
         f"label about {count} images, all drawn anew at random: howfar certify site -k {count} --out certify-site-{count}"
     )
     part = Certificate(0.65, 0.55, 0.75, anytime=False, unlabelled=1)
-    rest = decided({"performance": {"at_least": 0.6}}, Known(batch(), certificate=part))
+    rest = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), certificate=part))
     assert rest.remedy == "there is 1 drawn image without a label yet: label all that were drawn, and certify again"
 
 
 def test_the_judged_error_of_an_image_needs_fewer_labels_than_the_largest_spread() -> None:
     rule = {"performance": {"at_least": 0.6}}
-    known, unknown = (decided(rule, Known(batch(), estimate(0.65, 0.5, 0.8), spread=s)).labels for s in (0.12, None))
+    known, unknown = (decided(rule, RuleFacts(batch(), estimate(0.65, 0.5, 0.8), spread=s)).labels for s in (0.12, None))
     assert known is not None
     assert unknown is not None
     assert known < unknown
@@ -142,7 +141,7 @@ def failing(
     [(0.03, 0.41, "undecided"), (0.0, 0.2, "pass"), (0.21, 0.41, "breach"), (0.2, 0.41, "undecided")],
 )
 def test_failures_are_decided_by_the_interval_of_the_share_that_fails(low: float, high: float, outcome: str) -> None:
-    decision = decided({"failures": {"at_most_share": 0.2}}, Known(batch(), gate=NEAR, failing=failing(low, high)))
+    decision = decided({"failures": {"at_most_share": 0.2}}, RuleFacts(batch(), gate=NEAR, failing=failing(low, high)))
     assert decision.outcome == outcome
     assert (decision.value, decision.low, decision.high) == (13 / 54, low, high)
     assert (decision.labels is not None) == (outcome == "undecided")
@@ -155,39 +154,39 @@ def test_failures_are_decided_by_the_interval_of_the_share_that_fails(low: float
 def test_predicted_failures_outside_the_gate_decide_nothing_and_labelled_ones_do() -> None:
     rule = {"failures": {"at_most_share": 0.2}}
     for low, high in ((0.0, 0.1), (0.3, 0.4)):
-        predicted = decided(rule, Known(batch(), gate=FAR, failing=failing(low, high)))
+        predicted = decided(rule, RuleFacts(batch(), gate=FAR, failing=failing(low, high)))
         assert (predicted.outcome, predicted.value, predicted.labels) == ("undecided", None, 8)
         assert "not to be believed: farther than anything labelled" in predicted.words
         labelled = failing(low, high, "certified", (3, 16), 16)
-        certified = decided(rule, Known(batch(), None, Certificate(0.4, 0.3, 0.5), FAR, failing=labelled))
+        certified = decided(rule, RuleFacts(batch(), None, Certificate(0.4, 0.3, 0.5), FAR, failing=labelled))
         assert certified.outcome == ("pass" if high <= 0.2 else "breach")
         assert certified.words.startswith("3 of 16 labelled images fail: 19 % [")
-    part = decided(rule, Known(batch(), None, Certificate(0.4, 0.3, 0.5, n=150), FAR, failing=labelled))
+    part = decided(rule, RuleFacts(batch(), None, Certificate(0.4, 0.3, 0.5, n=150), FAR, failing=labelled))
     assert part.words.endswith("%], of 150 of 200 images")
 
 
 def test_a_certificate_settles_the_gate() -> None:
     for gate in (FAR, NEAR, UNKNOWN, None):
-        decision = decided({"gate": "inside"}, Known(batch(), certificate=Certificate(0.4, 0.3, 0.5), gate=gate))
+        decision = decided({"gate": "inside"}, RuleFacts(batch(), certificate=Certificate(0.4, 0.3, 0.5), gate=gate))
         assert (decision.outcome, decision.words, decision.remedy) == ("pass", "settled by certificate", "")
-    unlabelled = Known(batch(), certificate=Certificate(None, None, None, labelled=0), gate=FAR)
+    unlabelled = RuleFacts(batch(), certificate=Certificate(None, None, None, labelled=0), gate=FAR)
     assert decided({"gate": "inside"}, unlabelled).outcome == "breach"
 
 
 @pytest.mark.parametrize(("gate", "outcome"), [(NEAR, "pass"), (FAR, "breach"), (UNKNOWN, "undecided"), (None, "undecided")])
 def test_the_gate(gate: Gate | None, outcome: str) -> None:
-    decision = decided({"gate": "inside"}, Known(batch(), gate=gate))
+    decision = decided({"gate": "inside"}, RuleFacts(batch(), gate=gate))
     assert decision.outcome == outcome
     assert (outcome == "pass") == (decision.remedy == "")
 
 
 def test_unreadable_files_images_and_distance() -> None:
     rules = read_rules({"unreadable": {"at_most_share": 0.1}, "images": {"at_least": 100}, "distance": {"at_most_share": 0.1}})
-    outcomes = {each.rule: each.outcome for each in decisions_of(rules, Known(batch(n=90, unreadable=10, far=9)))}
+    outcomes = {each.rule: each.outcome for each in decisions_of(rules, RuleFacts(batch(n=90, unreadable=10, far=9)))}
     assert outcomes == {"images": "breach", "unreadable": "pass", "distance": "pass"}
-    worse = {each.rule: each.shown for each in decisions_of(rules, Known(batch(n=100, unreadable=12, far=11)))}
+    worse = {each.rule: each.shown for each in decisions_of(rules, RuleFacts(batch(n=100, unreadable=12, far=11)))}
     assert worse == {"images": "pass", "unreadable": "breach", "distance": "warn"}
-    nothing = {each.rule: each.outcome for each in decisions_of(rules, Known(batch(n=0, unreadable=3)))}
+    nothing = {each.rule: each.outcome for each in decisions_of(rules, RuleFacts(batch(n=0, unreadable=3)))}
     assert nothing == {"images": "breach", "unreadable": "breach", "distance": "undecided"}
 
 
@@ -209,5 +208,5 @@ def test_a_breach_goes_before_undecided_and_warnings_do_not_count() -> None:
 
 
 def test_a_remedy_quotes_the_name_of_a_dataset_as_a_shell_needs_it() -> None:
-    decision = decided({"performance": {"at_least": 0.6}}, Known(batch(dataset="my $(site)")))
+    decision = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(dataset="my $(site)")))
     assert "howfar certify 'my $(site)' -k" in decision.remedy

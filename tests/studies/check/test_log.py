@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from howfar.errors import InputError, StoreError
-from howfar.results.check import Batch, LogRow
+from howfar.results.check import CheckedDataset, LogRow
 from howfar.studies.check import log
 from howfar.studies.check.rules import moment
 
 
 def row(key: str, time: str = "2026-01-01T00:00:00+00:00", name: str = "site") -> LogRow:
-    return LogRow(time, "roads", key, Batch(name, 3, measured=(0.5, 1.0), predicted=(0.4, None)), {"gate": "pass"}, "pass")
+    return LogRow(
+        time, "roads", key, CheckedDataset(name, 3, measured=(0.5, 1.0), predicted=(0.4, None)), {"gate": "pass"}, "pass"
+    )
 
 
 def add(file: Path, *rows: LogRow) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError
-from howfar.results.check import Batch, LogRow
-from howfar.studies.check.over_time import alarm_decision, read_alarm
+from howfar.results.check import CheckedDataset, LogRow
+from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import AlarmRule
 
 
@@ -18,7 +18,7 @@ def rows(count: int, k: int, fall: float = 0.0, seed: int = 0, mean: float = 0.8
     for number in range(count):
         predicted = np.clip(rng.normal(mean, 0.1, 60), 0, 1)
         measured = np.clip(predicted + rng.normal(-fall, 0.07, 60), 0, 1)
-        batch = Batch("site", 60, mean_predicted=float(predicted.mean()))
+        batch = CheckedDataset("site", 60, mean_predicted=float(predicted.mean()))
         batch = replace(batch, measured=tuple(measured[:k].tolist()), predicted=tuple(predicted[:k].tolist()))
         made.append(LogRow(f"2026-02-{number + 1:02}T00:00:00+00:00", "roads", f"{seed}-{number}", batch, {}, "pass"))
     return made

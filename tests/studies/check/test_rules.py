@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.studies.check.rules import LARGEST, read_rules
-from howfar.studies.check.start import TEMPLATE, write_start
+from howfar.studies.check.rules import LARGEST, TEMPLATE, read_rules, write_start
 
 BOMB = "a: &a [x, x, x]\n" + "".join(
     f"{name}: &{name} [*{last}, *{last}, *{last}]\n" for last, name in zip("abcdefgh", "bcdefghi", strict=True)

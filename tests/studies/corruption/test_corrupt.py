@@ -16,7 +16,7 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, content_hash, read_mask
-from howfar.data.probability_map_files import write_map
+from howfar.data.predictions import write_map
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.io.lock import locked
@@ -24,9 +24,9 @@ from howfar.perturb import labelled_every, labelled_named
 from howfar.pipeline.prediction import predict
 from howfar.results import Evaluation
 from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Card, Checkpoint
-from howfar.studies.corruption import corrupted_images
-from howfar.studies.corruption.corrupt import CorruptedSets, corrupt
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.studies import corruption
+from howfar.studies.corruption import CorruptedSets, corrupt
 from howfar.weights.state_dicts import hash_state_dict
 
 SOME = "fade=0.5,mosaic=1,texture=0.3"
@@ -56,7 +56,7 @@ def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
     torch.manual_seed(0)
     state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
     data = {"primary": "roads", "images": 1, "contents": list(learnt), "held_out": []}
-    return Checkpoint(Card("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on(
         write_map(path, values, signature)
 
     with monkeypatch.context() as patched:
-        patched.setattr(corrupted_images, "write_map", stopped)
+        patched.setattr(corruption, "write_map", stopped)
         with pytest.raises(KeyboardInterrupt):
             made(roads, tmp_path / "stopped")
     assert len(files_below(tmp_path / "stopped")) == written

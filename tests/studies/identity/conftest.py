@@ -8,7 +8,7 @@ import pytest
 
 import howfar
 from howfar.demo.people import write_people
-from howfar.results.identity import Identity
+from howfar.results.distance_studies import Identity
 
 STUDY = """
 [datasets]

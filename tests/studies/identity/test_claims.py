@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from howfar.studies.identity.claims import claim, rows
-from howfar.studies.identity.distances import FromReferences
-from howfar.studies.identity.sets import Compared, PersonSet
+from howfar.paper.identity_claims import FromReferences, PersonSet, VariationSets, claim, rows
 
 
-def people(persons: str, values: str = "xyz") -> Compared:
+def people(persons: str, values: str = "xyz") -> VariationSets:
     sets = tuple(PersonSet(person, value, np.arange(2)) for person in persons for value in values)
-    return Compared(sets, np.arange(len(sets)))
+    return VariationSets(sets, np.arange(len(sets)))
 
 
 def measured(violated: list[float], margins: list[float]) -> FromReferences:
@@ -22,7 +20,7 @@ def measured(violated: list[float], margins: list[float]) -> FromReferences:
 
 def test_shares_weigh_primary_sets_by_their_pairs() -> None:
     sets = people("ab")
-    uneven = Compared(sets.sets[:5], np.arange(5))  # a: 2 own × 2 others; b: 1 own × 3 others
+    uneven = VariationSets(sets.sets[:5], np.arange(5))  # a: 2 own × 2 others; b: 1 own × 3 others
     found = claim(measured([0.5, 0.5, 0.5, 0.0, 0.0], [-1, 3, -2, 1, np.nan]), uneven, 0, np.random.default_rng(0))
     assert found.pairs == 3 * 4 + 2 * 3
     assert found.violated == pytest.approx(3 * 4 * 0.5 / 18)

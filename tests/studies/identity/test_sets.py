@@ -9,7 +9,7 @@ import pytest
 from howfar.data import Dataset, Item
 from howfar.data.variations import FINEGPR
 from howfar.errors import InputError
-from howfar.studies.identity.sets import compared, described
+from howfar.paper.identity_claims import compared, described
 
 NAMES = [
     f"{person:04d}_c{view:02d}_w01_l{light:02d}_p01.jpg" for person in (1, 2, 10) for view in (1, 2, 10) for light in (3, 4)

@@ -15,14 +15,14 @@ from scipy.spatial.distance import cdist
 import howfar
 from howfar.arrays import FloatArray
 from howfar.backbones import load_backbone
-from howfar.backbones.perturbed import PerturbedBackbone
+from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset
 from howfar.data.variations import variations
 from howfar.errors import HowfarError
+from howfar.paper.identity import PARTS
 from howfar.perturb import named
 from howfar.projection import joint_pca
-from howfar.results.identity import Identity
-from howfar.studies.identity.study import PARTS
+from howfar.results.distance_studies import Identity
 
 FACES = r"""
 [datasets]
@@ -116,7 +116,7 @@ def test_the_result_names_sets_pictures_and_what_it_studied(identity: Identity) 
 
 
 def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from howfar.studies.identity import study
+    from howfar.paper import identity as study
 
     file = people / "again.toml"
     file.write_text((people / "study.toml").read_text().replace("bootstrap = 200", "bootstrap = 100"))

@@ -18,7 +18,7 @@ import howfar
 from howfar.data import Dataset, Item, read_mask
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Pick, Provenance, Selection
-from howfar.studies.label_import.settle import _by_last_part
+from howfar.studies.label_import import _by_last_part
 from label_tools import export_coco, export_cvat, export_label_studio, written
 
 ODD = 'a <b> & "c" ünï 道路 #1?.png'

@@ -11,10 +11,8 @@ import pytest
 
 from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Evaluation, RelationSettings, SetEstimate
-from howfar.studies.performance.caveats import relation_notes
-from howfar.studies.performance.estimates import Expectation
 from howfar.studies.performance.performance_files import Matched, read_performances
-from howfar.studies.performance.relate import relate
+from howfar.studies.performance.relate import Expectation, relate, relation_notes
 
 IMAGES = pd.DataFrame({"dataset": ["a", "a", "b"], "image": ["1.png", "2.png", "1.png"], "performance": [0.5, 0.7, 0.6]})
 SETTINGS = RelationSettings(0.3, "tuned on p", 0.5, 0.2, 0.9, 0.2, 1000, 0, None)

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, UnknownNameError
-from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.label_free_columns import take
+from howfar.relation.image_columns import take
 from howfar.relation.leave_one_dataset_out import judge
 from howfar.relation.performance_estimators import every
 from howfar.relation.site_judge import AUTO, Terms, judge_of
-from howfar.studies.performance.estimates import Expectation, expect
-from howfar.studies.performance.evidence import evidence_of
+from howfar.studies.performance.image_performance import evidence_of
+from howfar.studies.performance.relate import Expectation, expect
 
 SIZES = {"cracks": 20, "tiles": 26, "wood": 16, "new": 18, "bare": 10}
 SETS = np.repeat(list(SIZES), list(SIZES.values()))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from howfar.relation.gate import fit, values_by_set
-from howfar.studies.performance.evidence import Home, evidence_of, own_values, sizes_at
+from howfar.studies.performance.image_performance import Home, evidence_of, own_values, sizes_at
 
 SETS = np.array(["near", "near", "far", "new"])
 COLUMNS = {"i_dist": np.array([1.0, 1.2, 3.0, 2.5])}

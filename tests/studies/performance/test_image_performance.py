@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
-from howfar.relation.label_free_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
+from howfar.relation.image_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
 from howfar.results import Evaluation
-from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
+from howfar.studies.performance.image_performance import ImagePerformance, home_of, scores_of, signals_at
 from howfar.studies.performance.performance_files import match, read_performances
 
 
-def scored(world: Any, *names: str, own: Evaluation | None = None, threshold: float | None = None) -> Scores:
+def scored(world: Any, *names: str, own: Evaluation | None = None, threshold: float | None = None) -> ImagePerformance:
     given = world.given(*names)
     return scores_of(match(world.run.images, given), given, own, threshold)
 

@@ -11,7 +11,7 @@ import pytest
 
 import howfar
 from howfar.errors import InputError
-from howfar.relation.label_free_columns import BOX_SIGNALS, CLASS_SIGNALS
+from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS
 from listed_site import ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 60

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
-from howfar.studies.performance.performance_tables import evaluations_of
+from howfar.studies.performance.performance_files import evaluations_of
 
 
 def table(**columns: Any) -> pd.DataFrame:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from howfar.data.groups import pattern_of
+from howfar.data.photographs import pattern_of
 from howfar.errors import InputError
-from howfar.studies.performance.photograph_groups import groups_of, tiled_photographs
+from howfar.studies.performance.image_performance import groups_of, tiled_photographs
 
 
 def images(**sets: list[str]) -> pd.DataFrame:

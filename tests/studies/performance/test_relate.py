@@ -16,7 +16,7 @@ import howfar
 from howfar.errors import InputError
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.relation.calibrated_estimator import calibrate
-from howfar.relation.label_free_columns import take
+from howfar.relation.image_columns import take
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.performance.relate import relate
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from howfar.errors import InputError
 from howfar.metrics import count
+from howfar.paper.pool_draws import Trained, count_maps, trainings
 from howfar.results.adaptation import Adaptation
-from howfar.studies.pool.counted_maps import Trained, count_maps, trainings
 
 SIZES = {"site": 5, "walls": 4}
 SPEC = importlib.util.spec_from_file_location("believable", Path(__file__).parents[2] / "figures" / "believable_adaptation.py")

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from howfar.metrics import count, stack
-from howfar.studies.pool.counted_maps import Counted, Trained
-from howfar.studies.pool.draws import MEAN_F, PRECISION, RECALL, draw_scores
+from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, Counted, Trained, draw_scores
 
 SIDE = 12
 

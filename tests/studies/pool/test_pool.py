@@ -13,10 +13,10 @@ from PIL import Image
 import howfar
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.report.parts import Context
-from howfar.report.pool import section
+from howfar.paper.pool_report import section
+from howfar.report.section import Context
 from howfar.results.adaptation import Adaptation
-from howfar.results.pool import SECONDS, WISHES, Pool
+from howfar.results.segmenter_studies import SECONDS, WISHES, Pool
 from howfar.results.study_run import StudyRun
 
 FILE = """

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from howfar.results.pool import SECONDS
-from howfar.studies.pool.draws import MEAN_F, PRECISION, RECALL, Drawn
-from howfar.studies.pool.tables import labels_of, spreads_of
-from howfar.studies.pool.wishes import complete, fast, frugal, precise, rows_of, stable, weighted
+from howfar.paper.pool import complete, fast, frugal, labels_of, precise, rows_of, spreads_of, stable, weighted
+from howfar.paper.pool_draws import MEAN_F, PRECISION, RECALL, ResampledScores
+from howfar.results.segmenter_studies import SECONDS
 
 MODELS, SHOTS, DATASETS = ("a", "b", "c"), (0, 1, 3), ("north", "south")
 F = [
@@ -19,12 +18,12 @@ F = [
 ]
 
 
-def drawn(noise: float = 0.0, draws: int = 200) -> Drawn:
+def drawn(noise: float = 0.0, draws: int = 200) -> ResampledScores:
     rng = np.random.default_rng(0)
     f = np.array(F)[..., None] + np.concatenate([np.zeros(1), noise * rng.normal(size=draws)])
     precision, recall = f + 0.1, f[::-1] + 0.2
     values = {MEAN_F: f, PRECISION: precision, RECALL: recall}
-    return Drawn(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
+    return ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
 
 
 def ranked(wished: object) -> dict[str, int]:
@@ -52,7 +51,7 @@ def test_models_that_need_as_many_labels_are_ranked_by_the_first_gain() -> None:
 
 def test_a_large_gain_makes_up_for_no_label() -> None:
     f = np.array([[[0.46], [0.51], [0.52]], [[0.05], [0.49], [0.60]]])[..., None].repeat(3, axis=3)
-    both = Drawn(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
+    both = ResampledScores(("slow", "fast"), SHOTS, ("north",), {MEAN_F: f}, {MEAN_F: f[..., :1]})
     ranks = [row["rank"] for row in rows_of("few labels", frugal(both, ["north"], 0.5), both.models)]
     assert ranks == [1, 2]
 

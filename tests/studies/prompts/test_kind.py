@@ -10,10 +10,10 @@ import pytest
 
 import howfar
 from howfar.errors import InputError
-from howfar.report.parts import Context, FigurePart, TablePart
-from howfar.report.prompting.section import average_f, lead, section
-from howfar.results.prompting import RANDOM_WEIGHTS, Prompting
+from howfar.paper.prompts_report import average_f, lead, section
+from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.records import Provenance
+from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.studies.study_file.study import study
 
 STUDY = """

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from howfar.errors import InputError
-from howfar.studies.prompts.prompt import box_of, points_of
+from howfar.paper.promptable_networks import box_of, points_of
 
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)).filter(np.any)
 

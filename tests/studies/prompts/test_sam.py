@@ -10,9 +10,7 @@ import transformers
 from PIL import Image
 
 from howfar.errors import InputError, MissingPathError
-from howfar.studies.prompts.persam import Personal, by_example, locate, personalise
-from howfar.studies.prompts.prompt import Prompt, box_of
-from howfar.studies.prompts.sam import EncodedImage, Masks, Sam
+from howfar.paper.promptable_networks import EncodedImage, Masks, Personal, Prompt, Sam, box_of, by_example, locate, personalise
 
 
 def picture(width: int = 50, height: int = 30, seed: int = 0) -> Image.Image:

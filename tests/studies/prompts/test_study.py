@@ -13,12 +13,10 @@ from PIL import Image
 import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.figures.prompting import BACKGROUND, FOREGROUND, prompting_rows
-from howfar.report.prompting import lead, write_prompting_report
-from howfar.results.prompting import Prompting
-from howfar.studies.prompts import study
-from howfar.studies.prompts.clipseg import ClipSeg
-from howfar.studies.prompts.sam import Sam
+from howfar.paper import prompts
+from howfar.paper.promptable_networks import ClipSeg, Sam
+from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, page_lead, prompting_rows, write_prompting_report
+from howfar.results.segmenter_studies import Prompting
 
 KINDS = ("points", "box", "persam")
 
@@ -82,8 +80,8 @@ def test_a_study_goes_on_where_it_was(
     maps = sorted(out.rglob("maps/**/*.png"))
     maps[0].unlink()
     written: list[Path] = []
-    plain = study.write_map
-    monkeypatch.setattr(study, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
+    plain = prompts.write_map
+    monkeypatch.setattr(prompts, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
     again = howfar.prompts([roads, walls], KINDS, out=out, **options(sam_folder, roads))
     assert written == [maps[0]]
     pd.testing.assert_frame_equal(again.images, found.images)
@@ -250,7 +248,7 @@ def test_the_page(made: tuple[Prompting, Path], tmp_path: Path) -> None:
     out = made[1]
     found = Prompting.load(out)
     text = write_prompting_report(found, out).read_text()
-    assert lead(found) in text.replace("&nbsp;", " ").replace("\u00a0", " ")
+    assert page_lead(found) in text.replace("&nbsp;", " ").replace("\u00a0", " ")
     assert 'id="figure-prompting_rows"' in text
     for row in found.scores.to_dict("records"):
         assert f"{row['ods']:.3g}" in text
@@ -296,8 +294,8 @@ def test_another_mask_of_the_reference_is_learnt_anew(
     sam_folder: Path, roads: Path, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[Path] = []
-    plain = study.write_map
-    monkeypatch.setattr(study, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
+    plain = prompts.write_map
+    monkeypatch.setattr(prompts, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
     for mask in ("0001", "0002", "0002"):
         given = (roads / "images" / "0001.jpg", roads / "masks" / f"{mask}.png")
         howfar.prompts(walls, "persam", out=tmp_path / "out", sam=sam_folder, reference=given, steps=1, limit=1, progress=False)

@@ -12,7 +12,7 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.studies.study_file.rerun import compare_results
+from howfar.studies.study_file.bundle import compare_results
 
 
 @pytest.fixture

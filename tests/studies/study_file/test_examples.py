@@ -16,7 +16,7 @@ from howfar.demo import write_dataset
 from howfar.demo.people import write_people
 from howfar.keywords import StudyFileOptions
 from howfar.settings import checked
-from howfar.studies.study_file.schema import json_schema
+from howfar.studies.study_file.document import json_schema
 from howfar.studies.study_file.study import plan_of
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

@@ -1,6 +1,91 @@
 """Read files that hold many images, without unpacking them: tar shards, Parquet and Arrow files with images' bytes."""
 
-from howfar.data.containers.cache import KINDS, find, opened
-from howfar.data.containers.container import Container, Listing, Member
+from __future__ import annotations
 
-__all__ = ["KINDS", "Container", "Listing", "Member", "find", "opened"]
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from howfar.data.containers.container import Container, ContainerListing, Member
+from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
+from howfar.data.containers.tar import TarShard
+from howfar.io.location import Location, stamp
+
+KINDS: Final[dict[str, Callable[[Any], Container]]] = {
+    ".tar": TarShard,
+    ".parquet": ParquetImages,
+    ".pq": ParquetImages,
+    ".arrow": ArrowImages,
+}
+"""Which class reads which files, by their endings in lower case."""
+
+KEPT = 16
+"""Containers that are kept at a time."""
+
+
+class _Slot:
+    """Hold one cached container; its lock lets others be used while this one is being indexed."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.stamp: tuple[object, ...] = ()
+        self.container: Container | None = None
+
+
+_slots_lock = Lock()
+_slots: OrderedDict[Location, _Slot] = OrderedDict()
+
+
+def opened(location: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
+    """Return the container in a file, indexed before or now.
+
+    The file's ending is one of `KINDS`. `fresh` asks a file behind a URL if it has changed, which of a local one is always
+    looked up; `file` is the container's file where it is open already. Raises `HowfarError` where it is not what its ending
+    says, and `OSError` where it cannot be read.
+    """
+    with _slots_lock:
+        slot = _slots.setdefault(location, _Slot())
+        _slots.move_to_end(location)
+        while len(_slots) > KEPT:
+            _slots.popitem(last=False)
+    with slot.lock:
+        if slot.container is not None and not fresh and not isinstance(location, Path):
+            return slot.container
+        try:
+            current = stamp(location)
+            if slot.container is None or current != slot.stamp:
+                slot.container = KINDS[location.suffix.lower()](file or location)
+                slot.stamp = current
+        except BaseException:
+            with _slots_lock:
+                _slots.pop(location, None)
+            raise
+        return slot.container
+
+
+def find(location: Location) -> tuple[Container, str] | None:
+    """Find the container that a file lies in, and the file's inner path; None where it lies in none. Raises as `opened`.
+
+    Examples
+    --------
+    >>> find(Path("/data/roads/1.png")) is None
+    True
+    """
+    if isinstance(location, Path):
+        for above in location.parents:
+            if above.suffix.lower() in KINDS and above.is_file():
+                return opened(above), location.relative_to(above).as_posix()
+        return None
+    scheme, _, rest = location.partition("://")
+    parts = rest.split("/")
+    for count in range(1, len(parts)):
+        file = location.beside(f"{scheme}://{'/'.join(parts[:count])}")
+        # A folder, too, may be called train.parquet.
+        if file.suffix.lower() in KINDS and (file in _slots or file.is_file()):
+            return opened(file), "/".join(parts[count:])
+    return None
+
+
+__all__ = ["KINDS", "Container", "ContainerListing", "Member", "find", "opened"]

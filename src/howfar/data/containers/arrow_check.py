@@ -21,17 +21,17 @@ LIBRARIES = 1 << 31
 """Bytes of addresses that the interpreter and Arrow reserve, which are mostly never used."""
 
 
-class Verdict(NamedTuple):
+class ArrowVerdict(NamedTuple):
     """Hold why a file must not be read, "" where it may be, and the bytes that it takes beside the mapped file."""
 
     fault: str
     unpacked: int = 0
 
 
-_verdicts: dict[str, tuple[tuple[int, int], Verdict]] = {}
+_verdicts: dict[str, tuple[tuple[int, int], ArrowVerdict]] = {}
 
 
-def first_look(files: Sequence[Path], limit: int) -> list[Verdict]:
+def first_look(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
     """Check that Arrow files can be read without harm, all in one process; a file that was not written since is not read again.
 
     `limit` are the bytes that one file may take beside its own size. A file that ends the process, takes more memory or too
@@ -39,17 +39,17 @@ def first_look(files: Sequence[Path], limit: int) -> list[Verdict]:
     """
     stamps = {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
     waiting = [file for file in dict.fromkeys(files) if _verdicts.get(str(file), ((), None))[0] != stamps[file]]
-    fresh: dict[Path, Verdict] = {}
+    fresh: dict[Path, ArrowVerdict] = {}
     while waiting and sys.executable:
         seen = _looked(waiting, limit, sum(stamps[file][0] for file in waiting))
         fresh.update(zip(waiting, seen, strict=False))
         waiting = waiting[len(seen) :]
     # One that takes too much was not looked at as a whole: with a larger limit it is looked at anew.
     _verdicts.update({str(file): (stamps[file], verdict) for file, verdict in fresh.items() if verdict.unpacked <= limit})
-    return [fresh[file] if file in fresh else _verdicts.get(str(file), (None, Verdict("")))[1] for file in files]
+    return [fresh[file] if file in fresh else _verdicts.get(str(file), (None, ArrowVerdict("")))[1] for file in files]
 
 
-def _looked(files: Sequence[Path], limit: int, size: int) -> list[Verdict]:
+def _looked(files: Sequence[Path], limit: int, size: int) -> list[ArrowVerdict]:
     """Return the verdicts of a process, up to the file that ended it."""
     command = [sys.executable, "-P", "-W", "ignore", str(Path(__file__)), str(limit), *map(str, files)]
     try:
@@ -59,9 +59,9 @@ def _looked(files: Sequence[Path], limit: int, size: int) -> list[Verdict]:
         output, fault = done.stdout, "reading it ends the interpreter" if done.returncode else ""
     except subprocess.TimeoutExpired as error:
         output, fault = error.stdout or b"", "reading it takes too long"
-    verdicts = [Verdict(*json.loads(line)) for line in output.splitlines()[: len(files)]]
+    verdicts = [ArrowVerdict(*json.loads(line)) for line in output.splitlines()[: len(files)]]
     if len(verdicts) < len(files):
-        verdicts.append(Verdict(fault or "reading it ends early"))
+        verdicts.append(ArrowVerdict(fault or "reading it ends early"))
     return verdicts
 
 
@@ -87,7 +87,7 @@ def _checked(batch: Any) -> Any:
     return batch
 
 
-def look(file: str, limit: int) -> Verdict:
+def look(file: str, limit: int) -> ArrowVerdict:
     """Check a file in this process, which may end over it."""
     import pyarrow as pa
 
@@ -99,11 +99,11 @@ def look(file: str, limit: int) -> Verdict:
                 taken = pa.total_allocated_bytes() - before
                 if taken > limit:
                     break
-            return Verdict("", taken)
+            return ArrowVerdict("", taken)
     except MemoryError:
-        return Verdict("", limit + 1)
+        return ArrowVerdict("", limit + 1)
     except Exception as error:  # over a damaged file Arrow may raise anything
-        return Verdict(" ".join(str(error).split())[:120] or type(error).__name__)
+        return ArrowVerdict(" ".join(str(error).split())[:120] or type(error).__name__)
 
 
 def limit_process(limit: int, size: int) -> None:

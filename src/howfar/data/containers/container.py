@@ -1,11 +1,16 @@
-"""Define the interface of files that hold images: list their members, look one up and read it."""
+"""Define the interface of files that hold images, and read the columns of Parquet and Arrow files that hold them."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
-from howfar.io.location import Location
+from howfar.errors import ImageError, InputError
+from howfar.io.cell_urls import cell_location
+from howfar.io.location import Location, as_location, is_url
 
 
 class Member(NamedTuple):
@@ -22,7 +27,7 @@ class Member(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Listing:
+class ContainerListing:
     """Hold the images of a container in the order of the file, and what in it is no image, each with the reason."""
 
     members: tuple[Member, ...]
@@ -32,7 +37,7 @@ class Listing:
 class Container(Protocol):
     """Read a file that holds images; the methods are called from several threads at a time."""
 
-    def listing(self) -> Listing:
+    def listing(self) -> ContainerListing:
         """List the images, without reading one."""
         ...
 
@@ -46,3 +51,154 @@ class Container(Protocol):
         Raises `ImageError` where there is none, or it is cut short.
         """
         ...
+
+
+IMAGE, MASK, LABEL = "image", "mask", "label"
+
+
+def holds_bytes(column_type: Any) -> bool:
+    """Return whether a column of this type holds files: bytes, or a struct with bytes in it.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> holds_bytes(pa.binary()), holds_bytes(pa.string()), holds_bytes(pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    (True, False, True)
+    """
+    import pyarrow.types as types
+
+    if types.is_struct(column_type):
+        position = column_type.get_field_index("bytes")
+        return position >= 0 and holds_bytes(column_type.field(position).type)
+    return bool(types.is_binary(column_type) or types.is_large_binary(column_type) or types.is_fixed_size_binary(column_type))
+
+
+def has_paths(column_type: Any) -> bool:
+    """Return whether a column of files tells their paths, too.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> has_paths(pa.struct({"bytes": pa.binary(), "path": pa.string()})), has_paths(pa.binary())
+    (True, False)
+    """
+    import pyarrow.types as types
+
+    return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
+
+
+def kind_of(schema: Any, column: str) -> Any:
+    """Return the type of a column of files; None where there is none of that name, or one of another kind."""
+    position = schema.get_field_index(column)
+    return schema.field(position).type if position >= 0 and holds_bytes(schema.field(position).type) else None
+
+
+def check(schema: Any, location: Location) -> None:
+    """Raise `InputError` for a table without a column of images."""
+    if kind_of(schema, IMAGE) is None:
+        columns = ", ".join(schema.names) or "none"
+        raise InputError(
+            f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
+        )
+
+
+def class_names(schema: Any) -> Sequence[str] | None:
+    """Read the names behind the numbers in the column label, where Hugging Face's features are noted and hold them.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> features = {"label": {"names": ["dry", "wet"], "_type": "ClassLabel"}}
+    >>> class_names(pa.schema({"label": pa.int64()}, {"huggingface": json.dumps({"info": {"features": features}})}))
+    ['dry', 'wet']
+    """
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
+        return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return None
+
+
+def members(
+    count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
+) -> tuple[Member, ...]:
+    """Make members of rows, whose numbers are their inner paths; an empty sequence stands for no paths, labels or masks."""
+    return tuple(
+        Member(
+            inner_path=str(row),
+            name=str(paths[row]) if paths and paths[row] else None,
+            mask=f"{row}/{MASK}" if masked and masked[row] else None,
+            label=_label(labels[row], names) if labels else None,
+        )
+        for row in range(count)
+    )
+
+
+def _label(value: Any, names: Sequence[str] | None) -> str | None:
+    if value is None or value != value:
+        return None
+    if names is not None and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None  # Hugging Face writes -1 for an unknown class
+    return str(value)
+
+
+def filled(column: Any) -> list[bool]:
+    """Return which cells of an Arrow array of files hold bytes or a path.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> filled(pa.array([b"x", None])), filled(pa.array([{"bytes": b"x"}, {"bytes": None}, None]))
+    ([True, False], [True, False, False])
+    """
+    import pyarrow.compute as pc
+    import pyarrow.types as types
+
+    if not types.is_struct(column.type):
+        return list(column.is_valid().to_pylist())
+    names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
+    return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
+
+
+def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
+    """Split a member's inner path into row and column; None where it stands for none.
+
+    Examples
+    --------
+    >>> row_of("17", 20), row_of("17/mask", 20), row_of("20", 20), row_of("x", 20)
+    ((17, 'image'), (17, 'mask'), None, None)
+    """
+    number, _, column = inner_path.partition("/")
+    # Numbers of thousands of digits are no rows, and Python does not read them.
+    if (
+        not (number.isascii() and number.isdigit())
+        or len(number) > len(str(count)) + 1
+        or int(number) >= count
+        or column not in ("", MASK)
+    ):
+        return None
+    return int(number), column or IMAGE
+
+
+def bytes_or_location(value: Any, location: Location) -> bytes | Location:
+    """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
+
+    Raises `ImageError` where the cell is empty, or its URL must not be followed (`howfar.io.cell_urls`).
+    """
+    path = None
+    if isinstance(value, dict):
+        value, path = value.get("bytes"), value.get("path")
+    if value is None and path and isinstance(location, Path):
+        return _named(location, str(path))
+    if value is None:
+        raise ImageError("no image in this row")
+    return bytes(value)
+
+
+def _named(container: Path, path: str) -> Location:
+    if not is_url(path):
+        return as_location(container.parent / path)
+    try:
+        return cell_location(container, path)
+    except InputError as error:
+        raise ImageError(str(error)) from error

@@ -1,16 +1,201 @@
-"""Read images from Parquet files whose column `image` holds image bytes; columns `label` and `mask` are optional."""
+"""Read images from Parquet and Arrow files whose column `image` holds image bytes; `label` and `mask` are optional."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from howfar.data.containers import image_column
-from howfar.data.containers.container import Listing
-from howfar.data.containers.parquet_column import Column
-from howfar.data.containers.parquet_file import ParquetFile
-from howfar.errors import ImageError, InputError, one_line
-from howfar.io.location import Location
-from howfar.io.parquet_footer import RowGroup
+from howfar.data.containers import container
+from howfar.data.containers.arrow_check import batches, first_look
+from howfar.data.containers.container import ContainerListing
+from howfar.errors import HowfarError, ImageError, InputError, one_line
+from howfar.io.location import Location, open_binary
+from howfar.io.parquet import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
+from howfar.memory import check_file, file_limit
+
+# What one request fetches behind a URL: metadata and small columns need little.
+_BLOCK = 1 << 20
+
+
+class ParquetFile:
+    """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
+
+    `schema` holds its columns and their types, and `groups` what its footer says of its row groups. `metadata` is what pyarrow
+    needs to open it again; to ask it for columns may end the interpreter. `what` says in error lines what the caller takes the
+    file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> path = Path(tempfile.mkdtemp()) / "roads.parquet"
+    >>> pd.DataFrame({"image": ["1.png", "2.png"], "label": ["dry", None]}).to_parquet(path)
+    >>> file = ParquetFile(path)
+    >>> file.schema.names, file.read(["label"]).column("label").to_pylist()
+    (['image', 'label'], ['dry', None])
+    """
+
+    def __init__(self, location: Location, what: str = "Parquet file") -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.location, self._what = location, what
+        # Arrow reads a local file at any position without moving the one position that threads would share.
+        self._source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
+        try:
+            self.groups = read_footer(self._source)
+            self._size = self._source.tell()
+            file = pq.ParquetFile(self._source)
+            self.metadata, self.schema = file.metadata, file.schema_arrow
+            check_names(self.schema.names)
+        except Exception as error:  # over a damaged file Arrow may raise anything
+            raise self._unreadable(error) from error
+
+    def read(self, columns: Sequence[str]) -> Any:
+        """Read whole columns; a field of a struct is named ``image.path``.
+
+        Raises `InputError` where the file is damaged, or takes more memory than is allowed.
+        """
+        import pyarrow.parquet as pq
+
+        try:
+            file = pq.ParquetFile(self._source, metadata=self.metadata)
+            return dates_as_text(read_table(file, self.groups, columns, self.location, self._size))
+        except HowfarError:
+            raise
+        except Exception as error:  # over a damaged file Arrow may raise anything
+            raise self._unreadable(error) from error
+
+    def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
+        """Walk through a column of one row group, `rows` rows at a time, and behind a URL by requests of `block` bytes.
+
+        Raises `InputError` where the file is damaged.
+        """
+        import pyarrow.parquet as pq
+
+        # Behind a URL each walk has a position of its own.
+        local = isinstance(self.location, Path)
+        with nullcontext(self._source) if local else open_binary(self.location, block) as source:
+            # A column's pages are read one by one in this way, by default the whole row group's at once.
+            file = pq.ParquetFile(source, metadata=self.metadata, buffer_size=1 << 20, pre_buffer=False)
+            try:
+                for batch in file.iter_batches(rows, row_groups=[group], columns=[column], use_threads=False):
+                    batch.validate(full=True)
+                    yield batch.column(0)
+            except Exception as error:  # over a damaged file Arrow may raise anything
+                raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(f"{self.location} is not a readable {self._what} ({one_line(error, 120)})")
+
+
+PIECE_BYTES = 1 << 22
+"""About how much of a column is read at a time."""
+
+KEPT_BYTES = 1 << 25
+"""How much of all columns together stays in memory; of a piece that is larger only itself."""
+
+WALKS = 2
+"""Walks through one column that go on at a time; each holds a page of it, which some writers make large."""
+
+_ROWS = 1024
+
+
+class _PieceCache:
+    """Keep the pieces that were read last, of any file."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._pieces: OrderedDict[tuple[int, int, int], Any] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple[int, int, int]) -> Any:
+        with self._lock:
+            if key in self._pieces:
+                self._pieces.move_to_end(key)
+            return self._pieces.get(key)
+
+    def put(self, key: tuple[int, int, int], piece: Any) -> None:
+        with self._lock:
+            if key in self._pieces:
+                return
+            self._pieces[key] = piece
+            self._bytes += piece.nbytes
+            while self._bytes > KEPT_BYTES and len(self._pieces) > 1:
+                self._bytes -= self._pieces.popitem(last=False)[1].nbytes
+
+
+_piece_cache = _PieceCache()
+_numbers = count()
+
+
+@dataclass(eq=False)
+class _Walk:
+    """Hold an iterator over the pieces of one row group, and the number of the piece that it gives next."""
+
+    group: int
+    pieces: Iterator[Any]
+    next: int = 0
+
+
+class ParquetColumn:
+    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole."""
+
+    def __init__(self, file: ParquetFile, name: str) -> None:
+        self._file, self._name = file, name
+        self._number = next(_numbers)
+        self._lock = Lock()
+        self._walks: list[_Walk] = []
+        self._starts = [0]
+        self._rows: list[int] = []
+        for group in file.groups:
+            self._starts.append(self._starts[-1] + group.rows)
+            self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.rows // max(1, self._size(group)))))
+
+    def cell(self, row: int) -> Any:
+        """Return the value in a row, as Python knows it."""
+        group = bisect_right(self._starts, row) - 1
+        number, within = divmod(row - self._starts[group], self._rows[group])
+        key = (self._number, group, number)
+        piece = _piece_cache.get(key)
+        if piece is None:
+            with self._lock:
+                piece = _piece_cache.get(key)
+                if piece is None:
+                    piece = self._walk_to(group, number)
+        return piece[within].as_py()
+
+    def _walk_to(self, group: int, number: int) -> Any:
+        """Go on with the walk that is nearest before a piece, or begin a new one where all are past it."""
+        walk = max(
+            (candidate for candidate in self._walks if candidate.group == group and candidate.next <= number),
+            key=lambda candidate: candidate.next,
+            default=None,
+        )
+        if walk is None:
+            walk = _Walk(group, self._pieces(group))
+        else:
+            self._walks.remove(walk)
+        for piece in walk.pieces:
+            _piece_cache.put((self._number, group, walk.next), piece)
+            walk.next += 1
+            if walk.next > number:
+                self._walks = [*self._walks, walk][-WALKS:]
+                return piece
+        raise InputError(f"row group {group} of {self._file.location} ends early")
+
+    def _pieces(self, group: int) -> Iterator[Any]:
+        return self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
+
+    def _size(self, group: RowGroup) -> int:
+        return sum(chunk.unpacked for chunk in group.chunks if chunk.path.partition(".")[0] == self._name)
 
 
 class ParquetImages:
@@ -22,33 +207,33 @@ class ParquetImages:
     def __init__(self, location: Location | ParquetFile) -> None:
         self._file = location if isinstance(location, ParquetFile) else ParquetFile(location)
         self._schema, self._metadata = self._file.schema, self._file.metadata
-        image_column.check(self._schema, self._file.location)
-        names = (image_column.IMAGE, image_column.MASK)
+        container.check(self._schema, self._file.location)
+        names = (container.IMAGE, container.MASK)
         self._columns = {
-            name: Column(self._file, name) for name in names if image_column.kind_of(self._schema, name) is not None
+            name: ParquetColumn(self._file, name) for name in names if container.kind_of(self._schema, name) is not None
         }
 
-    def listing(self) -> Listing:
+    def listing(self) -> ContainerListing:
         """List rows in the order of the file."""
-        labels = self._small(image_column.LABEL) if image_column.LABEL in self._schema.names else []
+        labels = self._small(container.LABEL) if container.LABEL in self._schema.names else []
         paths = []
-        if image_column.has_paths(image_column.kind_of(self._schema, image_column.IMAGE)):
-            paths = [cell and cell["path"] for cell in self._small(f"{image_column.IMAGE}.path")]
+        if container.has_paths(container.kind_of(self._schema, container.IMAGE)):
+            paths = [cell and cell["path"] for cell in self._small(f"{container.IMAGE}.path")]
         count = self._metadata.num_rows
-        return Listing(image_column.members(count, paths, labels, self._masked(), image_column.class_names(self._schema)))
+        return ContainerListing(container.members(count, paths, labels, self._masked(), container.class_names(self._schema)))
 
     def has(self, inner_path: str) -> bool:
         """Return whether there is such a row, and the column."""
-        cell = image_column.row_of(inner_path, self._metadata.num_rows)
+        cell = container.row_of(inner_path, self._metadata.num_rows)
         return cell is not None and cell[1] in self._columns
 
     def read(self, inner_path: str) -> bytes | Location:
         """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
-        cell = image_column.row_of(inner_path, self._metadata.num_rows)
+        cell = container.row_of(inner_path, self._metadata.num_rows)
         if cell is None or cell[1] not in self._columns:
             raise ImageError("no such row")
         try:
-            return image_column.bytes_or_location(self._columns[cell[1]].cell(cell[0]), self._file.location)
+            return container.bytes_or_location(self._columns[cell[1]].cell(cell[0]), self._file.location)
         except InputError as error:
             raise ImageError(f"damaged Parquet file ({one_line(error.__cause__ or error, 80)})") from error
 
@@ -57,15 +242,106 @@ class ParquetImages:
 
     def _masked(self) -> list[bool]:
         """List whether each row has a mask: by the statistics where these know of no empty cell, else by reading."""
-        if image_column.MASK not in self._columns:
+        if container.MASK not in self._columns:
             return []
         if all(map(_full, self._file.groups)):
             return [True] * self._metadata.num_rows
-        cells = map(self._columns[image_column.MASK].cell, range(self._metadata.num_rows))
+        cells = map(self._columns[container.MASK].cell, range(self._metadata.num_rows))
         return [cell is not None and (not isinstance(cell, dict) or any(cell.values())) for cell in cells]
 
 
 def _full(group: RowGroup) -> bool:
     """Return whether the statistics of a row group know of no empty mask."""
-    masks = (chunk for chunk in group.chunks if chunk.path in (image_column.MASK, f"{image_column.MASK}.bytes"))
+    masks = (chunk for chunk in group.chunks if chunk.path in (container.MASK, f"{container.MASK}.bytes"))
     return next((chunk.empty == 0 for chunk in masks), False)
+
+
+class ArrowImages:
+    """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
+
+    Another process looks at the file first, as `arrow_check` says. Raises `InputError` where it is no Arrow file, is damaged,
+    takes more memory than is allowed, has no column image of bytes, or lies behind a URL, and `OSError` where it cannot be
+    read.
+    """
+
+    def __init__(self, location: Location) -> None:
+        if not isinstance(location, Path):
+            raise InputError.of("an Arrow file", "must lie on this machine", location, "copy it here, or write Parquet")
+        self._location = location
+        looked = first_look([location], file_limit(location.stat().st_size))[0]
+        if looked.fault:
+            raise InputError(f"{location} is not a readable Arrow file ({looked.fault})")
+        self._check_memory(looked.unpacked)
+        try:
+            self._schema, self._batches = _mapped(location)
+        except OSError:
+            raise
+        except Exception as error:  # over a damaged file Arrow may raise anything
+            raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
+        container.check(self._schema, location)
+        self._starts = [0]
+        for batch in self._batches:
+            self._starts.append(self._starts[-1] + batch.num_rows)
+        self._check_memory(looked.unpacked + 4 * CELL * self._starts[-1])
+
+    def listing(self) -> ContainerListing:
+        """List rows in the order of the file."""
+        labels = self._cells(container.LABEL) if container.LABEL in self._schema.names else []
+        kind = container.kind_of(self._schema, container.IMAGE)
+        paths = self._cells(container.IMAGE, "path") if container.has_paths(kind) else []
+        return ContainerListing(
+            container.members(self._starts[-1], paths, labels, self._masked(), container.class_names(self._schema))
+        )
+
+    def has(self, inner_path: str) -> bool:
+        """Return whether there is such a row, and the column."""
+        cell = container.row_of(inner_path, self._starts[-1])
+        return cell is not None and container.kind_of(self._schema, cell[1]) is not None
+
+    def read(self, inner_path: str) -> bytes | Location:
+        """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
+        cell = container.row_of(inner_path, self._starts[-1])
+        if cell is None or not self.has(inner_path):
+            raise ImageError("no such row")
+        row, column = cell
+        batch = bisect_right(self._starts, row) - 1
+        value = self._batches[batch].column(column)[row - self._starts[batch]].as_py()
+        return container.bytes_or_location(value, self._location)
+
+    def _cells(self, column: str, field: str | None = None) -> list[Any]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        cells: list[Any] = []
+        for batch in self._batches:
+            array = batch.column(column) if field is None else pc.struct_field(batch.column(column), field)
+            self._check_memory(decoded_bytes(array))
+            try:
+                cells += dates_as_text(pa.table({column: array})).column(0).to_pylist()
+            except Exception as error:  # Python has no value for some of Arrow's
+                reason = one_line(error, 120)
+                raise InputError(f"{self._location} is not a readable Arrow file: column {column} ({reason})") from error
+        return cells
+
+    def _check_memory(self, needed: int) -> None:
+        check_file(needed, self._location, self._location.stat().st_size)
+
+    def _masked(self) -> list[bool]:
+        if container.kind_of(self._schema, container.MASK) is None:
+            return []
+        return [has_mask for batch in self._batches for has_mask in container.filled(batch.column(container.MASK))]
+
+
+def look_ahead(files: Sequence[Path]) -> None:
+    """Have several Arrow files looked at by one process, before they are opened one by one; those that are absent are left."""
+    there = [file for file in files if file.is_file()]
+    if there:
+        first_look(there, file_limit(max(file.stat().st_size for file in there)))
+
+
+def _mapped(location: Path) -> tuple[Any, list[Any]]:
+    import pyarrow as pa
+
+    schema, read = batches(pa.memory_map(str(location)))
+    check_names(schema.names)
+    return schema, list(read)

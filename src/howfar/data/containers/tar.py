@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from howfar.data.containers.container import Listing, Member
-from howfar.data.folder_walk import EXTENSIONS, NOT_TEXT, is_text
+from howfar.data.containers.container import ContainerListing, Member
+from howfar.data.folder import EXTENSIONS, NOT_TEXT, is_text
 from howfar.errors import ImageError, InputError
 from howfar.io.location import Location, open_binary, read_range
 
@@ -45,13 +45,13 @@ class TarShard:
                     raise InputError(f"{location} is not a readable tar file ({error})") from error
                 self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
 
-    def listing(self) -> Listing:
+    def listing(self) -> ContainerListing:
         """List images in the order of their last writing; a class or mask of the same key is theirs."""
         masks = {stem: name for name in self._spans for stem in _image_of(name)}
         images = [name for name in self._spans if not any(True for _ in _image_of(name))]
         members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
         lonely = [(name, "a mask without its image") for name in masks.values()]
-        return Listing(tuple(members), (*self._faults, *lonely))
+        return ContainerListing(tuple(members), (*self._faults, *lonely))
 
     def has(self, inner_path: str) -> bool:
         """Return whether there is such an image or mask."""

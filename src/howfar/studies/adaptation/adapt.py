@@ -1,32 +1,362 @@
-"""Adapt a segmenter by a few labelled images of each secondary dataset, beside one trained on the primary alone."""
+"""Run adaptation studies (section 4.3, appendix C): what does labelling a few images of each secondary dataset gain?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import itertools
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Unpack
+from typing import Any, TypeVar, Unpack
 
-from howfar.data import DatasetArgument
-from howfar.data.hashed_dataset import HashedDataset
+import numpy as np
+import pandas as pd
+
+from howfar import registry
+from howfar.adaptation import THEN, AdaptationWay, steps_of
+from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
+from howfar.data.photographs import HashedDataset
 from howfar.errors import InputError
 from howfar.io.checkpoint import remove_abandoned
-from howfar.keywords import AdaptOptions, TrainingOptions
+from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline import check_reach
-from howfar.results.adaptation import Adaptation
+from howfar.pipeline.prediction import Model
+from howfar.progress import bar
+from howfar.protocols import Runner
+from howfar.results import Comparison, Evaluation, Provenance
+from howfar.results.adaptation import BASELINE, STRATA, Adaptation
 from howfar.results.run_files import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.settings import checked, picked, with_options
-from howfar.studies.adaptation.models import StudyFolder
-from howfar.studies.adaptation.settings import AdaptSettings
-from howfar.studies.adaptation.study import Study
-from howfar.studies.adaptation.tables import numbers_of_study
+from howfar.studies.adaptation.gains import contributions_of, suppression_of
+from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
+from howfar.studies.adaptation.settings import ANEW, RANDOM, RETRAIN, AdaptSettings, Arm
+from howfar.studies.adaptation.tables import gains_of, images_of, model_row, numbers_of_study, score_row, slopes_of, strata_of
+from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
+from howfar.studies.selection import select
 from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
 from howfar.tracking import check_tracker, log_result
-from howfar.training.image_mask_pairs import examples_of
-from howfar.training.settings import settings_for
+from howfar.training.image_mask_pairs import TrainingExample, examples_of
+from howfar.training.settings import TrainSettings, settings_for
+
+NORM = "norm"
+T = TypeVar("T")
+
+
+@dataclass
+class Study:
+    """Hold the datasets and settings of an adaptation study, and the rows of its tables so far.
+
+    A `runner` of several processes trains the models, side by side.
+    """
+
+    config: AdaptSettings
+    storage: StudyFolder
+    settings: TrainSettings
+    primary: HashedDataset
+    secondaries: list[HashedDataset]
+    blind: list[HashedDataset]
+    background: HashedDataset | None
+    runner: Runner | None = None
+    picks: list[dict[str, Any]] = field(default_factory=list)
+    distances: dict[int, pd.DataFrame] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    models: list[dict[str, Any]] = field(default_factory=list)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    images: list[pd.DataFrame] = field(default_factory=list)
+    strata: list[dict[str, Any]] = field(default_factory=list)
+    ahead: int = 0
+
+    def run(self) -> Adaptation:
+        """Choose, train and score; what lies in the study's folder already is not made again."""
+        datasets = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
+        self.notes += [
+            f"group {self.config.group!r} matches no image of {each.dataset.name}: its photographs were guessed from the names"
+            for each in datasets
+            if self.config.group is not None and each.group is None
+        ]
+        self.ahead = self._count()
+        self._leave_out_ways()
+        seeds = self.config.all_seeds
+        self._made_ahead(_chosen_by, seeds)
+        for seed in seeds:
+            self._choose(seed)
+        parts = self._parts()
+        models = [(seed, arm) for seed in seeds for arm in (None, *self.config.arms(seed))]
+        self._made_ahead(partial(_scored, parts), models)
+        for seed, arm in models:
+            self._score(seed, arm, parts)
+        return self._result()
+
+    def _result(self) -> Adaptation:
+        """Put the rows so far together, with what follows from them."""
+        images = pd.concat(self.images, ignore_index=True)
+        names = [hashed.dataset.name for hashed in self.secondaries]
+        background = None if self.background is None else self.background.dataset.name
+        pretrained = self.storage.pretrained
+        return Adaptation(
+            primary=self.primary.dataset.name,
+            secondaries=tuple(names),
+            blind=tuple(hashed.dataset.name for hashed in self.blind),
+            background=background,
+            segmenter=self.storage.segmenter,
+            settings={
+                **self.config.model_dump(),
+                "options": dict(self.storage.options),
+                "pretrained": pretrained if isinstance(pretrained, bool) else str(pretrained.expanduser().absolute()),
+                "training": self.settings.model_dump(),
+            },
+            models=pd.DataFrame(self.models),
+            scores=pd.DataFrame(self.scores),
+            images=images,
+            picks=pd.DataFrame(self.picks),
+            gains=gains_of(images, names, self.config),
+            suppression=suppression_of(images, background, names, self.config),
+            strata=pd.DataFrame(self.strata, columns=list(STRATA)),
+            slopes=slopes_of(images, self.config.bootstrap),
+            contributions=contributions_of(images, names, self.config),
+            provenance=Provenance.now(),
+            notes=tuple(dict.fromkeys(self.notes)),
+        )
+
+    def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
+        """Let a runner of several processes leave models, features and maps in the study's folder, which are then found there.
+
+        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner where
+        training has as many threads here as there.
+        """
+        if self.runner is None or not self.runner.processes:
+            return
+        quiet = replace(self, storage=replace(self.storage, progress=False), runner=None)
+        made = self.runner.run(partial(make, quiet), tasks)
+        for _ in bar(made, total=len(tasks), desc="models", unit="model", progress=self.storage.progress):
+            continue
+
+    def _leave_out_ways(self) -> None:
+        """Leave out a way without labels that the architecture does not have, such as batch norm statistics, with a note."""
+        network = self._baseline(self.config.all_seeds[0]).build()
+        if norm_layers(network):
+            return
+        if NORM in self.config.way.split(THEN):
+            rule = f"needs batch norm layers, which {self.storage.segmenter} does not have"
+            raise InputError.of("way", rule, self.config.way, f"leave {NORM} out")
+        kept = tuple(way for way in self.config.without_labels if NORM not in way.split(THEN))
+        if len(kept) < len(self.config.without_labels):
+            self.notes.append(f"{self.storage.segmenter} has no batch norm, so that there is no model that norm adapted")
+        self.config = self.config.model_copy(update={"without_labels": kept})
+
+    def _baseline(self, seed: int) -> Checkpoint:
+        return self._trained(f"seed{seed}/{BASELINE}", seed, ())
+
+    def _trained(self, path: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
+        """Train a model or load it; before the first one that is trained the time of all is told."""
+        loads = self.storage.file(path).exists()
+        trained = self.storage.trained(path, self._settings(seed), extra, start, ahead=0 if loads else self.ahead)
+        self.ahead = self.ahead if loads else 0
+        return trained
+
+    def _count(self) -> int:
+        """Count the models that are trained from the first step on and do not lie in the study's folder yet."""
+        labels = [
+            f"seed{seed}/{BASELINE if arm is None else arm.label}"
+            for seed in self.config.all_seeds
+            for arm in (None, *self.config.arms(seed))
+            if arm is None or (arm.strategy and arm.way == RETRAIN)
+        ]
+        return sum(not self.storage.file(label).exists() for label in labels)
+
+    def _settings(self, seed: int) -> TrainSettings:
+        return self.settings.model_copy(update={"seed": seed})
+
+    def _choose(self, seed: int) -> None:
+        """Measure distances by the baseline's own features, and choose every strategy's images of every secondary."""
+        checkpoint = self._baseline(seed)
+        run = self._distances(seed, checkpoint)
+        self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
+        model = self.storage.loaded(checkpoint)
+        for hashed in self.secondaries:
+            self._choose_of(hashed, seed, run, model)
+
+    def _choose_of(self, hashed: HashedDataset, seed: int, run: Comparison, model: Model) -> None:
+        signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
+        among = None if self.config.pool is None else hashed.divided(self.config.pool, 0)[0]
+        most = max(self.config.shots)
+        for strategy in self.config.strategies_of(seed):
+            for count in self.config.shots:
+                chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
+                self.notes += [f"{strategy}: {note}" for note in chosen.notes]
+                if chosen.nested and count < most:
+                    continue  # they are the first of the largest choice
+                shared = {"seed": seed, "strategy": strategy, "shots": count, "dataset": hashed.dataset.name}
+                for rank, pick in enumerate(chosen.picks, 1):
+                    own = {"image": pick.image, "rank": rank, "distance": pick.distance, "content": hashed.contents[pick.image]}
+                    self.picks.append({**shared, **own})
+
+    def _distances(self, seed: int, baseline: Checkpoint) -> Comparison:
+        return compare(
+            self.primary.dataset,
+            [hashed.dataset for hashed in self.secondaries],
+            baseline.card.segmenter,
+            weights=self.storage.file(f"seed{seed}/{BASELINE}"),
+            store=self.storage.folder / "store",
+            components=self.config.components,
+            bootstrap=0,
+            permutations=0,
+            baselines=False,
+            device=self.storage.device,
+            progress=self.storage.progress,
+        )
+
+    def _picked(self, seed: int, strategy: str, shots: int) -> list[dict[str, Any]]:
+        """Return the chosen images of an arm: of a nested strategy the first of its largest choice."""
+        picks = [pick for pick in self.picks if pick["seed"] == seed and pick["strategy"] == strategy]
+        sizes = {pick["shots"] for pick in picks}
+        size = shots if shots in sizes else max(sizes)
+        return [pick for pick in picks if pick["shots"] == size and pick["rank"] <= shots]
+
+    def _parts(self) -> list[EvaluatedPart]:
+        """List the parts of datasets that are evaluated, the same for all models of all seeds."""
+        drawn = self._drawn(max(self.config.background_shots, default=0))
+        learnt = {pick["content"] for pick in self.picks}
+        taken = learnt | {content_hash(read_bytes(example.path)) for example in drawn}
+        parts = [EvaluatedPart(hashed, self._unseen(hashed, taken)) for hashed in (*self.secondaries, *self.blind)]
+        if self.background is not None:
+            unseen = self.background.apart_from({example.name for example in drawn}).without(learnt).dataset
+            if unseen.items:
+                parts.append(EvaluatedPart(self.background, unseen.without_masks(), blank=True))
+            else:
+                line = "every image was learnt from, so that none is left to measure false positives on"
+                self.notes.append(f"{unseen.name}: {line}")
+        return parts
+
+    def _unseen(self, hashed: HashedDataset, taken: Collection[str]) -> Dataset:
+        """Return the images of a dataset that no model of the study learns from; `taken` are contents that one does."""
+        if hashed in self.blind:
+            return hashed.without(taken).dataset
+        name = hashed.dataset.name
+        if self.config.pool is None:
+            names: Collection[str] = {pick["image"] for pick in self.picks if pick["dataset"] == name}
+        else:
+            names = hashed.divided(self.config.pool, 0)[0]
+        unseen = hashed.apart_from(names).without(taken).dataset
+        if not unseen.items:
+            raise InputError(f"{name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5")
+        return unseen
+
+    def _drawn(self, count: int) -> list[TrainingExample]:
+        """Return the first background images, in an order that is drawn once for the study."""
+        if not count or self.background is None:
+            return []
+        empty = examples_of(self.background.dataset, self.background.group, blank=True)
+        if count > len(empty):
+            raise InputError.of("background_shots", f"must be at most the {len(empty)} images of background", count)
+        order = np.random.default_rng([0, 5]).permutation(len(empty))
+        return [empty[index] for index in order[:count]]
+
+    def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
+        """Give the model that learnt from the labelled images of all datasets, before what is done for each dataset alone."""
+        baseline = self._baseline(seed)
+        if arm.way == RETRAIN:
+            begin = baseline if self.config.start != ANEW else None
+            return self._trained(path, seed, self._examples(seed, arm), begin)
+        way = THEN.join(step.name for step in _shared(arm))
+        if not way:
+            return baseline
+        return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
+
+    def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: Arm, part: EvaluatedPart, path: str) -> Checkpoint:
+        """Adapt a model to a dataset's unlabelled images: those that may be chosen from, where there is such a share."""
+        way = THEN.join(step.name for step in _own(arm))
+        if not way:
+            return checkpoint
+        name = part.hashed.dataset.name
+        site = part.dataset
+        if self.config.pool is not None and part.hashed in self.secondaries:
+            inside = set(part.hashed.divided(self.config.pool, 0)[0])
+            site = replace(part.hashed.dataset, items=tuple(i for i in part.hashed.dataset.items if i.name in inside))
+        picks = [example for example in self._examples(seed, arm) if example.dataset == name] if arm.strategy else []
+        return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
+
+    def _examples(self, seed: int, arm: Arm) -> list[TrainingExample]:
+        """Return the examples that an arm adds to the primary dataset's."""
+        if arm.strategy is None:
+            return []
+        wanted = {(pick["dataset"], pick["image"]) for pick in self._picked(seed, arm.strategy, arm.shots)}
+        labelled = [example for hashed in self.secondaries for example in examples_of(hashed.dataset, hashed.group)]
+        chosen = [example for example in labelled if (example.dataset, example.name) in wanted]
+        if len(chosen) < len(wanted):
+            dataset, image = min(wanted - {(example.dataset, example.name) for example in chosen})
+            raise InputError(f"{dataset}/{image} was chosen to be learnt from and has no mask: label it first")
+        return [*chosen, *self._drawn(arm.background)]
+
+    def _score(self, seed: int, arm: Arm | None, parts: list[EvaluatedPart]) -> None:
+        """Train one model, and score it on every part."""
+        label, settings = BASELINE if arm is None else arm.label, self._settings(seed)
+        path = f"seed{seed}/{label}"
+        checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
+        model = self.storage.loaded(checkpoint)
+        own, threshold = self._tuned(path, model, checkpoint, settings)
+        self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
+        for part in parts:
+            there, by, at = checkpoint, model, threshold
+            if arm is not None and _own(arm):
+                there = self._adapted_to(checkpoint, seed, arm, part, path)
+                by = self.storage.loaded(there)
+                if any(step.trains for step in _own(arm)):
+                    _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, settings)
+            taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
+            evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
+            images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
+            self.images.append(images)
+            self.strata += strata_of(evaluation, images, at)
+            if part.blank or any(item.mask is not None for item in part.dataset.items):
+                self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})
+
+    def _tuned(
+        self, path: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings
+    ) -> tuple[Evaluation | None, float]:
+        """Score a model on P's held-out photographs, and take the threshold that is best there; 0.5 where none are held out."""
+        own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
+        return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
+
+
+def _chosen_by(study: Study, seed: int) -> None:
+    """Train a seed's base model, and leave the features and maps by which images are chosen."""
+    _copied(study)._choose(seed)
+
+
+def _scored(parts: list[EvaluatedPart], study: Study, task: tuple[int, Arm | None]) -> None:
+    """Make one model of a study, and leave its maps of all parts."""
+    _copied(study)._score(*task, parts)
+
+
+def _copied(study: Study) -> Study:
+    """Copy a study, so that the rows that a task adds to its tables are lost with the copy."""
+    return replace(
+        study,
+        picks=list(study.picks),
+        distances=dict(study.distances),
+        notes=list(study.notes),
+        models=list(study.models),
+        scores=list(study.scores),
+        images=list(study.images),
+        strata=list(study.strata),
+    )
+
+
+def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
+    """List the first steps of an arm's way that learn from labelled images, of all datasets together."""
+    steps = steps_of(arm.way) if arm.strategy else ()
+    return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
+
+
+def _own(arm: Arm) -> tuple[AdaptationWay, ...]:
+    """List the further steps of an arm's way, which are done for each dataset alone."""
+    return steps_of(arm.way)[len(_shared(arm)) :]
 
 
 @with_options(AdaptOptions)
@@ -120,3 +450,37 @@ def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptSetti
     write_run(adaptation, study_folder.folder)
     log_result(study_folder.log(study_folder.folder.name), config.model_dump(), numbers_of_study(adaptation))
     remove_abandoned(study_folder.folder / "models")
+
+
+@with_options(BakeoffOptions)
+def bakeoff(
+    primary: DatasetArgument,
+    secondaries: Sequence[DatasetArgument],
+    model: str = "unetplusplus",
+    *,
+    out: str | Path,
+    background: DatasetArgument | None = None,
+    blind: Sequence[DatasetArgument] = (),
+    **options: Unpack[BakeoffOptions],
+) -> Adaptation:
+    """Adapt with images that every strategy chose, and say whether any beats random (`Adaptation.verdict`).
+
+    Random is always in it. Half of each secondary's photographs is chosen from and all models are scored on the other half,
+    so that no strategy is judged on other images than another.
+
+    Parameters
+    ----------
+    primary, secondaries, model, background, blind
+        The datasets and the segmenter, as `howfar.adapt` takes them.
+    out
+        Folder of the study; one that `howfar.adapt` wrote with the same settings of training is gone on with.
+
+    Raises
+    ------
+    HowfarError
+        As `howfar.adapt`.
+    """
+    given = checked(BakeoffOptions, options)
+    names = given["strategies"] or registry.names("strategies")
+    given["strategies"] = (*(name for name in names if name != RANDOM), RANDOM)
+    return adapt(primary, secondaries, model, out=out, background=background, blind=blind, **given)

@@ -1,15 +1,20 @@
-"""Estimate what adapting a model gained: paired differences of image F, with intervals over photographs and trainings."""
+"""Estimate what adapting a model gained, with intervals: in F, by source of variation, and in false positives."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
 from howfar.arrays import Float64Array
+from howfar.results.adaptation import BASELINE, CONTRIBUTIONS
+from howfar.significance.variance_components import REST, variance_components
+from howfar.studies.adaptation.settings import AdaptSettings, Arm
 
 LEVEL = 0.95
 
@@ -150,3 +155,102 @@ def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array]
     finite = np.isfinite(by_dataset)
     totals = np.where(finite, by_dataset, 0.0).sum(axis=0)
     return np.where(finite.any(axis=0), totals / np.maximum(finite.sum(axis=0), 1), np.nan)
+
+
+ADAPTING = "adapting"
+SOURCES = {
+    "sites": ("dataset",),
+    "M's training": ("seed",),
+    "M's training by site": ("dataset", "seed"),
+    "choosing": ("strategy",),
+    "choosing by site": ("dataset", "strategy"),
+    "training": ("strategy", "seed"),
+}
+"""What gains vary by: columns whose values together are the levels of a source.
+
+"training" is another training of the adapted model, and for a strategy that draws another draw too; the rest is that by site.
+"""
+
+
+def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:
+    """Fit one mixed model to the gains of a study at each number of shots, with sites, trainings and strategies crossed.
+
+    `images` is the table `Adaptation.images`. A gain is the mean difference from M of a site's images, for a strategy and a
+    seed. Returns a row for each number of shots and source: adapting, the mean gain, and each of `SOURCES` and the rest, the
+    standard deviation by which it makes gains differ, each with its 95 % interval. Where strategies, seeds or secondaries
+    number fewer than two, nothing can be told apart, and there is no row.
+    """
+    rows: list[dict[str, Any]] = []
+    scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
+    for shots in config.shots:
+        gains = _gains(scored, shots, config)
+        if all(gains[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
+            rows += [{"shots": shots, **row} for row in contributions(gains)]
+    return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))
+
+
+def _gains(scored: pd.DataFrame, shots: int, config: AdaptSettings) -> pd.DataFrame:
+    """List the mean gain of every strategy at one number of shots by dataset and seed."""
+    parts = [pd.DataFrame(columns=["dataset", "seed", "difference", "strategy"])]
+    for arm in config.arms():
+        if arm.strategy is not None and arm.shots == shots and not arm.background:
+            differences = paired(scored, arm.label, BASELINE)
+            means = differences.groupby(["dataset", "seed"])["difference"].mean().reset_index()
+            parts.append(means.assign(strategy=arm.strategy))
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
+    """Fit the mixed model to gains (dataset, seed, strategy, difference); returns a row a source with value, low and high."""
+    levels = {name: gains.groupby(list(columns)).ngroup().to_numpy() for name, columns in SOURCES.items()}
+    apart = {name: codes for name, codes in levels.items() if 1 < len(np.unique(codes)) < len(gains)}
+    found = variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
+    estimates = {ADAPTING: found.mean, **found.deviations}
+    order = (ADAPTING, *SOURCES, REST)
+    return [
+        {"source": name, "value": estimates[name].value, "low": estimates[name].low, "high": estimates[name].high}
+        for name in order
+        if name in estimates
+    ]
+
+
+COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", "cost_high")
+
+
+def suppression_of(
+    images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptSettings
+) -> pd.DataFrame:
+    """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
+
+    `images` is the table `Adaptation.images`, `background` the dataset without foreground, where there is one; the cost is
+    measured on the `secondaries`. Returns a row for each model with background, and one with "of" empty for the same model
+    without: share (of false positives, mean over background images that no model learnt from and over seeds), change (of the
+    share, from the model "of" to this) with its 95 % interval low and high, cost (change of mean F of the secondary datasets)
+    with cost_low and cost_high. Without background models there is no row.
+    """
+    blank = images[images["dataset"] == background]
+    rows: list[dict[str, object]] = []
+    if not config.background_shots or blank.empty:
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+    most = max(config.shots)
+    for strategy in config.strategies:
+        plain = Arm(strategy, most).label
+        rows.append({"model": plain, "of": "", "share": _share(blank, plain)})
+        for count in config.background_shots:
+            label = Arm(strategy, most, count).label
+            change = _change(blank, label, plain, "false_positive_share", config.bootstrap)
+            cost = _change(images[images["dataset"].isin(secondaries)], label, plain, "f", config.bootstrap)
+            shown = {"model": label, "of": plain, "share": _share(blank, label)}
+            rows.append({**shown, **dict(zip(COLUMNS[3:], (*change, *cost), strict=True))})
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _share(blank: pd.DataFrame, model: str) -> float:
+    return float(blank[blank["model"] == model].groupby("seed")["false_positive_share"].mean().mean())
+
+
+def _change(images: pd.DataFrame, one: str, other: str, what: str, bootstrap: int) -> tuple[float, float, float]:
+    differences = paired(images, one, other, what)
+    if differences.empty:
+        return (float("nan"),) * 3
+    return interval(differences, bootstrap, np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(what.encode())]))

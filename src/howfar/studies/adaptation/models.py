@@ -1,4 +1,4 @@
-"""Train, load and score the models of an adaptation study, reusing those that an earlier run left on disk."""
+"""Train, load and score the models of an adaptation study; stop before a model is scored on images it learnt from."""
 
 from __future__ import annotations
 
@@ -8,22 +8,40 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from howfar.adaptation import Given, adapted
-from howfar.adaptation.training_again import TUNED
+from howfar.adaptation import TUNED, Given, adapted
 from howfar.data import Dataset, content_hash, read_bytes
-from howfar.data.hashed_dataset import HashedDataset
-from howfar.errors import HowfarError
+from howfar.data.photographs import HashedDataset
+from howfar.errors import HowfarError, LeakError
 from howfar.io.checkpoint import part_key
 from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
-from howfar.studies.adaptation.leak_guard import check_unseen
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.tracking import Log
-from howfar.training.fit import Task, fit
-from howfar.training.image_mask_pairs import Example, fingerprint_of, split
+from howfar.training.image_mask_pairs import TrainingExample, fingerprint_of, split
 from howfar.training.settings import TrainSettings, settings_of
+from howfar.training.train import TrainingTask, fit
+
+
+@dataclass(frozen=True)
+class EvaluatedPart:
+    """Hold the part of a dataset that is evaluated, and whether its images are known to hold no foreground."""
+
+    hashed: HashedDataset
+    dataset: Dataset
+    blank: bool = False
+
+
+def check_unseen(hashed: HashedDataset, dataset: Dataset, taken: Collection[str]) -> None:
+    """Raise `LeakError` if the content hash of an image of `dataset`, a part of `hashed`, is in `taken`, of learnt images."""
+    learnt = set(taken)
+    leaked = [item.name for item in dataset.items if hashed.contents[item.name] in learnt]
+    if leaked:
+        raise LeakError(
+            f"{dataset.name}: {len(leaked)} images that a model learnt from were about to be evaluated (first: {leaked[0]})"
+        )
+
 
 MADE_BY = "made_by"
 """The entry of an adapted checkpoint's data from which a study knows that it need not be made again."""
@@ -43,7 +61,7 @@ class StudyFolder:
     options: Mapping[str, Any]
     pretrained: bool | Path
     primary: str
-    examples: tuple[Example, ...]
+    examples: tuple[TrainingExample, ...]
     device: str
     workers: int
     progress: bool
@@ -59,13 +77,18 @@ class StudyFolder:
         return Log.of(self.tracker, label, self.folder.name)
 
     def trained(
-        self, label: str, settings: TrainSettings, extra: Sequence[Example], start: Checkpoint | None = None, ahead: int = 0
+        self,
+        label: str,
+        settings: TrainSettings,
+        extra: Sequence[TrainingExample],
+        start: Checkpoint | None = None,
+        ahead: int = 0,
     ) -> Checkpoint:
         """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise.
 
         How long `ahead` such trainings will take is told where one of them begins.
         """
-        task = Task(
+        task = TrainingTask(
             segmenter=self.segmenter,
             options=self.options,
             primary=self.primary,
@@ -105,7 +128,7 @@ class StudyFolder:
         kept.save(file)
         return kept
 
-    def given(self, site: Dataset | None, picks: Sequence[Example]) -> Given:
+    def given(self, site: Dataset | None, picks: Sequence[TrainingExample]) -> Given:
         """Say what a way of adapting may learn from, beside this folder's other settings."""
         hidden = None if site is None else site.without_masks()
         states = self.folder / "models"
@@ -158,7 +181,7 @@ def _load(file: Path) -> Checkpoint | None:
         return None
 
 
-def _same(checkpoint: Checkpoint, task: Task) -> bool:
+def _same(checkpoint: Checkpoint, task: TrainingTask) -> bool:
     """Tell whether a checkpoint is the task's result: the same architecture, settings, images and initial weights."""
     card = checkpoint.card
     learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)

@@ -1,16 +1,369 @@
-"""Gather from a relation what is known of each site, and what its labelled datasets say of how far that is to be believed."""
+"""Answer in sentences what a model will score on a site, how sure that is, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from howfar.numbers import says_nothing
-from howfar.results import Relation, SetEstimate
-from howfar.results.assessment import Basis, LabelledSet, Origin, SiteAnswer
-from howfar.studies.assessment.blank_sites import BlankSite
-from howfar.studies.assessment.next_step import Commands, next_of_blank, next_step
-from howfar.studies.assessment.words import answer
+from howfar.results import Failures, Relation, SetEstimate
+from howfar.results.assessment import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
+from howfar.results.relation import Gate
+from howfar.studies.assessment.preparation import SEGMENTATION, AssessedTask, BlankSite, folder_of
+from howfar.studies.certification.estimates import FALSE_ALARMS
+from howfar.wording import percentage_of, says_nothing
+
+CHANGES = 0.02
+"""From this change of the mean performance on, another threshold is worth a word."""
+
+
+def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
+    """Say what the model scores on the primary's held-out images, at which threshold, and what another would change.
+
+    Examples
+    --------
+    >>> own_words(OwnScore(30, 0.812, 0.46, "the checkpoint's", 0.815, 0.61), "roads", "F")
+    "On 30 held-out images of roads the model scores F 0.81, at threshold 0.46 (the checkpoint's)."
+    """
+    images = "image" if own.n == 1 else "images"
+    said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
+    if own.threshold is None:
+        return f"{said}."
+    said = f"{said}, at threshold {own.threshold:.2f} ({own.source})"
+    if own.best is None or own.best_threshold is None or own.best - own.performance < CHANGES:
+        return f"{said}."
+    return f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}."
+
+
+def answer(
+    site: str,
+    estimate: SetEstimate | None,
+    gate: Gate | None,
+    listed: Failures | None,
+    held: tuple[int, int],
+    tau: float,
+    kind: str,
+    performance_name: str = "F",
+    measured: tuple[int, int] = (0, 0),
+) -> str:
+    """Say what is expected of a site, how sure that is, and how many of its images probably fail.
+
+    Parameters
+    ----------
+    site
+        Its name.
+    estimate, gate, listed
+        What is expected, the checks, and the list of probable failures; None where there is none.
+    held
+        How many intervals of datasets whose labels were hidden held, and of how many.
+    tau
+        Performance below which an image counts as failed.
+    kind
+        What these datasets are, in the plural.
+    performance_name
+        What performance is called: F, accuracy, F1.
+    measured
+        On how many of the site's images performance was measured, and how many it has.
+
+    Examples
+    --------
+    >>> expected = SetEstimate("masonry", "consensus", 80, 0.58, 0.49, 0.67, 0.9, None)
+    >>> answer("masonry", expected, None, None, (4, 5), 0.5, "labelled sites")
+    'masonry: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites).'
+    """
+    if estimate is None:
+        return f"{site}: {performance_name} is not known; too few datasets are labelled."
+    if estimate.measured is not None:
+        beyond = "" if gate is None or not gate.outside else f" It lies outside the other labelled datasets. {_reasons(gate)}."
+        return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
+    if gate is not None and gate.inside is False:
+        return f"{site}: do not believe an estimate. {_reasons(gate)}."
+    if says_nothing(estimate.low, estimate.high):
+        wide = f"{_interval(estimate)}, {percentage_of(estimate.level)}"
+        return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
+    sentences = [f"{site}: {_expected(estimate, held, kind, performance_name)}", *_unchecked(gate)]
+    if listed is not None and listed.listed:
+        verb = "fails" if listed.listed == 1 else "fail"
+        sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
+    elif listed is not None:
+        rate = percentage_of(listed.error_rate)
+        sentences.append(
+            f"No list of failing images ({performance_name} below {tau:g}) can be given with at most {rate} of it wrong."
+        )
+    return " ".join(sentences)
+
+
+def _unchecked(gate: Gate | None) -> list[str]:
+    """Say which checks of the gate could not be made."""
+    if gate is None:
+        return []
+    if gate.inside is None:
+        return ["The gate could check nothing."]
+    unknown = [reading.check for reading in gate.readings if reading.inside is None]
+    return [f"The gate could not check {', '.join(unknown)}."] if unknown else []
+
+
+def _expected(estimate: SetEstimate, held: tuple[int, int], kind: str, performance_name: str) -> str:
+    how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
+    expected = f"expected {performance_name} {estimate.predicted:.2f} {_interval(estimate)}"
+    return f"{expected} ({percentage_of(estimate.level)}{how_often})."
+
+
+def _interval(estimate: SetEstimate) -> str:
+    return f"[{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _measured(site: str, estimate: SetEstimate, performance_name: str, measured: tuple[int, int]) -> str:
+    scored, images = measured
+    on = f" on {scored} of {images} images" if scored else ""
+    said = f"{site}: {performance_name} {estimate.measured:.2f} measured{on}."
+    if says_nothing(estimate.low, estimate.high):
+        return f"{said} Without its labels it would not have been known."
+    held = "held" if estimate.held else "did not hold"
+    return f"{said} Without its labels {estimate.predicted:.2f} {_interval(estimate)} would have been expected, which {held}."
+
+
+def _reasons(gate: Gate) -> str:
+    """Give the weightiest reason with its numbers, and name the others."""
+    first, *others = (reading.words for reading in gate.outside)
+    also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
+    return f"{first[:1].upper()}{first[1:]}{also}"
+
+
+def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
+    """Say plainly that an answer rests on corrupted versions of the primary's own images; "" where it rests on labelled sites.
+
+    Examples
+    --------
+    >>> basis_note("sites", 22, "roads")
+    ''
+    >>> basis_note("corrupted", 22, "roads")[:86]
+    'No site is labelled: estimates are learnt from 22 corrupted versions of images of road'
+    """
+    if basis != "corrupted":
+        return ""
+    none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
+    return (
+        f"{none}: estimates are learnt from {corrupted} corrupted versions of images of {primary}, which are like "
+        "each other, so that intervals promise less for a real site. Label a site to be surer."
+    )
+
+
+LABELS, MORE = 8, 16
+WIDE = 0.2
+"""An interval longer than this says too little to act on."""
+GAIN = 0.02
+"""From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
+TILE_FLAG = "--tile"
+SHOTS = "0,3,7"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Hold what command lines are made of, as somebody would type it.
+
+    Attributes
+    ----------
+    primary
+        The primary dataset's argument, ``NAME=PATH``.
+    sites
+        That of each site by its name.
+    model
+        The model's file, "" where only maps are known.
+    maps
+        The folder that holds a folder of maps for each dataset.
+    run
+        The run folder.
+    tiled
+        Whether maps were predicted by tiles.
+    seed
+        The seed that images are drawn with.
+    scored
+        Options by which performance is measured, so that another command measures the same: threshold, tolerance.
+    read
+        Options by which a foreign network is fed and read.
+    chosen
+        The further options of the assessment that differ from their defaults, backbone and store among them.
+    segmenter
+        The architecture of the model, where it is a checkpoint of howfar train.
+    task
+        The model's task.
+    predictions
+        By site, what follows ``--predictions`` on a command line where that is no folder of maps of the site's name.
+    """
+
+    primary: str
+    sites: dict[str, str]
+    model: str
+    maps: Path
+    run: Path
+    tiled: bool = False
+    seed: int = 0
+    scored: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
+    segmenter: str = "unetplusplus"
+    task: AssessedTask = SEGMENTATION
+    predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def certify(self, site: str, count: int) -> str:
+        """Write the command that measures a site by a few labels."""
+        return self._certify(site, "-k", str(count))
+
+    def certify_blank(self, site: str, count: int) -> str:
+        """Write the command that measures by a few labels how often foreground is predicted where there is none."""
+        return self._certify(site, "-k", str(count), "--metric", FALSE_ALARMS)
+
+    def settle(self, site: str, tau: float) -> str:
+        """Write the command that asks for labels until it is settled whether a site's performance is at least `tau`."""
+        return self._certify(site, "--until", f"{self.task.performance_name} >= {tau:g}")
+
+    def _certify(self, site: str, *asked: str) -> str:
+        maps = self.predictions.get(site, (str(self.maps / folder_of(site)),))
+        return _command("howfar", "certify", self.sites[site], "--predictions", *maps, *asked, *self.scored)
+
+    def tile(self, site: str) -> str:
+        """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
+        if self.model:
+            again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG, *self.chosen)
+            return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
+        return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
+
+    def select(self, site: str, count: int) -> str:
+        """Write the command that chooses images of a site to label and train on."""
+        chosen = ["--dataset", site, "-k", str(count), "--strategy", "random"]
+        chosen += ["--seed", str(self.seed)] if self.seed else []
+        return _command("howfar", "select", str(self.run), *chosen)
+
+    def adapt(self, site: str) -> str:
+        """Write the command that trains on a few labelled images of a site and measures what that is worth."""
+        # Going on from the model at several scales did best of what was measured (docs/few-labels.md).
+        chosen = (
+            "--model",
+            self.segmenter,
+            "--way",
+            "scale",
+            "--shots",
+            SHOTS,
+            "--out",
+            f"{self.run}-adapted-{folder_of(site)}",
+        )
+        return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
+
+    def check(self, site: str) -> str:
+        """Write the command that compares new images of a site with what is known now."""
+        maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model, *self.read)
+        # Without the other sites there would be nothing labelled to learn from.
+        again = (self.primary, *self.sites.values(), f"{site}-new=NEW", *maps)
+        tiled = (TILE_FLAG,) if self.tiled else ()
+        return _command("howfar", "assess", *again, *tiled, *self.chosen, "--out", f"{self.run}-new")
+
+
+def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
+    """Choose what to do about a site whose masks hold no foreground: certify false alarms where some images have no mask."""
+    if blank.whole:
+        return NextStep(
+            "check", "nothing now; F takes images with foreground. Ask again when new images come.", commands.check(site)
+        )
+    text = f"label {LABELS} images drawn at random, which say how often foreground is predicted where there is none."
+    return NextStep("certify", text, commands.certify_blank(site, LABELS))
+
+
+def next_step(
+    site: str,
+    estimate: SetEstimate | None,
+    gate: Gate | None,
+    listed: Failures | None,
+    tau: float,
+    commands: Commands,
+    images: int,
+    by_tiles: SetEstimate | None = None,
+) -> NextStep:
+    """Choose what to do about a site.
+
+    Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
+    Inside: label some images and train on them where the whole interval is low, certify where only a part of it is or it is
+    wide, else nothing.
+    A labelled site is trained on where the measured performance is low, else left as it is.
+
+    Parameters
+    ----------
+    site
+        Its name.
+    estimate, gate, listed
+        What is expected of it, the checks, and its list of probable failures; None where there is none.
+    tau
+        Performance below which it is low.
+    commands
+        What the command line is made of.
+    images
+        How many images the site has: no more labels are asked for.
+    by_tiles
+        What is expected of the site's maps by tiles, or was measured on them; None where there are none.
+    """
+    few, more_labels = min(LABELS, images), min(MORE, images)
+    outside = () if gate is None else gate.outside
+    measured = None if estimate is None else estimate.measured
+    if measured is None and outside:
+        if not commands.tiled and any(TILE_FLAG in reading.remedy for reading in outside):
+            more = any(TILE_FLAG not in reading.remedy for reading in outside)
+            then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
+            return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
+        return NextStep(
+            "certify",
+            f"label {few} images drawn at random: what they say holds whatever the shift. {commands.task.if_blank}".rstrip(),
+            commands.certify(site, few),
+        )
+    better = _better_by_tiles(estimate, by_tiles)
+    if better and not commands.tiled:
+        return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
+    if estimate is None:
+        return NextStep("certify", f"label {more_labels} images drawn at random.", commands.certify(site, more_labels))
+    if measured is not None and measured < tau:
+        text, command = f"the model scores below {tau:g} here: train on a few of its labelled images", commands.adapt(site)
+        if not commands.task.trained:
+            # A trained model of another task is its owner's: what howfar can do is to draw the images.
+            text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}"
+            command = commands.select(site, few)
+        return NextStep("adapt", f"{text}.", command)
+    if measured is None and estimate.high < tau:
+        below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
+        text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."
+        return NextStep("label", text, commands.select(site, few))
+    if measured is None and says_nothing(estimate.low, estimate.high):
+        text = f"label {more_labels} images drawn at random to measure it."
+        return NextStep("certify", text, commands.certify(site, more_labels))
+    if measured is None and estimate.predicted < tau:
+        text = (
+            f"whether the model reaches {tau:g} here is open: label images drawn at random until it is settled; where it does "
+            "not, train on them."
+        )
+        return NextStep("certify", text, commands.settle(site, tau))
+    if measured is None and estimate.high - estimate.low > WIDE:
+        text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
+        return NextStep("certify", text, commands.certify(site, more_labels))
+    return NextStep(
+        "check",
+        f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come.",
+        commands.check(site),
+    )
+
+
+def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
+    """Say what maps by tiles are expected to score, or scored, in place of those of whole images; "" where that is no more."""
+    if whole is None or tiled is None:
+        return ""
+    if whole.measured is not None and tiled.measured is not None:
+        gained = tiled.measured - whole.measured
+        return f"{tiled.measured:.2f} was measured by tiles, {whole.measured:.2f} whole" if gained >= GAIN else ""
+    gained = tiled.predicted - whole.predicted
+    return f"{tiled.predicted:.2f} is expected, in place of {whole.predicted:.2f}" if gained >= GAIN else ""
+
+
+def _command(*words: str) -> str:
+    return " ".join(shlex.quote(word) for word in words)
+
 
 KINDS: Mapping[Basis, str] = {"sites": "labelled sites", "corrupted": "corrupted sets", "both": "labelled sites"}
 

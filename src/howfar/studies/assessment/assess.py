@@ -1,41 +1,49 @@
-"""Answer for new sites what a model will score there, how sure that is, why, and what to do next, in one go."""
+"""Assess new sites in one go: what a model will score there, how sure that is, why, and what to do next."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
+import numpy as np
+
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
+from howfar.io.location import absolute, as_location
 from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.pairs import forget_pairs
-from howfar.pipeline.profile_file import PROFILE
+from howfar.pipeline.reference import PROFILE
 from howfar.pipeline.reference_profile import Profile
 from howfar.progress import stage
-from howfar.relation.model_selection import MEAN
-from howfar.relation.site_judge import AUTO
-from howfar.results import Comparison, Features, Provenance, Relation, SetEstimate
+from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
+from howfar.relation.site_judge import AUTO, MEAN
+from howfar.results import Comparison, Evaluation, Features, Provenance, Relation, SetEstimate
 from howfar.results.assessment import Assessment, SiteAnswer
+from howfar.results.records import plain
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, declared, picked, with_options
-from howfar.studies.assessment.again import changes, command_again, model_identity
-from howfar.studies.assessment.answers import Answers, basis_of
-from howfar.studies.assessment.blank_sites import blank_sites
-from howfar.studies.assessment.maps import check_folders
-from howfar.studies.assessment.next_step import LABELS, Commands
-from howfar.studies.assessment.parts import PERFORMANCE, Parts, Preparation, own_score, preparation
-from howfar.studies.assessment.words import basis_note, own_words
+from howfar.studies.assessment.answers import LABELS, TILE_FLAG, Answers, Commands, basis_note, basis_of, own_words
+from howfar.studies.assessment.preparation import (
+    PERFORMANCE,
+    AssessmentScores,
+    Preparation,
+    blank_sites,
+    check_folders,
+    own_score,
+    preparation,
+)
 from howfar.studies.distance import features_of, measured_run
-from howfar.studies.performance.caveats import fallbacks
-from howfar.studies.performance.evidence import Further
+from howfar.studies.performance.image_performance import Further
 from howfar.studies.performance.performance_files import files_of, read_performances
-from howfar.studies.performance.relate import check_resampling, expectation, related
-from howfar.studies.profile_calibration import measured_images
+from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
+from howfar.studies.profile import measured_images
 from howfar.studies.run_folder import draw
 from howfar.studies.selection import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
@@ -43,6 +51,61 @@ from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_da
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
     from howfar.results.records import NetworkReading
+
+
+STORE = "--store"
+
+
+def command_again(commands: Commands, prepared: Preparation) -> str:
+    """Write the command line that asks an assessment again in its own folder, with absolute paths."""
+    maps: tuple[str, ...]
+    if prepared.model is None:
+        maps = ("--predictions", str(absolute(commands.maps)))
+    else:
+        file = Path(commands.model)
+        maps = ("--model", str(absolute(file)) if file.is_file() else commands.model, *commands.read)
+    tiled = (TILE_FLAG,) if prepared.given["tiled"] else ()
+    chosen = [*commands.chosen]
+    if STORE in chosen:
+        place = chosen.index(STORE) + 1
+        chosen[place] = str(as_location(chosen[place]))
+    words = (commands.primary, *commands.sites.values(), *maps, *tiled, *chosen, "--out", str(absolute(commands.run)))
+    return shlex.join(("howfar", "assess", *words))
+
+
+def model_identity(prepared: Preparation, parts: AssessmentScores) -> dict[str, Any]:
+    """Describe what the maps depend on: the hash of the weights and how images are fed; of maps that are there their hashes."""
+    if prepared.model is not None:
+        card = prepared.model.card
+        return dict(plain({**prepared.model.identity, **({} if card is None else {"segmenter": card.segmenter})}))
+    return {f"maps of {evaluation.dataset}": _digest(evaluation) for evaluation in (parts.own, *parts.evaluations)}
+
+
+def _digest(evaluation: Evaluation) -> str:
+    """Hash the images' names and the signals of their predictions, which another model's predictions do not share."""
+    rows, digest = evaluation.images.sort_values("image"), hashlib.sha256()
+    for name in ("image", HISTOGRAM, *EVERY_SIGNAL):
+        for value in rows.get(name, ()):
+            digest.update(f"{np.asarray(value).tolist()}\0".encode("utf-8", "backslashreplace"))
+    return digest.hexdigest()
+
+
+def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
+    """Say in a line that the answers which a folder held until now are of another model, or of one that was fed otherwise."""
+    try:
+        earlier = Assessment.load(folder).identity
+    except HowfarError:
+        return  # there is none, or it is damaged
+    shared = [name for name in earlier if name in identity]
+    names = [name for name in shared if earlier[name] != identity[name]] if shared else [*earlier, *identity]
+    if earlier and names:
+        told = "; ".join(f"{name}: {_short(earlier.get(name))} then, {_short(identity.get(name))} now" for name in names)
+        yield f"The model has changed since the answers that these replace in the run folder ({told})."
+
+
+def _short(value: Any) -> str:
+    return "none" if value is None else str(value)[:12]
+
 
 _COMPARING = (
     "components", "projection", "neighbours", "seed", "bootstrap", "permutations", "rivals", "baselines",
@@ -216,7 +279,7 @@ def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...
 
 
 def _further(
-    parts: Parts, profile: Profile, backbone: BackboneArgument, comparison: Comparison, options: AssessOptions
+    parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, options: AssessOptions
 ) -> Further | None:
     """Measure the corrupted versions of the primary's images, which are no datasets of the run, by its profile."""
     if parts.corrupted is None:
@@ -230,7 +293,11 @@ def _further(
 
 
 def _commands(
-    read: Sequence[Dataset], sources: Mapping[str, str], model: ModelArgument | None, prepared: Preparation, parts: Parts
+    read: Sequence[Dataset],
+    sources: Mapping[str, str],
+    model: ModelArgument | None,
+    prepared: Preparation,
+    parts: AssessmentScores,
 ) -> Commands:
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     card = None if prepared.model is None else prepared.model.card
@@ -247,7 +314,7 @@ def _commands(
     )
 
 
-def _files(sites: Sequence[Dataset], parts: Parts) -> dict[str, tuple[str, ...]]:
+def _files(sites: Sequence[Dataset], parts: AssessmentScores) -> dict[str, tuple[str, ...]]:
     """Write for each site where its predictions lie, and the file that names their classes by COCO's ids."""
     named = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
     return dict(zip((site.name for site in sites), named, strict=True))
@@ -281,7 +348,7 @@ def _called(model: ModelArgument | None, predictions: str | Path | None) -> str:
     return Path(model).name if isinstance(model, (str, Path)) else "the model"
 
 
-def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tuple[SetEstimate, ...]:
+def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOptions) -> tuple[SetEstimate, ...]:
     """Estimate the sites' maps by tiles as those of whole images are; none without such maps, or without a labelled site."""
     if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
         return ()
@@ -293,7 +360,7 @@ def _by_tiles(comparison: Comparison, parts: Parts, given: RelateOptions) -> tup
         return ()  # the estimator that was asked for reads mirrored maps, and none of these are made by tiles
 
 
-def _assessed(comparison: Comparison, answers: Answers, parts: Parts, sites: Sequence[str]) -> Assessment:
+def _assessed(comparison: Comparison, answers: Answers, parts: AssessmentScores, sites: Sequence[str]) -> Assessment:
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
     notes = [basis_note(answers.basis, len(answers.corrupted), primary, answers.blank), *_notes(relation), *parts.notes]

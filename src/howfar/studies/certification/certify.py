@@ -1,40 +1,180 @@
-"""Certify a model on a site: draw images at random, hand them out to be labelled, and say what their labels show."""
+"""Certify a model on a site: draw images at random, hand them out to be labelled, and state what their labels show."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 
 from howfar import registry
+from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument
-from howfar.data.folder_walk import EXTENSIONS
+from howfar.data.folder import EXTENSIONS
 from howfar.errors import InputError, StoreError
 from howfar.keywords import CertifyOptions
-from howfar.metrics.pixel_tolerance import as_tolerance
+from howfar.metrics.threshold_counts import as_tolerance
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate import Certificate
+from howfar.results.certificate import Certificate, CertifiedSite
 from howfar.results.run_files import page_folder
+from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.begin import MAPS, ORDER, Asked, Begun, begin, go_on, made_by, tolerance_of
-from howfar.studies.certification.estimates import SHORT, Question, look, marked, parse_until, sample_of
-from howfar.studies.certification.handed_out import check_replaced
-from howfar.studies.certification.labelled import MASKS, expected_parts, foregrounds, mask_files, take_labels
-from howfar.studies.certification.measures import FALSE_ALARMS, Measured, measure_of
-from howfar.studies.certification.site import images_of
-from howfar.studies.certification.values import certify_values, is_values
+from howfar.studies.certification.estimates import (
+    FALSE_ALARMS,
+    SHORT,
+    VALUES,
+    Question,
+    SampleMeasures,
+    look,
+    marked,
+    measure_of,
+    parse_until,
+    sample_of,
+)
+from howfar.studies.certification.labels import MASKS, expected_parts, foregrounds, mask_files, take_labels
+from howfar.studies.certification.listed_answers import OPTIONS, refuse_idle_options
+from howfar.studies.certification.listed_certificate import LABEL_FILES, certify_listed
+from howfar.studies.certification.sample import (
+    MAPS,
+    ORDER,
+    Asked,
+    Begun,
+    begin,
+    design_of,
+    drawn_sample,
+    go_on,
+    images_of,
+    made_by,
+    recorded,
+    tolerance_of,
+)
 from howfar.studies.evaluation.learnt_images import Seen
-from howfar.studies.evaluation.threshold_choice import choose
-from howfar.studies.listed_certification.certify import LABEL_FILES, certify_listed
-from howfar.studies.listed_certification.read_answers import OPTIONS, refuse_idle_options
+from howfar.studies.evaluation.segmentation import choose
 from howfar.studies.run_folder import draw as draw_page
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
+
+
+TABLE: Final = "chosen.csv"
+FILES: Final = (
+    TABLE, "chosen.txt", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "labels.csv",
+    "classes.csv", "first-maps.csv",
+)  # fmt: skip
+"""What is handed out to be labelled, and replaced where a sample is drawn or grows."""
+_OURS: Final = "image,rank,predicted,stratum,"
+"""How the table of a sample begins; that of a selection begins otherwise."""
+
+
+def check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
+    """Refuse a folder in which drawing a sample, or a larger one, would replace files of others or the given labels.
+
+    A folder that holds a sample's table and no certificate is that of a run that was stopped: it goes on.
+    """
+    if folder is None or (earlier is not None and (k is None or k <= len(earlier))):
+        return
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and earlier is None and not _begins_as_ours(folder / TABLE):
+        rule = f"must be a folder without {there[0]}, or that of an earlier sample"
+        raise InputError.of("out", rule, str(folder), "choose another folder")
+    given: Sequence[Any] = [labels] if isinstance(labels, (str, Path)) else []
+    for path in given:
+        name = next((name for name in there if Path(path).exists() and (folder / name).samefile(path)), None)
+        if name is not None and name != "labels.csv":  # in which what somebody filled in stays
+            rule = "must not be a file that drawing replaces"
+            raise InputError.of("labels", rule, str(path), "save the export under another name")
+
+
+def _begins_as_ours(table: Path) -> bool:
+    try:
+        with table.open(encoding="utf-8", errors="replace") as file:
+            return file.read(len(_OURS)) == _OURS
+    except OSError:
+        return False
+
+
+_USED = ("level", "until", "seed", "progress")
+
+
+def is_values(site: Any) -> bool:
+    """Return whether a site is given as predicted performance in memory: an array, or a sequence of numbers.
+
+    Examples
+    --------
+    >>> is_values([0.5, None]), is_values(np.zeros(3)), is_values("roads")
+    (True, True, False)
+    """
+    if isinstance(site, np.ndarray):
+        return True
+    if isinstance(site, (str, bytes)) or not isinstance(site, Sequence):
+        return hasattr(site, "__array__") and not hasattr(site, "rows")
+    return bool(len(site)) and all(value is None or isinstance(value, Real) for value in site)
+
+
+def certify_values(
+    predicted: Any, k: int | None, labels: Any, beside: Mapping[str, Any], given: Mapping[str, Any]
+) -> Certificate:
+    """Certify the mean of values in memory; `howfar.certify` says what its arguments mean.
+
+    Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
+    """
+    idle = {name: value for name, value in {**beside, **_others(given)}.items() if value is not None}
+    for name, value in idle.items():
+        raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
+    proxies = as_shares(predicted, "site")
+    question = Question(VALUES, given["level"], parse_until(given["until"]))
+    sample = drawn_sample(proxies, k, question.goal is not None, given["seed"])
+    listed = tuple(None if value != value else float(value) for value in proxies.tolist())
+    record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
+    drawn = recorded(sample, record, [""] * len(proxies))
+    values = _measured(labels, len(drawn))
+    found = look(question, SampleMeasures(values), proxies, sample)
+    return Certificate(
+        dataset="values",
+        metric=VALUES.name,
+        words=VALUES.words,
+        value=found.last.value,
+        low=found.last.low,
+        high=found.last.high,
+        level=question.level,
+        labelled=len(values),
+        n=len(proxies),
+        anytime=question.goal is not None,
+        until=None if question.goal is None else question.goal.text,
+        settled=found.last.settled,
+        needed=found.needed,
+        threshold=None,
+        tolerance=0.0,
+        proxy="given",
+        design=design_of(VALUES, question.goal),
+        seed=given["seed"],
+        site=record,
+        sample=marked(drawn, values),
+        steps=found.steps,
+        provenance=Provenance.now(),
+        notes=found.notes,
+    )
+
+
+def _others(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are of use only to images, where they are not their defaults."""
+    defaults: Mapping[str, Any] = checked(CertifyOptions, {})
+    return {name: value for name, value in given.items() if name not in _USED and value != defaults[name]}
+
+
+def _measured(labels: Any, most: int) -> Float64Array:
+    if labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels)):
+        return np.zeros(0)
+    values = as_shares(labels, "labels")
+    if len(values) > most:
+        rule = f"must be one row of at most {most} measured values, in the order of the sample"
+        raise InputError.of("labels", rule, values.shape)
+    return values
+
 
 TASKS = tuple(OPTIONS)
 FEW = 16
@@ -295,7 +435,7 @@ def _places(labels: Any, folder: Path | None) -> list[str | Path]:
 def _look(begun: Begun, question: Question, places: Sequence[str | Path], folder: Path | None) -> Certificate:
     """Take the labels and make the certificate of what they show."""
     taken = take_labels(begun, places, None if folder is None else folder / MASKS)
-    measured = Measured(np.zeros(0)) if taken.counts is None else question.measure.measured(taken.counts, begun.threshold)
+    measured = SampleMeasures(np.zeros(0)) if taken.counts is None else question.measure.measured(taken.counts, begun.threshold)
     expected = None if measured.parts is None else expected_parts(begun, question.measure)
     proxies = np.array(begun.record.proxies, dtype=np.float64)
     found = look(question, measured, proxies, sample_of(begun.drawn), expected)

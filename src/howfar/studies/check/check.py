@@ -19,17 +19,15 @@ from howfar.data import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.io.location import ready_folder
 from howfar.keywords import ScorerOptions
-from howfar.pipeline.failure_flag import FAR
-from howfar.pipeline.profile_file import place_of
+from howfar.pipeline.reference import place_of
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.score_inputs import Group, NewImages, arrivals
-from howfar.results.check import Batch, Check, Decision, LogRow, Outcome, worst
+from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
+from howfar.results.check import Check, CheckedDataset, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Score, Scores
 from howfar.settings import with_options
 from howfar.studies.check import log as logs
-from howfar.studies.check.decide import Known, decisions_of, interval_of
-from howfar.studies.check.failing import failing_of, judged_of
-from howfar.studies.check.over_time import alarm_decision, read_alarm
+from howfar.studies.check.decisions import RuleFacts, decisions_of, failing_of, interval_of, judged_of
+from howfar.studies.check.log import alarm_decision, read_alarm
 from howfar.studies.check.rules import Rules, moment, read_rules
 from howfar.studies.performance.image_performance import scores_of
 from howfar.studies.performance.performance_files import Performances, match, read_performances
@@ -103,7 +101,7 @@ def check(
         ready_folder("log", file.parent)
     begin = _begin(asked, since)
     decisions: tuple[Decision, ...] = ()
-    known: tuple[Known, ...] = ()
+    known: tuple[RuleFacts, ...] = ()
     rows: tuple[LogRow, ...] = ()
     scores = Scores(loaded.primary, ())
     read = None if performance is None else read_performances(performance)
@@ -310,7 +308,7 @@ def _names(scores: Scores) -> list[str]:
 
 def _known(
     profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
-) -> tuple[Known, ...]:
+) -> tuple[RuleFacts, ...]:
     """Count every dataset, and join what is estimated, certified and measured of it."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
     gates = {gate.dataset: gate for gate in scores.gates}
@@ -321,7 +319,7 @@ def _known(
         spread = None if estimate is None else _spread(profile, estimate.estimator)
         images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
-        each = Known(batch, estimate, certificate, gate, spread, failing=failing)
+        each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
         interval = interval_of(each)
         if interval is not None:
             batch = replace(batch, value=interval.value, low=interval.low, high=interval.high)
@@ -330,13 +328,13 @@ def _known(
     return tuple(known)
 
 
-def _batch(name: str, scores: Scores, measured: Float64Array | None) -> Batch:
+def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedDataset:
     indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
     images = [scores.images[index] for index in indices]
     judged = judged_of(images)
     predicted = [image.predicted for image in images if image.predicted is not None]
     labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
-    return Batch(
+    return CheckedDataset(
         dataset=name,
         n=len(images),
         unreadable=sum(each.dataset == name for each in scores.skipped),
@@ -386,7 +384,7 @@ def _named(score: Score, names: Mapping[tuple[str, str], str]) -> tuple[str, str
     return score.dataset, names.get((score.dataset, score.image)) or Path(score.image).name, ""
 
 
-def _row(primary: str, batch: Batch, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
+def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
     own = tuple(decision for decision in decisions if decision.dataset == batch.dataset)
     # The distance tells images of one name apart that a camera has written over.
     images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == batch.dataset)

@@ -1,4 +1,4 @@
-"""Keep one row a checked batch in a file of JSON lines: it survives a kill, and several checks may write at once."""
+"""Log one row a checked batch, and raise an alarm when performance has fallen over all batches of the log."""
 
 from __future__ import annotations
 
@@ -10,12 +10,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
+import numpy as np
+
 from howfar.errors import InputError, StoreError, one_line
 from howfar.io.location import absolute
 from howfar.io.lock import locked
-from howfar.results.check import Batch, LogRow, Outcome
-from howfar.results.json_values import plain
-from howfar.studies.check.rules import moment
+from howfar.results.check import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
+from howfar.results.records import plain
+from howfar.significance.sequential_alarm import (
+    FEWEST,
+    Bet,
+    BoundedBet,
+    LabelledBatch,
+    SpreadBet,
+    evidence,
+    first_alarm,
+    together,
+)
+from howfar.studies.check.rules import AlarmRule, moment
 
 FORMAT: Final = 1
 ENDING: Final = ".log.jsonl"
@@ -118,7 +130,7 @@ def _row(line: bytes, path: Path) -> LogRow | None:
         batch = document.pop("batch")
         measured = tuple(float(value) for value in batch.pop("measured"))
         predicted = tuple(None if value is None else float(value) for value in batch.pop("predicted"))
-        row = LogRow(**document, batch=Batch(**batch, measured=measured, predicted=predicted))
+        row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted))
         moment(row.time)
         return row if len(measured) == len(predicted) and _sound(row) else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -143,3 +155,124 @@ def _sound(row: LogRow) -> bool:
 
 def _refused(constant: str) -> float:
     raise ValueError(f"{constant} stands where JSON has a number or null")
+
+
+_ONE_SIDED = 1.6448536269514722
+"""The 95 % quantile of the normal distribution."""
+
+
+def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading | None:
+    """Judge the rows of a log by the alarm rule; `before` are the rows from when all was well.
+
+    Labels are judged where any row since then has them. Where none has, the batches' mean predicted performance is: that
+    bounds the rate of false alarms about the *estimate*, and says nothing about true performance. None stands where there is
+    nothing to judge by: too few labels before, for a rule that compares with them, or no row with either.
+    """
+    labelled = [row for row in rows if row.batch.measured]
+    known = [row for row in before if row.batch.measured]
+    if rule.compares and sum(len(row.batch.measured) for row in known) < FEWEST:
+        return None
+    level = _level(rule, known)
+    if not 0 < level < 1:
+        remedy = "tolerate a smaller drop"
+        raise InputError.of("alarm level", "must lie between 0 and 1", round(level, 3), remedy)
+    if labelled:
+        return _by_labels(rule, level, known, labelled)
+    estimated = [row for row in rows if row.batch.mean_predicted is not None]
+    return _by_estimates(rule, level, estimated) if estimated else None
+
+
+def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
+    """Turn what the alarm says into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
+    rate = f"{100 * rule.false_alarms:g} % false alarms"
+    if reading is None:
+        remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else "check batches with a log"
+        words = "there are too few labelled images from before the date" if rule.compares else "the log has nothing to judge"
+        return Decision(OVER_TIME, "alarm", rule.severity, "undecided", rate, None, None, None, words, remedy)
+    must, last = f"mean at least {reading.level:.3g}", reading.evidence[-1]
+    of = (
+        f"{reading.batches} batches"
+        if reading.basis == "estimates"
+        else f"{reading.images} labels in {reading.batches} batches"
+    )
+    supposed = "" if reading.spread == "any" else ", where values spread no wider than before"
+    bound = f"at most {rate} over all time{supposed}"
+    if reading.basis == "estimates":
+        bound = f"{bound}, about the estimate alone: nothing is known of true performance without labels"
+    if reading.raised is None:
+        words = f"no alarm by {of} ({bound})"
+        return Decision(OVER_TIME, "alarm", rule.severity, "pass", must, last, None, None, words)
+    words = f"alarm at {reading.raised[:19]} by {of} ({bound})"
+    if reading.basis == "estimates":
+        remedy = "label 20 images of the last batch, drawn at random, and pass their performance"
+        return Decision(OVER_TIME, "alarm", rule.severity, "undecided", must, last, None, None, words, remedy, 20)
+    remedy = "find the cause; once it is mended, count from then on: since"
+    return Decision(OVER_TIME, "alarm", rule.severity, "breach", must, last, None, None, words, remedy)
+
+
+def _level(rule: AlarmRule, known: Sequence[LogRow]) -> float:
+    """Return the tolerated level: as given, or below the mean from when all was well.
+
+    Where nothing is supposed of the spread, that mean counts at the lower end of its one-sided 95 % interval; where the
+    spread is known from the same images, the bet takes account of its error.
+    """
+    if rule.at_least is not None:
+        return rule.at_least
+    values = np.concatenate([_batch(row).adjusted() for row in known])
+    error = _ONE_SIDED * values.std(ddof=1) / math.sqrt(len(values)) if rule.spread == "any" else 0.0
+    return float(values.mean() - error) - (rule.tolerated_drop or 0.0)
+
+
+def _by_labels(rule: AlarmRule, level: float, known: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading:
+    batches = [_batch(row) for row in rows]
+    bets: list[Bet]
+    if rule.spread == "in_control":
+        missing = next((row for row in (*known, *rows) if _batch(row).predicted is None), None)
+        if missing is not None:
+            remedy = "make the profile with labelled datasets, or write spread: any"
+            raise InputError.of(
+                "alarm.spread", "in_control needs predictions of every labelled image", missing.batch.dataset, remedy
+            )
+        residuals = np.concatenate([_residuals(row) for row in known])
+        values = np.concatenate([_batch(row).measured for row in known])
+        # All images a little worse, or some of them lost: which it will be is not known.
+        bets = [SpreadBet.of(level, residuals, rule.drop, fallen) for fallen in (None, values)]
+    else:
+        bets = [BoundedBet.of(level, [value for row in known for value in row.batch.measured], rule.drop)]
+    path = together([evidence([bet.log_factor(batch) for batch in batches], rule.horizon) for bet in bets])
+    return _reading("labels", rule, level, rows, path, sum(len(batch.measured) for batch in batches))
+
+
+def _by_estimates(rule: AlarmRule, level: float, rows: Sequence[LogRow]) -> AlarmReading:
+    bet = BoundedBet(level, 0.95)
+    means = [LabelledBatch(np.clip([row.batch.mean_predicted], 0.0, 1.0)) for row in rows]
+    return _reading("estimates", rule, level, rows, evidence([bet.log_factor(mean) for mean in means], rule.horizon), 0)
+
+
+def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], path: np.ndarray, images: int) -> AlarmReading:
+    at = first_alarm(path, rule.false_alarms)
+    share = np.exp(np.minimum(path + math.log(rule.false_alarms), 700.0))
+    return AlarmReading(
+        basis="labels" if basis == "labels" else "estimates",
+        level=level,
+        rate=rule.false_alarms,
+        spread=rule.spread if basis == "labels" else "any",
+        batches=len(rows),
+        images=images,
+        evidence=tuple(share.tolist()),
+        raised=None if at is None else rows[at].time,
+    )
+
+
+def _batch(row: LogRow) -> LabelledBatch:
+    """Return a row's labelled images for the alarm; without predictions where any of them has none."""
+    batch = row.batch
+    measured = np.asarray(batch.measured, dtype=np.float64)
+    if batch.mean_predicted is None or any(value is None for value in batch.predicted):
+        return LabelledBatch(measured)
+    return LabelledBatch(measured, np.asarray(batch.predicted, dtype=np.float64), batch.mean_predicted)
+
+
+def _residuals(row: LogRow) -> np.ndarray:
+    batch = _batch(row)
+    return batch.adjusted() if batch.predicted is None else batch.measured - batch.predicted

@@ -1,4 +1,4 @@
-"""Read and check a rules file: YAML or TOML, each rule one table, by which `howfar check` decides."""
+"""Read and check a rules file (YAML or TOML, one table a rule) by which `howfar check` decides, and write its start."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
+from howfar.io.atomic import replace_text
 from howfar.io.location import absolute
 from howfar.settings import nearest
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
@@ -251,3 +252,28 @@ def _fields(rule: str) -> list[str]:
         "alarm": AlarmRule,
     }
     return list(models[rule].model_fields)
+
+
+TEMPLATE: Final = Path(__file__).with_name("start.yaml")
+
+
+def write_start(file: str | Path) -> Path:
+    """Write commented rules to start from, as YAML, and return the path; a file that is there already is not replaced.
+
+    Raises `InputError` where the file is there, its folder is not, or it is to be TOML.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> write_start(Path(tempfile.mkdtemp()) / "rules.yaml").name
+    'rules.yaml'
+    """
+    path = absolute(file)
+    if path.suffix.lower() not in (".yaml", ".yml"):
+        raise InputError.of("rules", "must end in .yaml or .yml for a start", str(file))
+    if path.exists():
+        raise InputError.of("rules", "must not be there yet", str(file), "name another, or delete it")
+    if not path.parent.is_dir():
+        raise InputError.of("rules", "must be in a folder that is there", str(file))
+    replace_text(path, TEMPLATE.read_text(encoding="utf-8"))
+    return path

@@ -9,23 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
-from howfar.data.class_names import class_names
-from howfar.data.column_roles import column_roles
-from howfar.data.folder_walk import printable
+from howfar.data.classes import class_names
+from howfar.data.documents import column_roles
+from howfar.data.folder import path_text
 from howfar.data.predictions import match_maps
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions, ModelOptions
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import Multiclass
-from howfar.metrics.pixel_tolerance import as_tolerance
+from howfar.metrics.threshold_counts import as_tolerance
 from howfar.results import Evaluation
 from howfar.settings import checked, picked, with_options
-from howfar.studies.evaluation.classification import evaluate_classes
-from howfar.studies.evaluation.detection import evaluate_boxes
+from howfar.studies.evaluation.listed_predictions import evaluate_boxes, evaluate_classes
 from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.multiclass import evaluate_class_maps
-from howfar.studies.evaluation.segmentation import evaluate_maps, with_agreement
-from howfar.studies.evaluation.threshold_choice import choose
+from howfar.studies.evaluation.segmentation import choose, evaluate_maps, with_agreement
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
@@ -152,7 +150,7 @@ def _predicted(
         if "flipped" not in chosen:
             chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
         unread = {skipped.path for skipped in predicted.skipped}
-        read = tuple(item for item in images.items if printable(item.path) not in unread)
+        read = tuple(item for item in images.items if path_text(item.path) not in unread)
         images = replace(images, items=read, skipped=predicted.skipped)
         evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from howfar.data import Dataset
-from howfar.data.folder_walk import printable
-from howfar.data.groups import fits
-from howfar.data.hashed_dataset import HashedDataset
+from howfar.data.folder import path_text
+from howfar.data.photographs import HashedDataset, fits
 from howfar.errors import InputError
 from howfar.results import Skipped
-from howfar.segmenters.checkpoint import Card
+from howfar.segmenters.checkpoint import CheckpointCard
 
 ALL_THE_SAME = "pass learnt=True (--learnt) to score them all the same: it is the training error"
 LEARNT = "the model learnt from it"
@@ -40,7 +39,7 @@ class Seen:
     complete: bool = True
 
     @classmethod
-    def of(cls, dataset: Dataset, card: Card | None, scored: bool = False, group: str | None = None) -> Seen:
+    def of(cls, dataset: Dataset, card: CheckpointCard | None, scored: bool = False, group: str | None = None) -> Seen:
         """Compare the images' contents with those of a checkpoint's card; None is a network that has none.
 
         `group` names photographs; by default the training's expression does, where it matches, or they are guessed. Raises
@@ -79,7 +78,7 @@ class Seen:
             remedy = f"evaluate images that the model has not seen, or {ALL_THE_SAME}"
             raise InputError(f"{dataset.name}: {what} ({len(reasons)}), so that none is left to score: {remedy}")
         left_out = [
-            Skipped(dataset.name, printable(item.path), reasons[item.name]) for item in dataset.items if item.name in reasons
+            Skipped(dataset.name, path_text(item.path), reasons[item.name]) for item in dataset.items if item.name in reasons
         ]
         return replace(dataset, items=items, skipped=(*dataset.skipped, *left_out))
 

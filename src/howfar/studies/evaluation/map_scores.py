@@ -1,8 +1,8 @@
-"""Read probability maps and masks image by image, and keep of each its pixel counts, histogram and label-free signals."""
+"""Read probability maps and masks image by image, count their pixels, and list the images that cannot be scored."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,20 +10,74 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
-from howfar.data.folder_walk import printable
+from howfar.data.folder import path_text
 from howfar.data.masks import Mask
-from howfar.data.predictions import MatchedMaps, match_maps, read_prediction
-from howfar.data.probability_map_files import signature_of
+from howfar.data.predictions import MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, ensemble_agreement, flip_agreement, histogram
 from howfar.progress import bar
+from howfar.results import Skipped
 from howfar.runners import LocalRunner
-from howfar.studies.evaluation.unscored_images import Fault
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 R = TypeVar("R")
+
+PARTIAL = "pass partial=True (--partial) to score only the other"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Describe an image that cannot be scored: name, file, reason, and whether its prediction is missing."""
+
+    image: str
+    path: str
+    reason: str
+    missing: bool = False
+
+
+def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
+    """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
+
+    Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data import Item
+    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
+    >>> settle([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
+    Traceback (most recent call last):
+    howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
+    pass partial=True (--partial) to score only the other 1
+    """
+    total, count = len(dataset), len(faults)
+    if count and (not partial or count == total):
+        single, missing = count == 1, all(fault.missing for fault in faults)
+        what = ("has" if single else "have") + " no prediction" if missing else "cannot be scored"
+        mend = f"{'predict' if missing else 'mend'} {'it' if single else 'them'}"
+        others = f", or {PARTIAL} {total - count}" if count < total else ""
+        images = "image" if total == 1 else "images"
+        first = f"the first is {faults[0].image}: {faults[0].reason}"
+        raise InputError(f"{count} of {total} {images} of {dataset.name} {what}; {first}: {mend}{others}")
+    return tuple(Skipped(dataset.name, fault.path, fault.reason) for fault in faults)
+
+
+def read_all(
+    dataset: Dataset, missing: Sequence[Fault], read: Callable[[Sequence[Item]], Iterable[R | Fault]], partial: bool
+) -> tuple[list[R], list[Fault]]:
+    """Read every image but the `missing`, which are settled first; return readings and faults in the dataset's order."""
+    settle(missing, dataset, partial)
+    faults = {fault.image: fault for fault in missing}
+    present = [item for item in dataset.items if item.name not in faults]
+    outcomes = dict(zip((item.name for item in present), read(present), strict=True))
+    ordered = [faults.get(item.name) or outcomes[item.name] for item in dataset.items]
+    return (
+        [outcome for outcome in ordered if not isinstance(outcome, Fault)],
+        [outcome for outcome in ordered if isinstance(outcome, Fault)],
+    )
 
 
 @dataclass(frozen=True)
@@ -84,7 +138,7 @@ def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
     for item in dataset.items:
         reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]
         if reasons:
-            faults.append(Fault(item.name, printable(item.path), reasons[0], missing=True))
+            faults.append(Fault(item.name, path_text(item.path), reasons[0], missing=True))
     return faults
 
 
@@ -113,7 +167,7 @@ class _Score:
         try:
             return self._score(item)
         except ImageError as error:
-            return Fault(item.name, printable(item.path), str(error))
+            return Fault(item.name, path_text(item.path), str(error))
 
     def _score(self, item: Item) -> ScoredMap:
         picture = _read("the image", item.path, read_bytes)
@@ -135,7 +189,7 @@ class _Score:
         return ScoredMap(
             item=item,
             content=content_hash(picture),
-            prediction=printable(file),
+            prediction=path_text(file),
             counts=count(values, truth, 0.0 if mask is None else self.tolerance),
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
@@ -151,7 +205,7 @@ def _read(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
     try:
         return reader(path)
     except ImageError as error:
-        raise ImageError(f"{what} {printable(path)}: {error}") from error
+        raise ImageError(f"{what} {path_text(path)}: {error}") from error
 
 
 def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -170,14 +224,14 @@ def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], ite
     if shape == wanted:
         return
     if item.mask is not None and _shape(picture, item.path) == shape:
-        line = f"the mask {printable(item.mask)} is {_size(wanted)} and its image and prediction {_size(shape)}"
+        line = f"the mask {path_text(item.mask)} is {_size(wanted)} and its image and prediction {_size(shape)}"
         raise ImageError(f"{line}: save the mask at the image's size")
     _check_size("prediction", shape, file, wanted, "its mask")
 
 
 def _check_size(what: str, shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], other: str) -> None:
     if shape != wanted:
-        line = f"the {what} {printable(file)} is {_size(shape)} and {other} {_size(wanted)}"
+        line = f"the {what} {path_text(file)} is {_size(shape)} and {other} {_size(wanted)}"
         raise ImageError(f"{line}: save it at that size (resize the probabilities, not a thresholded map)")
 
 

@@ -12,17 +12,14 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
-from howfar.data.class_maps import decode_class_mask, read_class_map
-from howfar.data.folder_walk import printable
+from howfar.data.dataset import examples
+from howfar.data.folder import path_text
 from howfar.data.images import size
-from howfar.data.prediction_matching import examples
-from howfar.data.predictions import MatchedMaps
+from howfar.data.predictions import MatchedMaps, decode_class_mask, read_class_map
 from howfar.errors import ImageError, InputError
-from howfar.metrics.class_map_signals import class_map_signals
-from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass
+from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.map_scores import with_bar
-from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
+from howfar.studies.evaluation.map_scores import Fault, read_all, settle, with_bar
 
 VOID = 255
 """The class that masks of Pascal VOC, Cityscapes and others have where nobody says what is there."""
@@ -46,7 +43,7 @@ def evaluate_class_maps(dataset: Dataset, maps: MatchedMaps, metric: Multiclass,
     Raises `InputError` where images cannot be scored and may not be left out.
     """
     missing = [
-        Fault(item.name, printable(item.path), f"no prediction ({maps.missing[item.name]})", missing=True)
+        Fault(item.name, path_text(item.path), f"no prediction ({maps.missing[item.name]})", missing=True)
         for item in dataset.items
         if item.name in maps.missing
     ]
@@ -90,7 +87,7 @@ class _Score:
         try:
             return self._score(item)
         except (ImageError, InputError) as error:
-            return Fault(item.name, printable(item.path), str(error))
+            return Fault(item.name, path_text(item.path), str(error))
 
     def _score(self, item: Item) -> ScoredClasses:
         file = self.maps.files[item.name]
@@ -106,14 +103,14 @@ class _Score:
         wanted = size(item.path)[::-1] if truth is None else truth.shape
         if shape != wanted:
             other = "its image" if truth is None else "its mask"
-            line = f"the prediction {printable(file)} is {shape[1]}×{shape[0]} pixels and {other} {wanted[1]}×{wanted[0]}"
+            line = f"the prediction {path_text(file)} is {shape[1]}×{shape[0]} pixels and {other} {wanted[1]}×{wanted[0]}"
             raise ImageError(f"{line}: save it at that size")
         self._check_names(file, given.indices, "prediction")
         if truth is not None and path is not None:
             self._check_names(path, truth, "mask")
         counts = None if truth is None else self.metric.tally(given.indices, truth)
         found = frozenset() if truth is None else frozenset(map(int, np.unique(truth)))
-        return ScoredClasses(item, content_hash(picture), printable(file), counts, signals, found)
+        return ScoredClasses(item, content_hash(picture), path_text(file), counts, signals, found)
 
     def _check_names(self, path: Any, indices: np.ndarray[Any, Any], what: str) -> None:
         """Refuse a class that has no name, where classes have names."""
@@ -121,14 +118,14 @@ class _Score:
         top = int(np.max(indices, initial=0, where=indices != (-1 if self.metric.ignore is None else self.metric.ignore)))
         if count and top >= count:
             remedy = f"name it in classes, or pass ignore_index={top} (--ignore-index {top}) where it stands for void"
-            raise ImageError(f"the {what} {printable(path)} holds the class {top}, and {count} classes are named: {remedy}")
+            raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
 
 
 def _named(what: str, path: Any, read: Any) -> Any:
     try:
         return read()
     except ImageError as error:
-        raise ImageError(f"the {what} {printable(path)}: {error}") from error
+        raise ImageError(f"the {what} {path_text(path)}: {error}") from error
 
 
 def _frame(
@@ -140,7 +137,7 @@ def _frame(
         {
             "dataset": [name] * len(images),
             "image": [image.item.name for image in images],
-            "path": [printable(image.item.path) for image in images],
+            "path": [path_text(image.item.path) for image in images],
             "content": [image.content for image in images],
             "prediction": [image.prediction for image in images],
             "performance": performance,

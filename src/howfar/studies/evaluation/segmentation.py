@@ -1,10 +1,12 @@
-"""Score a segmenter: probability maps against masks, for the dataset as a whole and for each image."""
+"""Score a segmenter: probability maps against masks at a chosen threshold, for the dataset and for each image."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +14,194 @@ import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset
-from howfar.data.folder_walk import printable
-from howfar.data.predictions import match_maps, read_prediction
-from howfar.data.probability_map_files import made_with
+from howfar.data import Dataset, Item
+from howfar.data.dataset import examples
+from howfar.data.folder import path_text
+from howfar.data.predictions import made_with, match_maps, read_prediction
 from howfar.errors import ImageError, InputError
-from howfar.metrics import Counts, SegmentationScore, ThresholdScore, signals, soft_f, stack, summarise, threshold_index
-from howfar.metrics.map_agreement import foreground_dice
-from howfar.relation.label_free_columns import TILE_AGREEMENT
+from howfar.metrics import (
+    THRESHOLDS,
+    Counts,
+    SegmentationScore,
+    ThresholdScore,
+    flip_overlap,
+    foreground_shape,
+    signals,
+    soft_f,
+    stack,
+    summarise,
+    threshold_index,
+)
+from howfar.metrics.label_free_signals import foreground_dice
+from howfar.relation.image_columns import FLIP_OVERLAP, SHAPES, TILE_AGREEMENT
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.caveats import notes
-from howfar.studies.evaluation.map_scores import ScoredMap, Sources, all_faint, missing_maps, read_maps
-from howfar.studies.evaluation.threshold_choice import FALLBACK, Cut, own_best
-from howfar.studies.evaluation.thresholded_signals import thresholded_signals
-from howfar.studies.evaluation.unscored_images import Fault, read_all, settle
+from howfar.studies.evaluation.map_scores import (
+    Fault,
+    ScoredMap,
+    Sources,
+    all_faint,
+    missing_maps,
+    read_all,
+    read_maps,
+    settle,
+    with_bar,
+)
+
+FALLBACK = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Hold a threshold, its source in words, and the evaluation that it was tuned on."""
+
+    threshold: float
+    source: str
+    tuned_on: Evaluation | None = None
+
+    @property
+    def words(self) -> str:
+        """Describe in words the performance at this threshold."""
+        return f"F at threshold {self.threshold:.2f} ({self.source})"
+
+
+def own_best(ods_threshold: float) -> Cut:
+    """Take the best threshold by the set's own masks, as in the paper; 0.5 where nothing is true and the threshold is nan.
+
+    Examples
+    --------
+    >>> own_best(0.43).words, own_best(float("nan")).words
+    ('F at threshold 0.43 (best for this set)', 'F at threshold 0.50 (no foreground to tune on)')
+    """
+    if math.isnan(ods_threshold):
+        return Cut(FALLBACK, "no foreground to tune on")
+    return Cut(ods_threshold, "best for this set")
+
+
+def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
+    """Return the threshold that the arguments of `howfar.evaluate` ask for; None for the set's own best.
+
+    Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
+    arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
+    """
+    if threshold is not None and tuned_on is not None:
+        raise InputError("threshold and tuned_on cannot both be given: a threshold is given, or tuned on a set")
+    if threshold is not None:
+        if not isinstance(threshold, Real):
+            raise InputError.of("threshold", "must be a number", threshold, "pass one of 0.00, 0.01 … 0.99")
+        return Cut(float(THRESHOLDS[threshold_index(threshold)]), "given")
+    if tuned_on is None:
+        return None
+    if not isinstance(tuned_on, (Evaluation, str, Path)):
+        raise InputError.of("tuned_on", "must be an Evaluation or its file", type(tuned_on).__name__)
+    tuned = tuned_on if isinstance(tuned_on, Evaluation) else Evaluation.load(tuned_on)
+    best = tuned.scores.get("ods_threshold")
+    if best is None:
+        rule = "must be an evaluation of maps against masks with foreground"
+        raise InputError.of("tuned_on", rule, f"{tuned.task} of {tuned.dataset}", "evaluate P's predictions first")
+    return Cut(float(THRESHOLDS[threshold_index(best)]), f"tuned on {tuned.dataset}", tuned)
+
+
+def thresholded_signals(items: Sequence[Item], sources: Sources, threshold: float, progress: bool) -> dict[str, Float64Array]:
+    """Read the images' maps again, and measure their foreground at the threshold: a column a signal, (n,).
+
+    The shape of the predicted foreground, and where there are maps of flipped images its overlap with theirs. Raises
+    `ImageError` for a map that cannot be read any more.
+    """
+    rows = list(with_bar(_Thresholded(sources, threshold), items, progress, "shapes"))
+    names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
+    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
+
+
+@dataclass(frozen=True)
+class _Thresholded:
+    sources: Sources
+    threshold: float
+
+    def __call__(self, item: Item) -> dict[str, float]:
+        values = read_prediction(self.sources.main.files[item.name]).values
+        row = foreground_shape(values, self.threshold)
+        if self.sources.flipped is not None:
+            mirrored = read_prediction(self.sources.flipped.files[item.name]).values
+            row[FLIP_OVERLAP] = flip_overlap(values, mirrored, self.threshold)
+        return row
+
+
+def notes(
+    scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut, tolerance: float
+) -> Iterator[str]:
+    """Yield one sentence for each thing that weakens the scores or explains an undefined one.
+
+    `scored` are the images that have maps, `sources` the folders of the maps; of the dataset's `scores` `false_positive_share`
+    is used; `cut` is the threshold of the per-image values, `tolerance` is in pixels.
+    """
+    yield from _about_masks(scored, scores["false_positive_share"], cut)
+    lossy = sum(image.lossy for image in scored)
+    if lossy:
+        maps = "1 map is" if lossy == 1 else f"{lossy} maps are"
+        yield f"{maps} in a lossy format (JPEG or like it), which alters probabilities: save PNG"
+    faint = sum(image.faint for image in scored)
+    if faint:
+        maps = "1 map holds" if faint == 1 else f"{faint} maps hold"
+        yield f"{maps} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
+    if all(image.histogram[1:-1].sum() == 0 for image in scored):
+        yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
+    yield from _about_files(sources)
+    yield from _about_tuning(scored, cut, tolerance)
+
+
+def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
+    masked = [image for image in scored if image.item.mask is not None]
+    empty = sum(int(image.counts.true[0]) == 0 for image in masked)
+    if not masked:
+        yield "no image has a mask: there are only signals that need no labels, and no scores"
+    elif len(masked) < len(scored):
+        without = len(scored) - len(masked)
+        yield f"{_have(without, 'no mask')}: kept for the signals that need no labels, without performance"
+    if empty:
+        percent = "" if false_positives is None else f"{100 * false_positives:.2g} %"
+        share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
+        what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
+        yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
+    full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
+    if full:
+        yield f"{_have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
+    grey = sum(image.grey for image in masked)
+    if grey:
+        yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"
+
+
+def _about_files(sources: Sources) -> Iterator[str]:
+    for _, maps in sources.named():
+        if maps.extra:
+            count = len(maps.extra)
+            match = "map matches" if count == 1 else "maps match"
+            yield f"{count} {match} no image ({examples(maps.extra)} below {maps.folder})"
+        if maps.doubled:
+            what = _have(len(maps.doubled), "more than one map")
+            yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
+    images: dict[object, list[str]] = defaultdict(list)
+    for name, file in sources.main.files.items():
+        images[file].append(name)
+    for shared in (names for names in images.values() if len(names) > 1):
+        yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
+
+
+def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> Iterator[str]:
+    tuned = cut.tuned_on
+    if tuned is None:
+        return
+    tuning = set(tuned.images["content"])
+    both = sum(image.content in tuning for image in scored)
+    if both:
+        these = f"{both} of these images" if both < len(scored) else "these very images"
+        yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"
+    if tuned.tolerance != tolerance:
+        yield f"the threshold was tuned with a tolerance of {tuned.tolerance:g} px, and this is {tolerance:g} px"
+
+
+def _have(count: int, what: str) -> str:
+    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
+
 
 OVER_THRESHOLDS = ("ods", "ods_threshold", "ois", "ois_aggregate", "ap")
 AT_THRESHOLD = ("f", "mean_f", "precision", "recall", "iou")
@@ -113,7 +289,7 @@ def _frame(
     columns: dict[str, Any] = {
         "dataset": [name] * len(scored),
         "image": [image.item.name for image in scored],
-        "path": [printable(image.item.path) for image in scored],
+        "path": [path_text(image.item.path) for image in scored],
         "content": [image.content for image in scored],
         "prediction": [image.prediction for image in scored],
         "performance": spread(at_cut, "per_image_f"),

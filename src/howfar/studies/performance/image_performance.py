@@ -1,26 +1,162 @@
-"""Compute each image's performance at a common threshold, and the pooled F of any subset of images."""
+"""Compute each image's performance at a common threshold, and what labelled images say of a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.groups import fits
+from howfar.data.photographs import fits, look_tiled, photographs_of, tiles
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
-from howfar.metrics.label_free_signals import predicted_foreground
-from howfar.metrics.soft_f import soft_f
-from howfar.relation.label_free_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, VALUES, take
+from howfar.metrics.label_free_signals import predicted_foreground, soft_f
+from howfar.relation.gate import Values, values_by_set, values_of
+from howfar.relation.image_columns import AT_THRESHOLD, EVERY_SIGNAL, HISTOGRAM, SOFT_F, TILE_AGREEMENT, VALUES, Columns, take
+from howfar.relation.site_judge import Evidence
 from howfar.results import Evaluation
-from howfar.studies.performance.evidence import Home, sizes_at
-from howfar.studies.performance.performance_files import Matched
-from howfar.studies.performance.performance_tables import GIVEN, VALUE
-from howfar.studies.performance.photograph_groups import groups_of
+from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched
+
+
+def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
+    """Name each image's photograph, told apart between datasets; the image's own name where the expression does not match.
+
+    `images` holds one row an image, with the columns dataset and image; `group` is the expression, matched from the start of a
+    name without its ending (None: each image is its own photograph). Raises `InputError` where the expression is not valid or
+    has no group, or no image matches.
+
+    Examples
+    --------
+    >>> images = pd.DataFrame({"dataset": "roads", "image": ["a-1.png", "a-2.png", "b.png"]})
+    >>> groups_of(images, "(.+)-[0-9]+")
+    ['roads/a', 'roads/a', 'roads/b']
+    """
+    photographs = images["image"].tolist() if group is None else photographs_of(images["image"].tolist(), group)
+    return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
+
+
+def tiled_photographs(images: pd.DataFrame) -> int | None:
+    """Count the photographs that images seem to be tiles of, by names that end in a number; None where they seem not to be.
+
+    A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
+    """
+    counts = [tiles(rows["image"].tolist()) for _, rows in images.groupby("dataset")]
+    photographs, tile_count = (sum(column) for column in zip(*counts, strict=True))
+    return photographs if look_tiled(len(images), photographs, tile_count) else None
+
+
+PIXELS = "pixels"
+AS_ITSELF: Final = {"distance": 1.0, "residual": 1.0}
+"""What the primary dataset reads of itself, as both are in units of its own."""
+SET_OF: Final = "·"
+"""Between the name of a dataset and that of a corruption in the name of a corrupted set, as `howfar.corrupt` writes it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Home:
+    """Hold the labelled images of the primary dataset's own kind: their set's name, columns, performance, and photographs."""
+
+    name: str
+    columns: Columns
+    performance: Float64Array
+    groups: NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class Further:
+    """Hold m images that are no images of a run, with what is known of them: corrupted versions of the primary's images."""
+
+    columns: Mapping[str, NDArray[Any]]
+    performance: Float64Array
+    sets: NDArray[np.str_]
+
+
+def evidence_of(
+    columns: Mapping[str, NDArray[Any]],
+    performance: Float64Array,
+    sets: NDArray[np.str_],
+    groups: NDArray[np.str_] | None,
+    home: Home | None,
+    primary: str,
+    further: Further | None = None,
+) -> Evidence:
+    """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
+
+    `columns` holds what is known of n images without labels, `performance` (n,) is NaN where unknown, `sets` and `groups` (n,)
+    name each image's dataset and photograph; `primary` is the primary dataset's name, by which corrupted versions of its images
+    are known; `further` are such versions. Datasets are taken by name, so that no order in which they were passed changes a
+    digit.
+    """
+    if further is not None:
+        columns = joined(columns, len(sets), further.columns, len(further.sets))
+        performance = np.concatenate([performance, further.performance])
+        sets = np.concatenate([sets, further.sets])
+        groups = None if groups is None else np.concatenate([groups, further.sets])
+    scored = np.isfinite(performance)
+    labelled = [str(name) for name in np.unique(sets[scored])]
+    order = np.concatenate([np.flatnonzero(scored & (sets == name)) for name in labelled] or [np.zeros(0, dtype=np.intp)])
+    read = values_by_set(columns, sets)
+    readings: dict[str, Values] = {"": own_values(home), **{name: read[name] for name in labelled}}
+    inputs: dict[str, NDArray[Any]] = dict(take(columns, order))
+    values, names = performance[order], sets[order]
+    photographs = None if groups is None else groups[order]
+    if home is not None:
+        inputs = joined(inputs, len(order), home.columns, len(home.performance))
+        values, names = np.concatenate([values, home.performance]), np.concatenate([names, [home.name] * len(home.performance)])
+        photographs = None if photographs is None else np.concatenate([photographs, home.groups])
+    corrupted = {name: kind for name in labelled if (kind := corruption_of(name, primary))}
+    return Evidence(inputs, values, names, photographs, None if home is None else home.name, corrupted, readings)
+
+
+def corruption_of(dataset: str, primary: str) -> str:
+    """Name the kind of corruption of a corrupted version of the primary dataset; "" of any other dataset.
+
+    Examples
+    --------
+    >>> corruption_of("roads·blur 3", "roads"), corruption_of("cfd", "roads")
+    ('blur', '')
+    """
+    begin = f"{primary}{SET_OF}"
+    return dataset.removeprefix(begin).split(" ")[0] if dataset.startswith(begin) else ""
+
+
+def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
+    """Stack the columns of `count` images and of `further` ones, NaN for images that lack one.
+
+    Examples
+    --------
+    >>> joined({"knn": [1.0]}, 1, {"entropy": [0.5]}, 1)["entropy"].tolist()
+    [nan, 0.5]
+    """
+
+    def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
+        shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
+        return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
+
+    names = dict.fromkeys([*first, *second])
+    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in names}
+
+
+def own_values(home: Home | None) -> dict[str, float | None]:
+    """Read the checks' values of the primary dataset itself, and of its labelled images where there are some."""
+    own = {} if home is None else values_of(home.columns)
+    return {**{name: value for name, value in own.items() if value is not None}, **AS_ITSELF}
+
+
+def sizes_at(rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Collect the number of pixels of each image, and the agreement of its whole and its tiled map, nan where not known."""
+    columns = {
+        name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (PIXELS, TILE_AGREEMENT) if name in rows
+    }
+    if PIXELS not in columns and HISTOGRAM in rows:
+        counted = [np.sum(counts) if isinstance(counts, (np.ndarray, list)) else np.nan for counts in rows[HISTOGRAM]]
+        columns[PIXELS] = np.array(counted, dtype=np.float64)
+    return columns
+
 
 UNTUNED = 0.5
 NOT_TUNED = "not tuned on any set"
@@ -32,7 +168,7 @@ _COUNTS = ("predicted", "hits_predicted", "hits_true")
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class ImagePerformance:
     """Hold the performance of n images, in the order of the comparison.
 
     Attributes
@@ -78,7 +214,9 @@ class Scores:
         return pd.DataFrame({"threshold": THRESHOLDS, "precision": precision, "recall": recall, "f": values})
 
 
-def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluation | None, threshold: float | None) -> Scores:
+def scores_of(
+    matched: Matched, secondaries: Sequence[Evaluation], own: Evaluation | None, threshold: float | None
+) -> ImagePerformance:
     """Compute the images' performance at the common threshold: the caller's, else the primary dataset's own, else 0.5.
 
     Where any of the performances came without pixel counts, all are taken as they were given, so that one number does not
@@ -102,12 +240,12 @@ def scores_of(matched: Matched, secondaries: Sequence[Evaluation], own: Evaluati
             raise InputError.of("threshold", rule, threshold, "leave it out")
         metrics = dict.fromkeys(evaluation.metric for evaluation in secondaries)
         values = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
-        return Scores(values, np.isfinite(values), None, " or ".join(metrics), None, "")
+        return ImagePerformance(values, np.isfinite(values), None, " or ".join(metrics), None, "")
     counts = counts_of(rows)
     common, source = _common(threshold, own)
     performance = f_per_image(counts)[:, threshold_index(common)]
     counted = rows["true"].notna().to_numpy()
-    return Scores(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
+    return ImagePerformance(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
 
 
 def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:

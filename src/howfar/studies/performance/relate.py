@@ -1,38 +1,60 @@
-"""Run the performance study (tables 3-5, figs 4-6): relate performance to distance, and estimate it without labels."""
+"""Relate performance to distance (tables 3-5, figs. 4-6), and estimate it for datasets without labels."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data.groups import pattern_of
+from howfar.arrays import Float64Array
+from howfar.data.photographs import pattern_of
 from howfar.errors import InputError, StoreError
 from howfar.io.location import absolute
 from howfar.keywords import RelateOptions, RelateSettings
 from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.progress import doing
-from howfar.relation.distance_performance_points import Points
-from howfar.relation.known_fits import KnownFits
-from howfar.relation.performance_curve import curve
-from howfar.relation.site_judge import Evidence, SiteJudge, Terms, judge_of
-from howfar.relation.strata import parts
-from howfar.relation.trend import can_be_pooled, pooled_trend, trend
-from howfar.relation.trend_verdict import verdict
-from howfar.results import Comparison, DatasetRelation, Evaluation, Part, Provenance, Relation, RelationSettings, Trend, Verdict
+from howfar.relation.calibrated_estimator import KnownFits
+from howfar.relation.image_columns import take
+from howfar.relation.performance_by_distance import PerformancePoints, curve, parts
+from howfar.relation.site_judge import AUTO, DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, Terms, judge_of, left_out
+from howfar.relation.trend import can_be_pooled, pooled_trend, trend, verdict
+from howfar.results import (
+    Comparison,
+    DatasetRelation,
+    DistancePart,
+    Evaluation,
+    Failures,
+    Provenance,
+    Relation,
+    RelationSettings,
+    SetEstimate,
+    Trend,
+    TrendVerdict,
+)
+from howfar.results.relation import BLANK, Gate, without_foreground
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
-from howfar.studies.performance.caveats import relation_notes
-from howfar.studies.performance.estimates import Expectation, expect
-from howfar.studies.performance.evidence import Further, evidence_of, sizes_at
-from howfar.studies.performance.image_performance import Scores, home_of, scores_of, signals_at
+from howfar.studies.performance.image_performance import (
+    NOT_TUNED,
+    Further,
+    ImagePerformance,
+    evidence_of,
+    groups_of,
+    home_of,
+    scores_of,
+    signals_at,
+    sizes_at,
+    tiled_photographs,
+)
 from howfar.studies.performance.performance_files import (
+    GIVEN,
+    VALUE,
     Matched,
     Performances,
     files_of,
@@ -40,12 +62,160 @@ from howfar.studies.performance.performance_files import (
     read_performances,
     split_performances,
 )
-from howfar.studies.performance.performance_slices import check_sliceable, performance_slices
-from howfar.studies.performance.performance_tables import VALUE
-from howfar.studies.performance.photograph_groups import groups_of
 from howfar.studies.run_folder import draw
-from howfar.studies.slices import columns_of
+from howfar.studies.slices import check_sliceable, columns_of, performance_slices
 from howfar.tracking import Log, check_tracker, log_result
+
+
+@dataclass(frozen=True, eq=False)
+class Expectation:
+    """Hold what a judge says of every dataset: labelled ones with their labels hidden, the others by all labels.
+
+    Attributes
+    ----------
+    judge
+        The judge that knows all labels.
+    estimates, gates, failures
+        One for each dataset of which something can be said, in the run's order.
+    estimate, low, high, p_value, listed
+        (n,) of each image; nan (False) where there is none.
+    """
+
+    judge: SiteJudge
+    estimates: tuple[SetEstimate, ...]
+    gates: tuple[Gate, ...]
+    failures: tuple[Failures, ...]
+    estimate: Float64Array
+    low: Float64Array
+    high: Float64Array
+    p_value: Float64Array
+    listed: NDArray[np.bool_]
+
+
+def expect(
+    judge: SiteJudge,
+    evidence: Evidence,
+    columns: Mapping[str, NDArray[Any]],
+    performance: Float64Array,
+    sets: NDArray[np.str_],
+    known: KnownFits,
+    wanted: str = AUTO,
+) -> Expectation:
+    """Judge every dataset: one with labels by a judge that does not know them, one without by the judge of all labels.
+
+    `columns`, `performance` (nan where unknown) and `sets` describe the n images of the run; `known` holds the fits that the
+    judge was made with.
+    """
+    estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
+    listed = np.zeros(len(performance), dtype=np.bool_)
+    found: list[SiteJudgement] = []
+    for name in dict.fromkeys(sets.tolist()):
+        inside = np.flatnonzero(sets == name)
+        hidden = bool(np.isfinite(performance[inside]).any())
+        judging = left_out(judge, evidence, name, wanted, known) if hidden else judge
+        if judging is None:
+            continue  # without its own labels there is nothing to learn from
+        said = judging.site(name, take(columns, inside), performance=performance[inside])
+        estimate[inside], low[inside], high[inside] = said.predicted, said.low, said.high
+        p_value[inside], listed[inside] = said.p_value, said.listed
+        found.append(said)
+    return Expectation(
+        judge,
+        tuple(said.estimate for said in found if said.estimate is not None),
+        tuple(said.gate for said in found if said.gate is not None),
+        tuple(said.failures for said in found if said.failures is not None),
+        *(estimate, low, high, p_value, listed),
+    )
+
+
+def relation_notes(
+    images: pd.DataFrame, given: Sequence[Evaluation], matched: Matched, settings: RelationSettings, expected: Expectation
+) -> Iterator[str]:
+    """Yield the notes of a relation, most important first.
+
+    `images` holds one row an image, with performance and group; the other arguments are the performances, their match with the
+    images, the settings and the estimates that the relation was made from.
+    """
+    yield from _threshold(given, settings)
+    yield from _mixture(given, settings)
+    yield from _gaps(images, matched)
+    yield from fallbacks(expected.estimates, expected.judge.order[0])
+    blank = without_foreground(images)
+    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
+    yield from _unlabelled(expected, settings, blank)
+    yield from _tiles(images, settings)
+    for evaluation in given:
+        for note in evaluation.notes:
+            yield f"{evaluation.dataset or 'performance'}: {note}"
+
+
+def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
+    if settings.threshold_source == NOT_TUNED:
+        yield (
+            f"the common threshold is {settings.threshold:.2f}, tuned on nothing: evaluate the primary dataset too and pass "
+            "its performance, or give --threshold"
+        )
+    tolerance = max((evaluation.tolerance for evaluation in given), default=0.0)
+    if tolerance:
+        yield f"predictions count within {tolerance:g} px of the truth"
+
+
+def _mixture(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
+    """Note that pixel counts are not used, where not all performances have them."""
+    without = [evaluation.dataset or "a table" for evaluation in given if evaluation.task == GIVEN]
+    if without and settings.threshold is None and any(evaluation.task == "segmentation" for evaluation in given):
+        yield (
+            f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
+            "one threshold"
+        )
+
+
+def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
+    if matched.changed:
+        images_are = "1 image is" if matched.changed == 1 else f"{matched.changed} images are"
+        yield (
+            f"{images_are} not, by content, what the performance was measured on, and matched by name: if files were changed "
+            "or renumbered since, evaluate again"
+        )
+    for name, count in matched.unmatched.items():
+        if count:
+            noun, verb = ("image", "is") if count == 1 else ("images", "are")
+            yield f"{count} {noun} in the performance of {name or 'a table'} {verb} not in the run: left out"
+    for dataset, rows in images.groupby("dataset", sort=False):
+        scored = int(rows["performance"].notna().sum())
+        if 0 < scored < len(rows):
+            have = "has" if len(rows) - scored == 1 else "have"
+            yield f"{len(rows) - scored} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
+
+
+def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[str]:
+    """Note unlabelled sets that lack what the `first` estimator reads, so that another one stands in."""
+    for row in estimates:
+        if row.measured is None and row.estimator != first:
+            lacking = "its predictions" if row.estimator in (MEAN, DISTANCE) else "a signal that the labelled sets have"
+            yield f"{row.dataset} lacks what {first} needs ({lacking}): estimated by {row.estimator} instead"
+
+
+def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
+    """Note what an estimate of F for an unlabelled set assumes."""
+    names = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
+    if names and settings.threshold is not None:
+        yield (
+            f"F is undefined for an image without foreground: the estimates for {', '.join(names)} are what its images would "
+            "score if they hold some, as the labelled ones do"
+        )
+
+
+def _tiles(images: pd.DataFrame, settings: RelationSettings) -> Iterator[str]:
+    if settings.group is not None or not settings.bootstrap:
+        return
+    photographs = tiled_photographs(images)
+    if photographs is not None:
+        yield (
+            f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
+            "resamples photographs, and widens the intervals to what they should be"
+        )
+
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
 BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
@@ -143,7 +313,7 @@ class Said:
     """Hold what is known of a run's images, the labels that a judge learnt from, and what it says of every dataset."""
 
     matched: Matched
-    scores: Scores
+    scores: ImagePerformance
     columns: dict[str, NDArray[np.float64]]
     evidence: Evidence
     known: KnownFits
@@ -236,7 +406,7 @@ def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, se
     )
 
 
-def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str | None) -> pd.DataFrame:
+def _images(comparison: Comparison, matched: Matched, scores: ImagePerformance, group: str | None) -> pd.DataFrame:
     """Make a row for each image of the run, with its performance where that is known."""
     rows = matched.rows
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
@@ -247,7 +417,7 @@ def _images(comparison: Comparison, matched: Matched, scores: Scores, group: str
     return images
 
 
-def _columns(comparison: Comparison, matched: Matched, scores: Scores) -> dict[str, NDArray[np.float64]]:
+def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance) -> dict[str, NDArray[np.float64]]:
     """Collect what the judge may use: signals, and distances in the primary dataset's own subspace, as a profile has them.
 
     A run that an earlier version made has no such distances, and no residual: those of its own projection stand in, over the
@@ -273,7 +443,7 @@ class _Related:
     """Hold the run's images with their performance, and relate it to distance one set at a time and all together."""
 
     images: pd.DataFrame
-    scores: Scores
+    scores: ImagePerformance
     settings: RelationSettings
 
     def scored(self, name: str) -> NDArray[np.intp]:
@@ -284,11 +454,11 @@ class _Related:
         """Find the rows of a set's images that its scores are of: with a blank mask too, as false alarms count."""
         return np.flatnonzero((self.images["dataset"] == name).to_numpy() & self.scores.counted)
 
-    def points(self, name: str) -> Points:
+    def points(self, name: str) -> PerformancePoints:
         """Make points of a set's scored images, scaled over the whole set, before any split."""
         rows = self.images.iloc[self.scored(name)]
         foreground = rows["foreground"].to_numpy(dtype=np.float64)
-        return Points.of(
+        return PerformancePoints.of(
             rows["i_dist_scaled"].to_numpy(),
             rows["performance"].to_numpy(),
             foreground=foreground if np.isfinite(foreground).any() else None,
@@ -316,7 +486,7 @@ class _Related:
             verdict=self._verdict(own_trend, mean),
         )
 
-    def pooled(self, names: Sequence[str]) -> tuple[Trend | None, Verdict | None]:
+    def pooled(self, names: Sequence[str]) -> tuple[Trend | None, TrendVerdict | None]:
         """Relate all sets together, each image compared with those of its own set only."""
         if not names:
             return None, None
@@ -343,7 +513,7 @@ class _Related:
         frames = [frame for frame in frames if len(frame)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BY_THRESHOLD))
 
-    def _parts(self, rows: NDArray[np.intp], count: int) -> tuple[Part, ...]:
+    def _parts(self, rows: NDArray[np.intp], count: int) -> tuple[DistancePart, ...]:
         images = self.images.iloc[rows]
         return parts(
             images["i_dist_scaled"].to_numpy(),
@@ -358,7 +528,7 @@ class _Related:
         """Make the generator of a set's own draws, whichever sets stand beside it."""
         return np.random.default_rng([self.settings.seed, zlib.crc32(name.encode()), 3])
 
-    def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> Verdict:
+    def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> TrendVerdict:
         called = "F" if self.scores.threshold is not None else "performance"
         return verdict(trend, mean, tau=self.settings.tau, flat=self.settings.flat, metric_name=called, sets=sets)
 

@@ -1,4 +1,4 @@
-"""Read a study file: TOML, checked key by key, with paths relative to it and environment variables in them."""
+"""Read a study file (TOML), checked key by key; publish its JSON Schema and write a commented start."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from howfar import options as declared
+from howfar import registry
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
+from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url
-from howfar.studies.study_file.kind import setting
+from howfar.studies.study_file.kind import StudyKind, references, setting
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -231,3 +233,56 @@ def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
         for name, value in placed.options.items()
     }
     return ModelEntry.model_validate(placed.model_copy(update={"options": options}).model_dump())
+
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a study file, with the settings of every registered kind of study.
+
+    Examples
+    --------
+    >>> sorted(json_schema()["properties"])
+    ['backbones', 'datasets', 'models', 'out', 'settings', 'store', 'studies', 'title']
+    """
+    schema = StudyDocument.model_json_schema()
+    definitions: dict[str, Any] = schema.setdefault("$defs", {})
+    shared: dict[str, Any] = {}
+    choices = []
+    for name in registry.ordered("studies"):
+        kind: StudyKind = registry.load("studies", name)
+        own = kind.settings.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= own.pop("$defs", {})
+        own["properties"]["kind"] = {"const": name, "description": kind.summary}
+        own["title"] = name
+        definitions[f"study_{name}"] = own
+        choices.append({"$ref": f"#/$defs/study_{name}"})
+        own_alone = {"title", "kind", *references(kind.settings), *kind.settings.UNSHARED}
+        shared |= {key: value for key, value in own["properties"].items() if key not in own_alone}
+    schema["properties"]["studies"]["additionalProperties"] = {"anyOf": choices}
+    schema["properties"]["settings"] |= {"properties": shared, "additionalProperties": False}
+    return {"$schema": DIALECT, **schema}
+
+
+TEMPLATE: Final = Path(__file__).with_name("start.toml")
+
+
+def write_start(file: str | Path) -> Path:
+    """Write a commented study file to start from, and return its path; one that is there already is not replaced.
+
+    Raises `InputError` where the file is there, or its folder is not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> write_start(Path(tempfile.mkdtemp()) / "mine.toml").name
+    'mine.toml'
+    """
+    path = absolute(file)
+    if path.exists():
+        raise InputError.of("study file", "must not be there yet", str(file), "name another, or delete it")
+    if not path.parent.is_dir():
+        raise InputError.of("study file", "must be in a folder that is there", str(file))
+    replace_text(path, TEMPLATE.read_text(encoding="utf-8"))
+    return path

@@ -13,18 +13,16 @@ import numpy as np
 
 from howfar.backbones import load_backbone
 from howfar.data import Dataset
-from howfar.keywords import StudyFileOptions, TrainSettings
-from howfar.numbers import duration, size_text
+from howfar.keywords import StudyFileOptions, TrainKeywords
 from howfar.pipeline import embed_all
-from howfar.results.json_values import plain
-from howfar.results.tables import Cells, Shown
+from howfar.results.records import Cells, Shown, plain
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked
-from howfar.studies.study_file.checked import Planned
-from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.inputs import Inputs, Planned
 from howfar.studies.study_file.kind import Work
 from howfar.studies.study_file.study import Plan, inputs_of, plan_of
 from howfar.training.settings import settings_for
+from howfar.wording import duration, size_text
 
 TIMED: Final = 8
 """Images that each backbone is timed on."""
@@ -56,7 +54,7 @@ class Estimated:
 
 
 @dataclass(frozen=True, repr=False)
-class Estimate(Shown):
+class StudyEstimate(Shown):
     """Hold what a study file would run: one `Estimated` a study, and the run folder."""
 
     folder: str
@@ -92,7 +90,7 @@ class Estimate(Shown):
         return {"folder": self.folder, "studies": plain(self.studies)}
 
 
-def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> Estimate:
+def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEstimate:
     """Estimate what `howfar.study` would run of a study file, and run nothing of it.
 
     The backbones and segmenters of studies that are not done are loaded and timed on a few images. What several studies need
@@ -111,7 +109,7 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> Estimate:
             studies.append(Estimated(planned.name, planned.kind.name, DONE, 0, 0, 0.0, 0))
         else:
             studies.append(_estimated(planned, plan, given, rates, seen))
-    return Estimate(str(plan.root), tuple(studies))
+    return StudyEstimate(str(plan.root), tuple(studies))
 
 
 def _estimated(planned: Planned, plan: Plan, given: StudyFileOptions, rates: _Rates, seen: set[tuple[str, str]]) -> Estimated:
@@ -184,7 +182,7 @@ def _learning(name: str, inputs: Inputs) -> Rate:
 
     entry = inputs.model(name)
     family = segmenter_family(entry.segmenter)
-    settings = settings_for(family, entry.options, **picked(TrainSettings, entry.training()))
+    settings = settings_for(family, entry.options, **picked(TrainKeywords, entry.training()))
     network = family.build(family.checked(entry.options), False)
     device = "cuda" if inputs.device != "cpu" and torch.cuda.is_available() else "cpu"
     network.to(device)

@@ -1,23 +1,269 @@
-"""Give a study of a file what it reads: its datasets drawn down, backbones loaded once, and the results of other studies."""
+"""Check a whole study file before any work, and load the datasets, backbones and results that its studies read."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from howfar import registry
 from howfar.backbones import load_backbone, takes
-from howfar.data import Dataset
+from howfar.data import Dataset, parse
+from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
+from howfar.io.location import is_url
+from howfar.keywords import SelectOptions
+from howfar.mask_colour import reading_by
 from howfar.pipeline import embed_all
 from howfar.results import Features
 from howfar.results.result import Result
-from howfar.studies.study_file.checked import CheckedFile
-from howfar.studies.study_file.document import ModelEntry
+from howfar.segmenters import segmenter_family
+from howfar.settings import checked, nearest
+from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, StudyDocument, checked_model
+from howfar.studies.study_file.kind import EntryReference, StudyKind, named, references
 from howfar.studies.study_inputs import Execution, drawn
+from howfar.url_hosts import allowing
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Hold one study of a file: its name there, its kind and its checked settings."""
+
+    name: str
+    kind: StudyKind
+    settings: Any
+
+    @property
+    def title(self) -> str:
+        """Return the heading of its section."""
+        return str(self.settings.title) or self.kind.title
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return the names of the studies whose results it reads."""
+        return named(self.settings, "studies")
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """Hold a study file whose datasets were read and whose studies were checked, in the order in which they run.
+
+    Attributes
+    ----------
+    document
+        The file's content.
+    datasets, folders
+        Every dataset by name; the names of the datasets below each folder of datasets.
+    entries
+        The file's entry of each dataset.
+    studies
+        The studies, each after those that it needs.
+    """
+
+    document: StudyDocument
+    datasets: Mapping[str, Dataset]
+    folders: Mapping[str, tuple[str, ...]]
+    entries: Mapping[str, DatasetEntry]
+    studies: tuple[Planned, ...]
+
+    def expanded(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Put the datasets of a folder in the place of its name, each dataset once."""
+        return tuple(dict.fromkeys(each for name in names for each in self.folders.get(name, (name,))))
+
+
+_FOLDER: Final = re.compile(r"\w[\w-]*")
+RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
+"""Names of what else lies in a run folder."""
+
+
+def check_document(document: StudyDocument) -> CheckedFile:
+    """Read the datasets of a study file, and check every name and setting in it.
+
+    Raises
+    ------
+    HowfarError
+        A dataset that is missing or empty, two of one name, a name that no table has, a kind, backbone or segmenter that is
+        not known, a setting that breaks its rule, or studies that need each other in a circle.
+    """
+    for name, backbone in document.backbones.items():
+        _check_backbone(name, backbone)
+    for name, model in document.models.items():
+        _check_model(name, model)
+    _check_shared(document)
+    _check_symbols(document)
+    _check_groups(document)
+    datasets, folders, entries = _datasets(document)
+    studies = {name: _study(name, values, document) for name, values in document.studies.items()}
+    known: dict[str, Sequence[str]] = {
+        "datasets": [*datasets, *folders],
+        "backbones": list(document.backbones),
+        "models": list(document.models),
+        "studies": list(studies),
+    }
+    for name, planned in studies.items():
+        for setting, reference in references(type(planned.settings)).items():
+            value = getattr(planned.settings, setting)
+            if value == "" and type(planned.settings).model_fields[setting].is_required():
+                raise InputError.of(f"studies.{name}.{setting}", f"must name one of {reference.to}", value)
+            _check_reference(f"studies.{name}.{setting}", value, reference, known, folders, studies)
+    return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
+
+
+def _check_backbone(name: str, entry: BackboneEntry) -> None:
+    place, backbone = f"backbones.{name}", entry.backbone or name
+    try:
+        taken = takes(backbone)
+    except UnknownNameError as error:
+        raise InputError(f"{place}: {error}") from error
+    for option in entry.loading():
+        if option not in taken:
+            raise InputError.of(
+                f"key of {place}", f"must be an option of {backbone}", option, nearest(option, taken, "options")
+            )
+    if entry.weights is not None and not Path(entry.weights).exists():
+        raise MissingPathError(f"{place}.weights {entry.weights!r} is not there")
+
+
+def _check_model(name: str, entry: ModelEntry) -> None:
+    try:
+        segmenter_family(entry.segmenter or name).checked(entry.options)
+    except HowfarError as error:
+        raise InputError(f"models.{name}: {error}") from error
+    if isinstance(entry.pretrained, str) and not Path(entry.pretrained).exists():
+        raise MissingPathError(f"models.{name}.pretrained {entry.pretrained!r} is not there")
+
+
+def _kinds() -> dict[str, StudyKind]:
+    return {name: registry.load("studies", name) for name in registry.ordered("studies")}
+
+
+def _check_shared(document: StudyDocument) -> None:
+    """Refuse a shared setting that no kind of study has; the seed draws the datasets' limits too."""
+    known = {"seed"} | {field for kind in _kinds().values() for field in kind.settings.model_fields}
+    known -= {"title"}
+    checked(SelectOptions, {"seed": document.settings.get("seed", 0)})
+    known -= {field for kind in _kinds().values() for field in references(kind.settings)}
+    for name in document.settings:
+        if name not in known:
+            raise InputError.of(
+                "key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings")
+            )
+
+
+def _check_groups(document: StudyDocument) -> None:
+    """Refuse a group that is no regular expression."""
+    for name, entry in document.datasets.items():
+        try:
+            re.compile(entry.group or "")
+        except re.error as error:
+            rule = f"must be a regular expression ({error})"
+            raise InputError.of(f"datasets.{name}.group", rule, entry.group, "write '(.+)-[0-9]+' for tiles") from error
+
+
+def _check_symbols(document: StudyDocument) -> None:
+    """Refuse two datasets that stand for the same one of the paper, as its numbers stand beside one column."""
+    symbols: dict[str, str] = {}
+    for name, entry in document.datasets.items():
+        if entry.stands_for and entry.stands_for in symbols:
+            rule = f"must be another than that of {symbols[entry.stands_for]}"
+            raise InputError.of(f"datasets.{name}.stands_for", rule, entry.stands_for, "leave one out")
+        symbols[entry.stands_for] = name
+
+
+def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:
+    read: dict[str, Dataset] = {}
+    entries: dict[str, DatasetEntry] = {}
+    folders: dict[str, tuple[str, ...]] = {}
+    for name, entry in document.datasets.items():
+        members = {name: entry.path} if not entry.each else _members(name, Path(entry.path))
+        for member, path in members.items():
+            place = f"datasets.{name}"
+            if member in read or (entry.each and member in document.datasets):
+                raise InputError.of(place, "must hold datasets with names of their own", member, "rename one of the two")
+            with allowing(entry.allow_urls), reading_by(entry.foreground):
+                read[member] = _read(place, member, path)
+            entries[member] = entry
+        if entry.each:
+            folders[name] = tuple(members)
+    return read, folders, entries
+
+
+def _members(name: str, folder: Path) -> dict[str, str]:
+    """List the folders in a folder of datasets."""
+    if not folder.is_dir():
+        raise MissingPathError(f"datasets.{name}.path {str(folder)!r} is not a folder that is there")
+    members = {each.name: str(each) for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")}
+    if not members:
+        raise InputError.of(f"datasets.{name}.path", "must hold a folder for each dataset", str(folder), "leave out each")
+    return members
+
+
+def _read(place: str, name: str, path: str) -> Dataset:
+    try:
+        if not is_url(path) and not Path(path).exists():
+            raise MissingPathError(f"path {path!r} is not there")
+        dataset = parse(path, name=name)
+    except HowfarError as error:
+        raise type(error)(f"{place}: {error}") from error
+    if not isinstance(dataset, Dataset):
+        raise InputError.of(f"{place}.path", "must hold images, not embeddings", path)
+    return replace(dataset, name=name)
+
+
+def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Planned:
+    place, kinds = f"studies.{name}", _kinds()
+    if not _FOLDER.fullmatch(name) or name.casefold() in RESERVED:
+        rule = f"must be words of letters, digits, _ and -, and none of {', '.join(sorted(RESERVED))}"
+        raise InputError.of("name of a study", rule, name, "it is the name of its folder: rename it")
+    chosen = values.get("kind", name)
+    if not isinstance(chosen, str) or chosen not in kinds:
+        remedy = nearest(str(chosen), list(kinds), "kinds")
+        raise InputError.of(f"{place}.kind", "must be a kind of study", chosen, remedy)
+    kind = kinds[chosen]
+    own = {key: value for key, value in values.items() if key != "kind"}
+    known = kind.settings.model_fields.keys() - kind.settings.UNSHARED
+    shared = {key: value for key, value in document.settings.items() if key in known}
+    return Planned(name, kind, checked_model(kind.settings, {**shared, **own}, place))
+
+
+def _check_reference(
+    place: str,
+    value: Any,
+    reference: EntryReference,
+    known: Mapping[str, Sequence[str]],
+    folders: Mapping[str, Any],
+    studies: Mapping[str, Planned],
+) -> None:
+    names = [value] if isinstance(value, str) else list(value or ())
+    among = [name for name in known[reference.to] if reference.to != "studies" or studies[name].kind.name == reference.kind]
+    if reference.one:
+        among = [name for name in among if name not in folders]
+    for name in filter(None, names):
+        if name not in among:
+            rule = f"must be one of {reference.to}"
+            raise InputError.of(place, rule, name, nearest(name, among, reference.to))
+    if len(set(names)) < len(names):
+        raise InputError.of(place, "must not repeat one", names)
+
+
+def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
+    """Put each study after those that it needs, else in the file's order."""
+    placed: dict[str, Planned] = {}
+
+    def place(name: str, above: tuple[str, ...]) -> None:
+        if name in above:
+            raise InputError.of("studies", "must not need each other in a circle", " → ".join((*above, name)))
+        for need in studies[name].needs:
+            place(need, (*above, name))
+        placed.setdefault(name, studies[name])
+
+    for name in studies:
+        place(name, ())
+    return list(placed.values())
 
 
 @dataclass

@@ -18,7 +18,7 @@ Tables = Literal["datasets", "backbones", "models", "studies"]
 
 
 @dataclass(frozen=True)
-class Reference:
+class EntryReference:
     """Mark a setting as the name, or names, of entries of another table of the study file.
 
     Attributes
@@ -37,10 +37,10 @@ class Reference:
 
 
 _SOME: Final = Field(min_length=1)
-DatasetName: TypeAlias = Annotated[str, Reference("datasets", one=True)]
-DatasetNames: TypeAlias = Annotated[tuple[str, ...], Reference("datasets"), _SOME]
-BackboneNames: TypeAlias = Annotated[tuple[str, ...], Reference("backbones"), _SOME]
-ModelNames: TypeAlias = Annotated[tuple[str, ...], Reference("models"), _SOME]
+DatasetName: TypeAlias = Annotated[str, EntryReference("datasets", one=True)]
+DatasetNames: TypeAlias = Annotated[tuple[str, ...], EntryReference("datasets"), _SOME]
+BackboneNames: TypeAlias = Annotated[tuple[str, ...], EntryReference("backbones"), _SOME]
+ModelNames: TypeAlias = Annotated[tuple[str, ...], EntryReference("models"), _SOME]
 
 
 class KindSettings(BaseModel):
@@ -97,7 +97,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Kind:
+class StudyKind:
     """Register a kind of study under one name; a line of `howfar.registry` or an entry point in ``howfar.studies`` names it.
 
     Attributes
@@ -128,11 +128,11 @@ class Kind:
     check: Callable[[Any, Any], None] = lambda settings, inputs: None
 
 
-def references(settings: type[BaseModel]) -> dict[str, Reference]:
+def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
     """List the settings of a kind that name entries of other tables."""
-    found: dict[str, Reference] = {}
+    found: dict[str, EntryReference] = {}
     for name, info in settings.model_fields.items():
-        marks = [mark for mark in info.metadata if isinstance(mark, Reference)]
+        marks = [mark for mark in info.metadata if isinstance(mark, EntryReference)]
         if marks:
             found[name] = marks[0]
     return found

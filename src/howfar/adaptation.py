@@ -1,0 +1,507 @@
+"""Adapt a trained segmenter to a site, by its unlabelled images or by a few labelled ones, in one of several ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar import registry
+from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data.item import Item
+from howfar.errors import ImageError, InputError
+from howfar.pipeline.prediction import load_model
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics
+from howfar.tracking import Log, check_tracker
+from howfar.training.image_mask_pairs import Added, TrainingExample, added_examples, check_new, examples_of, split
+from howfar.training.settings import TrainSettings, settings_of
+from howfar.training.train import TrainingTask, check_out, clear_state, fit
+
+KIND = "adaptation_ways"
+THEN = "+"
+OWN_SETTINGS = "own_settings"
+"""Where the entry `ADAPTED` of a card's data keeps the settings that M was trained by, once a way has trained on."""
+Need: TypeAlias = Literal["labels", "images", "either"]
+UNADAPTED = "M"
+"""How tables call the model as it is, adapted by no way."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """Hold what a way of adapting may learn from, and where it may work.
+
+    Attributes
+    ----------
+    examples
+        The primary dataset's images and masks: those that the checkpoint was trained and tuned on.
+    site
+        Images of the site, whose masks no way reads; None where there are none.
+    picks
+        The site's labelled images; none is left out or held out.
+    folder
+        Where states of killed trainings are kept.
+    tiled
+        Whether the site is to be predicted by tiles, so that unlabelled images are read as such.
+    device, workers, progress
+        Where the network runs, how many processes prepare batches, and whether bars are shown.
+    log
+        Where what is trained is logged; None: nowhere.
+    """
+
+    examples: tuple[TrainingExample, ...]
+    site: Dataset | None
+    picks: tuple[TrainingExample, ...]
+    folder: Path
+    tiled: bool = False
+    device: str = "auto"
+    workers: int = 0
+    progress: bool = True
+    log: Log | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the site."""
+        return self.site.name if self.site is not None else ", ".join(dict.fromkeys(pick.dataset for pick in self.picks))
+
+
+@dataclass(frozen=True)
+class AdaptationWay:
+    """Register a way of adapting under one name, in the registry or as an entry point of ``howfar.adaptation_ways``.
+
+    Attributes
+    ----------
+    name
+        Its registered name, without ``+``.
+    summary
+        One line: what it does, and its source.
+    needs
+        Whether it needs ``labels``, unlabelled ``images``, or takes ``either``.
+    adapt
+        (checkpoint, given) -> the adapted checkpoint; the given one is left as it is.
+    learns_from_site
+        Whether it trains on unlabelled images too, so that scoring it on these would be no fair test.
+    anew
+        Whether it begins with first weights, so that no other way may come before it.
+    """
+
+    name: str
+    summary: str
+    needs: Need
+    adapt: Callable[[Checkpoint, Given], Checkpoint]
+    learns_from_site: bool = False
+    anew: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Tell whether it trains, and so tunes the threshold again on P's held-out images."""
+        return self.needs != "images" or self.learns_from_site
+
+    def check(self, given: Given) -> None:
+        """Raise `InputError` where what the way needs is absent."""
+        if self.needs == "labels" and not given.picks:
+            raise InputError.of(
+                "way", "must be one that needs no label where none is given", self.name, "label some, or pass norm"
+            )
+        if self.needs == "images" and given.site is None:
+            raise InputError.of("way", "needs images of the site", self.name, "pass the site too")
+        if self.needs == "either" and given.site is None and not given.picks:
+            raise InputError.of("way", "needs images of the site, with labels or without", self.name, "pass the site too")
+
+
+def steps_of(way: str) -> tuple[AdaptationWay, ...]:
+    """Find the ways that a name such as ``finetune+norm`` puts one after another.
+
+    Raises
+    ------
+    UnknownNameError
+        A part that is not registered; the line names the nearest one.
+    InputError
+        A way named twice, or one that trains anew after another.
+
+    Examples
+    --------
+    >>> [step.needs for step in steps_of("finetune+norm")]
+    ['labels', 'images']
+    """
+    names = [part.strip() for part in way.split(THEN)]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError.of("way", "must name each way once", way, "leave one out")
+    steps = tuple(registry.load(KIND, name) for name in names)
+    for step in steps[1:]:
+        if step.anew:
+            rule = f"must begin with {step.name}, which trains anew and keeps nothing of what came before"
+            raise InputError.of("way", rule, way, f"pass {step.name} first, or alone")
+    return steps
+
+
+def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
+    """Adapt a checkpoint by one way, or by several one after another; the card's data says by which, and to what.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained segmenter, M.
+    way
+        A registered name, or several with ``+`` between them: ``finetune+norm`` tunes M, then mixes in the site's statistics.
+    given
+        What may be learnt from.
+
+    Raises
+    ------
+    HowfarError
+        An unknown way, one that needs labels or images that are not given, or what the way itself refuses.
+    """
+    steps = steps_of(way)
+    for step in steps:
+        step.check(given)
+    for step in steps:
+        checkpoint = _recorded(checkpoint.card, step.adapt(checkpoint, given), step, given)
+    return checkpoint
+
+
+def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
+    """Write into a card by which ways, after one another, it was adapted, to which site, and by how many labels.
+
+    Labels are those of the last way that learnt from some; images without foreground, of background, are none.
+    """
+    was: Mapping[str, Any] = {} if step.anew else before.data.get(ADAPTED) or {}
+    labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
+    entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
+    entry["way"] = THEN.join([*([was["way"]] if was else []), step.name])
+    if found.card.settings != before.settings and not step.anew:
+        entry.setdefault(OWN_SETTINGS, dict(before.settings))
+    return Checkpoint(replace(found.card, data={**found.card.data, ADAPTED: entry}), found.state)
+
+
+STEPS, EPOCHS = 240, 6
+BALANCE = 0.5
+TUNED: Mapping[str, Any] = {"steps": STEPS, "epochs": EPOCHS, "balance": BALANCE, "keep": "last", "patience": None}
+"""Settings of every way that goes on from M: so many steps, half of each batch images of P, and the last weights kept.
+
+Which weights are best *on the site* cannot be seen on P's held-out photographs, so none are chosen by them; these only tune the
+threshold. The seed stays that of M, whose held-out photographs no way learns from either.
+"""
+
+
+def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], **changes: Any) -> Checkpoint:
+    """Go on from a checkpoint's weights on P and `extra` images by `TUNED` settings, changed by `changes`.
+
+    `InputError` where M learnt from single images, which cannot be half picks.
+    """
+    settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
+    if settings.balance is not None and settings.batch < 2:
+        rule = "must have been trained with batches of two images or more, since half of each are picks"
+        raise InputError.of("model", rule, settings.batch, "pass the way retrain")
+    return _fitted(checkpoint, given, extra, settings, checkpoint)
+
+
+def trained_anew(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...]) -> Checkpoint:
+    """Train on P and `extra` images by the settings that the checkpoint itself was trained by, from first weights."""
+    return _fitted(checkpoint, given, extra, own_settings(checkpoint), None)
+
+
+def own_settings(checkpoint: Checkpoint) -> TrainSettings:
+    """Read the settings that M was trained by, before any way trained on; `InputError` where howfar train did not train it."""
+    card = checkpoint.card
+    before = (card.data.get(ADAPTED) or {}).get(OWN_SETTINGS)
+    settings = settings_of(card if before is None else replace(card, settings=before))
+    if settings is None:
+        raise InputError.of("model", "must be a checkpoint of howfar train, with its settings", dict(card.settings))
+    return settings
+
+
+def _check_same_split(checkpoint: Checkpoint, given: Given, settings: TrainSettings) -> None:
+    """Refuse another P than M's, of which another part is held out: by it M would be judged on what it learnt from."""
+    learnt, held = (
+        {content_hash(read_bytes(example.path)) for example in part}
+        for part in split(given.examples, settings.holdout, settings.seed)
+    )
+    data = checkpoint.card.data
+    own = set(data["contents"][: data["images"] - len(data.get("extra", ()))])
+    if (learnt, held) != (own, set(data["held_out"])):
+        lacking, new = len((own | set(data["held_out"])) - learnt - held), len((learnt | held) - own - set(data["held_out"]))
+        moved = len(learnt & set(data["held_out"])) + len(held & own)
+        rule = "must be the dataset that the model was trained on, with the same images in it"
+        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
+        raise InputError.of("primary", rule, value, "pass that dataset")
+
+
+def _fitted(
+    checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], settings: TrainSettings, start: Checkpoint | None
+) -> Checkpoint:
+    card = checkpoint.card
+    _check_same_split(checkpoint, given, settings)
+    task = TrainingTask(
+        segmenter=card.segmenter,
+        options=card.options,
+        primary=str(card.data["primary"]),
+        examples=given.examples,
+        settings=settings,
+        extra=extra,
+        pretrained=card.data.get("pretrained", True),
+        start=start,
+        group=card.data.get("group"),
+    )
+    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress, log=given.log)
+    if start is not None and ADAPTED in card.data:
+        data = {**found.card.data, ADAPTED: card.data[ADAPTED]}
+        return Checkpoint(replace(found.card, data=data), found.state)
+    return found
+
+
+def retrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Train M's architecture anew by M's own settings on P and the picks, which come as often as P's images (section 4.3)."""
+    return trained_anew(checkpoint, given, given.picks)
+
+
+RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as the paper does.", "labels", retrain, anew=True)
+
+
+def finetune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Go on from M for 240 steps, each of half picks and half images of P, so that few picks count and P is not forgotten."""
+    return trained_on(checkpoint, given, given.picks)
+
+
+FINETUNE = AdaptationWay("finetune", "Go on from M for 240 steps, half picks and half images of P.", "labels", finetune)
+
+
+RESCALE = 0.4
+
+
+def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Go on from M as `finetune` does, with every picture shown 0.6 to 1.4 times as large; without picks on P alone.
+
+    Raises
+    ------
+    InputError
+        M was trained without augmentation, of which this is one.
+    """
+    if not own_settings(checkpoint).augment:
+        rule = "shows pictures larger and smaller, and the model was trained without augmentation"
+        raise InputError.of("way", rule, "scale", "pass finetune")
+    balance = {} if given.picks else {"balance": None}
+    return trained_on(checkpoint, given, given.picks, rescale=RESCALE, **balance)
+
+
+SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 times as large.", "either", scale)
+
+
+def norm_tune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Go on from M as `finetune` does, with all weights frozen but those of normalisation layers.
+
+    The parameters are those of Tent (Wang et al., ICLR 2021, arXiv 2006.10726), which adapts them without labels; layer norms
+    count where there is no batch norm.
+    """
+    return trained_on(checkpoint, given, given.picks, tune="norm")
+
+
+NORM_TUNE = AdaptationWay("norm-tune", "Go on from M, normalisation layers alone, half picks and half P.", "labels", norm_tune)
+
+
+def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Mix the statistics of at most 60 of the site's images into those of batch norm layers, λ = 0.3; no label is read.
+
+    It takes seconds on the CPU, where it always runs.
+    """
+    assert given.site is not None  # `AdaptationWay.check` asks for it
+    return adapt_statistics(checkpoint, given.site, share=SHARE, tiled=given.tiled)
+
+
+NORM = AdaptationWay("norm", "Mix statistics of the site's images into batch norm layers (λ 0.3); no label.", "images", norm)
+
+
+MOST = 60
+KEPT = 0.5
+USUAL = 0.5
+
+
+def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
+    """Go on from M on the half of the site's images on which its views agree most, masked by its own maps, and on the picks.
+
+    At most 60 images are drawn by M's seed. Two views agree by F of the one's foreground against the other's at M's threshold;
+    an image without any in one of them is not kept. The mean of both views, at the threshold, is the pseudo-mask.
+    Source: Lee, "Pseudo-label" (ICML workshop 2013), with agreement in the place of confidence, since networks are sure of what
+    they get wrong on new images.
+
+    Raises
+    ------
+    InputError
+        No image that can be read, or none in which both views find foreground.
+    """
+    assert given.site is not None  # `AdaptationWay.check` asks for it
+    views = sorted(_views(checkpoint, given.site, given), key=lambda view: -view.agreement)
+    if not views:
+        raise InputError.of(f"dataset {given.site.name}", "must hold an image that can be read", "none")
+    kept = [view for view in views if view.agreement > 0][: max(round(KEPT * len(views)), 1)]
+    if not kept:
+        raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
+    labelled = {content_hash(read_bytes(pick.path)) for pick in given.picks}
+    with TemporaryDirectory(prefix="howfar-pseudo-masks-") as folder:
+        pseudo = tuple(_example(view, given.site, Path(folder)) for view in kept if view.content not in labelled)
+        return trained_on(checkpoint, given, (*given.picks, *pseudo))
+
+
+@dataclass(frozen=True)
+class _View:
+    """Hold an image's pseudo-mask, and how far two views of it agree, 0-1."""
+
+    item: Item
+    content: str
+    mask: NDArray[np.bool_]
+    agreement: float
+
+
+def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> list[_View]:
+    threshold = USUAL if checkpoint.card.threshold is None else checkpoint.card.threshold
+    predictor = load_model(checkpoint, device=given.device, tiled=given.tiled).predictor
+    order = np.random.default_rng(int(checkpoint.card.settings["seed"])).permutation(len(site.items))
+    views: list[_View] = []
+    for place in order:
+        if len(views) == MOST:
+            break
+        item = site.items[place]
+        try:
+            data = read_bytes(item.path)
+            picture = np.asarray(decode(data).image)
+        except ImageError:
+            continue
+        plain, mirrored = predictor.maps([picture, np.ascontiguousarray(picture[:, ::-1])])
+        values = np.stack([plain, mirrored[:, ::-1]]).astype(np.float64) / 255
+        first, second = values > threshold
+        total = int(first.sum()) + int(second.sum())
+        agreement = 2 * int((first & second).sum()) / total if total else 0.0
+        views.append(_View(item, content_hash(data), values.mean(axis=0) > threshold, agreement))
+    return views
+
+
+def _example(view: _View, site: Dataset, folder: Path) -> TrainingExample:
+    """Write a pseudo-mask into a folder, and make an example of it."""
+    file = folder / f"{view.content.split(':')[-1]}.png"
+    Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
+    return TrainingExample(site.name, view.item.name, view.item.path, file, f"{site.name}/{view.item.name}")
+
+
+SELFTRAIN = AdaptationWay(
+    "selftrain",
+    "Learn from M's own maps where its views of an image agree most; with picks or without.",
+    "images",
+    selftrain,
+    learns_from_site=True,
+)
+
+
+def adapt_model(
+    model: Checkpoint | str | Path,
+    primary: DatasetArgument,
+    out: str | Path | None = None,
+    *,
+    way: str = "finetune",
+    add: str | Sequence[Added] = (),
+    site: DatasetArgument | None = None,
+    state: str | Path | None = None,
+    tiled: bool = False,
+    device: str = "auto",
+    workers: int = 0,
+    progress: bool = True,
+    log: str | None = None,
+) -> Checkpoint:
+    """Adapt a trained segmenter to a site by a registered way, from unlabelled images of it, labelled ones, or both.
+
+    Parameters
+    ----------
+    model
+        M, a checkpoint of `howfar.train` or its path. Its own settings of training are kept.
+    primary
+        The dataset that M was trained on, with masks: every way that trains learns from it too.
+    out
+        Where to save the adapted checkpoint; None: nowhere.
+    way
+        A registered way, or several with ``+`` between them, done one after another. The default needs labels; ``scale``
+        gained a little more by seven of them (docs/few-labels.md).
+    add
+        Labelled images of the site, as `howfar.train` takes them: ``SITE:LIST``, or pairs of a dataset and a list or a
+        `Selection`.
+    site
+        Unlabelled images of the site, whose masks are not read; by default the dataset of `add`, where that is one.
+    state
+        Folder of the state that a killed training resumes from; by default ``OUT.state``. Ways that train need one or `out`.
+    tiled
+        Whether the site will be predicted by tiles, so that unlabelled images are read as such.
+    device, workers, progress
+        Where the network runs, how many processes prepare batches, and whether bars are shown.
+    log
+        The tracker that what is trained is logged to: ``mlflow`` or ``wandb``.
+
+    Returns
+    -------
+    Checkpoint
+        Its card's data says by which way, to which site and by how many labels it was adapted (``adapted``).
+
+    Raises
+    ------
+    HowfarError
+        An unknown way, one that needs labels or images that are not given, a dataset without masks, another primary dataset
+        than M's, or what the way itself refuses.
+    """
+    check_tracker(log)
+    steps = steps_of(way)
+    reads = any(step.needs == "images" for step in steps)
+    checkpoint = model if isinstance(model, Checkpoint) else Checkpoint.load(model)
+    own = _images(primary, "primary")
+    examples = examples_of(own, checkpoint.card.data.get("group"))
+    picks = added_examples(add)
+    check_new(picks, examples)
+    names = sorted({pick.dataset for pick in picks})
+    if site is None and reads and len(names) > 1:
+        rule = "must be given where images of several datasets are added"
+        raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
+    unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks and reads else None
+    if state is None and out is None and any(step.trains for step in steps):
+        raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
+    if out is not None:
+        check_out(out, None if isinstance(model, Checkpoint) else model)
+    hidden = None if unlabelled is None else unlabelled.without_masks()
+    logged = Log.of(log, way if out is None else Path(out).stem)
+    with _state(state, out) as folder:
+        found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
+        if out is not None:
+            found.save(out)
+        clear_state(folder, own=state is None)
+    return found
+
+
+@contextmanager
+def _state(state: str | Path | None, out: str | Path | None) -> Iterator[Path]:
+    """Name the folder of states; where there is nothing to resume and nowhere to write, one that is removed at the end."""
+    if state is None and out is None:
+        with TemporaryDirectory(prefix="howfar-adapt-") as folder:
+            yield Path(folder) / "state"
+    else:
+        yield Path(f"{out}.state") if state is None else Path(state)
+
+
+def _images(argument: DatasetArgument, name: str) -> Dataset:
+    dataset = parse(argument, unnamed=name)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of(name, "must be images, not embeddings", dataset.name)
+    return dataset
+
+
+def _site_of(add: str | Sequence[Added]) -> Dataset:
+    """Take the dataset whose images are added for the site."""
+    from howfar.training.image_mask_pairs import dataset_and_list
+
+    first = add if isinstance(add, str) else add[0]
+    return _images(dataset_and_list(first)[0], "add")
+
+
+__all__ = ["UNADAPTED", "AdaptationWay", "Given", "adapt_model", "adapted", "steps_of"]

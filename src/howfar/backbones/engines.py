@@ -1,0 +1,336 @@
+"""Run a torch backbone by onnxruntime or torch.compile, which are faster, after checking that its features match."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Final, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from howfar.errors import one_line
+from howfar.store import local_root
+from howfar.weights.onnx import open_session
+
+CHECKED: Final = 4
+"""Images of the first batch that both torch and the engine compute."""
+_LOG: Final = logging.getLogger("howfar")
+
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+class CheckedEngine:
+    """Keep whether an engine's features agreed with torch's, and the reason where torch runs the network instead.
+
+    The backbone's `name` is for the log; `network` turns images into features, its normalisation included.
+    """
+
+    label: ClassVar[str]
+    fallback: ClassVar[str]
+
+    def __init__(self, name: str, network: nn.Module) -> None:
+        self._name, self._network = name, network
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._ready: Any = None
+        self._fault = ""
+
+    @property
+    def engine(self) -> str:
+        """Name what computes: the engine once its features agreed, ``torch`` where they did not, else ``not yet chosen``."""
+        return "torch" if self._fault else self.label if self._ready is not None else "not yet chosen"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the lock and what is compiled, which cannot be pickled: the receiver compiles and checks again."""
+        return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_ready", "_fault")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin unchecked."""
+        self.__dict__.update(state)
+        self._reset()
+
+    def _refuse(self, fault: str) -> None:
+        if not self._fault:
+            _LOG.warning("%s is run by torch %s: %s", self._name, self.fallback, fault)
+        self._fault, self._ready = fault, None
+
+
+def disagreement(
+    engine: str, features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float
+) -> str:
+    """Describe how an engine's features (b, q) differ from torch's; empty where they differ by no more than rounding.
+
+    A feature may be off by `tolerance`, as a share of its Euclidean length, and a single value by `largest`, as a share of the
+    feature's largest.
+    """
+    if features.shape != expected.shape:
+        return f"{engine} gives features of shape {features.shape}, torch of {expected.shape}"
+    gap = np.abs(features.astype(np.float64) - expected)
+    length, most = np.linalg.norm(expected, axis=1), np.abs(expected).max(axis=1, initial=0)
+    # Written so that NaN counts as disagreement.
+    agree = (np.linalg.norm(gap, axis=1) <= tolerance * length) & (gap.max(axis=1, initial=0) <= largest * most)
+    if agree.all():
+        return ""
+    return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"
+
+
+FOLDER: Final = "compiled"
+"""Exported networks lie in it, beside the stored features, named by a hash of what they compute."""
+TOLERANCE: Final = 1e-4
+"""How far a feature may be from torch's, as a share of its Euclidean length."""
+LARGEST: Final = 1e-3
+"""How far a single value may be from torch's, as a share of the feature's largest."""
+_FORMAT: Final = 1
+_INPUT: Final = "pictures"
+# torch's exporter changes the process's own state while it runs, so exports take turns.
+_EXPORTING: Final = threading.Lock()
+
+
+class OnnxruntimeEngine(CheckedEngine):
+    """Run a network that turns one image, uint8 (1, height, width, 3), into its feature (1, q), by onnxruntime.
+
+    It is exported for images one by one, every size fixed: then all buffers are planned beforehand, which is faster on a CPU
+    than any batch, and no feature depends on its neighbours. The first batch is computed by torch too. Where the two differ,
+    where the export fails or onnxruntime is absent, torch goes on alone, and a line in the log says why. The hash of
+    `identity`, on which the feature depends, names the exported file.
+    """
+
+    label = "onnxruntime"
+    fallback = "alone, which is slower"
+
+    def __init__(self, name: str, network: nn.Module, size: tuple[int, int], identity: Mapping[str, Any]) -> None:
+        super().__init__(name, network)
+        described = json.dumps([_FORMAT, torch.__version__, list(size), dict(identity)], sort_keys=True)
+        self._file = f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.onnx"
+        self._threads = 0
+
+    def __call__(self, batch: NDArray[np.uint8], by_torch: Embed) -> NDArray[np.float32]:
+        """Compute the features of a batch; `by_torch` checks the first ones, and computes all where onnxruntime cannot."""
+        session = self._session(batch, by_torch)
+        if session is not None:
+            try:
+                return _run(session, batch)
+            # onnxruntime's errors share no class but Exception; too little memory is one of them.
+            except Exception as error:
+                with self._lock:
+                    self._refuse(one_line(error, 200))
+        return by_torch(batch)
+
+    def _session(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
+        threads = torch.get_num_threads()
+        with self._lock:
+            if self._fault or not len(batch):
+                return None
+            # A session keeps its number of threads, so another number needs another session.
+            if self._ready is None or self._threads != threads:
+                self._ready = self._checked(batch[:CHECKED], by_torch, threads)
+            self._threads = threads
+            return self._ready
+
+    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
+        expected = by_torch(batch)
+        try:
+            exported_now = self._export(batch[:1])
+            session, fault = self._compared(batch, expected, threads)
+            if fault and not exported_now:
+                # The file may be of another version of the network's library.
+                self._export(batch[:1], again=True)
+                session, fault = self._compared(batch, expected, threads)
+        # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
+        except Exception as error:
+            session, fault = None, one_line(error, 200)
+        if fault:
+            self._refuse(fault)
+        return session
+
+    def _compared(self, batch: NDArray[np.uint8], expected: NDArray[np.float32], threads: int) -> tuple[Any, str]:
+        try:
+            session = _open(self._path(), threads)
+            features = _run(session, batch)
+        # A damaged file counts as one that disagrees.
+        except Exception as error:
+            return None, one_line(error, 200)
+        fault = disagreement(self.label, features, expected, TOLERANCE, LARGEST)
+        return (None if fault else session), fault
+
+    def _export(self, picture: NDArray[np.uint8], again: bool = False) -> bool:
+        """Export the network unless its file is there, by tracing it with one image; tell whether it was exported now."""
+        path = self._path()
+        if path.is_file() and not again:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            # Beyond 2 GiB, protobuf's limit, tensors are written beside the file.
+            _export(self._network, picture, Path(scratch) / path.name)
+            if len(list(Path(scratch).iterdir())) > 1:
+                raise OSError("it is too large for one ONNX file")
+            (Path(scratch) / path.name).replace(path)
+        return True
+
+    def _path(self) -> Path:
+        return local_root() / FOLDER / self._file
+
+
+class PixelsToFeatures(nn.Module):
+    """Wrap a network with its normalisation and the joining of its maps: (b, height, width, 3) of 0-255 in, (b, q) out."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, maps: Callable[..., Any], mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.network = network
+        self.maps = maps
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("std", std, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Turn images into features."""
+        scaled = (pixels.permute(0, 3, 1, 2).to(torch.float32) / 255 - self.mean) / self.std
+        return joined_maps(self.maps(self.network, scaled))
+
+
+def joined_maps(maps: Sequence[Tensor]) -> Tensor:
+    """Flatten each layer's map in C order and concatenate them: (b, q) float32."""
+    flat = [layer.flatten(1) for layer in maps]
+    return (flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)).float()
+
+
+def _export(network: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
+    with _EXPORTING, torch.no_grad(), _silenced_exporter():
+        torch.onnx.export(
+            network, (torch.tensor(picture),), path, dynamo=False, input_names=[_INPUT], output_names=["features"]
+        )
+
+
+@contextmanager
+def _silenced_exporter() -> Iterator[None]:
+    """Silence the exporter's warnings that sizes become constants (which is wanted) and that it is deprecated.
+
+    Where it fails it prints the whole network to stdout, which is where JSON goes; that is silenced too.
+    `warnings.catch_warnings` would not do among threads: on leaving, each restores the list of filters that it found.
+    """
+    before = list(warnings.filters)
+    warnings.filterwarnings("ignore", category=torch.jit.TracerWarning)  # type: ignore[attr-defined]  # public, but not listed
+    for module in (r"torch\.", re.escape(__name__)):
+        warnings.filterwarnings("ignore", module=module)
+    added = [entry for entry in warnings.filters if entry not in before]
+    library: Any = torch._C
+    printing = getattr(library, "_jit_onnx_log", None)
+    if printing is not None:
+        library._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        if printing is not None:
+            library._jit_onnx_log = printing
+        filters = cast("list[object]", warnings.filters)
+        for entry in added:
+            if entry in filters:
+                filters.remove(entry)
+
+
+def _open(path: Path, threads: int) -> Any:
+    return open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
+
+
+def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    rows = [session.run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
+    return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
+
+
+TOLERANCES: Final[Mapping[torch.dtype, tuple[float, float]]] = {
+    torch.float32: (1e-4, 1e-3),
+    torch.float16: (5e-3, 5e-2),
+    torch.bfloat16: (4e-2, 4e-1),
+}
+"""How far a feature may be from torch's, by precision: as a share of its length, and a single value as a share of the largest.
+Fused kernels round less often, by half a unit of the type each time."""
+
+Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
+
+
+class TorchCompileEngine(CheckedEngine):
+    """Run a network that turns images, uint8 (b, height, width, 3), into features (b, q), compiled for one batch size b.
+
+    It is compiled for the size of the first batch, and again when a batch of at least twice as many comes; a shorter batch is
+    padded. The first images are computed by the uncompiled network too. Where the two differ, or compiling fails, torch goes
+    on uncompiled, and a line in the log says why.
+    """
+
+    label = "torch.compile"
+    fallback = "without compiling, which may be slower"
+    _ready: tuple[Any, int] | None
+
+    def __init__(self, name: str, network: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__(name, network)
+        self._dtype = dtype
+
+    def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
+        """Compute the features of a batch of images.
+
+        `forward` runs a module on images, on the backbone's device and in its precision; `by_torch` computes the features that
+        compiled ones are checked against, and all of them where compiling fails.
+        """
+        compiled = self._checked(batch, forward, by_torch) if len(batch) else None
+        if compiled is not None:
+            try:
+                return _in_pieces(batch, forward, *compiled)
+            # Too little memory is among what it raises.
+            except Exception as error:
+                self._refuse(one_line(error, 200))
+        return by_torch(batch)
+
+    def _checked(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> tuple[Any, int] | None:
+        """Give the compiled network and its batch size; None where it cannot be used."""
+        with self._lock:
+            # A small first batch would split every later one into many small pieces.
+            if self._fault or (self._ready is not None and len(batch) < 2 * self._ready[1]):
+                return self._ready
+            expected = by_torch(batch[:CHECKED])
+            try:
+                compiled = torch.compile(self._network, dynamic=False), len(batch)
+                features = _in_pieces(batch, forward, *compiled)[:CHECKED]
+            # The tracer, the compiler and the GPU each fail in their own ways.
+            except Exception as error:
+                self._refuse(one_line(error, 200))
+                return None
+            fault = disagreement(self.label, features, expected, *TOLERANCES[self._dtype])
+            if fault:
+                self._refuse(fault)
+            else:
+                # Set only after the check, so that an interrupt leaves nothing unchecked behind.
+                self._ready = compiled
+            return self._ready
+
+
+def _in_pieces(batch: NDArray[np.uint8], forward: Forward, compiled: Any, size: int) -> NDArray[np.float32]:
+    """Run a batch in pieces of the size that the network is compiled for, the last one padded."""
+    pieces = []
+    for start in range(0, len(batch), size):
+        piece = batch[start : start + size]
+        blank = np.zeros((size - len(piece), *piece.shape[1:]), np.uint8)
+        pieces.append(forward(np.concatenate([piece, blank]) if len(blank) else piece, compiled)[: len(piece)])
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Copy images to the device, through pinned memory where that is a GPU."""
+    # torch.tensor copies, so a batch that is read-only or is used again is safe.
+    tensor = torch.tensor(pixels)
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -1,0 +1,199 @@
+"""Compute features without a learnt model: raw pixels, colour moments, and perceptual hashes, which find copies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily
+from howfar.backbones.preprocessing import Preprocess, as_rgb
+from howfar.errors import InputError
+
+SIDE: Final = 96
+
+
+class Pixels:
+    """Take the image itself at 96×96 as the feature: x = value / 255, rows from the top, RGB in a pixel; q = 96·96·3 = 27,648.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> pixels = Pixels(Preprocess((96, 96)))
+    >>> pixels.embed(pixels.prepare(Image.new("RGB", (5, 1000), (51, 0, 255)))[None])[0, :3]
+    array([0.2, 0. , 1. ], dtype=float32)
+    """
+
+    name = "pixels"
+    layers = (SIDE * SIDE * 3,)
+
+    def __init__(self, preprocess: Preprocess) -> None:
+        self._preprocess = preprocess
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Give name, preprocessing, scale and dtype, as JSON values."""
+        preprocessing = {**self._preprocess.describe(), "scale": 255}
+        return {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
+
+    def prepare(self, image: Image) -> NDArray[np.uint8]:
+        """Resize an image to (96, 96, 3) uint8."""
+        return self._preprocess(image)
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn (b, 96, 96, 3) uint8 into (b, 27648) float32 in [0, 1]; another shape or type raises `InputError`."""
+        self._preprocess.check_batch(batch)
+        return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
+
+
+class ColourMoments:
+    """Take the mean and standard deviation of each channel, of values / 255, as the feature; q = 6: R, G, B, then deviations.
+
+    They are computed exactly, from the histogram of the image at its full size, and the
+    deviation is that of the population: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> picture = Image.new("RGB", (2, 1), (0, 0, 255))
+    >>> picture.putpixel((0, 0), (255, 0, 255))
+    >>> moments = ColourMoments()
+    >>> moments.embed(moments.prepare(picture)[None])
+    array([[0.5, 0. , 1. , 0.5, 0. , 0. ]], dtype=float32)
+    """
+
+    name = "colour_moments"
+    layers = (3, 3)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Give name, preprocessing, scale and dtype, as JSON values."""
+        return {"name": self.name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
+
+    def prepare(self, image: Image) -> NDArray[np.float64]:
+        """Compute (2, 3) float64: the channels' means, then their deviations; images of unlike size cannot be stacked."""
+        counts = np.asarray(as_rgb(image).histogram(), dtype=np.float64).reshape(3, 256)
+        share = counts / counts.sum(axis=1, keepdims=True)
+        values = np.arange(256) / 255
+        mean = share @ values
+        variance = (share * (values - mean[:, None]) ** 2).sum(axis=1)
+        return np.stack([mean, np.sqrt(variance)])
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn (b, 2, 3) into (b, 6) float32; another shape raises `InputError`."""
+        if batch.shape[1:] != (2, 3):
+            raise InputError.of("batch", "must have the shape (b, 2, 3)", batch.shape, "stack what prepare returns")
+        return batch.reshape(len(batch), -1).astype(np.float32)
+
+
+def _pixels(options: BackboneBuild) -> Pixels:
+    return Pixels(Preprocess((SIDE, SIDE), options.fit, options.via))
+
+
+def _colour_moments(options: BackboneBuild) -> ColourMoments:
+    return ColourMoments()
+
+
+PIXELS: Final = BackboneFamily(
+    BackboneCard(
+        "pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"
+    ),
+    _pixels,
+    takes=("fit", "via"),
+)
+COLOUR_MOMENTS: Final = BackboneFamily(
+    BackboneCard(
+        "colour_moments",
+        6,
+        "full size RGB",
+        "none",
+        "–",
+        "channel means and deviations: a trivial yardstick beside every model",
+    ),
+    _colour_moments,
+)
+
+
+HASH_SIDE: Final = 16
+NAME: Final = "perceptual_hash"
+_ODD: Final = np.tile(np.where(np.arange(HASH_SIDE) % 2, -1.0, 1.0).astype(np.float32), HASH_SIDE)
+
+
+class PerceptualHash:
+    """Take 256 signs as the feature: which of the 16×16 lowest cosine coefficients of the grey picture are above their median.
+
+    The hash is ``imagehash.phash`` with hash_size 16: the picture is made grey, resized to 64×64, and transformed by the
+    discrete cosine transform. Source: the library ImageHash (https://github.com/JohannesBuchner/imagehash); the idea is of
+    Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> hashing = PerceptualHash()
+    >>> gradient = Image.linear_gradient("L")
+    >>> hashes = hashing.embed(np.stack([hashing.prepare(gradient), hashing.prepare(gradient.resize((80, 90)))]))
+    >>> hashes.shape, bool((hashes[0] == hashes[1]).mean() > 0.9)
+    ((2, 256), True)
+    """
+
+    name = NAME
+    layers = (HASH_SIDE * HASH_SIDE,)
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Give name, hash and dtype, as JSON values."""
+        return {"name": self.name, "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE}, "dtype": "float32"}
+
+    def prepare(self, image: Image) -> NDArray[np.bool_]:
+        """Compute the (256,) bits of an image, row by row of the coefficients, the lowest first."""
+        import imagehash
+
+        bits: NDArray[np.bool_] = imagehash.phash(as_rgb(image), hash_size=HASH_SIDE).hash.reshape(-1)
+        return bits
+
+    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn (b, 256) bits into (b, 256) float32 signs, +1 or −1; another shape raises `InputError`."""
+        if batch.shape[1:] != self.layers:
+            raise InputError.of(
+                "batch", f"must have the shape (b, {self.layers[0]})", batch.shape, "stack what prepare returns"
+            )
+        return np.where(batch, np.float32(1), np.float32(-1))
+
+
+def mirrored(signs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the hashes of the pictures mirrored left to right, to a few bits: odd horizontal waves change sign.
+
+    Examples
+    --------
+    >>> mirrored(np.ones((1, 256), np.float32))[0, :4].tolist()
+    [1.0, -1.0, 1.0, -1.0]
+    """
+    return signs * _ODD
+
+
+def has_structure(signs: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which hashes are of pictures with something to see; of a blank one fewer than a quarter of the bits are set.
+
+    Examples
+    --------
+    >>> has_structure(np.full((1, 256), -1, np.float32)).tolist()
+    [False]
+    """
+    structured: NDArray[np.bool_] = (signs > 0).mean(axis=1) >= 0.25
+    return structured
+
+
+PERCEPTUAL_HASH: Final = BackboneFamily(
+    BackboneCard(
+        NAME,
+        HASH_SIDE * HASH_SIDE,
+        "64×64 grey",
+        "none",
+        "–",
+        "256 signs by which nearly equal images are found; no distance to read",
+    ),
+    lambda _: PerceptualHash(),
+)

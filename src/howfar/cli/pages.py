@@ -1,0 +1,50 @@
+"""Write a run's report again (`howfar report`), or serve its images on a page (`howfar explore`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Unpack
+
+import typer
+
+from howfar.cli import options
+from howfar.cli.terminal import say
+from howfar.keywords import PageOptions
+
+
+@options.command(PageOptions)
+def report(
+    run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
+    **chosen: Unpack[PageOptions],
+) -> None:
+    """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
+    from howfar.studies.run_folder import write_report
+
+    say(str(write_report(run, **chosen)))
+
+
+@options.command(PageOptions)
+def explore(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any that is free.")
+    ] = 0,
+    **chosen: Unpack[PageOptions],
+) -> None:
+    """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
+    from howfar.errors import InputError
+    from howfar.explore.server import Server
+    from howfar.report.explorer import site_of
+
+    site = site_of(run, **chosen)
+    try:
+        server = Server(site, port)
+    except OSError as error:
+        rule = f"cannot be listened on ({error.strerror or error})"
+        raise InputError.of("port", rule, port, "choose another, or leave it out") from error
+    with server:
+        say(f"{server.address} shows {run}; Ctrl-C ends it", err=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            say("ended", err=True)

@@ -1,0 +1,156 @@
+"""Judge a model on new sites: estimate its score (`howfar assess`), certify it by few labels (`howfar certify`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
+
+import typer
+
+from howfar.cli import options
+from howfar.cli.terminal import (
+    console,
+    print_json,
+    print_paths,
+    print_remarks,
+    print_result,
+    print_table,
+    report_in,
+    tell_reading,
+)
+from howfar.keywords import AssessOptions, CertifyOptions
+from howfar.options import DEFAULT_BACKBONE
+
+if TYPE_CHECKING:
+    from howfar.results.assessment import Assessment
+    from howfar.results.certificate import Certificate
+
+
+@options.command(AssessOptions)
+def assess(
+    primary: Annotated[
+        str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on, with masks or labels. {options.DATASET}")
+    ],
+    sites: Annotated[
+        list[str],
+        typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with labels are learnt from."),
+    ],
+    model: Annotated[
+        Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")
+    ] = None,
+    backbone: options.Backbone = DEFAULT_BACKBONE,
+    json: options.Json = False,
+    **chosen: Unpack[AssessOptions],
+) -> None:
+    """Say what a model will score on each SITE, how sure that is, why, and what to do next."""
+    from howfar.cli.select import folder_name
+    from howfar.data import parse
+    from howfar.studies.assessment.assess import assess as study
+
+    run = out or Path(f"assess-{folder_name(parse(primary).name)}")
+    given: dict[str, Any] = {"model": model, "predictions": predictions, "backbone": backbone}
+    assessment = study(primary, sites, run, **given, **chosen)
+    tell_reading(assessment.reading)
+    if json:
+        print_json(assessment.to_dict())
+    else:
+        show_assessment(assessment, run / "report.html")
+
+
+def show_assessment(assessment: Assessment, page: Path) -> None:
+    """Print each site's answer with what to do next, warnings first, the numbers, the notes, and where the report lies."""
+    to = console()
+    to.print(assessment.caption(), style="bold", markup=False)
+    if assessment.first:
+        to.print(assessment.first, markup=False)
+    for site in assessment.ordered():
+        if site.measured is not None:
+            to.print(f"{site.answer} Next: {site.next.text}", markup=False)
+            continue
+        to.print(site.answer, style="bold" if site.inside is False else None, markup=False)
+        to.print(f"  Next: {site.next.text}", markup=False)
+        to.print(f"    {site.next.command}", markup=False, soft_wrap=True)
+    print_table(to, *assessment.table(), ("level",))
+    print_remarks(to, [f"note: {note}" for note in assessment.notes])
+    print_paths(to, {"report": page})
+
+
+@options.command(CertifyOptions)
+def certify(
+    site: Annotated[str, typer.Argument(metavar="SITE", help=options.DATASET)],
+    predictions: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Certify the model of these probability maps, named as the images.")
+    ] = None,
+    k: Annotated[int | None, typer.Option("-k", help="Draw this many images; by default 16.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE",
+            help="Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio.",
+        ),
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Predict performance by this profile, for narrower intervals.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="CKPT", help="Make the maps by this checkpoint, or refuse a sample that it learnt from."),
+    ] = None,
+    tuned_on: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
+    ] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Take the sample of this certificate, of another model on the same images."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Keep sample and labels in this folder; by default certify-SITE."),
+    ] = None,
+    json: options.Json = False,
+    **chosen: Unpack[CertifyOptions],
+) -> None:
+    """Draw images of SITE to label, and from their labels say what the model reaches there, whatever the shift.
+
+    The first run draws and writes what is to be labelled; the same command again takes the labels and says what they show.
+    """
+    from howfar.cli.select import folder_name
+    from howfar.data import parse
+    from howfar.studies.certification.certify import certify as study
+
+    dataset = parse(site)
+    folder = out or Path(f"certify-{folder_name(dataset.name)}")
+    beside = {"profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
+    certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
+    if json:
+        print_json(certificate.to_dict())
+    else:
+        show_certificate(certificate, folder)
+
+
+def show_certificate(certificate: Certificate, folder: Path) -> None:
+    """Print the sample with its labels, what they show, what to label next, and where the files lie."""
+    to = print_result(certificate)
+    for line in certificate.remarks():
+        to.print(line, markup=False)
+    files = {"to label": folder / "chosen.txt", **_places(certificate, folder), "report": report_in(folder)}
+    if certificate.labelled == len(certificate.sample):
+        files = {"report": report_in(folder)}
+    print_paths(to, {"certificate": folder / certificate.DOCUMENT, **files})
+
+
+def _places(certificate: Certificate, folder: Path) -> dict[str, Path]:
+    """Say where labels are looked for."""
+    if certificate.task == "classification":
+        return {"fill in": folder / "labels.csv"}
+    return {"boxes go to": folder / "labels.json"} if certificate.task == "detection" else {"masks go to": folder / "masks"}

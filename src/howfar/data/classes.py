@@ -1,0 +1,256 @@
+"""Read the classes of images: their names, those that a model predicted, and the folders that images are sorted into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+
+from howfar.arrays import Float64Array
+from howfar.data.dataset import Dataset, examples
+from howfar.data.documents import check_columns, check_known, parsed, read_tabular
+from howfar.errors import InputError, MissingPathError, one_line
+from howfar.io.location import absolute
+from howfar.memory import check_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Classes: TypeAlias = Sequence[str] | str | Path
+
+
+class CategoryNames(tuple[str, ...]):
+    """Hold the names of COCO's categories by their ids, which need not count from 0; ids that are none have stand-ins.
+
+    `images` gives the names of the images in the same file by their ids, as texts.
+    """
+
+    images: Mapping[str, str]
+
+
+YAML: Final = (".yaml", ".yml")
+COCO: Final = ".json"
+_FILES: Final = (".txt", ".names", COCO, *YAML)
+_MOST_IDS: Final = 100_000
+_COPIES: Final = 60
+"""Bytes that a byte of YAML takes at the most once it is read: a list of single digits is the densest."""
+
+
+def class_names(given: Classes) -> tuple[str, ...]:
+    """Return the names of the classes 0, 1, 2 …, none where none are given.
+
+    Parameters
+    ----------
+    given
+        The names; or one text of them with commas between; or a file: ``.txt`` or ``.names`` with one name a line, ``.yaml``
+        with ``names``, as Ultralytics writes it; ``.json`` of COCO, whose ids of categories are the numbers.
+
+    Raises
+    ------
+    MissingPathError
+        A file that is not there.
+    InputError
+        A file of another form, or a name that is empty or there twice.
+
+    Examples
+    --------
+    >>> class_names("road, car"), class_names(["road", "car"])
+    (('road', 'car'), ('road', 'car'))
+    """
+    if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(_FILES)):
+        names = read_names(given)
+    else:
+        if isinstance(given, str) and ("/" in given or Path(given).is_file()):
+            raise InputError.of("classes", f"must be names, or a file of them ({', '.join(_FILES)})", given)
+        names = tuple(given.split(",")) if isinstance(given, str) and given.strip() else tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise InputError.of("classes", "must be names, or a file of them", list(names), "write a,b,c")
+    if isinstance(names, CategoryNames):
+        return names
+    names = tuple(name.strip() for name in names)
+    for position, name in enumerate(names):
+        if not name or name in names[:position]:
+            what = f"{name!r} is there twice" if name else f"that of class {position} is empty"
+            raise InputError.of("classes", "must give each class a name of its own", what)
+    return names
+
+
+def read_names(path: str | Path) -> tuple[str, ...]:
+    """Read the names in a file, as `class_names` says; raises `MissingPathError` and `InputError` as that does."""
+    file = absolute(path)
+    if not file.is_file():
+        raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
+    try:
+        size = file.stat().st_size
+        check_file((_COPIES if file.suffix.lower() in YAML else 3) * size, file, size)
+        text = file.read_text(encoding="utf-8-sig")
+        if file.suffix.lower() == COCO:
+            return _of_coco(parsed(text, file))
+        return _of_yaml(text) if file.suffix.lower() in YAML else tuple(filter(None, map(str.strip, text.splitlines())))
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file PyYAML may raise anything
+        raise InputError(f"{file} cannot be read ({one_line(error, 120)}): write one name of a class on each line") from error
+
+
+def named(label: str, names: Sequence[str]) -> str:
+    """Return the name of a class that is given by its number; a text that is no number of one stays.
+
+    Examples
+    --------
+    >>> named("1", ["road", "car"]), named("1.0", ["road", "car"]), named("car", ["road", "car"]), named("7", ["road"])
+    ('car', 'car', 'car', '7')
+    """
+    number = label.removesuffix(".0")
+    if label in names or not number.isdecimal() or len(number) > 9:
+        return label
+    return names[int(number)] if int(number) < len(names) else label
+
+
+def _of_coco(document: Any) -> CategoryNames:
+    categories = document.get("categories") if isinstance(document, Mapping) else None
+    if not isinstance(categories, list) or not categories:
+        raise InputError("it has no categories: pass COCO annotations")
+    by_id = {category["id"]: str(category["name"]) for category in categories}
+    if not all(isinstance(number, int) and 0 <= number < _MOST_IDS for number in by_id):
+        raise InputError(f"an id of its categories is no whole number below {_MOST_IDS:,}: number them anew")
+    names = CategoryNames(by_id.get(number, f"category {number}") for number in range(max(by_id) + 1))
+    names.images = {str(image["id"]): str(image["file_name"]) for image in document.get("images", [])}
+    return names
+
+
+def _of_yaml(text: str) -> tuple[str, ...]:
+    import yaml
+
+    document: Any = yaml.safe_load(text)
+    names = document.get("names") if isinstance(document, Mapping) else None
+    if isinstance(names, Mapping) and sorted(names) == list(range(len(names))):
+        names = [names[number] for number in range(len(names))]
+    if not isinstance(names, list) or not names or not all(isinstance(name, (str, int)) for name in names):
+        raise InputError("it has no names: it must hold a list `names`, or numbers 0, 1 … with their names")
+    return tuple(map(str, names))
+
+
+IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
+_CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}
+
+
+@dataclass(frozen=True, eq=False)
+class ClassPredictions:
+    """Hold the predicted classes of images, in the order of their table.
+
+    `images` are names as the table writes them. `classes` are the names of those whose probabilities it holds, else of those
+    that were predicted. `probabilities` is (n, k), or None where the table has the column ``predicted``. `predicted` holds n
+    class names; where the table holds probabilities it is the most probable class, "" where those are nan. `confidence`, (n,),
+    is the largest probability or the column ``confidence``; nan where unknown.
+    """
+
+    file: Path
+    images: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: Float64Array | None
+    predicted: tuple[str, ...]
+    confidence: Float64Array
+
+
+def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, classes: Sequence[str] = ()) -> ClassPredictions:
+    r"""Read a CSV or Parquet table with the column image and one column of probabilities for each class, named after it.
+
+    With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
+    probability; other columns are left alone then. `columns` says which column is the image, the label (``predicted``) and the
+    score (``confidence``), where they are called otherwise; `classes` are the names of classes that the table gives by their
+    numbers. Raises `MissingPathError` where there is no such file, and `InputError`
+    where it is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
+    """
+    file = absolute(path)
+    if not file.is_file():
+        raise MissingPathError(f"no table of predictions at {file}: check the path")
+    table = _by_role(file, read_tabular(file), columns or {})
+    if IMAGE not in table or len(table.columns) < 2 or table.empty:
+        listed = ", ".join(map(str, table.columns)) or "none"
+        rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
+        raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
+    images = _images(file, table)
+    if PREDICTED in table:
+        predicted = tuple(named(label, classes) for label in _texts(table[PREDICTED]))
+        unknown = np.full(len(table), np.nan)
+        confidence = _numbers(file, table, CONFIDENCE) if CONFIDENCE in table else unknown
+        if bool(((confidence < 0) | (confidence > 1)).any()):
+            raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
+        return ClassPredictions(file, images, tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
+    given = tuple(str(name) for name in table.columns if name != IMAGE)
+    if len(given) < 2:
+        raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
+    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in given], axis=1)
+    finite = np.asarray(np.isfinite(probabilities).all(axis=1))
+    best = np.nan_to_num(probabilities).argmax(axis=1)
+    names = tuple(named(name, classes) for name in given)
+    predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
+    largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
+    return ClassPredictions(file, images, names, probabilities, predicted, largest)
+
+
+def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Call the columns that are given a role as they are called here; one that is called so already and has no role goes."""
+    check_known(columns, tuple(_CALLED), "a table of classes")
+    check_columns(columns, list(table.columns), file)
+    called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
+    kept = [name for name in table.columns if name in called or name not in called.values()]
+    return table[kept].rename(columns=called)
+
+
+def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
+    images = _texts(table[IMAGE])
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    repeated = table[IMAGE][table[IMAGE].duplicated()]
+    if len(repeated):
+        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
+    return tuple(images)
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return ["" if value is None or value != value else str(value).strip() for value in column]
+
+
+def _numbers(file: Path, table: pd.DataFrame, name: str) -> Float64Array:
+    column = table[name].replace("", np.nan) if table[name].dtype.kind not in "fiu" else table[name]
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        rule = "every column but image holds a class's probabilities, unless there is a column predicted"
+        raise InputError(f"{file}: column {name} must hold numbers ({error}): {rule}") from error
+
+
+def labelled_by_folders(dataset: Dataset) -> Dataset:
+    """Give each image the name of its class folder as label: the first folder of its name, as in ``cats/1.jpg``.
+
+    A dataset in which an image has a label already, one with images in no folder, and one of a single folder stay as they are.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data import Item
+    >>> pets = Dataset("pets", (Item("cats/1.jpg", Path("1.jpg")), Item("dogs/a/1.jpg", Path("2.jpg"))))
+    >>> [item.label for item in labelled_by_folders(pets).items]
+    ['cats', 'dogs']
+    """
+    parts = [PurePosixPath(item.name).parts for item in dataset.items]
+    folders = {part[0] for part in parts}
+    if any(item.label is not None for item in dataset.items) or min(map(len, parts), default=0) < 2 or len(folders) < 2:
+        return dataset
+    if any(part[0] == "/" or "://" in item.name for part, item in zip(parts, dataset.items, strict=True)):
+        return dataset
+    items = tuple(replace(item, label=part[0]) for part, item in zip(parts, dataset.items, strict=True))
+    return replace(dataset, items=items)
+
+
+def folder_notes(before: Dataset, after: Dataset) -> Iterator[str]:
+    """Say that the labels are names of folders, where they are."""
+    if before is not after:
+        names = sorted({item.label for item in after.items if item.label is not None})
+        yield f"the labels are the names of the class folders ({len(names)}: {examples(names)})"

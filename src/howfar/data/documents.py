@@ -1,0 +1,151 @@
+"""Read JSON, XML, CSV and Parquet documents of predictions and labels, and find the columns that they need."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from xml.etree import ElementTree
+
+from howfar.errors import InputError, one_line
+from howfar.io.parquet import read_frame
+from howfar.memory import check_file
+from howfar.settings import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_PAIR = re.compile(r"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", re.IGNORECASE)
+_HALF = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
+
+
+_OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
+"""Bytes that an object, a list, an item of either and half a text take at the most."""
+
+
+def parsed(text: str, name: object = "a JSON text") -> Any:
+    r"""Parse a JSON text; one that escapes half a character, which no text file can hold, is a `ValueError` too.
+
+    What it will take in memory is counted first, and is an `InputError` where that is more than may be taken; `name` names it.
+
+    Examples
+    --------
+    >>> parsed(r'["\ud83d\ude00"]') == ["\U0001f600"]
+    True
+    >>> parsed(r'["\ud800"]')
+    Traceback (most recent call last):
+    ValueError: a text of it holds half a character (\ud800)
+    """
+    counts = {"{": _OBJECT, "[": _LIST, ",": _ITEM, '"': _QUOTE}
+    check_file(len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
+    # An escaped backslash is none that escapes.
+    bare = text.replace(r"\\", "") if r"\u" in text else ""
+    half = _HALF.search(_PAIR.sub("", bare))
+    if half is not None:
+        raise ValueError(f"a text of it holds half a character ({half.group()})")
+    return json.loads(text)
+
+
+_TAG, _ATTRIBUTE = 130, 150
+"""Bytes that a tag and an attribute of XML take at the most."""
+
+
+def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
+    """Parse the bytes of an XML file and return its root; `name` and `size` are the file's.
+
+    Raises `InputError` where it takes more memory than is allowed, and `ElementTree.ParseError`, `LookupError` or `ValueError`
+    where it is damaged.
+
+    Examples
+    --------
+    >>> parsed_xml(b"<annotation><filename>1.jpg</filename></annotation>", "1.xml", 51).findtext("filename")
+    '1.jpg'
+    """
+    check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
+    return ElementTree.fromstring(data)
+
+
+TABLES = (".csv", ".parquet", ".pq")
+
+
+def read_tabular(file: Path) -> pd.DataFrame:
+    """Read a table whose cells are numbers and texts; of CSV every cell is a text.
+
+    Raises `InputError` where it is no such table, or takes more memory than is allowed.
+    """
+    try:
+        if file.suffix.lower() == ".csv":
+            return texts_of_csv(file)
+        return read_frame(file).rename(columns=str)
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
+        raise InputError(f"{file} is not a readable table ({one_line(error, 120)}): pass UTF-8 CSV or Parquet") from error
+
+
+def texts_of_csv(source: Path | IO[bytes]) -> pd.DataFrame:
+    """Read CSV, of which every cell is a text as it stands: a class may be called NA.
+
+    Raises `ValueError` where rows have more cells than the header, the first of which would be taken for a name of the row.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
+    if not isinstance(table.index, pd.RangeIndex):
+        raise ValueError("its rows have more cells than its header")
+    return table
+
+
+Roles: TypeAlias = Sequence[str] | str | Mapping[str, str]
+CORNERS: Final = ("x0", "y0", "x1", "y1")
+SIDES: Final = ("width", "height")
+ROLES: Final = ("image", "label", "score", *CORNERS, *SIDES)
+
+
+def column_roles(given: Roles) -> dict[str, str]:
+    """Return the column of each role that is given one, as a mapping, ``ROLE=COLUMN`` texts, or one text with commas between.
+
+    Raises `InputError` for a role that there is none of or that is given twice, two of one column, or both ways to end a box.
+
+    Examples
+    --------
+    >>> column_roles("image=filename,label=pred")
+    {'image': 'filename', 'label': 'pred'}
+    """
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    else:
+        texts = [text for text in (given.split(",") if isinstance(given, str) else given) if text.strip()]
+        pairs = [(role.strip(), column.strip()) for role, _, column in (text.partition("=") for text in texts)]
+    roles: dict[str, str] = {}
+    for role, column in pairs:
+        if role not in ROLES:
+            raise InputError.of("columns", "must name a role", role, nearest(role, ROLES, "roles"))
+        if role in roles or not column:
+            raise InputError.of(
+                "columns", "must give each role one column", f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN"
+            )
+        if column in roles.values():
+            raise InputError.of("columns", "must give each role a column of its own", f"{role}={column}")
+        roles[role] = column
+    if set(SIDES) & set(roles) and set(CORNERS[2:]) & set(roles):
+        raise InputError.of("columns", "must name x1 and y1, or width and height", ", ".join(roles), "leave out one pair")
+    return roles
+
+
+def check_known(roles: Mapping[str, str], known: Sequence[str], what: str) -> None:
+    """Raise `InputError` where a role is given that what is read has no use for."""
+    idle = next((role for role in roles if role not in known), None)
+    if idle is not None:
+        raise InputError.of("columns", f"must be of {', '.join(known)} for {what}", f"{idle}={roles[idle]}", "leave it out")
+
+
+def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:
+    """Raise `InputError` where a table lacks a column that is given a role."""
+    for role, column in roles.items():
+        if column not in present:
+            listed = ", ".join(present)
+            raise InputError.of("columns", f"must be columns of {file}", f"{role}={column}", f"its columns are {listed}")

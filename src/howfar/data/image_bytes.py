@@ -1,0 +1,287 @@
+"""Read the bytes of images from a file, from behind a URL, from within a tar, Parquet or Arrow file, or from memory.
+
+The text of an image in memory is ``python://TOKEN/NUMBER``, that of its mask ``python://TOKEN/NUMBER/mask``. A token is drawn
+anew for each object, so that a text in an old table never leads to another image.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import stat
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from threading import Lock
+from typing import BinaryIO, Final, Literal, TypeAlias
+
+from howfar.data.containers import find
+from howfar.errors import ImageError, InputError, one_line
+from howfar.io.cell_urls import recorded
+from howfar.io.location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
+from howfar.mask_colour import file_and_colour
+from howfar.protocols import DatasetLike, ItemLike
+
+GONE: Final = "was in the memory of a Python process that has let it go"
+Part: TypeAlias = Literal["image", "mask"]
+
+
+class MemoryImages:
+    """Give the images of an object in memory as the bytes of files, one at a time and only when they are asked for.
+
+    `read`, of a part ("image" or "mask") and an image's number, returns the bytes of an image file; it raises `ImageError`
+    where there is none. It is called by one thread at a time, since few objects of others are safe in several. `label`, of a
+    number, returns the image's class where the object tells it only with the image.
+    """
+
+    def __init__(
+        self, read: Callable[[Part, int], bytes], count: int, label: Callable[[int], str | None] | None = None
+    ) -> None:
+        self._read, self._count, self._lock = read, count, Lock()
+        self.label = label
+        self.token = secrets.token_hex(8)
+        _IMAGES[self.token] = self
+
+    def path(self, number: int, part: Part = "image") -> MemoryPath:
+        """Return the text by which an image, or its mask, is read."""
+        return MemoryPath(f"{IN_MEMORY}{self.token}/{number}{'' if part == 'image' else f'/{part}'}", self, number)
+
+    def read(self, part: Part, number: int) -> bytes:
+        """Return the bytes of an image file, made of what lies in memory. Raises `ImageError`."""
+        if not 0 <= number < self._count:
+            raise ImageError(GONE)
+        with self._lock:
+            return self._read(part, number)
+
+
+_IMAGES: weakref.WeakValueDictionary[str, MemoryImages] = weakref.WeakValueDictionary()
+
+
+class MemoryPath(str):
+    """Name an image in memory by its text; the images are held while this lives. A copy in another process is mere text.
+
+    Examples
+    --------
+    >>> images = MemoryImages(lambda part, number: b"...", 1)
+    >>> read_memory(str(images.path(0, "mask")))
+    b'...'
+    """
+
+    images: MemoryImages
+    number: int
+
+    def __new__(cls, text: str, images: MemoryImages, number: int) -> MemoryPath:
+        """Make the text, with the images that it names and the number of one of them."""
+        path = super().__new__(cls, text)
+        path.images, path.number = images, number
+        return path
+
+    def __truediv__(self, below: str) -> MemoryPath:
+        """Return a text behind which stands how the image is read."""
+        return MemoryPath(f"{self}/{below}", self.images, self.number)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Leave the images behind: in another process there is the text alone."""
+        return str, (str(self),)
+
+
+def check_files(dataset: DatasetLike, argument: str, why: str) -> None:
+    """Raise `InputError` where a dataset's images are in memory alone, and what is done with them needs their files."""
+    if any(is_in_memory(item.path) for item in dataset.items):
+        raise InputError(f"{argument} must lie in files, since {why}, got images in memory: save them, and pass their folder")
+
+
+def place_of(item: ItemLike) -> str:
+    """Say where an image lies: its path or URL; of one in memory its name, since nobody could look for its text."""
+    return item.name if is_in_memory(item.path) else str(item.path)
+
+
+def read_memory(path: str) -> bytes:
+    """Return the bytes of an image in memory by its text.
+
+    Raises `ImageError` where no image of this process has it.
+
+    Examples
+    --------
+    >>> read_memory("python://0a/1")
+    Traceback (most recent call last):
+    howfar.errors.ImageError: was in the memory of a Python process that has let it go
+    """
+    token, number, part = _parts(path)
+    images = _IMAGES.get(token)
+    if images is None:
+        raise ImageError(GONE)
+    return images.read(part, number)
+
+
+def held(path: str) -> bool:
+    """Return whether `read_memory` would find an image of this process.
+
+    Examples
+    --------
+    >>> held("python://0a/1")
+    False
+    """
+    return _parts(path)[0] in _IMAGES
+
+
+def keep_with(result: object, paths: Iterable[object]) -> None:
+    """Hold the images in memory that some paths name as long as a result lives, so that its figures can show them."""
+    images = {id(path.images): path.images for path in paths if isinstance(path, MemoryPath)}
+    if images:
+        weakref.finalize(result, _let_go, tuple(images.values())).atexit = False
+
+
+def _let_go(images: tuple[MemoryImages, ...]) -> None:
+    """Do nothing: that this was to be called with them is what held the images until now."""
+
+
+def _parts(path: str) -> tuple[str, int, Part]:
+    token, _, rest = path.removeprefix(IN_MEMORY).partition("/")
+    number, _, part = rest.partition("/")
+    known = number.isascii() and number.isdigit() and len(number) < 20
+    return token, int(number) if known else -1, "mask" if part == "mask" else "image"
+
+
+MAX_BYTES = 1 << 31
+"""Largest file that is read into memory."""
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the bytes of a file, of an object behind a URL, or of what lies within a container.
+
+    What lies within a tar, Parquet or Arrow file has that file's path or URL, ``/`` and its own name:
+    ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError`: "no such file", "broken link", "a folder,
+    not an image", "not a regular file", "empty file (0 bytes)", "no read permission", a file above `MAX_BYTES`, or what the
+    system says.
+
+    Examples
+    --------
+    >>> read_bytes("no/such.png")
+    Traceback (most recent call last):
+    howfar.errors.ImageError: no such file
+    """
+    with opened_file(path) as stream:
+        return stream.read()
+
+
+def content_hash(data: bytes | memoryview) -> str:
+    """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
+
+    Examples
+    --------
+    >>> content_hash(b"asphalt")
+    'd6984d471a1d0ad4bb7b34ab34540c2f'
+    """
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+@contextmanager
+def opened_file(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
+    path = file_and_colour(path)[0]
+    if is_in_memory(path):
+        yield io.BytesIO(read_memory(str(path)))
+        return
+    file = _location(path) if is_url(path) else Path(path)
+    try:
+        status = _status(file) if isinstance(file, Path) else None
+        if status is None or not isinstance(file, Path):
+            yield io.BytesIO(_read_elsewhere(_location(file)))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError("a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait until somebody writes to it
+            raise ImageError("not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{status.st_size:,} bytes: above the limit of {MAX_BYTES:,}")
+        with file.open("rb") as stream:
+            if not stream.read(1):
+                raise ImageError("empty file (0 bytes)")
+            stream.seek(0)
+            yield stream
+    except OSError as error:
+        raise _image_error(error) from error
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether `read_bytes` would find something: a file, a member of a container, or an object behind a URL.
+
+    Examples
+    --------
+    >>> exists("no/such.png"), exists("memory://no/such.png")
+    (False, False)
+    """
+    path = file_and_colour(path)[0]
+    if is_in_memory(path):
+        return held(str(path))
+    try:
+        location = _location(path)
+        member = find(location)
+        return location.is_file() if member is None else member[0].has(member[1])
+    except Exception:  # a file system's library may raise anything
+        return False
+
+
+def is_member(path: str | Path) -> bool:
+    """Return whether a path names what lies within a container, rather than a file.
+
+    Examples
+    --------
+    >>> is_member("/data/roads/1.png")
+    False
+    """
+    path = file_and_colour(path)[0]
+    try:
+        return not is_in_memory(path) and find(_location(path)) is not None
+    except Exception:  # a file system's library may raise anything
+        return False
+
+
+def _location(path: str | Path) -> Location:
+    """Return the location of an image; a URL that is mere text is of a table of an earlier run, and read with its caution."""
+    return recorded(path) if is_url(path) and isinstance(path, str) and not isinstance(path, Url) else as_location(path)
+
+
+def _status(file: Path) -> os.stat_result | None:
+    """Return the system's record of a file; None where there is no file."""
+    try:
+        return file.stat()
+    except FileNotFoundError as error:
+        if file.is_symlink():
+            raise ImageError("broken link") from error
+        return None
+    except (NotADirectoryError, ValueError):  # no file's name holds a NUL
+        return None
+
+
+def _read_elsewhere(location: Location) -> bytes:
+    """Read a member of a container, or a file behind a URL."""
+    try:
+        member = find(location)
+        if member is not None:
+            data = member[0].read(member[1])
+            # A row may hold the path of a file in place of its bytes.
+            data = data if isinstance(data, bytes) else read_bytes(data)
+        elif isinstance(location, Path):
+            raise ImageError("no such file")
+        else:
+            data = location.read_bytes()
+    except ImageError:
+        raise
+    except Exception as error:  # a file system's library may raise anything
+        raise _image_error(error) from error
+    if not data:
+        raise ImageError("empty file (0 bytes)")
+    return data
+
+
+def _image_error(error: Exception) -> ImageError:
+    if isinstance(error, FileNotFoundError):
+        return ImageError("no such file")
+    if isinstance(error, PermissionError):
+        return ImageError("no read permission")
+    return ImageError(one_line(getattr(error, "strerror", None) or error, 100))

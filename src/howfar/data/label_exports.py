@@ -1,0 +1,574 @@
+"""Read labels of images back from labelling tools: masks in a folder, or an export of COCO, CVAT or Label Studio."""
+
+from __future__ import annotations
+
+import cmath
+import lzma
+import math
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
+from zipfile import BadZipFile, ZipFile, is_zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from howfar.data.dataset import Dataset, match_names
+from howfar.data.documents import parsed, parsed_xml
+from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
+from howfar.data.labelling import CATEGORY
+from howfar.data.masks import MOST, compressed, from_brush, from_columns, from_rows
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.io.location import absolute
+from howfar.memory import check_file
+from howfar.wording import printable, xml_text
+
+Corners = tuple[float, float, float, float]
+"""Left, top, right and bottom of an upright box, in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """Hold one label that somebody gave an image: its name, and what it marks.
+
+    `kind` is what the tool calls it ("polygon", "mask", "tag"). `draw` returns the marked area, (h, w); None for a class of the
+    whole image. `box` is the area's corners where it is an upright box, or is stated beside the area; else None.
+    """
+
+    label: str
+    kind: str
+    draw: Callable[[], NDArray[np.bool_]] | None = None
+    box: Corners | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedImage:
+    """Hold an image of an export, with its marks.
+
+    `name` is as the tool writes it, `size` width and height in pixels where it states them. `looked_at` is True where the tool
+    says that somebody has annotated the image, False where it says that nobody has, None where it says neither. `times` is how
+    often it was annotated: by two people, twice; the marks are of the last.
+    """
+
+    name: str
+    size: tuple[int, int] | None
+    marks: tuple[Mark, ...] = ()
+    looked_at: bool | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class LabelExport:
+    """Hold what a tool exported: its name, its images, and the names of labels that it declares.
+
+    `unsure` is whether images may be among them that nobody looked at: COCO and CVAT list all images of a task, with the shapes
+    that they were imported with.
+    """
+
+    tool: str
+    images: tuple[ExportedImage, ...]
+    labels: tuple[str, ...]
+    unsure: bool
+
+
+_COPIES = 3
+"""How many times a shape is held while it is drawn and joined."""
+
+
+def blank(height: Any, width: Any) -> NDArray[np.bool_]:
+    """Return an empty shape; `InputError` for a size that no image has."""
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
+    if not whole or not (height >= 1 and width >= 1 and height * width <= MOST):
+        raise InputError.of("size of an image", "must be whole numbers of pixels, at least 1 each", (width, height))
+    check_file(_COPIES * height * width, "a shape of the labels")
+    return np.zeros((height, width), np.bool_)
+
+
+def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
+    """Fill a polygon given by its corners (x, y), in pixels from the image's corner: the pixels whose centre lies inside.
+
+    Where it crosses itself, what an even number of its parts surround is outside. One that is too narrow to hold any centre is
+    drawn by its outline.
+    """
+    corners = np.array(checked_points(points, height, width))
+    # Each side turns all pixels to the right of it, from outside to inside or back.
+    turned = blank(height, width + 1).view(np.uint8)
+    for (x, y), (to_x, to_y) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        top, bottom = (int(np.clip(np.ceil(end - 0.5), 0, height)) for end in sorted((y, to_y)))
+        rows = np.arange(top, bottom)
+        if len(rows):
+            crossed = x + (rows + 0.5 - y) * (to_x - x) / (to_y - y)
+            turned[rows, np.clip(np.ceil(crossed - 0.5), 0, width).astype(np.intp)] ^= 1
+    shape = np.bitwise_xor.accumulate(turned, axis=1)[:, :width].view(np.bool_)
+    return shape if shape.any() else _covering(_outline(points, height, width), "polygon", points)
+
+
+def _outline(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
+    canvas = Image.new("1", (width, height))
+    ImageDraw.Draw(canvas).polygon(list(points), fill=1, outline=1)
+    return np.asarray(canvas)
+
+
+def rectangle(
+    sides: tuple[float, float, float, float], height: int, width: int, angle: float, about: tuple[float, float]
+) -> NDArray[np.bool_]:
+    """Fill left, top, right, bottom, turned clockwise about a point by an angle in degrees."""
+    checked_numbers((*sides, *about), height, width)
+    left, top, right, bottom = sides
+    if angle:
+        turn = cmath.rect(1.0, math.radians(angle))
+        corners = [
+            complex(*about) + turn * (complex(x, y) - complex(*about))
+            for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))
+        ]
+        return polygon([(corner.real, corner.imag) for corner in corners], height, width)
+    shape = blank(height, width)
+    shape[max(round(top), 0) : max(round(bottom), 0), max(round(left), 0) : max(round(right), 0)] = True
+    return _covering(shape, "box", sides)
+
+
+def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> NDArray[np.bool_]:
+    """Refuse a shape that covers nothing, which would turn a mark into "nothing there"."""
+    if not shape.any():
+        height, width = shape.shape
+        raise InputError.of(what, f"must cover a pixel of its image of {width} × {height}", list(corners), "draw it anew")
+    return shape
+
+
+def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
+    """Draw COCO's field ``segmentation``: polygons, or run lengths of the whole image."""
+    if isinstance(segmentation, list):
+        shape = coco_polygons(segmentation, height, width)
+        return _covering(shape, "polygon", segmentation[0]) if segmentation else shape
+    runs = segmentation["counts"]
+    size = segmentation.get("size", [height, width])
+    if list(size) != [height, width]:
+        raise InputError.of("size of a segmentation", f"must be that of its image, {[height, width]}", size)
+    return from_columns(runs if isinstance(runs, list) else compressed(runs), height, width)
+
+
+def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> NDArray[np.bool_]:
+    """Fill polygons as COCO does; none of them is an empty shape."""
+    if not polygons:
+        return blank(height, width)
+    # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
+    for outline in polygons:
+        checked_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise MissingExtraError("polygons of COCO need pycocotools: pip install 'howfar[detection]'") from error
+    runs: bytes = mask.merge(mask.frPyObjects(polygons, height, width))["counts"]
+    return from_columns(compressed(runs), height, width)
+
+
+def checked_points(points: Sequence[tuple[float, float]], height: int, width: int) -> list[tuple[float, float]]:
+    """Return the corners of a polygon, at least three; they may lie outside of the image, but not further than it is large."""
+    if len(points) < 3:
+        raise InputError.of("polygon", "must have at least three corners", len(points))
+    checked_numbers([number for point in points for number in point], height, width)
+    return list(points)
+
+
+def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
+    """Raise `InputError` for a coordinate that is no number, or is far away from an image of this size."""
+    most = 10 * max(height, width)
+    wrong = next((number for number in numbers if not -most <= number <= most), None)
+    if wrong is not None:
+        raise InputError.of("corner of a shape", f"must lie in or near its image of {width} × {height}", wrong)
+
+
+def read_coco(document: Mapping[str, Any]) -> LabelExport:
+    """Read a COCO document; it never says whether somebody looked at an image without annotations."""
+    check_ids(document["images"], "images")
+    check_ids(document.get("categories", []), "categories")
+    images = {image["id"]: image for image in document["images"]}
+    categories = {category["id"]: str(category["name"]) for category in document.get("categories", [])}
+    marks: dict[Any, list[Mark]] = {number: [] for number in images}
+    for annotation in document["annotations"]:
+        number = annotation["category_id"]
+        label = categories.get(number, f"category {number}")
+        marks[annotation["image_id"]].append(_mark(annotation, label, images[annotation["image_id"]]))
+    listed = tuple(
+        ExportedImage(str(image["file_name"]), _coco_size(image), tuple(marks[number]), True if marks[number] else None)
+        for number, image in images.items()
+    )
+    return LabelExport("COCO", listed, tuple(categories.values()), unsure=True)
+
+
+def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
+    """Raise `InputError` where two entries have one id: which of them is meant, nobody can tell."""
+    seen = set()
+    for entry in entries:
+        number = entry.get("id")  # annotations that other tools wrote may have none
+        if number is not None and number in seen:
+            raise InputError(f"two of its {what} have the id {number}: number them anew")
+        seen.add(number)
+
+
+def _coco_size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    return (image["width"], image["height"]) if "width" in image and "height" in image else None
+
+
+def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
+    height: Any = image.get("height")
+    width: Any = image.get("width")
+    box = _coco_corners(annotation.get("bbox"))
+    segmentation = annotation.get("segmentation")
+    if not segmentation and box is not None:
+        middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+        angle = float((annotation.get("attributes") or {}).get("rotation", 0))
+        upright = None if angle else box
+        return Mark(label, "box", partial(rectangle, box, height, width, angle, middle), upright)
+    return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
+
+
+def _coco_corners(box: Any) -> Corners | None:
+    if not isinstance(box, list) or len(box) != 4:
+        return None
+    left, top, width, height = (float(side) for side in box)
+    return left, top, left + width, top + height
+
+
+# Left out in silence, such a label would say that there is nothing in the image.
+_UNREAD = ("polyline", "points", "ellipse", "cuboid", "skeleton")
+
+
+def read_cvat(root: ElementTree.Element) -> LabelExport:
+    """Read the root of a CVAT file; an image was looked at where it has a shape or a tag, else the file does not say."""
+    images = []
+    for image in root.iter("image"):
+        name = image.attrib["name"]
+        size = (int(image.attrib["width"]), int(image.attrib["height"])) if "width" in image.attrib else None
+        marks = tuple(_cvat_marks(image, name, size))
+        images.append(ExportedImage(name, size, marks, True if marks else None))
+    declared = (label.findtext("name") or "" for label in root.iter("label"))
+    return LabelExport("CVAT", tuple(images), tuple(name for name in declared if name), unsure=True)
+
+
+def _cvat_marks(image: ElementTree.Element, name: str, size: tuple[int, int] | None) -> Iterator[Mark]:
+    for element in image:
+        label = element.attrib.get("label", "").strip()
+        if element.tag == "tag":
+            yield Mark(label, "tag")
+        elif element.tag in _UNREAD:
+            yield Mark(label, element.tag, partial(_no_area, element.tag, name))
+        elif element.tag in _CVAT:
+            width, height = size or (0, 0)
+            box = _cvat_upright(element.attrib) if element.tag == "box" else None
+            yield Mark(label, element.tag, partial(_CVAT[element.tag], element.attrib, height, width), box)
+
+
+def _no_area(tag: str, name: str) -> NDArray[np.bool_]:
+    raise InputError(f"{tag} of {name} is no area: draw polygons, boxes or masks")
+
+
+def _polygon(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
+    points = [tuple(map(float, pair.split(","))) for pair in values["points"].split(";")]
+    return polygon([(x, y) for x, y in points], height, width)
+
+
+def _box(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
+    left, top, right, bottom = _sides(values)
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    return rectangle((left, top, right, bottom), height, width, float(values.get("rotation", 0)), middle)
+
+
+def _mask(values: Mapping[str, str], height: int, width: int) -> NDArray[np.bool_]:
+    left, top, across, down = (int(float(values[name])) for name in ("left", "top", "width", "height"))
+    if min(left, top, across, down) < 0 or left + across > width or top + down > height:
+        raise InputError.of("mask", f"must lie inside its image of {width} × {height}", f"{across} × {down} at {left}, {top}")
+    shape = blank(height, width)
+    shape[top : top + down, left : left + across] = from_rows([int(run) for run in values["rle"].split(",")], down, across)
+    return shape
+
+
+_CVAT: Mapping[str, Callable[[Mapping[str, str], int, int], NDArray[np.bool_]]] = {
+    "polygon": _polygon,
+    "box": _box,
+    "mask": _mask,
+}
+
+
+def _sides(values: Mapping[str, str]) -> Corners:
+    left, top, right, bottom = (float(values[name]) for name in ("xtl", "ytl", "xbr", "ybr"))
+    return left, top, right, bottom
+
+
+def _cvat_upright(values: Mapping[str, str]) -> Corners | None:
+    return None if float(values.get("rotation", 0)) else _sides(values)
+
+
+_LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
+"""Where the value of a result may hold the names of labels."""
+
+
+def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
+    """Read tasks with their annotations; predictions count for nothing, and of several annotations the last is taken.
+
+    A task that somebody submitted without a shape was looked at; one without annotations was not.
+    """
+    if tasks and "data" not in tasks[0]:
+        raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
+    images = tuple(map(_image, tasks))
+    return LabelExport("Label Studio", images, (), unsure=False)
+
+
+def _image(task: Mapping[str, Any]) -> ExportedImage:
+    kept = [annotation for annotation in task.get("annotations", []) if not annotation.get("was_cancelled")]
+    name = str((task.get("meta") or {}).get("image") or _file_of(task["data"]["image"]))
+    if not kept:
+        return ExportedImage(name, None, looked_at=False, times=0)
+    results = kept[-1]["result"]
+    sized = next((result for result in results if "original_width" in result), None)
+    size = None if sized is None else _studio_size(sized)
+    return ExportedImage(name, size, tuple(_studio_marks(results)), looked_at=True, times=len(kept))
+
+
+def _studio_marks(results: Sequence[Mapping[str, Any]]) -> Iterator[Mark]:
+    for result in results:
+        value = result.get("value", {})
+        if "choices" in value:
+            yield from (Mark(str(choice).strip(), "choices") for choice in value["choices"])
+        elif "original_width" in result:
+            names = next((value[key] for key in _LABELS if value.get(key)), [""])
+            kind = str(result.get("type", "shape")).removesuffix("labels")
+            yield Mark(str(names[0]), kind, partial(_shape, result), _studio_upright(result))
+
+
+def _studio_size(result: Mapping[str, Any]) -> tuple[int, int]:
+    return int(result["original_width"]), int(result["original_height"])
+
+
+def _shape(result: Mapping[str, Any]) -> NDArray[np.bool_]:
+    (width, height), value = _studio_size(result), result["value"]
+    if "rle" in value:
+        return from_brush(value["rle"], height, width)
+    if "points" in value:
+        return polygon([(x * width / 100, y * height / 100) for x, y in value["points"]], height, width)
+    if "width" not in value:
+        raise InputError(f"a result of type {result.get('type')} is no area: draw with brushes, polygons or rectangles")
+    sides = _studio_corners(result)
+    return rectangle(sides, height, width, float(value.get("rotation", 0)), sides[:2])
+
+
+def _studio_corners(result: Mapping[str, Any]) -> Corners:
+    (width, height), value = _studio_size(result), result["value"]
+    x, y, across, down = (_number(value[name]) for name in ("x", "y", "width", "height"))
+    left, top = x * width / 100, y * height / 100
+    return left, top, left + across * width / 100, top + down * height / 100
+
+
+def _number(value: Any) -> float:
+    # A text would be repeated as often as the image is wide.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError.of("side of a rectangle", "must be a number", value)
+    return float(value)
+
+
+def _studio_upright(result: Mapping[str, Any]) -> Corners | None:
+    value = result["value"]
+    plain = "width" in value and "points" not in value and "rle" not in value
+    return _studio_corners(result) if plain and not float(value.get("rotation", 0)) else None
+
+
+def _file_of(address: str) -> str:
+    """Return the file that a Label Studio task points to; a path that is none of a server's stays as it is."""
+    parts = urlsplit(address)
+    if not (parts.scheme or parts.query or address.startswith("/")):
+        return address
+    within = parse_qs(parts.query).get("d")
+    return PurePosixPath(within[0] if within else unquote(parts.path)).name
+
+
+KINDS = "a folder of masks, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
+DAMAGED = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    RuntimeError,
+    EOFError,
+    BadZipFile,
+    lzma.LZMAError,
+    zlib.error,
+    ElementTree.ParseError,
+)
+"""What reading a damaged export may raise."""
+
+
+def read_export(path: Path) -> LabelExport:
+    """Read an export; its shapes are drawn when they are asked for.
+
+    A .zip must hold one file .xml or .json, whatever else is in it. What is not of these forms raises as reading does: call it
+    within `damage_as_input_error`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> file = Path(tempfile.mkdtemp()) / "cvat.xml"
+    >>> _ = file.write_text('<annotations><image name="1.png" width="4" height="3"><tag label="wet"/></image></annotations>')
+    >>> read_export(file).images[0].marks[0].label
+    'wet'
+    """
+    suffix, data = path.suffix.lower(), None
+    if is_zipfile(path):
+        suffix, data = _packed(path)
+    size = path.stat().st_size
+    if data is None:
+        check_file(2 * size, path, size)
+        data = path.read_bytes()
+    if suffix == ".xml":
+        return read_cvat(parsed_xml(data, path, size))
+    document: Any = parsed(data.decode("utf-8-sig"), path)
+    return read_label_studio(document) if isinstance(document, list) else read_coco(document)
+
+
+@contextmanager
+def damage_as_input_error(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged export raises in the block into one line that names the file and what it may be."""
+    try:
+        yield
+    except MissingExtraError:
+        raise
+    except DAMAGED as error:  # also an `InputError`, which says what is wrong but not in which file
+        raise InputError(f"{printable(path)} cannot be read ({one_line(error, 300)}): pass {KINDS}") from error
+
+
+def _packed(path: Path) -> tuple[str, bytes]:
+    """Return the ending and the bytes of the one file of labels in a .zip."""
+    with ZipFile(path) as archive:
+        members = [
+            member
+            for member in archive.infolist()
+            if Path(member.filename).suffix.lower() in (".xml", ".json") and not member.filename.startswith("__MACOSX/")
+        ]
+        if len(members) != 1:
+            what = "no .xml or .json" if not members else f"{len(members)} files .xml or .json"
+            raise InputError(f"it holds {what}, and one is wanted: unpack it and pass the file of labels")
+        check_file(members[0].file_size, path, path.stat().st_size)
+        with archive.open(members[0]) as file:
+            data = file.read(members[0].file_size + 1)
+        return Path(members[0].filename).suffix.lower(), data
+
+
+_ALL_OF_LABEL_IMPORTS = ["Labels", "matched", "read_labels"]
+
+Shapes = Iterator[tuple[str, NDArray[np.bool_]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """Hold the masks of a dataset's images: files by image name, or foregrounds (h, w) that an export describes.
+
+    A foreground of 0 × 0 pixels is that of an image in which somebody found nothing. `strangers` are masks or entries that
+    belong to no image of the dataset. `unsure` is whether images may be among them that nobody looked at: COCO and CVAT list
+    all images of a task, with the shapes that they were imported with.
+    """
+
+    masks: Mapping[str, Path | NDArray[np.bool_]]
+    strangers: tuple[str, ...] = ()
+    unsure: bool = False
+
+
+def read_labels(dataset: Dataset, source: str | Path) -> Labels:
+    """Read the labels of a dataset's images.
+
+    Parameters
+    ----------
+    dataset
+        Its images are matched by their paths without the endings.
+    source
+        A folder of masks; or an export: COCO's JSON (polygons and run lengths; of several categories the one called
+        "foreground"), CVAT for images 1.1 (polygons, boxes, masks), or Label Studio's JSON (polygons, rectangles, brushes).
+
+    Raises
+    ------
+    MissingPathError
+        There is no such folder or file.
+    InputError
+        It is of no such form, or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from howfar.data import Item
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> Image.new("L", (4, 4)).save(folder / "1.png")
+    >>> list(read_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).masks)
+    ['1.jpg']
+    """
+    path = absolute(source)
+    if path.is_dir():
+        files = sorted(walk(path, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
+        return Labels(*matched(dataset, {stem(file.relative_to(path).as_posix()): file for file in reversed(files)}))
+    if not path.is_file():
+        raise MissingPathError(f"no labels at {path}: pass {KINDS}")
+    with damage_as_input_error(path):
+        export = read_export(path)
+        by_key = _joined(_shapes(export))
+    return Labels(*matched(dataset, by_key), unsure=export.unsure)
+
+
+def matched(dataset: Dataset, by_key: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Match labels to images by path without ending, or by the last part of it where that alone is unique and matches."""
+    plain = {xml_text(stem(item.name)): stem(item.name) for item in dataset.items}
+    by_key = {plain.get(key, key): label for key, label in by_key.items()}
+    keys = match_names(dataset, by_key)
+    masks: dict[str, Any] = {name: by_key[key] for name, key in keys.items() if key in by_key}
+    if not masks:
+        last = {PurePosixPath(key).name: key for key in by_key}
+        short = {name: PurePosixPath(key).name for name, key in keys.items()}
+        if len(last) == len(by_key) and len(set(short.values())) == len(short):
+            keys = {name: last[part] for name, part in short.items() if part in last}
+            masks = {name: by_key[key] for name, key in keys.items()}
+    used = set(keys.values())
+    return masks, tuple(key for key in by_key if key not in used)
+
+
+def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
+    """Join the shapes of each image into one foreground."""
+    joined: dict[str, NDArray[np.bool_]] = {}
+    held = 0
+    for name, shape in shapes:
+        key = stem(name)
+        if key not in joined:
+            held += shape.nbytes
+            check_file(held, "the masks of the labels")
+        joined[key] = joined[key] | shape if key in joined else shape
+    return joined
+
+
+def _shapes(export: LabelExport) -> Shapes:
+    """Yield an empty shape for each image that somebody may have looked at, then its areas.
+
+    Of several labels the one called "foreground" counts, and a single one counts whatever it is called.
+    """
+    used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
+    chosen = {CATEGORY} & used if len(used) > 1 else set()
+    if len(used) > 1 and not chosen:
+        what = "categories" if export.tool == "COCO" else "labels"
+        raise InputError(f"it has {len(used)} {what}, none called {CATEGORY}")
+    for image in export.images:
+        if image.looked_at is False:
+            continue
+        areas = [mark.draw for mark in image.marks if mark.draw is not None and (not chosen or mark.label in chosen)]
+        if export.unsure:
+            width, height = (None, None) if image.size is None else image.size
+            yield image.name, blank(height, width)
+        elif not areas:
+            yield image.name, np.zeros((0, 0), np.bool_)
+        for draw in areas:
+            yield image.name, draw()

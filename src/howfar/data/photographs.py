@@ -1,0 +1,172 @@
+"""Group images that are tiles of one photograph, and leave out photographs that a model learnt from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from howfar.data.dataset import Dataset
+from howfar.data.image_bytes import content_hash, read_bytes
+from howfar.errors import ImageError, InputError
+
+_TILE = re.compile(r"(.+)-[0-9]+$")
+_MOST, _FEWER = 0.5, 0.9
+_ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
+
+
+def pattern_of(group: str) -> re.Pattern[str]:
+    """Compile the expression whose first group names an image's photograph.
+
+    Raises `InputError` where it is no regular expression, or has no group.
+
+    Examples
+    --------
+    >>> pattern_of(r"(.+)-[0-9]+").match("road-12").group(1)
+    'road'
+    """
+    try:
+        pattern = re.compile(group)
+    except re.error as error:
+        raise InputError.of("group", f"must be a regular expression ({error})", group) from error
+    if pattern.groups < 1:
+        raise InputError.of("group", "must have a group in brackets that names the photograph", group, r"write (.+)-\d+")
+    return pattern
+
+
+def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
+    """Name each image's photograph; an image that the expression does not match is its own.
+
+    `names` have their endings; the expression is matched from the start of a name without it, and where it is None each image
+    is its own photograph. Raises `InputError` as `pattern_of`, or where no image matches.
+
+    Examples
+    --------
+    >>> photographs_of(["a-1.png", "a-2.png", "b.png"], "(.+)-[0-9]+")
+    ['a', 'a', 'b']
+    """
+    stems = [_stem(name) for name in names]
+    if group is None:
+        return stems
+    pattern = pattern_of(group)
+    hits = [pattern.match(name) for name in stems]
+    if stems and not any(hits):
+        raise InputError.of("group", f"must match the names of images, such as {stems[0]!r}", group, "leave out the ending")
+    return [(hit and hit.group(1)) or name for hit, name in zip(hits, stems, strict=True)]
+
+
+def fits(names: Sequence[str], group: str) -> bool:
+    """Return whether the expression matches any image, from the start of its name without the ending. Raises as `pattern_of`.
+
+    Examples
+    --------
+    >>> fits(["a-1.png"], "(.+)-[0-9]+"), fits(["a.png"], "(.+)-[0-9]+")
+    (True, False)
+    """
+    pattern = pattern_of(group)
+    return any(pattern.match(_stem(name)) for name in names)
+
+
+def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
+    """Name each image's photograph; where no expression is given, names like ``<photo>-<tile>`` count if they look so.
+
+    Examples
+    --------
+    >>> guess_photographs(["a-1.png", "a-2.png", "b-1.png", "b-2.png"], None)
+    ['a', 'a', 'b', 'b']
+    """
+    tiled = group is None and look_tiled(len(names), *tiles(names))
+    return photographs_of(names, _TILE.pattern if tiled else group)
+
+
+def tiles(names: Sequence[str]) -> tuple[int, int]:
+    """Count the photographs of one dataset that have tiles, and their tiles, by names that end in a number: (0, 0) for none.
+
+    A single stem numbers photographs, as in IMG-0001 and IMG-0002, and not their tiles.
+
+    Examples
+    --------
+    >>> tiles(["a-1.png", "a-2.png", "b-1.png", "c.png"]), tiles(["IMG-1.png", "IMG-2.png"])
+    ((2, 3), (0, 0))
+    """
+    hits = [_TILE.match(_stem(name)) for name in names]
+    stems = [hit.group(1) for hit in hits if hit]
+    photographs = len(set(stems))
+    return (photographs, len(stems)) if photographs > 1 else (0, 0)
+
+
+def look_tiled(images: int, photographs: int, tiles: int) -> bool:
+    """Return whether images seem to be tiles of fewer photographs, by the counts of `tiles`: most are, and of clearly fewer.
+
+    Examples
+    --------
+    >>> look_tiled(4, *tiles(["a-1.png", "a-2.png", "b-1.png", "b-2.png"]))
+    True
+    """
+    return tiles > _MOST * images and photographs < _FEWER * tiles
+
+
+def _stem(name: str) -> str:
+    """Return a name without its ending, folders kept; any text will do."""
+    return _ENDING.sub("", name)
+
+
+@dataclass(frozen=True)
+class HashedDataset:
+    """Hold a dataset with the content hash and photograph of each readable image, by name.
+
+    `group` is the regular expression for photographs, None where it is not given or matches no image: then photographs are
+    guessed from names.
+    """
+
+    dataset: Dataset
+    contents: Mapping[str, str]
+    photographs: Mapping[str, str]
+    group: str | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, group: str | None) -> HashedDataset:
+        """Hash every image file; `InputError` where the expression for photographs is wrong, or no image can be read."""
+        contents = {}
+        for item in dataset.items:
+            try:
+                contents[item.name] = content_hash(read_bytes(item.path))
+            except ImageError:
+                continue
+        if not contents:
+            raise InputError.of(f"dataset {dataset.name}", "must hold an image that can be read", "none")
+        names = [item.name for item in dataset.items]
+        own = group if group is not None and fits(names, group) else None
+        photographs = dict(zip(names, guess_photographs(names, own), strict=True))
+        items = tuple(item for item in dataset.items if item.name in contents)
+        return cls(replace(dataset, items=items), contents, photographs, own)
+
+    def without(self, contents: Collection[str]) -> HashedDataset:
+        """Leave out the images with these content hashes."""
+        excluded = set(contents)
+        items = tuple(item for item in self.dataset.items if self.contents[item.name] not in excluded)
+        return replace(self, dataset=replace(self.dataset, items=items))
+
+    def apart_from(self, names: Collection[str]) -> HashedDataset:
+        """Leave out all images of the photographs that the named images belong to."""
+        excluded = {self.photographs[name] for name in names}
+        items = tuple(item for item in self.dataset.items if self.photographs[item.name] not in excluded)
+        return replace(self, dataset=replace(self.dataset, items=items))
+
+    def divided(self, share: float, seed: int) -> tuple[list[str], list[str]]:
+        """Divide the images' names by photograph into a pool to choose from and the rest, at least one photograph in each.
+
+        A dataset of a single photograph raises `InputError`.
+        """
+        names = sorted({self.photographs[item.name] for item in self.dataset.items})
+        if len(names) < 2:
+            raise InputError.of(
+                "pool_share", f"needs at least two photographs of {self.dataset.name}", len(names), "leave it out"
+            )
+        order = np.random.default_rng(seed).permutation(len(names))
+        count = min(max(round(share * len(names)), 1), len(names) - 1)
+        pool = {names[index] for index in order[:count]}
+        inside = [item.name for item in self.dataset.items if self.photographs[item.name] in pool]
+        return inside, [item.name for item in self.dataset.items if self.photographs[item.name] not in pool]

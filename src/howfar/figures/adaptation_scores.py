@@ -1,0 +1,438 @@
+"""Draw F of datasets and images before and after adaptation (figs. 4-7 and 14-17 of the paper)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from howfar.figures import Caption, registered
+from howfar.figures.adaptation_models import (
+    AS_IN_PAPER,
+    CAUTION,
+    RANDOM,
+    Measure,
+    arms,
+    by_background,
+    by_shots,
+    check_measure,
+    image_measure,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategies,
+    strategy_of,
+    study_note,
+)
+from howfar.figures.style import (
+    I_DIST,
+    INK,
+    MUTED,
+    PAPER,
+    WIDTH,
+    Look,
+    blank,
+    drawing,
+    first,
+    head,
+    head_panel,
+    name_legend,
+    name_rows,
+    name_text,
+    nothing,
+    unit_panels,
+)
+from howfar.relation.performance_by_distance import curve
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.results.segmenter_studies import Adaptations
+
+BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
+ROOM = 0.84
+
+
+class Bar(NamedTuple):
+    """Hold a score's mean over the seeds, and the lowest and highest of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+Bars: TypeAlias = dict[tuple[str, str], Bar]
+
+
+class ScoreColumn(NamedTuple):
+    """Hold the column of ``adaptation.scores`` that bars are drawn of, its name, and what stands under the axis."""
+
+    column: str
+    name: str
+    axis: str
+
+
+SCORES: Mapping[Measure, ScoreColumn] = {
+    "f_ods": ScoreColumn("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
+    "f": ScoreColumn("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
+}
+_WHICH = f"ODS: F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}."
+
+
+def _bars_caption(adaptation: Adaptation) -> Caption:
+    strategy = strategy_of(adaptation)
+    beside = " Hollow: as many images drawn at random." if RANDOM in strategies(adaptation) and strategy != RANDOM else ""
+    return Caption(
+        "ODS by dataset",
+        f"M, and the models that learnt from images chosen by {strategy}, as in fig. 7 of the paper."
+        f"{beside}{_over(adaptation)} {_WHICH}",
+        f"Horizontal bars by dataset. {_means(adaptation, [BASELINE, *by_shots(adaptation, strategy)])}",
+    )
+
+
+def _bars_background_caption(adaptation: Adaptation) -> Caption:
+    models = by_background(adaptation, strategy_of(adaptation))
+    return Caption(
+        "ODS by dataset, with and without background",
+        f"{models[0]}, and the same with background images (B), as in fig. 17 of the paper.{_over(adaptation)} {_WHICH}",
+        f"Horizontal bars by dataset. {_means(adaptation, models)}",
+    )
+
+
+def _over(adaptation: Adaptation) -> str:
+    seeds = seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))])
+    return f" Bars are means over {len(seeds)} seeds, lines reach from the lowest to the highest." if len(seeds) > 1 else ""
+
+
+def _means(adaptation: Adaptation, models: list[str]) -> str:
+    bars = ranges(adaptation, models, seeds_of(adaptation, models), SCORES["f_ods"].column)
+    dataset = ALL if len(adaptation.secondaries) > 1 else adaptation.secondaries[0]
+    values = [f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars]
+    return f"Mean ODS over the secondaries: {'; '.join(values)}."
+
+
+def is_scored(adaptation: Adaptation) -> bool:
+    """Tell whether any image of a study has an F."""
+    return bool(scored(adaptation))
+
+
+def has_background(adaptation: Adaptation) -> bool:
+    """Tell whether models with background images can be shown beside one without."""
+    return is_scored(adaptation) and bool(by_background(adaptation, strategy_of(adaptation)))
+
+
+@registered(_bars_background_caption, shows=has_background)
+def adaptation_bars_background(
+    adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
+) -> Figure:
+    """Draw the bars of the model with the most shots and of those that background images were added to."""
+    return adaptation_bars(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
+
+
+@registered(_bars_caption, shows=is_scored)
+def adaptation_bars(
+    adaptation: Adaptation,
+    *,
+    strategy: str | None = None,
+    background: bool = False,
+    limit: int = 24,
+    measure: Measure = "f_ods",
+) -> Figure:
+    """Draw F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
+
+    After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
+    looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
+    strategy, its models stand beside those with as many shots, hollow. Bars are means over the seeds in which all models
+    shown were trained; lines reach from the lowest seed to the highest. Beside M stand the models of `strategy`, by default
+    the first that is not random; with `background`, the model with the most shots and those that background images were added
+    to stand in their place. At most `limit` datasets are shown, blind sets with masks last.
+    """
+    check_measure(measure)
+    chosen, score = strategy_of(adaptation, strategy), SCORES[measure]
+    title = f"{score.name}, {BARS_BACKGROUND if background else BARS_TITLE}"
+    models = by_background(adaptation, chosen) if background else beside_random(adaptation, chosen)
+    shown, left_out = first(scored(adaptation), limit) if scored(adaptation) else ([], "")
+    if not models or not shown:
+        return nothing(title, f"no model of {chosen} learnt from background images" if shown else "no image has an F")
+    seeds = seeds_of(adaptation, models)
+    bars, faces = ranges(adaptation, models, seeds, score.column), bar_faces(adaptation, models, chosen)
+    groups = [*shown, *([ALL] if len(adaptation.secondaries) > 1 else [])]
+    with drawing():
+        height = max(0.17 * len(models), 0.36) + 0.16
+        figure = blank(WIDTH, 1.25 + height * len(groups))
+        axes = figure.add_subplot()
+        for position, dataset in enumerate(groups):
+            draw_group(axes, position, dataset, bars, faces)
+        names = [group_name(adaptation, dataset) for dataset in groups]
+        frame_bars(axes, names, [bar.high for bar in bars.values()], score.axis)
+        handles = [Patch(**face, label=model) for model, face in faces.items()]
+        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+        note = study_note(adaptation, f"; images chosen by {chosen}")
+        whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
+        head(figure, title, f"{note}; {seeds_text(seeds)}{whisker}. {left_out}".strip())
+    return figure
+
+
+def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
+    """Compute a score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
+
+    `column` is one of ``adaptation.scores``: "mean_f", "mean_f_ods" or "ods".
+    """
+    scores = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
+    scores = scores[scores[column].notna()].astype({column: "float64"})
+    pooled = scores[scores["dataset"].isin(adaptation.secondaries)]
+    pooled = pooled.groupby(["model", "seed"], sort=False)[column].mean().reset_index().assign(dataset=ALL)
+    return {**_ranges(scores, column), **_ranges(pooled, column)}
+
+
+def _ranges(rows: pd.DataFrame, column: str) -> Bars:
+    spans = rows.groupby(["model", "dataset"], sort=False)[column].agg(["mean", "min", "max"])
+    return {
+        (str(row["model"]), str(row["dataset"])): Bar(row["mean"], row["min"], row["max"])
+        for row in spans.reset_index().to_dict("records")
+    }
+
+
+def beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
+    """List the unadapted model, and for each number of shots the strategy's model and random's."""
+    models = arms(adaptation)
+    models = models[(models["background"] == 0) & models["strategy"].isin([strategy, RANDOM])]
+    own = models["strategy"] == strategy
+    ordered = models.assign(rival=~own).sort_values(["shots", "rival"], kind="stable")
+    return [BASELINE, *ordered.loc[ordered["shots"].isin(set(models.loc[own, "shots"])), "model"]]
+
+
+def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
+    """Choose how each model's bar is drawn: random's hollow beside another strategy's."""
+    look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
+    return {
+        model: {
+            "facecolor": PAPER if model in rivals else look_of[model].colour,
+            "edgecolor": look_of[model].colour,
+            "linewidth": 1.1,
+        }
+        for model in models
+    }
+
+
+def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
+    """Draw the bars of all models on one dataset, one below the other about `position`, each with its number."""
+    thick = ROOM / len(faces)
+    for k, (model, face) in enumerate(faces.items()):
+        bar = bars.get((model, dataset))
+        if bar is None:
+            continue
+        at = position - ROOM / 2 + (k + 0.5) * thick
+        axes.barh([at], [bar.mean], height=thick * 0.82, label=f"{model}:{dataset}", zorder=2.2, **face)
+        if bar.high > bar.low:
+            axes.plot([bar.low, bar.high], [at, at], color=INK, lw=1.2, zorder=2.5, label=f"range:{model}:{dataset}")
+        number: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7.5, "color": INK}
+        axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
+
+
+def frame_bars(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
+    """Name the groups of bars, and set how far the axis reaches: past the highest of `tops`."""
+    name_rows(axes, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
+    axes.set_xlabel(label)
+
+
+def group_name(adaptation: Adaptation, dataset: str) -> str:
+    """Name a group of bars: a dataset, marked where it is blind, or all secondaries alike."""
+    if dataset == ALL:
+        return f"all {len(adaptation.secondaries)} secondaries"
+    return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
+
+
+BARS_COLUMNS = 3
+
+
+def adaptations_bars(
+    result: Adaptations, *, strategy: str | None = None, background: bool = False, limit: int = 24, measure: Measure = "f_ods"
+) -> Figure:
+    """Draw F of each dataset's images that no model learnt from, one bar a model, one panel a segmenter.
+
+    Figs. 7 and 17 of Achara & Pandey show several segmenters side by side, and the ODS of each dataset (`measure` "f_ods"),
+    whose threshold looks at its labels; "f" draws mean F at each model's own threshold, of which the gains are. All panels
+    have one scale. Within a panel all is as in `adaptation_bars`: random hollow, bars means over seeds, lines from the lowest
+    seed to the highest. At most `limit` datasets are shown, blind sets with masks last.
+    """
+    check_measure(measure)
+    study = result.first
+    chosen, score = strategy_of(study, strategy), SCORES[measure]
+    title = f"{score.name}, {BARS_BACKGROUND if background else BARS_TITLE}"
+    models = by_background(study, chosen) if background else beside_random(study, chosen)
+    datasets = list(dict.fromkeys(name for each in result.adaptations for name in scored(each)))
+    if not models or not datasets:
+        return nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
+    shown, left_out = first(datasets, limit)
+    groups = [*shown, *([ALL] if len(study.secondaries) > 1 else [])]
+    seeds, faces = seeds_of(study, models), bar_faces(study, models, chosen)
+    bars = {name: ranges(each, models, seeds, score.column) for name, each in result.runs().items()}
+    columns = min(BARS_COLUMNS, len(result.models))
+    lines = math.ceil(len(result.models) / columns)
+    tops = [bar.high for own in bars.values() for bar in own.values()]
+    with drawing():
+        height = max(0.17 * len(models), 0.36) + 0.16
+        figure = blank(WIDTH, 1.25 + (0.45 + height * len(groups)) * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, (name, own) in zip(panels, bars.items(), strict=False):
+            for position, dataset in enumerate(groups):
+                draw_group(axes, position, dataset, own, faces)
+            frame_bars(axes, [group_name(study, dataset) for dataset in groups], tops, score.name)
+            head_panel(axes, name, _change(study, own, (models[0], _last(study, models, chosen))))
+        for spare in panels[len(bars) :]:
+            spare.remove()
+        handles = [Patch(**face, label=model) for model, face in faces.items()]
+        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+        whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
+        note = f"Trained on {name_text(study.primary)}; images chosen by {chosen}; {seeds_text(seeds)}{whisker}. {left_out}"
+        head(figure, title, note.strip())
+    return figure
+
+
+def _last(study: Adaptation, models: list[str], strategy: str) -> str:
+    """Name the strategy's model with the most shots or background: random's stand beside."""
+    own = {*by_shots(study, strategy), *by_background(study, strategy)}
+    return [model for model in models if model in own][-1]
+
+
+def _change(study: Adaptation, bars: Bars, models: tuple[str, str]) -> str:
+    """Write from which mean over the secondaries to which two models go."""
+    dataset = ALL if len(study.secondaries) > 1 else study.secondaries[0]
+    return " → ".join(f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars)
+
+
+CURVES_COLUMNS = 2
+CURVES_TITLE = "F by distance, before and after adaptation"
+CURVES_BACKGROUND = "F by distance, with and without background images"
+AXES: Mapping[Measure, str] = {
+    "f_ods": "F at the dataset's best threshold",
+    "f": "F at the model's own threshold",
+}
+
+_LINES = (
+    "Lines are centred moving averages over a tenth of the images, faint dots images; F and distance of an image are means "
+    "over seeds. Where a line is level, F does not go with distance. Where dots are few, it follows single images."
+)
+_PANELS = "Panels of curves, one for each model; the numbers are in the tables."
+
+
+def _which(adaptation: Adaptation) -> str:
+    """Say at which threshold the curves' F is, and why."""
+    if image_measure(adaptation) == F_ODS:
+        return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
+    return (
+        "F is at the model's own threshold, and not at the dataset's best as in the paper: the study was written without that."
+    )
+
+
+def _curves_caption(adaptation: Adaptation) -> Caption:
+    return Caption(
+        "F by distance, before and after",
+        "One panel a dataset, distances as M sees them, scaled from 0 (its nearest image) to 1 (its farthest); figs. 4 to 6 of "
+        f"the paper. {_which(adaptation)} {_LINES}",
+        _PANELS,
+    )
+
+
+def _curves_background_caption(adaptation: Adaptation) -> Caption:
+    return Caption(
+        "F by distance, with and without background",
+        "The same for the model with the most images, without and with background (B); figs. 14 to 16 of the paper. "
+        f"{_which(adaptation)} {_LINES}",
+        _PANELS,
+    )
+
+
+@registered(_curves_background_caption, shows=has_background)
+def adaptation_curves_background(
+    adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure | None = None
+) -> Figure:
+    """Draw the curves of the model with the most shots and of those that background images were added to."""
+    return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
+
+
+@registered(_curves_caption, shows=is_scored)
+def adaptation_curves(
+    adaptation: Adaptation,
+    *,
+    strategy: str | None = None,
+    background: bool = False,
+    limit: int = 24,
+    measure: Measure | None = None,
+) -> Figure:
+    """Draw F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
+
+    After figs. 4-6 and 14-16 of Achara & Pandey, and as they do with F at the threshold that is best for the dataset
+    (`measure` "f_ods"), which looks at its labels; "f" draws F at each model's own threshold, of which the gains are, and is
+    the default where the study holds no other. The line is the centred moving average over a tenth of the images, faint marks
+    are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means over
+    the seeds in which all models shown were trained. Beside M stand the models of `strategy`, by default the first that is
+    not random; with `background`, the model with the most shots and those that background images were added to stand in their
+    place. At most `limit` panels are drawn, the first.
+    """
+    shown, left_out = first(adaptation.secondaries, limit)
+    chosen, shows = strategy_of(adaptation, strategy), image_measure(adaptation, measure)
+    models = by_background(adaptation, chosen) if background else [BASELINE, *by_shots(adaptation, chosen)]
+    title = CURVES_BACKGROUND if background else CURVES_TITLE
+    if background and not models:
+        return nothing(title, f"no model of {chosen} learnt from background images")
+    seeds = seeds_of(adaptation, models)
+    points = averaged(adaptation.images, models, seeds, shows)
+    look_of = looks(adaptation)
+    with drawing():
+        columns = min(CURVES_COLUMNS, len(shown))
+        lines = -(-len(shown) // columns)
+        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + 2.75 * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, name in zip(panels, shown, strict=False):
+            _panel(axes, name, points[points["dataset"] == name], {model: look_of[model] for model in models})
+        unit_panels(panels, len(shown), columns)
+        for axes in panels[max(0, len(shown) - columns) : len(shown)]:
+            axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
+        figure.supylabel(AXES[shows], fontsize=9.5)
+        _legend(figure, {model: look_of[model] for model in models})
+        note = study_note(adaptation, f"; images chosen by {chosen}; {seeds_text(seeds)}. {left_out}")
+        head(figure, title, note.strip())
+    return figure
+
+
+def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure: Measure = "f") -> pd.DataFrame:
+    """Average F and distance of each image and model over these seeds; images without F or distance are left out.
+
+    F is the column `measure`, and has the name f in what is returned.
+    """
+    rows = images[images["model"].isin(models) & images["seed"].isin(seeds)].assign(**{F_OWN: lambda rows: rows[measure]})
+    rows = rows[rows["f"].notna() & rows["distance"].notna()]
+    return rows.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
+
+
+def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]) -> None:
+    count = points["image"].nunique()
+    for position, (model, look) in enumerate(look_of.items()):
+        rows = points[points["model"] == model]
+        order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"])
+        # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
+        marks: dict[str, Any] = {"color": look.colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
+        faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
+        axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
+        effects = [withStroke(linewidth=3.2, foreground=PAPER)]
+        line: dict[str, Any] = {"color": look.colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
+        axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
+    if not count:
+        axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
+    head_panel(axes, name, f"n = {count:,}")
+
+
+def _legend(figure: Figure, look_of: dict[str, Look]) -> None:
+    handles = [Line2D([], [], lw=2.1, color=look.colour, label=model) for model, look in look_of.items()]
+    handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
+    name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)

@@ -1,0 +1,245 @@
+"""Report the study of edges: fig. 2, how much models predict on images without cracks, and how far they follow edges."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.figures import Caption, registered, registration
+from howfar.figures.pictures import Thumbnail, extent, probabilities, square, thumbnail
+from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
+from howfar.report.section import (
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    listing,
+    plural,
+    with_interval,
+)
+from howfar.results.records import Average
+from howfar.results.segmenter_studies import EdgeDifference, Edges
+from howfar.wording import share, signed
+
+_STEP: Final = 1.05
+_LABELS: Final = 0.72
+"""Width of the column of names, in pictures."""
+_FEWEST: Final = 4
+"""Columns that there is room for: 144 pixels look coarse in larger pictures."""
+_NUMBER: Final = 0.2
+
+
+def _caption(result: Edges) -> Caption:
+    values = [f"{each.model} mean probability {each.probability}, follows edges {each.edges}" for each in result.models]
+    return Caption(
+        f"What the trained models draw on {result.dataset}",
+        f"One row a model: M of {result.of}, trained with seed {result.seed}. One column an image of {result.dataset}, drawn "
+        "with the seed. White is certain foreground. Under each map the rank correlation of map and gradient, which is higher "
+        "the more the map follows edges.",
+        f"Rows of small pictures. {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, vector=False)
+def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> Figure:
+    """Draw the photographs in a row, and under them a row of probability maps for each model.
+
+    After fig. 2 of Achara & Pandey. The images were drawn by the study; where a map is shrunk, a pixel has the highest
+    probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. At most `limit` models are
+    drawn, the first.
+    """
+    require_one("limit", limit)
+    models = [each.model for each in result.models[:limit]]
+    by_image = {image: own.set_index("model") for image, own in result.images.groupby("image", sort=False)}
+    shown = [by_image[image] for image in result.shown]
+    photographs = [thumbnail(str(own["path"].iloc[0])) for own in shown]
+    high = max((extent(each.pixels)[1] for each in photographs if each.pixels is not None), default=1.0)
+    with drawing():
+        across = _LABELS + max(len(shown), _FEWEST) * _STEP
+        figure, axes = picture_sheet(across, high + 0.06 + len(models) * (high + _NUMBER), top=-0.02)
+        _label(axes, "photograph", "", high / 2)
+        for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
+            square(axes, picture, f"photograph:{image}", _left(position), (high - 1) / 2)
+        top = high + 0.06
+        for model in models:
+            _row(axes, result, model, shown, Path(folder), top, high)
+            top += high + _NUMBER
+        left_out = "" if len(result.models) <= limit else f" The first {limit} of {len(result.models)} models are shown."
+        note = f"White is certain foreground; under each map how far it follows edges, from −1 to 1.{left_out}"
+        head(figure, f"What the trained models draw on {name_text(result.dataset)}", note)
+    return figure
+
+
+def _left(position: int) -> float:
+    return _LABELS + position * _STEP
+
+
+def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folder: Path, top: float, high: float) -> None:
+    """Draw the maps of one model below `top`."""
+    mean = next(each.edges.value for each in result.models if each.model == model)
+    _label(axes, name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
+    small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "top", "parse_math": False}
+    for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
+        there = model in own.index
+        picture = probabilities(folder / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
+        square(axes, picture, f"{model}:{image}", _left(position), top + (high - 1) / 2)
+        value = float(own["edges"].loc[model]) if there else float("nan")
+        number = "the same everywhere" if value != value else signed(value)
+        below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
+        axes.text(_left(position) + 0.5, top + below + 0.02, number, **small)
+
+
+def _label(axes: Axes, name: str, number: str, middle: float) -> None:
+    style: dict[str, Any] = {"fontsize": 9, "color": INK, "ha": "right", "va": "center", "parse_math": False}
+    axes.text(_LABELS - 0.08, middle - (0.05 if number else 0), name, fontweight="bold", **style)
+    if number:
+        axes.text(_LABELS - 0.08, middle + 0.09, number, **{**style, "fontsize": 7.5, "color": MUTED})
+
+
+PAPERS: Final = "deepcrack"
+"""The segmenter of which the paper says that it draws edges."""
+
+
+def section(result: Edges, context: Context) -> Section:
+    """Make the section of a study of edges."""
+    measured = TablePart("models", f"What the models draw on {result.dataset}", _models(result), _how(result))
+    apart = TablePart(
+        "differences",
+        "How much more one model follows edges than another",
+        _differences(result),
+        "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval.",
+    )
+    caption = registration("edges_rows", edges_rows).caption(result)
+    parts: list[Part] = [
+        FigurePart("rows", partial(edges_rows, result, folder=context.folder), caption, "Figure 2"),
+        measured,
+        *([apart] if result.differences else []),
+    ]
+    return Section(lead(result), parts, list(filter(None, (paper_sentence(result), most_sentence(result)))), LIMITS)
+
+
+LIMITS: Final = (
+    "A strong gradient is not always an edge: texture has one too. The measure says that a map goes with what changes in the "
+    "image, not with which objects end there.",
+    "It compares ranks, so that a map of faint traces along every edge scores as one of certain lines: read it beside the mean "
+    "probability.",
+    "Each model is M of one seed; another training, or a longer one, may draw otherwise: see how well it does on P. Intervals "
+    "are over images alone.",
+)
+
+
+def lead(result: Edges) -> str:
+    """Say which model follows edges most, and whether that is beyond chance."""
+    ordered = sorted(
+        (each for each in result.models if each.edges.value is not None), key=lambda each: -float(each.edges.value or 0.0)
+    )
+    if not ordered:
+        return f"No model draws anything on {result.dataset} that differs within an image."
+    first = ordered[0]
+    said = f"{first.model} follows the edges of {result.dataset} with a rank correlation of {_written(first.edges)}"
+    if len(ordered) == 1:
+        return f"{said}."
+    unclear = [each.model for each in ordered[1:] if not _between(result, first.model, each.model).clear]
+    sure = f"; beyond chance not more than {listing(unclear)}" if unclear else ", more than every other model"
+    return f"Of {len(result.models)} models {said}{sure}."
+
+
+def paper_sentence(result: Edges) -> str:
+    """Say whether DeepCrack follows edges more than the other models, as the paper says of fig. 2."""
+    own = next((each for each in result.models if each.segmenter == PAPERS), None)
+    others = [each for each in result.models if each is not own and each.segmenter != PAPERS]
+    if own is None or not others:
+        return ""
+    gaps = [(each.model, _between(result, own.model, each.model)) for each in others]
+    gaps = [(name, gap) for name, gap in gaps if gap.value is not None]
+    if not gaps:
+        return ""
+    said = listing([f"{_written(gap)} against {name}" for name, gap in gaps], 6)
+    held = all(gap.clear and (gap.value or 0.0) > 0 for _, gap in gaps)
+    reversed_ = all(gap.clear and (gap.value or 0.0) < 0 for _, gap in gaps)
+    verdict = "holds here" if held else "is the other way round here" if reversed_ else "does not hold here against every model"
+    return f"The paper's claim that its model DC (here {own.model}) follows edges more {verdict}: {said}."
+
+
+def most_sentence(result: Edges) -> str:
+    """Say how much each model draws."""
+    drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
+    draws = plural(len(drawn), "the model draws", "the models draw")
+    return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
+
+
+def _between(result: Edges, one: str, other: str) -> Average:
+    """Return the difference of two models, the first minus the second."""
+    for each in result.differences:
+        if (each.model, each.other) == (one, other):
+            return each.edges
+        if (each.model, each.other) == (other, one):
+            return _turned(each)
+    return Average(None)
+
+
+def _turned(difference: EdgeDifference) -> Average:
+    value, low, high = (None if each is None else -each for each in vars(difference.edges).values())
+    return Average(value, high, low)
+
+
+def _written(average: Average) -> str:
+    low, high = average.low, average.high
+    interval = "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
+    return f"{signed(average.value)}{interval}"
+
+
+def _how(result: Edges) -> str:
+    n = result.models[0].n
+    return (
+        f"Means over {n} {plural(n, 'image', 'images')}, with 95 % bootstrap intervals. Follows edges: Spearman's rank "
+        "correlation, over the pixels of an image, of the map with the strength of the image's gradient (Sobel); 0 has nothing "
+        "to do with edges."
+    )
+
+
+def _models(result: Edges) -> Table:
+    columns = (
+        Column("model"),
+        Column("ODS on P", "on the held-out photographs of P: how well the model does what it was trained for"),
+        Column("threshold", "tuned on the same photographs"),
+        Column("foreground", "share of an image above the threshold"),
+        Column("mean probability"),
+        Column("follows edges", "rank correlation of map and gradient, mean over the images"),
+        Column("blank", "images whose map is the same everywhere, which have no correlation"),
+    )
+    most = max((each.edges.value for each in result.models if each.edges.value is not None), default=None)
+    rows = []
+    for each in result.models:
+        drawn, mean = _cell(each.foreground), _cell(each.probability)
+        follows = _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
+        rows.append(
+            (Cell(each.model), decimal(each.held_out_ods), decimal(each.threshold, 2), drawn, mean, follows, count(each.blank))
+        )
+    return Table(columns, tuple(rows))
+
+
+def _differences(result: Edges) -> Table:
+    rows = [(Cell(f"{each.model} − {each.other}"), _cell(each.edges, sign=True)) for each in result.differences]
+    return Table((Column("models"), Column("difference")), tuple(rows))
+
+
+def _three(value: float) -> str:
+    """Write a number to three decimals, a zero without a sign."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+
+
+def _cell(average: Average, *, strong: bool = False, sign: bool = False) -> Cell:
+    cell = with_interval(average.value, average.low, average.high, partial(signed, decimals=3) if sign else _three)
+    return Cell(cell.text, cell.sort, strong=strong)

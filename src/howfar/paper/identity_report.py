@@ -1,0 +1,463 @@
+"""Report the study of identity: violated pairs and margins of persons, table 9 and figures 30 to 32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from howfar.arrays import Float64Array
+from howfar.figures import Caption
+from howfar.figures.distances import FEW, shape
+from howfar.figures.pictures import Thumbnail, square, thumbnail
+from howfar.figures.style import (
+    COLOURS,
+    I_DIST,
+    INK,
+    MUTED,
+    PAPER,
+    WIDTH,
+    blank,
+    drawing,
+    head,
+    head_panel,
+    name_legend,
+    name_text,
+    picture_sheet,
+    plain,
+    require_one,
+)
+from howfar.paper.printed_values import TABLE_9
+from howfar.report.section import (
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Section,
+    Table,
+    TablePart,
+    change,
+    count,
+    listing,
+    percentage,
+    plural,
+    with_interval,
+)
+from howfar.results.distance_studies import PLAIN, Identity, called
+from howfar.wording import share, signed
+
+STEP = 1.12
+TITLE = 0.26
+LINE = 0.13
+PARTS = 2
+"""Values that stand side by side under a picture."""
+
+
+def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
+    """Draw images of each person, one row a person, with their values under each (fig. 30).
+
+    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
+    `limit` persons are drawn, the first.
+    """
+    require_one("limit", limit)
+    persons = result.persons[:limit]
+    left_out = f"The first {limit} of {len(result.persons)} persons are shown." if len(result.persons) > limit else ""
+    rows = [result.pictures[result.pictures["person"] == person] for person in persons]
+    across = max(map(len, rows))
+    lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
+    step = TITLE + 1.06 + LINE * len(lines)
+    with drawing():
+        figure, axes = picture_sheet(across * STEP, step * len(rows))
+        for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
+            style: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "bottom", "parse_math": False}
+            axes.text(0, place * step + TITLE - 0.05, name_text(called(person), 40), **style)
+            for column, record in enumerate(row.to_dict("records")):
+                _cell(axes, str(record["path"]), str(record["image"]), str(record["text"]), column * STEP, place * step + TITLE)
+        head(figure, f"Images of the persons of {name_text(result.dataset)}", left_out)
+    return figure
+
+
+def _cell(axes: Axes, path: str, name: str, text: str, left: float, top: float) -> None:
+    picture = thumbnail(path)
+    if picture.pixels is None:
+        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
+    square(axes, picture, name, left, top)
+    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "top", "color": MUTED, "parse_math": False}
+    axes.text(left + 0.5, top + 1.03, "\n".join(name_text(line, 22) for line in _lines(text)), linespacing=1.25, **style)
+
+
+def _lines(text: str) -> list[str]:
+    """Break an image's values into lines, two values each."""
+    parts = text.split(" · ")
+    return [" · ".join(parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
+
+
+OWN, OTHER = COLOURS[0], COLOURS[1]
+HALF = 0.44
+HEIGHT = 2.35
+MOST_VALUES = 48
+"""Sets up to which each is labelled by its value; of more, the persons alone are."""
+MOST_PERSONS = 14
+
+
+def identity_violins(result: Identity, backbone: str, perturbation: str = PLAIN) -> Figure:
+    """Draw I^dist of the images of every set from the first primary set, one panel a variation (fig. 31).
+
+    Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
+    person: an orange dot on or below it violates equations 9 to 11.
+    """
+    with drawing():
+        figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
+        panels = figure.subplots(len(result.variations), 1, squeeze=False)[:, 0]
+        for axes, variation in zip(panels, result.variations, strict=True):
+            _panel(axes, result, backbone, perturbation, variation)
+        _finish(figure, f"Distances of persons by {backbone}{_with(perturbation)}")
+    return figure
+
+
+def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
+    """Draw the panels of `identity_violins` for images as they are (left) and perturbed (right), by variation (fig. 32)."""
+    with drawing():
+        figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
+        panels = figure.subplots(len(result.variations), 2, squeeze=False)
+        for line, variation in zip(panels, result.variations, strict=True):
+            for axes, change in zip(line, (PLAIN, perturbation), strict=True):
+                _panel(axes, result, backbone, change, variation, narrow=True)
+                name = "as they are" if change == PLAIN else f"with {change}"
+                head_panel(axes, f"{variation}, {name}", _violated(result, backbone, change, variation), longest=40)
+        _finish(figure, f"Distances of persons by {backbone}, images as they are and with {perturbation}")
+    return figure
+
+
+def primary_set(result: Identity, variation: str) -> tuple[str, str]:
+    """Return person and value of the primary set that the figures show: the first that distances were measured from."""
+    sets = result.sets[(result.sets["variation"] == variation) & result.sets["reference"]]
+    return str(sets["person"].iloc[0]), str(sets["value"].iloc[0])
+
+
+def _with(perturbation: str) -> str:
+    return "" if perturbation == PLAIN else f", images with {perturbation}"
+
+
+def _violated(result: Identity, backbone: str, perturbation: str, variation: str) -> str:
+    """Name the primary set of a panel, and say what share of its pairs is violated."""
+    person, value = primary_set(result, variation)
+    rows = result.named(backbone, perturbation, variation, "references")
+    row = rows[(rows["person"] == person) & (rows["value"] == value)].iloc[0]
+    return f"P: {called(person)}, {variation} {value}; {share(float(row['violated']))} of pairs violated"
+
+
+def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, variation: str, narrow: bool = False) -> None:
+    images = result.named(backbone, perturbation, variation)
+    person, value = primary_set(result, variation)
+    sets = _ordered(result.sets[result.sets["variation"] == variation], person, value)
+    by_set = dict(tuple(images.groupby(["person", "value"], sort=False)["i_dist_mean"]))
+    farthest = 0.0
+    for place, key in enumerate(zip(sets["person"], sets["value"], strict=True)):
+        values = np.sort(np.asarray(by_set[key], dtype=np.float64))
+        own = key[0] == person
+        _violin(axes, values, place, OWN if own else OTHER, f"{key[0]} {key[1]}")
+        farthest = max(farthest, float(values.mean())) if own else farthest
+    axes.axhline(farthest, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+    _label(axes, sets, variation, narrow)
+    head_panel(axes, variation, _violated(result, backbone, perturbation, variation))
+
+
+def _ordered(sets: pd.DataFrame, person: str, value: str) -> pd.DataFrame:
+    """Put the sets of the primary's person first, and leave the primary set out."""
+    own = sets["person"] == person
+    return pd.concat([sets[own & (sets["value"] != value)], sets[~own]], ignore_index=True)
+
+
+def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: str) -> None:
+    spots: dict[str, Any] = {"color": colour, "ms": 4, "mec": PAPER, "mew": 0.3, "ls": "none", "marker": "o"}
+    if len(values) > FEW and values[0] < values[-1]:
+        at, height = shape(values)
+        axes.fill_betweenx(at, place - HALF * height, place + HALF * height, color=colour, alpha=0.7, lw=0, label=label)
+    else:
+        axes.plot(np.full(len(values), place), values, label=label, alpha=0.8 if len(values) > 1 else 1.0, **spots)
+    if len(values) > 1:
+        axes.plot([place], [values.mean()], marker="o", ms=3, color=INK, mec=PAPER, mew=0.5, label=f"mean:{label}")
+
+
+def _label(axes: Axes, sets: pd.DataFrame, variation: str, narrow: bool) -> None:
+    """Label sets by their values where there is room, and each person's sets by the person."""
+    people = list(dict.fromkeys(sets["person"]))
+    few = len(sets) <= (MOST_VALUES // 2 if narrow else MOST_VALUES)
+    axes.set_xlim(-0.7, len(sets) - 0.3)
+    axes.set_xticks(range(len(sets)) if few else [], labels=[name_text(value, 6) for value in sets["value"]] if few else [])
+    axes.tick_params(axis="x", length=0, labelsize=7)
+    axes.grid(visible=False, axis="x")
+    axes.grid(visible=True, axis="y")
+    named = people if len(people) <= (MOST_PERSONS // 2 if narrow else MOST_PERSONS) else people[:1]
+    for person in people:
+        places = np.flatnonzero(sets["person"] == person)
+        if places[0]:
+            axes.axvline(places[0] - 0.5, color=MUTED, lw=0.5, alpha=0.6)
+        if person not in named:
+            continue
+        text = name_text(person, 10) if len(people) > 4 else name_text(called(person), 18)
+        below = (0, -16 if few else -4)
+        at = axes.annotate(text, (places.mean(), 0), below, xycoords=("data", "axes fraction"), textcoords="offset points")
+        at.set(ha="center", va="top", fontsize=8, color=INK)
+        plain(at)
+    axes.set_ylabel(f"{I_DIST} / n", fontsize=8.5)
+    for label in axes.get_xticklabels():
+        plain(label)
+
+
+def _finish(figure: Figure, title: str) -> None:
+    handles: Sequence[Any] = (
+        Patch(color=OWN, alpha=0.7, label="same person"),
+        Patch(color=OTHER, alpha=0.7, label="another person"),
+        Line2D([], [], color=INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
+        Line2D([], [], color=MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
+    )
+    name_legend(figure, handles, 4)
+    head(figure, title, "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair.")
+
+
+def claims_table(result: Identity) -> Table:
+    """Make the table of violated pairs and margins, a row a backbone, variation and perturbation."""
+    columns = (
+        Column("backbone"),
+        Column("variation"),
+        Column("images", "as they are, or perturbed"),
+        Column("pairs", "of another set of the same person with a set of another, over all primary sets"),
+        Column("violated [95 % CI]", "share of pairs in which the other person is not farther"),
+        Column("blind", "the share to expect of distances that see the value and not the person"),
+        Column("change [95 % CI]", "of that share, in percentage points, from images as they are; both share their draws"),
+        Column("margin [95 % CI]", "nearest other over farthest own, minus 1: the median over primary sets"),
+        Column("least", "the smallest margin of a primary set"),
+        Column("hold", "share of primary sets from which no pair is violated"),
+    )
+    rows = []
+    for row in result.claims.to_dict("records"):
+        plain = row["perturbation"] == PLAIN
+        rows.append(
+            (
+                Cell(str(row["backbone"])),
+                Cell(str(row["variation"])),
+                Cell("as they are" if plain else str(row["perturbation"])),
+                count(int(row["pairs"])),
+                with_interval(row["violated"], row["low"], row["high"], share),
+                percentage(row["blind"]),
+                with_interval(row["change"], row["change_low"], row["change_high"], points),
+                with_interval(row["margin"], row["margin_low"], row["margin_high"], lambda value: signed(value, 3)),
+                change(None if row["least"] != row["least"] else float(row["least"])),
+                percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"]),
+            )
+        )
+    return Table(columns, tuple(rows))
+
+
+def points(value: float) -> str:
+    """Write a change of a share in percentage points.
+
+    Examples
+    --------
+    >>> points(0.0312), points(-0.2)
+    ('+3.1', '−20.0')
+    """
+    return signed(100 * value, 1)
+
+
+def variations_table(result: Identity) -> Table:
+    """Make table 9: the values of each variation, and the images of a set."""
+    columns = (
+        Column("variation"),
+        Column("values"),
+        Column("sets", "persons times values, where all are seen"),
+        Column("measured from", "sets that were primary"),
+        Column("images a set"),
+        Column("which"),
+    )
+    rows = []
+    for variation in result.variations:
+        sets = result.sets[result.sets["variation"] == variation]
+        values, images = list(dict.fromkeys(sets["value"])), sets["images"]
+        low, high = int(images.min()), int(images.max())
+        size = Cell(f"{low}" if low == high else f"{low}–{high}", float(low))
+        shown = Cell(listing(values, 12))
+        rows.append((Cell(variation), count(len(values)), count(len(sets)), count(int(sets["reference"].sum())), size, shown))
+    return Table(columns, tuple(rows))
+
+
+def lead(result: Identity) -> str:
+    """Say how many pairs are violated by each backbone, images as they are."""
+    plain = result.claims[result.claims["perturbation"] == PLAIN]
+    by_backbone = [f"{_span(plain[plain['backbone'] == name].to_dict('records'))} by {name}" for name in result.backbones]
+    by_backbone[0] = by_backbone[0].replace(" by ", " of the pairs by ")
+    blind = sorted(float(value) for value in plain["blind"])
+    span = share(blind[0]) if share(blind[0]) == share(blind[-1]) else f"{share(blind[0])} to {share(blind[-1])}"
+    return (
+        f"Another of {len(result.persons)} persons is at least as near as the same one in {listing(by_backbone, 8)}; distances "
+        f"that see what varies and not the person would give {span}."
+    )
+
+
+def sentences(result: Identity) -> list[str]:
+    """Say where the paper's claim holds wholly, and what each perturbation changes."""
+    plain = result.claims[result.claims["perturbation"] == PLAIN].to_dict("records")
+    whole = [f"{row['backbone']} under {row['variation']}" for row in plain if row["holding"] == row["references"]]
+    cases = f"{len(plain)} combination{plural(len(plain))} of a backbone and a variation"
+    held = f"for {listing(whole, 6)}" if whole else "for none"
+    first = f"Of {cases} the claim of equations 9 to 11 holds from every primary set {held}."
+    return [first, *(_changed(result, name) for name in result.perturbations[1:])]
+
+
+def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str:
+    """Give the share of violated pairs of each variation, over all primary sets, for those who do not see the figure."""
+    rows = result.claims[(result.claims["backbone"] == backbone) & (result.claims["perturbation"] == perturbation)]
+    shares = [f"{row['variation']} {share(row['violated'])}" for row in rows.to_dict("records")]
+    images = "images as they are" if perturbation == PLAIN else f"images with {perturbation}"
+    return f"{backbone}, {images}, violated pairs over all primary sets: {', '.join(shares)}."
+
+
+def limits(result: Identity) -> list[str]:
+    """Say when the numbers mislead."""
+    over = set(result.claims["interval_over"])
+    lines = []
+    if "primary sets" in over:
+        lines.append(
+            "Intervals over primary sets draw the sets that distances are measured from anew, within each person: they say how "
+            "much the numbers depend on which values were primary, and nothing of other persons, for whom there are too few."
+        )
+    if "persons" in over:
+        lines.append(
+            "Intervals over persons draw those whom distances are measured from anew, each with all sets; whom they are "
+            "compared with stays as it is."
+        )
+    lines.append(
+        "Images are not drawn anew: sets are compared that hold the same conditions but for one, and draws of images, which "
+        "mix the conditions, would add violated pairs that are not there."
+    )
+    if result.projection == "pair":
+        lines.append("Each pair of sets has a subspace of its own (the paper's way), so that two violins are not in one space.")
+    lines.append(
+        "A backbone that sees clothes or colours alone tells persons apart who do not change them: pixels and colour moments "
+        "beside it show how much of the margin that is."
+    )
+    return lines
+
+
+def _span(rows: list[dict[Any, Any]]) -> str:
+    """Write the smallest and the largest share of violated pairs over variations."""
+    ordered = sorted(rows, key=lambda row: float(row["violated"]))
+    low, high = ordered[0], ordered[-1]
+    if len(rows) == 1 or share(low["violated"]) == share(high["violated"]):
+        return share(high["violated"])
+    return f"{share(low['violated'])} ({low['variation']}) to {share(high['violated'])} ({high['variation']})"
+
+
+def _changed(result: Identity, perturbation: str) -> str:
+    """Say under which backbones and variations a perturbation changes the share of violated pairs beyond its interval."""
+    rows = result.claims[result.claims["perturbation"] == perturbation].to_dict("records")
+    more = [_change(row) for row in rows if row["change_low"] > 0]
+    less = [_change(row) for row in rows if row["change_high"] < 0]
+    rest = len(rows) - len(more) - len(less)
+    parts = [f"raises the share of violated pairs for {listing(more, 6)}"] if more else []
+    parts += [f"lowers {'it' if more else 'the share of violated pairs'} for {listing(less, 6)}"] if less else []
+    if not parts:
+        largest = _change(max(rows, key=lambda row: float(abs(row["change"]))))
+        every = f"Every interval of a change of the share of violated pairs by {perturbation} holds 0"
+        return f"{every}; the largest change is {largest}."
+    others = f"; the intervals of {rest} other change{plural(rest)} hold 0"
+    return f"In percentage points, {perturbation} {' and '.join(parts)}{others if rest else ''}."
+
+
+def _change(row: dict[Any, Any]) -> str:
+    interval = f" [{points(row['change_low'])}, {points(row['change_high'])}]" if row["change_low"] == row["change_low"] else ""
+    return f"{row['backbone']} under {row['variation']} ({points(row['change'])}{interval})"
+
+
+FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
+
+
+def section(result: Identity, context: Context) -> Section:
+    """Make the section of a study of identity."""
+    return Section(
+        lead=lead(result),
+        sentences=sentences(result),
+        parts=[
+            TablePart(
+                "claims",
+                "Violated pairs and margins",
+                claims_table(result),
+                "A pair is another set of the same person and a set of another person, both measured from one primary set; it "
+                "is violated where the other person is not farther (eqs. 9 to 11). The paper reports no violated pair of its "
+                f"two persons by the backbones that it shows, but for blurred images. {_intervals(result)}",
+                "Appendix E",
+            ),
+            TablePart(
+                "variations",
+                "Variations",
+                variations_table(result),
+                "A set holds the images of one person under one value of a variation, whatever the others are.",
+                "Table 9",
+                TABLE_9 if FINEGPR_VARIATIONS.issuperset(result.variations) else None,
+            ),
+            FigurePart("persons", partial(identity_pictures, result), _pictures_caption(result), "Figure 30"),
+            *_violins(result),
+            *_before_after(result),
+        ],
+        limits=limits(result),
+    )
+
+
+def _intervals(result: Identity) -> str:
+    """Say what the intervals of the table are drawn over."""
+    over = [str(unit) for unit in dict.fromkeys(result.claims["interval_over"]) if unit]
+    drawn = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
+    return f"Intervals draw {' or '.join(drawn[unit] for unit in over)} anew." if over else ""
+
+
+def _pictures_caption(result: Identity) -> Caption:
+    shown = result.pictures.groupby("person", sort=False).size()
+    counts = listing([f"{number} of {called(str(person))}" for person, number in shown.items()], 8)
+    return Caption(
+        "Images of the persons",
+        "One row a person, drawn by the seed; under each image the values of its variations.",
+        f"Rows of small photographs: {counts}.",
+    )
+
+
+def _violins(result: Identity) -> Iterator[FigurePart]:
+    for position, backbone in enumerate(result.backbones, 1):
+        caption = Caption(
+            f"Distances from one person under one value, {backbone}",
+            f"One panel a variation; distances are measured from {_primaries(result)}. {_READ}",
+            violated_in_words(result, backbone, PLAIN),
+        )
+        yield FigurePart(f"violins-{position}", partial(identity_violins, result, backbone), caption, "Figure 31")
+
+
+def _before_after(result: Identity) -> Iterator[FigurePart]:
+    for position, backbone in enumerate(result.backbones, 1):
+        for perturbation in result.perturbations[1:]:
+            caption = Caption(
+                f"Distances with and without {perturbation}, {backbone}",
+                f"Images as they are (left) and with {perturbation} (right); scales differ. Distances are measured from "
+                f"{_primaries(result)}. {_READ}",
+                f"{violated_in_words(result, backbone, PLAIN)} {violated_in_words(result, backbone, perturbation)}",
+            )
+            draw = partial(identity_before_after, result, backbone, perturbation)
+            yield FigurePart(f"{perturbation}-{position}", draw, caption, "Figure 32")
+
+
+def _primaries(result: Identity) -> str:
+    named = [(variation, *primary_set(result, variation)) for variation in result.variations]
+    return listing([f"{called(person)} under {variation} {value}" for variation, person, value in named], 8)
+
+
+_READ = (
+    "Shapes are densities of the images' I^dist, at most eight images are dots; black dots are O^dist. Where every blue dot is "
+    "below every orange one, the claim of equations 9 to 11 holds from this primary set."
+)

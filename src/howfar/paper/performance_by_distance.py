@@ -1,0 +1,151 @@
+"""Run the study of performance by distance (tables 3-5, figs. 4-6): is the curve of an adapted model flat?"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from howfar import options
+from howfar.relation.performance_by_distance import PerformancePoints
+from howfar.relation.trend import pooled_trend, verdict
+from howfar.results import Coefficient, Provenance, Trend
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.studies.adaptation.settings import RANDOM, Arm
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
+
+
+class PerformanceSettings(KindSettings):
+    """Hold the settings of the study of performance by distance."""
+
+    of: Annotated[str, EntryReference("studies", kind="adaptation")] = Field(
+        description="The study of adaptation whose models and images are looked at."
+    )
+    tau: float = setting(options.Tau, description="The least mean F that counts as consistent, where F does not change.")
+    flat: float = setting(options.Flat)
+    bootstrap: int = setting(options.Bootstrap)
+
+
+def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance:
+    """Fit slopes of F on distance for every model of every segmenter, over means of the seeds that all models have."""
+    studied = inputs.results[settings.of]
+    if not isinstance(studied, Adaptations):
+        raise TypeError(f"{settings.of} is no study of adaptation")
+    seeds = [int(seed) for seed in studied.first.settings["seeds"]]
+    slopes = [row for name, study in studied.runs().items() for row in slopes_of(study, seeds, settings, name)]
+    return PerformanceByDistance(
+        of=settings.of,
+        primary=studied.first.primary,
+        secondaries=studied.first.secondaries,
+        segmenters=studied.models,
+        architectures=tuple(study.segmenter for study in studied.adaptations),
+        seeds=tuple(seeds),
+        adapted=_adapted(studied.first),
+        tau=settings.tau,
+        flat=settings.flat,
+        strata=_plain(studied),
+        slopes=pd.DataFrame(slopes),
+        provenance=Provenance.now(),
+    )
+
+
+def _adapted(study: Adaptation) -> str:
+    strategies = list(study.settings["strategies"])
+    strategy = next((name for name in strategies if name != RANDOM), RANDOM)
+    return Arm(strategy, max(study.settings["shots"])).label
+
+
+def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
+    """Fit the slope of every model without background on each secondary and within all of them, and how it differs from M's.
+
+    The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so
+    that its interval is found by the same draws of photographs. Returns rows of `PerformanceByDistance.slopes`.
+    """
+    secondaries = list(study.secondaries)
+    groups = {ALL: secondaries} if len(secondaries) > 1 else {}
+    groups |= {name: [name] for name in secondaries}
+    rows = []
+    for measure in (F_ODS, F_OWN):
+        points = averaged(study.images, seeds, measure)
+        single = study.slopes[(study.slopes["measure"] == measure) & study.slopes["seed"].isin(seeds)]
+        for model in (name for name in plain_models(study) if name in points):
+            for dataset, names in groups.items():
+                own = single.loc[(single["model"] == model) & (single["dataset"] == dataset), "slope"]
+                named = {"segmenter": segmenter, "model": str(model), "dataset": dataset, "measure": measure}
+                judged = _judged(points, points[model], names, settings)
+                change = _change(points, points[model] - points[BASELINE], names, settings.bootstrap, model == BASELINE)
+                rows.append({**named, **judged, "lowest": own.min(), "highest": own.max(), **change})
+    return rows
+
+
+def plain_models(study: Adaptation) -> list[str]:
+    """List M and the adapted models that learnt from no background images, which are suppression's."""
+    models = study.models[study.models["background"] == 0]
+    return [str(model) for model in dict.fromkeys(models["model"])]
+
+
+def _plain(studied: Adaptations) -> pd.DataFrame:
+    strata = studied.rows("strata")
+    return strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True)
+
+
+def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
+    """Average F and distance of every image over the seeds: a row an image, a column of F a model, and distance.
+
+    `images` is the table `Adaptation.images`, `measure` the column of it that is F; images without one are left out.
+    """
+    rows = images[images["seed"].isin(seeds) & images[measure].notna() & images["distance"].notna()]
+    keys = ["dataset", "image", "photograph"]
+    values = rows.pivot_table(index=keys, columns="model", values=measure, aggfunc="mean")
+    return values.assign(distance=rows.groupby(keys)["distance"].mean()).reset_index()
+
+
+def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], settings: PerformanceSettings) -> dict[str, Any]:
+    """Fit one model's slope within some datasets, and say in words what it is."""
+    fitted = _fitted(points, values, names, settings.bootstrap)
+    mean = float(values[points["dataset"].isin(names)].mean())
+    words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
+    slope = Coefficient(None) if fitted is None else fitted.slope
+    sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
+    ends = dict(zip(("slope", "low", "high"), _ends(slope), strict=True))
+    reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
+    counted = {"n": sizes[0], "photographs": sizes[1], "span": float(reach.mean()), "mean": mean}
+    return {**counted, **ends, "kind": words.kind, "verdict": words.text}
+
+
+def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
+    """Fit the slope of the differences from M; of M itself there is `none`."""
+    fitted = None if none else _fitted(points, values, names, draws)
+    ends = _ends(Coefficient(None) if fitted is None else fitted.slope)
+    return dict(zip(("change", "change_low", "change_high"), ends, strict=True))
+
+
+def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int) -> Trend | None:
+    rows = points.assign(f=values)
+    sets = [
+        PerformancePoints.of(own["distance"].to_numpy(), own["f"].to_numpy(), groups=own["photograph"].to_numpy(str))
+        for own in (rows[rows["dataset"] == name] for name in names)
+    ]
+    return pooled_trend(sets, np.random.default_rng([zlib.crc32(" ".join(names).encode()), 5]), draws)
+
+
+def _ends(slope: Coefficient) -> tuple[float, ...]:
+    return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
+
+
+PERFORMANCE = StudyKind(
+    name="performance",
+    title="Does F fall with distance, and does adaptation make it flat?",
+    summary="F of near and far halves and thirds, and slopes of F on distance, of every segmenter and model "
+    "(section 4.2, tables 3 to 5, figs 4 to 6).",
+    settings=PerformanceSettings,
+    run=_run,
+    result=PerformanceByDistance,
+    work=lambda settings, inputs: Work(),
+)

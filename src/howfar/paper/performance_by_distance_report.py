@@ -1,0 +1,367 @@
+"""Report how F changes with distance for every model of several segmenters (section 4.2, tables 3 to 5, figs. 4 to 6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar.figures import Caption
+from howfar.figures.adaptation_models import Measure, by_shots, check_measure, strategy_of
+from howfar.figures.adaptation_scores import adaptation_curves
+from howfar.figures.style import (
+    INK,
+    MUTED,
+    PAPER,
+    WIDTH,
+    blank,
+    drawing,
+    first,
+    head,
+    head_panel,
+    look,
+    name_legend,
+    name_rows,
+    name_text,
+)
+from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
+from howfar.report.adaptation_by_segmenter import ABSENT, as_called, beside, curves
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    with_interval,
+)
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
+from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.wording import signed
+
+TITLE = "Slope of F on distance"
+COLUMNS = 3
+
+
+def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_ods", limit: int = 24) -> Figure:
+    """Draw the change of F from the nearest image to the farthest, one panel a segmenter, one row a model.
+
+    Shown are M and the models without background of the strategy that the result is about. The black dot is the slope within
+    the secondaries, all images alike, with its 95 % interval over photographs; hollow marks are the datasets' own slopes. The
+    band is the change that counts as none. `measure` "f_ods" takes F at each dataset's best threshold, as the paper; "f" at
+    each model's own. At most `limit` datasets are marked, the first.
+    """
+    check_measure(measure)
+    shown, left_out = first(result.secondaries, limit)
+    rows = result.slopes[result.slopes["measure"] == measure]
+    models = [BASELINE, *(model for model in dict.fromkeys(rows["model"]) if _strategy(model) == _strategy(result.adapted))]
+    columns = min(COLUMNS, len(result.segmenters))
+    lines = math.ceil(len(result.segmenters) / columns)
+    with drawing():
+        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + (0.75 + 0.3 * len(models)) * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, segmenter in zip(panels, result.segmenters, strict=False):
+            _panel(axes, rows[rows["segmenter"] == segmenter], models, shown, result.flat)
+            head_panel(axes, segmenter)
+            axes.set_xlabel("change of F, nearest to farthest")
+            axes.tick_params(axis="y", length=0)
+        name_rows(panels[0], [name_text(model, 24) for model in models])
+        panels[0].set_ylim(len(models) - 0.5, -0.5)
+        for spare in panels[len(result.segmenters) :]:
+            spare.remove()
+        name_legend(figure, _handles(shown), 6)
+        note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
+        head(figure, TITLE, note.strip())
+    return figure
+
+
+def _strategy(model: str) -> str:
+    """Name the strategy of a model without background: far-7 is far's."""
+    return model.rpartition("-")[0]
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], flat: float) -> None:
+    axes.axvspan(-flat, flat, color=MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
+    axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
+    axes.locator_params(axis="x", nbins=5)
+    pooled = ALL if ALL in set(rows["dataset"]) else None
+    for row in rows[rows["model"].isin(models)].to_dict("records"):
+        at, dataset = models.index(str(row["model"])), str(row["dataset"])
+        value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
+        if np.isnan(value):
+            continue
+        if dataset == pooled or pooled is None:
+            axes.plot([low, high], [at, at], color=INK, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
+            axes.plot([value], [at], "o", color=INK, ms=6.5, zorder=2.6, label=f"slope:{row['model']}")
+        elif dataset in shown:
+            own = look(shown.index(dataset))
+            mark: dict[str, Any] = {"ls": "none", "mec": own.colour, "mfc": PAPER, "mew": 1.3, "ms": 5, "zorder": 2.7}
+            axes.plot([value], [at], marker=own.marker, label=f"{dataset}:{row['model']}", **mark)
+
+
+def _handles(shown: list[str]) -> list[Line2D]:
+    if len(shown) < 2:
+        return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label=name_text(shown[0]))]
+    marks = [
+        Line2D(
+            [], [], marker=look(k).marker, mec=look(k).colour, mfc=PAPER, mew=1.3, ms=5, ls="none", label=name_text(name, 20)
+        )
+        for k, name in enumerate(shown)
+    ]
+    return [Line2D([], [], marker="o", color=INK, ms=6, lw=1.8, label="within all"), *marks]
+
+
+SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
+"""The parts that the paper prints, by our labels."""
+WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none": "no evidence"}
+
+
+def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> Table:
+    """Lay out F (mean, standard deviation of distance) of halves and thirds, a row a dataset and model."""
+    several = len(models) > 1
+    columns = [Column("dataset"), *([Column("model")] if several else [])]
+    columns += [Column(f"F(μ, σ) {label}") for label in SHOWN]
+    rows = result.strata[(result.strata["segmenter"] == segmenter) & result.strata["seed"].isin(result.seeds)]
+    lines = []
+    for dataset in result.secondaries:
+        for model in models:
+            own = rows[(rows["dataset"] == dataset) & (rows["model"] == model)]
+            cells = [_part(own[own["part"] == label]) for label in SHOWN]
+            lines.append((Cell(dataset), *([Cell(model)] if several else []), *cells))
+    return Table(tuple(columns), tuple(lines))
+
+
+def _part(rows: pd.DataFrame) -> Cell:
+    """Write F of a part over the seeds, with the mean and the spread of its distances."""
+    if not rows["ods"].notna().any():
+        return UNDEFINED
+    f, mean, std = (float(rows[name].mean()) for name in ("ods", "distance_mean", "distance_std"))
+    over = f" ± {float(rows['ods'].std()):.3f}" if len(rows) > 1 else ""
+    return Cell(f"{f:.3f}{over} ({mean:.2f}, {std:.2f})", f)
+
+
+def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> Table | None:
+    """Pick the paper's numbers for the datasets that stand for its own; None where none does, or of another segmenter."""
+    numbers = TABLES_3_TO_5.get(architecture, {})
+    shown = [(name, symbols[name]) for name in result.secondaries if symbols.get(name) in numbers]
+    if not shown:
+        return None
+    rows = tuple(
+        (
+            Cell(f"{symbol.replace('_', '')} ({name})"),
+            *(Cell(f"{f:.3f} ({mean:.2f}, {std:.2f})", f) for f, mean, std in numbers[symbol]),
+        )
+        for name, symbol in shown
+    )
+    return Table((Column("dataset"), *(Column(f"F(μ, σ) {label}") for label in SHOWN)), rows)
+
+
+def slopes(result: PerformanceByDistance, measure: str) -> Table:
+    """List slope and verdict of every segmenter, model and dataset, and how the slope differs from M's, by one of both Fs."""
+    several = len(result.seeds) > 1
+    columns = (
+        Column("segmenter"),
+        Column("model"),
+        Column("dataset"),
+        Column("n", "images that have an F"),
+        Column("span", "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"),
+        Column("mean F"),
+        Column("slope", "change of F over a distance of 1, with its 95 % interval"),
+        *([Column("seeds", "lowest and highest slope of single seeds")] if several else []),
+        Column("less M's", "the same images: this slope less that of M; marked where the interval excludes 0"),
+        Column("by distance", f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"),
+    )
+    rows = []
+    for row in result.slopes[result.slopes["measure"] == measure].to_dict("records"):
+        change = _slope(row, "change", "change_low", "change_high")
+        clear = row["change_low"] > 0 or row["change_high"] < 0
+        rows.append(
+            (
+                *(Cell(str(row[key])) for key in ("segmenter", "model", "dataset")),
+                count(int(row["n"])),
+                decimal(row["span"], 2),
+                decimal(row["mean"]),
+                _slope(row, "slope", "low", "high"),
+                *([_range(row)] if several else []),
+                Cell(change.text, change.sort, strong=clear),
+                Cell(WORDS[row["kind"]]),
+            )
+        )
+    return Table(columns, tuple(rows))
+
+
+def _slope(row: Mapping[Any, Any], *names: str) -> Cell:
+    value, low, high = (row[name] for name in names)
+    return with_interval(value, low, high, lambda number: signed(number, 3))
+
+
+def _range(row: Mapping[Any, Any]) -> Cell:
+    low, high = row["lowest"], row["highest"]
+    return UNDEFINED if low != low else Cell(f"[{signed(low, 3)}, {signed(high, 3)}]", low)
+
+
+Row = dict[Any, Any]
+
+
+def lead(result: PerformanceByDistance) -> str:
+    """Say for every segmenter how F changes from the nearest image to the farthest, before adaptation and after."""
+    told = []
+    for name in result.segmenters:
+        before, after = _ends(result, name)
+        told.append(f"with {name} by {_short(before)} and {_short(after)}")
+    return (
+        f"From the nearest image to the farthest F changes, before adaptation and after ({result.adapted}): {'; '.join(told)}."
+    )
+
+
+def _short(row: Row) -> str:
+    interval = "" if row["low"] != row["low"] else f" [{signed(row['low'])}, {signed(row['high'])}]"
+    value = "an undefined amount" if row["slope"] != row["slope"] else f"{signed(row['slope'])}{interval}"
+    return f"{value} ({WORDS[row['kind']]})"
+
+
+def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[Row, Row]:
+    """Return the rows, of all secondaries alike, of M and of the first strategy's model with the most shots."""
+    rows = result.pooled(measure)
+    own = {str(row["model"]): row for row in rows[rows["segmenter"] == segmenter].to_dict("records")}
+    return own[BASELINE], own[result.adapted]
+
+
+def sentences(result: PerformanceByDistance) -> list[str]:
+    """Write the verdict on M and on the adapted model for every segmenter, how the slope changed, and what the other F says."""
+    lines = []
+    for name in result.segmenters:
+        before, after = _ends(result, name)
+        lines.append(f"{name}, M: {before['verdict']}.")
+        lines.append(f"{name}, {after['model']}: {after['verdict']}. {_changed(after)}{_otherwise(result, name)}")
+    return lines
+
+
+def _changed(row: Row) -> str:
+    value, low, high = row["change"], row["change_low"], row["change_high"]
+    if value != value:
+        return ""
+    if low != low:
+        return f"Its slope differs from M's by {signed(value)}, with no interval."
+    judged = "no evidence that adapting changed it" if low <= 0 <= high else "a change, or a difference of two trainings"
+    return f"Its slope differs from M's by {signed(value)} [{signed(low)}, {signed(high)}]: {judged}."
+
+
+def _otherwise(result: PerformanceByDistance, name: str) -> str:
+    """Say where F at the threshold tuned on P leads to another verdict."""
+    pairs = zip(_ends(result, name), _ends(result, name, F_OWN), strict=True)
+    differing = [
+        f"{own['model']} {_short(own)} instead of {_short(paper)}" for paper, own in pairs if own["kind"] != paper["kind"]
+    ]
+    return f" At the threshold tuned on P the verdict is another: {'; '.join(differing)}." if differing else ""
+
+
+def limits(result: PerformanceByDistance) -> list[str]:
+    """Say what the numbers do not tell."""
+    seeds, least = len(result.seeds), float(result.slopes["span"].min())
+    trained = (
+        "There is one training of each model: how slopes differ between trainings is unknown."
+        if seeds == 1
+        else f"F and distance of an image are means over {seeds} seeds; intervals are over photographs; the column seeds shows "
+        "how single trainings differ."
+    )
+    return [
+        trained,
+        "F re-tuned in a part, and at a dataset's best threshold, looks at its labels, as in the paper. A new site has none.",
+        f"Flat is not good: consistent needs a mean F of {result.tau:g} besides, and an interval that holds 0 is no evidence "
+        "of flatness where it is wide.",
+        "Images that any model learnt from are left out for all models. Where those were the farthest, those that are left "
+        f"span little of the distances (the least span is {least:.2f} of 1), and a slope, which is for all, is extrapolated.",
+    ]
+
+
+TABLES = {"unetplusplus": "Table 3", "deepcrack": "Table 4", "adsam": "Table 5"}
+FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
+
+
+def section(result: PerformanceByDistance, context: Context) -> Section:
+    """Make the section of a study of performance by distance."""
+    studied = beside(result.of, context.folder)
+    return Section(
+        lead=lead(result),
+        sentences=sentences(result),
+        parts=[
+            *_unadapted(result, context),
+            *([] if studied is None else _curves(studied)),
+            FigurePart("slopes", partial(performance_slopes, result), _caption(result)),
+            TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
+            TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
+            *_adapted(result),
+        ],
+        limits=[*limits(result), *([ABSENT] if studied is None else [])],
+    )
+
+
+_CELLS = (
+    "F of the part at the threshold that is best for it, as in the paper (mean and standard deviation of scaled I^dist); parts "
+    "by distance as M sees it, nearest first."
+)
+_PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
+_HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
+_SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
+
+
+def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
+    """Make tables 3 to 5: halves and thirds by the unadapted model, one table a segmenter, beside the printed numbers."""
+    return [
+        TablePart(
+            f"parts-{name}",
+            f"F of nearer and farther images, {name} trained on {result.primary} alone",
+            parts(result, name, [BASELINE]),
+            _CELLS + _over(result),
+            TABLES.get(architecture, ""),
+            printed(result, architecture, context.symbols),
+        )
+        for name, architecture in zip(result.segmenters, result.architectures, strict=True)
+    ]
+
+
+def _adapted(result: PerformanceByDistance) -> list[Part]:
+    """Make the same tables of the adapted models."""
+    models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
+    return [
+        TablePart(
+            f"parts-adapted-{name}",
+            f"The same by the adapted models, {name}",
+            parts(result, name, models),
+            _CELLS + _over(result),
+        )
+        for name in result.segmenters
+    ]
+
+
+def _over(result: PerformanceByDistance) -> str:
+    seeds = len(result.seeds)
+    return f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
+
+
+def _curves(studied: Adaptations) -> list[Part]:
+    models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
+    return curves(studied, adaptation_curves, FIGURES, as_called(models))
+
+
+def _caption(result: PerformanceByDistance) -> Caption:
+    return Caption(
+        "Slope of F on distance",
+        f"One panel a segmenter, one row a model. Black: within all secondaries, with its 95 % interval over photographs; "
+        f"hollow: single datasets. Within the band, of ±{result.flat:g}, a change counts as none; F is at the threshold that "
+        "is best for the dataset, as in the paper.",
+        lead(result),
+    )

@@ -1,0 +1,562 @@
+"""Run the study of the pool of models (section 6): which of several models suits which wish, and how sure is that?"""
+
+from __future__ import annotations
+
+import platform
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+
+from howfar import options
+from howfar.arrays import Float64Array
+from howfar.backbones.torch_backbone import resolve_device
+from howfar.cores import available_cores
+from howfar.data import Dataset, decode, read_bytes
+from howfar.errors import InputError
+from howfar.metrics import at_threshold, ods
+from howfar.paper.pool_draws import (
+    MEAN_F,
+    PRECISION,
+    RECALL,
+    Counted,
+    ResampledScores,
+    Trained,
+    count_maps,
+    draw_scores,
+    ends,
+    trainings,
+)
+from howfar.pipeline.prediction import load_model
+from howfar.progress import bar
+from howfar.relation.rank_stability import ranking, ranks_of
+from howfar.relation.trend import verdict
+from howfar.results import Coefficient, Provenance, Trend
+from howfar.results.adaptation import BASELINE, F_OWN, Adaptation
+from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Adaptations, Pool
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.settings import nearest
+from howfar.studies.distance import compare
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
+
+IMAGES: Final = 3
+ROUNDS: Final = 5
+_ENOUGH_ROUNDS: Final = 2
+_PATIENCE: Final = 120.0
+"""Seconds after which no further round is begun."""
+
+
+def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpoint]]:
+    """Count the parameters of each model's network, and return the checkpoints that they were counted from.
+
+    `files` are the checkpoints by model. The table has a row a model: model, segmenter, size (side of the square input in
+    pixels), parameters, trained (those that training changes; the encoder of ``adsam`` is frozen).
+    """
+    checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
+    rows = []
+    for model, checkpoint in checkpoints.items():
+        network, card = checkpoint.build(), checkpoint.card
+        sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+        counts = {"parameters": sum(n for n, _ in sizes), "trained": sum(n for n, changes in sizes if changes)}
+        rows.append({"model": model, "segmenter": card.segmenter, "size": card.size, **counts})
+    return pd.DataFrame(rows), checkpoints
+
+
+def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: str, *, progress: bool) -> pd.DataFrame:
+    """Time each model on the first images of a dataset, one image at a time, the models in turn.
+
+    Reading and decoding are not timed; resizing to the network's input, the network and resizing its map are. One image by
+    each model beforehand is not counted. Models take turns, so that whatever else the machine does meets all of them. There are
+    five rounds over three images, or fewer (no less than two) where they take more than two minutes.
+
+    Returns a row a model, image and round: model, image, round, seconds_per_image.
+    """
+    items = dataset.items[:IMAGES]
+    pictures = [(item.name, np.asarray(decode(read_bytes(item.path)).image)) for item in items]
+    predictors = {model: load_model(checkpoint, device=device).predictor for model, checkpoint in checkpoints.items()}
+    for predictor in predictors.values():
+        predictor.maps([pictures[0][1]])
+    rows, begun = [], time.perf_counter()
+    for number in bar(range(ROUNDS), progress=progress, patient=True, desc="timing models", unit="round"):
+        if number >= _ENOUGH_ROUNDS and time.perf_counter() - begun > _PATIENCE:
+            break
+        for name, picture in pictures:
+            for model, predictor in predictors.items():
+                seconds = _seconds(predictor, picture)
+                rows.append({"model": model, "image": name, "round": number, SECONDS: seconds})
+    return pd.DataFrame(rows)
+
+
+def _seconds(predictor: Any, picture: NDArray[np.uint8]) -> float:
+    begun = time.perf_counter()
+    # The map is an array in memory when this returns, so that a GPU's work is waited for.
+    predictor.maps([picture])
+    return time.perf_counter() - begun
+
+
+def hardware(device: str) -> dict[str, str | int]:
+    """Describe what models are timed on: processor, cores that may be used, torch's threads, and the device."""
+    where = resolve_device(device)
+    name = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"
+    return {"processor": _processor(), "cores": available_cores(), "threads": torch.get_num_threads(), "device": name}
+
+
+def _processor() -> str:
+    """Read the processor's name, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def scores_of(
+    drawn: ResampledScores,
+    counted: Sequence[Counted],
+    studies: Mapping[str, Adaptation],
+    strategy: str,
+    level: float,
+    flat: float,
+) -> pd.DataFrame:
+    """Make `Pool.scores` of the draws, of the counts (ODS) and of the studies' slopes."""
+    slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
+    rows = []
+    for m, model in enumerate(drawn.models):
+        for q, shots in enumerate(drawn.shots):
+            for d, dataset in enumerate(counted):
+                values = {measure: drawn.values[measure][m, q, d] for measure in (MEAN_F, PRECISION, RECALL)}
+                values["lean"] = values[PRECISION] - values[RECALL]
+                intervals = [_with_ends(name, draws) for name, draws in values.items()]
+                rows.append(
+                    {
+                        "model": model,
+                        "shots": shots,
+                        "dataset": dataset.dataset,
+                        "n": len(dataset.images),
+                        "photographs": len(set(dataset.photographs)),
+                        "left_out": dataset.left_out,
+                        **_at_best(dataset, model, shots),
+                        **{name: value for each in intervals for name, value in each.items()},
+                        "seeds_std": _std(drawn.seeds[MEAN_F][m, q, d]),
+                        **_judged(slopes[model].get((shots, dataset.dataset)), float(values[MEAN_F][0]), level, flat),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> pd.DataFrame:
+    """Make `Pool.labels`: from how many shots on the level is reached, and what the first shots gain."""
+    rows = []
+    fewest = min(count for count in drawn.shots if count)
+    for m, model in enumerate(drawn.models):
+        for name in (ALL_SETS, *secondaries):
+            f = [drawn.at(MEAN_F, shots, secondaries if name == ALL_SETS else [name])[m].mean(axis=0) for shots in drawn.shots]
+            places = until(np.stack(f), level)
+            reached = (*map(float, drawn.shots), np.nan)[int(places[0])]
+            gain = f[drawn.shots.index(fewest)] - f[0]
+            rows.append({"model": model, "dataset": name, "until": reached, **_with_ends("gain", gain)})
+    return pd.DataFrame(rows)
+
+
+def until(f: Float64Array, level: float) -> Float64Array:
+    """Find the first number of shots at which mean F reaches a level, as its place; one past the last where none does.
+
+    Parameters
+    ----------
+    f
+        (shots, draws) mean F by the number of shots, ascending.
+    level
+        The F that counts as reached.
+
+    Examples
+    --------
+    >>> until(np.array([[0.5, 0.1], [0.4, 0.3]]), 0.5).tolist()
+    [0.0, 2.0]
+    """
+    reached = f >= level
+    return np.where(reached.any(axis=0), reached.argmax(axis=0), len(f)).astype(np.float64)
+
+
+def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFrame:
+    """Make `Pool.spreads`: how mean F differs between the secondary datasets, and between seeds."""
+    places = [drawn.datasets.index(name) for name in secondaries]
+    rows = []
+    for m, model in enumerate(drawn.models):
+        for q, shots in enumerate(drawn.shots):
+            f = drawn.values[MEAN_F][m, q, places, 0]
+            lowest = int(np.argmin(np.where(np.isnan(f), np.inf, f)))
+            rows.append(
+                {
+                    "model": model,
+                    "shots": shots,
+                    "mean": float(f.mean()),
+                    "lowest": float(f[lowest]),
+                    "lowest_dataset": secondaries[lowest],
+                    "highest": float(f.max()),
+                    "sets_std": _std(f),
+                    "seeds_std": _std(drawn.seeds[MEAN_F][m, q, places].mean(axis=0)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
+    """Compute ODS, and mean F of the images at its threshold, as means over seeds; NaN where no mask has foreground."""
+    pairs = []
+    for training, counts in dataset.counts.items():
+        if (training.model, training.shots) == (model, shots):
+            best, threshold = ods(counts)
+            pairs.append((best, np.nan if np.isnan(threshold) else at_threshold(counts, threshold).mean_f))
+    means = np.mean(pairs, axis=0)
+    return {"ods": float(means[0]), "mean_f_ods": float(means[1])}
+
+
+def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int, str], Trend]:
+    """Return the study's slopes of F at the models' own thresholds, by shots and dataset, averaged over seeds."""
+    rows = study.slopes[study.slopes["measure"] == F_OWN]
+    shots = {(training.seed, label): training.shots for training, label in labels.items()}
+    by_seed: dict[tuple[int, str], list[tuple[float, ...]]] = {}
+    for row in rows.to_dict("records"):
+        key = (int(row["seed"]), str(row["model"]))
+        if key in shots:
+            values = tuple(float(row[name]) for name in ("n", "photographs", "slope", "low", "high"))
+            by_seed.setdefault((shots[key], str(row["dataset"])), []).append(values)
+    return {place: _mean_trend(np.array(values)) for place, values in by_seed.items()}
+
+
+def _mean_trend(by_seed: Float64Array) -> Trend:
+    """Average slopes over seeds with their ends, which give an interval no narrower than that of the mean."""
+    n, photographs, slope, low, high = by_seed.mean(axis=0)
+    ends_of = (None, None) if np.isnan(low) else (float(low), float(high))
+    unknown = Coefficient(None)
+    return Trend(int(n), int(photographs), unknown, unknown, slope=Coefficient(_known(slope), *ends_of), partial=None)
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _judged(trend: Trend | None, mean: float, level: float, flat: float) -> dict[str, float | str]:
+    """Give a slope with its interval and the kind of its verdict; NaN and "none" where there is none."""
+    slope = Coefficient(None) if trend is None else trend.slope
+    values = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
+    kind = verdict(trend, mean, tau=level, flat=flat).kind
+    return {**{name: np.nan if value is None else value for name, value in values.items()}, "verdict": kind}
+
+
+def _with_ends(name: str, draws: Float64Array) -> dict[str, float]:
+    low, high = ends(draws[1:])
+    return {name: float(draws[0]), f"{name}_low": low, f"{name}_high": high}
+
+
+def _std(values: Float64Array) -> float:
+    """Compute the standard deviation of a sample; NaN for a single value."""
+    defined = values[np.isfinite(values)]
+    return float(defined.std(ddof=1)) if len(defined) > 1 else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Wished:
+    """Hold what models are ranked by under one wish, as measured and in each draw: arrays (models, 1 + b).
+
+    Attributes
+    ----------
+    values
+        What is shown.
+    scores
+        What ranks, the higher the better.
+    compared
+        Whether a difference of two values means something in every draw.
+    """
+
+    values: Float64Array
+    scores: Float64Array
+    compared: bool = True
+
+
+def precise(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
+    """Wish for high precision: mean over the secondary datasets, of the models with the most shots."""
+    return _mean_of(drawn, PRECISION, secondaries)
+
+
+def complete(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
+    """Wish for high recall: mean over the secondary datasets, of the models with the most shots."""
+    return _mean_of(drawn, RECALL, secondaries)
+
+
+def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> Wished:
+    """Wish for few labels: the fewest shots at which mean F over the secondary datasets reaches the level.
+
+    Models that need as many are ranked by what the fewest shots gain.
+    """
+    f = np.stack([drawn.at(MEAN_F, shots, secondaries).mean(axis=1) for shots in drawn.shots], axis=1)
+    places = np.stack([until(of_model, level) for of_model in f])
+    fewest = min(count for count in drawn.shots if count)
+    gain = f[:, drawn.shots.index(fewest)] - f[:, 0]
+    # A gain lies between -1 and 1, so that a quarter of it never makes up for one step of the numbers of shots.
+    return Wished(np.array([*drawn.shots, np.inf])[places.astype(int)], gain / 4 - places, compared=False)
+
+
+def stable(drawn: ResampledScores, unseen: Sequence[str]) -> Wished:
+    """Wish for a model that holds on datasets which it learnt nothing of: the lowest of M's mean F over them."""
+    lowest = drawn.at(MEAN_F, 0, unseen).min(axis=1)
+    return Wished(lowest, lowest)
+
+
+def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int) -> Wished:
+    """Wish for a fast model: the median seconds for an image; draws take the timings with replacement."""
+    rows = []
+    for model in models:
+        seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
+        rng = np.random.default_rng([seed, zlib.crc32(model.encode()), 8])
+        drawn = np.median(rng.choice(seconds, (bootstrap, len(seconds))), axis=1)
+        rows.append(np.concatenate([[np.median(seconds)], drawn]))
+    values = np.stack(rows)
+    return Wished(values, -values)
+
+
+def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wished:
+    """Wish for several things at once: the mean of a model's ranks under each wish, weighted, in every draw."""
+    total = sum(weights.values())
+    mean = np.sum([share / total * ranks_of(wished[wish].scores) for wish, share in weights.items()], axis=0)
+    return Wished(mean, -mean)
+
+
+def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, object]]:
+    """Make the rows of `Pool.rankings` of one wish: values, ranks and the difference from the best other model."""
+    found = ranking(wished.scores[:, 0], wished.scores[:, 1:])
+    order = np.argsort(found.rank, kind="stable")
+    rows = []
+    for place, model in enumerate(models):
+        low, high = _ends(wished.values[place, 1:])
+        other = order[0] if order[0] != place else order[1]
+        differences = wished.values[place] - wished.values[other] if wished.compared else np.full(2, np.nan)
+        over_low, over_high = ends(differences[1:])
+        rows.append(
+            {
+                "wish": wish,
+                "model": model,
+                "value": _finite(wished.values[place, 0]),
+                "low": low,
+                "high": high,
+                "rank": int(found.rank[place]),
+                "rank_low": int(found.low[place]),
+                "rank_high": int(found.high[place]),
+                "first": float(found.first[place]),
+                "over": float(differences[0]),
+                "over_low": over_low,
+                "over_high": over_high,
+            }
+        )
+    return rows
+
+
+def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
+    """Make the table of several wishes' rankings; without any it has no rows."""
+    rows = [row for wish, each in wished.items() for row in rows_of(wish, each, models)]
+    blank = ("wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high")
+    return pd.DataFrame(rows, columns=list(blank))
+
+
+def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
+    """Tell whether a ranking depends on the time that models took."""
+    return wish == "fast" or (wish == WEIGHTED and "fast" in weights)
+
+
+def _mean_of(drawn: ResampledScores, measure: str, secondaries: Sequence[str]) -> Wished:
+    mean = drawn.at(measure, max(drawn.shots), secondaries).mean(axis=1)
+    return Wished(mean, mean)
+
+
+def _ends(draws: Float64Array) -> tuple[float, float]:
+    """Return the ends of the 95 % interval among the drawn values; NaN for an end that no number of shots reached."""
+    known = draws[~np.isnan(draws)]
+    if not len(known):
+        return float("nan"), float("nan")
+    if np.isfinite(known).all():
+        return ends(known)
+    low, high = np.quantile(known, [0.025, 0.975], method="inverted_cdf")
+    return _finite(low), _finite(high)
+
+
+def _finite(value: float) -> float:
+    return float(value) if np.isfinite(value) else float("nan")
+
+
+_FEWEST_MODELS = 2
+
+
+class PoolSettings(KindSettings):
+    """Hold the settings of the study of the pool of models."""
+
+    of: Annotated[str, EntryReference("studies", kind="adaptation")] = Field(
+        description="The study of adaptation whose models are compared."
+    )
+    wish: str | tuple[str, ...] | dict[str, float] = Field(
+        WISHES,
+        description="One of precision, recall, few labels, stable, fast, or a list: a ranking for each. With weights "
+        "({recall = 2, fast = 1}) there is a further ranking, by the weighted mean of ranks.",
+    )
+    strategy: str = Field("", description="The strategy whose models are compared; by default the study's first.")
+    level: float = Field(0.5, gt=0, lt=1, description="The mean F that counts as reached.")
+    bootstrap: int = setting(options.Bootstrap, ge=2, description="Draw this many resamples for the intervals.")
+    seed: int = setting(options.Seed)
+    flat: float = setting(options.Flat)
+
+    def weights(self) -> dict[str, float]:
+        """Return the wishes' weights, where any were given."""
+        return dict(self.wish) if isinstance(self.wish, dict) else {}
+
+    def wishes(self) -> tuple[str, ...]:
+        """Return the wishes, in their order."""
+        return (self.wish,) if isinstance(self.wish, str) else tuple(self.wish)
+
+
+def _check(settings: PoolSettings, inputs: Inputs) -> None:
+    wishes = settings.wishes()
+    for wish in wishes:
+        if wish not in WISHES:
+            raise InputError.of("wish", f"must be one of {', '.join(WISHES)}", wish, nearest(wish, list(WISHES), "wishes"))
+    if not wishes or len(set(wishes)) < len(wishes):
+        raise InputError.of("wish", "must name different wishes, at least one", list(wishes))
+    if any(not 0 < share < np.inf for share in settings.weights().values()):
+        raise InputError.of("wish", "must have weights above 0", settings.weights())
+    studied = next(planned.settings for planned in inputs.file.studies if planned.name == settings.of)
+    if len(studied.models) < _FEWEST_MODELS:
+        remedy = f"name further models in studies.{settings.of}"
+        raise InputError.of("of", "must be a study of at least two models", list(studied.models), remedy)
+    if settings.strategy and settings.strategy not in studied.strategies:
+        remedy = nearest(settings.strategy, list(studied.strategies), "strategies")
+        raise InputError.of("strategy", f"must be one of studies.{settings.of}", settings.strategy, remedy)
+
+
+def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
+    adapted = inputs.results[settings.of]
+    assert isinstance(adapted, Adaptations)  # the reference names a study of this kind
+    studies, first = dict(adapted.runs()), adapted.first
+    folders = {model: inputs.folders[settings.of] / model for model in studies}
+    strategy = settings.strategy or str(first.settings["strategies"][0])
+    blind = _blind(first)
+    progress = inputs.execution.progress
+    counted = count_maps(studies, folders, strategy, (*first.secondaries, *blind), progress=progress)
+    drawn = draw_scores(counted, _thresholds(studies, strategy), settings.bootstrap, settings.seed)
+    files = {model: folder / _first_model(first) for model, folder in folders.items()}
+    costs, checkpoints = costs_of(files)
+    timings = timings_of(checkpoints, inputs.dataset(first.secondaries[0]), inputs.device, progress=progress)
+    wished = _wished(settings, drawn, first.secondaries, blind, timings)
+    return Pool(
+        of=settings.of,
+        strategy=strategy,
+        primary=first.primary,
+        secondaries=first.secondaries,
+        blind=blind,
+        models=adapted.models,
+        shots=drawn.shots,
+        seeds=tuple(int(each) for each in first.settings["seeds"]),
+        wishes=settings.wishes(),
+        weights=settings.weights(),
+        level=settings.level,
+        flat=settings.flat,
+        bootstrap=settings.bootstrap,
+        tuned=all(bool(study.models["held_out_ods"].notna().all()) for study in studies.values()),
+        hardware=hardware(inputs.device),
+        scores=scores_of(drawn, counted, studies, strategy, settings.level, settings.flat),
+        labels=labels_of(drawn, first.secondaries, settings.level),
+        spreads=spreads_of(drawn, first.secondaries),
+        distances=_distances(studies, files, folders, inputs),
+        costs=costs,
+        timings=timings,
+        rankings=_ranked(wished, drawn.models, settings, timed=False),
+        timed_rankings=_ranked(wished, drawn.models, settings, timed=True),
+        provenance=Provenance.now(),
+    )
+
+
+def _ranked(wished: Mapping[str, Wished], models: tuple[str, ...], settings: PoolSettings, *, timed: bool) -> pd.DataFrame:
+    """Make the table of the rankings that depend on the time that models took, or of the others."""
+    return table_of({wish: each for wish, each in wished.items() if is_timed(wish, settings.weights()) == timed}, models)
+
+
+def _first_model(study: Adaptation) -> str:
+    """Give the place of the first seed's M below a study's folder."""
+    return f"models/seed{study.settings['seeds'][0]}/{BASELINE}.safetensors"
+
+
+def _blind(study: Adaptation) -> tuple[str, ...]:
+    """Name the blind datasets that have masks to be scored by."""
+    return tuple(name for name in study.blind if (study.images.loc[study.images["dataset"] == name, "mask"] != "").any())
+
+
+def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Trained, float]:
+    """Return the threshold of every training: tuned on P's held-out photographs, or 0.5 where there were none."""
+    thresholds = {}
+    for model, study in studies.items():
+        tuned = study.models.set_index(["seed", "model"])["threshold"]
+        for training, label in trainings(model, study, strategy).items():
+            thresholds[training] = float(tuned.loc[(training.seed, label)])
+    return thresholds
+
+
+def _wished(
+    settings: PoolSettings, drawn: ResampledScores, secondaries: tuple[str, ...], blind: tuple[str, ...], timings: pd.DataFrame
+) -> dict[str, Wished]:
+    """Score the models under every wish that is asked for, and under all at once where weights are given."""
+    make: Mapping[str, Any] = {
+        "precision": lambda: precise(drawn, secondaries),
+        "recall": lambda: complete(drawn, secondaries),
+        "few labels": lambda: frugal(drawn, secondaries, settings.level),
+        "stable": lambda: stable(drawn, (*secondaries, *blind)),
+        "fast": lambda: fast(timings, drawn.models, settings.bootstrap, settings.seed),
+    }
+    wished: dict[str, Wished] = {wish: make[wish]() for wish in settings.wishes()}
+    return {**wished, WEIGHTED: weighted(wished, settings.weights())} if settings.weights() else wished
+
+
+def _distances(
+    studies: Mapping[str, Adaptation], files: Mapping[str, Path], folders: Mapping[str, Path], inputs: Inputs
+) -> pd.DataFrame:
+    """Measure O^dist of the secondary datasets by each model's own features, which its study of adaptation kept."""
+    rows = []
+    for model, study in studies.items():
+        run = compare(
+            inputs.dataset(study.primary),
+            inputs.datasets(study.secondaries),
+            study.segmenter,
+            weights=files[model],
+            components=study.settings["components"],
+            bootstrap=0,
+            permutations=0,
+            rivals=False,
+            baselines=False,
+            device=inputs.device,
+            **{**inputs.keywords, "store": folders[model] / "store"},
+        )
+        for each in run.datasets:
+            values = {"o_dist_mean": each.o_dist_mean, "o_dist_scaled": each.o_dist_scaled, "relative": each.relative}
+            rows.append({"model": model, "dataset": each.name, **values})
+    return pd.DataFrame(rows)
+
+
+def _work(settings: PoolSettings, inputs: Inputs) -> Work:
+    """Count nothing: maps and features are those of the study of adaptation, and only a few images are timed."""
+    return Work()
+
+
+POOL = StudyKind(
+    name="pool",
+    title="Which model suits which wish?",
+    summary="Precision, recall, labels needed, stability and cost of models, ranked by wish (contribution d, section 6).",
+    settings=PoolSettings,
+    run=_run,
+    result=Pool,
+    work=_work,
+    check=_check,
+)

@@ -1,0 +1,274 @@
+"""Write sentences on which model suits which wish, why, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from typing import Any, Final
+
+import pandas as pd
+
+from howfar.report.section import listing, plural, sentence_case
+from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
+from howfar.wording import format_interval, format_number, share, signed
+
+SURE, LIKELY = 0.95, 0.8
+PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
+"""Which segmenter the paper suggests for what (section 5)."""
+Row = Mapping[Any, Any]
+
+
+def lead(result: Pool) -> str:
+    """Answer every wish in one sentence, with how sure each answer is."""
+    answers = [f"{_wanted(wish)} {_answer(result, wish)}" for wish in result.answered()]
+    return sentence_case("; ".join(answers))
+
+
+def _wanted(wish: str) -> str:
+    return {"few labels": "for few labels", "stable": "for stability", "fast": "for speed", WEIGHTED: "for all, weighted,"}.get(
+        wish, f"for {wish}"
+    )
+
+
+def _answer(result: Pool, wish: str) -> str:
+    rows = result.ranking(wish).sort_values("first", ascending=False, kind="stable").to_dict("records")
+    best = result.ranking(wish).to_dict("records")[0]
+    sure = float(best["first"])
+    if wish == "few labels" and all(row["value"] != row["value"] or row["value"] == inf for row in rows):
+        return f"none, as no model reaches F {result.level:g} with up to {_images(result.most)}"
+    if sure >= SURE:
+        return f"{best['model']} (first in {share(sure)} of draws)"
+    if sure >= LIKELY:
+        return f"probably {best['model']} (first in {share(sure)} of draws)"
+    ahead = [f"{row['model']} in {share(row['first'])}" for row in rows if row["first"] >= 0.1]
+    return f"no model stands out (first in draws: {listing(ahead)})"
+
+
+def reason(result: Pool, wish: str) -> str:
+    """Give the numbers by which the first model of a ranking is first, against the next."""
+    rows = result.ranking(wish).to_dict("records")
+    return _REASONS[wish](result, rows)
+
+
+def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
+    best, second = rows[:2]
+    count = len(result.secondaries)
+    mean = f"with {_images(result.most)}, mean of {count} {plural(count, 'dataset', 'datasets')}"
+    without = [str(row["model"]) for row in rows if row["value"] != row["value"]]
+    none = f"no {measure} on some dataset, as nothing is predicted there"
+    if len(without) == len(rows):
+        return f"{sentence_case(mean)[:-1]}: every model has {none}."
+    behind = f" {listing(without)} {plural(len(without), 'has', 'have')} {none}." if without else ""
+    against = ""
+    if str(second["model"]) not in without:
+        against = f", against {_interval(second)} of {second['model']}{_beside(result, second, measure)}; {_difference(best)}"
+    return f"{best['model']}: {measure} {_interval(best)}{_beside(result, best, measure)} {mean}{against}.{behind}"
+
+
+def _beside(result: Pool, row: Row, measure: str) -> str:
+    """Say what recall a precision comes with, or what precision a recall, as each alone is easily had."""
+    other = "recall" if measure == "precision" else "precision"
+    mean = float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False))
+    return f" (with {other} {mean:.2f})" if mean == mean else ""
+
+
+def _of_labels(result: Pool, rows: Sequence[Row]) -> str:
+    gains = {row["model"]: row for row in result.labels[result.labels["dataset"] == ALL_SETS].to_dict("records")}
+    reached = [row for row in rows if row["value"] == row["value"]]
+    never = [str(row["model"]) for row in rows if row["value"] != row["value"]]
+    words = [f"{row['model']} {_shots(int(row['value']))}" for row in reached]
+    level = f"mean F {result.level:g}"
+    if reached:
+        behind = f", and not by {listing(never)} with up to {_images(result.most)}" if never else ""
+        first = f"{level} is reached by {listing(words)}{behind}"
+    else:
+        first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
+    told = [
+        f"{row['model']} {_change(*(float(gains[row['model']][name]) for name in ('gain', 'gain_low', 'gain_high')))}"
+        for row in rows
+    ]
+    image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
+    return f"{sentence_case(first)} {image} mean F: {listing(told)}."
+
+
+def _of_stability(result: Pool, rows: Sequence[Row]) -> str:
+    best, second = rows[:2]
+    where = {row["model"]: _lowest(result, str(row["model"])) for row in (best, second)}
+    return (
+        f"{best['model']}: on the dataset where M, which learnt from none of them, is worst, mean F is {_interval(best)} "
+        f"({where[best['model']]}), against {_interval(second)} of {second['model']} ({where[second['model']]}); "
+        f"{_difference(best)}."
+    )
+
+
+def _lowest(result: Pool, model: str) -> str:
+    rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == 0) & result.scores["mean_f"].notna()]
+    lowest = rows.sort_values("mean_f", kind="stable")["dataset"].tolist()
+    return str(lowest[0]) if lowest else "none"
+
+
+def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
+    best, second = rows[:2]
+    sizes = result.costs.set_index("model")["parameters"]
+    described = [f"{_seconds(row)} an image ({millions(int(sizes[row['model']]))} parameters)" for row in (best, second)]
+    return f"{best['model']}: {described[0]}, against {described[1]} of {second['model']}."
+
+
+def _of_all(result: Pool, rows: Sequence[Row]) -> str:
+    best, second = rows[:2]
+    weights = listing([f"{wish} {weight:g}" for wish, weight in result.weights.items()], 6)
+    return (
+        f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
+    )
+
+
+_REASONS: Final[Mapping[str, Callable[[Pool, Sequence[Row]], str]]] = {
+    "precision": lambda result, rows: _of_measure(result, rows, "precision"),
+    "recall": lambda result, rows: _of_measure(result, rows, "recall"),
+    "few labels": _of_labels,
+    "stable": _of_stability,
+    "fast": _of_speed,
+    WEIGHTED: _of_all,
+}
+
+
+def leans(result: Pool, shots: int) -> str:
+    """Say which models lean to precision and which to recall, on how many datasets, with so many shots."""
+    words = []
+    for model in result.models:
+        rows = _secondaries(result, model, shots)
+        counts = {
+            "to precision on": int((rows["lean_low"] > 0).sum()),
+            "to recall on": int((rows["lean_high"] < 0).sum()),
+            "predicting nothing on": int(rows["precision"].isna().sum()),
+        }
+        parts = [f"{where} {count}" for where, count in counts.items() if count]
+        words.append(f"{model} {listing(parts) if parts else 'to neither'}")
+    count = len(result.secondaries)
+    whole = "Trained on the primary dataset alone" if not shots else f"With {_images(shots)}"
+    return f"{whole}, of {count} {plural(count, 'dataset', 'datasets')} these lean clearly: {'; '.join(words)}."
+
+
+def papers_claim(result: Pool) -> str:
+    """Set the paper's suggestion, ADSAM for precision and DeepCrack for recall, against what was measured; "" without them."""
+    words = []
+    segmenters = result.costs.set_index("model")["segmenter"]
+    for segmenter, (name, measure) in PAPER.items():
+        own = [model for model in result.models if segmenters[model] == segmenter]
+        if own and len(result.models) > len(own):
+            at = " and ".join(_against(result, own, measure, shots) for shots in (0, result.most))
+            words.append(f"{name} for {measure}: {measure} is {at}{_sure(result, own, measure)}")
+    return f"The paper suggests (section 5) {'; '.join(words)}." if words else ""
+
+
+def _against(result: Pool, own: list[str], measure: str, shots: int) -> str:
+    """Compare the best of some models with the best of the others, by the mean of a measure over the secondary datasets."""
+    # A model that predicts nothing somewhere has no precision, and is not the most precise.
+    known = {model: _secondaries(result, model, shots)[measure].mean(skipna=False) for model in result.models}
+    means = pd.Series(known, dtype=float).fillna(0.0)
+    ours, theirs = means[own], means.drop(own)
+    holds = "as suggested" if ours.max() > theirs.max() else "against it"
+    whole = "without images" if not shots else f"with {_images(shots)}"
+    return f"{ours.max():.2f} against {theirs.max():.2f} of {theirs.idxmax()} {whole} ({holds})"
+
+
+def _sure(result: Pool, own: list[str], measure: str) -> str:
+    """Say in how many draws some models are first by a measure with the most images, where that was ranked."""
+    if measure not in result.wishes:
+        return ""
+    rows = result.ranking(measure)
+    return f", first in {share(float(rows.loc[rows['model'].isin(own), 'first'].sum()))} of draws"
+
+
+def _secondaries(result: Pool, model: str, shots: int) -> pd.DataFrame:
+    rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == shots)]
+    return rows[rows["dataset"].isin(result.secondaries)]
+
+
+def limits(result: Pool) -> list[str]:
+    """Say what the rankings do not tell."""
+    fewest = int(result.scores["photographs"].min())
+    seeds = len(result.seeds)
+    trained = (
+        "Each model was trained with one seed: how much trainings vary is unknown, so that ranks hold for these trainings, and "
+        "the intervals, which are over photographs alone, are too narrow for the architectures."
+        if seeds == 1
+        else f"Intervals are over photographs and {seeds} trainings; so few trainings tell their own variation roughly."
+    )
+    left_out = result.scores.drop_duplicates("dataset")["left_out"].sum()
+    shared = (
+        f" {left_out:,} {plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its photograph "
+        "was learnt from, are left out for all."
+        if left_out
+        else ""
+    )
+    return [
+        trained,
+        f"All models are scored on the same images, and drawn alike, of {fewest:,} photographs at least.{shared}",
+        f"{thresholds(result)} A lean is of model and threshold together, and another threshold would move both. ODS does not "
+        "depend on it, but looks at labels.",
+        "Each dataset counts alike. Ranks are among these models, on these datasets.",
+        f"Seconds were measured on {machine(result)}, one image at a time, from the decoded image to its map; "
+        f"median of {_repeats(result)}. They differ from run to run, by more than these draws say where the machine does other "
+        "work.",
+    ]
+
+
+def thresholds(result: Pool) -> str:
+    """Say at which threshold F, precision and recall were taken."""
+    if result.tuned:
+        return "Each model's own threshold was tuned on photographs of the primary dataset that were held out."
+    return "Each model's own threshold is 0.5, as no photograph of the primary dataset was held out to tune it on."
+
+
+def machine(result: Pool) -> str:
+    """Describe what seconds were measured on."""
+    made = result.hardware
+    device = "" if made["device"] == "CPU" else f", {made['device']}"
+    threads = int(made["threads"])
+    return f"{made['processor']} with {made['cores']} cores, {threads} {plural(threads, 'thread', 'threads')}{device}"
+
+
+def _repeats(result: Pool) -> str:
+    counts = result.timings.groupby("model").size()
+    return f"{int(counts.min())} timings a model"
+
+
+def seconds_of(result: Pool) -> pd.DataFrame:
+    """Give the median, least and most seconds an image by model."""
+    return result.timings.groupby("model")[SECONDS].agg(["median", "min", "max"])
+
+
+def millions(count: int) -> str:
+    """Write a number of parameters in millions or thousands.
+
+    Examples
+    --------
+    >>> millions(13_634_115), millions(63_312)
+    ('13.6 M', '63.3 k')
+    """
+    return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count / 1e3:.1f} k"
+
+
+def _seconds(row: Row) -> str:
+    return f"{format_number(row['value'], 3)} s"
+
+
+def _interval(row: Row) -> str:
+    return format_interval(float(row["value"]), float(row["low"]), float(row["high"]))
+
+
+def _difference(row: Row) -> str:
+    return f"the difference is {_change(row['over'], row['over_low'], row['over_high'])}"
+
+
+def _change(value: float, low: float, high: float) -> str:
+    return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
+
+
+def _images(count: int) -> str:
+    return f"{count} {plural(count, 'image', 'images')} of each"
+
+
+def _shots(count: int) -> str:
+    return "without images" if not count else f"with {_images(count)}"

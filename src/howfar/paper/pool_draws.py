@@ -1,0 +1,257 @@
+"""Count the pixels of several models' maps, and score every model in the same random draws of photographs and trainings."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from howfar.arrays import Float64Array, quotient
+from howfar.data.masks import read_mask
+from howfar.data.predictions import read_prediction
+from howfar.errors import ImageError, InputError
+from howfar.metrics import Counts, count, f_per_image, stack, threshold_index
+from howfar.progress import bar
+from howfar.results.adaptation import BASELINE, Adaptation
+from howfar.runners import LocalRunner
+from howfar.significance import interval
+from howfar.significance.bootstrap import resample_counts
+
+
+class Trained(NamedTuple):
+    """Name one training: the model of the pool, the number of images of each secondary that it learnt from, and the seed."""
+
+    model: str
+    shots: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Hold one dataset's images that all trainings were scored on, and every training's pixel counts of them.
+
+    Attributes
+    ----------
+    dataset
+        Its name.
+    images, photographs
+        (n,) names of the images, and of the photograph that each belongs to.
+    left_out
+        How many images some training was not scored on, as one of the models learnt from their photographs.
+    counts
+        By training the counts of the n images, in their order.
+    """
+
+    dataset: str
+    images: tuple[str, ...]
+    photographs: tuple[str, ...]
+    left_out: int
+    counts: Mapping[Trained, Counts]
+
+
+def trainings(model: str, adaptation: Adaptation, strategy: str) -> dict[Trained, str]:
+    """List a model's trainings that are compared, with their labels in the study: without images, then by shots, in all seeds.
+
+    Those with background are left out, as are the further seeds of random, which other strategies lack.
+    """
+    rows = adaptation.models[adaptation.models["seed"].isin(adaptation.settings["seeds"])]
+    kept = (rows["model"] == BASELINE) | ((rows["strategy"] == strategy) & (rows["background"] == 0))
+    ordered = rows[kept].sort_values(["shots", "seed"], kind="stable")
+    return {Trained(model, int(row["shots"]), int(row["seed"])): str(row["model"]) for row in ordered.to_dict("records")}
+
+
+def count_maps(
+    studies: Mapping[str, Adaptation], folders: Mapping[str, Path], strategy: str, datasets: Sequence[str], *, progress: bool
+) -> list[Counted]:
+    """Count the maps of every training, dataset by dataset, on the images with a mask that all of them were scored on.
+
+    Each model of the pool chose images of its own by its own distances, and was scored on the others. What one of them was
+    not scored on is left out for all, so that no model is compared on easier images than another.
+
+    Parameters
+    ----------
+    studies, folders
+        By model its adaptation study, and the folder below which its maps lie.
+    strategy
+        The strategy whose models are compared.
+    datasets
+        The datasets with masks.
+
+    Raises
+    ------
+    InputError
+        A dataset without an image that all were scored on; a map or mask that cannot be read, or two of different size.
+    """
+    labels = {model: trainings(model, study, strategy) for model, study in studies.items()}
+    rows = {model: _by_training(study, labels[model]) for model, study in studies.items()}
+    counted = []
+    for dataset in datasets:
+        files: dict[Trained, pd.DataFrame] = {}
+        for model in studies:
+            own = rows[model][rows[model]["dataset"] == dataset]
+            for training, label in labels[model].items():
+                of_training = own[(own["model"] == label) & (own["seed"] == training.seed)]
+                files[training] = of_training.assign(map=[str(folders[model] / file) for file in of_training["map"]])
+        counted.append(_counted(dataset, files, progress))
+    return counted
+
+
+def _by_training(study: Adaptation, labels: Mapping[Trained, str]) -> pd.DataFrame:
+    """Return the rows of images with a mask, of the trainings that are compared."""
+    images = study.images
+    return images[images["model"].isin(set(labels.values())) & (images["mask"] != "")]
+
+
+class _Task(NamedTuple):
+    mask: str
+    maps: tuple[str, ...]
+
+
+def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool) -> Counted:
+    by_image = {training: rows.set_index("image") for training, rows in files.items()}
+    every = dict.fromkeys(name for rows in by_image.values() for name in rows.index)
+    shared = [name for name in every if all(name in rows.index for rows in by_image.values())]
+    if not shared:
+        remedy = "choose fewer images in the study of adaptation"
+        raise InputError.of(f"dataset {dataset}", "must hold an image that all models were scored on", "none", remedy)
+    first = next(iter(by_image.values())).loc[shared]
+    maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
+    tasks = [_Task(mask, own) for mask, own in zip(first["mask"], maps, strict=True)]
+    shown = bar(LocalRunner().run(_count, tasks), progress=progress, total=len(tasks), unit="image", desc=f"counting {dataset}")
+    by_training = zip(*shown, strict=True)
+    return Counted(
+        dataset=dataset,
+        images=tuple(shared),
+        photographs=tuple(first["photograph"].astype(str)),
+        left_out=len(every) - len(shared),
+        counts={training: stack(counts) for training, counts in zip(by_image, by_training, strict=True)},
+    )
+
+
+def _count(task: _Task) -> list[Counts]:
+    """Count all maps of one image against its mask, which is read once."""
+    place = task.mask
+    try:
+        truth = read_mask(task.mask)
+        counts = []
+        for place in task.maps:
+            counts.append(count(read_prediction(place).values, truth))
+    except (ImageError, InputError) as error:
+        raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
+    return counts
+
+
+MEAN_F, PRECISION, RECALL = "mean_f", "precision", "recall"
+MEASURES = (MEAN_F, PRECISION, RECALL)
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledScores:
+    """Hold every model's scores as measured and in each draw.
+
+    Attributes
+    ----------
+    models, shots, datasets
+        The axes' names.
+    values
+        By measure (mean F, precision and recall, at each training's own threshold) an array (models, shots, datasets, 1 + b):
+        first the measured value, the mean over seeds, then that of each of b draws. NaN where undefined.
+    seeds
+        By measure the value of each seed as measured, (models, shots, datasets, seeds).
+    """
+
+    models: tuple[str, ...]
+    shots: tuple[int, ...]
+    datasets: tuple[str, ...]
+    values: Mapping[str, Float64Array]
+    seeds: Mapping[str, Float64Array]
+
+    def at(self, measure: str, shots: int, datasets: Sequence[str]) -> Float64Array:
+        """Return a measure of the models with so many shots on some datasets, (models, datasets, 1 + b)."""
+        places = [self.datasets.index(name) for name in datasets]
+        return np.asarray(self.values[measure][:, self.shots.index(shots)][:, places])
+
+
+def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float], bootstrap: int, seed: int) -> ResampledScores:
+    """Score all models on each dataset, as measured and in every draw of photographs and trainings.
+
+    A draw takes as many photographs of a dataset as there are, with replacement, each with all its images, the same for all
+    models. Where a model was trained with k seeds it takes k of them with replacement, each model for itself, as trainings of
+    different models have nothing in common; its deviation from the mean over all seeds is multiplied by √(k/(k − 1)), as the
+    variance of such draws falls short by that. With one seed the trainings' own variation is unknown, and none is drawn.
+
+    Parameters
+    ----------
+    counted
+        The pixel counts of each dataset.
+    thresholds
+        By training its own threshold.
+    bootstrap
+        How many draws.
+    seed
+        Of the draws.
+    """
+    models = tuple(dict.fromkeys(training.model for training in thresholds))
+    shots = tuple(sorted({training.shots for training in thresholds}))
+    seeds = {model: sorted({training.seed for training in thresholds if training.model == model}) for model in models}
+    most = max(map(len, seeds.values()))
+    shape = (len(models), len(shots), len(counted))
+    values = {measure: np.full((*shape, 1 + bootstrap), np.nan) for measure in MEASURES}
+    by_seed = {measure: np.full((*shape, most), np.nan) for measure in MEASURES}
+    trained = {model: _seed_weights(model, len(seeds[model]), bootstrap, seed) for model in models}
+    for d, dataset in enumerate(counted):
+        weights = _photograph_weights(dataset, bootstrap, seed)
+        for m, model in enumerate(models):
+            for q, shot in enumerate(shots):
+                names = [Trained(model, shot, each) for each in seeds[model]]
+                scores = [_scores(dataset, name, thresholds[name], weights) for name in names]
+                for measure, rows in zip(MEASURES, map(np.stack, zip(*scores, strict=True)), strict=True):
+                    by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
+                    values[measure][m, q, d] = _over_seeds(rows, trained[model])
+    return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
+
+
+def ends(draws: Float64Array) -> tuple[float, float]:
+    """Return the 95 % percentile interval of draws; NaN and NaN where none is defined."""
+    return interval(draws) if np.isfinite(draws).any() else (float("nan"), float("nan"))
+
+
+def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:
+    """Count how often each image is in each draw, (1 + b, n); the first row takes every image once."""
+    names, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
+    rng = np.random.default_rng([seed, zlib.crc32(dataset.dataset.encode()), 6])
+    drawn = resample_counts(len(names), bootstrap, rng).T[:, places.ravel()]
+    return np.concatenate([np.ones((1, len(places))), drawn])
+
+
+def _seed_weights(model: str, count: int, bootstrap: int, seed: int) -> Float64Array:
+    """Draw by how much each seed counts in each draw, (1 + b, k), every row adding to 1; the first weighs them alike."""
+    alike = np.full((1 + bootstrap, count), 1 / count)
+    if count < 2:
+        return alike
+    drawn = resample_counts(count, bootstrap, np.random.default_rng([seed, zlib.crc32(model.encode()), 7])).T / count
+    alike[1:] += np.sqrt(count / (count - 1)) * (drawn - 1 / count)
+    return alike
+
+
+def _scores(
+    dataset: Counted, training: Trained, threshold: float, weights: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Compute mean F of the images, and precision and recall of the summed counts, in every draw, (1 + b,) each."""
+    counts, at = dataset.counts[training], threshold_index(threshold)
+    own = f_per_image(counts)[:, at]
+    defined = np.isfinite(own)
+    mean_f = quotient(weights @ np.where(defined, own, 0.0), weights @ defined)
+    precision = quotient(weights @ counts.hits_predicted[:, at], weights @ counts.predicted[:, at])
+    recall = quotient(weights @ counts.hits_true[:, at], weights @ counts.true)
+    return mean_f, precision, recall
+
+
+def _over_seeds(rows: Float64Array, weights: Float64Array) -> Float64Array:
+    """Average the seeds' scores, (k, 1 + b), by the draws' weights, and keep the result a share."""
+    return np.asarray(np.clip(np.einsum("kb,bk->b", rows, weights), 0.0, 1.0))

@@ -1,0 +1,482 @@
+"""Report the pool of models: scores, labels needed, costs and rankings of each model, as tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar.figures import Caption
+from howfar.figures.style import (
+    INK,
+    MARKERS,
+    MUTED,
+    WIDTH,
+    blank,
+    drawing,
+    first,
+    head,
+    head_numbers,
+    head_panel,
+    look,
+    name_legend,
+    name_rows,
+    name_text,
+    row_number,
+)
+from howfar.paper import pool_answers
+from howfar.paper.pool_answers import millions, seconds_of
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    name_cell,
+    percentage,
+    with_interval,
+)
+from howfar.results.segmenter_studies import ALL_SETS, Pool
+from howfar.wording import format_number, share, signed
+
+F_CURVES = (0.2, 0.4, 0.6, 0.8)
+MOST_DATASETS = 8
+_SHAPES = (*MARKERS, "v", "P", "X", "*")
+
+
+def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
+    """Draw precision against recall of every model on every secondary dataset, without images of it and with the most.
+
+    Both are of summed counts at each training's own threshold. Colours are models, marks are datasets,
+    bars 95 % intervals over photographs and trainings; along a grey curve F is the same, and on the dashed line precision is
+    equal to recall. Two panels. At most `limit` datasets are drawn, the first.
+    """
+    datasets, left_out = first(result.secondaries, min(limit, len(_SHAPES)))
+    with drawing():
+        figure = blank(WIDTH, 4.9)
+        panels = figure.subplots(1, 2, sharex=True, sharey=True).ravel().tolist()
+        for axes, shots in zip(panels, (0, result.most), strict=True):
+            _plane(axes)
+            for position, model in enumerate(result.models):
+                rows = result.scores[(result.scores["model"] == model) & (result.scores["shots"] == shots)]
+                for mark, dataset in enumerate(datasets):
+                    _cross(axes, rows[rows["dataset"] == dataset], look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
+            known = name_text(result.primary, 20)
+            name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
+            head_panel(axes, name, longest=44)
+            axes.set_xlabel("recall")
+        panels[0].set_ylabel("precision")
+        lines = [Line2D([], [], color=look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)]
+        grey: dict[str, Any] = {"color": MUTED, "ls": "none"}
+        marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
+        name_legend(figure, [*lines, *marks], 6)
+        head(figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip())
+    return figure
+
+
+def rank_intervals(result: Pool) -> Figure:
+    """Draw every model's rank under each wish, with its 95 % interval over draws, and how often it comes first.
+
+    One panel a wish, one row a model, in the same order everywhere.
+    """
+    wishes = result.answered()
+    columns = min(2, len(wishes))
+    lines = -(-len(wishes) // columns)
+    models = list(result.models)
+    with drawing():
+        figure = blank(WIDTH if columns > 1 else 5.6, 0.9 + lines * (0.85 + 0.3 * len(models)))
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, wish in zip(panels, wishes, strict=False):
+            rows = result.ranking(wish).set_index("model").loc[models]
+            _ranks(axes, rows)
+            head_panel(axes, wish)
+            head_numbers(axes, "first in")
+        figure.set_layout_engine("constrained", wspace=0.08)
+        name_rows(panels[0], [name_text(model, 24) for model in models])
+        panels[0].set_ylim(len(models) - 0.5, -0.5)
+        panels[0].set_xlim(0.6, len(models) + 0.4)
+        panels[0].set_xticks(range(1, len(models) + 1))
+        for spare in panels[len(wishes) :]:
+            spare.remove()
+        for axes in panels[max(0, len(wishes) - columns) : len(wishes)]:
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("rank, 1 for the best")
+        head(
+            figure,
+            "Ranks under each wish",
+            f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first",
+        )
+    return figure
+
+
+def _plane(axes: Axes) -> None:
+    """Draw the unit square with curves of equal F, and the diagonal on which precision is equal to recall."""
+    recall = np.linspace(0.005, 1, 300)
+    for f in F_CURVES:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            precision = f * recall / (2 * recall - f)
+        inside = (precision > 0) & (precision <= 1)
+        axes.plot(recall[inside], precision[inside], color=MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
+        axes.annotate(f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=MUTED)
+    axes.plot([0, 1], [0, 1], color=MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
+    axes.grid(True, axis="both")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+
+
+def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str) -> None:
+    for row in rows.to_dict("records"):
+        recall, precision = float(row["recall"]), float(row["precision"])
+        if np.isnan(recall) or np.isnan(precision):
+            continue
+        bars: dict[str, Any] = {"color": colour, "lw": 1.1, "alpha": 0.7, "zorder": 2.2, "label": "_interval"}
+        axes.plot([row["recall_low"], row["recall_high"]], [precision] * 2, **bars)
+        axes.plot([recall] * 2, [row["precision_low"], row["precision_high"]], **bars)
+        axes.plot(
+            [recall], [precision], marker=marker, ms=7, mfc=colour, mec="white", mew=0.7, ls="none", zorder=2.5, label=label
+        )
+
+
+def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
+    for position, (model, row) in enumerate(rows.iterrows()):
+        colour = look(position).colour
+        axes.plot(
+            [row["rank_low"], row["rank_high"]], [position] * 2, color=colour, lw=2, solid_capstyle="round", label="_interval"
+        )
+        axes.plot([row["rank"]], [position], marker="o", ms=7, color=colour, ls="none", zorder=2.5, label=str(model))
+        row_number(axes, position, share(float(row["first"])))
+        axes.tick_params(axis="y", length=0, labelcolor=INK)
+
+
+COLUMNS = 3
+_APART = 0.06
+"""Distance of models that stand beside each other, so that their bars can be told apart."""
+
+
+def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
+    """Draw mean F against the number of images of each dataset, one panel a secondary dataset, one line a model.
+
+    F is at each training's own threshold, bars are 95 % intervals over photographs and trainings, and
+    the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
+    """
+    datasets, left_out = first(result.secondaries, limit)
+    columns = min(COLUMNS, len(datasets))
+    lines = -(-len(datasets) // columns)
+    with drawing():
+        figure = blank(WIDTH if columns > 1 else 5.6, 1.2 + 2.5 * lines)
+        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+        for axes, dataset in zip(panels, datasets, strict=False):
+            _panel(axes, result, dataset)
+        for spare in panels[len(datasets) :]:
+            spare.remove()
+        for axes in panels[max(0, len(datasets) - columns) : len(datasets)]:
+            axes.tick_params(labelbottom=True)
+            axes.set_xlabel("images of each dataset")
+        panels[0].set_ylim(bottom=0)
+        figure.supylabel("mean F", fontsize=9.5)
+        handles, _ = panels[0].get_legend_handles_labels()
+        name_legend(figure, [line for line in handles if not str(line.get_label()).startswith("_")], min(len(handles), 6))
+        note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
+        head(figure, "Mean F by the number of images", note.strip())
+    return figure
+
+
+def _panel(axes: Axes, result: Pool, dataset: str) -> None:
+    axes.grid(True, axis="y")
+    axes.axhline(result.level, color=MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+    middle = (len(result.models) - 1) / 2
+    for place, model in enumerate(result.models):
+        rows = result.scores[(result.scores["model"] == model) & (result.scores["dataset"] == dataset)].sort_values("shots")
+        # The numbers of shots grow as powers do, so that they stand at equal steps.
+        at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
+        style = look(place)
+        axes.plot(at, rows["mean_f"], color=style.colour, ls=style.dash, marker=style.marker, ms=4, lw=1.6, label=model)
+        axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=style.colour, lw=1, alpha=0.7, label="_interval")
+    axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
+    head_panel(axes, dataset)
+
+
+Row = Mapping[Any, Any]
+
+
+def scores(result: Pool) -> Table:
+    """Make the table of models × datasets, without images of them and with the most."""
+    columns = (
+        Column("model"),
+        Column("images of each", "that it learnt from, beside the primary dataset"),
+        Column("dataset"),
+        Column("n", "images that all models were scored on"),
+        Column("ODS", "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"),
+        Column("mean F", "of the images, at each model's own threshold"),
+        Column("mean F at ODS", "of the images, at the dataset's own threshold"),
+        Column("precision", "of summed counts, at each model's own threshold"),
+        Column("recall", "at the same threshold"),
+        Column("lean", "precision − recall"),
+    )
+    rows = result.scores[result.scores["shots"].isin([0, result.most])]
+    return Table(columns, tuple(_score(result, row) for row in rows.to_dict("records")))
+
+
+def _score(result: Pool, row: Row) -> tuple[Cell, ...]:
+    return (
+        _model(result, row),
+        count(int(row["shots"])),
+        Cell(str(row["dataset"])),
+        count(int(row["n"])),
+        decimal(row["ods"]),
+        decimal(row["mean_f"]),
+        decimal(row["mean_f_ods"]),
+        *(with_interval(*_ends(row, name), lambda v: f"{v:.2f}") for name in ("precision", "recall")),
+        with_interval(*_ends(row, "lean"), signed),
+    )
+
+
+def labels(result: Pool) -> Table:
+    """Make the table of mean F by the number of images of each dataset, and from which on the level is reached."""
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        *(Column("M" if not shots else f"M{shots}", f"mean F with {shots} of each") for shots in result.shots),
+        Column(f"until F {result.level:g}", "images of each until mean F reaches it"),
+        Column(f"gain of M{result.fewest}", "over M, with its 95 % interval"),
+    )
+    f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
+    means = result.spreads.set_index(["model", "shots"])["mean"]
+    rows = []
+    for row in result.labels.to_dict("records"):
+        model, dataset = str(row["model"]), str(row["dataset"])
+        values = [means[model, q] if dataset == ALL_SETS else f[model, dataset, q] for q in result.shots]
+        reached = row["until"]
+        until = Cell("not reached") if reached != reached else count(int(reached))
+        gain = with_interval(*_ends(row, "gain"), lambda v: signed(v, 3))
+        rows.append((_model(result, row), Cell(dataset), *(decimal(float(v)) for v in values), until, gain))
+    return Table(columns, tuple(rows))
+
+
+def slopes(result: Pool) -> Table:
+    """Make the table of slopes and verdicts before and after adaptation."""
+    shown = [f"M{shots}" if shots else "M" for shots in result.shots]
+    columns = (Column("model"), Column("dataset"), *(Column(name) for name in shown))
+    rows = []
+    for (model, dataset), own in result.scores.groupby(["model", "dataset"], sort=False):
+        if dataset in result.secondaries:
+            cells = [_slope(row) for row in own.sort_values("shots").to_dict("records")]
+            rows.append((_model(result, {"model": model}), Cell(str(dataset)), *cells))
+    return Table(columns, tuple(rows))
+
+
+def _slope(row: Row) -> Cell:
+    slope, low, high = _ends(row, "slope")
+    if slope is None or slope != slope:
+        return UNDEFINED
+    verdict = "" if row["verdict"] == "none" else f" {row['verdict']}"
+    interval = "" if low is None else f" [{signed(low)}, {signed(high)}]"
+    return Cell(f"{signed(slope)}{interval}{verdict}", slope)
+
+
+def spreads(result: Pool) -> Table:
+    """Make the table of how mean F differs between datasets and between seeds."""
+    columns = (
+        Column("model"),
+        Column("images of each"),
+        Column("mean", "of mean F over the secondary datasets"),
+        Column("lowest"),
+        Column("on"),
+        Column("highest"),
+        Column("over datasets", "standard deviation of mean F"),
+        Column("over seeds", "standard deviation of the mean; a dash with one seed"),
+    )
+    rows = []
+    for row in result.spreads.to_dict("records"):
+        values = [decimal(row[name]) for name in ("mean", "lowest", "highest", "sets_std", "seeds_std")]
+        rows.append((_model(result, row), count(int(row["shots"])), *values[:2], Cell(str(row["lowest_dataset"])), *values[2:]))
+    return Table(columns, tuple(rows))
+
+
+def distances(result: Pool) -> Table:
+    """Make the table of every model's distances of the secondary datasets, by the features of M."""
+    columns = (Column("model"), *(Column(name) for name in result.secondaries))
+    rows = []
+    for model in result.models:
+        own = {row["dataset"]: row for row in result.distances[result.distances["model"] == model].to_dict("records")}
+        cells = [_relative(own[name]) for name in result.secondaries]
+        rows.append((_model(result, {"model": model}), *cells))
+    return Table(columns, tuple(rows))
+
+
+def _relative(row: Row) -> Cell:
+    relative, distance = row["relative"], float(row["o_dist_mean"])
+    if relative is None or relative != relative:
+        return Cell(format_number(distance), distance)
+    return Cell(f"{relative:.2f} ({format_number(distance)})", float(relative))
+
+
+def costs(result: Pool) -> Table:
+    """Make the table of parameters and seconds."""
+    columns = (
+        Column("model"),
+        Column("segmenter"),
+        Column("input", "side of the square that images are resized to, in pixels"),
+        Column("parameters"),
+        Column("trained", "parameters that training changes"),
+        Column("seconds an image", "median, with the least and the most"),
+    )
+    seconds = seconds_of(result)
+    rows = []
+    for row in result.costs.to_dict("records"):
+        timed = seconds.loc[row["model"]]
+        sizes = [Cell(millions(int(row[name])), float(row[name])) for name in ("parameters", "trained")]
+        speed = with_interval(timed["median"], timed["min"], timed["max"], lambda v: format_number(v, 3))
+        rows.append((_model(result, row), Cell(str(row["segmenter"])), count(int(row["size"])), *sizes, speed))
+    return Table(columns, tuple(rows))
+
+
+MEASURED: Mapping[str, tuple[str, str]] = {
+    "precision": ("precision", "mean over the secondary datasets, with the most images of each"),
+    "recall": ("recall", "mean over the secondary datasets, with the most images of each"),
+    "few labels": ("images of each", "until mean F over the secondary datasets reaches the level; then the gain decides"),
+    "stable": ("lowest mean F", "of M over the datasets, which it learnt nothing from"),
+    "fast": ("seconds an image", "median"),
+    "weighted": ("mean rank", "over the wishes, weighted"),
+}
+
+
+def ranks(result: Pool, wish: str) -> Table:
+    """Make the table of one wish's ranking, the best model first."""
+    columns = (
+        Column("model"),
+        Column(*MEASURED[wish]),
+        Column("rank", "with its 95 % interval over draws"),
+        Column("first in", "share of draws in which it is first"),
+        *([] if wish == "few labels" else [Column("from the best other", "difference, with its 95 % interval")]),
+    )
+    rows = []
+    for row in result.ranking(wish).to_dict("records"):
+        rank = Cell(f"{row['rank']} [{row['rank_low']}, {row['rank_high']}]", float(row["rank"]))
+        cells = [_model(result, row, strong=row["rank"] == 1), _value(row, wish), rank, percentage(float(row["first"]))]
+        if wish != "few labels":
+            write = _small if wish == "fast" else lambda v: signed(v, 3)
+            cells.append(with_interval(row["over"], row["over_low"], row["over_high"], write))
+        rows.append(tuple(cells))
+    return Table(columns, tuple(rows))
+
+
+def _small(value: float) -> str:
+    """Write a difference with its sign to two significant digits, as seconds may be of any size."""
+    return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
+
+
+def _value(row: Row, wish: str) -> Cell:
+    if wish == "few labels":
+        low, high = ("more" if row[end] != row[end] else f"{row[end]:.0f}" for end in ("low", "high"))
+        value = row["value"]
+        return Cell("not reached") if value != value else Cell(f"{value:.0f} [{low}, {high}]", value)
+    return with_interval(row["value"], row["low"], row["high"], lambda v: format_number(v, 3) if wish == "fast" else f"{v:.3f}")
+
+
+def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
+    cell = name_cell(str(row["model"]), result.models.index(str(row["model"])))
+    return Cell(cell.text, cell.sort, cell.colour, strong)
+
+
+def _ends(row: Row, name: str) -> tuple[float | None, float | None, float | None]:
+    """Return a value and its interval, None for an end that is unknown."""
+    value, low, high = (float(row[each]) for each in (name, f"{name}_low", f"{name}_high"))
+    return value, None if low != low else low, None if high != high else high
+
+
+def section(result: Pool, context: Context) -> Section:
+    """Make the section of a study of a pool of models."""
+    claim = pool_answers.papers_claim(result)
+    return Section(
+        lead=pool_answers.lead(result),
+        sentences=[
+            *(f"{wish.capitalize()}: {pool_answers.reason(result, wish)}" for wish in result.answered()),
+            *(pool_answers.leans(result, shots) for shots in (0, result.most)),
+            *([claim] if claim else []),
+        ],
+        parts=[
+            FigurePart("ranks", partial(rank_intervals, result), _ranks_caption(result)),
+            *_rankings(result),
+            *_measured(result),
+        ],
+        limits=pool_answers.limits(result),
+    )
+
+
+def _rankings(result: Pool) -> list[Part]:
+    return [TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish)) for wish in result.answered()]
+
+
+def _measured(result: Pool) -> list[Part]:
+    plane = FigurePart("precision-recall", partial(precision_recall_plane, result), _plane_caption(result))
+    verdicts = (
+        "Change of F from the nearest image to the farthest by M's own features, with its 95 % interval, at each model's own "
+        "threshold, on all images that it was scored on. Consistent: the interval holds 0 and lies within "
+        f"±{result.flat:g}, and mean F is at least {result.level:g}. Without a word: no evidence either way."
+    )
+    of = f"Models of the study {result.of}, images chosen by the strategy {result.strategy}. {pool_answers.thresholds(result)}"
+    return [
+        TablePart("scores", "Models and datasets: ODS, mean F, precision and recall", scores(result), of),
+        plane,
+        TablePart("labels", "Mean F by the number of images of each dataset", labels(result), "“all”: mean of the datasets."),
+        FigurePart("labels-curve", partial(labels_curve, result), _labels(result)),
+        TablePart("slopes", "Slope of F on distance before and after adaptation", slopes(result), verdicts),
+        TablePart("spreads", "Spread of mean F over datasets and seeds", spreads(result)),
+        TablePart(
+            "distances",
+            "Distance of each dataset by each model's features",
+            distances(result),
+            "O^dist over the primary dataset's distance from itself; in brackets O^dist (mean form). By M of the first seed.",
+        ),
+        TablePart("costs", "Parameters and seconds an image", costs(result), f"Timed on {pool_answers.machine(result)}."),
+    ]
+
+
+def _ranks_caption(result: Pool) -> Caption:
+    words = []
+    for wish in result.answered():
+        rows = result.ranking(wish).to_dict("records")
+        words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
+    return Caption(
+        "Ranks under each wish",
+        "One panel a wish, one row a model: its rank, and the 95 % interval of its rank over paired draws of photographs"
+        f"{' and trainings' if len(result.seeds) > 1 else ''}; for speed, of timings. Where intervals overlap the order "
+        "is not sure.",
+        f"Dots and lines. {'; '.join(words)}.",
+    )
+
+
+def _plane_caption(result: Pool) -> Caption:
+    rows = result.scores[(result.scores["shots"] == result.most) & result.scores["dataset"].isin(result.secondaries)]
+    words = [f"{r['model']} on {r['dataset']} {r['precision']:.2f} and {r['recall']:.2f}" for r in rows.to_dict("records")]
+    return Caption(
+        "Precision and recall of each model on each dataset",
+        "Left M, right the model with the most images of each. Above the dashed line a model leans to precision, below it to "
+        "recall. Bars are 95 % intervals.",
+        f"Two panels of dots. Precision and recall with {result.most} of each: {'; '.join(words)}.",
+    )
+
+
+def _labels(result: Pool) -> Caption:
+    means = result.spreads.set_index(["model", "shots"])["mean"]
+    words = [f"{model} {', '.join(f'{means[model, shots]:.3f}' for shots in result.shots)}" for model in result.models]
+    return Caption(
+        "Mean F by the number of images of each dataset",
+        "One panel a dataset, one line a model, at its own threshold. Bars are 95 % intervals, the "
+        f"dashed line is F {result.level:g}.",
+        f"Lines. Mean over the datasets with {', '.join(str(shots) for shots in result.shots)} images: {'; '.join(words)}.",
+    )

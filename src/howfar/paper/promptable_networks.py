@@ -1,0 +1,319 @@
+"""Segment images by promptable networks: SAM by points and boxes, CLIPSeg by text, PerSAM-F by a reference image.
+
+Zhang et al., "Personalize Segment Anything Model with One Shot" (ICLR 2024, https://arxiv.org/abs/2305.03048). The target's
+feature is half the mean and half the maximum of the encoder's features over the mask. In another image SAM is prompted with
+the points that are most and least similar to it, by cosine. SAM's three proposals are mixed with three weights that sum to 1,
+of which two are fitted to the reference; SAM itself does not change. Two more passes refine the result: with the mask's
+logits, then with the logits and the box of that mask.
+
+Lüddecke & Ecker, "Image segmentation using text and image prompts" (CVPR 2022).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, pad
+
+from howfar.backbones.clipseg import SIDE, promptable
+from howfar.backbones.family import BackboneBuild
+from howfar.backbones.published_transformers import SAM_MODEL, source_folder
+from howfar.backbones.torch_backbone import resolve_device
+from howfar.backbones.transformers import random_model, read_model
+from howfar.data.masks import resize_mask
+from howfar.errors import InputError
+from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD, transformers_for
+from howfar.weights.state_dicts import hash_state_dict
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Hold one image's prompt, in pixels of the image, the middle of the first pixel being (0.5, 0.5).
+
+    `points` are (x, y), with `labels` of 1 for foreground or 0 for background; `box` is x and y of the upper left and of the
+    lower right corner.
+    """
+
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: Box | None = None
+    text: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Convert the prompt to JSON values."""
+        return asdict(self)
+
+
+def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np.random.Generator) -> Prompt:
+    """Draw points without replacement from the foreground and background of a mask (h, w), as an annotator would click.
+
+    Where there are fewer pixels than points, there are fewer points. Raises `InputError` where the mask has no foreground, or a
+    number is below 0.
+    """
+    for name, value in (("foreground", foreground), ("background", background)):
+        if value < 0:
+            raise InputError.of(name, "must be at least 0", value)
+    if not mask.any():
+        raise InputError.of("mask", "must have foreground to point at", "none")
+    points: list[tuple[float, float]] = []
+    labels: list[int] = []
+    for label, count in ((1, foreground), (0, background)):
+        rows, columns = np.nonzero(mask == bool(label))
+        for pixel in rng.choice(len(rows), min(count, len(rows)), replace=False):
+            points.append((float(columns[pixel]) + 0.5, float(rows[pixel]) + 0.5))
+            labels.append(label)
+    return Prompt(points=tuple(points), labels=tuple(labels))
+
+
+def box_of(mask: NDArray[np.bool_]) -> Prompt:
+    """Find the smallest box that contains a mask's foreground; a mask without any raises `InputError`."""
+    rows, columns = np.nonzero(mask)
+    if not len(rows):
+        raise InputError.of("mask", "must have foreground for a box", "none")
+    return Prompt(box=(float(columns.min()), float(rows.min()), float(columns.max()) + 1, float(rows.max()) + 1))
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """Hold the embedding of an image by SAM, (1, channels, g, g).
+
+    `size` is (height, width) of the image, `inner` that of its copy in the encoder's square input, whose rest is padding.
+    """
+
+    embedding: Tensor
+    size: tuple[int, int]
+    inner: tuple[int, int]
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Give the factors of x and of y from the image to the encoder's input."""
+        return self.inner[1] / self.size[1], self.inner[0] / self.size[0]
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Hold SAM's three proposals for one prompt: (3, s, s) logits over the encoder's input, and their predicted quality."""
+
+    logits: Tensor
+    quality: Tensor
+
+    @property
+    def best(self) -> Tensor:
+        """Select the proposal of the highest predicted quality, (s, s)."""
+        return self.logits[int(self.quality.argmax())]
+
+
+class Sam:
+    """Load a frozen SAM by transformers; an image's longer side is resized to the encoder's, the rest padded, as in the paper.
+
+    `base` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are random,
+    of one seed and of the folder's configuration. Raises `HowfarError` where there are no weights, transformers is absent, or
+    there is no such device.
+    """
+
+    def __init__(self, base: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
+        self.device = resolve_device(device)
+        library = transformers_for("sam")
+        folder = None if base is None else Path(base).expanduser()
+        model: Any
+        if pretrained:
+            model = read_model("sam", source_folder(SAM_MODEL, folder, option="sam"), library.SamModel.from_pretrained)
+        else:
+            config = library.SamConfig() if folder is None else library.SamConfig.from_pretrained(folder, local_files_only=True)
+            model = random_model(lambda: library.SamModel(config))
+        self.model = model.float().eval().requires_grad_(False).to(self.device)
+        self.side = int(self.model.config.vision_config.image_size)
+        self.weights = hash_state_dict(self.model.state_dict())
+
+    @torch.inference_mode()
+    def encode(self, picture: Image.Image) -> EncodedImage:
+        """Encode an image, once for all prompts."""
+        longest = max(picture.size)
+        width, height = (max(1, round(side * self.side / longest)) for side in picture.size)
+        pixels = np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255
+        scaled = (pixels - np.array(IMAGENET_MEAN, dtype=np.float32)) / np.array(IMAGENET_STD, dtype=np.float32)
+        square = pad(torch.from_numpy(scaled.transpose(2, 0, 1).copy()), (0, self.side - width, 0, self.side - height))
+        embedding = self.model.get_image_embeddings(square[None].to(self.device))
+        return EncodedImage(embedding, (picture.height, picture.width), (height, width))
+
+    @torch.inference_mode()
+    def masks(self, encoded: EncodedImage, prompt: Prompt, before: Tensor | None = None) -> Masks:
+        """Compute three proposals for a prompt of points, a box or both; `before` are an earlier proposal's (s, s) logits."""
+        x, y = encoded.scale
+        inputs: dict[str, Any] = {}
+        if prompt.points:
+            points = [[point[0] * x, point[1] * y] for point in prompt.points]
+            inputs["input_points"] = torch.tensor([[points]], device=self.device, dtype=torch.float32)
+            inputs["input_labels"] = torch.tensor([[list(prompt.labels)]], device=self.device)
+        if prompt.box is not None:
+            corners = [value * factor for value, factor in zip(prompt.box, (x, y, x, y), strict=True)]
+            inputs["input_boxes"] = torch.tensor([[corners]], device=self.device, dtype=torch.float32)
+        if before is not None:
+            inputs["input_masks"] = before[None, None]
+        output = self.model(image_embeddings=encoded.embedding, multimask_output=True, **inputs)
+        return Masks(output.pred_masks[0, 0].float(), output.iou_scores[0, 0].float())
+
+    @torch.inference_mode()
+    def probabilities(self, encoded: EncodedImage, logits: Tensor) -> NDArray[np.float32]:
+        """Compute the (height, width) probabilities of (s, s) logits, enlarged bilinearly to the image's size."""
+        return self.enlarged(encoded, logits).sigmoid().cpu().numpy()
+
+    def enlarged(self, encoded: EncodedImage, logits: Tensor) -> Tensor:
+        """Enlarge (s, s) logits to the image's size, differentiably."""
+        square = interpolate(logits[None, None], (self.side, self.side), mode="bilinear", align_corners=False)
+        inner = square[..., : encoded.inner[0], : encoded.inner[1]]
+        return interpolate(inner, encoded.size, mode="bilinear", align_corners=False)[0, 0]
+
+
+RATE = 1e-3
+VERSION = 2
+"""Version of how a reference is learnt from and images are segmented; another number makes the maps again."""
+_FOCUS, _BALANCE = 2.0, 0.25
+
+
+@dataclass(frozen=True)
+class Personal:
+    """Hold what was learnt from the reference: its unit feature (channels,), and the weights of SAM's first two proposals."""
+
+    target: Tensor
+    weights: tuple[float, float]
+
+    def weigh(self, logits: Tensor) -> Tensor:
+        """Mix the proposals (3, s, s) into one (s, s)."""
+        first, second = self.weights
+        return first * logits[0] + second * logits[1] + (1 - first - second) * logits[2]
+
+
+def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
+    """Learn from one image and its mask: fit two weights by AdamW on Dice and focal loss, beginning at a third each.
+
+    The rate falls from `rate` to 0 along half a cosine over the steps, so that a weight moves by about `rate` · `steps` / 2 at
+    most. A mask of another size than its image, or without foreground, raises `InputError`.
+    """
+    if mask.shape != (picture.height, picture.width):
+        shape = f"{mask.shape[0]}×{mask.shape[1]}"
+        raise InputError.of("the reference's mask", f"must be {picture.height}×{picture.width}, as its picture", shape)
+    if not mask.any():
+        raise InputError.of("the reference's mask", "must have foreground", "none")
+    encoded = sam.encode(picture)
+    # Clones, since tensors made in inference mode cannot take part in gradients.
+    target = _target(sam, encoded, mask).clone()
+    logits = sam.masks(encoded, locate(sam, encoded, target)).logits.clone()
+    proposals = torch.stack([sam.enlarged(encoded, proposal) for proposal in logits])
+    truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
+    weights = torch.full((2,), 1 / 3, device=sam.device, requires_grad=True)
+    optimiser = torch.optim.AdamW([weights], lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+    for _ in range(steps):
+        mixed = weights[0] * proposals[0] + weights[1] * proposals[1] + (1 - weights.sum()) * proposals[2]
+        loss = _dice(mixed, truth) + _focal(mixed, truth)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own is not annotated
+        optimiser.step()
+        schedule.step()
+    first, second = weights.detach().tolist()
+    return Personal(target, (first, second))
+
+
+def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
+    """Choose the point most similar to the target as foreground, and the least similar as background."""
+    cosines = interpolate(_cosines(encoded, target)[None, None], (sam.side, sam.side), mode="bilinear", align_corners=False)
+    inner = cosines[0, 0, : encoded.inner[0], : encoded.inner[1]]
+    points = []
+    for index in (int(inner.argmax()), int(inner.argmin())):
+        row, column = divmod(index, inner.shape[1])
+        points.append(((column + 0.5) / encoded.scale[0], (row + 0.5) / encoded.scale[1]))
+    return Prompt(points=tuple(points), labels=(1, 0))
+
+
+def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDArray[np.float32], Prompt]:
+    """Predict probabilities of another image, and return the points that were chosen by similarity to the target."""
+    prompt = locate(sam, encoded, personal.target)
+    logits = personal.weigh(sam.masks(encoded, prompt).logits)
+    logits = sam.masks(encoded, prompt, logits).best
+    mask = sam.probabilities(encoded, logits) > 0.5
+    if mask.any():
+        boxed = Prompt(prompt.points, prompt.labels, box_of(mask).box)
+        logits = sam.masks(encoded, boxed, logits).best
+    return sam.probabilities(encoded, logits), prompt
+
+
+def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
+    """Halve the sum of each channel's mean and maximum over the grid cells that the mask touches, and scale it to length 1."""
+    grid = int(encoded.embedding.shape[-1])
+    inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
+    # `resize_mask` keeps lines one pixel wide.
+    touched = torch.zeros((grid, grid), dtype=torch.bool)
+    touched[: inner[0], : inner[1]] = torch.from_numpy(resize_mask(mask, inner[0], inner[1]))
+    cells = encoded.embedding[0][:, touched.to(encoded.embedding.device)]
+    typical = (cells.mean(dim=1) + cells.amax(dim=1)) / 2
+    target: Tensor = typical / typical.norm().clamp_min(1e-12)
+    return target
+
+
+def _cosines(encoded: EncodedImage, target: Tensor) -> Tensor:
+    features = encoded.embedding[0]
+    cosines: Tensor = torch.einsum("chw,c->hw", features / features.norm(dim=0, keepdim=True).clamp_min(1e-12), target)
+    return cosines
+
+
+def _dice(logits: Tensor, truth: Tensor) -> Tensor:
+    p = logits.sigmoid()
+    return 1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1)
+
+
+def _focal(logits: Tensor, truth: Tensor) -> Tensor:
+    """Compute the focal loss (Lin et al., "Focal Loss for Dense Object Detection", ICCV 2017) with its γ = 2 and α = 0.25."""
+    entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    p = logits.sigmoid()
+    wrong = p * (1 - truth) + (1 - p) * truth
+    balance = _BALANCE * truth + (1 - _BALANCE) * (1 - truth)
+    loss: Tensor = (balance * wrong**_FOCUS * entropy).mean()
+    return loss
+
+
+TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
+"""The texts of the paper's fig. 12."""
+
+
+class ClipSeg:
+    """Load a frozen CLIPSeg that segments what a text describes; the text's embedding is computed once.
+
+    `weights` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are
+    random. Raises `HowfarError` where there are no weights, transformers is absent, or there is no such device.
+    """
+
+    def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
+        options = BackboneBuild(
+            weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device
+        )
+        self.device = resolve_device(device)
+        self.model, self._embed = promptable(options, "clipseg")
+        self.weights = hash_state_dict(self.model.state_dict())
+        self._embeddings: dict[str, Tensor] = {}
+        self.model.requires_grad_(False)
+
+    @torch.inference_mode()
+    def probabilities(self, picture: Image.Image, text: str) -> NDArray[np.float32]:
+        """Compute the (height, width) probabilities of what the text describes."""
+        if text not in self._embeddings:
+            # The tokens are created on the CPU.
+            self.model.cpu()
+            self._embeddings[text] = self._embed(text).to(self.device)
+            self.model.to(self.device)
+        pixels = picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        mean, std = (np.array(values, dtype=np.float32) for values in (IMAGENET_MEAN, IMAGENET_STD))
+        scaled = (np.asarray(pixels, dtype=np.float32) / 255 - mean) / std
+        batch = torch.from_numpy(scaled.transpose(2, 0, 1).copy())[None].to(self.device)
+        logits = self.model(pixel_values=batch, conditional_embeddings=self._embeddings[text]).logits.reshape(1, 1, SIDE, SIDE)
+        enlarged = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
+        return enlarged[0, 0].sigmoid().cpu().numpy()

@@ -1,0 +1,550 @@
+"""Run the study of prompts (figs. 11 and 12): how well do promptable networks segment with each kind of prompt?"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import itertools
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from howfar import options
+from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
+from howfar.data.folder import path_text
+from howfar.data.predictions import map_paths, signature_of, write_map
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.keywords import PromptOptions, PromptSettings
+from howfar.options import REQUIRED, Option
+from howfar.paper.promptable_networks import (
+    TEXTS,
+    VERSION,
+    ClipSeg,
+    EncodedImage,
+    Personal,
+    Prompt,
+    Sam,
+    box_of,
+    by_example,
+    personalise,
+    points_of,
+)
+from howfar.progress import bar
+from howfar.results import Provenance, Skipped
+from howfar.results.run_files import page_folder
+from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
+from howfar.settings import checked, picked, with_options
+from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.run_folder import write_run
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryReference, KindSettings, StudyKind, Work, setting
+from howfar.studies.study_inputs import check_names, parse_all, parse_images
+
+KINDS: Final = ("points", "box", "text", "persam")
+STREAM: Final = 5
+
+
+class PromptedKinds(PromptSettings, total=False):
+    """Hold the checked settings of a study of prompts, with the kinds of prompts."""
+
+    kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
+
+
+def settings_of(given: Mapping[str, Any]) -> PromptedKinds:
+    """Check the settings of a study of prompts; the first refused one raises `InputError` with its name, rule and value."""
+    settings = checked(PromptedKinds, given)
+    for kind in settings["kinds"]:
+        if kind not in KINDS:
+            raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
+    texts = settings["texts"]
+    if texts is not None and not (texts and all(text.strip() for text in texts)):
+        raise InputError.of("texts", "must hold words", texts)
+    return settings
+
+
+def refuse_unused(kinds: Sequence[str], **given: Any) -> None:
+    """Refuse weights and texts that none of the chosen kinds uses; `InputError` names the first."""
+    readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
+    for name, value in given.items():
+        if value is not None and not readers[name] & set(kinds):
+            raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
+
+
+class ImageWithMask(NamedTuple):
+    """Hold an image with its mask, and a function that encodes it by SAM once."""
+
+    item: Item
+    picture: Image.Image
+    mask: NDArray[np.bool_]
+    encoded: Callable[[], EncodedImage]
+
+
+Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
+
+
+class Prompter(NamedTuple):
+    """Hold one way of prompting one network.
+
+    `label` is its name in tables, `identity` all that its maps depend on beside the image. `make` turns an image into its
+    probabilities and the prompt used; `by_mask` says whether that is made from the image's own mask.
+    """
+
+    label: str
+    identity: dict[str, Any]
+    make: Make
+    by_mask: bool = False
+
+
+class ReferenceImage(NamedTuple):
+    """Hold PerSAM-F's reference image and mask; `image` is the image's content hash, `content` that of image and mask."""
+
+    name: str
+    image: str
+    content: str
+    picture: Image.Image
+    mask: NDArray[np.bool_]
+
+
+def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> ReferenceImage | None:
+    """Read the reference image and mask for PerSAM-F, if it is among the kinds.
+
+    Raises `HowfarError` where the reference is missing or unreadable, or none of the kinds uses it.
+    """
+    if "persam" not in settings["kinds"]:
+        if given is not None:
+            raise InputError.of("reference", "is of use to persam alone", str(given[0]), "add persam, or leave it out")
+        return None
+    if given is None:
+        raise InputError.of("reference", "must be an image and its mask for persam", None)
+    image, mask = (Path(path) for path in given)
+    for file in (image, mask):
+        if not file.is_file():
+            raise MissingPathError(f"reference must name files, and {file} is none")
+    data, marked = read_bytes(image), read_bytes(mask)
+    picture = decode(data).image.convert("RGB")
+    return ReferenceImage(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))
+
+
+def prompters_of(
+    settings: PromptedKinds, sam: Sam | None, example: ReferenceImage | None, clipseg: Any, pretrained: bool, device: str
+) -> list[Prompter]:
+    """Make a prompter for each kind and text of the settings, loading each network once."""
+    prompters: list[Prompter] = []
+    for kind in dict.fromkeys(settings["kinds"]):
+        if kind == "text":
+            network = ClipSeg(clipseg, pretrained=pretrained, device=device)
+            for text in dict.fromkeys(settings["texts"] or TEXTS):
+                identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
+                prompters.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
+            continue
+        assert sam is not None  # for the type checker: the other kinds are SAM's
+        identity = {"kind": kind, "weights": sam.weights}
+        if kind == "points":
+            identity |= {"foreground": settings["foreground_points"], "background": settings["background_points"]}
+            identity |= {"seed": settings["seed"]}
+            prompters.append(Prompter(kind, identity, _of_points(sam, settings), by_mask=True))
+        elif kind == "box":
+            prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
+        else:
+            assert example is not None  # for the type checker: `reference_of` refuses none
+            identity |= {"version": VERSION, "reference": example.content, "steps": settings["steps"]}
+            personal = personalise(sam, example.picture, example.mask, settings["steps"])
+            prompters.append(Prompter(kind, identity, partial(_of_example, sam, personal)))
+    return prompters
+
+
+def _of_text(network: ClipSeg, text: str) -> Make:
+    return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
+
+
+def _of_points(sam: Sam, settings: PromptedKinds) -> Make:
+    def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+        # Seeded by the image's name, so that neither other images nor their order change its points.
+        rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
+        points = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
+        return _of_prompt(sam, image, points)
+
+    return make
+
+
+def _of_box(sam: Sam, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return _of_prompt(sam, image, box_of(image.mask))
+
+
+def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return by_example(sam, personal, image.encoded())
+
+
+def _of_prompt(sam: Sam, image: ImageWithMask, prompt: Prompt) -> tuple[NDArray[np.float32], Prompt]:
+    encoded = image.encoded()
+    return sam.probabilities(encoded, sam.masks(encoded, prompt).best), prompt
+
+
+CUT: Final = 0.5
+SAMS: Final = frozenset({"points", "box", "persam"})
+"""The kinds of prompts that are given to SAM; texts are given to CLIPSeg."""
+FORMAT: Final = 1
+"""Version of the way in which maps are made; another number makes all maps again."""
+FOLDERS: Final = "maps"
+
+
+@with_options(PromptOptions)
+def prompts(
+    datasets: DatasetsArgument,
+    kinds: Sequence[str] | str = ("points", "box", "text"),
+    *,
+    out: str | Path,
+    reference: tuple[str | Path, str | Path] | None = None,
+    **options: Unpack[PromptOptions],
+) -> Prompting:
+    """Segment images by promptable networks that were not trained on such images, and score them (the paper's figs. 11, 12).
+
+    Prompts of points and boxes are made from each image's own mask, so they show what an annotator's clicks could achieve, not
+    what a network would find alone. Images whose mask is empty or missing are left out.
+
+    Parameters
+    ----------
+    datasets
+        One dataset with masks, a list of them, or a mapping from names to them; each a `Dataset` or a dataset argument.
+    kinds
+        Any of "points" (SAM), "box" (SAM), "text" (CLIPSeg) and "persam" (PerSAM-F: SAM with a `reference`).
+    out
+        Folder of the study: maps, tables, figures, report. A study that was stopped resumes there.
+    reference
+        An image and its mask, for "persam". It is not scored.
+
+    Returns
+    -------
+    Prompting
+        Prints as its table; has ``.scores``, ``.images``, ``.plot``.
+
+    Raises
+    ------
+    HowfarError
+        A dataset is missing or has no mask with foreground, a kind is unknown or a setting wrong, or weights are neither on
+        disk nor can they be downloaded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads = write_dataset(folder / "roads", 2, seed=0, size=48)
+    >>> prompts(roads, "text", out=folder / "out", texts=["a crack"], pretrained=False, progress=False).prompts
+    ('text: a crack',)
+    """
+    root = Path(out).expanduser().absolute()
+    page_folder("out", root, Prompting.COMMAND)
+    result = prompted(datasets, kinds, root, reference, options)
+    write_run(result, root)
+    return result
+
+
+def prompted(
+    datasets: DatasetsArgument,
+    kinds: Sequence[str] | str,
+    root: Path,
+    reference: tuple[str | Path, str | Path] | None,
+    options: PromptOptions,
+) -> Prompting:
+    """Segment and score as `prompts` does, but write nothing except the maps, below the absolute path `root`."""
+    given = checked(PromptOptions, options)
+    sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
+    settings = prompt_settings(kinds, given)
+    example = reference_of(settings, reference)
+    sets, skipped = zip(*(_usable(dataset, settings, example) for dataset in _images(datasets)), strict=True)
+    segment = Sam(sam, pretrained=pretrained, device=given["device"]) if SAMS & set(settings["kinds"]) else None
+    prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
+    images = []
+    for dataset in sets:
+        images += _predicted(dataset, prompters, segment, root, given["progress"])
+    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root)
+    return Prompting(
+        datasets=tuple(dataset.name for dataset in sets),
+        prompts=tuple(prompter.label for prompter in prompters),
+        settings={**settings, "reference": None if example is None else example.name},
+        scores=scores,
+        images=rows,
+        provenance=Provenance.now(),
+        skipped=tuple(itertools.chain(*skipped)),
+        notes=tuple(_notes(settings, sets, pretrained)),
+    )
+
+
+def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> PromptedKinds:
+    """Check kinds and options together, and return the settings; `InputError` for an unknown kind, or an option of no use."""
+    texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
+    own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
+    settings = settings_of({**picked(PromptSettings, given), **own})
+    refuse_unused(settings["kinds"], texts=settings["texts"], sam=given["sam"], clipseg=given["clipseg"])
+    return settings
+
+
+def _images(datasets: DatasetsArgument) -> list[Dataset]:
+    parsed = parse_all(datasets, "dataset")
+    if not parsed:
+        raise InputError.of("datasets", "must name at least one", datasets)
+    check_names(parsed)
+    return [parse_images(dataset) for dataset in parsed]
+
+
+def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
+    """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
+    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
+    usable: dict[int, Item] = {}
+    skipped: list[Skipped] = list(dataset.skipped)
+    for index in rng.permutation(len(dataset.items)).tolist():
+        item = dataset.items[index]
+        if len(usable) == limit or item.mask is None:
+            continue
+        try:
+            if _fits(item, read_mask(item.mask), example):
+                usable[index] = item
+        except ImageError as error:
+            skipped.append(Skipped(dataset.name, path_text(item.path), str(error)))
+    if not usable:
+        remedy = "put them in masks/ beside images/"
+        raise InputError.of(f"dataset {dataset.name}", "must have masks with foreground", "none", remedy)
+    return replace(dataset, items=tuple(usable[index] for index in sorted(usable)), skipped=()), tuple(skipped)
+
+
+def _fits(item: Item, mask: NDArray[np.bool_], example: ReferenceImage | None) -> bool:
+    """Tell whether an image can be prompted and scored; `ImageError` if it is unreadable or differs in size from its mask."""
+    data = read_bytes(item.path)
+    width, height = decode(data).image.size
+    if mask.shape != (height, width):
+        raise ImageError(f"is {height}×{width}, and its mask {mask.shape[0]}×{mask.shape[1]}")
+    return bool(mask.any()) and (example is None or content_hash(data) != example.image)
+
+
+def _predicted(
+    dataset: Dataset, prompters: Sequence[Prompter], sam: Sam | None, root: Path, progress: bool
+) -> list[dict[str, Any]]:
+    """Write the map of each image and prompter, unless an equal one is there, and make its row of the images' table."""
+    folders = [map_paths(_folder(root, prompter, dataset), dataset) for prompter in prompters]
+    files = [{item.name: path for path, item in folder.items()} for folder in folders]
+    rows = []
+    with bar(progress=progress, total=len(dataset.items), desc=f"prompting {dataset.name}", unit="image") as shown:
+        for item in dataset.items:
+            data = read_bytes(item.path)
+            image = _image_with_mask(item, data, sam)
+            for prompter, paths in zip(prompters, files, strict=True):
+                prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
+                row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name}
+                map_path = paths[item.name].relative_to(root).as_posix()
+                row |= {"path": str(item.path), "mask": str(item.mask), "map": map_path}
+                rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
+            shown.update()
+    return rows
+
+
+def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
+    picture = decode(data).image.convert("RGB")
+    mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
+
+    @functools.cache
+    def encoded() -> EncodedImage:
+        assert sam is not None  # for the type checker: only SAM's prompters ask
+        return sam.encode(picture)
+
+    return ImageWithMask(item, picture, mask, encoded)
+
+
+def _signed(written: str | None) -> dict[str, Any]:
+    """Read a map's signature, nothing where there is no map; `ValueError` where howfar did not write it."""
+    earlier = {} if written is None else json.loads(written)
+    if not isinstance(earlier, dict) or not isinstance(earlier.get("prompt", {}), dict):
+        raise ValueError("no signature")
+    return earlier
+
+
+def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
+    """Write the map unless its file is there, and return its prompt, which the file's signature holds too."""
+    mask = image.item.mask if prompter.by_mask else None
+    own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
+    signature = {"format": FORMAT, **prompter.identity, "image": content, **own_mask}
+    try:
+        earlier = _signed(signature_of(path))
+    except (ValueError, RecursionError) as error:
+        rule = "must hold no maps that howfar did not write"
+        raise InputError.of("out", rule, str(path), "choose another folder") from error
+    if {key: value for key, value in earlier.items() if key != "prompt"} == signature:
+        return dict(earlier.get("prompt", {}))
+    values, prompt = prompter.make(image)
+    document = prompt.to_dict()
+    write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signature, "prompt": document}, sort_keys=True))
+    # Converted by JSON, so that it equals the prompt read from a file.
+    return dict(json.loads(json.dumps(document)))
+
+
+def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
+    return root / FOLDERS / folder_of(prompter.label) / dataset.name
+
+
+def folder_of(label: str) -> str:
+    """Make a folder name that is unique to a prompter's label.
+
+    Examples
+    --------
+    >>> folder_of("points"), folder_of("text: a crack"), folder_of("text: A crack")
+    ('points', 'text-a-crack-9c9d5c1b', 'text-a-crack-e61504bd')
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")[:40]
+    return plain if plain == label else f"{plain}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
+
+
+def _scored(
+    sets: Sequence[Dataset], prompters: Sequence[Prompter], images: pd.DataFrame, root: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    scores, parts = [], []
+    for prompter in prompters:
+        for dataset in sets:
+            evaluation = evaluate(dataset, _folder(root, prompter, dataset), threshold=CUT, progress=False)
+            row: dict[str, Any] = {"prompt": prompter.label, "dataset": dataset.name, "n": evaluation.scored}
+            values = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "ois", "ap", "f", "mean_f")}
+            scores.append(row | {name: np.nan if value is None else value for name, value in values.items()})
+            f = evaluation.images.set_index("image")["performance"].rename("f")
+            own = images[(images["prompt"] == prompter.label) & (images["dataset"] == dataset.name)]
+            parts.append(own.join(f, on="image"))
+    return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
+
+
+def _notes(settings: PromptedKinds, sets: Sequence[Dataset], pretrained: bool) -> list[str]:
+    notes = []
+    if not pretrained:
+        notes.append(RANDOM_WEIGHTS)
+    if {"points", "box"} & set(settings["kinds"]):
+        notes.append("points and boxes are taken from the masks that the maps are scored by: a network alone has none")
+    small = [dataset for dataset in sets if len(dataset.items) < 10]
+    return notes + [f"{dataset.name} has {len(dataset.items)} images: its scores say little" for dataset in small]
+
+
+NetworkName: TypeAlias = Annotated[str, EntryReference("backbones")]
+NETWORKS: Final = ("sam", "clipseg")
+PERSONAL: Final = "persam"
+
+
+class PromptsSettings(KindSettings):
+    """Hold the settings of the study of prompts."""
+
+    datasets: DatasetNames = Field(description="The datasets, with masks.")
+    prompts: tuple[str, ...] = Field(
+        ("points", "box", "text"), min_length=1, description="Any of points, box, text and persam."
+    )
+    sam: NetworkName = Field("", description="The backbone entry that says where SAM's weights are; by default the published.")
+    clipseg: NetworkName = Field("", description="The backbone entry that says where CLIPSeg's are; by default the published.")
+    texts: tuple[str, ...] | None = setting(options.Texts)
+    foreground_points: int = setting(options.ForegroundPoints)
+    background_points: int = setting(options.BackgroundPoints)
+    reference: DatasetName = Field("", description="The dataset of which persam is shown one image with its mask.")
+    reference_image: str = Field("", description="That image's name; by default one is drawn with the seed.")
+    steps: int = setting(options.Steps)
+    limit: int | None = setting(options.Limit)
+    seed: int = setting(options.Seed)
+
+
+def _check(settings: PromptsSettings, inputs: Inputs) -> None:
+    for network in NETWORKS:
+        name = getattr(settings, network)
+        if name and inputs.loading(name)[0] != network:
+            raise InputError.of(network, f"must name an entry of the backbone {network}", name, f'write backbone = "{network}"')
+    prompt_settings(settings.prompts, _options(settings, inputs))
+    if (PERSONAL in settings.prompts) != bool(settings.reference):
+        remedy = 'write reference = "DATASET"' if not settings.reference else "add persam to prompts, or leave it out"
+        raise InputError.of("reference", "goes with persam alone, which needs it", settings.reference, remedy)
+    named = [item.name for item in inputs.file.datasets[settings.reference].items] if settings.reference else []
+    if settings.reference_image and settings.reference_image not in named:
+        raise InputError.of("reference_image", "must be an image of the dataset reference", settings.reference_image)
+    for name in inputs.names((*settings.datasets, *filter(None, [settings.reference]))):
+        if all(item.mask is None for item in inputs.file.datasets[name].items):
+            raise InputError.of(f"datasets.{name}", "must have masks", "none", "put them in masks/ beside images/")
+
+
+def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
+    """Return the options of `howfar.prompts`, the networks' weights among them."""
+    own = {name: getattr(settings, name) for name in PromptSettings.__annotations__}
+    weights = {network: inputs.loading(getattr(settings, network))[1] for network in NETWORKS if getattr(settings, network)}
+    return checked(
+        PromptOptions,
+        {
+            **own,
+            **{network: loading.get("weights") for network, loading in weights.items()},
+            "pretrained": _pretrained(settings, inputs),
+            "device": inputs.device,
+            "progress": inputs.execution.progress,
+        },
+    )
+
+
+def _pretrained(settings: PromptsSettings, inputs: Inputs) -> bool:
+    """Tell whether the networks have published weights; `InputError` where one has and the other has not."""
+    named = {network: getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed}
+    entries = inputs.file.document.backbones
+    published = {network: not name or entries[name].pretrained for network, name in named.items()}
+    if len(set(published.values())) > 1:
+        raise InputError.of("sam and clipseg", "must both have published weights, or both random ones", published)
+    return all(published.values())
+
+
+def _needed(settings: PromptsSettings) -> tuple[bool, bool]:
+    """Tell whether SAM is prompted, and whether CLIPSeg is."""
+    return bool(SAMS & set(settings.prompts)), "text" in settings.prompts
+
+
+def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
+    reference = _reference(settings, inputs) if settings.reference else None
+    datasets = inputs.datasets(settings.datasets)
+    return prompted(datasets, settings.prompts, inputs.folder, reference, _options(settings, inputs))
+
+
+def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
+    """Find the image and mask that PerSAM-F is shown: the named one, or one whose mask has foreground, drawn with the seed."""
+    dataset = inputs.file.datasets[settings.reference]
+    for item in _candidates(dataset, settings):
+        if item.mask is None:
+            continue
+        try:
+            if read_mask(item.mask).any():
+                return Path(str(item.path)), Path(str(item.mask))
+        except ImageError:
+            continue
+    raise InputError.of("reference", "must have a mask with foreground", settings.reference_image or settings.reference)
+
+
+def _candidates(dataset: Dataset, settings: PromptsSettings) -> list[Any]:
+    if settings.reference_image:
+        return [item for item in dataset.items if item.name == settings.reference_image]
+    order = np.random.default_rng([settings.seed, STREAM]).permutation(len(dataset.items))
+    return [dataset.items[index] for index in order.tolist()]
+
+
+def _work(settings: PromptsSettings, inputs: Inputs) -> Work:
+    """Count each image once for each network: prompts and texts cost little beside it."""
+    seen = inputs.names(settings.datasets)
+    named = (getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed)
+    # A name of its own, as what a prompted network computes is not kept among features.
+    return Work(embedded={f"{name}+prompts": seen for name in named if name})
+
+
+PROMPTS = StudyKind(
+    name="prompts",
+    title="Would a prompt do?",
+    summary="What SAM, CLIPSeg and PerSAM-F segment when they are told what to look for (figures 11 and 12).",
+    settings=PromptsSettings,
+    run=_run,
+    result=Prompting,
+    work=_work,
+    check=_check,
+)

@@ -1,0 +1,347 @@
+"""Report the study of prompts: figs. 11 and 12, and how well promptable networks do with each kind of prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from textwrap import fill
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.figures import Caption, registered, registration
+from howfar.figures.pictures import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
+from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.section import (
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Section,
+    Table,
+    TablePart,
+    facts,
+    listing,
+    sentence_case,
+    with_interval,
+)
+from howfar.results.records import Average
+from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
+from howfar.significance.bootstrap import average, image_weights
+from howfar.wording import format_number
+
+FOREGROUND: Final = "#00a651"
+BACKGROUND: Final = "#e4002b"
+PHOTOGRAPH: Final = "photograph"
+TRUTH: Final = "ground truth"
+_STEP: Final = 1.06
+_FEWEST: Final = 5  # columns that there is room for: 144 pixels look coarse in larger pictures
+# Heights of a dataset's name, of a line of a title, of a number, and of the gap below a line of pictures.
+_NAME: Final = 0.24
+_TITLE: Final = 0.1
+_NUMBER: Final = 0.17
+_GAP: Final = 0.08
+_CHARACTERS: Final = 18
+_NAMES: Final = {"persam": "PerSAM-F"}
+
+
+class PictureCell(NamedTuple):
+    """Hold a picture, its title above and its number below, and the prompt that is drawn over it."""
+
+    label: str
+    picture: Thumbnail
+    title: str = ""
+    number: str = ""
+    prompt: dict[str, Any] | None = None
+    size: tuple[int, int] | None = None
+
+
+def _caption(prompting: Prompting) -> Caption:
+    rows = prompting.scores.to_dict("records")
+    values = [f"{row['prompt']} on {row['dataset']} mean F {row['mean_f']:.2f}" for row in rows]
+    return Caption(
+        "Prompts and what they give",
+        "Of each dataset the image in the middle by F of the first prompt. For SAM: the photograph with each prompt, and below "
+        "it the probabilities that the prompt gives; green circles are foreground points, red crosses background points, green "
+        "rectangles boxes. For CLIPSeg: the probabilities for each text, which stands above them. White is certain.",
+        f"Rows of small pictures. {'; '.join(values)}.",
+    )
+
+
+@registered(_caption, vector=False)
+def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
+    """Draw one image of each dataset: for SAM the photograph with each prompt and its map, for CLIPSeg a map for each text.
+
+    After figs. 11 and 12 of Achara & Pandey. Which image is decided by the first prompt: the one in the middle by its F at 0.5;
+    of an even number the lower. Green circles are points on the foreground, red crosses points beside it, green rectangles
+    boxes; those of PerSAM-F are the points that it chose. White is certain. The maps lie below `folder`, the study's; at most
+    `limit` datasets are shown.
+    """
+    require_one("limit", limit)
+    shown = [_stand_in(prompting, dataset) for dataset in prompting.datasets[:limit]]
+    lines = [_lines(prompting, image, Path(folder)) for image in shown]
+    with drawing():
+        across = max(_FEWEST, *(len(line) for block in lines for line in block)) * _STEP
+        height = sum(_NAME + sum(_height(line) for line in block) for block in lines)
+        figure, axes = picture_sheet(across, height, top=-0.05)
+        top = 0.0
+        for image, block in zip(shown, lines, strict=True):
+            top = _block(axes, image, block, top)
+        count = len(prompting.datasets)
+        left_out = "" if count <= limit else f" The first {limit} of {count} datasets are shown."
+        head(figure, "What prompted networks segment", f"{_marks_note(lines)}White is certain; F at 0.5.{left_out}")
+    return figure
+
+
+def _stand_in(prompting: Prompting, dataset: str) -> StandInImage:
+    images, prompt = prompting.images, prompting.prompts[0]
+    own = images[(images["prompt"] == prompt) & (images["dataset"] == dataset)]
+    return StandInImage(dataset, middle(own, "f"), f"median of F by {prompt}")
+
+
+def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
+    """Make a dataset's lines of pictures: prompts on the photograph, their maps below; then the maps of the texts."""
+    images = prompting.images
+    rows = images[(images["dataset"] == shown.dataset) & (images["image"] == shown.image)].set_index("prompt")
+    record = rows.iloc[0]
+    photograph, mask = thumbnail(str(record["path"])), truth(str(record["mask"]))
+    size = _true_size(str(record["path"]))
+    told = {prompt: json.loads(str(rows.loc[prompt, "told"])) for prompt in prompting.prompts}
+    marked = [prompt for prompt in prompting.prompts if not told[prompt]["text"]]
+    texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
+    lines: list[list[PictureCell]] = []
+    if marked:
+        lines.append([PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH)])
+        lines[0] += [
+            PictureCell(f"{prompt} on the photograph", photograph, _NAMES.get(prompt, prompt), "", told[prompt], size)
+            for prompt in marked
+        ]
+        maps = [PictureCell(prompt, _map(rows, prompt, folder), "", _number(rows, prompt)) for prompt in marked]
+        lines.append([PictureCell(TRUTH, mask, "", TRUTH), *maps])
+    if texts:
+        start = [PictureCell(PHOTOGRAPH, photograph, PHOTOGRAPH), PictureCell(TRUTH, mask, TRUTH)]
+        maps = [PictureCell(text, _map(rows, text, folder), _quoted(told[text]["text"]), _number(rows, text)) for text in texts]
+        # A long list of texts goes on below; its lines begin with maps.
+        cells = start + maps
+        lines += [cells[at : at + _FEWEST] for at in range(0, len(cells), _FEWEST)]
+    return lines
+
+
+def _map(rows: pd.DataFrame, prompt: str, folder: Path) -> Thumbnail:
+    return probabilities(folder / str(rows.loc[prompt, "map"]))
+
+
+def _number(rows: pd.DataFrame, prompt: str) -> str:
+    value: Any = rows.loc[prompt, "f"]
+    return "" if value != value else f"F {value:.2f}"
+
+
+def _quoted(text: str) -> str:
+    return fill(f"“{name_text(text, 3 * _CHARACTERS)}”", _CHARACTERS)
+
+
+def _marks_note(lines: Sequence[Sequence[Sequence[PictureCell]]]) -> str:
+    """Say what the marks that are drawn mean."""
+    told = [cell.prompt for block in lines for line in block for cell in line if cell.prompt is not None]
+    points = "Green circles: foreground points; red crosses: background points. " if any(one["points"] for one in told) else ""
+    return points + ("Green rectangles: boxes. " if any(one["box"] for one in told) else "")
+
+
+def _block(axes: Axes, shown: StandInImage, lines: Sequence[Sequence[PictureCell]], top: float) -> float:
+    """Draw a dataset's lines under its name, and return where the next dataset begins."""
+    small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
+    axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
+    edge = (max(len(line) for line in lines) - 1) * _STEP + 1
+    axes.text(edge, top + 0.16, f"{name_text(shown.image.rsplit('/', 1)[-1], 40)} · {shown.reason}", ha="right", **small)
+    top += _NAME
+    for line in lines:
+        high, start = _pictures_height(line), top + _titles_height(line)
+        for position, cell in enumerate(line):
+            _cell(axes, cell, f"{shown.dataset}:{cell.label}", position * _STEP, start, high)
+        top += _height(line)
+    return top
+
+
+def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, high: float) -> None:
+    small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "parse_math": False, "ha": "center"}
+    axes.text(left + 0.5, start - 0.04, cell.title, va="bottom", **small)
+    axes.text(left + 0.5, start + high + 0.03, cell.number, va="top", **small)
+    if cell.picture.pixels is None:
+        axes.text(left + 0.5, start + high / 2, cell.picture.reason, va="center", **{**small, "color": MUTED})
+        return
+    width, height = extent(cell.picture.pixels)
+    box = (left + (1 - width) / 2, left + (1 + width) / 2, start + height, start)
+    image = axes.imshow(cell.picture.pixels, extent=box, interpolation="nearest", zorder=1.5, aspect="equal")
+    image.set_label(label)
+    if cell.prompt is not None and cell.size is not None:
+        _prompt(axes, cell.prompt, (box[0], start), cell.size, (width, height))
+
+
+def _prompt(
+    axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int], drawn: tuple[float, float]
+) -> None:
+    """Draw points and a box, given in pixels of the picture, over its thumbnail."""
+    x, y = drawn[0] / true[0], drawn[1] / true[1]
+    for (column, row), label in zip(prompt["points"], prompt["labels"], strict=True):
+        marker, colour = ("o", FOREGROUND) if label else ("X", BACKGROUND)
+        at = corner[0] + column * x, corner[1] + row * y
+        axes.plot([at[0]], [at[1]], marker, ms=5.5, color=colour, mec="white", mew=0.7, zorder=3)
+    if prompt["box"]:
+        left, upper, right, lower = prompt["box"]
+        across = [corner[0] + value * x for value in (left, right, right, left, left)]
+        down = [corner[1] + value * y for value in (upper, upper, lower, lower, upper)]
+        axes.plot(across, down, color="white", lw=2.6, zorder=2.8)
+        axes.plot(across, down, color=FOREGROUND, lw=1.5, zorder=2.9)
+
+
+def _true_size(path: str) -> tuple[int, int] | None:
+    """Read width and height of the picture as it is decoded."""
+    from howfar.data import decode, read_bytes
+    from howfar.errors import ImageError
+
+    try:
+        width, height = decode(read_bytes(path)).image.size
+    except (ImageError, OSError):
+        return None
+    return int(width), int(height)
+
+
+def _pictures_height(line: Sequence[PictureCell]) -> float:
+    return max((extent(cell.picture.pixels)[1] for cell in line if cell.picture.pixels is not None), default=0.3)
+
+
+def _titles_height(line: Sequence[PictureCell]) -> float:
+    lines = max(cell.title.count("\n") + 1 if cell.title else 0 for cell in line)
+    return _TITLE * lines + 0.06 if lines else 0.0
+
+
+def _height(line: Sequence[PictureCell]) -> float:
+    number = _NUMBER if any(cell.number for cell in line) else 0.0
+    return _titles_height(line) + _pictures_height(line) + number + _GAP
+
+
+def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
+    """Write ``figures/prompting_rows.png`` and ``report.html``, and return the page's path.
+
+    `folder` is the study's, below which the maps lie; what is in it by these names is replaced.
+    """
+    content = {
+        "p": prompting,
+        "lead": page_lead(prompting),
+        "ods": score_table(prompting, "ods", "ods_threshold"),
+        "mean_f": score_table(prompting, "mean_f"),
+        "settings": _settings(prompting),
+    }
+    return write_page("prompting/page.html.j2", content, folder, draw_figures({"prompting_figures": prompting}, folder))
+
+
+def page_lead(prompting: Prompting) -> str:
+    """Say which prompt is best on each dataset, and how good that is."""
+    parts = []
+    for dataset in prompting.datasets:
+        own = prompting.scores[prompting.scores["dataset"] == dataset].dropna(subset=["mean_f"])
+        if len(own):
+            best = own.iloc[int(own["mean_f"].argmax())]
+            parts.append(f"on {dataset} {best['prompt']} has the highest mean F at 0.5, {best['mean_f']:.2f}")
+    return sentence_case("; ".join(parts)) or "Nothing could be scored."
+
+
+def score_table(prompting: Prompting, measure: str, beside: str = "") -> Table:
+    """Make a table of a row a prompt, a column a dataset, of one score and where named another beside it."""
+    scores = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
+    rows = []
+    for prompt in prompting.prompts:
+        cells = []
+        for dataset in prompting.datasets:
+            row = scores[prompt, dataset]
+            value = float(row[measure])
+            extra = f" at {row[beside]:.2f}" if beside and row[beside] == row[beside] else ""
+            cells.append(Cell(f"{format_number(value, 3)}{extra}", None if value != value else value))
+        rows.append((Cell(prompt), *cells))
+    return Table((Column("prompt"), *(Column(dataset) for dataset in prompting.datasets)), tuple(rows))
+
+
+def _settings(prompting: Prompting) -> Table:
+    chosen = prompting.settings.items()
+    return facts({name: "; ".join(map(str, value)) if isinstance(value, list | tuple) else value for name, value in chosen})
+
+
+DRAWS: Final = 1000
+_STREAM: Final = 8
+
+
+def section(result: Prompting, context: Context) -> Section:
+    """Make the section of a study of prompts."""
+    caption = registration("prompting_rows", prompting_rows).caption(result)
+    draw = partial(prompting_rows, result, folder=context.folder)
+    mean = (
+        "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
+    )
+    ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
+    return Section(
+        lead=lead(result),
+        parts=[
+            FigurePart("rows", draw, caption, "Figures 11 and 12"),
+            TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", mean_f(result), mean),
+            TablePart("ods", "ODS by prompt and dataset", score_table(result, "ods", "ods_threshold"), ods),
+        ],
+        sentences=SENTENCES,
+        limits=LIMITS,
+    )
+
+
+SENTENCES: Final = (
+    "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches on "
+    "the same images.",
+)
+LIMITS: Final = (
+    "Points and boxes are made from the masks that the maps are scored by: they show what an annotator's clicks could give.",
+    "An image whose mask is empty is left out, so nothing here says what a prompt draws where there is nothing to find.",
+)
+
+
+def lead(result: Prompting) -> str:
+    """Say which prompt is best on each dataset, how good that is, and which others are no worse beyond chance."""
+    parts = list(filter(None, (_best(result, dataset) for dataset in result.datasets)))
+    said = sentence_case("; ".join(parts)) or "Nothing could be scored."
+    return f"{sentence_case(RANDOM_WEIGHTS)} {said}" if RANDOM_WEIGHTS in result.notes else said
+
+
+def _best(result: Prompting, dataset: str) -> str:
+    means = {prompt: average_f(result, prompt, dataset) for prompt in result.prompts}
+    scored = {prompt: mean.value for prompt, mean in means.items() if mean.value is not None}
+    if not scored:
+        return ""
+    best = max(scored, key=scored.__getitem__)
+    others = (prompt for prompt in scored if prompt != best)
+    alike = [prompt for prompt in others if not average_f(result, best, dataset, prompt).clear]
+    chance = f" (beyond chance not above {listing(alike, 3)})" if alike else ""
+    return f"on {dataset} {best} has the highest mean F at 0.5, {means[best]}{chance}"
+
+
+def mean_f(result: Prompting) -> Table:
+    """List mean F of each prompt and dataset with its interval over the images."""
+    rows = []
+    for prompt in result.prompts:
+        cells = [average_f(result, prompt, dataset) for dataset in result.datasets]
+        written = (with_interval(each.value, each.low, each.high, "{:.3f}".format) for each in cells)
+        rows.append((Cell(prompt), *written))
+    return Table((Column("prompt"), *map(Column, result.datasets)), tuple(rows))
+
+
+def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Average:
+    """Compute the mean of the images' own F by one prompt, or of its difference from the F by another.
+
+    The images are drawn alike for every prompt, so that differences are of the same images.
+    """
+    own = result.images[result.images["dataset"] == dataset].pivot(index="image", columns="prompt", values="f")
+    values = own[prompt] - own[over] if over else own[prompt]
+    weights = image_weights(len(own), DRAWS, [int(result.settings["seed"]), _STREAM])
+    return average(values.to_numpy(dtype=np.float64), weights)

@@ -1,0 +1,263 @@
+"""Run the study of scenes (appendix D, tables 7 and 8): which categories are closest to a primary one?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from howfar import options
+from howfar.backbones import cards
+from howfar.errors import InputError
+from howfar.io.checkpoint import digest, part_key
+from howfar.pipeline import forget_pairs
+from howfar.progress import bar
+from howfar.projection.sufficient_statistics import CachedRows
+from howfar.relation.rank_stability import Distances, order_stability
+from howfar.results import Comparison, Features, Provenance, Settings
+from howfar.results.distance_studies import Scenes, StudiedBackbone
+from howfar.studies.comparison_caveats import matrix_notes
+from howfar.studies.distance import compared
+from howfar.studies.study_file.inputs import Inputs
+from howfar.studies.study_file.kind import BackboneNames, DatasetNames, KindSettings, StudyKind, Work, setting
+
+
+class CategorySettings(KindSettings):
+    """Hold the settings that the studies of categories have in common."""
+
+    datasets: DatasetNames = Field(description="The categories; a primary one among them is left out of its own secondaries.")
+    backbones: BackboneNames = Field(description="The backbones that distances are measured by.")
+    k: int = Field(5, ge=1, description="Show this many of the closest categories, and of the farthest.")
+    components: int = setting(options.Components)
+    projection: options.Space = setting(options.Projection)
+    scale: options.Scales = setting(options.Scale)
+    seed: int = setting(options.Seed)
+    bootstrap: int = setting(options.Bootstrap)
+
+
+def check_ends(k: int, primary: str, others: Sequence[str]) -> None:
+    """Refuse a number of closest categories with which some of them would be among the farthest too."""
+    if 2 * k > len(others):
+        rule = (
+            f"must be at most half of the {len(others)} categories beside {primary}, so that none is both closest and farthest"
+        )
+        raise InputError.of("k", rule, k)
+
+
+def comparison_settings(chosen: CategorySettings, *, bootstrap: int) -> Settings:
+    """Make the settings of a comparison of categories: without p-values and rival distances, which no figure shows."""
+    return Settings(
+        components=chosen.components,
+        projection=chosen.projection,
+        scale=chosen.scale,
+        seed=chosen.seed,
+        bootstrap=bootstrap,
+        permutations=0,
+        neighbours=1,
+        rivals=False,
+    )
+
+
+def category_rows(comparison: Comparison) -> pd.DataFrame:
+    """Lay out the distances of categories, the closest first: by O^dist as in the paper, ties in the caller's order.
+
+    Columns: dataset, n, o_dist_mean, self_distance, relative, relative_low, relative_high, components, explained_variance,
+    rank from 1.
+    """
+    rows = []
+    for each in comparison.datasets:
+        low, high = each.relative_ci or (None, None)
+        rows.append(
+            {
+                "dataset": each.name,
+                "n": each.n,
+                "o_dist_mean": each.o_dist_mean,
+                "self_distance": each.self_distance,
+                "relative": each.relative,
+                "relative_low": low,
+                "relative_high": high,
+                "components": each.components,
+                "explained_variance": each.explained_variance,
+            }
+        )
+    numbers = ("self_distance", "relative", "relative_low", "relative_high")
+    frame = pd.DataFrame(rows).astype(dict.fromkeys(numbers, np.float64))
+    frame = frame.sort_values("o_dist_mean", kind="stable", ignore_index=True)
+    return frame.assign(rank=np.arange(1, len(frame) + 1))
+
+
+def by_dataset(comparison: Comparison) -> Distances:
+    """Give I^dist (mean form) of each image by its category, in the caller's order."""
+    return {
+        str(name): images["i_dist_mean"].to_numpy(dtype=np.float64)
+        for name, images in comparison.images.groupby("dataset", sort=False)
+    }
+
+
+def summed_once(features: Sequence[Features], folder: Path) -> list[Features]:
+    """Keep each category's own sums in a folder, as every primary category is compared with all."""
+    made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
+    return [
+        replace(dataset, rows=CachedRows(dataset.rows, folder / part_key(digest(dataset.contents), made_by)))
+        for dataset in features
+    ]
+
+
+def category_notes(features: Sequence[Features], distances: pd.DataFrame, settings: Settings) -> Iterator[str]:
+    """Yield one sentence for each thing that weakens the distances of categories: lost, few or shared images, few components.
+
+    `features` are those of all categories, `distances` the rows of all pairs that were measured.
+    """
+    for dataset in features:
+        if dataset.skipped:
+            yield f"{dataset.name}: {len(dataset.skipped)} files could not be read and were left out"
+    yield from matrix_notes(features, [{"components": least} for least in (distances["components"].min(),)], settings)
+
+
+SUMS: Final = ".sums"
+"""Folder of each category's own sums while distances are measured."""
+
+
+class ScenesSettings(CategorySettings):
+    """Hold the settings of the study of scenes."""
+
+    primaries: DatasetNames = Field(description="The primary categories, each compared with all others.")
+    sets: DatasetNames = Field((), description="Show these categories in the violins, not the k closest and farthest.")
+
+
+@dataclass
+class Tables:
+    """Collect the rows of the result's tables, primary category by primary category."""
+
+    distances: list[pd.DataFrame] = field(default_factory=list)
+    images: list[pd.DataFrame] = field(default_factory=list)
+    extremes: list[pd.DataFrame] = field(default_factory=list)
+    agreement: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, primary: str, backbone: str, comparison: Comparison, settings: ScenesSettings, sets: Sequence[str]) -> None:
+        """Add what one backbone measured from one primary category."""
+        rows = category_rows(comparison)
+        order, k = list(rows["dataset"]), settings.k
+        shown = sets or [*order[:k], *order[-k:]]
+        images = comparison.images
+        of_shown = images.loc[images["dataset"].isin(shown), ["dataset", "image", "i_dist_mean"]]
+        keys = {"primary": primary, "backbone": backbone}
+        for table, frame in ((self.distances, rows), (self.images, of_shown), (self.extremes, _extremes(images))):
+            table.append(frame.assign(**keys)[[*keys, *frame.columns]])
+
+    def agree(self, primary: str, measured: Mapping[str, Distances], settings: ScenesSettings) -> None:
+        """Add how far each two backbones put the categories in one order."""
+        for one, other in combinations(measured, 2):
+            found = order_stability(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
+            row = {"primary": primary, "one": one, "other": other, "kendall": found.kendall}
+            row |= dict(zip(("kendall_low", "kendall_high"), found.kendall_interval, strict=True))
+            row |= {"overlap": found.overlap}
+            self.agreement.append(row | dict(zip(("overlap_low", "overlap_high"), found.overlap_interval, strict=True)))
+
+
+AGREEMENT: Final = ("kendall", "kendall_low", "kendall_high", "overlap", "overlap_low", "overlap_high")
+
+
+def _names(settings: ScenesSettings, inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the primary categories, and all categories."""
+    primaries = inputs.names(settings.primaries)
+    return primaries, tuple(dict.fromkeys((*inputs.names(settings.datasets), *primaries)))
+
+
+def _check(settings: ScenesSettings, inputs: Inputs) -> None:
+    primaries, every = _names(settings, inputs)
+    for primary in primaries:
+        check_ends(settings.k, primary, [name for name in every if name != primary])
+    for name in inputs.names(settings.sets):
+        if name not in every:
+            raise InputError.of("sets", "must be among the datasets of the study", name, "name it in datasets too")
+    for primary in primaries if settings.sets else ():
+        if not set(inputs.names(settings.sets)) - {primary}:
+            raise InputError.of("sets", f"must hold a category beside the primary {primary}", primary)
+
+
+def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
+    """Compare each primary category with all others by each backbone; what is measured is kept until the result is there."""
+    primaries, every = _names(settings, inputs)
+    datasets = inputs.datasets(every)
+    views = inputs.features(datasets, [inputs.backbone(name) for name in settings.backbones])
+    tables, chosen = Tables(), comparison_settings(settings, bootstrap=settings.bootstrap)
+    sets = inputs.names(settings.sets)
+    with _sums(inputs.folder) as sums:
+        by_backbone = dict(zip(settings.backbones, (summed_once(view, sums) for view in views), strict=True))
+        shown = bar(primaries, progress=inputs.execution.progress, patient=True, total=len(primaries), unit="category")
+        for primary in shown:
+            measured: dict[str, Distances] = {}
+            for backbone, features in by_backbone.items():
+                ordered = sorted(features, key=lambda dataset: dataset.name != primary)
+                comparison = compared(ordered, backbone, chosen, inputs.execution, out=inputs.folder)
+                tables.add(primary, backbone, comparison, settings, sets)
+                measured[backbone] = by_dataset(comparison)
+            tables.agree(primary, measured, settings)
+    forget_pairs(inputs.folder)
+    distances = pd.concat(tables.distances, ignore_index=True)
+    return Scenes(
+        primaries=primaries,
+        sizes={dataset.name: len(dataset) for dataset in views[0]},
+        backbones=tuple(_described(name, inputs, view[0]) for name, view in zip(settings.backbones, views, strict=True)),
+        k=settings.k,
+        sets=sets,
+        settings=chosen,
+        distances=distances,
+        images=pd.concat(tables.images, ignore_index=True),
+        extremes=pd.concat(tables.extremes, ignore_index=True),
+        agreement=pd.DataFrame(tables.agreement, columns=["primary", "one", "other", *AGREEMENT]),
+        provenance=Provenance.now(),
+        notes=tuple(category_notes(views[0], distances, chosen)),
+    )
+
+
+@contextmanager
+def _sums(folder: Path) -> Iterator[Path]:
+    """Give a folder for the categories' own sums: it stays after a kill, and goes at the end."""
+    (folder / SUMS).mkdir(parents=True, exist_ok=True)
+    yield folder / SUMS
+    shutil.rmtree(folder / SUMS, ignore_errors=True)
+
+
+def _extremes(images: pd.DataFrame) -> pd.DataFrame:
+    """Pick of each category the image that is closest to the primary category by I^dist, and the farthest; ties by name."""
+    ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")[["dataset", "image", "path", "i_dist_mean"]]
+    by_name = ordered.groupby("dataset", sort=False)
+    ends = [by_name.head(1).assign(end="closest"), by_name.tail(1).assign(end="farthest")]
+    return pd.concat(ends, ignore_index=True)
+
+
+def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:
+    """Describe a backbone of the study file by its card, one of many models of a family by its name, layer and pooling."""
+    registered, _ = inputs.loading(name)
+    family, _, model = registered.partition(":")
+    feature = next((card.summary for card in cards() if card.name == family), "")
+    if model:
+        pooled = "not pooled" if features.identity.get("pooling") == "none" else "pooled"
+        feature = f"{model}, layer {features.identity.get('layer', 'unknown')}, {pooled}"
+    return StudiedBackbone(name, registered, feature, features.rows.shape[1])
+
+
+def _work(settings: ScenesSettings, inputs: Inputs) -> Work:
+    return Work(embedded=dict.fromkeys(settings.backbones, _names(settings, inputs)[1]))
+
+
+SCENES = StudyKind(
+    name="scenes",
+    title="Which scenes are close?",
+    summary="Closest and farthest categories and images of primary categories (appendix D, tables 7 and 8, figures 18 to 29).",
+    settings=ScenesSettings,
+    run=_run,
+    result=Scenes,
+    work=_work,
+    check=_check,
+)

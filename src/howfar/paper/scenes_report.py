@@ -1,0 +1,404 @@
+"""Report the study of scenes: closest and farthest categories, their violins and images, and how far backbones agree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from howfar.figures import Caption
+from howfar.figures.distances import half_violin
+from howfar.figures.pictures import Thumbnail, square, three_digits, thumbnail
+from howfar.figures.style import (
+    COLOURS,
+    I_DIST,
+    INK,
+    MUTED,
+    WIDTH,
+    blank,
+    drawing,
+    head,
+    head_panel,
+    name_rows,
+    name_text,
+    picture_sheet,
+)
+from howfar.paper import printed_values
+from howfar.paper.printed_values import is_listed
+from howfar.report.section import (
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    listing,
+    number,
+    with_interval,
+)
+from howfar.results.distance_studies import End, Scenes, relative_text
+from howfar.wording import format_interval, signed
+
+COLUMNS: Final = 2
+CLOSEST, FARTHEST = COLOURS[:2]
+STEP: Final = 1.12
+NAMES: Final = 0.165
+"""Share of a sheet's width that the backbones' names take, beside the rows of images."""
+LINE: Final = 0.16
+"""Height of a line of text under an image, in inches."""
+FEWEST, MOST = 5, 7
+"""Rows of fewer images are drawn as if there were so many, so that images do not grow; names of more are smaller."""
+
+
+def scene_violins(result: Scenes, primary: str) -> Figure:
+    """Draw how I^dist is spread in the closest and the farthest categories, or in those named: fig. 18, one panel a backbone.
+
+    Closest on top. A grey stroke marks the primary category's distance from itself in the space that it shares with the one
+    in that row.
+    """
+    columns = min(COLUMNS, len(result.backbones))
+    lines = -(-len(result.backbones) // columns)
+    rows = max(len(result.shown(primary, backbone)) for backbone in result.names())
+    with drawing():
+        figure = blank(WIDTH if columns > 1 else 5.6, 1.0 + lines * (0.75 + 0.3 * rows))
+        panels = figure.subplots(lines, columns, squeeze=False).ravel().tolist()
+        for axes, backbone in zip(panels, result.names(), strict=False):
+            _panel(axes, result, primary, backbone)
+        for spare in panels[len(result.backbones) :]:
+            spare.remove()
+        figure.supxlabel(f"mean distance to the images of P ({I_DIST} / n)", fontsize=9.5)
+        shown = "The categories named, the closer half in blue" if result.sets else _ends(result.k)
+        note = f"{shown}; the closest on top; grey: {name_text(primary)} from itself"
+        head(figure, f"Distances of images from {name_text(primary)}", note)
+    return figure
+
+
+def _ends(k: int) -> str:
+    return f"The {k} closest categories (blue) and the {k} farthest (orange)"
+
+
+def _panel(axes: Axes, result: Scenes, primary: str, backbone: str) -> None:
+    shown = result.shown(primary, backbone)
+    rows: Any = result.measured(primary, backbone).set_index("dataset")
+    for line, name in enumerate(shown):
+        near = float(rows.loc[name, "rank"]) <= (len(rows) + 1) / 2
+        values = np.sort(result.distances_of(primary, backbone, name).to_numpy(dtype=np.float64))
+        half_violin(axes, values, line + 0.2, -1, CLOSEST if near else FARTHEST, name)
+        own = float(rows.loc[name, "self_distance"])
+        axes.vlines(own, line - 0.25, line + 0.3, color=MUTED, lw=1.2, label=f"own:{name}")
+    name_rows(axes, [name_text(name, 20) for name in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.7)
+    head_panel(axes, backbone)
+
+
+def scene_images(result: Scenes, primary: str, end: End) -> Figure:
+    """Draw the closest images to a primary category, or the farthest, one row a backbone, one image of each category at most.
+
+    Under each: its category, I^dist in mean form, and the category's place by O^dist. Images are read again from their files;
+    one that is no longer there is a grey box. After figs 19 to 29.
+    """
+    layout = _Layout.of(result.k)
+    with drawing():
+        figure, axes = picture_sheet(layout.across, layout.row * len(result.backbones))
+        for line, backbone in enumerate(result.names()):
+            top = line * layout.row
+            text: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "va": "center", "parse_math": False}
+            axes.text(0, top + 0.5, name_text(backbone, 16), **text)
+            for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
+                _tile(axes, record, layout, layout.side + position * STEP, top)
+        places = f"1 to {len(result.order(primary, result.names()[0]))}"
+        note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
+        towards = "to" if end == "closest" else "from"
+        head(figure, f"The {result.k} {end} images {towards} {name_text(primary)}", note)
+    return figure
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Hold the measures of a sheet in sides of an image: width of the backbones' names and of all, height of a row and a line.
+
+    `size` is that of a category's name in points, `longest` how many of its letters are written.
+    """
+
+    side: float
+    across: float
+    row: float
+    line: float
+    size: float
+    longest: int
+
+    @classmethod
+    def of(cls, k: int) -> _Layout:
+        """Lay out rows of k images; rows of few are as narrow as those of more, so that images do not grow."""
+        images = max(FEWEST, k) * STEP
+        across = images / (1 - NAMES)
+        line = LINE * across / WIDTH
+        size = 8.0 if k <= MOST else 7.0
+        return cls(across - images, across, 1.1 + 2.2 * line, line, size, max(8, round(760 / size / max(FEWEST, k)) + 1))
+
+
+def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: float, top: float) -> None:
+    """Draw one image in a unit square whose upper left corner is (left, top), its category and numbers below."""
+    picture, name = thumbnail(str(record["path"])), str(record["image"])
+    if picture.pixels is None:
+        picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 12)}\n{picture.reason}")
+    square(axes, picture, name, left, top)
+    text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
+    axes.text(
+        left + 0.5, top + 1.03, name_text(str(record["dataset"]), layout.longest), fontsize=layout.size, color=INK, **text
+    )
+    numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
+    axes.text(left + 0.5, top + 1.03 + layout.line, numbers, fontsize=7.5, color=MUTED, **text)
+
+
+def categories(result: Scenes) -> Table:
+    """Make table 7: every category with its number of images."""
+    columns = (
+        Column("category"),
+        Column("images"),
+        Column("primary", "whether all others are compared with it"),
+        Column("in the paper", "whether it is one of the 50 categories of table 7"),
+    )
+    rows = [
+        (Cell(name), count(n), Cell("yes" if name in result.primaries else "–"), Cell("yes" if is_listed(name) else "–"))
+        for name, n in result.sizes.items()
+    ]
+    return Table(columns, tuple(rows))
+
+
+def backbones(result: Scenes) -> Table:
+    """Make table 8: every backbone with its feature."""
+    columns = (Column("backbone"), Column("model"), Column("feature"), Column("q", "length of the feature"))
+    rows = [(Cell(each.name), Cell(each.registered), Cell(each.feature), count(each.length)) for each in result.backbones]
+    return Table(columns, tuple(rows))
+
+
+def ends(result: Scenes, primary: str) -> Table:
+    """Make the table of the closest and the farthest categories, a row a backbone and place."""
+    columns = (
+        Column("backbone"),
+        Column("place", "from the closest, and from the farthest"),
+        Column("closest"),
+        Column("O^dist", "mean over all pairs of images"),
+        Column("relative [95 % CI]", "O^dist over P's distance from itself"),
+        Column("farthest"),
+        Column("O^dist"),
+        Column("relative [95 % CI]"),
+    )
+    rows = []
+    for backbone in result.names():
+        by_name: Any = result.measured(primary, backbone).set_index("dataset")
+        places = zip(result.closest(primary, backbone), result.farthest(primary, backbone), strict=True)
+        for place, (near, far) in enumerate(places, 1):
+            cells = (*_category(near, by_name.loc[near]), *_category(far, by_name.loc[far]))
+            rows.append((Cell(backbone), count(place), *cells))
+    return Table(columns, tuple(rows))
+
+
+def distances(result: Scenes, primary: str) -> Table:
+    """Make the table of all categories, in the order of the first backbone: relative distance and place by each backbone."""
+    names = result.names()
+    by_backbone: dict[str, Any] = {name: result.measured(primary, name).set_index("dataset") for name in names}
+    columns = [Column("category")]
+    for name in names:
+        columns += [Column(f"{name}: relative [95 % CI]"), Column(f"{name}: place")]
+    rows = []
+    for category in result.order(primary, names[0]):
+        cells = [Cell(category)]
+        for name in names:
+            row = by_backbone[name].loc[category]
+            cells += [_relative(row), count(int(row["rank"]))]
+        rows.append(tuple(cells))
+    return Table(tuple(columns), tuple(rows))
+
+
+def agreement(result: Scenes) -> Table:
+    """Make the table of how far each two backbones agree, by primary category."""
+    columns = (
+        Column("primary"),
+        Column("backbones"),
+        Column("Kendall's τ [95 % CI]", "1: the same order; 0: unrelated orders; −1: the opposite order"),
+        Column(f"top-{result.k} overlap [95 % CI]", f"share of the {result.k} closest categories that both name"),
+    )
+    rows = []
+    for row in result.agreement.to_dict("records"):
+        cells = (_interval(row, "kendall"), _interval(row, "overlap"))
+        rows.append((Cell(str(row["primary"])), Cell(f"{row['one']} and {row['other']}"), *cells))
+    return Table(columns, tuple(rows))
+
+
+def _category(name: str, row: Any) -> tuple[Cell, ...]:
+    return Cell(name), number(float(row["o_dist_mean"])), _relative(row)
+
+
+def _relative(row: Any) -> Cell:
+    value = float(row["relative"])
+    return Cell(relative_text(row), None if value != value else value)
+
+
+def _interval(row: Any, name: str) -> Cell:
+    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], lambda value: signed(value).removeprefix("+"))
+
+
+NAMED = 3
+
+
+def section(result: Scenes, context: Context) -> Section:
+    """Make the section of a study of scenes."""
+    return Section(
+        lead=lead(result),
+        sentences=[*_shared(result), *_agreement(result), *_by_relative(result)],
+        parts=[
+            TablePart("categories", "The categories and their images", categories(result), label="Table 7"),
+            TablePart("backbones", "The backbones and their features", backbones(result), label="Table 8"),
+            *(part for place, primary in enumerate(result.primaries, 1) for part in _of_primary(result, primary, place)),
+            *_agreement_part(result),
+        ],
+        limits=_limits(result),
+    )
+
+
+def lead(result: Scenes) -> str:
+    """Name the closest categories to each primary one by the first backbone, and say how far backbones agree on the order."""
+    first = result.names()[0]
+    count = min(NAMED, result.k) if len(result.primaries) <= NAMED else 1
+    head, *rest = [(primary, listing(result.closest(primary, first)[:count])) for primary in result.primaries]
+    verb, what = ("is", "closest category") if count == 1 else ("are", f"{count} closest categories")
+    closest = [f"to {head[0]} {verb} {head[1]}", *(f"to {primary} {names}" for primary, names in rest)]
+    text = f"By {first} the {what} {_joined(closest)}"
+    taus = result.agreement["kendall"].dropna()
+    if not len(taus):
+        return f"{text}."
+    span = f"{taus.min():.2f}" if len(taus) == 1 else f"{taus.min():.2f} to {taus.max():.2f}"
+    return f"{text}; two backbones agree on the order of all with Kendall's τ {span}.".replace("-", "−")
+
+
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
+
+
+def _shared(result: Scenes) -> Iterator[str]:
+    """Say which categories every backbone puts among the k closest."""
+    if len(result.backbones) < 2:
+        return
+    for primary in result.primaries:
+        closest = [set(result.closest(primary, backbone)) for backbone in result.names()]
+        common = [name for name in result.closest(primary, result.names()[0]) if all(name in each for each in closest)]
+        who = f"All {len(closest)} backbones" if len(closest) > 2 else "Both backbones"
+        if common:
+            yield f"{who} put {listing(common, 8)} among the {result.k} closest to {primary}."
+        else:
+            yield f"No category is among the {result.k} closest to {primary} by all backbones."
+
+
+def _agreement(result: Scenes) -> Iterator[str]:
+    """Say by primary category which two backbones agree the most, and which the least."""
+    for primary in result.primaries:
+        pairs = result.agreement[(result.agreement["primary"] == primary) & result.agreement["kendall"].notna()]
+        if len(pairs) < 2:
+            continue
+        ordered = pairs.sort_values("kendall", kind="stable")
+        least, most = (ordered.iloc[place] for place in (0, -1))
+        yield (
+            f"From {primary}, {most['one']} and {most['other']} agree the most on the order ({_tau(most)}), "
+            f"{least['one']} and {least['other']} the least ({_tau(least)})."
+        )
+
+
+def _by_relative(result: Scenes) -> Iterator[str]:
+    """Say where the k closest would be others by relative distance, which differs from O^dist where pairs have own spaces."""
+    changed: list[str] = []
+    for primary in result.primaries:
+        for backbone in result.names():
+            rows = result.measured(primary, backbone).sort_values("relative", kind="stable")
+            others = [str(name) for name in rows["dataset"][: result.k] if name not in result.closest(primary, backbone)]
+            if rows["relative"].notna().all() and others:
+                among = "to" if changed else f"would be among the {result.k} closest to"
+                changed.append(f"{listing(others, 8)} {among} {primary} by {backbone}")
+    if changed:
+        yield f"By relative distance in place of O^dist, {_joined(changed)}."
+
+
+def _tau(row: Any) -> str:
+    value, low, high = (float(row[name]) for name in ("kendall", "kendall_low", "kendall_high"))
+    interval = (None, None) if low != low else (low, high)
+    return f"τ {format_interval(value, *interval)}".replace("-", "−")
+
+
+def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
+    """Make the tables and figures of one primary category."""
+    yield TablePart(
+        f"ends-{place}",
+        f"The {result.k} closest and farthest categories from {primary}",
+        ends(result, primary),
+        "By O^dist, as in the paper, the closest and the farthest first; relative: O^dist over P's distance from itself.",
+    )
+    shown = (
+        "the categories that were named" if result.sets else f"the {result.k} closest categories and the {result.k} farthest"
+    )
+    yield FigurePart(
+        f"violins-{place}",
+        partial(scene_violins, result, primary),
+        Caption(
+            f"How distances from {primary} are spread",
+            f"One panel a backbone: I^dist of each image of {shown}, the closest on top. Bars span the quartiles, white dots "
+            f"are medians, grey strokes are the mean distance of {primary}'s images from each other in the same space.",
+            " ".join(f"{backbone}: {', '.join(result.shown(primary, backbone))}." for backbone in result.names()),
+        ),
+        printed_values.label(printed_values.VIOLINS, primary, "Figure 18"),
+    )
+    yield _images(result, primary, place, "closest", printed_values.label(printed_values.CLOSEST, primary, "Figure 19"))
+    yield _images(result, primary, place, "farthest", printed_values.label(printed_values.FARTHEST, primary, "Figure 20"))
+    yield TablePart(
+        f"distances-{place}",
+        f"Relative distance of every category from {primary}",
+        distances(result, primary),
+        "O^dist over P's distance from itself, with its 95 % interval over the images, and the place by O^dist.",
+    )
+
+
+def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> FigurePart:
+    rows = []
+    for backbone in result.names():
+        found = result.at_the_end(primary, backbone, end)
+        rows.append(f"{backbone}: {', '.join(f'{a}/{b}' for a, b in zip(found['dataset'], found['image'], strict=True))}.")
+    which = "closest to" if end == "closest" else "farthest from"
+    text = (
+        f"One row a backbone: of every category the one image that is {which} {primary} by I^dist, and of these the {result.k} "
+        f"{end}. Under each: its category, its mean distance, and the category's place by O^dist, 1 being the closest."
+    )
+    draw = partial(scene_images, result, primary, end)
+    return FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
+
+
+def _agreement_part(result: Scenes) -> Iterator[TablePart]:
+    if len(result.agreement):
+        yield TablePart(
+            "agreement",
+            "How far backbones agree on the order of the categories",
+            agreement(result),
+            f"Kendall's τ of the order by O^dist, and the share of the {result.k} closest that two backbones have in common; "
+            "95 % intervals over the images of the categories.",
+        )
+
+
+def _limits(result: Scenes) -> list[str]:
+    limits = [
+        "An image of few details, or a category of images that are alike, can be close by I^dist without being alike in kind.",
+        "The intervals of relative distances are over the images of both categories; those of the agreement are over the "
+        "images of the secondary categories alone. Neither is over the choice of categories.",
+    ]
+    if result.settings.projection == "pair":
+        limits.append(
+            "Every pair of categories has its own components, as in the paper: distances of images of two categories are not "
+            "measured in one space, and their order is to be read with that in mind."
+        )
+    return limits

@@ -1,0 +1,242 @@
+"""Compute rank correlations and slopes of resampled images, and their 95 % bootstrap intervals.
+
+A resample is a row of weights, how often each image was drawn. An image's rank among those drawn is the mean place of the
+copies that tie with it, which cumulative weights in sorted order give exactly: nothing is copied and nothing sorted anew. Ranks
+are divided by their number and centred within the set, so that sums of their products add over sets of all sizes, each image
+counting alike.
+
+The counts are a quadratic form in how often each image was drawn: with w the times drawn and S the signs of (x_j − x_i)(y_j −
+y_i), concordant less discordant pairs are ½ wᵀ S w, so all resamples share one matrix product. Copies of one image tie in both
+quantities, as in a sample that holds it twice. Source: Kendall, "The treatment of ties in ranking problems", Biometrika 33
+(1945).
+
+Both are t intervals: a standard error that the resamples give, times a quantile of Student's t. Percentile, basic, BCa and
+studentised bootstrap intervals of the slope were measured beside this rule, over 1,000 to 2,000 sets of 20 to 120 images a case
+(the rule: 10 to 400): noise alike everywhere, noise that grows with distance, bounded, zero-inflated and nearly constant
+performance; even, skewed and long-tailed distances. Where they claim 95 %, percentile intervals covered 85 to 95 %, basic 62 to
+98 %, BCa 82 to 96 %, studentised 78 to 96 %, and this rule 94 to 100 %. For Spearman's ρ percentile intervals covered 92 to 97
+%, BCa 94 to 97 % at many times the cost, and this rule 94 to 100 %.
+
+Degrees of freedom come from `effective_groups` of `howfar.relation.performance_by_distance`. Without them intervals of ρ
+covered 38 to 94 % where fewer than five images differ from the rest, and those of the slope 90 % where noise grows towards a
+few far images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array, quotient
+from howfar.relation.performance_by_distance import PerformancePoints
+from howfar.results import Coefficient
+
+_COLLINEAR = 1e-9
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Compute Spearman's rank correlation of two rows of numbers; None where it is undefined (a single value, or all equal)."""
+    columns = (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    rho = float(correlation(rank_sums(columns, np.ones((1, len(columns[0])))))[0])
+    return None if np.isnan(rho) else rho
+
+
+def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
+    """Sum the weight of each different value in ascending order, (draws, values), and find each image's position among them."""
+    different, positions = np.unique(values, return_inverse=True)
+    ordered = weights[:, np.argsort(positions, kind="stable")]
+    if len(different) == len(values):
+        return ordered, positions
+    starts = np.concatenate([[0], np.cumsum(np.bincount(positions))[:-1]])
+    return np.add.reduceat(ordered, starts, axis=1), positions
+
+
+def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Rank each image among the drawn copies, divided by their number and centred: between −1/2 and 1/2.
+
+    `values` (m,) are finite; `weights` (draws, m) say how often each image was drawn. Returns (draws, m), whose weighted mean
+    is 0 in every draw; an image that was not drawn gets the rank that it would have.
+    """
+    copies, positions = tied(values, weights)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+    return np.asarray(((np.cumsum(copies, axis=1) - copies / 2.0) / total - 0.5)[:, positions])
+
+
+def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
+    """Sum the weighted products of centred ranks for each pair of columns: xx, xy, (xz,) yy, (yz, zz).
+
+    `columns` are two or three of (m,) values; `weights` (draws, m) say how often each image was drawn. Returns (draws, 3) or
+    (draws, 6).
+    """
+    ranks = [midranks(column, weights) for column in columns]
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(i, len(ranks))]
+    return np.stack([np.einsum("dm,dm,dm->d", weights, ranks[i], ranks[j]) for i, j in pairs], axis=1)
+
+
+def correlation(sums: Float64Array) -> Float64Array:
+    """Compute xy / √(xx · yy) from the sums xx, xy, yy; NaN where a quantity was constant."""
+    xx, xy, yy = sums.T
+    return _ratio(xy, xx * yy)
+
+
+def partial_spearman(sums: Float64Array) -> Float64Array:
+    """Compute the rank correlation of x and y given z from the sums xx, xy, xz, yy, yz, zz.
+
+    (r_xy − r_xz r_yz) / √((1 − r_xz²)(1 − r_yz²)), which is the correlation of what straight lines on the ranks of z
+    leave of the ranks of x and y; NaN where a quantity was constant or its ranks are those of z.
+    """
+    xx, xy, xz, yy, yz, zz = sums.T
+    r_xy, r_xz, r_yz = _ratio(xy, xx * yy), _ratio(xz, xx * zz), _ratio(yz, yy * zz)
+    left_x, left_y = 1.0 - r_xz**2, 1.0 - r_yz**2
+    defined = (left_x > _COLLINEAR) & (left_y > _COLLINEAR)
+    partial = _ratio(r_xy - r_xz * r_yz, np.where(defined, left_x * left_y, 0.0))
+    return np.clip(partial, -1.0, 1.0)
+
+
+def _ratio(product: Float64Array, squares: Float64Array) -> Float64Array:
+    """Divide a covariance by the root of the product of two variances; NaN where that is 0."""
+    return quotient(product, np.sqrt(np.maximum(squares, 0.0)))
+
+
+_BLOCK = 512
+
+
+def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
+    """Count pairs that differ in x, concordant less discordant pairs, and pairs that differ in y, over the number drawn.
+
+    Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does not
+    change by it. `correlation` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
+
+    `x` (m,) is ascending, `y` (m,) finite; `weights` (draws, m) say how often each image was drawn: at least one image a draw,
+    fewer than 2²⁴ in all. Returns (draws, 3) float64.
+    """
+    # Whole numbers below 2^24 are exact in float32, which halves the time of the products.
+    single = weights.astype(np.float32)
+    agreeing = np.zeros(len(weights))
+    for start in range(0, len(x), _BLOCK):
+        stop = min(start + _BLOCK, len(x))
+        signs = np.sign(y[start:stop] - y[:stop, None]) * (x[start:stop] > x[:stop, None])
+        drawn = single[:, :stop] @ signs.astype(np.float32)
+        agreeing += np.einsum("db,db->d", drawn.astype(np.float64), weights[:, start:stop])
+    sums = np.stack([_differing(x, weights), agreeing, _differing(y, weights)], axis=1)
+    sums /= weights.sum(axis=1, keepdims=True)
+    return sums
+
+
+def _differing(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Count the drawn pairs whose values differ: half of (Σ w)² − Σ t², t the copies of each value."""
+    copies, _ = tied(values, weights)
+    pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", copies, copies)) / 2.0
+    return pairs
+
+
+_CONSTANT = 1e-12
+
+
+def moments(points: PerformancePoints) -> Float64Array:
+    """Compute 1, x, y, x² and xy of each image, x and y less their means over the set: (m, 5).
+
+    A set's sums of these over the images drawn add up over sets. Performances that differ by no more than rounding have a y of
+    0: what is left of them is how their mean was rounded.
+    """
+    x, y = points.distances - points.distances.mean(), points.performance - points.performance.mean()
+    if np.ptp(points.performance) <= _CONSTANT * np.abs(points.performance).max():
+        y = np.zeros(len(y))
+    return np.stack([np.ones(len(x)), x, y, x * x, x * y], axis=1)
+
+
+def centred(sums: Float64Array) -> Float64Array:
+    """Compute the scatter of x, and of x with y, about the drawn images' means: (draws, 2) from (draws, 5) summed moments.
+
+    A scatter of x that is no more than rounding is 0.
+    """
+    n, x, y, xx, xy = sums.T
+    scatter = xx - x * x / n
+    varies = scatter > _CONSTANT * xx
+    return np.stack([np.where(varies, scatter, 0.0), np.where(varies, xy - x * y / n, 0.0)], axis=1)
+
+
+def slope_of(sums: Float64Array) -> Float64Array:
+    """Compute the slope from centred sums, Σ xy / Σ xx; NaN where all distances are equal."""
+    xx, xy = sums.T
+    return quotient(xy, xx)
+
+
+def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
+    """Compute the slope's standard error from leaving out one group at a time, within each set.
+
+    √(Σ_sets (G − 1)/G Σ_groups (b₋ − mean b₋)²), G the groups of the set. A far group is left out together with its pull on the
+    slope, of which the bootstrap sees too little, as most resamples contain the group. Source: Efron & Tibshirani, "An
+    Introduction to the Bootstrap" (1993), chapter 11.
+    """
+    by_set = [_group_moments(points) for points in sets]
+    whole = [centred(groups.sum(axis=0, keepdims=True)) for groups in by_set]
+    everything = np.sum(whole, axis=0)
+    variance = 0.0
+    for groups, own in zip(by_set, whole, strict=True):
+        left = everything - own + centred(groups.sum(axis=0) - groups)
+        slopes = slope_of(left)
+        slopes = slopes[np.isfinite(slopes)]
+        variance += (len(groups) - 1) / len(groups) * float(np.sum((slopes - slopes.mean()) ** 2)) if len(slopes) else 0.0
+    return float(np.sqrt(variance))
+
+
+def _group_moments(points: PerformancePoints) -> Float64Array:
+    columns = moments(points).T
+    return np.stack([np.bincount(points.groups, column, minlength=points.n_groups) for column in columns], axis=1)
+
+
+LEVEL = 0.95
+FEWEST = 6
+_DEFINED = 0.5
+
+
+def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
+    """Compute a slope's symmetric interval: value ± t · max(bootstrap, jackknife standard error).
+
+    `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
+    a time; `freedom` the degrees of freedom of t, at least 1. There is no interval where fewer than half of the draws are
+    defined.
+    """
+    error = _standard_error(draws)
+    if error is None:
+        return Coefficient(value)
+    reach = _quantile(freedom) * max(error, jackknife)
+    return Coefficient(value, value - reach, value + reach)
+
+
+def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Coefficient:
+    """Compute a correlation's interval: tanh(artanh(r) ± t · s / (1 − r²)), s the bootstrap standard error of r.
+
+    Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
+    order, which unlike that of z itself does not blow up where a few resamples are in perfect order.
+
+    `draws` are the correlations of the resamples, NaN where undefined; `freedom` the degrees of freedom of t, at least 1. There
+    is no interval where fewer than half of the draws are defined; low = high where the order is perfect, as it then is in every
+    resample.
+    """
+    error = _standard_error(draws)
+    if error is None:
+        return Coefficient(value)
+    rest = 1.0 - value * value
+    if rest <= 0.0 or error == 0.0:
+        return Coefficient(value, value, value)
+    reach = _quantile(freedom) * error / rest
+    low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+    return Coefficient(value, float(low), float(high))
+
+
+def _standard_error(draws: Float64Array) -> float | None:
+    defined = draws[np.isfinite(draws)]
+    if len(defined) < max(2, _DEFINED * len(draws)):
+        return None
+    return float(defined.std(ddof=1))
+
+
+def _quantile(freedom: float) -> float:
+    # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(max(freedom, 1.0), (1.0 + LEVEL) / 2.0))

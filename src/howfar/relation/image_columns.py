@@ -1,0 +1,267 @@
+"""Check the columns that describe images without labels, and the labelled images that estimators learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array, quotient
+from howfar.errors import InputError
+
+Columns: TypeAlias = Mapping[str, ArrayLike]
+Mask: TypeAlias = NDArray[np.bool_]
+
+HISTOGRAM = "histogram"
+VALUES = 256
+DISTANCES = ("i_dist", "knn", "mahalanobis")
+CONFIDENCES = (
+    "average_confidence",
+    "foreground_confidence",
+    "mean_probability",
+    "predicted_foreground",
+    "nuclear_norm",
+    "entropy",
+)
+AGREEMENTS = ("flip_agreement", "ensemble_agreement")
+SOFT_F = "soft_f"
+FLIP_OVERLAP = "flip_overlap"
+TILE_AGREEMENT = "tile_agreement"
+"""Dice of the foreground of an image's whole and its tiled map; the gate reads it, no estimator does."""
+SHAPES = ("foreground_extent", "foreground_width", "foreground_components")
+AT_THRESHOLD = (FLIP_OVERLAP, *SHAPES)
+"""Signals of the thresholded map, which cannot be computed from a histogram for another threshold."""
+SIGNALS = (*CONFIDENCES, SOFT_F, *AGREEMENTS, *AT_THRESHOLD)
+"""Signals of a segmenter's maps."""
+CONFIDENCE, BOX_COUNT = "class_confidence", "box_count"
+"""Columns by which images of a classifier and of a detector are told: the probability of the class, the number of boxes."""
+MARGIN = "margin"
+CLASS_SIGNALS = (CONFIDENCE, MARGIN, "entropy", "nuclear_norm", "mano")
+BOX_AGREEMENTS = ("box_stability", "box_consistency")
+BOX_SIGNALS = ("box_score", BOX_COUNT, "box_entropy", *BOX_AGREEMENTS)
+EVERY_SIGNAL = tuple(dict.fromkeys((*SIGNALS, *CLASS_SIGNALS, *BOX_SIGNALS)))
+
+
+def rows(columns: Columns) -> int:
+    """Count the images m, which all columns share.
+
+    Raises `InputError` where there is no column, or columns differ in length.
+    """
+    if not hasattr(columns, "items"):
+        raise InputError.of("columns", "must be a mapping of names to columns", type(columns).__name__)
+    lengths = {name: len(np.atleast_1d(np.asarray(values))) for name, values in columns.items()}
+    if not lengths:
+        raise InputError.of("columns", "must hold at least one column", "none", "the number of images is read from it")
+    if len(set(lengths.values())) > 1:
+        raise InputError.of("columns", "must all have one row an image", lengths)
+    return next(iter(lengths.values()))
+
+
+def column(columns: Columns, name: str) -> Float64Array:
+    """Return one column as float64: (m,), or (m, 256) for `histogram`; NaN for an image that lacks it.
+
+    An image lacks a column that is absent, or whose value is NaN or infinite. It lacks its histogram too where that counts
+    no pixel; else the histogram is returned as shares of the image's pixels. Raises `InputError` for columns that do not fit
+    together, a column of another shape, or one that is not numeric.
+    """
+    m = rows(columns)
+    shape = (m, VALUES) if name == HISTOGRAM else (m,)
+    if name not in columns:
+        return np.full(shape, np.nan)
+    try:
+        values = np.array(columns[name], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {name} must be numeric: {error}") from error
+    if values.shape != shape:
+        raise InputError.of(f"column {name}", f"must have shape {shape}", values.shape)
+    return _shares(values) if name == HISTOGRAM else np.where(np.isfinite(values), values, np.nan)
+
+
+def available(columns: Columns, needs: Iterable[str]) -> Mask:
+    """Find which images have every one of the columns, (m,) bool.
+
+    Raises `InputError` for columns of different lengths, or one that is not numeric.
+    """
+    have = np.ones(rows(columns), dtype=np.bool_)
+    for name in needs:
+        have &= np.isfinite(column(columns, name)).reshape(len(have), -1).all(axis=1)
+    return have
+
+
+def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
+    """Select the columns of some images, by their positions or a mask over all."""
+    index = np.asarray(which)
+    return {name: np.asarray(values)[index] for name, values in columns.items()}
+
+
+def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
+    """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted."""
+    wanted = {name: columns[name] for name in needs if name in columns}
+    return wanted or dict(list(columns.items())[:1])
+
+
+def _shares(counts: Float64Array) -> Float64Array:
+    totals = counts.sum(axis=1, keepdims=True)
+    return quotient(counts, np.where(np.isfinite(totals), totals, np.nan))
+
+
+FOLDS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Hold n labelled images: their columns, performance, the set of each and, where known, its group.
+
+    `home` marks the images of the primary dataset's own kind, which has labels wherever a model is used. `kinds` names the
+    corruption of each image of a corrupted set, "" of the others; None where there is no corrupted set.
+    """
+
+    columns: Columns
+    performance: Float64Array
+    sets: NDArray[Any]
+    groups: NDArray[Any] | None = None
+    home: Mask | None = None
+    kinds: NDArray[np.str_] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        columns: Columns,
+        performance: ArrayLike,
+        sets: ArrayLike,
+        groups: ArrayLike | None = None,
+        home: str | None = None,
+        corrupted: Mapping[str, str] | None = None,
+    ) -> LabelledImages:
+        """Validate labelled images that a caller passes; `home` names the set of the primary dataset's own kind.
+
+        `corrupted` gives the kind of corruption by the name of each corrupted set. Raises `InputError` for lengths that differ,
+        no image, or a performance that is not in [0, 1].
+        """
+        n = rows(columns)
+        values = _row(performance, "performance", n).astype(np.float64)
+        wrong = ~((values >= 0.0) & (values <= 1.0))
+        if n == 0:
+            raise InputError.of("performance", "must be of at least one labelled image", "none")
+        if wrong.any():
+            position = int(np.argmax(wrong))
+            received = f"{values[position]} at position {position}"
+            raise InputError.of("performance", "must lie between 0 and 1", received, "pass the scored images only")
+        names = _labels(sets, "sets", n)
+        own = None if home is None else np.asarray(names.astype(np.str_) == home)
+        kinds = np.array([corrupted.get(str(name), "") for name in names], dtype=np.str_) if corrupted else None
+        return cls(columns, values, names, None if groups is None else _labels(groups, "groups", n), own, kinds)
+
+    def take(self, which: Mask | NDArray[np.integer[Any]]) -> LabelledImages:
+        """Select some of the images."""
+        groups = None if self.groups is None else self.groups[which]
+        home = None if self.home is None else self.home[which]
+        kinds = None if self.kinds is None else self.kinds[which]
+        return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], groups, home, kinds)
+
+    def coded(self) -> LabelledImages:
+        """Replace the names of sets and groups by numbers in the same order: many fits then sort numbers, not texts."""
+        groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
+        return replace(self, sets=np.unique(self.sets, return_inverse=True)[1], groups=groups)
+
+    def having(self, needs: tuple[str, ...]) -> LabelledImages:
+        """Select the images that have every one of the columns; raises `InputError` where none has."""
+        have = available(self.columns, needs)
+        if not have.any():
+            raise InputError.of("columns", f"must give {', '.join(needs)} for at least one labelled image", "none")
+        return self if have.all() else self.take(have)
+
+    def weights(self) -> Float64Array:
+        """Compute (n,) weights that sum to 1 and to the same in each set, so that a large set does not dominate."""
+        _, codes, counts = np.unique(self.sets, return_inverse=True, return_counts=True)
+        weights: Float64Array = 1.0 / (len(counts) * counts[codes])
+        return weights
+
+    def folds(self) -> NDArray[np.int64]:
+        """Assign each image the fold that it is left out with: its set's, or one of the parts of the only set.
+
+        A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
+        groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
+        """
+        names, codes = np.unique(self.sets, return_inverse=True)
+        if len(names) > 1:
+            return codes.astype(np.int64)
+        if self.groups is not None:
+            names, codes = np.unique(self.groups, return_inverse=True)
+        if len(names) < 2:
+            codes = np.arange(len(self.sets))
+        parts = int(codes.max()) + 1
+        return np.asarray(codes * min(FOLDS, parts) // parts, dtype=np.int64)
+
+    def splits(self) -> Iterator[tuple[LabelledImages, Mask]]:
+        """Yield for each fold the images outside it, and the mask of those inside; nothing where there is one image only."""
+        folds = self.folds()
+        for fold in np.unique(folds) if len(folds) > 1 else ():
+            inside: Mask = folds == fold
+            yield self.take(~inside), inside
+
+    @property
+    def own(self) -> Mask:
+        """Mark the images of the primary dataset's own kind, (n,)."""
+        return np.zeros(len(self.sets), dtype=np.bool_) if self.home is None else self.home
+
+    @property
+    def corrupted(self) -> Mask:
+        """Mark the images of corrupted sets, (n,)."""
+        return np.zeros(len(self.sets), dtype=np.bool_) if self.kinds is None else np.asarray(self.kinds != "")
+
+    @property
+    def foreign(self) -> Mask:
+        """Mark the images of labelled sites, (n,): neither the primary dataset's own kind nor corrupted versions of it."""
+        return ~(self.own | self.corrupted)
+
+    def learning(self) -> Mask:
+        """Mark the images that an estimator is fitted to: the primary's own kind and the sites, without any site the corrupted.
+
+        Beside labelled sites corrupted sets made estimates worse (docs/howto/no-labels.md).
+        """
+        return ~self.corrupted if self.foreign.any() else np.ones(len(self.sets), dtype=np.bool_)
+
+    def rounds(self) -> Iterator[tuple[Mask, Mask]]:
+        """Yield the images that a fit learns from, and those that it is tried on, so that every set is tried once, left out.
+
+        Each site is left out in turn, then the primary dataset's own kind. Corrupted sets are left out one kind of corruption
+        at a time, of a fit to the primary's own kind and the other corrupted sets, whatever sites are labelled: how large an
+        error is to be expected before any site is labelled. A single set falls into folds.
+        """
+        if len(np.unique(self.sets)) < 2:
+            folds = self.folds()
+            for fold in np.unique(folds) if len(folds) > 1 else ():
+                yield folds != fold, folds == fold
+            return
+        for name in np.unique(self.sets[self.foreign]):
+            yield self._others(self.sets == name)
+        if self.own.any():
+            yield self._others(self.own)
+        if self.kinds is not None:
+            for kind in np.unique(self.kinds[self.corrupted]):
+                inside = np.asarray(self.kinds == kind)
+                yield (self.own | self.corrupted) & ~inside, inside
+
+    def _others(self, inside: Mask) -> tuple[Mask, Mask]:
+        """Mark what the images outside learn from when these are left out."""
+        outside = np.flatnonzero(~inside)
+        rest: Mask = np.zeros(len(inside), dtype=np.bool_)
+        if len(outside):
+            rest[outside] = self.take(outside).learning()
+        return rest, inside
+
+
+def _row(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
+    row = np.asarray(values)
+    if row.shape != (n,):
+        raise InputError.of(name, f"must be one row of {n} values, one an image", row.shape)
+    return row
+
+
+def _labels(values: ArrayLike, name: str, n: int) -> NDArray[Any]:
+    row = _row(values, name, n)
+    return row if row.dtype.kind in "iu" else row.astype(np.str_)

@@ -1,0 +1,409 @@
+"""Measure performance over distance: of the near and far parts of a dataset (tables 3-5), and as a curve (figs 4-6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import Float64Array, quotient
+from howfar.errors import InputError
+from howfar.results import DistancePart
+
+
+def as_row(x: ArrayLike, name: str, *, n: int | None = None, undefined: bool = False) -> Float64Array:
+    """Return `x` as an (n,) float64 array, which may be empty.
+
+    `name` is the argument's name, for the error line; `n` how many numbers there must be, where that is known; `undefined` lets
+    NaN stand for unknown values. Raises `InputError` for what is not numeric, not one-dimensional, of another length, or not
+    finite.
+    """
+    try:
+        row = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be numbers: {error}") from error
+    if row.ndim != 1:
+        raise InputError.of(name, "must be one row of numbers", row.shape)
+    if n is not None and len(row) != n:
+        raise InputError.of(name, f"must have {n} values, one an image", len(row))
+    wrong = np.isinf(row) if undefined else ~np.isfinite(row)
+    if wrong.any():
+        position = int(np.argmax(wrong))
+        raise InputError.of(name, "must be finite", f"{row[position]} at position {position}", "leave that image out")
+    return row
+
+
+@dataclass(frozen=True, eq=False)
+class PerformancePoints:
+    """Hold the m images of a dataset that have a performance, nearest first.
+
+    Attributes
+    ----------
+    distances
+        (m,) scaled I^dist, ascending.
+    performance
+        (m,) performance of each image.
+    foreground
+        (m,) foreground share of their masks, NaN where unknown; None where unknown for all.
+    groups
+        (m,) number of the photograph that each is of, 0 to `n_groups` − 1.
+    n_groups
+        How many photographs.
+    """
+
+    distances: Float64Array
+    performance: Float64Array
+    foreground: Float64Array | None
+    groups: NDArray[np.intp]
+    n_groups: int
+
+    @classmethod
+    def of(
+        cls, distances: ArrayLike, performance: ArrayLike, foreground: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> PerformancePoints:
+        """Validate and order a dataset's images; those without a performance are left out.
+
+        The order depends on the values alone, so that the rows' order changes no result, random ones included.
+
+        Parameters
+        ----------
+        distances
+            (n,) I^dist, scaled over the whole set.
+        performance
+            (n,) NaN where an image has none.
+        foreground
+            (n,) foreground share of each mask, NaN where unknown.
+        groups
+            (n,) names or numbers; images of one photograph share one. None: each image is its own.
+
+        Raises
+        ------
+        InputError
+            Lengths that differ, or values that are not finite.
+
+        Examples
+        --------
+        >>> points = Points.of([0.9, 0.1, 0.4], [0.2, 0.8, float("nan")], groups=["b", "a", "a"])
+        >>> points.distances.tolist(), points.performance.tolist(), points.n_groups
+        ([0.1, 0.9], [0.8, 0.2], 2)
+        """
+        x = as_row(distances, "distances")
+        y = as_row(performance, "performance", n=len(x), undefined=True)
+        z = np.full(len(x), np.nan) if foreground is None else as_row(foreground, "foreground", n=len(x), undefined=True)
+        labels = np.arange(len(x)) if groups is None else np.asarray(groups)
+        if labels.shape != x.shape:
+            raise InputError.of("groups", f"must have {len(x)} values, one an image", labels.shape)
+        scored = np.flatnonzero(np.isfinite(y))
+        codes = np.unique(labels[scored], return_inverse=True)[1]
+        order = np.lexsort((codes, z[scored], y[scored], x[scored]))
+        x, y, z = x[scored][order], y[scored][order], z[scored][order]
+        numbers, n_groups = _by_appearance(codes[order])
+        return cls(x, y, None if np.isnan(z).all() else z, numbers, n_groups)
+
+    def __len__(self) -> int:
+        return len(self.distances)
+
+
+def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float64Array]) -> float:
+    """Count how many groups in effect carry a coefficient: 1 / Σ h², h each group's share of a column's scatter.
+
+    These are Satterthwaite's degrees of freedom of the coefficient's variance, for noise that is alike everywhere: 0.56 m for m
+    images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
+    Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
+
+    `sets` holds one `Points` a set; `columns` (m,) a set are distances, performance or their ranks, centred within the set.
+    """
+    scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
+    shares = np.concatenate(scatters)
+    return float(shares.sum() ** 2 / np.sum(shares**2))
+
+
+def _by_appearance(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
+    """Number groups in the order in which they come up, whatever they are called, and count them."""
+    _, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    numbers = np.empty(len(firsts), dtype=np.intp)
+    numbers[np.argsort(firsts)] = np.arange(len(firsts))
+    return numbers[inverse], len(firsts)
+
+
+Indices: TypeAlias = NDArray[np.intp]
+
+_ROUNDING = 1e-12
+
+
+def scale(distances: ArrayLike) -> Float64Array:
+    """Scale distances to 0-1 over the whole set: (x − min) / (max − min).
+
+    This is the min-max scaling of section 4.3 of the paper, once and before any split. Distances that differ by no more than
+    rounding scale to 0.
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist of all images of the set, those without a performance too.
+
+    Returns
+    -------
+    ndarray
+        (m,) float64.
+
+    Raises
+    ------
+    InputError
+        Not one row of finite numbers.
+
+    Examples
+    --------
+    >>> scale([2.0, 4.0, 3.0]).tolist(), scale([7.0, 7.0]).tolist()
+    ([0.0, 1.0, 0.5], [0.0, 0.0])
+    """
+    row = as_row(distances, "distances")
+    if len(row) == 0:
+        return row
+    low, spread = row.min(), np.ptp(row)
+    if spread <= _ROUNDING * np.abs(row).max():
+        return np.zeros(len(row))
+    return np.asarray((row - low) / spread, dtype=np.float64)
+
+
+def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
+    """Sort the images by distance, nearest first, equal distances by name (as text, so that "10" comes before "9").
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist.
+    names
+        (m,) the images' names.
+
+    Raises
+    ------
+    InputError
+        Distances that are not one row of finite numbers; another number of names.
+
+    Examples
+    --------
+    >>> by_distance([0.5, 0.1, 0.5], ["b", "c", "a"]).tolist()
+    [1, 2, 0]
+    """
+    row = as_row(distances, "distances")
+    texts = np.asarray([str(name) for name in names], dtype=object)
+    if len(texts) != len(row):
+        raise InputError.of("names", f"must have {len(row)} values, one an image", len(texts))
+    return np.asarray(sorted(range(len(row)), key=lambda i: (row[i], texts[i])), dtype=np.intp)
+
+
+def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indices]:
+    """Split the images into `count` parts by distance, nearest part first: positions, sorted by distance.
+
+    The near half holds floor(m/2) images, the far half the rest; thirds and finer parts are as equal as they can be, the
+    nearer ones larger.
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist.
+    names
+        (m,) the images' names; they order equal distances.
+    count
+        2 for halves, 3 for thirds.
+
+    Returns
+    -------
+    list
+        `count` index arrays; none where there are fewer images than parts, as an empty part has no performance.
+
+    Raises
+    ------
+    InputError
+        Distances that are not one row of finite numbers, another number of names, or `count` below 2.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in split([0.9, 0.1, 0.4, 0.4, 0.2], ["a", "b", "d", "c", "e"], 2)]
+    [[1, 4], [3, 2, 0]]
+    >>> split([0.1, 0.2], ["a", "b"], 3)
+    []
+    """
+    if count < 2:
+        raise InputError.of("count", "must be at least 2", count, "pass 2 for halves, 3 for thirds")
+    order = by_distance(distances, names)
+    if len(order) < count:
+        return []
+    if count == 2:
+        middle = len(order) // 2
+        return [order[:middle], order[middle:]]
+    return list(np.array_split(order, count))
+
+
+def parts(
+    distances: ArrayLike,
+    names: Sequence[str],
+    count: int,
+    *,
+    retuned: Callable[[Indices], tuple[float, float]],
+    common: Callable[[Indices], float],
+    values: ArrayLike,
+) -> tuple[DistancePart, ...]:
+    """Measure performance and scaled I^dist of each half or third of a set by distance (tables 3-5).
+
+    μ and σ are mean and standard deviation of scaled I^dist in the part; σ divides by the number of images (population
+    form, as numpy's default). Equation 8 of the paper as printed sums deviations from the mean, which is 0 for any part.
+
+    Images with a blank mask belong here: they have no F of their own and `values` holds NaN for them, but what is falsely
+    predicted on them counts in the F of a part, as it does in the F of the set.
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist, scaled over the whole set.
+    names
+        (m,) the images' names; they order equal distances.
+    count
+        2 for halves, 3 for thirds.
+    retuned
+        From positions to performance at the best threshold for those images, and that threshold; NaN where undefined.
+    common
+        From positions to performance at the threshold that all images share; NaN where undefined.
+    values
+        (m,) performance of each image at the common threshold; NaN where it has none.
+
+    Returns
+    -------
+    tuple of Part
+        Nearest first; empty where there are fewer images than parts.
+
+    Raises
+    ------
+    InputError
+        Distances or values that are not one number an image, another number of names, or `count` below 2.
+
+    Examples
+    --------
+    >>> f = np.array([0.9, 0.8, 0.4, 0.2])
+    >>> near, far = parts(
+    ...     [0.0, 0.2, 0.6, 1.0], "abcd", 2, retuned=lambda i: (f[i].mean(), 0.5), common=lambda i: f[i].mean(), values=f
+    ... )
+    >>> near.label, near.n, round(near.mean, 2), far.distance_mean, far.distance_std
+    ('0–50 %', 2, 0.85, 0.8, 0.2)
+    """
+    row = as_row(distances, "distances")
+    own = as_row(values, "values", n=len(row), undefined=True)
+    measured = []
+    for index, indices in enumerate(split(row, names, count)):
+        performance, threshold = retuned(indices)
+        defined = own[indices][np.isfinite(own[indices])]
+        measured.append(
+            DistancePart(
+                label=f"{round(100 * index / count)}–{round(100 * (index + 1) / count)} %",
+                n=len(indices),
+                performance=_defined(performance),
+                threshold=_defined(threshold),
+                performance_common=_defined(common(indices)),
+                mean=float(defined.mean()) if len(defined) else None,
+                distance_mean=float(row[indices].mean()),
+                distance_std=float(row[indices].std()),
+            )
+        )
+    return tuple(measured)
+
+
+def _defined(value: Any) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:
+    """Compute a centred moving average, at the ends over that part of the window that lies within the row.
+
+    The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is
+    odd, one more before i where it is even (as pandas' centred rolling mean). Undefined values are left out of the means.
+
+    Parameters
+    ----------
+    values
+        (m,) values in order; NaN where undefined.
+    window
+        w, at least 1; by default a tenth of the values, max(1, floor(m / 10)), as section 4.3 of the paper.
+
+    Returns
+    -------
+    ndarray
+        (m,) float64; NaN where the window holds no defined value.
+
+    Raises
+    ------
+    InputError
+        Not one row of numbers, or a window below 1.
+
+    Examples
+    --------
+    >>> moving_average([1.0, 2.0, 6.0, 3.0], 3).tolist()
+    [1.5, 3.0, 3.6666666666666665, 4.5]
+    >>> moving_average([1.0, 2.0, 6.0, 3.0], 2).tolist()
+    [1.0, 1.5, 4.0, 4.5]
+    """
+    row = as_row(values, "values", undefined=True)
+    width = max(1, len(row) // 10) if window is None else window
+    if width < 1:
+        raise InputError.of("window", "must be at least 1", window)
+    if len(row) == 0:
+        return row
+    defined = np.isfinite(row)
+    total, count = _window_sums(np.where(defined, row, 0.0), width), _window_sums(defined.astype(np.float64), width)
+    return quotient(total, count)
+
+
+def _window_sums(row: Float64Array, width: int) -> Float64Array:
+    """Sum each window by itself: differences of running sums would leave the rounding of far values in them."""
+    padded = np.pad(row, (width // 2, width - 1 - width // 2))
+    sums: Float64Array = np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=-1)
+    return sums
+
+
+def curve(
+    distances: ArrayLike, names: Sequence[str], performance: ArrayLike, window: int | None = None
+) -> tuple[Indices, Float64Array, Float64Array]:
+    """Order a set's images by scaled distance, and smooth their performance.
+
+    Images without a performance are no points of the curve and do not widen its window.
+
+    Parameters
+    ----------
+    distances
+        (m,) I^dist, scaled over the whole set.
+    names
+        (m,) the images' names; they order equal distances.
+    performance
+        (m,) performance of each image; NaN where it has none.
+    window
+        Images in the moving average, at least 1; by default a tenth of the images that have a performance.
+
+    Returns
+    -------
+    order
+        (k,) positions of the images that have a performance, nearest first.
+    distances
+        (k,) their scaled distances, ascending.
+    smoothed
+        (k,) moving average of their performance.
+
+    Raises
+    ------
+    InputError
+        Lengths that differ, distances that are not finite, or a window below 1.
+
+    Examples
+    --------
+    >>> order, x, y = curve([0.5, 0.0, 1.0], ["a", "b", "c"], [0.6, 0.9, float("nan")])
+    >>> order.tolist(), x.tolist(), y.tolist()
+    ([1, 0], [0.0, 0.5], [0.9, 0.6])
+    """
+    row = as_row(distances, "distances")
+    values = as_row(performance, "performance", n=len(row), undefined=True)
+    order = by_distance(row, names)
+    order = order[np.isfinite(values[order])]
+    return order, row[order], moving_average(values[order], window)

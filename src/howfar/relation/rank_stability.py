@@ -1,0 +1,275 @@
+"""Measure how sure an order is: of datasets by distance (appendix D), and of models by a score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
+
+from howfar.arrays import Float64Array
+from howfar.errors import InputError
+from howfar.significance import interval
+
+Distances = Mapping[str, NDArray[np.float64]]
+
+
+def paired_means(before: Distances, after: Distances, draws: int, seed: int = 0) -> Float64Array:
+    """Compute each dataset's mean distance before and after a change, as measured and in resamples of its images.
+
+    The draws depend on the seed and on the numbers of images in the order of `before` alone, so that those of two calls with
+    datasets of the same sizes are of the same images.
+
+    Parameters
+    ----------
+    before, after
+        I^dist of each image, (m,), by the dataset's name: the same datasets with the same images in the same order.
+    draws
+        Number of resamples.
+    seed
+        Seed of the resamples.
+
+    Returns
+    -------
+    array
+        (draws + 1, 2, datasets) means: before and after, of all images in the first row, then of each resample.
+
+    Raises
+    ------
+    InputError
+        No dataset, or the datasets or numbers of images differ.
+
+    Examples
+    --------
+    >>> paired_means({"a": np.array([1.0, 3.0])}, {"a": np.array([2.0, 4.0])}, draws=0).ravel().tolist()
+    [2.0, 3.0]
+    """
+    names = list(before)
+    if not names or set(names) != set(after):
+        raise InputError.of("after", "must hold the same datasets as before", sorted(set(names) ^ set(after)))
+    for name in names:
+        if len(before[name]) != len(after[name]):
+            raise InputError.of(f"after[{name!r}]", f"must hold {len(before[name])} images, as before", len(after[name]))
+    rng = np.random.default_rng([seed, 83])
+    means = np.empty((draws + 1, 2, len(names)))
+    for place, name in enumerate(names):
+        pair = np.stack([before[name], after[name]]).astype(np.float64)
+        means[0, :, place] = pair.mean(axis=1)
+        m = pair.shape[1]
+        counts = rng.multinomial(m, np.full(m, 1 / m), size=draws)
+        means[1:, :, place] = counts @ pair.T / m
+    return means
+
+
+def mean_change(
+    before: Distances, after: Distances, *, draws: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, tuple[float, float]]:
+    """Compute the mean over datasets of the change of their mean distance, with its interval over the images.
+
+    The arguments are those of `paired_means`; `level` is the level of the interval, which is nan without draws.
+
+    Examples
+    --------
+    >>> change, (low, high) = mean_change({"a": np.array([1.0, 3.0])}, {"a": np.array([2.0, 4.0])})
+    >>> change, low, high
+    (1.0, 1.0, 1.0)
+    """
+    means = paired_means(before, after, draws, seed)
+    changes = (means[:, 1] - means[:, 0]).mean(axis=1)
+    return float(changes[0]), interval_of(changes, level)
+
+
+def interval_of(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Compute the percentile interval of the resamples that stand behind a measured value; (nan, nan) where there are none.
+
+    `values` (draws + 1,) begin with the measured one.
+
+    Examples
+    --------
+    >>> interval_of([5.0, 1.0, 1.0]), interval_of([5.0])
+    ((1.0, 1.0), (nan, nan))
+    """
+    drawn = np.asarray(values, dtype=np.float64)[1:]
+    return interval(drawn, level) if np.isfinite(drawn).any() else (float("nan"), float("nan"))
+
+
+_NUMBERS = 1 << 20
+"""Differences of pairs that are held at once, so that memory does not grow with the draws."""
+
+
+@dataclass(frozen=True)
+class OrderStability:
+    """Hold the agreement of two orders of the same datasets; each interval is of percentiles over resampled images.
+
+    Attributes
+    ----------
+    kendall, kendall_interval
+        Kendall's τ_b of the datasets' distances before and after.
+    overlap, overlap_interval
+        Share of the k nearest datasets before that are among the k nearest after.
+    """
+
+    kendall: float
+    kendall_interval: tuple[float, float]
+    overlap: float
+    overlap_interval: tuple[float, float]
+
+
+def order_stability(
+    before: Distances, after: Distances, k: int = 5, *, draws: int = 1000, level: float = 0.95, seed: int = 0
+) -> OrderStability:
+    """Compare the order of datasets before and after their images were changed.
+
+    A dataset's distance is the mean of its images' (O^dist, eq. 7). A draw takes every dataset's images anew, the same ones
+    before and after.
+
+    Parameters
+    ----------
+    before, after
+        I^dist of each image, (m,), by the dataset's name: the same datasets with the same images in the same order.
+    k
+        How many of the nearest datasets are compared; at most their number.
+    draws
+        Resamples behind the intervals.
+    level
+        Level of the intervals.
+    seed
+        Seed of the resamples.
+
+    Raises
+    ------
+    InputError
+        Fewer than two datasets, or the datasets or numbers of images differ.
+
+    Examples
+    --------
+    >>> near, far = np.linspace(1, 2, 50), np.linspace(3, 4, 50)
+    >>> order_stability({"a": near, "b": far}, {"a": far, "b": near}, k=1).kendall
+    -1.0
+    """
+    drawn = agreements(before, after, k, draws=draws, seed=seed)
+    (kendall, overlap), of_kendall, of_overlap = drawn[0], interval_of(drawn[:, 0], level), interval_of(drawn[:, 1], level)
+    return OrderStability(float(kendall), of_kendall, float(overlap), of_overlap)
+
+
+def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 1000, seed: int = 0) -> Float64Array:
+    """Compute Kendall's τ_b and the overlap of the k nearest, as measured and in each resample of the images.
+
+    The arguments and errors are those of `order_stability`. Returns (draws + 1, 2), as measured first. Two calls with datasets
+    of the same sizes in the same order resample the same images, so that their difference can be drawn too.
+
+    Examples
+    --------
+    >>> near, far = np.linspace(1, 2, 50), np.linspace(3, 4, 50)
+    >>> agreements({"a": near, "b": far}, {"a": near, "b": far}, k=1, draws=1).tolist()
+    [[1.0, 1.0], [1.0, 1.0]]
+    """
+    names = list(before)
+    if len(names) < 2 or set(names) != set(after):
+        raise InputError.of("after", "must hold the same two or more datasets as before", sorted(set(names) ^ set(after)))
+    means = paired_means(before, after, draws, seed)
+    if not 1 <= k <= len(names):
+        raise InputError.of("k", f"must lie between 1 and the number of datasets, {len(names)}", k)
+    return np.stack([_kendall(means[:, 0], means[:, 1]), _overlap(means[:, 0], means[:, 1], k)], axis=1)
+
+
+def _kendall(before: Float64Array, after: Float64Array) -> Float64Array:
+    """Compute Kendall's τ_b of each row, (draws, datasets): Σ s t / √(Σ s² Σ t²) over the signs of all pairs' differences."""
+    draws, count = before.shape
+    first, second = np.triu_indices(count, 1)
+    block = max(1, _NUMBERS // len(first))
+    tau = np.empty(draws)
+    for start in range(0, draws, block):
+        rows = slice(start, start + block)
+        s, t = (np.sign(values[rows][:, first] - values[rows][:, second]) for values in (before, after))
+        together, of_s, of_t = (np.einsum("dp,dp->d", a, b) for a, b in ((s, t), (s, s), (t, t)))
+        with np.errstate(invalid="ignore"):
+            tau[rows] = together / np.sqrt(of_s * of_t)
+    return tau
+
+
+def _overlap(before: Float64Array, after: Float64Array, k: int) -> Float64Array:
+    """Compute the share of the k nearest that two orders have in common, of each row."""
+    near = [np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1) < k for values in (before, after)]
+    share: Float64Array = (near[0] & near[1]).sum(axis=1) / k
+    return share
+
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """Hold the ranks of k models, 1 for the best, with 95 % intervals.
+
+    Attributes
+    ----------
+    rank
+        (k,) ranks by the scores that were measured; models that are equal share the better rank.
+    low, high
+        (k,) ends of each rank's interval, which are ranks: the 2.5 and 97.5 % quantiles over draws.
+    first
+        (k,) share of the draws in which a model is first; models that share the first place share the draw, so they sum to 1.
+    """
+
+    rank: Float64Array
+    low: Float64Array
+    high: Float64Array
+    first: Float64Array
+
+
+def ranks_of(scores: ArrayLike) -> Float64Array:
+    """Rank models in every draw, 1 for the highest score; equal scores share the better rank, undefined ones are last.
+
+    Parameters
+    ----------
+    scores
+        (k, draws) score of each model in each draw; NaN where it has none.
+
+    Examples
+    --------
+    >>> ranks_of([[0.5, 0.2], [0.7, 0.2], [np.nan, 0.9]]).tolist()
+    [[2.0, 2.0], [1.0, 2.0], [3.0, 1.0]]
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    filled = np.where(np.isnan(values), -np.inf, values)
+    return np.asarray(rankdata(-filled, method="min", axis=0), dtype=np.float64)
+
+
+def ranking(scores: ArrayLike, draws: ArrayLike) -> Ranking:
+    """Rank k models by their scores, and say by draws of the images how sure each rank is.
+
+    The draws have to be paired, each model scored on the same drawn images, as a difficult image lowers all models alike and
+    then tells little of their order. Source: Goldstein & Spiegelhalter, "League tables and their limitations" (JRSS A 159,
+    1996), who show ranks with intervals for the same reason.
+
+    Parameters
+    ----------
+    scores
+        (k,) measured scores, the higher the better; NaN ranks last.
+    draws
+        (k, b) the scores in b draws.
+
+    Raises
+    ------
+    InputError
+        Shapes that do not fit, or no draw.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> noise = rng.normal(0, 0.02, (3, 1000))
+    >>> result = ranking([0.7, 0.5, 0.49], np.array([[0.7], [0.5], [0.49]]) + noise)
+    >>> result.rank.tolist(), result.low.tolist(), result.high.tolist(), result.first.round(2).tolist()
+    ([1.0, 2.0, 3.0], [1.0, 2.0, 2.0], [1.0, 3.0, 3.0], [1.0, 0.0, 0.0])
+    """
+    measured, drawn = np.asarray(scores, dtype=np.float64), np.asarray(draws, dtype=np.float64)
+    if measured.ndim != 1 or drawn.ndim != 2 or len(drawn) != len(measured) or drawn.shape[1] < 1:
+        raise InputError.of("draws", f"must have shape ({measured.size}, b), one row a model", drawn.shape)
+    ranks = ranks_of(drawn)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(ranks, [tail, 1 - tail], axis=1, method="inverted_cdf")
+    leads = ranks == 1
+    return Ranking(ranks_of(measured[:, None])[:, 0], low, high, (leads / leads.sum(axis=0)).mean(axis=1))

@@ -1,0 +1,386 @@
+"""Report an adaptation study on one page: scores, gains, false positives, thresholds, and the images learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from howfar.figures.adaptation_gains import by_seed
+from howfar.figures.adaptation_models import arms, looks, scored, seeds_of, seeds_text, strategies, strategy_of
+from howfar.figures.adaptation_scores import Bar, ranges
+from howfar.report import adaptation_sentences
+from howfar.report.adaptation_sentences import CHANGE, COST, Change, both_scores, gain, opposed, over_random, points, standing
+from howfar.report.explorer import adaptation_section
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.rerun import rerun_adaptation
+from howfar.report.section import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, listing, with_interval
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.wording import signed
+
+ADAPTING = "adapting"
+MEANINGS = {
+    ADAPTING: "mean gain over M, of all strategies, on a dataset like these and by another training",
+    "sites": "another dataset",
+    "M's training": "another training of M, on all datasets alike",
+    "M's training by site": "another training of M, on each dataset by itself",
+    "choosing": "another strategy, on all datasets alike",
+    "choosing by site": "another strategy, on each dataset by itself",
+    "training": "another training of the adapted model, and another draw where the strategy draws",
+    "rest": "another training of the adapted model, on each dataset by itself",
+}
+
+
+def models(adaptation: Adaptation) -> list[str]:
+    """List the unadapted model, then every adapted model."""
+    return [BASELINE, *arms(adaptation)["model"]]
+
+
+def scores(adaptation: Adaptation, column: str) -> Table:
+    """Compare "mean_f" or "ods" of each dataset by each model: mean over the seeds that all share, lowest and highest."""
+    several = len(shared_seeds(adaptation)) > 1
+    datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
+    columns = [Column("model")]
+    columns += [Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets]
+    columns += [Column("all", "mean over the secondaries, datasets alike")] if many else []
+    bars = ranges(adaptation, models(adaptation), shared_seeds(adaptation), column)
+    rows = [
+        (_model(adaptation, model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
+        for model in models(adaptation)
+    ]
+    return Table(tuple(columns), tuple(rows))
+
+
+def both(adaptation: Adaptation) -> Table:
+    """Set F at the threshold tuned on the primary beside F at each dataset's own best, with the changes from the base model."""
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("mean F", "of the images, at the model's own threshold, which no label of the dataset chose"),
+        Column("at its best", "mean F of the same images at the dataset's own best threshold, as in the paper's figs. 4 to 6"),
+        Column("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7"),
+        Column("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way"),
+        Column("Δ at its best", "change from M at the dataset's best thresholds"),
+        Column("Δ ODS", "change of ODS from M"),
+    )
+    rows, scored_by = [], both_scores(adaptation)
+    for (model, dataset), now in scored_by.items():
+        base = scored_by[BASELINE, dataset]
+        changes = [_difference(new, old) if model != BASELINE else UNDEFINED for new, old in zip(now, base, strict=True)]
+        if opposed(now[0] - base[0], now[2] - base[2]):
+            changes[0] = replace(changes[0], strong=True)
+        rows.append((_model(adaptation, model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
+    return Table(columns, tuple(rows))
+
+
+def slopes(adaptation: Adaptation) -> Table:
+    """List the slope of F on scaled distance of every model, dataset and seed, with both Fs; empty for an earlier version's."""
+    own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("seed"),
+        Column("n", "images that have an F"),
+        Column("slope", own),
+        Column("slope at its best", "F at the dataset's own best threshold, as in the paper"),
+    )
+    rows = []
+    for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
+        by_measure = {row["measure"]: row for row in lines.to_dict("records")}
+        cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
+        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
+        rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
+    return Table(columns, tuple(rows))
+
+
+def strata(adaptation: Adaptation) -> Table:
+    """List F of the halves and thirds by distance of every model, dataset and seed; empty for an earlier version's."""
+    columns = (
+        Column("model"),
+        Column("dataset"),
+        Column("seed"),
+        Column("part", "by distance as that seed's M sees it, nearest first"),
+        Column("n", "images, those with a blank mask too"),
+        Column(
+            "F (μ, σ)", "F re-tuned in the part, as in the paper, which looks at labels; mean and spread of scaled distance"
+        ),
+        Column("F, own threshold", "F of the part's summed counts at the model's own threshold"),
+    )
+    rows = [
+        (
+            _model(adaptation, str(row["model"])),
+            Cell(str(row["dataset"])),
+            Cell(f"{row['seed']}", int(row["seed"])),
+            Cell(str(row["part"])),
+            count(int(row["n"])),
+            _retuned(row),
+            decimal(row["f"]),
+        )
+        for row in adaptation.strata.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def colour(adaptation: Adaptation, model: str) -> str:
+    """Find the colour that a model has in the figures."""
+    return looks(adaptation)[model].colour
+
+
+def shared_seeds(adaptation: Adaptation) -> list[int]:
+    """List the seeds in which every model was trained, over which the tables' means are."""
+    return seeds_of(adaptation, models(adaptation))
+
+
+def gains(adaptation: Adaptation) -> Table:
+    """List the gain of every model over the unadapted one with its 95 % interval: all secondaries alike, then each dataset."""
+    datasets = scored(adaptation)
+    columns = (
+        Column("model"),
+        Column(
+            "all", "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
+        ),
+        *(Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets),
+    )
+    rows = [
+        (_model(adaptation, model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
+        for model in models(adaptation)[1:]
+    ]
+    return Table(columns, tuple(rows))
+
+
+def against_random(adaptation: Adaptation) -> Table:
+    """List the gain of every model over random's with as many images; no row where random was no strategy."""
+    pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
+    columns = (
+        Column("model"),
+        Column("all", "the secondaries, datasets alike; the 95 % interval is not corrected"),
+        Column(
+            "verdict", "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
+        ),
+        *(Column(name) for name in adaptation.secondaries),
+    )
+    rows = []
+    for row in pooled.to_dict("records"):
+        model = str(row["model"])
+        change = over_random(adaptation, model)
+        if change is None or not change.known:
+            continue
+        own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
+        rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
+    return Table(columns, tuple(rows))
+
+
+def contributions(adaptation: Adaptation) -> Table:
+    """List what gains differ by, as standard deviations, with the mean gain first; empty where that could not be told."""
+    columns = (
+        Column("images of each"),
+        Column("source", "what is different between two gains"),
+        Column("gain, or standard deviation of gains", "with its 95 % interval, which begins at 0 where 0 is not excluded"),
+        Column("meaning"),
+    )
+    rows = []
+    for row in adaptation.contributions.to_dict("records"):
+        name, shots = str(row["source"]), int(row["shots"])
+        write = signed if name == ADAPTING else "{:.3f}".format
+        number = with_interval(float(row["value"]), float(row["low"]), float(row["high"]), write)
+        rows.append((Cell(f"{shots}", shots), Cell(name), number, Cell(MEANINGS.get(name, ""))))
+    return Table(columns, tuple(rows))
+
+
+def suppression(adaptation: Adaptation) -> Table:
+    """List false positives on background that no model learnt from, and what suppressing them cost; none if none were added."""
+    columns = (
+        Column("model"),
+        Column("false positives", "share of pixels above the model's own threshold, mean over images and seeds"),
+        Column("change, points", "from the same model without background, in percentage points, with its 95 % interval"),
+        Column("change of mean F", "on the secondaries, with its 95 % interval"),
+    )
+    if not len(adaptation.suppression):
+        return Table(columns, ())
+    labels = [BASELINE, *map(str, adaptation.suppression["model"])]
+    shares = by_seed(adaptation, labels).mean()
+    rows = [(_model(adaptation, BASELINE), _share(shares[BASELINE]), UNDEFINED, UNDEFINED)]
+    for row in adaptation.suppression.to_dict("records"):
+        model, change, cost = str(row["model"]), Change.of(row, *CHANGE), Change.of(row, *COST)
+        rows.append((_model(adaptation, model), _share(shares[model]), _points(change), _change(cost)))
+    return Table(columns, tuple(rows))
+
+
+def trained(adaptation: Adaptation) -> Table:
+    """List every model and seed: the threshold, and how it does on the primary's held-out photographs."""
+    columns = (
+        Column("model"),
+        Column("seed"),
+        Column("of each", "images of each secondary that it learnt from"),
+        Column("background", "images without foreground that it learnt from"),
+        Column("threshold", "best on P's held-out photographs; every F here is at it but ODS and what says at its best"),
+        Column("held-out ODS", "F of P's held-out photographs at that threshold: what adapting cost at home"),
+        Column("weights", "start of their hash"),
+    )
+    rows = [
+        (
+            _model(adaptation, str(row["model"])),
+            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "background")),
+            decimal(row["threshold"], 2),
+            decimal(row["held_out_ods"]),
+            Cell(str(row["weights"])[:12]),
+        )
+        for row in adaptation.models.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def chosen(adaptation: Adaptation) -> Table:
+    """List the images that were learnt from, in the order of choice."""
+    columns = (
+        Column("image"),
+        Column("dataset"),
+        Column("strategy"),
+        Column("seed"),
+        Column("choice of", "for how many images; of a strategy whose choices are nested the largest is listed"),
+        Column("rank", "place in the order of choice: the first 1, 3 … are the smaller choices"),
+        Column("distance", "scaled I^dist in the features of that seed's M"),
+    )
+    rows = [
+        (
+            Cell(str(row["image"])),
+            Cell(str(row["dataset"])),
+            Cell(str(row["strategy"])),
+            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "rank")),
+            decimal(row["distance"], 2),
+        )
+        for row in adaptation.picks.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def settings(adaptation: Adaptation) -> Table:
+    """List what the caller chose."""
+    options: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
+    training = dict(options.pop("training", {}))
+    training.pop("seed", None)
+    return facts({name: _text(name, value) for name, value in {**_flat(options), **_flat(training)}.items()})
+
+
+_SETTINGS = {
+    "shots": "images of each secondary",
+    "random_seeds": "further seeds of random",
+    "pool": "share to choose from",
+    "background_shots": "background images",
+    "start": "adapted models start",
+    "group": "photograph",
+    "bootstrap": "bootstrap resamples",
+}
+_NONE = {"share to choose from": "whole datasets", "photograph": "guessed from names", "patience": "no stopping early"}
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {str(key): inner for key, inner in value.items()}
+        else:
+            flat[_SETTINGS.get(name, name)] = value
+    return flat
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None and name in _NONE:
+        return _NONE[name]
+    if value is None or (isinstance(value, list | tuple) and not value):
+        return "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def _model(adaptation: Adaptation, model: str) -> Cell:
+    return Cell(model, colour=colour(adaptation, model))
+
+
+def _difference(new: float, old: float) -> Cell:
+    return change(None if new != new or old != old else new - old)
+
+
+def _dataset(adaptation: Adaptation, dataset: str) -> Cell:
+    return Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset)
+
+
+def _slope(row: Mapping[Any, Any] | None) -> Cell:
+    if row is None:
+        return UNDEFINED
+    value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
+    return replace(with_interval(value, low, high, signed), strong=low > 0 or high < 0)
+
+
+def _retuned(row: Mapping[Any, Any]) -> Cell:
+    if row["ods"] != row["ods"]:
+        return UNDEFINED
+    return Cell(f"{row['ods']:.3f} ({row['distance_mean']:.2f}, {row['distance_std']:.2f})", float(row["ods"]))
+
+
+def _range(bar: Bar | None, several: bool) -> Cell:
+    if bar is None or bar.mean != bar.mean:
+        return UNDEFINED
+    return Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if several else ""), bar.mean)
+
+
+def _change(change: Change | None) -> Cell:
+    if change is None or not change.known:
+        return UNDEFINED
+    return Cell(f"{change}", change.value, strong=change.below)
+
+
+def _points(change: Change) -> Cell:
+    if not change.known:
+        return UNDEFINED
+    text = f"{points(change.value)} [{points(change.low)}, {points(change.high)}]"
+    return Cell(text, change.value, strong=change.above)
+
+
+def _share(value: float) -> Cell:
+    return UNDEFINED if value != value else Cell(f"{100 * value:.2f} %", value)
+
+
+def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    The page is whole in itself: it asks for no other file and no address, and can be read without scripts. `folder` is the
+    study's, below which the models' maps lie; what is in it by these names is replaced.
+    """
+    figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
+    content = {**_content(adaptation), "explore": adaptation_section(adaptation, Path(folder))}
+    return write_page("adaptation/page.html.j2", content, folder, figures)
+
+
+def _content(adaptation: Adaptation) -> dict[str, Any]:
+    f, ods = (scores(adaptation, column) for column in ("mean_f", "ods"))
+    return {
+        "a": adaptation,
+        "strategy": strategy_of(adaptation),
+        "strategies": listing(strategies(adaptation)),
+        "several": len(shared_seeds(adaptation)) > 1,
+        "lead": adaptation_sentences.lead(adaptation),
+        "random": adaptation_sentences.against_random(adaptation),
+        "any": adaptation_sentences.any_beats(adaptation),
+        "numbers": [(model, line, colour(adaptation, model)) for model, line in adaptation_sentences.by_number(adaptation)],
+        "suppressed": adaptation_sentences.suppressed(adaptation),
+        "limitations": adaptation_sentences.limits(adaptation),
+        "seeds": seeds_text(shared_seeds(adaptation)),
+        "f": f,
+        "ods": ods,
+        "both": both(adaptation),
+        "disagreement": adaptation_sentences.disagreement(adaptation),
+        "slopes": slopes(adaptation),
+        "strata": strata(adaptation),
+        "gains": gains(adaptation),
+        "over_random": against_random(adaptation),
+        "contributions": contributions(adaptation),
+        "suppression": suppression(adaptation),
+        "trained": trained(adaptation),
+        "chosen": chosen(adaptation),
+        "settings": settings(adaptation),
+        "rerun": rerun_adaptation(adaptation),
+    }

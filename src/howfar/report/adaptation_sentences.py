@@ -1,0 +1,331 @@
+"""Write sentences on what training on a few labelled images gained, with confidence intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from howfar.figures.adaptation_models import (
+    RANDOM,
+    arms,
+    by_background,
+    by_shots,
+    change_text,
+    scored,
+    seeds_of,
+    strategies,
+    strategy_of,
+)
+from howfar.figures.adaptation_scores import Bar, ranges
+from howfar.report.section import listing, plural
+from howfar.results.adaptation import ALL, BASELINE, Adaptation
+from howfar.wording import signed
+
+FEW_SEEDS = 5
+MOST_NAMED = 6
+NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
+CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
+
+
+DECIMALS: Final = 3
+"""Decimals to which a change is shown, and judged: what reads 0.000 is no change."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hold a difference with the ends of its interval; NaN where it could not be measured."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def above(self) -> bool:
+        """Tell whether the interval lies above 0."""
+        return round(self.low, DECIMALS) > 0
+
+    @property
+    def below(self) -> bool:
+        """Tell whether the interval lies below 0."""
+        return round(self.high, DECIMALS) < 0
+
+    @property
+    def known(self) -> bool:
+        """Tell whether it was measured."""
+        return self.value == self.value
+
+    @property
+    def bounded(self) -> bool:
+        """Tell whether it has an interval."""
+        return self.low == self.low and self.high == self.high
+
+    def __str__(self) -> str:
+        return change_text(self.value, self.low, self.high)
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], *names: str) -> Change:
+        """Read it from these columns of a row."""
+        return cls(*(float(row[name]) for name in names))
+
+
+def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
+    """Read the gain of a model over the unadapted one, on all secondaries alike or on one dataset."""
+    return _change(adaptation, model, dataset, ("gain", "low", "high"))
+
+
+def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
+    """Read how much more a model gained than random's with as many images; None where random was no strategy."""
+    return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
+
+
+def lead(adaptation: Adaptation) -> str:
+    """Say what the most images bought, with its interval, and whether that holds 0."""
+    strategy = strategy_of(adaptation)
+    model = by_shots(adaptation, strategy)[-1]
+    change, count = gain(adaptation, model), _shots(adaptation, model)
+    secondaries = adaptation.secondaries
+    sets = secondaries[0] if len(secondaries) == 1 else f"each of {len(secondaries)} datasets"
+    labelled = f"Labelling {_images(count)} of {sets}, chosen by {strategy}"
+    if change is None or not change.known:
+        return f"{labelled}, could not be measured: no image that was left out has foreground."
+    interval = "(too few photographs for an interval)"
+    if change.bounded:
+        interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]"
+    alone = _alone(adaptation, model)
+    if change.above:
+        return f"{labelled}, raised mean F by {change.value:.3f} {interval}.{alone}"
+    if change.below:
+        return f"{labelled}, lowered mean F by {-change.value:.3f} {interval}.{alone}"
+    unproven = f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F"
+    return f"{unproven}: {signed(change.value, 3)} {interval}."
+
+
+def _alone(adaptation: Adaptation, model: str) -> str:
+    """Warn where a change is that of two single trainings."""
+    single = len(seeds_of(adaptation, [BASELINE, model])) < 2
+    return " With one seed that may be a difference of two trainings." if single else ""
+
+
+def against_random(adaptation: Adaptation) -> str:
+    """Say whether the chosen strategy did better than drawing as many images at random, with the interval."""
+    strategy = strategy_of(adaptation)
+    if strategy == RANDOM:
+        return "The images were drawn at random, and no other way of choosing them was tried."
+    change = over_random(adaptation, by_shots(adaptation, strategy)[-1])
+    if change is None or not change.known:
+        return (
+            f"Random was no strategy of this study, so it does not tell whether choosing by {strategy} is any better than "
+            "labelling as many images drawn at random."
+        )
+    text = f"Beside as many images drawn at random, those chosen by {strategy} gained {change} more"
+    if not change.above and not change.below:
+        return f"{text}: the interval holds 0, no evidence that {strategy} beats random."
+    judged = standing(_row(adaptation, by_shots(adaptation, strategy)[-1], ALL))
+    if judged == UNJUDGED:
+        return f"{text}. With one seed that may be a difference of two trainings, and is no verdict on {strategy}."
+    rivals = len([name for name in strategies(adaptation) if name != RANDOM])
+    if judged != NO_EVIDENCE:
+        return f"{text}: {strategy} {'beats' if change.above else 'does worse than'} random here."
+    return (
+        f"{text}. Taken by itself that excludes 0; with {rivals} strategies compared, some would by chance, and corrected for "
+        f"that it is no evidence that {strategy} {'beats' if change.above else 'does worse than'} random."
+    )
+
+
+def any_beats(adaptation: Adaptation) -> str:
+    """Say whether any of several strategies beats random, corrected for how many there are; empty where there is one."""
+    if RANDOM not in strategies(adaptation) or len(strategies(adaptation)) < 3:
+        return ""
+    verdict = adaptation.verdict()
+    return f"{verdict} This is corrected for the number of strategies compared (Bonferroni)." if verdict else ""
+
+
+def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
+    """Write a sentence for every way without labels, and for every number of images of the chosen strategy."""
+    sentences = []
+    for model in (*_without_labels(adaptation), *by_shots(adaptation, strategy_of(adaptation))):
+        change = gain(adaptation, model)
+        if change is None or not change.known:
+            continue
+        count = _shots(adaptation, model)
+        total = count * len(adaptation.secondaries)
+        lies = "wholly above 0" if change.above else "wholly below 0" if change.below else "holds 0: no evidence of a gain"
+        if not change.bounded:
+            lies = "too few photographs for an interval"
+        rest = f"{_best(adaptation, model)}{_beside(adaptation, model)}"
+        of = f"{count} of each, {_images(total)} in all" if count else "no label, M adapted to the unlabelled images of each"
+        sentences.append((model, f"{of}: {change}, {lies}.{rest}"))
+    return sentences
+
+
+def _without_labels(adaptation: Adaptation) -> list[str]:
+    models = arms(adaptation)
+    return [str(name) for name in models.loc[models["strategy"].isna(), "model"]]
+
+
+def suppressed(adaptation: Adaptation) -> str:
+    """Say what adding background images did to false positives, and at what cost; empty where none were added."""
+    rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
+    labels = by_background(adaptation, strategy_of(adaptation))
+    if not labels or labels[-1] not in rows:
+        return ""
+    row = rows[labels[-1]]
+    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+    count = int(arms(adaptation).set_index("model")["background"].loc[labels[-1]])
+    in_points = f"{points(change.value)} [{points(change.low)}, {points(change.high)}] percentage points"
+    did = "lowered" if change.below else "raised" if change.above else "did not provably change"
+    text = (
+        f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did} the share of false positives on those left "
+        f"out: {in_points}, to {100 * float(row['share']):.2f} %."
+    )
+    text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
+    if not cost.known:
+        return text
+    price = (
+        "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
+    )
+    return f"{text} On the secondaries that came {price}: {cost}."
+
+
+def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """Average mean_f, mean_f_ods and ods by model and dataset over the seeds that all models share; NaN where undefined.
+
+    Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
+    """
+    models = [BASELINE, *arms(adaptation)["model"]]
+    datasets = [*([ALL] if len(adaptation.secondaries) > 1 else []), *scored(adaptation)]
+    seeds, undefined = seeds_of(adaptation, models), Bar(math.nan, math.nan, math.nan)
+    columns = ("mean_f", "mean_f_ods", "ods")
+    bars = [ranges(adaptation, models, seeds, name) if name in adaptation.scores else {} for name in columns]
+
+    def means(key: tuple[str, str]) -> tuple[float, float, float]:
+        f, at_best, ods = (float(each.get(key, undefined).mean) for each in bars)
+        return f, at_best, ods
+
+    return {(model, dataset): means((model, dataset)) for model in models for dataset in datasets}
+
+
+def opposed(one: float, other: float) -> bool:
+    """Tell whether two changes, rounded as they are shown, have opposite signs."""
+    return round(one, 3) * round(other, 3) < 0
+
+
+def disagreement(adaptation: Adaptation) -> str:
+    """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M to an adapted model."""
+    scores = both_scores(adaptation)
+    compared, found = 0, []
+    for (model, dataset), now in scores.items():
+        before = scores[BASELINE, dataset]
+        f, ods = now[0] - before[0], now[2] - before[2]
+        compared += model != BASELINE and f == f and ods == ods
+        if opposed(f, ods):
+            where = "all secondaries alike" if dataset == ALL else dataset
+            found.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
+    if not compared:
+        return "Neither could be measured."
+    if not found:
+        return "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return (
+        f"In {len(found)} of {compared} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
+        f"directions: {'; '.join(found[:MOST_NAMED])}{more}. What a new site would see is the first."
+    )
+
+
+def limits(adaptation: Adaptation) -> list[str]:
+    """Say what the numbers do not tell."""
+    seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
+    few = []
+    if seeds == 1:
+        few.append(
+            "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
+            "and narrower than they should be."
+        )
+    elif seeds < FEW_SEEDS:
+        few.append(
+            f"{seeds} seeds say little of how trainings differ by chance: the intervals reckon with that, and are wide where "
+            "seeds disagree."
+        )
+    return [
+        *few,
+        "Intervals are over other photographs and other trainings, not over other datasets: they are about these.",
+        _threshold(adaptation),
+        "Images that any model of the study learnt from are left out for all models, with all tiles of their photographs, so "
+        "every model is scored on the same images. An image without foreground has no F.",
+        _scored(adaptation),
+    ]
+
+
+def _threshold(adaptation: Adaptation) -> str:
+    if dict(adaptation.settings.get("training", {})).get("holdout", 1):
+        return (
+            "F is taken at a threshold that needs no label of the datasets: the one that is best for the model on the "
+            f"photographs of {adaptation.primary} that were held out. ODS, the bars and the curves look at the labels of the "
+            "dataset they are about, as the paper does; the gains do not."
+        )
+    return f"F is taken at threshold 0.5, as no photograph of {adaptation.primary} was held out to tune one on."
+
+
+def _scored(adaptation: Adaptation) -> str:
+    pool = adaptation.settings.get("pool")
+    if pool is None:
+        return (
+            "Images were chosen from whole datasets, so what is scored is what no strategy took: perhaps easier or harder than "
+            "the whole, though the same for all models."
+        )
+    return f"Images were chosen from {100 * pool:.0f} % of each dataset's photographs; all models are scored on the others."
+
+
+def points(value: float) -> str:
+    """Write a change of a share in percentage points, with its sign."""
+    return signed(100 * value)
+
+
+def _row(adaptation: Adaptation, model: str, dataset: str) -> dict[Any, Any]:
+    gains = adaptation.gains
+    own = gains[(gains["model"] == model) & (gains["dataset"] == dataset)]
+    return {} if own.empty else own.to_dict("records")[0]
+
+
+def _change(adaptation: Adaptation, model: str, dataset: str, columns: tuple[str, str, str]) -> Change | None:
+    row = _row(adaptation, model, dataset)
+    return Change.of(row, *columns) if row else None
+
+
+def _best(adaptation: Adaptation, model: str) -> str:
+    """Name the datasets on which the gain lies above 0, and those below."""
+    changes = {name: gain(adaptation, model, name) for name in adaptation.secondaries}
+    up = [name for name, change in changes.items() if change is not None and change.above]
+    down = [name for name, change in changes.items() if change is not None and change.below]
+    if len(changes) < 2:
+        return ""
+    if len(up) == len(changes) or len(down) == len(changes):
+        return f" It is {'better' if up else 'worse'} on every dataset."
+    parts = [f"better on {listing(up)}"] if up else []
+    parts += [f"worse on {listing(down)}"] if down else []
+    return f" Dataset by dataset it is {'; '.join(parts)}." if parts else " On no single dataset the interval excludes 0."
+
+
+def _beside(adaptation: Adaptation, model: str) -> str:
+    """Say how the model does beside random's, judged at the level corrected for the number of strategies."""
+    change, row = over_random(adaptation, model), _row(adaptation, model, ALL)
+    if change is None or not change.known:
+        return ""
+    return f" Beside as many drawn at random: {change}, {standing(row)}."
+
+
+def standing(row: Mapping[Any, Any]) -> str:
+    """Judge how a row of the gains stands to random's, at the level corrected for the number of strategies."""
+    if row["beats_random"] not in (True, False):  # None, or NaN, which is true
+        return UNJUDGED
+    return "better" if row["beats_random"] else "worse" if row["below_random"] else NO_EVIDENCE
+
+
+def _shots(adaptation: Adaptation, model: str) -> int:
+    return int(arms(adaptation).set_index("model")["shots"].loc[model])
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{plural(count)}"

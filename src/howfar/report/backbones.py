@@ -1,0 +1,189 @@
+"""Report several backbones on one page: whether they agree on which datasets and images are far."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from howfar.figures.backbones import looks, nearest_first
+from howfar.report.comparison import settings
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.rerun import rerun_backbones
+from howfar.report.section import AGREES, UNDEFINED, UNRELATED, Cell, Column, Table, agreement, listing, with_interval
+from howfar.results.backbones import SETS, BackboneComparison
+from howfar.results.run_files import PAGE
+from howfar.wording import signed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+FEW_SETS: Final = 4
+
+
+def lead(comparison: BackboneComparison) -> str:
+    """Answer whether the backbones name the same farthest and the same nearest dataset."""
+    frame = comparison.to_frame()
+    own = frame[~frame["trivial"]]
+    count = own["dataset"].nunique()
+    number = len(comparison.backbones)
+    if count < 2:
+        return f"With one secondary dataset {number} backbones have no order to agree on."
+    ends = {}
+    for end, ascending in (("farthest", False), ("nearest", True)):
+        firsts = own.sort_values(comparison.measure(), ascending=ascending, kind="stable").drop_duplicates("backbone")
+        ends[end] = dict(zip(firsts["backbone"], firsts["dataset"], strict=True))
+    return " ".join(_end(end, datasets, number) for end, datasets in ends.items())
+
+
+def _end(end: str, datasets: dict[str, str], number: int) -> str:
+    if len(set(datasets.values())) == 1:
+        every = "Both backbones" if number == 2 else f"All {number} backbones"
+        return f"{every} find {next(iter(datasets.values()))} {end}."
+    by_dataset: dict[str, list[str]] = {}
+    for backbone, dataset in datasets.items():
+        by_dataset.setdefault(dataset, []).append(backbone)
+    parts = [f"{dataset} by {listing(backbones)}" for dataset, backbones in by_dataset.items()]
+    return f"They do not agree on the {end} dataset: {listing(parts, 6)}."
+
+
+def sets_sentence(comparison: BackboneComparison) -> str:
+    """Say how the orders of the datasets agree."""
+    count = len(comparison.comparisons[0].datasets)
+    pairs = list(combinations(comparison.backbones, 2))
+    orders = [f"{a} and {b} put the datasets in {agreement(comparison.agreed(a, b)[0], count)}" for a, b in pairs]
+    return f"{listing(orders, 6)}." if count > 1 else ""
+
+
+def images_sentence(comparison: BackboneComparison) -> str:
+    """Say how the orders of the images of a dataset agree."""
+    pairs = [(a, b, comparison.agreed(a, b)[1]) for a, b in combinations(comparison.backbones, 2)]
+    correlated = [(a, b, value) for a, b, value in pairs if value is not None]
+    if not correlated:
+        return ""
+    between = [f"{signed(value)} between {a} and {b}" for a, b, value in correlated]
+    lowest = min(value for _, _, value in correlated)
+    meaning = (
+        "which images are far is much the same by each"
+        if lowest >= AGREES
+        else "which images are far depends on the backbone"
+        if lowest < UNRELATED
+        else "which images are far is partly the same"
+    )
+    return f"Of the images of a dataset: {meaning} (Spearman, mean over the datasets: {listing(between, 6)})."
+
+
+def trivial_sentence(comparison: BackboneComparison) -> str:
+    """Say whether the trivial backbones give the same order."""
+    count = len(comparison.comparisons[0].datasets)
+    if not comparison.trivial or count < FEW_SETS:
+        return ""
+    alike = [
+        f"{trivial} and {backbone}"
+        for trivial in comparison.trivial
+        for backbone in comparison.backbones
+        if (comparison.agreed(backbone, trivial)[0] or 0.0) >= AGREES
+    ]
+    if not alike:
+        return "No trivial backbone puts the datasets in an order like theirs: it is not colour and layout alone."
+    return (
+        f"Much the same order comes from {listing(alike, 6)}: where a trivial backbone agrees, the order is no evidence of "
+        "more than colour and layout."
+    )
+
+
+def limits(comparison: BackboneComparison) -> list[str]:
+    """Say what the numbers do not tell."""
+    count = len(comparison.comparisons[0].datasets)
+    few = (
+        [f"Over {count} datasets a rank correlation says little: chance alone gives ±1 often."]
+        if 1 < count < FEW_SETS + 1
+        else []
+    )
+    return [
+        *few,
+        "Agreement is no proof: backbones that were trained on the same pictures may share their blind spots.",
+        "Each backbone has its own subspace and its own yardstick: compare ranks and relative distances across rows, never raw "
+        "distances.",
+        "Whether a model fails where images are far is another question: relate each backbone's run to the model's scores "
+        "(howfar relate), and see which backbone's distance goes with them, if any does.",
+    ]
+
+
+SENTENCES = (sets_sentence, images_sentence, trivial_sentence)
+
+
+def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    The page is whole in itself, but for its links to the backbones' own reports in the folders beside it. What is in the
+    folder by these names is replaced.
+    """
+    figures = draw_figures({"backbone_figures": comparison}, folder)
+    return write_page("backbones/page.html.j2", _content(comparison), folder, figures)
+
+
+def _content(comparison: BackboneComparison) -> dict[str, Any]:
+    frame = comparison.to_frame()
+    first = comparison.comparisons[0]
+    return {
+        "c": first,
+        "backbones": comparison.backbones,
+        "trivial": comparison.trivial,
+        "lead": lead(comparison),
+        "sentences": list(filter(None, (write(comparison) for write in SENTENCES))),
+        "limitations": limits(comparison),
+        "remarks": comparison.notes(),
+        "scaled": _by_backbone(comparison, frame, "o_dist_scaled"),
+        "relative": _by_backbone(comparison, frame, "relative"),
+        "agreement": _agreement(comparison),
+        "runs": [(name, f"{folder}/{PAGE}", comparison[name].backbone.length) for name, folder in comparison.folders().items()],
+        "settings": settings(first),
+        "skipped": comparison.skipped,
+        "rerun": rerun_backbones(comparison),
+    }
+
+
+def _by_backbone(comparison: BackboneComparison, frame: pd.DataFrame, measure: str) -> Table:
+    """Make a table of a row a backbone, a column a dataset, each number with its rank in the row."""
+    columns = [Column("backbone"), *(Column(name) for name in nearest_first(frame))]
+    seen = looks(comparison)
+    rows = []
+    for backbone, own in frame.groupby("backbone", sort=False):
+        by_name = own.set_index("dataset")
+        ranks = by_name[measure].rank()
+        cells = [_number(by_name.loc[column.title], measure, ranks[column.title]) for column in columns[1:]]
+        rows.append((Cell(str(backbone), colour=seen[str(backbone)].colour), *cells))
+    return Table(tuple(columns), tuple(rows))
+
+
+def _number(row: Any, measure: str, rank: float) -> Cell:
+    value = row[measure]
+    if value is None or value != value:
+        return UNDEFINED
+    interval = ""
+    if measure == "relative" and row["relative_low"] == row["relative_low"] and row["relative_low"] is not None:
+        interval = f" [{row['relative_low']:.2f}, {row['relative_high']:.2f}]"
+    shown = f"{value:.3f}" if measure == "o_dist_scaled" else f"{value:.2f}{interval}"
+    return Cell(f"{shown} ({rank:g})", float(value))
+
+
+def _agreement(comparison: BackboneComparison) -> Table:
+    """List each two backbones: Spearman of the datasets' order, then of the images of each dataset."""
+    names = [dataset.name for dataset in comparison.comparisons[0].datasets]
+    columns = (
+        Column("backbones"),
+        Column("datasets", "Spearman of the two orders of the datasets"),
+        *(Column(name, f"Spearman of I^dist over the images of {name} [95 % interval]") for name in names),
+    )
+    rows = []
+    for (one, other), pair in comparison.agreement.groupby(["one", "other"], sort=False):
+        by_name = pair.set_index("dataset")
+        rows.append((Cell(f"{one} and {other}"), *(_correlation(by_name.loc[name]) for name in (SETS, *names))))
+    return Table(columns, tuple(rows))
+
+
+def _correlation(row: Any) -> Cell:
+    return with_interval(row["spearman"], row["low"], row["high"], signed)

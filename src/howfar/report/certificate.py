@@ -1,0 +1,176 @@
+"""Report a certificate on one page: what the model was shown to reach on a site, and by which labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.section import Cell, Column, Table, count, decimal, facts, plural, with_interval
+from howfar.results.certificate import Certificate
+
+_OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
+
+
+def lead(certificate: Certificate) -> str:
+    """Say what the model was shown to reach, or that labels are awaited."""
+    drawn, labelled = len(certificate.sample), certificate.labelled
+    if certificate.value is None or certificate.low is None or certificate.high is None:
+        if not labelled:
+            return f"Nothing is known yet: {drawn} of {certificate.n:,} images were drawn and wait for their labels."
+        if all(one.performance is None for one in certificate.sample):
+            are = plural(labelled, "is", "are")
+            return f"{labelled} of {drawn} drawn images {are} labelled, in none of which the {certificate.words} is defined."
+        return (
+            f"{labelled} of {drawn} drawn images {plural(labelled, 'is', 'are')} labelled: too few for an "
+            "estimate, since a part of the site has no label yet."
+        )
+    sure = f"between {certificate.low:.3f} and {certificate.high:.3f} with {100 * certificate.level:g} % confidence"
+    exact = certificate.low == certificate.high
+    whole = "which is exact: every image of the site is labelled" if exact else f"{sure}, whatever the shift"
+    if certificate.of_false_positives:
+        return f"On {certificate.dataset} the {certificate.words} is {certificate.value:.3f}, {whole}."
+    return f"On {certificate.dataset} the model reaches a {certificate.words} of {certificate.value:.3f}, {whole}."
+
+
+def design(certificate: Certificate) -> str:
+    """Say how the sample was drawn."""
+    if certificate.anytime:
+        return (
+            "Drawn in plain random order, as an interval needs that holds at every look, and listed in the order of labelling."
+        )
+    strata = len({one.stratum for one in certificate.sample})
+    alike = {"size": "predicted size"}.get(certificate.design, "predicted performance")
+    within = f"within {strata} strata of {alike}" if strata > 1 else "from all images alike"
+    return f"Drawn at random {within}, and listed in the random order in which the images are labelled."
+
+
+def sentences(certificate: Certificate) -> list[str]:
+    """Say what the labels settled, how far they go, and what the model was thought to reach."""
+    drawn, labelled = len(certificate.sample), certificate.labelled
+    lines = []
+    answer = certificate.answer()
+    if answer:
+        lines.append(f"{answer[:1].upper()}{answer[1:]}.")
+    if 0 < labelled < drawn:
+        lines.append(
+            f"{labelled} of the {drawn} drawn images are labelled. They are the first in the order of the draw, which is "
+            "random, so that they show as much as any others; the rest would make the interval narrower."
+        )
+    predicted = [proxy for proxy in certificate.site.proxies if proxy is not None]
+    if predicted and certificate.value is not None and not certificate.of_false_positives:
+        guess = sum(predicted) / len(predicted)
+        lines.append(
+            f"Without labels it was predicted to reach {guess:.3f} ({certificate.proxy}). The prediction makes the interval "
+            "narrower where it is good; the interval does not rest on it."
+        )
+    return lines
+
+
+def limits(certificate: Certificate) -> list[str]:
+    """Say what the numbers do not tell."""
+    share = f"{100 * (1 - certificate.level):.2g} %"
+    look = (
+        "It holds however often it is looked at while labels come in."
+        if certificate.anytime
+        else "It holds for one look: who labels on until it pleases needs --until, whose intervals hold at every look."
+    )
+    return [
+        f"In {share} of samples the interval misses. {look}",
+        "It is of the images of this site as they are now, and of this model: other images and another model need labels of "
+        "their own, and so do later images of the same site.",
+        f"It is of the labels as they were drawn: labels that begin with the model's own {_OWN[certificate.task]} may lean "
+        "towards it. Where much depends on the answer, label some images without it.",
+        "A sample shows nothing of a model that learnt from its images. Labels may serve both by cross-fitting alone: "
+        "train without a part of the sample, certify on that part, and take turns.",
+    ]
+
+
+def write_certificate_report(certificate: Certificate, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    What is in the folder by these names is replaced.
+    """
+    figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
+    return write_page("certificate/page.html.j2", _content(certificate), folder, figures)
+
+
+def _content(certificate: Certificate) -> dict[str, Any]:
+    return {
+        "c": certificate,
+        "lead": lead(certificate),
+        "design": design(certificate),
+        "sentences": sentences(certificate),
+        "limitations": limits(certificate),
+        "sample": _sample(certificate),
+        "steps": _steps(certificate),
+        "settings": _settings(certificate),
+    }
+
+
+def _sample(certificate: Certificate) -> Table:
+    """List the drawn images in the order of labelling."""
+    alike = "size" if certificate.design == "size" else "performance"
+    stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
+    columns = (
+        Column("image"),
+        Column("order", "in which the images were drawn, and are to be labelled"),
+        Column("stratum", stratum),
+        Column("stands for", "how many images of the site: 1 over its chance of being drawn"),
+        Column("predicted", certificate.proxy),
+        Column("measured", "by its label; – where the measure is not defined for the image"),
+    )
+    rows = [
+        (
+            Cell(one.image),
+            count(one.rank),
+            count(one.stratum),
+            decimal(1 / one.probability, 1),
+            decimal(one.proxy),
+            decimal(one.performance) if one.labelled else Cell("to label"),
+        )
+        for one in certificate.sample
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _steps(certificate: Certificate) -> Table:
+    """List what was known after each number of labels, and whether the question was settled where there is one."""
+    asked = () if certificate.until is None else (Column("settled"),)
+    columns = (
+        Column("labels"),
+        Column("estimate", f"{100 * certificate.level:g} % interval"),
+        Column("half width"),
+        *asked,
+    )
+    rows = [
+        (
+            Cell(f"{step.labelled}", step.labelled),
+            with_interval(step.value, step.low, step.high, "{:.3f}".format),
+            decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2),
+            *(Cell(step.settled or "–") for _ in asked),
+        )
+        for step in certificate.steps
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _settings(certificate: Certificate) -> Table:
+    return facts(
+        {
+            "site": certificate.site.source or None,
+            "images": certificate.n,
+            "drawn": len(certificate.sample),
+            "task": certificate.task,
+            "metric": certificate.metric,
+            "level": certificate.level,
+            "until": certificate.until,
+            "threshold": certificate.threshold,
+            "tolerance": certificate.tolerance or None,
+            "boxes match from": certificate.iou,
+            "boxes scored from": certificate.min_score,
+            "predicted by": certificate.proxy,
+            "seed": certificate.seed,
+        }
+    )

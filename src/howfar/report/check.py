@@ -1,0 +1,199 @@
+"""Write what a check decided as JUnit XML, as Markdown, and as metrics for Prometheus."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+from howfar.results.check import EXIT_CODES, HEADER, LOG_HEADER, Check, Decision
+from howfar.wording import xml_text
+
+
+def junit_text(check: Check) -> str:
+    """Write one suite a dataset and one test a rule: a breach is a failure, undecided an error, a warning its output.
+
+    The elements and attributes are those of the JUnit XML that Ant's task writes, which all readers take.
+
+    Examples
+    --------
+    >>> from howfar.results.check import Check, Decision
+    >>> few = Decision("site", "images", "breach", "breach", "at least 20", 3, None, None, "3 images were scored")
+    >>> print(junit_text(Check("roads", (few,))))
+    <?xml version="1.0" encoding="utf-8"?>
+    <testsuites name="howfar check" tests="1" failures="1" errors="0">
+      <testsuite name="site" tests="1" failures="1" errors="0" skipped="0">
+        <testcase classname="roads.site" name="images">
+          <failure type="breach" message="3 images were scored">must be at least 20</failure>
+        </testcase>
+      </testsuite>
+    </testsuites>
+    <BLANKLINE>
+    """
+    root = ElementTree.Element("testsuites", {"name": "howfar check", **_counts(check.decisions)})
+    for name in dict.fromkeys(decision.dataset for decision in check.decisions):
+        its = tuple(decision for decision in check.decisions if decision.dataset == name)
+        suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(its), "skipped": "0"})
+        for decision in its:
+            _add(suite, decision, check.primary)
+    ElementTree.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+
+
+def _counts(decisions: tuple[Decision, ...]) -> dict[str, str]:
+    outcomes = [decision.counts for decision in decisions]
+    counts = {"tests": len(outcomes), "failures": outcomes.count("breach"), "errors": outcomes.count("undecided")}
+    return {name: str(count) for name, count in counts.items()}
+
+
+def _add(suite: ElementTree.Element, decision: Decision, primary: str) -> None:
+    case = ElementTree.SubElement(
+        suite, "testcase", {"classname": xml_text(f"{primary}.{decision.dataset}"), "name": xml_text(decision.rule)}
+    )
+    if decision.counts == "pass":
+        output = ElementTree.SubElement(case, "system-out")
+        output.text = xml_text(f"{decision.shown}: {decision.why()}")
+        return
+    tag = "failure" if decision.counts == "breach" else "error"
+    fault = ElementTree.SubElement(case, tag, {"type": decision.counts, "message": xml_text(decision.words)})
+    fault.text = xml_text("; ".join(filter(None, [f"must be {decision.must}", decision.remedy])))
+
+
+_ROWS = 30
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&])")
+
+
+def markdown_text(check: Check) -> str:
+    r"""Write the verdict, a table of the decisions and, where there is a log, its last rows.
+
+    Examples
+    --------
+    >>> from howfar.results.check import Check, Decision
+    >>> few = Decision("a|b", "images", "breach", "pass", "at least 2", 3, None, None, "3 images were scored")
+    >>> print(markdown_text(Check("roads", (few,))))
+    ## howfar check: PASS: the log of roads
+    <BLANKLINE>
+    | dataset | rule | must | value | decision | why |
+    |---|---|---|---|---|---|
+    | a\|b | images | at least 2 | 3 | pass | 3 images were scored |
+    <BLANKLINE>
+    """
+    lines = [f"## howfar check: {_escaped_cell(check.caption())}", ""]
+    if check.decisions:
+        lines += _table((*HEADER, "why"), [(*decision.cells(), decision.why()) for decision in check.decisions])
+    if check.rows:
+        more = f", the last {_ROWS} of {len(check.rows)}" if len(check.rows) > _ROWS else ""
+        lines += [f"Batches over time{more}:", "", *_table(LOG_HEADER, [row.cells() for row in check.rows[-_ROWS:]])]
+    lines += [f"- {_escaped_cell(note)}" for note in check.notes]
+    return "\n".join(lines) + ("\n" if lines[-1] else "")
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    cells = [[_escaped_cell(cell) for cell in row] for row in rows]
+    return [_row(header), f"|{'---|' * len(header)}", *map(_row, cells), ""]
+
+
+def _row(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped_cell(text: str) -> str:
+    """Write text that Markdown shows as it is, on one line."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return _SPECIAL.sub(r"\\\1", line).replace(r"\(", "(").replace(r"\)", ")").replace(r"\[", "[").replace(r"\+", "+")
+
+
+_Sample = tuple[Mapping[str, str], float | None]
+
+
+def prometheus_text(check: Check, now: datetime | None = None) -> str:
+    r"""Write all metrics as gauges in the text format 0.0.4; a value that is not known is left out.
+
+    The exit code is 0, 3 or 4, and so is a rule's outcome. `now` is the time of the check, by default this moment.
+    Source: https://prometheus.io/docs/instrumenting/exposition_formats.
+
+    Examples
+    --------
+    >>> text = prometheus_text(Check('the "best" roads', ()), datetime(2026, 1, 1, tzinfo=UTC))
+    >>> print(text)
+    # HELP howfar_check_exit_code Exit code of the check: 0 pass, 3 breach, 4 undecided.
+    # TYPE howfar_check_exit_code gauge
+    howfar_check_exit_code{primary="the \"best\" roads"} 0
+    # HELP howfar_check_timestamp_seconds Time of the check, in seconds since 1970.
+    # TYPE howfar_check_timestamp_seconds gauge
+    howfar_check_timestamp_seconds{primary="the \"best\" roads"} 1767225600
+    <BLANKLINE>
+    """
+    at = (datetime.now(UTC) if now is None else now).timestamp()
+    whole: dict[str, str] = {"primary": check.primary}
+    return "".join(
+        [
+            _metric("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
+            _metric("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
+            _metric("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),
+            *_of_rules(check, whole),
+            *_of_batches(check, whole),
+            *_of_alarm(check, whole),
+        ]
+    )
+
+
+def _of_rules(check: Check, whole: Mapping[str, str]) -> list[str]:
+    samples = [
+        ({**whole, "dataset": each.dataset, "rule": each.rule, "severity": each.severity}, EXIT_CODES[each.outcome])
+        for each in check.decisions
+    ]
+    return [_metric("rule_outcome", "Outcome of a rule: 0 pass, 3 breach, 4 undecided.", samples)]
+
+
+def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
+    named = [({**whole, "dataset": batch.dataset}, batch) for batch in check.batches]
+    performance = [
+        ({**labels, "bound": bound, "source": batch.source}, getattr(batch, bound))
+        for labels, batch in named
+        for bound in ("value", "low", "high")
+    ]
+    return [
+        _metric("images", "Images that were scored.", [(labels, batch.n) for labels, batch in named]),
+        _metric("unreadable_images", "Files that could not be read.", [(labels, batch.unreadable) for labels, batch in named]),
+        _metric("probable_failures", "Images that probably fail.", [(labels, batch.failures) for labels, batch in named]),
+        _metric("far_images", "Images beyond 95 % of the primary's own.", [(labels, batch.far) for labels, batch in named]),
+        _metric(
+            "inside_gate",
+            "Whether the dataset is inside the labelled range.",
+            [(labels, batch.gate) for labels, batch in named],
+        ),
+        _metric("performance", "Mean performance and the ends of its interval.", performance),
+    ]
+
+
+def _of_alarm(check: Check, whole: Mapping[str, str]) -> list[str]:
+    if check.alarm is None:
+        return []
+    labels = {**whole, "basis": check.alarm.basis}
+    return [
+        _metric("alarm_evidence", "Evidence that performance fell; 1 is an alarm.", [(labels, check.alarm.evidence[-1])]),
+        _metric("alarm_raised", "Whether the alarm was ever raised.", [(labels, check.alarm.raised is not None)]),
+    ]
+
+
+def _metric(name: str, meaning: str, samples: Iterable[_Sample]) -> str:
+    """Write one metric; "" where none of its samples is known."""
+    lines = [f"howfar_check_{name}{_labels(labels)} {_number(value)}\n" for labels, value in samples if value is not None]
+    return "".join([f"# HELP howfar_check_{name} {meaning}\n# TYPE howfar_check_{name} gauge\n", *lines]) if lines else ""
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped_label(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped_label(value: str) -> str:
+    # A lone surrogate, of a file name that is no UTF-8, cannot be written.
+    text = value.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if math.isfinite(value) and value == int(value) else repr(float(value))

@@ -1,0 +1,535 @@
+"""Write the report's sections on performance without labels: the answer for each site, and the estimates behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from howfar.relation.site_judge import CONSENSUS
+from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
+from howfar.report.page import SectionKind
+from howfar.report.performance import dataset_cells
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Table,
+    bracketed,
+    change,
+    count,
+    decimal,
+    estimated,
+    listing,
+    name_cell,
+    percentage,
+    plural,
+)
+from howfar.results import Choice, Comparison, Judgement, Relation
+from howfar.results.assessment import Assessment, NextStep, SiteAnswer, gate_word
+from howfar.wording import percentage_of, share
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """Hold a site's name, the sentences after it, whether they warn, what to do next, and the site's colour."""
+
+    name: str
+    text: str
+    outside: bool
+    next: NextStep
+    colour: str
+
+
+def answers(assessment: Assessment, *, labelled: bool) -> list[AnswerRow]:
+    """List the answers about labelled sites, or about the others, in the order in which they are to be read, warnings first."""
+    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
+    return [
+        AnswerRow(
+            site.dataset,
+            site.answer.removeprefix(f"{site.dataset}: "),
+            site.inside is False,
+            site.next,
+            name_cell("", places[site.dataset]).colour,
+        )
+        for site in assessment.ordered()
+        if labelled is (site.measured is not None)
+    ]
+
+
+def sites(assessment: Assessment) -> Table:
+    """Give the numbers behind the answers, one row a site."""
+    columns = (
+        Column("site"),
+        Column("images"),
+        Column("gate", "whether labelled datasets like the site are known; outside, no estimate is to be believed"),
+        Column("estimate", f"{assessment.performance_name} expected without the site's own labels, a mean over its images"),
+        Column("interval", "of the estimate, at its level"),
+        Column("held", "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"),
+        Column("error", "by which the estimator missed the mean of a dataset left out, on average"),
+        Column("measured", f"{assessment.performance_name} by the site's own labels, where it has some"),
+        Column("probably fail", "share of its images that are listed as probable failures"),
+    )
+    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
+    return Table(columns, tuple(_row(site, places[site.dataset]) for site in assessment.ordered()))
+
+
+def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
+    blank = site.false_positive_share is not None
+    doubted, level = site.doubted, f" ({100 * site.level:.0f} %)"
+    mean, interval = estimated(site.estimate, site.low, site.high, 2, doubted=doubted, level=level)
+    return (
+        name_cell(site.dataset, place),
+        count(site.n),
+        Cell(gate_word(site.inside), strong=site.inside is False),
+        *((Cell("undefined"), UNDEFINED) if blank else (mean, interval)),
+        Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
+        decimal(site.error),
+        Cell("no foreground") if blank else decimal(site.measured, 2),
+        UNDEFINED if blank else bracketed(percentage(site.listed_share), doubted),
+    )
+
+
+def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any] | None:
+    if assessment is None or relation is None:
+        return None
+    return {
+        "a": assessment,
+        "asked": answers(assessment, labelled=False),
+        "labelled": answers(assessment, labelled=True),
+        "sites": sites(assessment),
+        "to_label": [site for site in assessment.ordered() if site.to_label],
+    }
+
+
+ASSESSMENT = SectionKind("assessment", "The answer", "assessment/section.html.j2", _assessment_content)
+
+
+MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
+FEW = 6
+SHORT = 0.05
+FIXED = ", which is fixed beforehand, since the least error of many is partly luck"
+ESTIMATORS = {
+    "consensus": "the mean of the estimates of “atc”, “boosted” and “signals”, or of those of them that can be used",
+    "mean": "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
+    "i_dist": "a line over I^dist in units of P's own distance",
+    "knn": "a line over the distance to the nearest images of P",
+    "mahalanobis": "a line over the distance to P's mean in units of P's covariance",
+    "distances": "ridge regression on these distances together",
+    "average_confidence": "a line over the confidence: the mean of max(p, 1 − p) over the pixels, the probability of the class "
+    "that is predicted, or the mean score of the boxes",
+    "foreground_confidence": "a line over Σp² / Σp, the confidence where something is predicted",
+    "doc": "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
+    "atc": "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer than "
+    "a level learnt from labels",
+    "nuclear_norm": "a line over the nuclear norm of the image's prediction matrix (of a classifier: its share of the set's)",
+    "flip_agreement": "a line over the soft Dice of the map and the flipped image's map",
+    "ensemble_agreement": "a line over the mean soft Dice of the members of an ensemble",
+    "soft_f": "a line over 2 Σpb / (Σp + Σb), the F that a map with the foreground b expects of itself",
+    "flip_overlap": "a line over the Dice overlap of the thresholded maps of the image and of the flipped image",
+    "boosted": "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
+    "of a classifier or a detector over all its signals",
+    "signals": "ridge regression on the signals of confidence and agreement that there are",
+    "all": "ridge regression on those signals and the distances",
+    "entropy": "a line over the entropy of the class probabilities, or the mean entropy of the boxes' scores",
+    "margin": "a line over the probability of the predicted class less that of the second",
+    "mano": "a line over the image's share of MaNo, a norm of the dataset's normalised logits",
+    "box_count": "a line over the number of boxes",
+    "box_stability": "a line over the overlap of the boxes with those of the flipped image",
+    "box_consistency": "a line over F1 between the boxes and those of the flipped image",
+}
+
+
+def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Find the judgement of "predict the mean", which is the measure of all others."""
+    return next((row for row in judgements if row.estimator == MEAN), None)
+
+
+def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
+    """List the estimators judged on as many datasets as any: only their errors may be compared."""
+    most = max((row.sets for row in judgements), default=0)
+    return [row for row in judgements if row.sets == most]
+
+
+def best(judgements: Sequence[Judgement]) -> Judgement | None:
+    """Find the judgement with the smallest error of a dataset's mean of those judged on all datasets; of equals the first."""
+    return min(comparable(judgements), key=lambda row: row.mae_set, default=None)
+
+
+def lead(relation: Relation) -> str:
+    """Say which estimator did best on datasets left out, beside predicting the mean."""
+    first, mean = best(relation.judgements), mean_of(relation.judgements)
+    if first is None or mean is None:
+        labelled = sum(row.scored > 0 for row in relation.datasets)
+        labelled_text = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
+        return (
+            "No estimator could be judged: that takes at least two datasets with performances, of which one is left out and "
+            f"estimated from the others; here {labelled_text}."
+        )
+    on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
+    judged = f"{len(relation.judgements)} estimators were judged on {on}."
+    if len(relation.judgements) == 1 and first.estimator == MEAN:
+        missed = f"{_error(mean.mae_set)} and an image's by {_error(mean.mae_image)}"
+        return f"Only predicting the mean could be judged, on {on}: it misses a dataset's mean performance by {missed}."
+    if first.estimator == MEAN:
+        return (
+            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {_error(mean.mae_set)} and "
+            f"an image's by {_error(mean.mae_image)}."
+        )
+    best_of = (
+        f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {_error(first.mae_set)} and an "
+        f"image's by {_error(first.mae_image)}; predicting the mean misses by {_error(mean.mae_set)} and "
+        f"{_error(mean.mae_image)}."
+    )
+    choice = _choice(relation, EVERYTHING)
+    if choice is None:
+        used = next((row for row in relation.judgements if row.estimator == relation.estimator != first.estimator), None)
+        if used is None:
+            return best_of
+        errors = f"{_error(used.mae_set)} and {_error(used.mae_image)}"
+        return f"{best_of} “{used.estimator}”, by which the estimates are made, misses by {errors}."
+    return (
+        f"{best_of} Chosen for that, it is flattered: an estimator chosen without the dataset that it is then tried on misses "
+        f"by {_error(choice.mae_set)} and {_error(choice.mae_image)}."
+    )
+
+
+def distance(relation: Relation) -> str:
+    """Say what distance is worth as an estimator, in one sentence; empty where that was not judged."""
+    mean, alone = mean_of(relation.judgements), _alone(relation)
+    if mean is None or alone is None:
+        return ""
+    on_images, on_sets = _beats(alone.mae_image, mean.mae_image), _beats(alone.mae_set, mean.mae_set)
+    if not on_images and not on_sets:
+        return "Alone, distance is no estimator of performance here: it does not beat predicting the mean."
+    if not on_sets:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
+    if not on_images:
+        return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
+    near, both = _nearer(alone, mean)
+    if 2 * near <= both:
+        return (
+            "As an estimator of performance distance beats predicting the mean here on average, but comes nearer to the truth "
+            f"in only {near} of {both} datasets."
+        )
+    few = ", so few that it may be chance" if both < FEW else ""
+    return (
+        f"As an estimator of performance distance beats predicting the mean here, coming nearer to the truth in {near} of "
+        f"{both} datasets{few}."
+    )
+
+
+def distance_numbers(relation: Relation) -> str:
+    """Give the errors behind what is said of distance; empty where that was not judged."""
+    mean, of_image, of_set = _distances(relation)
+    if mean is None or of_image is None or of_set is None:
+        return ""
+    images, sets = f"{_error(of_image.mae_image)}", f"{_error(of_set.mae_set)}"
+    against = f"predicting the mean {_error(mean.mae_image)} and {_error(mean.mae_set)}"
+    if of_image.estimator == of_set.estimator:
+        who = f"Of the distances “{of_image.estimator}” errs least: by {images} for an image and by {sets} for a dataset's mean"
+    else:
+        who = (
+            f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
+            f"dataset's mean, by {sets}"
+        )
+    choice = _choice(relation, DISTANCE)
+    blind = (
+        ""
+        if choice is None
+        else f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
+    )
+    return f"{who}; {against}.{blind}"
+
+
+def addition(relation: Relation) -> str:
+    """Say what the distances add to the signals of confidence and agreement; empty where one of the two was not judged."""
+    judged = {row.estimator: row for row in comparable(relation.judgements)}
+    if SIGNALS not in judged or EVERYTHING not in judged:
+        return ""
+    without, added = judged[SIGNALS].mae_image, judged[EVERYTHING].mae_image
+    effect = "helps" if _beats(added, without) else "makes them worse" if _beats(without, added) else "changes nothing"
+    return (
+        f"Adding the distances to the signals of confidence and agreement {effect}: an image is missed by {_error(added)} with "
+        f"them and by {_error(without)} without."
+    )
+
+
+def in_use(relation: Relation) -> str:
+    """Say which estimator made the estimates that are shown, and why; empty where there are none."""
+    estimator, first = relation.estimator, best(relation.judgements)
+    if estimator is None or not relation.estimates:
+        return ""
+    others = sorted({row.estimator for row in relation.estimates} - {estimator})
+    instead = f" Where a dataset lacks what it reads, {listing(quoted(others))} stands in." if others else ""
+    if first is None:
+        return f"The estimates are by “{estimator}”, which nothing here could test.{instead}"
+    if estimator == first.estimator:
+        return f"The estimates are by “{estimator}”.{instead}"
+    asked = relation.settings.estimator == estimator
+    why = ", as was asked for" if asked else FIXED if estimator in (CONSENSUS, MEAN) else ""
+    return f"The estimates are by “{estimator}”{why}, not by “{first.estimator}”, whose error here is the least.{instead}"
+
+
+def fewer(relation: Relation) -> str:
+    """Remark on estimators that were judged on fewer datasets; empty where there are none."""
+    judged = {row.estimator for row in comparable(relation.judgements)}
+    names = [row.estimator for row in relation.judgements if row.estimator not in judged]
+    if not names:
+        return ""
+    return (
+        f"{listing(quoted(names))} could be judged on fewer datasets only, as the others lack what "
+        f"{plural(len(names), 'it reads', 'they read')}: errors compare "
+        "between estimators judged on the same datasets."
+    )
+
+
+def set_intervals(relation: Relation) -> str:
+    """Say what the intervals of datasets' means promise, and how many held."""
+    promise = (
+        "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
+        "It is Student's, from the errors on those left out: the fewer there are, the wider it is, and a single one gives none."
+    )
+    measured = [row for row in relation.estimates if row.measured is not None]
+    if not measured:
+        return promise
+    inside = sum(row.held for row in measured)
+    have = plural(inside, "has its", "have their")
+    return f"{promise} Of {len(measured)} labelled datasets, each left out in turn, {inside} {have} mean within the interval."
+
+
+def image_intervals(relation: Relation) -> str:
+    """Say what the intervals of images promise, and how often they held."""
+    level = relation.settings.level
+    if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
+        return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
+    promise = (
+        f"An image's interval is made to hold its performance with a chance of {percentage_of(level)} where its dataset is one "
+        "like the labelled ones. For images of a dataset unlike them nothing promises it."
+    )
+    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
+    if used is None or used.coverage is None:
+        return promise
+    width = "" if used.width is None else f", at a mean length of {used.width:.2f}"
+    held = f"With each labelled dataset left out in turn, {share(used.coverage)} of its images' intervals held{width}"
+    short = ": they are too short for datasets left out" if used.coverage < level - SHORT else ""
+    return f"{promise} {held}{short}."
+
+
+def unlabelled(relation: Relation) -> str:
+    """Say what is expected of the datasets without performances; empty where there are none."""
+    new = [row for row in relation.estimates if row.measured is None]
+    if not new:
+        return ""
+    doubt = " (outside the gate: not to be believed)"
+    intervals = [f"{row.dataset} {row.text()}{doubt if relation.doubted(row) else ''}" for row in new[:4]]
+    more = f"; {len(new) - 4} more in the table" if len(new) > 4 else ""
+    return f"Estimated mean performance where none was measured: {'; '.join(intervals)}{more}."
+
+
+def gate_errors(relation: Relation) -> str:
+    """Say what the gate would have said of the labelled datasets, each against the others; empty where nothing is known."""
+    measured = {row.dataset: row for row in relation.estimates if row.measured is not None}
+    gates = [gate for gate in relation.gates if gate.dataset in measured and gate.inside is not None]
+    if not gates:
+        return ""
+
+    def missed(inside: bool) -> list[float]:
+        rows = [measured[gate.dataset] for gate in gates if gate.inside is inside]
+        return [abs(row.predicted - row.measured) for row in rows if row.measured is not None]
+
+    within, beyond = missed(True), missed(False)
+    said = []
+    if within:
+        lie, were = plural(len(within), "lies", "lie"), plural(len(within), "was", "were")
+        said.append(f"{len(within)} {lie} inside the range of the others, and {were} missed by at most {max(within):.2f}")
+    if beyond:
+        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {_were(beyond)}")
+    return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."
+
+
+def _were(errors: Sequence[float]) -> str:
+    return f"was missed by {errors[0]:.2f}" if len(errors) == 1 else f"were missed by {min(errors):.2f} to {max(errors):.2f}"
+
+
+def quoted(names: Sequence[str]) -> list[str]:
+    """Quote names of estimators in prose, where "all" and "mean" are words too."""
+    return [f"“{name}”" for name in names]
+
+
+def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, Judgement | None]:
+    """Find the judgements of the mean, of the distance that errs least for an image, and of the one for a dataset's mean."""
+    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
+    of_image = min(judged, key=lambda row: row.mae_image, default=None)
+    return mean_of(relation.judgements), of_image, min(judged, key=lambda row: row.mae_set, default=None)
+
+
+def _alone(relation: Relation) -> Choice | Judgement | None:
+    """Find the errors of distance alone: of the distance fixed beforehand, or as an earlier version chose one."""
+    fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
+    return _choice(relation, DISTANCE) or next(fixed, None)
+
+
+def _choice(relation: Relation, among: str) -> Choice | None:
+    return next((row for row in relation.choices if row.among == among), None)
+
+
+def _error(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _beats(a: float, b: float) -> bool:
+    """Tell whether an error is smaller than another as both are printed."""
+    return round(a, 3) < round(b, 3)
+
+
+def _nearer(row: Choice | Judgement, mean: Judgement) -> tuple[int, int]:
+    """Count the datasets, and of how many, in which an estimator's error of the mean is smaller than the mean's own."""
+    both = set(row.set_errors) & set(mean.set_errors)
+    return sum(abs(row.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)
+
+
+KINDS = {"baseline": "the mean"}
+
+
+def judgements(relation: Relation) -> Table:
+    """List every estimator with its judgement on datasets left out; the one in use stands out."""
+    fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
+    rows = []
+    for row in relation.judgements:
+        on = (count(row.sets), count(row.images)) if fewer else ()
+        rows.append(
+            (
+                Cell(row.estimator, strong=row.estimator == relation.estimator),
+                Cell(KINDS.get(row.kind, row.kind)),
+                *on,
+                decimal(row.mae_set),
+                decimal(row.mae_image),
+                _held(row),
+                percentage(row.coverage),
+                *(decimal(value, 2) for value in (row.width, row.auroc, row.auroc_within)),
+                decimal(row.aurc),
+            )
+        )
+    return Table(_columns(relation, fewer), tuple(rows))
+
+
+def _gate(relation: Relation, dataset: str) -> Cell:
+    gate = relation.gate(dataset)
+    if gate is None or gate.inside is None:
+        return Cell("–")
+    return Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
+
+
+def _held(row: Judgement) -> Cell:
+    """Say of how many datasets left out the interval held the mean."""
+    if row.set_coverage is None:
+        return Cell("–")
+    return Cell(f"{round(row.set_coverage * row.sets)} of {row.sets}", row.set_coverage)
+
+
+def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
+    """Head the judgements; on how many images, where that is not the same for all."""
+    level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
+    on = (
+        Column("sets", "datasets that it was judged on, each left out in turn"),
+        Column("images", "images that it was judged on: those that have what it reads"),
+    )
+    return (
+        Column("estimator", "the one whose estimates are shown is marked"),
+        Column("kind", "what it reads: distances, the confidence of predictions, their agreement, or several of these"),
+        *(on if fewer else ()),
+        Column("error, set", "mean absolute error of a dataset's mean performance"),
+        Column("error, image", "mean absolute error of an image's performance; each dataset counts alike"),
+        Column("sets held", f"how many of the datasets' intervals held the measured mean; they claim {level}"),
+        Column(
+            "coverage", f"share of image intervals that hold the measured value; they claim {level}; – where images have none"
+        ),
+        Column("width", "mean length of those intervals; one of 1 says nothing"),
+        Column(
+            "AUROC",
+            f"chance that an image below τ = {tau} is estimated lower than another, over all datasets; 0.5 is guessing, and "
+            "with few datasets leaving one out pushes it lower",
+        ),
+        Column(
+            "AUROC within", "the same within a dataset, mean over the datasets that hold both kinds: ranking one set's images"
+        ),
+        Column(
+            "AURC",
+            "mean of 1 − performance over the images estimated highest, over all shares that might be kept; lower is better",
+        ),
+    )
+
+
+def set_errors(relation: Relation) -> Table:
+    """Compare estimate and measured mean of every labelled dataset when it was left out, one row an estimator."""
+    names = list(dict.fromkeys(name for row in relation.judgements for name in row.set_errors))
+    rows = [
+        (Cell(row.estimator, strong=row.estimator == relation.estimator), *(change(row.set_errors.get(name)) for name in names))
+        for row in relation.judgements
+    ]
+    return Table((Column("estimator"), *(Column(name) for name in names)), tuple(rows))
+
+
+def explained(relation: Relation) -> list[tuple[str, str]]:
+    """Explain each judged estimator of howfar's own."""
+    return [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
+
+
+def estimates(relation: Relation) -> Table:
+    """List what is expected of each dataset's mean performance, and what was measured where that is known."""
+    columns = (
+        Column("dataset"),
+        Column("images", "that have an estimate"),
+        Column("estimator"),
+        Column("estimated mean", "made without any label of this dataset"),
+        Column("interval", "Student's, from the errors of the estimator on the labelled datasets left out"),
+        Column("level", "of the interval"),
+        Column("gate", "whether labelled datasets like it are known: outside their range no estimate is to be believed"),
+        Column("measured mean", "where the dataset has performances"),
+        Column("error", "estimated less measured"),
+        Column("held", "whether the interval holds the measured mean"),
+    )
+    names = dataset_cells(relation)
+    rows = []
+    for row in relation.estimates:
+        measured = row.measured is not None
+        rows.append(
+            (
+                names[row.dataset],
+                count(row.n),
+                Cell(row.estimator),
+                *estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row)),
+                percentage(row.level),
+                _gate(relation, row.dataset),
+                decimal(row.measured),
+                change(None if row.measured is None else row.predicted - row.measured),
+                Cell(("yes" if row.held else "no") if measured else "–", strong=measured and not row.held),
+            )
+        )
+    return Table(columns, tuple(rows))
+
+
+def _estimates_content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+    if relation is None:
+        return None
+    return {
+        "lead": lead(relation),
+        "distance": distance(relation),
+        "distance_numbers": distance_numbers(relation),
+        "addition": addition(relation),
+        "in_use": in_use(relation),
+        "fewer": fewer(relation),
+        "images": image_intervals(relation),
+        "sets": set_intervals(relation),
+        "unlabelled": unlabelled(relation),
+        "warnings": relation.warnings(),
+        "gate": gate_errors(relation),
+        "judgements": judgements(relation),
+        "errors": set_errors(relation),
+        "explained": explained(relation),
+        "estimates": estimates(relation),
+    }
+
+
+ESTIMATES = SectionKind("estimates", "Estimates", "estimates/section.html.j2", _estimates_content, whole=True)

@@ -1,0 +1,144 @@
+"""Show a run's images interactively: in its report, on the page that `howfar explore` serves, and in a notebook."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Unpack
+
+from markupsafe import Markup
+
+from howfar.errors import InputError
+from howfar.explore.page_data import page_data
+from howfar.explore.pictures import ImageFiles, masks_of, thumbnails
+from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
+from howfar.explore.server import KEPT, Response, RunSite
+from howfar.explore.widget import Explorer
+from howfar.io.location import absolute
+from howfar.keywords import PageOptions
+from howfar.options import Maps
+from howfar.report.page import SectionKind, fill
+from howfar.report.run_results import RunResults
+from howfar.results import Comparison, Relation
+from howfar.results.adaptation import Adaptation
+from howfar.results.comparison import ImageMap
+from howfar.results.result import Result
+from howfar.settings import checked
+from howfar.studies.image_map import check_map, keep_map
+from howfar.studies.run_folder import load, with_map
+
+MODELS = 6
+"""Models of a study whose predictions a report holds."""
+
+
+def bundle(name: str) -> Markup:
+    """Return the text of ``bundle.js`` or ``bundle.css``, which `npm run build` in ``web/`` made."""
+    return Markup(resources.files("howfar.explore").joinpath(name).read_text(encoding="utf-8"))
+
+
+def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any]:
+    points = points_of(comparison, relation, ImageMap.of(comparison))
+    return section(points, masks_of(comparison.sources), comparison.folder)
+
+
+def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None = None) -> Mapping[str, Any]:
+    """Gather what ``section.html.j2`` reads: the block of data with small pictures, the script and its style.
+
+    `folder` is the run folder, which keeps small photographs for the next report.
+    """
+    data = page_data(points, small=thumbnails(points, masks, folder=folder))
+    return {
+        "data": Markup(base64.b64encode(data).decode("ascii")),
+        "script": bundle("bundle.js"),
+        "style": bundle("bundle.css"),
+    }
+
+
+def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
+    """Fill the section for the images of an adaptation study, with the models of its first seed to switch between.
+
+    It is empty for a study that scored no image.
+    """
+    points = adaptation_points(adaptation, folder, MODELS)
+    return (
+        fill("explorer/section.html.j2", section(points, masks_in(adaptation), adaptation.folder))
+        if len(points)
+        else Markup("")
+    )
+
+
+SECTION = SectionKind("explore", "Explore", "explorer/section.html.j2", _content)
+
+
+STYLE = "text/css; charset=utf-8"
+SCRIPT = "text/javascript; charset=utf-8"
+PAGE = "text/html; charset=utf-8"
+WIDE = (
+    "body.served { max-width: 1500px; padding-top: 1.4rem; } body.served section { border: 0; margin-top: 0; padding-top: 0; }"
+)
+HANDED = f"{KEPT[:-1]}: howfar select RUN --picked hands them over."
+
+
+def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
+    """Read a run folder and make its site: a comparison, with the relation of that run where there is one, or an adaptation.
+
+    Raises
+    ------
+    MissingPathError
+        The folder holds no run.
+    StoreError
+        The run is damaged, or of another format.
+    InputError
+        It is of another kind, or a map is asked for that cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import howfar
+    >>> rng = np.random.default_rng(0)
+    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
+    >>> site = site_of(run.save(tempfile.mkdtemp()))
+    >>> site.get("/").status, site.get("/image/0").status, site.get("/../result.json").status
+    (200, 404, 404)
+    """
+    folder, given = absolute(run), checked(PageOptions, options)
+    result = load(folder)
+    with_map(result, given)
+    pictures = pictures_of(result)
+    if pictures is None:
+        rule = "must be the folder of a run of compare or adapt"
+        raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
+    of_comparison = isinstance(result, Comparison)
+    question = "How far from {}?" if of_comparison else "What did adapting from {} gain?"
+    shown = {"question": question.format(pictures.points.primary), "selects": of_comparison}
+    page = fill("explorer/page.html.j2", shown)
+    sheet = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
+    files = {
+        "/": Response(200, PAGE, page.encode()),
+        "/page.css": Response(200, STYLE, f"{sheet}\n{bundle('bundle.css')}\n{WIDE}\n".encode()),
+        "/bundle.js": Response(200, SCRIPT, bundle("bundle.js").encode()),
+    }
+    return RunSite(folder, pictures, files, HANDED if of_comparison else KEPT)
+
+
+def pictures_of(result: Result) -> ImageFiles | None:
+    """Gather the images of a result in a run folder, with their pictures; None for one that the page does not show."""
+    if isinstance(result, Comparison):
+        shown = RunResults.of(result, result.folder)
+        return ImageFiles(shown.points, masks_of(result.sources))
+    if isinstance(result, Adaptation) and result.folder is not None:
+        return ImageFiles(adaptation_points(result, result.folder), masks_in(result))
+    return None
+
+
+def explore(comparison: Comparison, relation: Relation | None = None, map: Maps | None = None) -> Explorer:  # noqa: A002  # its name
+    """Make the widget of a comparison; what it takes, returns and raises is said at `Comparison.explore`."""
+    folder: Path | None = comparison.folder
+    check_map(map, folder)
+    keep_map(comparison, map)
+    shown = RunResults.of(comparison, folder, relation)
+    pictures = ImageFiles(shown.points, masks_of(comparison.sources))
+    return Explorer(pictures, shown.comparison.images, (bundle("widget.js"), bundle("widget.css")))

@@ -1,0 +1,335 @@
+"""Hand out images to be labelled: a list, a table, a contact sheet, and files for labelling tools.
+
+Images are pointed to, never copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace as with_changes
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from howfar.data.image_bytes import is_member
+from howfar.data.images import size
+from howfar.data.labelling import (
+    CATEGORY,
+    Images,
+    PictureToLabel,
+    check_archive,
+    coco,
+    cvat,
+    kept_below,
+    label_studio,
+    label_studio_interface,
+    remove_archive,
+    write_archive,
+)
+from howfar.data.listed_labels import (
+    IMAGE,
+    LABEL,
+    Boxes,
+    FirstLabels,
+    class_choices,
+    class_tags,
+    coco_boxes,
+    cvat_boxes,
+    label_studio_boxes,
+)
+from howfar.data.table import list_line
+from howfar.errors import HowfarError, ImageError, InputError
+from howfar.figures.pictures import ContactImage, contact_sheet, sheet
+from howfar.figures.style import name_text
+from howfar.io.atomic import replace, replace_text
+from howfar.io.location import is_in_memory
+from howfar.report.figures import save
+from howfar.report.section import plural
+from howfar.results import Selection
+from howfar.results.certificate import Certificate
+from howfar.wording import cell, unguarded
+
+TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
+INTERFACE = "label_studio.xml"
+ARCHIVES = ("coco", "cvat")
+FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, INTERFACE, Selection.DOCUMENT)
+
+
+def write_selection(
+    selection: Selection, folder: Path, first: FirstLabels | None = None, with_images: Images = "none"
+) -> tuple[str, ...]:
+    """Write a selection into a folder, and return what could not be written of it, as sentences.
+
+    Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
+    The folder is made where it is not there; a selection already in it is replaced.
+
+    Parameters
+    ----------
+    selection, folder
+        What was chosen, and where it goes.
+    first
+        What the model says of the images, which the files for labelling tools begin with.
+    with_images
+        "none" points to the images; "copy" and "link" make archives of the images with their annotations.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _check_replaced(folder)
+    for kind in ARCHIVES:
+        check_archive(kind, folder)
+    for kind in ARCHIVES:
+        remove_archive(kind, folder)
+    for name in FILES:
+        (folder / name).unlink(missing_ok=True)
+    remarks = tuple(write_list_file(selection.paths, folder))
+    replace(folder / "chosen.csv", partial(guarded(table(selection)).to_csv, index=False))
+    remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
+    selection.save(folder)
+    return remarks
+
+
+def _check_replaced(folder: Path) -> None:
+    """Raise `InputError` where files would be replaced that are no earlier selection's."""
+    there = [name for name in FILES if (folder / name).exists()]
+    if not there:
+        return
+    try:
+        Selection.load(folder)
+    except HowfarError:
+        rule = f"must be a folder without {there[0]}, or that of an earlier selection"
+        raise InputError.of("out", rule, str(folder), "choose another folder") from None
+
+
+def write_list_file(paths: Sequence[str], folder: Path) -> Iterator[str]:
+    """Write ``chosen.txt``, a path a line, and yield which paths no line can hold as they are."""
+    lines = [list_line(path) for path in paths]
+    replace_text(folder / "chosen.txt", "".join(f"{line}\n" for line in lines))
+    odd = [line for line, path in zip(lines, paths, strict=True) if line != path]
+    if odd:
+        noun = plural(len(odd), "path holds", "paths hold")
+        yield f"{len(odd)} {noun} what no line of text can ({odd[0]}): written out in chosen.txt, whole in chosen.csv"
+
+
+def table(selection: Selection) -> pd.DataFrame:
+    """Make a table of the chosen images; `image` is the file, so that it is a dataset too (``howfar compare P chosen.csv``)."""
+    frame = selection.to_frame().assign(dataset=selection.dataset)
+    frame["name"], frame["image"] = frame["image"], list(selection.paths)
+    return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
+
+
+def guarded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Guard the cells of a table for people: none of its texts is taken for a formula by a spreadsheet."""
+    return frame.map(cell)
+
+
+def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with_images: Images) -> Iterator[str]:
+    if not all(pick.path for pick in selection.picks):
+        yield "the images have no files (ready-made embeddings): there is a list, and nothing for labelling tools"
+        return
+    read = [as_picture(pick.image, pick.path) for pick in selection.picks]
+    replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
+    begun = [(with_changes(picture, foreground=first.foregrounds.get(picture.name)), why) for picture, why in read]
+    yield from write_for_tools(begun, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
+
+
+def write_for_tools(
+    read: Sequence[tuple[PictureToLabel, str]],
+    title: str,
+    folder: Path,
+    first: FirstLabels | None = None,
+    with_images: Images = "none",
+) -> Iterator[str]:
+    """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
+    first, pictures = first or FirstLabels(), [picture for picture, _ in read]
+    for name, text in texts_for_tools(pictures, title, first).items():
+        replace_text(folder / name, text)
+    if with_images != "none":
+        sized = [picture for picture in pictures if picture.size is not None]
+        places = kept_below({picture.name: picture.path for picture in sized})
+        below = [with_changes(picture, name=places[picture.name]) for picture in sized]
+        texts = texts_for_tools(below, title, first_by(first, places))
+        for kind in ARCHIVES:
+            file = "coco.json" if kind == "coco" else "cvat.xml"
+            if file in texts:
+                write_archive(kind, texts[file], {picture.name: picture.path for picture in below}, folder, with_images)
+    yield from unwritten(read)
+
+
+def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: FirstLabels) -> dict[str, str]:
+    """Return the files for labelling tools by name; none of COCO where classes are labelled, which it has not of an image."""
+    names = first.offered() or (CATEGORY,)
+    interface = {INTERFACE: label_studio_interface(first.task, names)}
+    if first.task == "classification":
+        classes = [first.named_class(picture.name) for picture in pictures]
+        studio, tags = class_choices(pictures, classes, title), class_tags(pictures, names, title)
+        return {"cvat.xml": tags, "label_studio.json": studio, **interface}
+    if first.task == "detection":
+        boxes = [first.named_boxes(picture.name) for picture in pictures]
+        texts = {"coco.json": coco_boxes(pictures, boxes, names, title), "cvat.xml": cvat_boxes(pictures, boxes, names, title)}
+        return {**texts, "label_studio.json": label_studio_boxes(pictures, boxes, title), **interface}
+    return {**{name: text(pictures, title, names) for name, text in TOOLS.items()}, **interface}
+
+
+def first_by(first: FirstLabels, places: Mapping[str, str]) -> FirstLabels:
+    """Return first labels by other names of the images."""
+    boxes = {places[name]: boxes for name, boxes in first.boxes.items() if name in places}
+    classes = {places[name]: label for name, label in first.classes.items() if name in places}
+    return with_changes(first, boxes=boxes, classes=classes)
+
+
+def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
+    """Yield what labelling tools cannot be told of the images, given with their faults."""
+    within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
+    if within:
+        noun = plural(len(within), "image lies", "images lie")
+        yield f"{len(within)} {noun} within a tar, Parquet or Arrow file ({within[0]}): take them out for a labelling tool"
+    held = [picture.name for picture, fault in read if not fault and is_in_memory(picture.path)]
+    if held:
+        noun = plural(len(held), "image is", "images are")
+        yield f"{len(held)} {noun} in memory alone ({held[0]}): save them under these names for a labelling tool"
+    faults = [(picture.path, fault) for picture, fault in read if fault]
+    if faults:
+        path, fault = faults[0]
+        noun = plural(len(faults), "image has", "images have")
+        yield f"{len(faults)} {noun} no size that can be read ({path}: {fault}): not in coco.json and cvat.xml"
+
+
+def as_picture(name: str, path: str) -> tuple[PictureToLabel, str]:
+    """Read an image's size for labelling tools; where it cannot be read the reason is returned with it, else ""."""
+    try:
+        return PictureToLabel(name, path, size(path)), ""
+    except ImageError as error:
+        return PictureToLabel(name, path), str(error)
+
+
+MASKS = "masks"
+HINT = (
+    "Put one mask here for each image of ../chosen.txt, in that order: a PNG with the image's name and size, 255 for "
+    "foreground and 0 for the rest, all 0 where there is none. Then run the same howfar certify again.\n"
+)
+
+
+def write_to_label(
+    certificate: Certificate, foregrounds: Mapping[str, Callable[[], NDArray[np.bool_]]], folder: Path
+) -> tuple[str, ...]:
+    """Write what it takes to label a sample into a folder, and return what could not be written of it, as sentences.
+
+    `foregrounds` return what the model takes for foreground in each image, (h, w), by the image's name. They stand in the files
+    for labelling tools as labels to correct. Images are pointed to, never copied.
+    """
+    (folder / MASKS).mkdir(parents=True, exist_ok=True)
+    replace_text(folder / MASKS / "README.txt", HINT)
+    remarks = write_list(certificate, folder)
+    read = [as_picture(one.image, one.path) for one in certificate.sample]
+    begun = [(with_changes(picture, foreground=foregrounds[picture.name]), why) for picture, why in read]
+    return (*remarks, *write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder))
+
+
+def write_list(certificate: Certificate, folder: Path) -> tuple[str, ...]:
+    """Write the drawn images as a list, as a table, and as a contact sheet, and return what the list cannot hold."""
+    replace(folder / "chosen.csv", partial(_table, certificate))
+    replace(folder / "contact_sheet.png", partial(_draw, certificate))
+    return tuple(write_list_file([one.path for one in certificate.sample], folder))
+
+
+def _table(certificate: Certificate, path: Path) -> None:
+    """Write the sample as a table; `image` is the file, so that it is a dataset too."""
+    frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
+    guarded(frame[["image", "rank", "predicted", "stratum", "probability", "name"]]).to_csv(path, index=False)
+
+
+def _draw(certificate: Certificate, path: Path) -> None:
+    cells = [
+        ContactImage(one.image, one.path, f"{one.rank} · {'–' if one.proxy is None else format(one.proxy, '.2f')}")
+        for one in certificate.sample
+    ]
+    title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
+    save(sheet(cells, title, "place in the order of labelling · predicted performance (0–1)"), path, "png")
+
+
+PREDICTED = "predicted"
+MASK_HINT = (
+    "Put one mask here for each image of ../chosen.txt, in that order: a grey or palette PNG with the image's name and size, "
+    "whose values are the numbers of the classes. Then run the same howfar certify again.\n"
+)
+
+
+def write_class_sample(
+    certificate: Certificate, predicted: Mapping[str, str], classes: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Write what it takes to say the class of drawn images, and return what could not be written of it, as sentences.
+
+    ``labels.csv`` has a row an image with an empty column label, in which what somebody has filled in already stays.
+    `predicted` is the model's class by an image's name, `classes` are all of the model's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remarks = write_list(certificate, folder)
+    _write_classes(classes, folder)
+    replace(folder / "labels.csv", partial(_to_fill_in, certificate, predicted, folder / "labels.csv"))
+    read = [as_picture(one.image, one.path) for one in certificate.sample]
+    pictures, title = [picture for picture, _ in read], _title(certificate)
+    replace_text(folder / "label_studio.json", class_choices(pictures, [predicted[one.name] for one in pictures], title))
+    replace_text(folder / INTERFACE, label_studio_interface("classification", classes))
+    replace_text(folder / "cvat.xml", class_tags(pictures, classes, title))
+    return (*remarks, *unwritten(read))
+
+
+def write_box_sample(
+    certificate: Certificate, boxes: Mapping[str, Boxes], classes: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Write what it takes to draw the boxes of drawn images, and return what could not be written of it, as sentences.
+
+    `boxes` are the model's by an image's name: they stand in the files for labelling tools as labels to correct. `classes` are
+    all of the model's.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    remarks = write_list(certificate, folder)
+    _write_classes(classes, folder)
+    read = [as_picture(one.image, one.path) for one in certificate.sample]
+    pictures: list[PictureToLabel] = [picture for picture, _ in read]
+    begun, title = [boxes[picture.name] for picture in pictures], _title(certificate)
+    replace_text(folder / INTERFACE, label_studio_interface("detection", classes))
+    replace_text(folder / "coco.json", coco_boxes(pictures, begun, classes, title))
+    replace_text(folder / "cvat.xml", cvat_boxes(pictures, begun, classes, title))
+    replace_text(folder / "label_studio.json", label_studio_boxes(pictures, begun, title))
+    return (*remarks, *unwritten(read))
+
+
+def write_class_map_sample(
+    certificate: Certificate, maps: Mapping[str, Path], classes: Sequence[str], folder: Path
+) -> tuple[str, ...]:
+    """Write what it takes to draw the classes of drawn images, and return what could not be written of it, as sentences.
+
+    ``first-maps.csv`` names the model's own map of each image, from which labelling may begin; `classes` are the names of the
+    classes 0, 1, 2 …
+    """
+    (folder / MASKS).mkdir(parents=True, exist_ok=True)
+    replace_text(folder / MASKS / "README.txt", MASK_HINT)
+    remarks = write_list(certificate, folder)
+    if classes:
+        _write_classes(classes, folder)
+    rows = {IMAGE: [one.image for one in certificate.sample], "map": [str(maps[one.image]) for one in certificate.sample]}
+    replace(folder / "first-maps.csv", partial(guarded(pd.DataFrame(rows)).to_csv, index=False))
+    return remarks
+
+
+def _title(certificate: Certificate) -> str:
+    return f"{certificate.dataset}, drawn to certify"
+
+
+def _write_classes(classes: Sequence[str], folder: Path) -> None:
+    replace(folder / "classes.csv", partial(guarded(pd.DataFrame({"class": list(classes)})).to_csv, index=False))
+
+
+def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path, path: Path) -> None:
+    """Write the table of labels, with what stands in the one that there is."""
+    known: dict[str, str] = {}
+    if before.is_file():
+        table = pd.read_csv(before, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        if {IMAGE, LABEL} <= set(table):
+            known = dict(zip(table[IMAGE].map(unguarded), table[LABEL].map(unguarded), strict=True))
+    names = [one.image for one in certificate.sample]
+    rows = {IMAGE: names, LABEL: [known.get(name, "") for name in names], PREDICTED: [predicted[name] for name in names]}
+    guarded(pd.DataFrame(rows)).to_csv(path, index=False)

@@ -1,0 +1,165 @@
+"""Report a matrix on one page: how far every dataset is from every other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from howfar.figures.matrix import arranged
+from howfar.report.figures import draw_figures
+from howfar.report.page import write_page
+from howfar.report.rerun import rerun_matrix
+from howfar.report.section import Cell, Column, Table, count, decimal, facts, with_interval
+from howfar.results.comparison import PAIRS, Matrix
+
+
+def lead(matrix: Matrix) -> str:
+    """Name the two datasets that are nearest to each other, and the two that are farthest apart."""
+    pairs = matrix.pairs.assign(mutual=matrix.mutual()).dropna(subset="mutual").sort_values("mutual", kind="stable")
+    if not len(pairs):
+        return "No two datasets can be compared: all images of one of each two are equal."
+    near, far = pairs.iloc[0], pairs.iloc[-1]
+    yardstick = "as images of the one that varies less lie from each other"
+    if len(pairs) == 1:
+        return f"{near['one']} and {near['other']} lie {near['mutual']:.2f} times as far apart {yardstick}."
+    return (
+        f"Of {len(matrix.datasets)} datasets {near['one']} and {near['other']} are the most alike ({near['mutual']:.2f} times "
+        f"as far apart {yardstick}), {far['one']} and {far['other']} the least ({far['mutual']:.2f} times)."
+    )
+
+
+def beside_compare(matrix: Matrix) -> str:
+    """Say how the numbers here go with those of howfar compare."""
+    if matrix.settings.projection != "pair":
+        return ""
+    return (
+        "The table of datasets takes each row as the primary one and says what howfar compare says. The tree and the map order "
+        "by the mutual distance, the larger of a pair's two relative ones. They differ from the table where one of the two "
+        "varies much more than the other: by its yardstick the other is near, and by the other's it is far."
+    )
+
+
+def primary_sentence(matrix: Matrix) -> str:
+    """Name the dataset that, taken as the primary one, has the others nearest by its own yardstick, and which the farthest."""
+    square = matrix.square("relative")
+    if len(square) < 3:
+        return ""
+    means = {str(name): float(row.drop(name).mean()) for name, row in square.iterrows() if row.drop(name).notna().all()}
+    if len(means) < 2:
+        return ""
+    near, far = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
+    return (
+        f"Taken as the primary dataset, {near} has the others nearest by its own yardstick (on average at "
+        f"{means[near]:.2f} times its self-distance), {far} farthest ({means[far]:.2f} times). "
+        "A set that varies much has a long yardstick: that others are near to it says that they lie within its spread, not "
+        "that a model trained on it would do well on them."
+    )
+
+
+def limits(matrix: Matrix) -> list[str]:
+    """Say what the numbers do not tell."""
+    own = {
+        "pair": "Each two datasets have a space of their own, so raw distances of different pairs cannot be compared; "
+        "relative ones and inhomogeneity are free of the unit, though not of what the components leave out.",
+        "joint": "All datasets share one space: every number depends on which datasets take part, and most on the largest.",
+        "none": "Distances are taken in all dimensions, in which many that tell nothing may drown the few that do.",
+    }[matrix.settings.projection]
+    return [
+        own,
+        "Inhomogeneity of two samples of one distribution is not 0 but about half of 1/n + 1/m: compare it with that before "
+        "you call two sets different, or ask howfar compare for a p-value.",
+        "Near in features is not near in what a model makes of it: whether performance falls with distance is a question that "
+        "howfar relate answers, and often with no.",
+    ]
+
+
+SETTINGS: Final = ("components", "projection", "scale", "seed", "bootstrap", "limit")
+MUTUAL: Final = "mean distance over self-distance, the larger of both directions: 1 is as far as their own images lie apart"
+SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
+
+
+def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
+
+    What is in the folder by these names is replaced.
+    """
+    return write_page("matrix/page.html.j2", _content(matrix), folder, draw_figures({"matrix_figures": matrix}, folder))
+
+
+def _content(matrix: Matrix) -> dict[str, Any]:
+    return {
+        "m": matrix,
+        "lead": lead(matrix),
+        "sentences": list(filter(None, [beside_compare(matrix), primary_sentence(matrix)])),
+        "limitations": limits(matrix),
+        "datasets": _datasets(matrix),
+        "pairs": _pairs(matrix),
+        "shown": min(SHOWN, len(matrix.pairs)),
+        "file": PAIRS,
+        "settings": _settings(matrix),
+        "rerun": rerun_matrix(matrix),
+    }
+
+
+def _datasets(matrix: Matrix) -> Table:
+    """List the datasets in the order of the tree."""
+    columns = (
+        Column("dataset"),
+        Column("images"),
+        Column("nearest", "the other dataset of the smallest relative distance, the row taken as the primary dataset"),
+        Column(
+            "relative", "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
+        ),
+        Column("farthest"),
+        Column("relative"),
+    )
+    order, _ = arranged(matrix)
+    nearest = matrix.nearest()
+    rows = []
+    for row in (nearest.iloc[position] for position in order):
+        ends = [(row[end], row[f"{end}_value"]) for end in ("nearest", "farthest")]
+        cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value, 2))]
+        rows.append((Cell(row["dataset"]), count(int(row["n"])), *cells))
+    return Table(columns, tuple(rows))
+
+
+def _pairs(matrix: Matrix) -> Table:
+    """List each two datasets, the most alike first."""
+    columns = (
+        Column("datasets"),
+        Column("mutual", MUTUAL),
+        Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
+        Column("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′) [95 % interval]"),
+        Column("mean distance", "over all pairs of an image of the one and one of the other [95 % interval]"),
+        Column("relative, first as P", "mean distance over the first one's self-distance [95 % interval]"),
+        Column("relative, second as P", "mean distance over the second one's self-distance [95 % interval]"),
+        Column("expl. var.", "share of the variance that the components keep"),
+    )
+    ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
+    if len(ordered) > SHOWN:
+        ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
+    rows = [
+        (
+            Cell(f"{row['one']} and {row['other']}"),
+            decimal(row["mutual"], 2),
+            decimal(row["inhomogeneity"]),
+            *(_measured(row, name) for name in ("energy", "o_dist_mean", "relative_one", "relative_other")),
+            Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),
+        )
+        for row in ordered.to_dict("records")
+    ]
+    return Table(columns, tuple(rows))
+
+
+def _measured(row: Any, name: str) -> Cell:
+    value, low, high = (float(row[column]) for column in (name, f"{name}_ci_low", f"{name}_ci_high"))
+    form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
+    return with_interval(value, low, high, form.format)
+
+
+def _settings(matrix: Matrix) -> Table:
+    chosen = {name: getattr(matrix.settings, name) for name in SETTINGS}
+    backbone = f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"
+    return facts({"backbone": backbone, **chosen, "bootstrap": chosen["bootstrap"] or None, "limit": chosen["limit"] or None})

@@ -1,0 +1,482 @@
+"""Hold the results of the paper's studies of distance: components, identity, robustness and scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
+
+from howfar.results.comparison import Settings
+from howfar.results.records import Cells, Provenance
+from howfar.results.result import Result, holding
+from howfar.wording import format_interval, format_number, share, signed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Components(Result):
+    """Hold distances by several numbers of components (appendix A.1, table 6).
+
+    Attributes
+    ----------
+    primary, secondaries, backbones
+        Names of the datasets, and of the backbones.
+    components
+        The numbers of components z, ascending.
+    share
+        The largest relative change of a distance that counts as none.
+    plateaus
+        By backbone the smallest z from which on the order of the secondaries holds and every relative distance changes by less
+        than `share`; None where there is none among those listed.
+    distances
+        One row a backbone, z and secondary: backbone, components, dataset, o_dist_mean, o_dist_scaled (its share of the row's
+        sum, as the paper prints it), relative (over P's self-distance with the same components), explained_variance.
+    """
+
+    DOCUMENT: ClassVar = "components.json"
+    TABLES: ClassVar = {"distances": "distances.parquet"}
+    COLUMNS: ClassVar = {"distances": holding("backbone dataset", "components o_dist_mean o_dist_scaled relative")}
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of components"
+    FIGURES: ClassVar = "components_figures"
+    REPORT: ClassVar = "section"
+
+    primary: str
+    secondaries: tuple[str, ...]
+    backbones: tuple[str, ...]
+    components: tuple[int, ...]
+    share: float
+    plateaus: Mapping[str, int | None]
+    distances: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a backbone and number of components: row-scaled O^dist of each secondary."""
+        rows = []
+        for (backbone, count), measured in self.distances.groupby(["backbone", "components"], sort=False):
+            scaled = measured.set_index("dataset")["o_dist_scaled"]
+            rows.append((str(backbone), str(count), *(f"{scaled[name]:.3f}" for name in self.secondaries)))
+        return ("backbone", "components", *self.secondaries), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"row-scaled O^dist from {self.primary} by the number of principal components (table 6)"
+
+    def footer(self) -> list[str]:
+        """Return the plateau of each backbone, and the notes."""
+        return [*(self.plateau_line(name) for name in self.backbones), *self.notes]
+
+    def remarks(self) -> list[str]:
+        """Return the plateau of each backbone, and the notes, as the terminal shows them under the table."""
+        return [*(self.plateau_line(name) for name in self.backbones), *super().remarks()]
+
+    def plateau_line(self, backbone: str) -> str:
+        """Say from which number of components on a backbone's distances hold."""
+        found = self.plateaus[backbone]
+        rule = f"the order holds and no relative distance changes by {100 * self.share:g} % or more"
+        if found is None:
+            return f"{backbone}: no number of components listed is one from which on {rule}."
+        return f"{backbone}: from {found} components on {rule}."
+
+
+PLAIN: Final = "none"
+"""Name of images as they are among the perturbations."""
+
+
+def called(person: str) -> str:
+    """Name a person in a sentence or figure: one whose name is a number is "person 1".
+
+    Examples
+    --------
+    >>> called("1"), called("ann")
+    ('person 1', 'ann')
+    """
+    return f"person {person}" if person.isdigit() else person
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Identity(Result):
+    """Hold distances between sets of persons' images, and how often another person is not farther (appendix E, eqs. 9-11).
+
+    A set holds the images of one person under one value of a variation. Each primary set is compared with the same person's
+    other sets (own) and with all sets of other persons; a pair (own, other) is violated where the other is not farther.
+
+    Attributes
+    ----------
+    dataset, backbones
+        Names of the dataset and of the backbones.
+    perturbations
+        Names of the perturbations, "none" (images as they are) before others.
+    variations, persons
+        Names of the variations studied, and of the persons.
+    components, projection
+        The number of components z, and what they were fitted on.
+    sets
+        One row a set: variation, person, value, images, reference (whether distances were measured from it).
+    distances
+        One row a backbone, perturbation, variation, primary set (reference_person, reference_value) and other set (person,
+        value): o_dist_mean, relative (over the primary set's self-distance; NaN where that has one image).
+    references
+        One row a backbone, perturbation, variation and primary set (person, value): violated (share of pairs), margin.
+    claims
+        One row a backbone, perturbation and variation: references, pairs, violated (share of all pairs) with low and high,
+        margin (median over the primary sets) with margin_low and margin_high, least (the smallest margin), holding (primary
+        sets without a violated pair), blind (violated to expect of distances that see the value and not the person), change (of
+        violated, from images as they are) with change_low and change_high, interval_over ("persons", "primary sets" or "").
+    images
+        I^dist of every image from the first primary set: backbone, perturbation, variation, person, value, image, i_dist_mean.
+    pictures
+        Images that show the persons: person, path, image, text (its values).
+    """
+
+    DOCUMENT: ClassVar = "identity.json"
+    TABLES: ClassVar = {
+        "sets": "sets.parquet",
+        "distances": "distances.parquet",
+        "references": "references.parquet",
+        "claims": "claims.parquet",
+        "images": "images.parquet",
+        "pictures": "pictures.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "distances": holding("backbone perturbation variation reference_person person", "o_dist_mean relative"),
+        "references": holding("backbone perturbation variation person", "violated margin"),
+        "claims": holding(
+            "backbone perturbation variation", "references pairs violated low high margin margin_low margin_high"
+        ),
+        "images": holding("backbone perturbation variation person image", "i_dist_mean"),
+    }
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of identity"
+    FIGURES: ClassVar = "identity_figures"
+    REPORT: ClassVar = "section"
+
+    dataset: str
+    backbones: tuple[str, ...]
+    perturbations: tuple[str, ...]
+    variations: tuple[str, ...]
+    persons: tuple[str, ...]
+    components: int
+    projection: str
+    sets: pd.DataFrame
+    distances: pd.DataFrame
+    references: pd.DataFrame
+    claims: pd.DataFrame
+    images: pd.DataFrame
+    pictures: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a backbone, perturbation and variation: violated share and margin."""
+        header = ("backbone", "perturbation", "variation", "pairs", "violated [95 % CI]", "median margin [95 % CI]", "hold")
+        rows: list[tuple[str, ...]] = []
+        for row in self.claims.to_dict("records"):
+            violated = share(row["violated"])
+            if row["low"] == row["low"]:
+                violated = f"{violated} [{share(row['low'])}, {share(row['high'])}]"
+            low, high = (None if row[end] != row[end] else float(row[end]) for end in ("margin_low", "margin_high"))
+            margin = format_interval(float(row["margin"]), low, high, "+.3f")
+            holding = f"{row['holding']} of {row['references']}"
+            names = (str(row["backbone"]), str(row["perturbation"]), str(row["variation"]))
+            rows.append((*names, f"{row['pairs']:,}", violated, margin, holding))
+        return header, rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        persons = f"{len(self.persons)} persons of {self.dataset}"
+        return f"pairs in which another of {persons} is not farther than the same (eqs. 9-11)"
+
+    def named(self, backbone: str, perturbation: str, variation: str, table: str = "images") -> pd.DataFrame:
+        """Return the rows of a table, by default that of images, of one backbone, perturbation and variation."""
+        frame: pd.DataFrame = getattr(self, table)
+        chosen = (frame["backbone"] == backbone) & (frame["perturbation"] == perturbation) & (frame["variation"] == variation)
+        return frame[chosen]
+
+
+UNCHANGED: Final = "none"
+"""What the tables call the images as they are."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Robustness(Result):
+    """Hold how the order of categories changes where the images of the closest and farthest are perturbed (appendix D).
+
+    Every interval is a 95 % one over the images of the secondary categories, of which the same are drawn before and after, and
+    for every backbone.
+
+    Attributes
+    ----------
+    primary, secondaries, backbones
+        Names of the primary category, of the others, and of the backbones.
+    perturbations
+        By perturbation its parameters in words.
+    k
+        The k closest and the k farthest categories by each backbone are perturbed; the k closest are compared.
+    settings
+        How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
+    stability
+        One row a backbone and perturbation: kendall of the order by O^dist before and after, overlap (share of the k closest
+        that stay among them), change (of the perturbed categories' relative distance, on average), each with low and high.
+    overall
+        One row a backbone: kendall and overlap, averaged over the perturbations, with low and high.
+    differences
+        One row for each two backbones (one, other): kendall and overlap of `overall`, one less other, with low and high.
+    distances
+        One row a backbone, perturbation ("none" for the images as they are) and category: dataset, o_dist_mean, self_distance,
+        relative, components, rank by O^dist from 1 for the closest, and perturbed: whether its images were.
+    images
+        One row a backbone, perturbation ("none" among them) and image of a perturbed category: dataset, image, i_dist_mean,
+        relative (over P's self-distance in the same subspace).
+    """
+
+    DOCUMENT: ClassVar = "robustness.json"
+    TABLES: ClassVar = {
+        "stability": "stability.parquet",
+        "overall": "overall.parquet",
+        "differences": "differences.parquet",
+        "distances": "distances.parquet",
+        "images": "images.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "stability": holding("backbone perturbation", "kendall overlap change"),
+        "overall": holding("backbone", "kendall overlap"),
+        "distances": holding("backbone perturbation dataset", "o_dist_mean rank"),
+        "images": holding("backbone perturbation dataset image", "i_dist_mean relative"),
+    }
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of robustness"
+    FIGURES: ClassVar = "robustness_figures"
+    REPORT: ClassVar = "section"
+
+    primary: str
+    secondaries: tuple[str, ...]
+    backbones: tuple[str, ...]
+    perturbations: Mapping[str, str]
+    k: int
+    settings: Settings
+    stability: pd.DataFrame
+    overall: pd.DataFrame
+    differences: pd.DataFrame
+    distances: pd.DataFrame
+    images: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def order(self, backbone: str, perturbation: str = UNCHANGED) -> list[str]:
+        """Return the categories from the closest to the farthest by O^dist, before a perturbation or after it."""
+        rows = self.measured(backbone, perturbation).sort_values("rank", kind="stable")
+        return [str(name) for name in rows["dataset"]]
+
+    def measured(self, backbone: str, perturbation: str = UNCHANGED) -> pd.DataFrame:
+        """Return the distances by one backbone, before a perturbation or after it."""
+        return _of_perturbation(self.distances, backbone, perturbation)
+
+    def perturbed(self, backbone: str) -> list[str]:
+        """Return the categories whose images were perturbed, the closest first."""
+        order = self.order(backbone)
+        return [*order[: self.k], *order[-self.k :]]
+
+    def relative_of(self, backbone: str, perturbation: str, dataset: str) -> pd.Series:
+        """Return the relative distances of a perturbed category's images, before a perturbation or after it."""
+        images = _of_perturbation(self.images, backbone, perturbation)
+        return images.loc[images["dataset"] == dataset, "relative"]
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a backbone and perturbation."""
+        rows: list[tuple[str, ...]] = []
+        for row in self.stability.to_dict("records"):
+            numbers = (with_interval(row, "kendall"), with_interval(row, "overlap"), with_interval(row, "change", "+"))
+            rows.append((str(row["backbone"]), str(row["perturbation"]), *numbers))
+        return (
+            "backbone",
+            "perturbation",
+            "Kendall's τ [95 % CI]",
+            f"top-{self.k} overlap",
+            "change of relative distance",
+        ), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"order of {len(self.secondaries)} categories by O^dist from {self.primary}, before and after a perturbation"
+
+    def footer(self) -> list[str]:
+        """Return the notes."""
+        return list(self.notes)
+
+
+def with_interval(row: Any, name: str, sign: str = "") -> str:
+    """Write a number of a row of a table with its interval, where it has one; `sign` "+" keeps the sign of what is above 0.
+
+    Examples
+    --------
+    >>> with_interval({"kendall": 0.5, "kendall_low": -0.1, "kendall_high": 0.8}, "kendall")
+    '0.50 [−0.10, 0.80]'
+    """
+    value, low, high = (_written(float(row[key]), sign) for key in (name, f"{name}_low", f"{name}_high"))
+    return value if low == "–" else f"{value} [{low}, {high}]"
+
+
+def _written(value: float, sign: str) -> str:
+    text = signed(value, 3 if sign else 2)
+    return text if sign else text.removeprefix("+")
+
+
+def _of_perturbation(frame: pd.DataFrame, backbone: str, perturbation: str) -> pd.DataFrame:
+    return frame[(frame["backbone"] == backbone) & (frame["perturbation"] == perturbation)]
+
+
+End: TypeAlias = Literal["closest", "farthest"]
+
+
+@dataclass(frozen=True)
+class StudiedBackbone:
+    """Describe a backbone of a study: its name there, its registered name, what its feature is, and the feature's length q."""
+
+    name: str
+    registered: str
+    feature: str
+    length: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scenes(Result):
+    """Hold the distances of categories of scenes from primary ones, by several backbones (appendix D, figs 18 to 29).
+
+    Attributes
+    ----------
+    primaries
+        Names of the primary categories.
+    sizes
+        By category its readable images.
+    backbones
+        What the distances were measured by.
+    k
+        How many of the closest categories and images are shown, and of the farthest.
+    sets
+        The categories that the violins show instead; empty where they show the closest and the farthest.
+    settings
+        How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
+    distances
+        One row a primary category, backbone and other category, the closest first: primary, backbone, dataset, n, o_dist_mean,
+        self_distance and relative with relative_low and relative_high (in that pair's subspace), components,
+        explained_variance, and rank by O^dist.
+    images
+        One row an image of the categories that the violins show: primary, backbone, dataset, image, i_dist_mean.
+    extremes
+        One row a primary category, backbone, other category and end (closest, farthest): the one image of the category that is
+        closest to the primary category, or farthest, by I^dist: dataset, end, image, path, i_dist_mean.
+    agreement
+        One row a primary category and two backbones (one, other): kendall of the categories' order by O^dist, and overlap, the
+        share of the k closest that they have in common; each with low and high of a 95 % interval over the categories' images.
+    """
+
+    DOCUMENT: ClassVar = "scenes.json"
+    TABLES: ClassVar = {
+        "distances": "distances.parquet",
+        "images": "images.parquet",
+        "extremes": "extremes.parquet",
+        "agreement": "agreement.parquet",
+    }
+    COLUMNS: ClassVar = {
+        "distances": holding("primary backbone dataset", "n o_dist_mean relative rank"),
+        "images": holding("primary backbone dataset image", "i_dist_mean"),
+        "extremes": holding("primary backbone dataset end image path", "i_dist_mean"),
+        "agreement": holding("primary one other", "kendall overlap"),
+    }
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of scenes"
+    FIGURES: ClassVar = "scenes_figures"
+    REPORT: ClassVar = "section"
+
+    primaries: tuple[str, ...]
+    sizes: Mapping[str, int]
+    backbones: tuple[StudiedBackbone, ...]
+    k: int
+    sets: tuple[str, ...]
+    settings: Settings
+    distances: pd.DataFrame
+    images: pd.DataFrame
+    extremes: pd.DataFrame
+    agreement: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """Return the backbones' names."""
+        return tuple(backbone.name for backbone in self.backbones)
+
+    def measured(self, primary: str, backbone: str) -> pd.DataFrame:
+        """Return the distances from one primary category by one backbone, the closest first."""
+        return _of_primary(self.distances, primary, backbone)
+
+    def order(self, primary: str, backbone: str) -> list[str]:
+        """Return the categories from the closest to the farthest by O^dist."""
+        return [str(name) for name in self.measured(primary, backbone)["dataset"]]
+
+    def closest(self, primary: str, backbone: str) -> list[str]:
+        """Return the k closest categories, the closest first."""
+        return self.order(primary, backbone)[: self.k]
+
+    def farthest(self, primary: str, backbone: str) -> list[str]:
+        """Return the k farthest categories, the farthest first."""
+        return self.order(primary, backbone)[: -self.k - 1 : -1]
+
+    def shown(self, primary: str, backbone: str) -> list[str]:
+        """Return the categories that the violins show, the closest first."""
+        order = self.order(primary, backbone)
+        return [name for name in order if name in self.sets] if self.sets else [*order[: self.k], *order[-self.k :]]
+
+    def distances_of(self, primary: str, backbone: str, dataset: str) -> pd.Series:
+        """Return I^dist (mean form) of a shown category's images."""
+        images = _of_primary(self.images, primary, backbone)
+        return images.loc[images["dataset"] == dataset, "i_dist_mean"]
+
+    def at_the_end(self, primary: str, backbone: str, end: End) -> pd.DataFrame:
+        """Return the k images that are closest by I^dist, or farthest, one of each category at most; the extreme one first."""
+        images = _of_primary(self.extremes, primary, backbone)
+        images = images[images["end"] == end].sort_values(
+            ["i_dist_mean", "dataset"], ascending=[end == "closest", True], kind="stable"
+        )
+        ranks = self.measured(primary, backbone).set_index("dataset")["rank"]
+        return images.iloc[: self.k].assign(rank=lambda frame: frame["dataset"].map(ranks))
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a primary category, backbone and place from either end."""
+        rows: list[tuple[str, ...]] = []
+        for primary in self.primaries:
+            for backbone in self.names():
+                by_name: Any = self.measured(primary, backbone).set_index("dataset")
+                ends = zip(self.closest(primary, backbone), self.farthest(primary, backbone), strict=True)
+                for place, (near, far) in enumerate(ends, 1):
+                    cells = (near, relative_text(by_name.loc[near]), far, relative_text(by_name.loc[far]))
+                    rows.append((primary, backbone, str(place), *cells))
+        header = ("primary", "backbone", "place", "closest", "relative [95 % CI]", "farthest", "relative [95 % CI]")
+        return header, rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"the {self.k} closest and farthest categories by O^dist ({self.settings.projection} projection)"
+
+    def footer(self) -> list[str]:
+        """Return the notes."""
+        return list(self.notes)
+
+
+def relative_text(row: Any) -> str:
+    """Write the relative distance of a row of `Scenes.distances` with its interval, where it has one."""
+    value, low, high = (float(row[name]) for name in ("relative", "relative_low", "relative_high"))
+    if value != value:
+        return format_number(value)
+    return format_interval(value, None, None, ".3f") if low != low else format_interval(value, low, high, ".3f")
+
+
+def _of_primary(frame: pd.DataFrame, primary: str, backbone: str) -> pd.DataFrame:
+    return frame[(frame["primary"] == primary) & (frame["backbone"] == backbone)]

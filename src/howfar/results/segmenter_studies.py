@@ -1,0 +1,560 @@
+"""Hold the results of the paper's studies that set several segmenters side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
+
+import numpy as np
+
+from howfar.results.adaptation import ALL, F_ODS, Adaptation
+from howfar.results.records import Average, Cells, Provenance, Skipped, plain
+from howfar.results.result import Result, holding
+from howfar.wording import format_interval, format_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Adaptations(Result):
+    """Hold one `Adaptation` a segmenter, all of the same datasets, settings and seeds (section 4.3).
+
+    Attributes
+    ----------
+    models
+        The segmenters, as the study file calls them, in its order.
+    adaptations
+        The adaptation study of each, kept in a folder of the segmenter's name below this result's.
+    """
+
+    DOCUMENT: ClassVar = "adaptations.json"
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the adaptation of several segmenters"
+    FIGURES: ClassVar = "adaptations_figures"
+    REPORT: ClassVar = "section"
+
+    models: tuple[str, ...]
+    adaptations: tuple[Adaptation, ...]
+
+    def __getitem__(self, model: str) -> Adaptation:
+        return self.runs()[model]
+
+    @property
+    def first(self) -> Adaptation:
+        """Return the first segmenter's study, whose datasets and settings are those of all."""
+        return self.adaptations[0]
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return what made the last of the studies."""
+        return self.adaptations[-1].provenance
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader should know, a segmenter at a time."""
+        return tuple(f"{model}: {note}" for model, study in self.runs().items() for note in study.notes)
+
+    def runs(self) -> Mapping[str, Adaptation]:
+        """Return each segmenter's study by its name, which is that of its folder."""
+        return dict(zip(self.models, self.adaptations, strict=True))
+
+    def rows(self, table: str) -> pd.DataFrame:
+        """Stack a table of all segmenters' studies, with the segmenter's name first in a column ``segmenter``."""
+        import pandas as pd
+
+        frames = []
+        for model, study in self.runs().items():
+            frame: pd.DataFrame = getattr(study, table).copy()
+            frame.insert(0, "segmenter", model)
+            frames.append(frame)
+        return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document, with the document of every segmenter's study."""
+        return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.runs().items()}}
+
+    def _document(self) -> dict[str, Any]:
+        return {"format": self.FORMAT, "models": list(self.models)}
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
+        models = document["models"]
+        if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
+            raise TypeError("models: must be a list of names")
+        return cls(tuple(models), tuple(Adaptation.load(root / model) for model in models))
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a segmenter and model: mean F of each dataset, and the gain over M."""
+        tables = {model: study.table() for model, study in self.runs().items()}
+        header = ("segmenter", *tables[self.models[0]][0])
+        return header, [(model, *row) for model, (_, rows) in tables.items() for row in rows]
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        whole = self.first.caption()
+        return whole.replace(self.first.segmenter, ", ".join(self.models), 1)
+
+    def footer(self) -> list[str]:
+        """Return the verdict on each segmenter's strategies, and the notes."""
+        verdicts = {model: study.verdict() for model, study in self.runs().items()}
+        return [*(f"{model}: {verdict}" for model, verdict in verdicts.items() if verdict), *self.notes]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PerformanceByDistance(Result):
+    """Say how F of images goes with their distance, before and after adaptation (section 4.2).
+
+    Attributes
+    ----------
+    of
+        The study of adaptation, by its name in the study file, whose folder lies beside this result's.
+    primary, secondaries
+        Names of the datasets.
+    segmenters, architectures
+        The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
+    seeds, adapted
+        Those of all models; the adapted model that the text is about, of the most shots by the first strategy but random.
+    tau, flat
+        The least mean F that counts as consistent, and the largest change over all distances that counts as none.
+    strata
+        `Adaptation.strata` of every segmenter, with its name in the column segmenter. Here and in slopes models that learnt
+        from background are left out.
+    slopes
+        One row a segmenter, model, secondary ("all": pooled within secondaries) and measure ("f_ods", F at the dataset's best
+        threshold as in the paper, or "f", F at the threshold tuned on P): n images of so many photographs, span
+        (of scaled distances, from the nearest of them to the farthest; of "all" the datasets' mean), mean (of F), slope of F on
+        scaled distance with low and high of its 95 % interval over photographs, lowest and highest of the seeds' own slopes
+        (NaN for "all"), kind ("falls", "rises", "consistent", "none") and verdict (the same in a sentence), and change: this
+        slope less that of M, with change_low and change_high. F and distance of an image are means over the seeds.
+    """
+
+    DOCUMENT: ClassVar = "performance.json"
+    TABLES: ClassVar = {"strata": "strata.parquet", "slopes": "slopes.parquet"}
+    COLUMNS: ClassVar = {
+        "slopes": holding("segmenter model dataset measure kind", "slope low high"),
+    }
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of performance by distance"
+    FIGURES: ClassVar = "performance_figures"
+    REPORT: ClassVar = "section"
+
+    of: str
+    primary: str
+    secondaries: tuple[str, ...]
+    segmenters: tuple[str, ...]
+    architectures: tuple[str, ...]
+    seeds: tuple[int, ...]
+    adapted: str
+    tau: float
+    flat: float
+    strata: pd.DataFrame
+    slopes: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def pooled(self, measure: str = F_ODS) -> pd.DataFrame:
+        """Return the rows of all secondaries alike by one measure; of a single secondary its own."""
+        name = ALL if len(self.secondaries) > 1 else self.secondaries[0]
+        return self.slopes[(self.slopes["dataset"] == name) & (self.slopes["measure"] == measure)]
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a segmenter and model: the slope of F on distance within the secondaries."""
+        rows: list[tuple[str, ...]] = [
+            (
+                str(row["segmenter"]),
+                str(row["model"]),
+                format_number(row["mean"], 3),
+                "–" if np.isnan(row["slope"]) else format_interval(row["slope"], row["low"], row["high"], "+.3f"),
+                str(row["kind"]),
+            )
+            for row in self.pooled().to_dict("records")
+        ]
+        return ("segmenter", "model", "mean F", "slope [95 % CI]", "F by distance"), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"slope of F on scaled distance from {self.primary}, within {', '.join(self.secondaries)}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Suppression(Result):
+    """Say how models that learnt from background images (M_B3, M_B7) differ from the one without (figs 13-17).
+
+    Attributes
+    ----------
+    of
+        The study of adaptation, by its name in the study file, whose folder lies beside this result's.
+    primary, secondaries, background
+        Names of the datasets.
+    segmenters, architectures
+        The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
+    seeds
+        Those of all models.
+    left
+        How many background images no model learnt from: on these false positives are measured.
+    shares
+        One row a segmenter and model (M, the model with the most shots, those with background): share of pixels of the
+        background left out that are taken for foreground, mean over images and seeds, with low and high of its 95 % interval
+        over photographs and trainings (NaN for a single photograph), lowest and highest of the seeds.
+    changes
+        `Adaptation.suppression` of every segmenter, with its name in the column segmenter: change of the share from the model
+        "of", and cost in mean F of the secondaries, with intervals.
+    """
+
+    DOCUMENT: ClassVar = "suppression.json"
+    TABLES: ClassVar = {"shares": "shares.parquet", "changes": "changes.parquet"}
+    COLUMNS: ClassVar = {
+        "shares": holding("segmenter model", "share"),
+        "changes": holding("segmenter model of", "change low high cost cost_low cost_high"),
+    }
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of suppression"
+    FIGURES: ClassVar = "suppression_figures"
+    REPORT: ClassVar = "section"
+
+    of: str
+    primary: str
+    secondaries: tuple[str, ...]
+    background: str
+    segmenters: tuple[str, ...]
+    architectures: tuple[str, ...]
+    seeds: tuple[int, ...]
+    left: int
+    shares: pd.DataFrame
+    changes: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a segmenter and model: share of false positives, its change, and the cost in F."""
+        changes = self.changes.set_index(["segmenter", "model"])
+        rows: list[tuple[str, ...]] = []
+        for row in self.shares.to_dict("records"):
+            key = (row["segmenter"], row["model"])
+            own = changes.loc[key] if key in changes.index and changes.loc[key, "of"] else None
+            written = (
+                ("–", "–")
+                if own is None
+                else (_interval(own, "change", "low", "high"), _interval(own, "cost", "cost_low", "cost_high"))
+            )
+            rows.append((str(row["segmenter"]), str(row["model"]), f"{row['share']:.4f}", *written))
+        return ("segmenter", "model", "false positives", "change [95 % CI]", "change of mean F [95 % CI]"), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"share of pixels of {self.background} taken for foreground, {self.left} images that no model learnt from"
+
+
+def _interval(row: pd.Series[float], *names: str) -> str:
+    value, low, high = (float(row[name]) for name in names)
+    return "–" if value != value else format_interval(value, low, high, "+.4f")
+
+
+@dataclass(frozen=True)
+class ModelEdges:
+    """Hold what one model draws.
+
+    Attributes
+    ----------
+    model, segmenter
+        Its name in the study file, and the registered segmenter's.
+    threshold, held_out_ods
+        Its threshold, tuned on the primary dataset's held-out photographs, and its ODS there, which says how well it does what
+        it was trained for; None where none were held out.
+    foreground, probability
+        The share of an image that is foreground at the threshold, and the mean probability: means over the images.
+    edges
+        Mean over the images of the rank correlation of map and gradient; of those whose map is not the same everywhere.
+    n, blank
+        Images that were mapped, and those without a correlation.
+    """
+
+    model: str
+    segmenter: str
+    threshold: float
+    held_out_ods: float | None
+    foreground: Average
+    probability: Average
+    edges: Average
+    n: int
+    blank: int
+
+
+@dataclass(frozen=True)
+class EdgeDifference:
+    """Hold how much more one model's maps follow edges than another's, on the same images."""
+
+    model: str
+    other: str
+    edges: Average
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Edges(Result):
+    """Hold what trained models draw on a dataset without foreground (fig. 2 of the paper).
+
+    Attributes
+    ----------
+    dataset, of, seed
+        The dataset; the study whose models M these are, and the seed that they were trained with.
+    models, differences
+        A record of each model, in the study's order; one of each two models.
+    shown
+        The images that the figure shows.
+    images
+        One row a model and image: model, image, path, map (8-bit probabilities, below the study's folder), foreground,
+        probability and edges as in `ModelEdges`.
+    skipped, notes, provenance
+        Images that could not be read; what a reader should know; what made it.
+    """
+
+    DOCUMENT: ClassVar = "edges.json"
+    TABLES: ClassVar = {"images": "images.parquet"}
+    COLUMNS: ClassVar = {"images": holding("model image path map", "foreground probability edges")}
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of edges"
+    FIGURES: ClassVar = "edges_figures"
+    REPORT: ClassVar = "section"
+
+    dataset: str
+    of: str
+    seed: int
+    models: tuple[ModelEdges, ...]
+    differences: tuple[EdgeDifference, ...]
+    shown: tuple[str, ...]
+    images: pd.DataFrame
+    provenance: Provenance
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a model."""
+        rows: list[tuple[str, ...]] = [
+            (each.model, f"{each.threshold:.2f}", str(each.foreground), str(each.probability), str(each.edges))
+            for each in self.models
+        ]
+        return ("model", "threshold", "foreground", "mean probability", "follows edges"), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"what M of {self.of} draws on {self.dataset}, means over {self.models[0].n} images [95 % interval] (fig. 2)"
+
+    def footer(self) -> list[str]:
+        """Return the notes, and how many images are skipped."""
+        return [*self.notes, *([f"{len(self.skipped)} files were skipped (.skipped)"] if self.skipped else [])]
+
+
+Wish: TypeAlias = Literal["precision", "recall", "few labels", "stable", "fast"]
+WISHES: Final[tuple[Wish, ...]] = ("precision", "recall", "few labels", "stable", "fast")
+WEIGHTED: Final = "weighted"
+"""The name of the ranking by all wishes at once."""
+SECONDS: Final = "seconds_per_image"
+ALL_SETS: Final = "all"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pool(Result):
+    """Hold models × secondary datasets with their scores, costs and rankings (contribution d and section 6 of the paper).
+
+    F, precision and recall are taken at each training's own threshold, tuned on P's held-out photographs, or 0.5 where none
+    were held out; ODS at the dataset's best, as in section 3.3 of the paper. Where several seeds were trained, values are means
+    over them.
+
+    Attributes
+    ----------
+    of, strategy
+        The study of adaptation, and the strategy whose models are compared.
+    primary, secondaries, blind
+        Names of the datasets; of the blind ones those with masks.
+    models, shots, seeds
+        The models' names, how many images of each secondary they learnt from, ascending from 0, and the seeds.
+    wishes, weights
+        The wishes that are answered, in their order; their weights, empty where none were given.
+    level, flat
+        The mean F that counts as reached; the change of F over a dataset's distances that counts as none.
+    bootstrap
+        How many draws the intervals are made of.
+    tuned
+        Whether the trainings' thresholds were tuned on photographs of P that were held out.
+    hardware
+        What seconds were measured on: processor, cores, threads, device.
+    scores
+        One row a model, number of shots and dataset: n (images with a mask that all models were scored on), photographs,
+        left_out (images that some model was not scored on), ods, mean_f, mean_f_low, mean_f_high, mean_f_ods (mean F of the
+        images at the ODS threshold), precision, recall, and lean = precision − recall, each with _low and _high of its 95 %
+        interval; seeds_std (standard deviation of mean_f over seeds, NaN for one); slope, slope_low, slope_high (of F on
+        scaled distance, from the study of adaptation, ends averaged over seeds; NaN for blind datasets) and verdict: falls,
+        rises, consistent or none.
+    labels
+        One row a model and dataset ("all": the mean over secondaries): until, the fewest shots tried at which mean F reaches
+        the level (NaN where none does), gain of mean F at the fewest shots above 0, gain_low, gain_high.
+    spreads
+        One row a model and number of shots: mean (of mean F over the secondary datasets), lowest, lowest_dataset, highest,
+        sets_std (standard deviation over datasets), seeds_std (of the mean over seeds, NaN for one).
+    distances
+        One row a model and secondary: o_dist_mean, o_dist_scaled and relative, by the features of the first seed's M.
+    costs
+        One row a model: segmenter, size of its input, parameters, trained (those that training changes).
+    timings
+        One row a model, image and round: seconds_per_image, one image at a time. They differ from run to run.
+    rankings
+        One row a wish and model: value with low and high of its 95 % interval (precision, recall, shots until the level,
+        lowest mean F of M); rank, rank_low, rank_high; first, the share of draws in which it is first; over, the difference
+        from the best of the other models, over_low, over_high (NaN for few labels).
+    timed_rankings
+        The same for the wish fast (seconds an image), and for "weighted" where weights were given. They depend on the timings,
+        so that they may differ from run to run.
+    """
+
+    DOCUMENT: ClassVar = "pool.json"
+    TABLES: ClassVar = {
+        name: f"{name}.parquet"
+        for name in ("scores", "labels", "spreads", "distances", "costs", "timings", "rankings", "timed_rankings")
+    }
+    TIMED: ClassVar = ("hardware", "timings", "timed_rankings")
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the study of the pool"
+    FIGURES: ClassVar = "pool_figures"
+    REPORT: ClassVar = "section"
+
+    of: str
+    strategy: str
+    primary: str
+    secondaries: tuple[str, ...]
+    blind: tuple[str, ...]
+    models: tuple[str, ...]
+    shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    wishes: tuple[str, ...]
+    weights: Mapping[str, float]
+    level: float
+    flat: float
+    bootstrap: int
+    tuned: bool
+    hardware: Mapping[str, str | int]
+    scores: pd.DataFrame
+    labels: pd.DataFrame
+    spreads: pd.DataFrame
+    distances: pd.DataFrame
+    costs: pd.DataFrame
+    timings: pd.DataFrame
+    rankings: pd.DataFrame
+    timed_rankings: pd.DataFrame
+    provenance: Provenance
+    notes: tuple[str, ...] = ()
+
+    @property
+    def most(self) -> int:
+        """Return the largest number of shots, with which precision and recall are compared."""
+        return max(self.shots)
+
+    @property
+    def fewest(self) -> int:
+        """Return the smallest number of shots above 0."""
+        return min(count for count in self.shots if count)
+
+    def ranking(self, wish: str) -> pd.DataFrame:
+        """Return the rows of one wish's ranking, the best model first."""
+        import pandas as pd
+
+        rows = pd.concat([frame for frame in (self.rankings, self.timed_rankings) if len(frame)], ignore_index=True)
+        return rows[rows["wish"] == wish].sort_values("rank", kind="stable").reset_index(drop=True)
+
+    def answered(self) -> tuple[str, ...]:
+        """List the rankings: one for each wish, and the weighted one where weights were given."""
+        return (*self.wishes, WEIGHTED) if self.weights else self.wishes
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a wish and model: rank with its interval, and the share of draws it leads."""
+        rows: list[tuple[str, ...]] = []
+        for wish in self.answered():
+            for row in self.ranking(wish).to_dict("records"):
+                span = f"{row['rank']:.0f} [{row['rank_low']:.0f}, {row['rank_high']:.0f}]"
+                rows.append((wish, str(row["model"]), span, f"{100 * row['first']:.0f} %"))
+        return ("wish", "model", "rank [95 %]", "first in"), rows
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return f"which of {len(self.models)} models trained on {self.primary} suits which wish (section 6)"
+
+
+RANDOM_WEIGHTS: Final = "the networks have random weights: nothing here says what published ones do"
+"""The note on a study whose networks were not trained."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prompting(Result):
+    """Hold the scores of networks that are told what to segment; `howfar.prompts` makes it.
+
+    Attributes
+    ----------
+    datasets, prompts, settings, provenance
+        Names of the datasets; labels of the prompts ("points", "box", "text: cracks on a road", "persam"); what was chosen;
+        what made it.
+    scores
+        A row a prompt and dataset: n images; ods with ods_threshold, ois and ap over all thresholds; f of summed counts and
+        mean_f of the images' own, both at 0.5, which is where SAM itself cuts.
+    images
+        A row a prompt and image: dataset, image, path, mask, map (below the study's folder), f, and told: a JSON text with
+        points, labels, box and text.
+    skipped, notes
+        Images that could not be read; what a reader should know.
+    """
+
+    DOCUMENT: ClassVar = "prompting.json"
+    TABLES: ClassVar = {"images": "prompting.parquet"}
+    COLUMNS: ClassVar = {"images": holding("prompt dataset image", "f")}
+    COMMAND: ClassVar = "prompts"
+    MISSING: ClassVar = "name a folder that howfar prompts wrote"
+    SUBJECT: ClassVar = ": the study of prompts"
+    FIGURES: ClassVar = "prompting_figures"
+    REPORT: ClassVar = "prompting"
+
+    datasets: tuple[str, ...]
+    prompts: tuple[str, ...]
+    settings: Mapping[str, Any]
+    scores: pd.DataFrame
+    images: pd.DataFrame
+    provenance: Provenance
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar prompts --json``; the images' rows are left out."""
+        return self._json(scores=plain(self.scores))
+
+    @classmethod
+    def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
+        import pandas as pd
+
+        values, rows = super()._values(document), document["scores"]
+        if not all(isinstance(row["prompt"], str) and isinstance(row["dataset"], str) for row in rows):
+            raise TypeError("scores: prompt and dataset must be texts")
+        told = {(row["prompt"], row["dataset"]) for row in rows}
+        if not told >= {(prompt, dataset) for prompt in document["prompts"] for dataset in document["datasets"]}:
+            raise ValueError("scores: a prompt lacks a dataset")
+        scores = pd.DataFrame(rows)
+        numbers = [name for name in scores if name not in ("prompt", "dataset", "n")]
+        return {**values, "scores": scores.astype(dict.fromkeys(numbers, float))}
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a prompt: ODS of each dataset, and in brackets mean F at 0.5."""
+        cells = {
+            (row["prompt"], row["dataset"]): f"{format_number(row['ods'], 3)} ({format_number(row['mean_f'], 3)})"
+            for row in self.scores.to_dict("records")
+        }
+        return ("prompt", *self.datasets), [
+            (name, *(cells[name, dataset] for dataset in self.datasets)) for name in self.prompts
+        ]
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return "ODS (mean F at 0.5) of prompted networks that were trained on none of these images"

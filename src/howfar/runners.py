@@ -1,0 +1,461 @@
+"""Run tasks in parallel, on this machine's threads or on a Ray cluster."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import pickle
+import socket
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Final, TypeVar
+
+from howfar import memory, registry
+from howfar.cores import available_cores
+from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError, one_line
+from howfar.protocols import Runner
+
+V = TypeVar("V")
+
+
+def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
+    """Combine values two by two, neighbours first, then pairs of neighbours, and so on, keeping about log2 n in memory.
+
+    `combine` is called with a value and the one to its right; the remaining values are combined from the right at the end.
+    Raises `ValueError` where there is no value.
+
+    Examples
+    --------
+    >>> fold("abcde", lambda left, right: f"({left}{right})")
+    '(((ab)(cd))e)'
+    """
+    # Sizes fall from the bottom of the stack to its top, as the binary digits of the number of values seen.
+    stack: list[tuple[int, V]] = []
+    for value in values:
+        size = 1
+        while stack and stack[-1][0] == size:
+            value = combine(stack.pop()[1], value)
+            size *= 2
+        stack.append((size, value))
+    if not stack:
+        raise ValueError("nothing to combine")
+    _, total = stack.pop()
+    while stack:
+        total = combine(stack.pop()[1], total)
+    return total
+
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# Two tasks a worker, one running and one finished and waiting for its turn, so that a slow task leaves no worker idle.
+AHEAD = 2
+
+
+class LocalRunner:
+    """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
+
+    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs them in the calling
+    thread. Raises `InputError` for fewer than one worker.
+
+    Examples
+    --------
+    >>> list(LocalRunner(workers=2).run(abs, [-3, 2, -1]))
+    [3, 2, 1]
+    """
+
+    processes = False
+
+    def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise InputError.of("workers", "must be at least 1", workers, "leave it out to use the cores at hand")
+        self.workers = available_cores() if workers is None else workers
+
+    def __repr__(self) -> str:
+        return f"LocalRunner(workers={self.workers})"
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
+
+        At most twice as many tasks as workers are begun and not yet yielded. An exception in a task is raised here
+        at its turn. After that, or when the iterator is closed early or interrupted, no further task begins, and those that
+        have begun are waited for. `function` is called from several threads at a time.
+        """
+        if self.workers == 1:
+            yield from map(function, tasks)
+            return
+        executor = ThreadPoolExecutor(self.workers, thread_name_prefix="howfar")
+        waiting = iter(tasks)
+        try:
+            begun: deque[Future[R]] = deque(executor.submit(function, task) for task in islice(waiting, AHEAD * self.workers))
+            while begun:
+                result = begun.popleft().result()
+                begun.extend(executor.submit(function, task) for task in islice(waiting, 1))
+                yield result
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
+        """Combine ``function(task)`` of every task, at least one, in the tree of `howfar.runners.fold`.
+
+        `function` is called from several threads at a time, `combine` in the calling thread.
+
+        Examples
+        --------
+        >>> LocalRunner(workers=2).reduce(str, "({} {})".format, [1, 2, 3])
+        '((1 2) 3)'
+        """
+        return fold(self.run(function, tasks), combine)
+
+    def on_processors(self) -> LocalRunner:
+        """Return this same runner, since its tasks wait for no accelerator.
+
+        Examples
+        --------
+        >>> LocalRunner(workers=2).on_processors()
+        LocalRunner(workers=2)
+        """
+        return self
+
+
+KEPT: Final = 2
+"""Number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task."""
+TOKEN: Final = Path("~/.ray/auth_token")
+"""File of Ray's authentication token."""
+SECONDS: Final = 10.0
+"""Seconds within which a cluster must answer."""
+_PORTABLE: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
+"""Classes in place of which an exception that does not survive pickling is sent to the driver; the first that fits."""
+_functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
+
+
+class RayRunner:
+    """Run tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
+
+    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. Only a task's
+    argument and its result pass through the driver.
+
+    `workers` is the number of tasks at a time, by default as many as the cluster's cores, or its GPUs, allow. `address` is that
+    of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``; None starts a cluster of this machine's cores, which
+    ends with this process (or joins that of the environment variable ``RAY_ADDRESS``). `gpus` are those of each task; a
+    fraction shares one GPU among several tasks. Raises `InputError` where a number is out of range.
+
+    Examples
+    --------
+    >>> RayRunner(workers=4, address="auto")
+    RayRunner(workers=4, address='auto')
+    """
+
+    processes = True
+
+    def __init__(self, workers: int | None = None, address: str | None = None, gpus: float = 0.0, retries: int = 3) -> None:
+        if workers is not None and workers < 1:
+            raise InputError.of("workers", "must be at least 1", workers, "leave it out to use the cluster's cores")
+        if gpus < 0 or retries < 0:
+            raise InputError.of("gpus and retries", "must be at least 0", (gpus, retries))
+        self.workers, self.address, self.gpus, self.retries = workers, address, gpus, retries
+
+        self._begun: Event | None = None
+
+    def __repr__(self) -> str:
+        return f"RayRunner(workers={self.workers}, address={self.address!r})"
+
+    def begin(self, modules: Sequence[str] = ()) -> None:
+        """Start or join the cluster in the background, and let its workers import modules; errors are raised by `run`."""
+        begun = self._begun = Event()
+
+        def begin() -> None:
+            with suppress(Exception):
+                ray, _, _ = self._joined_now()
+                warm = ray.remote(_imported).options(num_gpus=self.gpus)
+                for _ in range(self._at_once(ray)):
+                    warm.remote(list(modules))
+            begun.set()
+            # The cluster's processes end with the thread that started them.
+            Event().wait()
+
+        Thread(target=begin, name="howfar-ray", daemon=True).start()
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
+
+        At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
+        turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
+        ones are waited for. Function and tasks are pickled; each worker process keeps the function. Raises `MissingExtraError`
+        where Ray is not installed, and `RunnerError` where the cluster cannot be joined or has lost a task more often than
+        `retries` allows.
+        """
+        ray, call, _ = self._joined()
+        most = self._at_once(ray)
+        stored = [ray.put(_within_budget(function, most))]
+        submitted: deque[Any] = deque()
+        running: set[Any] = set()
+        waiting = iter(tasks)
+        try:
+            while True:
+                running.difference_update(_ended(ray, running, wait=False))
+                for task in islice(waiting, min(most - len(running), AHEAD * most - len(submitted))):
+                    submitted.append(call.remote(stored, task))
+                    running.add(submitted[-1])
+                if not submitted:
+                    return
+                if submitted[0] in running:
+                    running.difference_update(_ended(ray, running, wait=True))
+                else:
+                    yield _result(ray, submitted.popleft())
+        finally:
+            _settle(ray, submitted)
+
+    def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
+        """Combine ``function(task)`` of every task in the tree of `howfar.runners.fold`, on the cluster.
+
+        Functions and tasks, at least one, are pickled; errors are those of `run`.
+        """
+        ray, call, join = self._joined()
+        at_once = self._at_once(ray)
+        stored, stored_combine = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
+        most = AHEAD * at_once
+        running: set[Any] = set()
+
+        def leaves() -> Iterator[Any]:
+            for task in tasks:
+                while len(running) >= most:
+                    running.difference_update(_ended(ray, running, wait=True))
+                leaf = call.remote(stored, task)
+                running.add(leaf)
+                yield leaf
+
+        try:
+            total: R = _result(ray, fold(leaves(), lambda left, right: join.remote(stored_combine, left, right)))
+            return total
+        finally:
+            _settle(ray, running)
+
+    def on_processors(self) -> RayRunner:
+        """Return a runner on the same cluster whose tasks have no GPU.
+
+        Examples
+        --------
+        >>> RayRunner(workers=4, gpus=0.5).on_processors().gpus
+        0.0
+        """
+        if not self.gpus:
+            return self
+        other = RayRunner(self.workers, self.address, 0.0, self.retries)
+        other._begun = self._begun
+        return other
+
+    def _joined(self) -> tuple[Any, Any, Any]:
+        if self._begun is not None:
+            self._begun.wait()
+        return self._joined_now()
+
+    def _joined_now(self) -> tuple[Any, Any, Any]:
+        """Join the cluster, and return Ray with its remote functions for calling a function and combining two results."""
+        try:
+            # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+            # Clusters may ask for a token, which Ray sends to HOST:PORT only in this mode.
+            if (self.address or os.environ.get("RAY_ADDRESS") or "auto") != "auto" and TOKEN.expanduser().is_file():
+                os.environ.setdefault("RAY_AUTH_MODE", "token")
+            import ray
+        except ImportError as error:
+            raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'") from error
+        if not ray.is_initialized():
+            _join(ray, self.address)
+        settings = {"max_retries": self.retries, "num_gpus": self.gpus}
+        return ray, ray.remote(_call).options(**settings), ray.remote(_combine).options(max_retries=self.retries)
+
+    def _at_once(self, ray: Any) -> int:
+        if self.workers is not None:
+            return self.workers
+        resources = ray.cluster_resources()
+        gpus, cores = resources.get("GPU", 0), int(resources.get("CPU", 1))
+        if self.gpus and gpus < self.gpus:
+            raise RunnerError(f"the cluster has {gpus:g} GPUs and a task needs {self.gpus:g}: add --device cpu")
+        return max(1, min(cores, int(gpus / self.gpus)) if self.gpus else cores)
+
+
+def _join(ray: Any, address: str | None) -> None:
+    given = address or os.environ.get("RAY_ADDRESS")
+    source = "" if address else " (from RAY_ADDRESS)"
+    cluster = f"the Ray cluster at {given}{source}" if given else "a Ray cluster of this machine"
+    own: dict[str, Any] = {} if given else {"num_cpus": available_cores(), "include_dashboard": False}
+    try:
+        _check_address(given or "")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    # Ray raises OSError, ValueError, RuntimeError and its own classes.
+    except Exception as error:
+        raise RunnerError(f"{cluster} cannot be joined ({one_line(error, 200)}): see that it runs, by ray status") from error
+    _print_to_stderr(ray)
+    # Ray's own shutdown waits half a second for its last messages, which are of interest after a failure alone (`_lost`).
+    atexit.unregister(_end)
+    atexit.register(_end)
+
+
+def _end() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def _lost(line: str) -> RunnerError:
+    """Make the error of a task that the cluster has lost; Ray's last messages are waited for at the end."""
+    atexit.unregister(_end)
+    return RunnerError(line)
+
+
+def _check_address(address: str) -> None:
+    """Raise OSError at once where nothing answers at HOST:PORT, for which Ray would wait for minutes."""
+    host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
+
+
+def _print_to_stderr(ray: Any) -> None:
+    """Print Ray's messages (that a worker has died, say) on stderr, since stdout is for JSON."""
+    module: Any = getattr(getattr(ray, "_private", None), "worker", None)
+    printing = getattr(module, "print_to_stdstream", None)
+    if printing is not None and not hasattr(printing, "howfar"):
+
+        def print_to_stderr(data: dict[str, Any], *rest: Any, **named: Any) -> None:
+            printing({**data, "is_err": True}, *rest, **named)
+
+        print_to_stderr.howfar = True  # type: ignore[attr-defined]  # marks it, so that it is put in place once
+        module.print_to_stdstream = print_to_stderr
+
+
+@dataclass(frozen=True)
+class _Budgeted:
+    """Run a task within its share of the driver's memory budget, among the tasks that run on its machine at a time."""
+
+    function: Callable[[Any], Any]
+    budget: memory.Budget
+    at_once: int
+
+    def __call__(self, task: Any) -> Any:
+        with memory.within(self.budget.part(min(self.at_once, available_cores()))):
+            return self.function(task)
+
+
+def _within_budget(function: Callable[[Any], Any], at_once: int) -> Callable[[Any], Any]:
+    budget = memory.budget()
+    return function if budget is None else _Budgeted(function, budget, at_once)
+
+
+def _imported(modules: Sequence[str]) -> None:
+    for module in modules:
+        with suppress(ImportError):
+            import_module(module)
+
+
+def _call(stored: list[Any], task: Any) -> Any:
+    return _portable(_function(stored[0]), task)
+
+
+def _combine(stored: list[Any], left: Any, right: Any) -> Any:
+    return _portable(_function(stored[0]), left, right)
+
+
+def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function; an exception that does not survive pickling is raised as a class of `_PORTABLE` with its text."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        try:
+            same = type(pickle.loads(pickle.dumps(error))) is type(error)
+        except Exception:  # whatever its constructor raises
+            same = False
+        if same:
+            raise
+        kind = next(kind for kind in _PORTABLE if isinstance(error, kind))
+        line = str(error) if isinstance(error, HowfarError) else f"{type(error).__name__}: {error}"
+        raise kind(line) from None
+
+
+def _function(reference: Any) -> Callable[..., Any]:
+    key = reference.hex()
+    if key not in _functions:
+        import ray
+
+        _functions[key] = ray.get(reference)
+        while len(_functions) > KEPT:
+            _functions.popitem(last=False)
+    _functions.move_to_end(key)
+    return _functions[key]
+
+
+def _ended(ray: Any, running: set[Any], wait: bool) -> list[Any]:
+    """List the running tasks that have ended; with `wait`, wait for at least one."""
+    if not running:
+        return []
+    ended: list[Any] = ray.wait(list(running), num_returns=1 if wait else len(running), timeout=None if wait else 0)[0]
+    return ended
+
+
+def _result(ray: Any, reference: Any) -> Any:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        # The task's own exception is raised as a local runner would raise it.
+        if isinstance(error.cause, Exception) and not isinstance(error.cause, ray.exceptions.RayError):
+            raise error.cause from None
+        line = " ".join(str(error.cause).split("traceback:")[0].split())[:200]
+        remedy = "see that its files lie at the same place on every machine"
+        raise _lost(f"a task could not be begun on the cluster ({line}): {remedy}") from error
+    except ray.exceptions.RayError as error:
+        reason = one_line(error, 200)
+        raise _lost(f"the cluster lost a task, also when it was run again ({reason}): run the command again") from error
+
+
+def _settle(ray: Any, references: Any) -> None:
+    """Wait for the submitted tasks, unless the cluster is gone."""
+    with suppress(Exception):
+        if references:
+            ray.wait(list(references), num_returns=len(references))
+
+
+def make_runner(
+    runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
+) -> Runner:
+    """Make the runner of a name (``local``, ``ray``, that of another package's); a runner object is returned unchanged.
+
+    `workers` is the number of tasks at a time, None for the runner's default; `address` that of a running cluster, for ``ray``
+    alone; `device` the backbone's: with ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError` where there is no
+    such runner, `MissingExtraError` where Ray is not installed, and `InputError` where a number is below 1 or a runner takes no
+    address.
+
+    Examples
+    --------
+    >>> make_runner("local", workers=3)
+    LocalRunner(workers=3)
+    >>> make_runner("local", address="auto")
+    Traceback (most recent call last):
+    howfar.errors.InputError: address must be left out with this runner, got 'auto': add --runner ray
+    """
+    if runner == "ray":
+        if address is not None and not address.strip():
+            raise InputError.of("address", "must be auto or HOST:PORT", address)
+        if find_spec("ray") is None:
+            raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'")
+        ray: Runner = registry.load("runners", runner)(workers, address, gpus=1.0 if device.startswith("cuda") else 0.0)
+        return ray
+    if address is not None:
+        raise InputError.of("address", "must be left out with this runner", address, "add --runner ray")
+    if not isinstance(runner, str):
+        return runner
+    other: Runner = registry.load("runners", runner)(workers)
+    return other
+
+
+__all__ = ["LocalRunner", "RayRunner", "available_cores", "make_runner"]

@@ -1,0 +1,223 @@
+"""Adapt a segmenter by its normalisation layers alone: by new images' statistics, or by letting only them learn."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.errors import ImageError, InputError
+from howfar.segmenters.checkpoint import Checkpoint
+from howfar.segmenters.predictor import check_squares, resized
+from howfar.weights.state_dicts import hash_state_dict
+
+_KINDS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
+
+def only_norms(network: nn.Module) -> int:
+    """Freeze all parameters but the scales and offsets of normalisation layers, and return how many numbers are left to learn.
+
+    Layers count that are batch, layer, group, instance or RMS norms of torch, or whose class is named so, as some libraries
+    write their own. Source: Wang et al., "Tent: fully test-time adaptation by entropy minimization" (ICLR 2021, arXiv
+    2006.10726), which adapts these parameters alone.
+
+    Raises
+    ------
+    InputError
+        The network has no such layer that has parameters.
+
+    Examples
+    --------
+    >>> only_norms(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
+    16
+    """
+    layers = [layer for layer in network.modules() if _is_norm(layer)]
+    left = {id(values): values for layer in layers for values in layer.parameters(recurse=False)}
+    if not left:
+        rule = "must be all for a network without normalisation layers that have parameters"
+        raise InputError.of("tune", rule, type(network).__name__)
+    for values in network.parameters():
+        values.requires_grad_(id(values) in left)
+    return sum(values.numel() for values in left.values())
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, _KINDS) or type(layer).__name__.lower().rstrip("0123456789d").endswith("norm")
+
+
+Network = TypeVar("Network", bound=nn.Module)
+_OVER = {2: (0,), 3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}
+"""The axes over which a layer's mean is taken, by how many its input has: all but the channels'."""
+
+
+def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Network:
+    """Mix the statistics of new images into a network's batch norm layers; the network itself is left as it is.
+
+    Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images, and its variance likewise; layer by layer, so
+    that each sees what the layers before it give after their own mixing. All images go through as one batch: their order
+    changes nothing but rounding, and the result depends on no batch size. Source: Schneider et al., "Improving robustness
+    against common corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
+
+    Parameters
+    ----------
+    network
+        Takes (n, 3, h, w) images as `squares` holds them.
+    squares
+        (n, 3, h, w) float32 images of the new dataset.
+    share
+        λ, from 0 (as it was) to 1 (the new images' statistics alone).
+
+    Returns
+    -------
+    Module
+        A copy in evaluation mode.
+
+    Raises
+    ------
+    InputError
+        A share outside 0-1, no image, or a network without batch norm layers that keep statistics.
+
+    Examples
+    --------
+    >>> layer = nn.BatchNorm2d(3)
+    >>> bright = np.full((2, 3, 4, 4), 0.8, np.float32)
+    >>> [round(value, 2) for value in mixed(layer, bright, 0.5).running_mean.tolist()]
+    [0.4, 0.4, 0.4]
+    """
+    if not 0.0 <= share <= 1.0:
+        raise InputError.of("share", "must lie between 0 and 1", share, "pass 0.3")
+    if squares.ndim != 4 or not len(squares):
+        raise InputError.of("squares", "must be (n, 3, h, w), of at least one image", squares.shape)
+    adapted = copy.deepcopy(network).eval()
+    layers = norm_layers(adapted)
+    if not layers:
+        rule = "must have batch norm layers, whose statistics are what is adapted"
+        raise InputError.of("model", rule, type(network).__name__, "train unetplusplus or deepcrack, which have some")
+    before = {layer: _statistics(layer) for layer in layers}
+    hooks = [layer.register_forward_pre_hook(lambda at, given: _mix(at, given[0], before[at], share)) for layer in layers]
+    device = next((values.device for values in adapted.state_dict().values()), torch.device("cpu"))
+    with torch.no_grad():
+        adapted(torch.from_numpy(squares).to(device))
+    for hook in hooks:
+        hook.remove()
+    return adapted
+
+
+def norm_layers(network: nn.Module) -> list[_BatchNorm]:
+    """List a network's batch norm layers that keep statistics."""
+    return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
+
+
+def _statistics(layer: _BatchNorm) -> Mapping[str, Tensor]:
+    assert layer.running_mean is not None  # for the type checker: only such layers are asked
+    assert layer.running_var is not None
+    return {"mean": layer.running_mean.double().clone(), "var": layer.running_var.double().clone()}
+
+
+def _mix(layer: _BatchNorm, given: Tensor, before: Mapping[str, Tensor], share: float) -> None:
+    """Set a layer's statistics just before it reads them."""
+    over = _OVER[given.ndim]
+    var, mean = torch.var_mean(given.double(), dim=over, correction=0)
+    assert layer.running_mean is not None  # for the type checker: only such layers are asked
+    assert layer.running_var is not None
+    layer.running_mean.copy_((1.0 - share) * before["mean"] + share * mean)
+    layer.running_var.copy_((1.0 - share) * before["var"] + share * var)
+
+
+SHARE = 0.3
+MOST, USUAL = 60, 224
+"""So many images are read at the most, as squares of this side; of larger squares fewer, so that memory stays the same."""
+FEWEST = 8
+ADAPTED = "adapted"
+"""The entry of a checkpoint's data that says what it was adapted to."""
+WARNING = (
+    "the maps are of a model adapted to {0}: its confidence no longer tells its performance, so certify it by labels "
+    "(howfar certify), and do not estimate it; it may be worse than the model as it was"
+)
+
+
+def adapt_statistics(
+    checkpoint: Checkpoint, site: Dataset, *, share: float = SHARE, size: int | None = None, tiled: bool = False, seed: int = 0
+) -> Checkpoint:
+    """Mix the statistics of a site's images into a checkpoint's batch norm layers; no label is read.
+
+    At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same;
+    `howfar.segmenters.norm_adaptation.mixed` says how they are mixed.
+
+    Parameters
+    ----------
+    checkpoint
+        A trained segmenter with batch norm.
+    site
+        The images to adapt to.
+    share
+        λ: the weight of the site's statistics, 0 to 1.
+    size
+        Side of the squares in pixels; by default the checkpoint's own.
+    tiled
+        Whether squares are cut from the images at their own scale, as tiles are predicted, or are the whole images resized.
+    seed
+        Draws images, and where they are cut.
+
+    Raises
+    ------
+    InputError
+        No image can be read, a share outside 0-1, squares that take more memory than is allowed, or a network without batch
+        norm.
+    """
+    side = checkpoint.card.size if size is None else size
+    count = max(FEWEST, min(MOST, MOST * USUAL**2 // side**2))
+    check_squares(min(count, len(site)), side)
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(site.items))
+    read = [(content, square) for content, square in _squares(site, order, side, tiled, rng, count)]
+    if not read:
+        raise InputError.of(f"dataset {site.name}", "must hold an image that can be read", "none")
+    stacked = np.stack([square for _, square in read]).transpose(0, 3, 1, 2)
+    network = mixed(checkpoint.build(), np.ascontiguousarray(stacked, np.float32) / np.float32(255), share)
+    state = {name: values for name, values in network.state_dict().items() if name in checkpoint.state}
+    was = checkpoint.card.data.get(ADAPTED) or {}
+    told = {
+        **was,
+        "way": "+".join([*([was["way"]] if was else []), "norm"]),
+        "share": share,
+        "dataset": site.name,
+        "size": side,
+        "tiled": tiled,
+        "contents": sorted(content for content, _ in read),
+    }
+    data = {**checkpoint.card.data, ADAPTED: told}
+    return Checkpoint(replace(checkpoint.card, weights=hash_state_dict(state), data=data), state)
+
+
+def _squares(
+    site: Dataset, order: NDArray[np.int64], side: int, tiled: bool, rng: np.random.Generator, count: int
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Read the first images, in the order drawn, that can be read, each as a square with the hash of its file."""
+    left = count
+    for place in order:
+        if not left:
+            return
+        try:
+            data = read_bytes(site.items[place].path)
+            picture = np.asarray(decode(data).image)
+        except ImageError:
+            continue
+        left -= 1
+        yield content_hash(data), _cut(picture, side, rng) if tiled else resized(picture, side)
+
+
+def _cut(picture: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Cut a square at random, after padding sides that are shorter by their mirror image."""
+    below, right = (max(side - length, 0) for length in picture.shape[:2])
+    padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
+    y, x = (int(rng.integers(length - side + 1)) for length in padded.shape[:2])
+    return padded[y : y + side, x : x + side]

@@ -1,0 +1,105 @@
+"""Define the UNet++ network and load the published weights that its encoder begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from howfar.errors import MissingExtraError, one_line
+from howfar.segmenters.normalisation import Normalise, check_sides
+from howfar.weights.published import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    SAFE_FILE,
+    missing_weights,
+    packaged_file,
+    timm_name,
+    why_unreachable,
+)
+from howfar.weights.state_dicts import fit_state_dict, read_state_dict
+
+ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
+# Mean and deviation that each encoder's published weights were trained with; the library would ask a hub for them.
+STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (IMAGENET_MEAN, IMAGENET_STD)}
+B3 = "smp-hub/efficientnet-b3.imagenet"
+# Classification layers that the published weights hold beside the encoder.
+HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
+
+
+class UnetPlusPlus(nn.Module):
+    """Segment by UNet++: an EfficientNet encoder and a decoder of nested, dense skip connections; foreground as one map.
+
+    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018), as
+    segmentation-models-pytorch builds it; absence of that library raises `MissingExtraError`.
+    """
+
+    name = "unetplusplus"
+    multiple = 32
+
+    def __init__(self, encoder: str) -> None:
+        super().__init__()
+        self.normalise = Normalise(*STATISTICS[encoder])
+        self.network = _library().UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides must be multiples of 32, else `InputError`."""
+        check_sides(self.name, pictures, self.multiple)
+        logits: Tensor = self.network(self.normalise(pictures))
+        return logits
+
+    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Return the one map that the loss is computed on."""
+        return (self(pictures),)
+
+    def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Compute the five maps that the encoder passes to the decoder, from half to a 32nd of the sides.
+
+        A side that is no multiple of 32 raises `InputError`.
+        """
+        check_sides(self.name, pictures, self.multiple)
+        maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
+        return tuple(maps[1:])
+
+
+def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
+    """Build UNet++, its encoder with ImageNet weights if `pretrained`, from that file if it is one.
+
+    Absence of a library or of the package of Lite0's weights raises `MissingExtraError`; EfficientNet-B3's weights out of
+    reach `MissingPathError`; a file without the encoder's weights `InputError`.
+    """
+    network = UnetPlusPlus(encoder)
+    if pretrained:
+        file = pretrained if isinstance(pretrained, Path) else packaged_file() if encoder == "lite0" else _published_b3()
+        state = read_state_dict(file)
+        if encoder == "lite0" and "_conv_stem.weight" in state:
+            state = {timm_name(key): value for key, value in state.items()}
+        if encoder == "lite0":
+            state = {f"model.{key}": value for key, value in state.items()}
+        fit_state_dict(network.network.encoder, state, HEADS, str(file))
+    return network
+
+
+def _library() -> Any:
+    try:
+        import segmentation_models_pytorch as library
+    except ImportError as error:
+        raise MissingExtraError(
+            f"unetplusplus needs segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
+        ) from error
+    return library
+
+
+def _published_b3() -> Path:
+    reason = why_unreachable(B3, (SAFE_FILE,))
+    if reason is not None:
+        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, reason)
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(B3, SAFE_FILE))
+    # The hub's client and its HTTP library each fail in their own ways.
+    except Exception as error:
+        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, one_line(error)) from error

@@ -1,0 +1,361 @@
+"""Choose images that cover a pool's features: k-means clusters, k-center, herding, ProbCover, kinds of objects."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
+
+from howfar.arrays import Float64Array
+from howfar.selection.strategy import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions
+
+PAIRS = 1 << 22
+
+
+def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tuple[slice, Float64Array]]:
+    """Yield distances of some rows of `x` from all rows of `y`, and which rows; at most `pairs` at once, at least one row."""
+    step = max(1, pairs // max(1, len(y)))
+    for start in range(0, len(x), step):
+        rows = slice(start, min(start + step, len(x)))
+        yield rows, cdist(x[rows], y)
+
+
+def to_nearest(x: Float64Array, centres: Float64Array) -> Float64Array:
+    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre."""
+    gaps = np.full(len(x), np.inf)
+    if len(centres):
+        for rows, distances in blocks(x, centres):
+            gaps[rows] = distances.min(axis=1)
+    return gaps
+
+
+def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
+    """Return the distance of each row of `x`, (n, z), from one point, (z,)."""
+    return to_nearest(x, point[None])
+
+
+def to_neighbours(x: Float64Array, k: int) -> Float64Array:
+    """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none."""
+    k = min(k, len(x) - 1)
+    if k < 1:
+        return np.zeros(len(x))
+    # A row's distance from itself, 0, is one of the k + 1 smallest and adds nothing.
+    distances = np.asarray(KDTree(x).query(x, k + 1)[0])
+    return np.asarray(distances.sum(axis=1) / k)
+
+
+def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> list[int]:
+    """Draw k rows, each with chance D² / Σ D², D its distance from the nearest covered one: Arthur & Vassilvitskii, SODA 2007.
+
+    `x` is (n, z). Rows in `covered` (n,) are never drawn, and k is at most as many as the others. Where no row is covered, or
+    all others lie on covered ones, all others have one chance. `rng` gives one uniform number a row.
+    """
+    free = ~covered
+    nearest = to_nearest(x, x[covered])
+    chosen: list[int] = []
+    while len(chosen) < k:
+        weights = np.where(free & np.isfinite(nearest), nearest, 0.0) ** 2
+        if not weights.any():
+            weights = free.astype(np.float64)
+        heap = np.cumsum(weights)
+        chosen.append(int(np.searchsorted(heap, rng.random() * heap[-1], side="right")))
+        free[chosen[-1]] = False
+        nearest = np.minimum(nearest, to_point(x, x[chosen[-1]]))
+    return chosen
+
+
+KMEANSPP = FunctionStrategy(
+    "kmeanspp",
+    (FEATURES,),
+    True,
+    lambda pool, k, rng: seeds(pool[FEATURES], k, rng, pool.labelled),
+    lambda values: "drawn with the square of its distance from every image that was labelled or chosen before it",
+)
+
+
+RESTARTS = 10
+ROUNDS = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Hold centres (c, z), the cluster of each of n rows, and the summed squared distances from the centres."""
+
+    centres: Float64Array
+    labels: NDArray[np.intp]
+    inertia: float
+
+
+def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clustering:
+    """Cluster rows (n, z) so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
+
+    There are `count` clusters, at most n, and no more than there are different rows; `rng` draws the seeds (k-means++). Rounds
+    go on until no row moves (Lloyd 1982). The number of threads changes nothing.
+    """
+    # Only scikit-learn needs it, and loads it.
+    from threadpoolctl import threadpool_limits
+
+    # With more clusters than different rows scikit-learn ends at centres, and sums, that are not those of its clusters.
+    count = min(count, len(np.unique(x, axis=0)))
+    nothing = np.zeros(len(x), dtype=np.bool_)
+    # Several threads add up parts of a centre in whatever order they end.
+    with threadpool_limits(limits=1, user_api="openmp"):
+        clusterings = [_lloyd(x, x[seeds(x, count, rng, nothing)]) for _ in range(restarts)]
+    best = min(clusterings, key=lambda clustering: clustering.inertia)
+    return Clustering(_means(x, best), best.labels, best.inertia)
+
+
+def _lloyd(x: Float64Array, centres: Float64Array) -> Clustering:
+    # It takes a second to load.
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    model = KMeans(len(centres), init=centres, n_init=1, max_iter=ROUNDS, tol=0.0, algorithm="lloyd")
+    with warnings.catch_warnings():
+        # Rows that differ by less than rounding about their mean are one to scikit-learn, and make fewer clusters.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x)
+    return Clustering(model.cluster_centers_, model.labels_.astype(np.intp), float(model.inertia_))
+
+
+def _means(x: Float64Array, clustering: Clustering) -> Float64Array:
+    """Compute each centre as the mean of its rows, (c, z), to the last digit whatever the other rows are.
+
+    scikit-learn takes the mean of all rows away and adds it again. That rounding would choose between the two images of a
+    cluster, which are alike far from its centre.
+    """
+    count = len(clustering.centres)
+    sizes = np.bincount(clustering.labels, minlength=count)
+    sums = np.stack([np.bincount(clustering.labels, weights=column, minlength=count) for column in x.T], axis=1)
+    means: Float64Array = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], clustering.centres)
+    return means
+
+
+MOST = 500
+"""Most clusters, as in TypiClust: more images than that share clusters."""
+NEIGHBOURS = 20
+SMALL = 5
+"""TypiClust passes over clusters of at most 5 images, as its authors' program does: such images are typical of nothing."""
+
+Cost: TypeAlias = Callable[[Float64Array, Float64Array], Float64Array]
+"""Rows of a cluster and its centre -> one number a row; the image with the smallest is taken."""
+
+
+def _one_a_cluster(pool: Candidates, k: int, rng: np.random.Generator, cost: Cost, small: int = 0) -> list[int]:
+    """Cluster all images by k-means into as many clusters as there will be labels, and take one of each not covered.
+
+    The next image is always of the cluster that holds the fewest labelled and chosen images, of these the largest, of these
+    that of the first image. So covered clusters are drawn from only where no other has an image left. Clusters of at most
+    `small` images are passed over while another has images left.
+    """
+    x = pool[FEATURES]
+    clustering = kmeans(x, min(k + int(pool.labelled.sum()), MOST), rng)
+    numbers = np.unique(clustering.labels)
+    clusters = [np.flatnonzero(clustering.labels == number) for number in numbers]
+    costs = [cost(x[members], clustering.centres[number]) for number, members in zip(numbers, clusters, strict=True)]
+    taken = pool.labelled.copy()
+    chosen: list[int] = []
+    while len(chosen) < k:
+        left = (index for index, members in enumerate(clusters) if not taken[members].all())
+        turn = min(left, key=lambda index: _rank(clusters[index], taken, small))
+        members = clusters[turn]
+        chosen.append(int(members[np.argmin(np.where(taken[members], np.inf, costs[turn]))]))
+        taken[chosen[-1]] = True
+    return chosen
+
+
+def _rank(members: Positions, taken: Mask, small: int) -> tuple[bool, int, int, int]:
+    return len(members) <= small, int(taken[members].sum()), -len(members), int(members[0])
+
+
+def _atypicality(rows: Float64Array, centre: Float64Array) -> Float64Array:
+    """Return 1 / typicality: the mean distance to the nearest 20 of the cluster, or to all others of a smaller one."""
+    return to_neighbours(rows, NEIGHBOURS)
+
+
+# Hacohen, Dekel & Weinshall, ICML 2022; made for few labels.
+TYPICLUST = FunctionStrategy(
+    "typiclust",
+    (FEATURES,),
+    False,
+    lambda pool, k, rng: _one_a_cluster(pool, k, rng, _atypicality, SMALL),
+    lambda values: "the most typical image of its cluster",
+)
+# The clusters are those of k-means; it is not the k-medoids of Kaufman & Rousseeuw, which minimises another sum.
+KMEDOIDS = FunctionStrategy(
+    "kmedoids",
+    (FEATURES,),
+    False,
+    lambda pool, k, rng: _one_a_cluster(pool, k, rng, to_point),
+    lambda values: "nearest to the centre of its k-means cluster",
+)
+
+
+def _kcenter(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
+    """Take argmax of the distance to the nearest centre, again and again: Sener & Savarese, ICLR 2018; Gonzalez, TCS 1985.
+
+    Images with labels are centres. Without any the first is the image nearest to the mean of all, so that nothing is drawn.
+    """
+    x = pool[FEATURES]
+    free = ~pool.labelled
+    nearest = to_nearest(x, x[pool.labelled])
+    if free.all():
+        nearest = -to_point(x, x.mean(axis=0))
+    chosen: list[int] = []
+    while len(chosen) < k:
+        chosen.append(int(np.argmax(np.where(free, nearest, -np.inf))))
+        free[chosen[-1]] = False
+        distances = to_point(x, x[chosen[-1]])
+        first = len(chosen) == 1 and not pool.labelled.any()
+        nearest = distances if first else np.minimum(nearest, distances)
+    return chosen
+
+
+KCENTER = FunctionStrategy(
+    "kcenter", (FEATURES,), True, _kcenter, lambda values: "farthest from every image that was labelled or chosen before it"
+)
+
+
+def _herding(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
+    """Take the image nearest to w, which starts at μ, the mean of all; then w ← w + μ − x_t: Welling, ICML 2009.
+
+    Welling takes argmax ⟨w, x⟩. For features of one length the two are the same; for others the nearest is what brings the
+    mean of the chosen closest to μ, and does not depend on where the origin lies (Rebuffi et al., CVPR 2017). Images with
+    labels count as chosen. No image is taken twice.
+    """
+    x = pool[FEATURES]
+    mean = x.mean(axis=0)
+    w = mean + (mean - x[pool.labelled]).sum(axis=0)
+    free = ~pool.labelled
+    chosen: list[int] = []
+    while len(chosen) < k:
+        chosen.append(int(np.argmin(np.where(free, to_point(x, w), np.inf))))
+        free[chosen[-1]] = False
+        w = w + mean - x[chosen[-1]]
+    return chosen
+
+
+HERDING = FunctionStrategy(
+    "herding", (FEATURES,), True, _herding, lambda values: "brings the mean of the chosen images nearest to that of all"
+)
+
+
+PURITY = 0.95
+
+
+def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
+    """Find the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
+
+    The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
+    to its distance from the nearest row of another cluster, so δ is a quantile of these; it is infinite where all are of one
+    cluster. `x` is (n, z), and `labels` (n,) the cluster of each row.
+    """
+    to_others = np.full(len(x), np.inf)
+    for rows, distances in blocks(x, x):
+        distances[labels[rows, None] == labels] = np.inf
+        to_others[rows] = distances.min(axis=1)
+    impure = int(np.floor((1.0 - purity) * len(x) + 1e-9))
+    return float(np.partition(to_others, impure)[impure])
+
+
+def _probcover(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
+    """Cover the rows greedily by open balls of one radius: the ball with most rows not covered, of equal ones the first.
+
+    The paper clusters by k-means into as many clusters as there are classes. Here no classes are known: there are as many
+    clusters as there will be labels, k and those given, 2 at least, since each chosen image is to stand for one kind.
+    Where all is covered before k are chosen, which the paper leaves open, the farthest from all chosen follows.
+    """
+    x = pool[FEATURES]
+    count = min(max(2, k + int(pool.labelled.sum())), len(x))
+    delta = radius(x, kmeans(x, count, rng).labels)
+    taken = pool.labelled.copy()
+    covered = to_nearest(x, x[taken]) < delta
+    balls = _held(x, np.flatnonzero(~covered), delta)
+    chosen: list[int] = []
+    while len(chosen) < k:
+        score = balls if balls[~taken].any() else to_nearest(x, x[taken])
+        chosen.append(int(np.argmax(np.where(taken, -np.inf, score))))
+        taken[chosen[-1]] = True
+        fresh = np.flatnonzero((to_point(x, x[chosen[-1]]) < delta) & ~covered)
+        covered[fresh] = True
+        balls -= _held(x, fresh, delta)
+    return chosen
+
+
+def _held(x: Float64Array, rows: Positions, delta: float) -> Float64Array:
+    """Count how many of the given rows the ball around each row holds, (n,)."""
+    counts = np.zeros(len(x))
+    if len(rows):
+        for block, distances in blocks(x, x[rows]):
+            counts[block] = (distances < delta).sum(axis=1)
+    return counts
+
+
+PROBCOVER = FunctionStrategy(
+    "probcover", (FEATURES,), False, _probcover, lambda values: "its neighbourhood holds most images not covered yet"
+)
+
+
+KINDS = 20
+"""Clusters of regions. Their number does not depend on k, so that fewer images are the first of more."""
+
+
+def kinds(regions: Float64Array, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Cluster the regions of n images by k-means into at most 20 kinds, and say which image holds which, (n, c).
+
+    `regions` is (n, r, f); the first feature is the area, 0 where there is no such region. Of the area the logarithm is taken,
+    as a few regions are many times as large as most, and each feature is scaled to mean 0 and variance 1 over all regions.
+    """
+    image, place = np.nonzero(regions[:, :, 0] > 0.0)
+    x = regions[image, place]
+    if not len(x):
+        return np.zeros((len(regions), 1), dtype=np.bool_)
+    x[:, 0] = np.log(x[:, 0])
+    spread = x.std(axis=0)
+    labels = kmeans((x - x.mean(axis=0)) / np.where(spread > 0.0, spread, 1.0), min(KINDS, len(x)), rng).labels
+    held = np.zeros((len(regions), int(labels.max()) + 1), dtype=np.bool_)
+    held[image, labels] = True
+    return held
+
+
+def _objects(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
+    """Take the image that adds most to Σ_c (1 − 2^−n_c), again and again; n_c counts the images chosen that hold kind c.
+
+    So a kind that no image holds yet counts 1, one that was covered once ½, and a rare kind as much as a common one: kinds
+    stand for the classes that one foreground class hides. The sum is submodular, so greedy choice comes to within 1 − 1/e of
+    the best (Nemhauser, Wolsey & Fisher, Mathematical Programming 1978). Clusters of foreground patches are a usual proxy for
+    diversity of objects; the coverage is howfar's own. Images with labels cover their kinds. Ties are broken by chance, since
+    neighbours by name are often tiles of one photograph; images without a region follow so, with a warning.
+    """
+    order = rng.permutation(len(pool))
+    held = kinds(pool[REGIONS], rng)
+    _warn_of_empty(held, pool, k)
+    free, counts = ~pool.labelled, held[pool.labelled].sum(axis=0)
+    chosen: list[int] = []
+    while len(chosen) < k:
+        gains = np.where(free, (held * 0.5**counts).sum(axis=1), -1.0)
+        chosen.append(int(order[np.argmax(gains[order])]))
+        free[chosen[-1]] = False
+        counts = counts + held[chosen[-1]]
+    return chosen
+
+
+def _warn_of_empty(held: NDArray[np.bool_], pool: Candidates, k: int) -> None:
+    filled = int(held[pool.free].any(axis=1).sum())
+    if filled < k:
+        message = (
+            f"regions of foreground are predicted in {filled} of the images without labels, fewer than the {k} asked for: the "
+            "others are drawn from those in which there is none"
+        )
+        warnings.warn(message, UserWarning, stacklevel=4)
+
+
+OBJECTS = FunctionStrategy(
+    "objects", (REGIONS,), True, _objects, lambda values: "holds most kinds of predicted objects that are not covered yet"
+)

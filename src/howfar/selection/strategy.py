@@ -1,0 +1,219 @@
+"""Define a selection strategy, a function that chooses images, and the pool of images that it chooses from."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from howfar.arrays import LARGEST, Float64Array, as_features
+from howfar.errors import InputError
+
+Mask: TypeAlias = NDArray[np.bool_]
+Positions: TypeAlias = NDArray[np.intp]
+
+NAME, FEATURES, REGIONS = "name", "features", "regions"
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Hold n images that have all that a strategy needs, in the order by which it breaks ties and draws.
+
+    The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing; else it
+    is the order of the rows.
+
+    Attributes
+    ----------
+    strategy
+        Name of the strategy, for error lines.
+    positions
+        (n,) where each image stands in the caller's columns.
+    labelled
+        (n,) whether it has labels already.
+    columns
+        What the strategy needs of them: (n,) float64 each, `features` (n, z), `regions` (n, r, f): of at most r predicted
+        regions an image f features each, of which the first, the area, is 0 where there is no such region.
+    """
+
+    strategy: str
+    positions: Positions
+    labelled: Mask
+    columns: Mapping[str, Float64Array]
+
+    @classmethod
+    def of(
+        cls, strategy: str, columns: Mapping[str, ArrayLike], needs: Sequence[str] = (), labelled: ArrayLike | None = None
+    ) -> Candidates:
+        """Check the columns that a strategy needs; an image whose value is NaN or infinite is left out.
+
+        Raises `InputError` where a column is missing, is not numeric or has another shape, columns differ in length, or
+        `labelled` is no mask.
+        """
+        missing = [name for name in needs if name not in columns]
+        if missing:
+            raise InputError.of("columns", f"must hold {missing[0]}, which the strategy {strategy} needs", sorted(columns))
+        m = _rows(columns)
+        values = {name: _column(columns[name], name, m) for name in needs}
+        have = np.ones(m, dtype=np.bool_)
+        for column in values.values():
+            have &= np.isfinite(column).reshape(m, -1).all(axis=1)
+        order = np.argsort(_names(columns[NAME], m), kind="stable") if NAME in columns else np.arange(m)
+        positions = order[have[order]]
+        taken = {name: column[positions] for name, column in values.items()}
+        return cls(strategy, positions, _mask(labelled, m)[positions], taken)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, name: str) -> Float64Array:
+        """Return one column of all n images."""
+        return self.columns[name]
+
+    @property
+    def free(self) -> Positions:
+        """Return the images that have no labels and may be picked, in order."""
+        return np.flatnonzero(~self.labelled)
+
+    def count(self, k: Any) -> int:
+        """Check how many images are asked for, and return that number.
+
+        Raises `InputError` where it is no whole number, below 1, or more than are left.
+        """
+        try:
+            number = operator.index(k)
+        except TypeError:
+            number = 0
+        if isinstance(k, (bool, np.bool_)) or number < 1:
+            raise InputError.of("k", "must be a whole number of images, at least 1", k)
+        left = len(self.free)
+        if number > left:
+            rule = (
+                f"must be at most {left}, as many images as {self.strategy} has left ({len(self)}, "
+                f"{len(self) - left} of them labelled)"
+            )
+            raise InputError.of("k", rule, number)
+        return number
+
+
+def _rows(columns: Mapping[str, ArrayLike]) -> int:
+    try:
+        lengths = {name: len(values) for name, values in columns.items()}  # type: ignore[arg-type]  # a scalar has none
+    except TypeError as error:
+        raise InputError(f"columns must each have one row an image: {error}") from error
+    if not lengths or not max(lengths.values()):
+        raise InputError.of("columns", "must hold a column with a row an image", lengths, "the images are counted by it")
+    if len(set(lengths.values())) > 1:
+        raise InputError.of("columns", "must all have one row an image", lengths)
+    return next(iter(lengths.values()))
+
+
+def _column(values: ArrayLike, name: str, m: int) -> Float64Array:
+    if name == FEATURES:
+        return as_features(values, name).astype(np.float64, copy=False)
+    try:
+        column = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"column {name} must be numeric: {error}") from error
+    if name == REGIONS:
+        return _region_features(column, m)
+    if column.shape != (m,):
+        raise InputError.of(f"column {name}", f"must have shape {(m,)}", column.shape)
+    return column
+
+
+def _region_features(column: Float64Array, m: int) -> Float64Array:
+    if column.ndim != 3 or len(column) != m or 0 in column.shape:
+        raise InputError.of(f"column {REGIONS}", f"must have shape ({m}, regions, features)", column.shape)
+    finite = column[np.isfinite(column)]
+    if len(finite) and np.abs(finite).max() > LARGEST:
+        raise InputError.of(f"column {REGIONS}", f"must lie within ±{LARGEST:g}", float(np.abs(finite).max()), "rescale")
+    return column
+
+
+def _names(values: ArrayLike, m: int) -> NDArray[Any]:
+    names = np.asarray(values)
+    if names.shape != (m,):
+        raise InputError.of(f"column {NAME}", f"must have shape {(m,)}", names.shape)
+    return names.astype(str)
+
+
+def _mask(labelled: ArrayLike | None, m: int) -> Mask:
+    if labelled is None:
+        return np.zeros(m, dtype=np.bool_)
+    mask = np.asarray(labelled)
+    if mask.dtype != np.bool_ or mask.shape != (m,):
+        received = f"{mask.dtype} of shape {mask.shape}"
+        raise InputError.of("labelled", f"must be a mask of {m} values, True for each image with labels", received)
+    return mask
+
+
+Rule: TypeAlias = Callable[[Candidates, int, np.random.Generator], ArrayLike]
+
+
+@dataclass(frozen=True)
+class FunctionStrategy:
+    """Make a `howfar.protocols.Strategy` of a name, needed columns, whether it is nested, a rule and a reason.
+
+    Images are taken in the order of the column `name` where there is one: then which are chosen does not depend on the order of
+    rows. Ties go to the first in that order; without names, in the order of rows.
+    """
+
+    name: str
+    needs: tuple[str, ...]
+    nested: bool
+    rule: Rule
+    why: Callable[[Mapping[str, float]], str]
+
+    def pick(
+        self, columns: Mapping[str, ArrayLike], k: int, rng: np.random.Generator, labelled: ArrayLike | None = None
+    ) -> Positions:
+        """Choose k of m images.
+
+        Parameters
+        ----------
+        columns
+            What is known of the images, one row each, of which `needs` and `name` are read. An image that lacks one of `needs`
+            (NaN) is never picked.
+        k
+            How many.
+        rng
+            Where a strategy draws, it draws from this.
+        labelled
+            (m,) mask of images that have labels: never picked, and covered already.
+
+        Returns
+        -------
+        ndarray
+            (k,) positions, intp, in the order of their choice.
+
+        Raises
+        ------
+        InputError
+            A column is missing or malformed, k is no number of images that are left, `rng` is no generator.
+
+        Examples
+        --------
+        >>> from howfar.selection.by_column import NEAR
+        >>> NEAR.pick({"distance": [0.9, 0.1, 0.4]}, 2, np.random.default_rng(0)).tolist()
+        [1, 2]
+        """
+        if not isinstance(rng, np.random.Generator):
+            raise InputError.of("rng", "must be a numpy Generator", type(rng).__name__, "pass np.random.default_rng(seed)")
+        pool = Candidates.of(self.name, columns, self.needs, labelled)
+        chosen = np.asarray(self.rule(pool, pool.count(k), rng), dtype=np.intp)
+        return pool.positions[chosen]
+
+    def reason(self, values: Mapping[str, float]) -> str:
+        """Say why it picked an image, given what its columns hold of it.
+
+        Examples
+        --------
+        >>> from howfar.selection.by_column import NEAR
+        >>> NEAR.reason({"distance": 0.1})
+        'scaled distance 0.100, among the nearest'
+        """
+        return self.why(values)

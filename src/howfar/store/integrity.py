@@ -1,0 +1,319 @@
+"""Check everything that a store holds against its checksums, and drop what is damaged."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from howfar.errors import StoreError, one_line
+from howfar.store import shards
+from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
+from howfar.store.folder import ShardDamagedError, ShardGoneError, folder_at, refusal
+from howfar.store.index_file import ABSENT
+from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered
+from howfar.store.manifest import NAME, SHARDS, Manifest, write
+from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shards import ARRAY, INDEX, Shard
+from howfar.store.store import TARGET_BYTES, default_root
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Name a damaged file of a store, and say what is wrong with it.
+
+    Attributes
+    ----------
+    feature, file
+        The feature's folder, and the file below it.
+    reason
+        What is wrong.
+    images
+        How many images must be embedded anew; None where the index that would tell is damaged too.
+    paths
+        The files that these images came from, where the index tells.
+    """
+
+    feature: str
+    file: str
+    reason: str
+    images: int | None
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FeatureCheck:
+    """Count what is sound of one feature.
+
+    Attributes
+    ----------
+    feature, backbone
+        The feature's folder, and the name in its identity.
+    images, shards
+        How many images have sound features, in how many shards.
+    without_checksum
+        How many of them an earlier version wrote: of these only NaN and infinity can be found.
+    leftovers
+        Files that killed writers left; they do no harm.
+    """
+
+    feature: str
+    backbone: str
+    images: int
+    shards: int
+    without_checksum: int
+    leftovers: int
+
+
+@dataclass(frozen=True)
+class StoreCheck:
+    """Say what of a store is sound and what is damaged; `howfar.store.check` makes it.
+
+    `store` is its folder or URL, `features` has an entry for each feature, `damage` one for each damaged file.
+    """
+
+    store: str
+    features: tuple[FeatureCheck, ...]
+    damage: tuple[Damage, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Return whether nothing is damaged."""
+        return not self.damage
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar store check --json``."""
+        return {**asdict(self), "sound": self.sound}
+
+
+def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreCheck:
+    """Read all of a store and compare it with its checksums; nothing is changed.
+
+    Parameters
+    ----------
+    store
+        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
+    feature
+        Names of the features to check: of a backbone, or of a feature's folder or its beginning; all by default.
+
+    Raises
+    ------
+    InputError
+        The folder is one feature's, or the store has no such feature.
+    MissingPathError
+        There is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from howfar.store import Store
+    >>> root = Path(tempfile.mkdtemp())
+    >>> features = Store(root).open({"name": "pixels", "side": 1}, 3)
+    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> check(root).sound
+    True
+    >>> matrix = next(root.rglob("*.npy"))
+    >>> _ = matrix.write_bytes(matrix.read_bytes()[:-4] + b"oops")
+    >>> [(damage.reason, damage.paths) for damage in check(root).damage]
+    [('1 of 2 rows do not match their checksums', ('dog.png',))]
+    """
+    checked = [_of_feature(found) for found in features_in(store, feature)]
+    return StoreCheck(
+        str(folder_at(default_root() if store is None else store).path),
+        tuple(counts for counts, _ in checked),
+        tuple(damage for _, damages in checked for damage in damages),
+    )
+
+
+def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
+    damage = [Damage(feature.name, NAME, feature.fault, 0)] if feature.fault else []
+    catalog = feature.catalog()
+    if catalog is None:
+        return FeatureCheck(feature.name, feature.backbone, 0, 0, 0, 0), damage
+    damage += check_rows(feature.name, catalog)
+    damage += [Damage(feature.name, str(name), reason, 0) for name, reason in damaged_sums(feature)]
+    whole = catalog.shards.values()
+    without = sum(int((shard.checksums[list(shard.rows)] == ABSENT).sum()) for shard in whole)
+    left = sum(name[:32] not in catalog.damaged for _, name in leftovers(feature.home, catalog))
+    return FeatureCheck(feature.name, feature.backbone, len(catalog), len(whole), without, left), damage
+
+
+def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
+    """Check every row of every shard, those too of which another row is read, and say what is damaged."""
+    before = dict(catalog.shards)
+    for shard_id, shard in before.items():
+        try:
+            catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))
+        except ShardGoneError:
+            continue
+    found = [_of_rows(name, catalog, before[shard_id], rows) for shard_id, rows in catalog.lost.items() if shard_id in before]
+    return [*found, *(_of_shard(name, catalog, shard_id, why) for shard_id, why in catalog.damaged.items())]
+
+
+def _of_rows(name: str, catalog: ShardCatalog, shard: Shard, count: int) -> Damage:
+    left = set(catalog.shards[shard.id].rows) if shard.id in catalog.shards else set()
+    lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
+    wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
+    reason = f"{count:,} of {shard.count:,} rows {wrong}"
+    return Damage(name, f"{SHARDS}/{shard.id}{ARRAY}", reason, *_images(catalog, shard.id, lost))
+
+
+def _of_shard(name: str, catalog: ShardCatalog, shard_id: str, why: str) -> Damage:
+    suffix = INDEX if "its index" in why else ARRAY
+    return Damage(name, f"{SHARDS}/{shard_id}{suffix}", why, *_images(catalog, shard_id, None))
+
+
+def _images(catalog: ShardCatalog, shard_id: str, among: set[str] | None) -> tuple[int | None, tuple[str, ...]]:
+    """Return how many images no other shard holds, and their files; None where the index does not tell."""
+    try:
+        entries = shards.read_entries(catalog.folder, shard_id, catalog.layout)
+    except (ShardDamagedError, OSError):
+        return None, ()
+    lost = {
+        content: path or ""
+        for content, path in zip(entries.contents, entries.paths, strict=True)
+        if content not in catalog and (among is None or content in among)
+    }
+    return len(lost), tuple(lost.values())
+
+
+def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
+    """Yield the kept sums of datasets that are damaged, each by its path below the feature's folder, and why."""
+    root = feature.home.path
+    if not isinstance(root, Path):
+        return
+    for file in sorted((root / SUMS).glob("*/*.npz")):
+        # A zip file, which has checksums of its own.
+        try:
+            with zipfile.ZipFile(file) as archive:
+                spoilt = archive.testzip()
+            reason = f"{spoilt} does not match its checksum" if spoilt else ""
+        # What a spoilt zip may raise nobody has listed.
+        except Exception as error:
+            reason = one_line(error)
+        if reason:
+            yield file.relative_to(root).as_posix(), reason
+
+
+@dataclass(frozen=True)
+class FeatureRepair:
+    """Say what was done to the folder of one feature.
+
+    Attributes
+    ----------
+    feature, backbone
+        The feature's folder, and the name in its identity.
+    dropped
+        The damaged files and rows that were deleted; their images are embedded anew by the next run that needs them.
+    checksums_added
+        How many images an earlier version wrote, whose features have checksums now.
+    merged
+        How many shards were written anew in others.
+    left
+        Why the folder was left as it is, or the manifest in it; empty where it was not.
+    """
+
+    feature: str
+    backbone: str
+    dropped: tuple[Damage, ...]
+    checksums_added: int
+    merged: int
+    left: str = ""
+
+
+@dataclass(frozen=True)
+class StoreRepair:
+    """Say what was done to a store; `howfar.store.repair` makes it."""
+
+    store: str
+    features: tuple[FeatureRepair, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar store repair --json``."""
+        return asdict(self)
+
+
+def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreRepair:
+    """Drop what of a store is damaged, so that it is embedded anew, give what is old checksums, and merge small shards.
+
+    Others may read and write the store meanwhile; a folder that another process packs is left as it is.
+
+    Parameters
+    ----------
+    store
+        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
+    feature
+        Names of the features to repair, as in `howfar.store.check`; all by default.
+
+    Raises
+    ------
+    InputError, MissingPathError
+        As `howfar.store.check`.
+    StoreError
+        The disk refuses, or a folder changes faster than it can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from howfar.store import Store
+    >>> root = Path(tempfile.mkdtemp())
+    >>> features = Store(root).open({"name": "pixels", "side": 1}, 3)
+    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> matrix = next(root.rglob("*.npy"))
+    >>> _ = matrix.write_bytes(matrix.read_bytes()[:-4] + b"oops")
+    >>> [done.dropped[0].reason for done in repair(root).features]
+    ['1 of 2 rows do not match their checksums']
+    >>> len(Store(root).open({"name": "pixels", "side": 1}, 3))
+    1
+    """
+    done = tuple(_repaired(found) for found in features_in(store, feature))
+    return StoreRepair(str(folder_at(default_root() if store is None else store).path), done)
+
+
+def _repaired(feature: StoredFeature) -> FeatureRepair:
+    nothing = FeatureRepair(feature.name, feature.backbone, (), 0, 0)
+    try:
+        with feature.home.alone(LOCK) as first:
+            if not first:
+                return FeatureRepair(feature.name, feature.backbone, (), 0, 0, "another process packs it: repair it later")
+            spoilt = [Damage(feature.name, name, why, 0) for name, why in damaged_sums(feature)]
+            for damage in spoilt:
+                folder, _, name = damage.file.rpartition("/")
+                feature.home.child(folder).remove(name)
+            left = _mend_manifest(feature) if feature.fault else ""
+            if feature.fault and not left:
+                spoilt.append(Damage(feature.name, NAME, f"{feature.fault}, and was written anew", 0))
+            catalog = feature.catalog()
+            if catalog is None:
+                return nothing
+            return _rows_repaired(feature, catalog, spoilt, left)
+    except (ShardGoneError, ShardDamagedError) as error:
+        raise StoreError(f"{feature.home.path} changes faster than it can be repaired: try again ({error})") from error
+    except OSError as error:
+        raise refusal(feature.home, "write to", error) from error
+
+
+def _rows_repaired(feature: StoredFeature, catalog: ShardCatalog, spoilt: list[Damage], left: str) -> FeatureRepair:
+    damage = check_rows(feature.name, catalog)
+    shards.remove(catalog.folder, list(catalog.damaged))
+    catalog.refresh()
+    sweep(feature.home, catalog)
+    drop_idle(catalog)
+    without = sum(int((shard.checksums[list(shard.rows)] == ABSENT).sum()) for shard in catalog.shards.values())
+    merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
+    return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
+
+
+def _mend_manifest(feature: StoredFeature) -> str:
+    """Write a damaged manifest anew where its identity can still be read; else say that the next run does."""
+    identity = recovered(feature)
+    if identity is None or feature.layout is None:
+        return f"the next run with this feature writes its manifest anew, as nothing here tells its identity ({feature.fault})"
+    write(feature.home, Manifest(identity, feature.layout.dtype, feature.layout.length))
+    return ""

@@ -1,0 +1,307 @@
+"""Say how much of a store each feature takes, and remove features by name, age or the store's size."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from howfar.errors import InputError
+from howfar.io.atomic import TEMPORARY
+from howfar.memory import parse_size
+from howfar.store import shards
+from howfar.store.compaction import LOCK
+from howfar.store.folder import Folder, folder_at, refusal
+from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
+from howfar.store.local_folder import CLAIMS
+from howfar.store.manifest import NAME, SHARDS
+from howfar.store.shards import ARRAY, INDEX
+from howfar.store.sorted_files import LOCK as WRITING
+from howfar.store.sorted_files import RUN, SORTED
+from howfar.store.store import default_root
+
+
+@dataclass(frozen=True)
+class FeatureSize:
+    """Say what one feature takes.
+
+    Attributes
+    ----------
+    feature, backbone
+        The feature's folder, and the name in its identity.
+    dtype, length
+        Stored type, and q, the numbers in a feature; None where the manifest and every shard are damaged.
+    images, shards
+        How many images have features, in how many shards.
+    bytes
+        Bytes of everything in the folder, and of that `sums_bytes` those of kept sums, which are computed anew where they lack.
+    used
+        When a run last opened it (UTC, ISO 8601); behind a URL, where that is not noted, when it was last written.
+    """
+
+    feature: str
+    backbone: str
+    dtype: str | None
+    length: int | None
+    images: int
+    shards: int
+    bytes: int
+    sums_bytes: int
+    used: str
+
+
+@dataclass(frozen=True)
+class StoreSize:
+    """Say what a store takes, feature by feature, the largest first; `howfar.store.size` makes it."""
+
+    store: str
+    features: tuple[FeatureSize, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of all features."""
+        return sum(feature.bytes for feature in self.features)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar store size --json``."""
+        return {**asdict(self), "bytes": self.bytes}
+
+
+def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreSize:
+    """Say how many images and bytes a store holds of each feature, and when each was last used.
+
+    `store` and `feature` are as in `howfar.store.check`, and so are the errors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from howfar.store import Store
+    >>> root = tempfile.mkdtemp()
+    >>> features = Store(root).open({"name": "pixels", "side": 1}, 3)
+    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> [(found.backbone, found.images, found.length) for found in size(root).features]
+    [('pixels', 2, 3)]
+    """
+    sizes = [size_of(found) for found in features_in(store, feature)]
+    ordered = sorted(sizes, key=lambda found: (-found.bytes, found.feature))
+    return StoreSize(str(folder_at(default_root() if store is None else store).path), tuple(ordered))
+
+
+def size_of(feature: StoredFeature) -> FeatureSize:
+    """Count the images and bytes of one feature."""
+    sums, catalog = _bytes(feature.home.child(SUMS)), feature.catalog(derived=True)
+    return FeatureSize(
+        feature=feature.name,
+        backbone=feature.backbone,
+        dtype=None if feature.layout is None else feature.layout.dtype,
+        length=None if feature.layout is None else feature.layout.length,
+        images=0 if catalog is None else len(catalog),
+        shards=0 if catalog is None else len(catalog.shards),
+        bytes=_bytes(feature.home),
+        sums_bytes=sums,
+        used=datetime.fromtimestamp(feature.used(), UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _bytes(folder: Folder) -> int:
+    """Sum the bytes of all files in a folder and those below it; 0 where there is none."""
+    try:
+        here = sum(folder.sizes().values())
+    except FileNotFoundError:
+        return 0
+    return here + sum(_bytes(folder.child(name)) for name in folder.folders())
+
+
+DAY: Final = 24 * 3600.0
+_SUMS: Final = re.compile(r"[0-9a-f]{32}")
+_CLAIM: Final = re.compile(r"[0-9a-f]{16}|\.door")
+
+
+@dataclass(frozen=True)
+class LeftFeature:
+    """Name a feature that was to go and was left, and say why."""
+
+    feature: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StorePrune:
+    """Say which features were removed from a store, or would be; `howfar.store.prune` makes it.
+
+    Attributes
+    ----------
+    store
+        Its folder or URL.
+    removed, left
+        What is gone, or would be, as it was; and what was to go and was left.
+    bytes
+        Bytes that the features that are left take.
+    dry_run
+        Whether nothing was removed.
+    """
+
+    store: str
+    removed: tuple[FeatureSize, ...]
+    left: tuple[LeftFeature, ...]
+    bytes: int
+    dry_run: bool
+
+    @property
+    def freed(self) -> int:
+        """Return the bytes that were freed, or would be."""
+        return sum(feature.bytes for feature in self.removed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar store prune --json``."""
+        return {**asdict(self), "freed": self.freed}
+
+
+def prune(
+    store: str | Path | None = None,
+    feature: Sequence[str] = (),
+    *,
+    older_than: float | None = None,
+    max_size: str | int | None = None,
+    dry_run: bool = False,
+) -> StorePrune:
+    """Remove features from a store: those of some names, those unused for long, or those used longest ago beyond a size.
+
+    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so
+    is every file that howfar did not write.
+
+    Parameters
+    ----------
+    store
+        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
+    feature
+        Names of the features that may go, of backbones or of folders, each in full; all by default.
+    older_than
+        Let go what no run has opened for so many days; behind a URL, what nothing was added to.
+    max_size
+        Let features go, used longest ago first, until the whole store takes no more than this: 20GB, 500MB, or bytes.
+    dry_run
+        Remove nothing, and say what would go.
+
+    Raises
+    ------
+    InputError
+        Nothing says what is to go; or as `howfar.store.check`.
+    StoreError
+        The disk refuses.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.store import Store
+    >>> root = tempfile.mkdtemp()
+    >>> for name in ("pixels", "clip"):
+    ...     _ = Store(root).open({"name": name}, 3)
+    >>> [gone.backbone for gone in prune(root, ["clip"], dry_run=True).removed]
+    ['clip']
+    >>> _ = prune(root, ["clip"])
+    >>> [left.backbone for left in features_in(root)]
+    ['pixels']
+    """
+    if not feature and older_than is None and max_size is None:
+        raise InputError("prune must be told what is to go: a feature, older_than days, or the max_size of the store")
+    if older_than is not None and not older_than >= 0:
+        raise InputError.of("older_than", "must be a number of days from 0 on", older_than)
+    wanted = {found.name for found in features_in(store, feature, whole=True)}
+    found = features_in(store)
+    sizes = {each.name: size_of(each) for each in found}
+    total = sum(each.bytes for each in sizes.values())
+    limit = None if max_size is None else _limit(max_size)
+    removed, left = [], []
+    for each in sorted(found, key=lambda each: (each.used(), each.name)):
+        old = older_than is None or time.time() - each.used() >= older_than * DAY
+        if each.name not in wanted or not old or (limit is not None and total <= limit):
+            continue
+        reason = each.in_use() if dry_run else _removed(each)
+        if reason:
+            left.append(LeftFeature(each.name, reason))
+        else:
+            removed.append(sizes[each.name])
+            total -= sizes[each.name].bytes
+    root = str(folder_at(default_root() if store is None else store).path)
+    return StorePrune(root, tuple(removed), tuple(left), total, dry_run)
+
+
+def _limit(size: str | int) -> int:
+    if str(size).strip() == "0":
+        return 0
+    try:
+        return parse_size(size)
+    except InputError as error:
+        raise InputError.of("max_size", "must be a size", size, "write 20GB, 500MB, or bytes") from error
+
+
+def _link_in(home: Folder) -> str:
+    """Name a folder of a feature's that is a link to elsewhere; nothing where none is."""
+    if not isinstance(home.path, Path):
+        return ""
+    return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
+
+
+def _removed(feature: StoredFeature) -> str:
+    """Remove a feature; return why it is left, or nothing where it is gone."""
+    if link := _link_in(feature.home):
+        return f"its folder {link} is a link, which is not followed"
+    try:
+        reason = feature.in_use()
+        if reason:
+            return reason
+        # Nobody begins to use it from here on; who has begun to is seen.
+        with feature.home.unused() as unused:
+            if not unused:
+                return IN_USE
+            with feature.home.alone(LOCK) as first:
+                if not first:
+                    return "another process packs it"
+                _remove(feature.home)
+            feature.home.remove(LOCK)
+            feature.home.discard()
+    except FileNotFoundError:
+        return ""  # another process has removed it
+    except OSError as error:
+        raise refusal(feature.home, "remove", error) from error
+    return ""
+
+
+def _remove(home: Folder) -> None:
+    """Remove what howfar wrote into a feature's folder; shards end first, so that a kill leaves a store that is whole."""
+    rows = home.child(SHARDS)
+    shards.remove(rows, sorted(shards.ids(rows)))
+    for name in _names(rows):
+        if name.endswith(TEMPORARY) or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32])):
+            rows.remove(name)
+    for name in _names(rows.child(SORTED)):
+        if name.endswith((RUN, TEMPORARY)) or name == WRITING:
+            rows.child(SORTED).remove(name)
+    rows.child(SORTED).discard()
+    sums = home.child(SUMS)
+    for folder in sorted(name for name in sums.folders() if _SUMS.fullmatch(name)):
+        for name in _names(sums.child(folder)):
+            if name.endswith((".npz", TEMPORARY)):
+                sums.child(folder).remove(name)
+        sums.child(folder).discard()
+    for name in _names(home.child(CLAIMS)):
+        if _CLAIM.fullmatch(name):
+            home.child(CLAIMS).remove(name)
+    for name in _names(home):
+        if name == NAME or name.endswith(TEMPORARY):
+            home.remove(name)
+    for below in (SHARDS, SUMS, CLAIMS):
+        home.child(below).discard()
+
+
+def _names(folder: Folder) -> list[str]:
+    try:
+        return sorted(folder.names())
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,670 @@
+"""Prepare an assessment: find or make predictions, score labelled datasets, and corrupt images where labels are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from howfar.data import Dataset
+from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
+from howfar.data.boxes import read_document
+from howfar.data.classes import class_names, labelled_by_folders, read_classes
+from howfar.data.dataset import entries_of
+from howfar.data.documents import TABLES, column_roles
+from howfar.data.images import size
+from howfar.data.map_style import labelled as read_labels
+from howfar.data.predictions import match_maps
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.keywords import AssessOptions, FedOptions, TaskOptions
+from howfar.metrics import f_per_image, threshold_index
+from howfar.pipeline.prediction import LARGER, Model, predict
+from howfar.results import Evaluation
+from howfar.results.assessment import OwnScore
+from howfar.results.evaluation import PERFORMANCE_NAMES
+from howfar.results.relation import BLANK
+from howfar.settings import picked
+from howfar.studies.certification.estimates import FALSE_ALARMS
+from howfar.studies.evaluation.evaluate import evaluate, own_options
+from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.performance.image_performance import counts_of
+from howfar.studies.study_inputs import drawn
+from howfar.wording import share
+
+if TYPE_CHECKING:
+    from howfar.results.records import NetworkReading
+    from howfar.studies.corruption import CorruptedSets
+
+
+@dataclass(frozen=True)
+class BlankSite:
+    """Hold what a site's masks say where none of them holds foreground.
+
+    `n` images have maps, `masked` of them a mask; in `alarms` of these the model predicts foreground, and
+    `false_positive_share` of their pixels are predicted.
+    """
+
+    n: int
+    masked: int
+    alarms: int
+    false_positive_share: float
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether every image has a mask, so that nothing is left to be labelled."""
+        return self.masked == self.n
+
+    def words(self, site: str) -> str:
+        """Put it in sentences that can be read alone.
+
+        Examples
+        --------
+        >>> BlankSite(40, 40, 38, 0.176).words("walls")
+        'walls: none of its 40 masks holds foreground: F is undefined. Some is predicted in 38 of them, in 18 % of the pixels.'
+        """
+        of = "its 1 mask" if self.masked == 1 else f"its {self.masked} masks"
+        return (
+            f"{site}: none of {of} holds foreground: F is undefined. Some is predicted in {self.alarms} of them, in "
+            f"{share(self.false_positive_share)} of the pixels."
+        )
+
+
+def blank_site(evaluation: Evaluation) -> BlankSite | None:
+    """Read what is known of a site without foreground; None of one that has some, of one without masks, and of other tasks."""
+    if evaluation.task != "segmentation":
+        return None
+    true = evaluation.images["true"].to_numpy(dtype=np.float64)
+    masked = np.isfinite(true)
+    if not masked.any() or true[masked].any():
+        return None
+    predicted = evaluation.images["predicted_foreground"].to_numpy(dtype=np.float64)[masked]
+    found = evaluation.scores["false_positive_share"]
+    return BlankSite(len(true), int(masked.sum()), int((predicted > 0).sum()), 0.0 if found is None else found)
+
+
+def blank_sites(evaluations: Iterable[Evaluation]) -> dict[str, BlankSite]:
+    """Collect by name the sites whose masks hold no foreground."""
+    found = ((evaluation.dataset, blank_site(evaluation)) for evaluation in evaluations)
+    return {name: blank for name, blank in found if blank is not None}
+
+
+FLIPPED, TILED = "-flipped", "-tiled"
+FOLDER: Final = ""
+"""The ending of predictions that are a folder."""
+_JSON = ".json"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Name where one dataset's predictions lie, None for those that there are not, and where its truth does.
+
+    `truth` is the file of true boxes where that lies apart from the dataset; `categories` is COCO's file, by whose ids the
+    predictions name images and classes.
+    """
+
+    main: Path
+    flipped: Path | None = None
+    tiled: Path | None = None
+    truth: Path | None = None
+    categories: Path | None = None
+
+
+@dataclass(frozen=True)
+class AssessedTask:
+    """Describe a task to an assessment.
+
+    Attributes
+    ----------
+    name
+        As `howfar.evaluate` names it.
+    endings
+        Those that a file of predictions of a dataset NAME may have, ``NAME.csv``; "" stands for a folder NAME.
+    further
+        What is added to NAME for predictions of the same images in another way.
+    truth
+        What a labelled dataset has, in the plural.
+    labelling
+        How a dataset is given that.
+    labelled
+        From a dataset and its `Predictions` to its images that may be labelled.
+    predicted
+        From a dataset, its `Predictions` and the checked options to the names of its images that have a prediction.
+    trained
+        Whether howfar trains models of this task.
+    if_blank
+        What to do where the labels that are asked for turn out to hold nothing to find, as a sentence.
+    """
+
+    name: str
+    endings: tuple[str, ...]
+    truth: str
+    labelling: str
+    labelled: Callable[[Dataset, Predictions], Dataset]
+    predicted: Callable[[Dataset, Predictions, Mapping[str, Any]], Collection[str]]
+    further: tuple[str, ...] = ()
+    trained: bool = False
+    if_blank: str = ""
+
+    @property
+    def performance_name(self) -> str:
+        """Return what the mean performance of images is called."""
+        return PERFORMANCE_NAMES[self.name]
+
+
+def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | None:
+    """Find the file or folder of a dataset's name; None where there is none, `InputError` where there are several.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> (folder / "roads.csv").touch()
+    >>> find(folder, "roads", (".csv", ".parquet"), "predictions").name, find(folder, "site", (".csv",), "predictions")
+    ('roads.csv', None)
+    """
+    there = [place for place in (folder / f"{name}{ending}" for ending in endings) if place.exists()]
+    if len(there) > 1:
+        listed = ", ".join(place.name for place in there)
+        raise InputError.of(what, f"must hold {name} once", f"{listed} in {folder}", "move the others away")
+    return there[0] if there else None
+
+
+def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None, Path | None]:
+    """Tell true boxes from a COCO file that only names images and categories: (truth, categories), either None.
+
+    COCO names the images of an unlabelled set by a file without ``annotations``. Raises `InputError` where the file cannot be
+    read.
+    """
+    if truth is None or truth.suffix.lower() != _JSON:
+        return truth, None
+    document = read_document(truth, "true boxes")
+    if not isinstance(document, Mapping) or not isinstance(document.get("images"), list):
+        return truth, None
+    categories = truth if predictions.suffix.lower() == _JSON and document.get("categories") else None
+    return (truth if "annotations" in document else None), categories
+
+
+def _masked(dataset: Dataset, _: Predictions) -> Dataset:
+    return replace(dataset, items=tuple(item for item in dataset.items if item.mask is not None))
+
+
+def _classed(dataset: Dataset, _: Predictions) -> Dataset:
+    labelled = labelled_by_folders(read_labels(dataset))
+    items = zip(dataset.items, labelled.items, strict=True)
+    return replace(dataset, items=tuple(item for item, with_label in items if with_label.label is not None))
+
+
+def _boxed(dataset: Dataset, found: Predictions) -> Dataset:
+    return dataset if found.truth is not None else replace(dataset, items=())
+
+
+def _mapped(dataset: Dataset, found: Predictions, _: Mapping[str, Any]) -> Collection[str]:
+    return match_maps(dataset, found.main).files
+
+
+def _listed_classes(dataset: Dataset, found: Predictions, given: Mapping[str, Any]) -> Collection[str]:
+    table = read_classes(found.main, column_roles(given["columns"]), class_names(given["classes"]))
+    return entries_of(dataset, "row", found.main, table.images)
+
+
+def _listed_boxes(dataset: Dataset, found: Predictions, given: Mapping[str, Any]) -> Collection[str]:
+    """Name the images that have an entry among the predictions and, as the truth may list fewer, among the true boxes."""
+    roles, names = column_roles(given["columns"]), class_names(found.categories or given["classes"])
+    truth = BoxFile({}) if found.truth is None else read_true_boxes(dataset, found.truth, roles, names)
+    predicted = read_predicted_boxes(dataset, found.main, truth, roles, names)
+    sides = [entries_of(dataset, "entry", found.main, list(predicted.boxes))]
+    sides += [entries_of(dataset, "entry", found.truth, list(truth.boxes))] if found.truth is not None else []
+    return [item.name for item in dataset.items if all(item.name in side for side in sides)]
+
+
+SEGMENTATION: Final = AssessedTask(
+    name="segmentation",
+    endings=(FOLDER,),
+    truth="masks",
+    labelling="put them in masks/ beside images/, named as the images",
+    labelled=_masked,
+    predicted=_mapped,
+    further=(FLIPPED, TILED),
+    trained=True,
+    if_blank=f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels.",
+)
+TASKS: Final[Mapping[str, AssessedTask]] = {
+    task.name: task
+    for task in (
+        SEGMENTATION,
+        replace(SEGMENTATION, name="multiclass", further=(), trained=False, if_blank=""),
+        AssessedTask(
+            name="classification",
+            endings=TABLES,
+            truth="labels",
+            labelling="sort the images into class folders, or pass a table with the columns image and label",
+            labelled=_classed,
+            predicted=_listed_classes,
+        ),
+        AssessedTask(
+            name="detection",
+            endings=(_JSON, *TABLES, FOLDER),
+            truth="true boxes",
+            labelling="pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)",
+            labelled=_boxed,
+            predicted=_listed_boxes,
+            further=(FLIPPED,),
+        ),
+    )
+}
+TRUTHS: Final = (_JSON, *TABLES, ".xml", ".zip", FOLDER)
+"""Endings that a dataset's file of true boxes may have."""
+
+
+class MapSource(Protocol):
+    """Give the predictions of several datasets."""
+
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Return where each dataset's predictions lie, in the order of the datasets."""
+        ...
+
+
+def folder_of(dataset: str) -> str:
+    """Write a dataset's name as that of a folder.
+
+    Examples
+    --------
+    >>> folder_of("roads"), folder_of("site a/2024")
+    ('roads', 'site a-2024')
+    """
+    name = dataset.translate(str.maketrans("/\\\0", "---"))
+    return name if name.strip(".") else name.replace(".", "-")
+
+
+def check_folders(datasets: Sequence[Dataset], task: AssessedTask = SEGMENTATION) -> None:
+    """Raise `InputError` where the predictions of two datasets would lie in one place."""
+    names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        rule = "must have names whose predictions lie in places of their own"
+        raise InputError.of("sites", rule, twice[0], "name them as NAME=PATH")
+
+
+@dataclass(frozen=True)
+class GivenPredictions:
+    """Find predictions that somebody made: DIR/NAME or a file DIR/NAME.csv, as the task has it, and DIR/NAME-flipped.
+
+    `truth` is the folder in which true boxes lie in the same way, None where there is none. With `named` the classes have
+    names, and COCO's are not looked for.
+    """
+
+    folder: Path
+    task: AssessedTask = SEGMENTATION
+    truth: Path | None = None
+    named: bool = False
+
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Find the predictions of each dataset, and see that folders of maps hold maps of it.
+
+        Raises `MissingPathError` where a dataset has none, `InputError` where no map is of one of its images.
+        """
+        return [self.one(dataset) for dataset in datasets]
+
+    def one(self, dataset: Dataset) -> Predictions:
+        """Find the predictions of a dataset; raises as `of`."""
+        name, main = folder_of(dataset.name), self._main(dataset)
+        endings = self.task.endings
+        further = {other: find(self.folder, f"{name}{other}", endings, "predictions") for other in self.task.further}
+        if endings == (FOLDER,):
+            for folder in (main, *further.values()):
+                if folder is not None:
+                    match_maps(dataset, folder)
+        truth = None if self.truth is None else find(self.truth, name, TRUTHS, "truth")
+        truth, categories = coco_categories(truth, main)
+        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, None if self.named else categories)
+
+    def _main(self, dataset: Dataset) -> Path:
+        name = folder_of(dataset.name)
+        found = find(self.folder, name, self.task.endings, "predictions")
+        if found is not None:
+            return found
+        places = [f"{self.folder / name}{ending}" for ending in self.task.endings]
+        if self.task.endings == (FOLDER,):
+            line = f"no folder {places[0]}: put the maps of {dataset.name} there, one for each image"
+        else:
+            line = f"none of {dataset.name}: put them at {' or '.join(places)}"
+        raise MissingPathError(f"predictions: {line}")
+
+
+@dataclass(frozen=True)
+class MadeMaps:
+    """Predict maps by a model into a folder, where maps that are there already are kept.
+
+    Whole images are also predicted by tiles where those of some dataset are much larger than the first one's, which the model
+    learnt from: whether the two agree says then whether the images are made too small. The others are predicted so too, to
+    know how far the two agree on images that the model knows.
+    """
+
+    model: Model
+    folder: Path
+    progress: bool
+
+    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Predict every dataset as it is and mirrored, and by tiles where that may matter.
+
+        Raises `HowfarError` where no image of a dataset can be read.
+        """
+        made = [self._made(dataset, self.model, "") for dataset in datasets]
+        flipped = [self._made(dataset, self.model, FLIPPED, mirrored=True) for dataset in datasets]
+        tiled: list[Path | None] = [None] * len(datasets)
+        if not self.model.predictor.tiled and self._large(datasets, made):
+            by_tiles = _by_tiles(self.model)
+            tiled = [self._made(dataset, by_tiles, TILED) for dataset in datasets]
+        return [Predictions(*folders) for folders in zip(made, flipped, tiled, strict=True)]
+
+    def _made(self, dataset: Dataset, model: Model, ending: str, *, mirrored: bool = False) -> Path:
+        folder = self.folder / f"{folder_of(dataset.name)}{ending}"
+        return predict(model, dataset, folder, flipped=mirrored, progress=self.progress).folder
+
+    def _large(self, datasets: Sequence[Dataset], folders: Sequence[Path]) -> bool:
+        sides = [_side(dataset, folder) for dataset, folder in zip(datasets, folders, strict=True)]
+        return any(side > LARGER * sides[0] for side in sides[1:])
+
+
+def _by_tiles(model: Model) -> Model:
+    return replace(
+        model,
+        predictor=replace(model.predictor, tiled=True),
+        identity={**model.identity, "size": model.predictor.size, "tiled": True},
+    )
+
+
+def _side(dataset: Dataset, folder: Path) -> float:
+    """Compute the median side, √(width · height), of a dataset's images, from the headers of their maps."""
+    sides = []
+    for file in match_maps(dataset, folder).files.values():
+        try:
+            width, height = size(file)
+        except ImageError as error:
+            raise InputError(f"{file} cannot be read ({error}): remove it, and it is made anew") from error
+        sides.append(np.sqrt(width * height))
+    return float(np.median(sides))
+
+
+def labelled_part(dataset: Dataset, found: Predictions, task: AssessedTask) -> Dataset:
+    """Leave out the images of the primary dataset that have no label; `InputError` where none has one."""
+    labelled = task.labelled(dataset, found)
+    if not labelled.items:
+        raise InputError.of("primary", f"must have {task.truth}", f"{dataset.name} without any", task.labelling)
+    return labelled
+
+
+MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
+DEPLOYED = "the checkpoint's"
+MOST = 30
+"""So many of the primary's held-out images are corrupted: 236 gave no better estimates than 30 (docs/howto/no-labels.md)."""
+
+
+@dataclass(frozen=True)
+class AssessmentScores:
+    """Hold what every dataset of an assessment scores.
+
+    `own` is the primary dataset's evaluation, `evaluations` those of the sites in their order, and `predictions` what these
+    were made of; `corrupted` are the corrupted versions of the primary's images, None where none were made; `notes` say what
+    was left out, and `source` where the threshold comes from. `tiled` are the evaluations of maps by tiles, the primary
+    dataset's first, where all have some.
+    """
+
+    own: Evaluation
+    evaluations: tuple[Evaluation, ...]
+    predictions: tuple[Predictions, ...]
+    corrupted: CorruptedSets | None
+    notes: tuple[str, ...]
+    source: str = ""
+    tiled: tuple[Evaluation, ...] = ()
+
+    @property
+    def labelled(self) -> int:
+        """Return how many sites have a measured performance."""
+        return sum(evaluation.scored > 0 for evaluation in self.evaluations)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Prepare an assessment's parts in its run folder, by a model or from predictions that are there."""
+
+    run: Path
+    model: Model | None
+    predictions: Path | None
+    given: AssessOptions
+
+    @property
+    def task(self) -> AssessedTask:
+        """Return the model's task."""
+        return TASKS[self.given["task"]]
+
+    @property
+    def maps(self) -> Path:
+        """Return the folder that holds the predictions of each dataset."""
+        return self.run / MAPS if self.predictions is None else self.predictions
+
+    @property
+    def reading(self) -> NetworkReading | None:
+        """Return how a foreign network is fed and read; None for any other model."""
+        return None if self.model is None else self.model.reading
+
+    def parts(self, primary: Dataset, sites: Sequence[Dataset]) -> AssessmentScores:
+        """Score the primary's held-out images and every site; make corrupted sets where too few sites are labelled.
+
+        Raises `HowfarError` for a primary without labels or of which the model learnt every image, predictions that are
+        missing, and where neither a site is labelled nor corrupted sets can be made.
+        """
+        held_out, notes = self._held_out(primary)
+        notes = (*(() if self.model is None else self.model.warnings), *notes)
+        sites, further = self._fair(sites)
+        own_predictions, *predictions = self._source().of([held_out, *sites])
+        # What a model could not read has no map; it is listed among the files that were skipped.
+        threshold, source = self._threshold()
+        scoring = Scoring(self.given, threshold, partial=self.given["partial"] or self.model is not None)
+        own = scoring.own(held_out, own_predictions)
+        evaluations = tuple(scoring.others(sites, predictions, own))
+        tiled = tuple(scoring.by_tiles([held_out, *sites], [own_predictions, *predictions], own))
+        parts = AssessmentScores(
+            own, evaluations, tuple(predictions), None, (*notes, *further), source or tuned_source(own), tiled
+        )
+        if self.model is not None and self.given["corrupted"]:
+            return replace(parts, corrupted=self._corrupted(held_out, own))
+        if not parts.labelled:
+            blank = blank_sites(evaluations)
+            names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
+            raise InputError.of("sites", f"must hold one with {self.task.truth}", names, self._remedy())
+        return parts
+
+    def _remedy(self) -> str:
+        """Say what to do where no site is labelled."""
+        if self.task is not SEGMENTATION:
+            return f"label one: {self.task.labelling}"
+        remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
+        return remedy + ("" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images")
+
+    def files(self, datasets: Sequence[Dataset]) -> list[Path]:
+        """List the files of the scores of the primary and the sites."""
+        return [score_file(self.run, dataset.name) for dataset in datasets]
+
+    def save(self, parts: AssessmentScores) -> None:
+        """Write the scores of every dataset into files of their own below the run."""
+        for evaluation in (parts.own, *parts.evaluations):
+            evaluation.save(score_file(self.run, evaluation.dataset))
+        for evaluation in parts.tiled:
+            evaluation.save(score_file(self.run, f"{evaluation.dataset}{TILED}"))
+
+    def _threshold(self) -> tuple[float | None, str]:
+        """Return the threshold that is deployed, and where it comes from; None where it is found on the primary's images."""
+        given, card = self.given["threshold"], None if self.model is None else self.model.card
+        deployed = None if card is None else card.threshold
+        if given is not None:
+            if self.given["retune"]:
+                raise InputError.of("retune", "is of no use beside a threshold", given, "leave one of them out")
+            return float(given), "given"
+        if self.given["retune"] and deployed is None:
+            rule = "is of use only to a checkpoint with a threshold of its own"
+            raise InputError.of("retune", rule, "none", "leave it out: without one the threshold is found anyway")
+        return (None, "") if deployed is None or self.given["retune"] else (deployed, DEPLOYED)
+
+    def _source(self) -> MapSource:
+        return self._given() if self.model is None else MadeMaps(self.model, self.maps, self.given["progress"])
+
+    def _given(self) -> GivenPredictions:
+        truth = self.given["truth"]
+        if truth is not None and not Path(truth).is_dir():
+            raise MissingPathError(
+                f"truth: no folder {truth}: pass the one that holds NAME.json, or another file, of each dataset"
+            )
+        return GivenPredictions(self.maps, self.task, None if truth is None else Path(truth), bool(self.given["classes"]))
+
+    def _held_out(self, primary: Dataset) -> tuple[Dataset, tuple[str, ...]]:
+        """Leave out what a checkpoint learnt from; without one take all labelled images, but for those without a prediction."""
+        limit, seed = self.given["limit"], self.given["seed"]
+        if self.model is None:
+            found = self._given().one(primary)
+            primary = labelled_part(primary, found, self.task)
+            if limit is None:
+                return primary, ()
+            # Of images without a prediction none can be scored: a limit is drawn of the others.
+            names = set(self.task.predicted(primary, found, self.given))
+            with_one = replace(primary, items=tuple(item for item in primary.items if item.name in names))
+            return drawn(with_one, limit, seed), ()
+        primary, card = labelled_part(primary, Predictions(self.maps), self.task), self.model.card
+        if card is None:
+            return drawn(primary, limit, seed), ()
+        seen = Seen.of(primary, card, group=self.given["group"])
+        unseen = replace(seen.unseen(primary), skipped=primary.skipped)
+        return drawn(unseen, limit, seed), tuple(_left_out(primary.name, seen))
+
+    def _fair(self, sites: Sequence[Dataset]) -> tuple[list[Dataset], tuple[str, ...]]:
+        """Hide the masks of site images that the model learnt from, and say so, and what it was adapted to."""
+        card = None if self.model is None else self.model.card
+        if card is None:
+            return list(sites), ()
+        from howfar.segmenters.norm_adaptation import ADAPTED, WARNING  # with torch, which given maps do not need
+
+        adapted = card.data.get(ADAPTED)
+        notes = [] if adapted is None else [WARNING.format(adapted["dataset"])]
+        fair = []
+        for site in sites:
+            seen = Seen.of(site, card)
+            known = seen.contents | {name for name, _ in seen.tiles}
+            items = tuple(replace(item, mask=None) if item.name in known else item for item in site.items)
+            fair.append(replace(site, items=items))
+            if known:
+                notes.append(f"{len(known)} images of {site.name} were not scored: the model learnt from them.")
+        return fair, tuple(notes)
+
+    def _corrupted(self, held_out: Dataset, own: Evaluation) -> CorruptedSets:
+        """Make corrupted sets of some of the primary's images, and score them at the threshold of all, as the sites are."""
+        from howfar.studies.corruption import corrupt
+
+        few = drawn(held_out, MOST, self.given["seed"])
+        chosen: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
+        return corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **chosen)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Evaluate datasets at one threshold, by default the primary dataset's best."""
+
+    given: AssessOptions
+    threshold: float | None
+    partial: bool
+
+    def own(self, dataset: Dataset, predictions: Predictions) -> Evaluation:
+        """Score the primary dataset's images that have predictions; further ones may have been learnt from."""
+        return self._scored(dataset, predictions, None, partial=True)
+
+    def others(self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation) -> list[Evaluation]:
+        """Score the sites; one without labels has signals and no performance."""
+        pairs = zip(datasets, predictions, strict=True)
+        return [self._scored(dataset, of, own, partial=self.partial) for dataset, of in pairs]
+
+    def by_tiles(
+        self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation
+    ) -> Iterator[Evaluation]:
+        """Score the maps by tiles at the same threshold, where every dataset has some."""
+        folders = [of.tiled for of in predictions]
+        for dataset, folder in zip(datasets, folders, strict=True) if all(folders) else ():
+            chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
+            yield replace(evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen), tiled=True)
+
+    def _scored(self, dataset: Dataset, predictions: Predictions, own: Evaluation | None, *, partial: bool) -> Evaluation:
+        reading: Any = {**picked(TaskOptions, self.given), "partial": partial}
+        if predictions.truth is None and predictions.categories is not None:
+            reading["classes"] = predictions.categories
+        return evaluate(
+            dataset,
+            predictions.main,
+            task=self.given["task"],
+            truth=predictions.truth,
+            flipped=predictions.flipped,
+            tiles=predictions.tiled,
+            threshold=self.threshold,
+            tuned_on=None if own is None or own.threshold is None or self.threshold is not None else own,
+            progress=self.given["progress"],
+            **reading,
+        )
+
+
+def own_score(own: Evaluation, source: str) -> OwnScore | None:
+    """Read what the model scores on the primary's images, and would at their best threshold; None where nothing was scored."""
+    if not own.scored:
+        return None
+    mean = float(own.images["performance"].mean())
+    best = own.scores.get("ods_threshold")
+    if own.threshold is None or best is None:
+        return OwnScore(own.scored, mean, own.threshold, source)
+    there = f_per_image(counts_of(own.images))[:, threshold_index(best)]
+    return OwnScore(own.scored, mean, own.threshold, source, float(np.nanmean(there)), float(best))
+
+
+def tuned_source(own: Evaluation) -> str:
+    """Say where a threshold comes from that was found on the primary's own images; "" where the task has none."""
+    return "" if own.threshold is None else f"found on {own.scored} held-out images of {own.dataset}"
+
+
+def score_file(run: Path, dataset: str) -> Path:
+    """Return where a dataset's scores are kept below the run folder."""
+    return run / PERFORMANCE / f"{folder_of(dataset)}.parquet"
+
+
+def _left_out(primary: str, seen: Seen) -> Iterator[str]:
+    count = len(seen.contents) + len(seen.tiles)
+    if count:
+        yield f"{count} images of {primary} were not scored: the model learnt from them, or from tiles of their photographs."
+    if not seen.complete:
+        yield f"The model began with weights of unknown images: it may have learnt from some of {primary} that were scored."
+
+
+def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path | None, given: AssessOptions) -> Preparation:
+    """Check where predictions come from, and load the model where they are to be made, fed and read as the primary's masks say.
+
+    Raises `HowfarError` for neither a model nor predictions, or both, a model of a task whose predictions howfar cannot make,
+    options of no use to the task or to predictions that are there, and what `howfar.pipeline.prediction.load_model` and
+    `Model.settled` refuse.
+    """
+    own_options(given)
+    if (model is None) == (predictions is None):
+        received = "neither" if model is None else "both"
+        raise InputError.of(
+            "model and predictions", "must be given one or the other", received, "pass --model or --predictions"
+        )
+    if predictions is not None:
+        for name, value in picked(FedOptions, given).items():
+            if name != "device" and value is not False:
+                raise InputError.of(name, "is of use only to a model", value, "leave it out, or pass a model")
+        return Preparation(run, None, Path(predictions), given)
+    if given["task"] != SEGMENTATION.name:
+        remedy = "pass its predictions (--predictions DIR)"
+        raise InputError.of("model", "is of use only to segmentation", given["task"], remedy)
+    from howfar.pipeline.prediction import Model, load_model
+
+    loaded = model if isinstance(model, Model) else load_model(model, **picked(FedOptions, given))
+    return Preparation(
+        run, loaded.settled(labelled_part(primary, Predictions(run / MAPS), SEGMENTATION), given["progress"]), None, given
+    )

@@ -1,0 +1,387 @@
+"""Decide by rules whether a dataset passes, breaches a rule, or is undecided and needs more labels."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from shlex import quote
+from typing import Final, Protocol
+
+import numpy as np
+from scipy.stats import norm
+
+from howfar.pipeline.scorer import CONSTANT
+from howfar.relation.site_judge import SiteJudge
+from howfar.results.certificate import Certificate
+from howfar.results.check import CheckedDataset, Decision, Outcome, Severity
+from howfar.results.relation import Gate, SetEstimate
+from howfar.results.scores import Score
+from howfar.studies.certification.estimates import share_below
+from howfar.studies.check.rules import PerformanceRule, Rules, ShareRule
+from howfar.wording import format_interval, share_interval
+
+LEVEL: Final = 0.9
+CERTIFIED: Final = "certified"
+ESTIMATED: Final = "estimated"
+FEWEST: Final = 8
+"""Fewer labels than these are never said to suffice: an interval of fewer is as wide as all that is possible."""
+
+
+SETTLED: Final = "settled by certificate"
+
+
+class Certified(Protocol):
+    """Say what a rule reads of a certificate: the mean performance of a dataset by the labels of a random sample."""
+
+    @property
+    def dataset(self) -> str:
+        """Return the dataset's name."""
+
+    @property
+    def metric(self) -> str:
+        """Return what is certified: mean_f, f or ods."""
+
+    @property
+    def n(self) -> int:
+        """Return how many images the dataset had."""
+
+    @property
+    def anytime(self) -> bool:
+        """Return whether more images may be drawn to the same sample."""
+
+    @property
+    def unlabelled(self) -> int:
+        """Return how many drawn images have no label yet."""
+
+    @property
+    def value(self) -> float | None:
+        """Return the estimate; None before there are labels."""
+
+    @property
+    def low(self) -> float | None:
+        """Return the lower end of its interval."""
+
+    @property
+    def high(self) -> float | None:
+        """Return the upper end of its interval."""
+
+    @property
+    def level(self) -> float:
+        """Return the level of the interval."""
+
+    @property
+    def labelled(self) -> int:
+        """Return how many labels it rests on."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Hold a mean performance, or a share, with its interval, and where it comes from in words.
+
+    `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    source: str
+    labelled: int = 0
+    counted: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """Hold what the rules are held against, for one dataset.
+
+    Attributes
+    ----------
+    batch
+        What was counted of it.
+    estimate, certificate, gate
+        Its estimated and its certified mean performance, and the gate's reading; None where there is none.
+    spread
+        How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
+    failing
+        The share of its images that fail; None where nothing tells.
+    certify
+        The command that certifies the dataset, without the number of images; "" where only its name is known.
+    """
+
+    batch: CheckedDataset
+    estimate: SetEstimate | None = None
+    certificate: Certified | None = None
+    gate: Gate | None = None
+    spread: float | None = None
+    certify: str = ""
+    failing: Interval | None = None
+
+    def certifying(self, labels: int) -> str:
+        """Write the command that certifies the dataset by so many labels."""
+        return f"{self.certify or f'howfar certify {quote(self.batch.dataset)}'} -k {labels}"
+
+
+def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
+    """Decide every rule that is about one dataset; the alarm, which is about many batches, is not among them."""
+    made = [
+        _images(rules, known),
+        _unreadable(rules, known),
+        _gate(rules, known),
+        _performance(rules, known),
+        _failures(rules, known),
+        _distance(rules, known),
+    ]
+    return tuple(decision for decision in made if decision is not None)
+
+
+def interval_of(known: RuleFacts) -> Interval | None:
+    """Return the mean performance that counts: the certified one where there is one, else the estimated one."""
+    certificate, estimate = known.certificate, known.estimate
+    if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
+        value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
+        return Interval(value, low, high, certificate.level, CERTIFIED, certificate.labelled)
+    if estimate is not None:
+        return Interval(estimate.predicted, estimate.low, estimate.high, estimate.level, ESTIMATED)
+    return None
+
+
+def compared(low: float, high: float, limit: float) -> Outcome:
+    """Decide "at least `limit`" of an interval: pass where all of it does, breach where none does, else undecided.
+
+    Examples
+    --------
+    >>> compared(0.61, 0.7, 0.6), compared(0.5, 0.59, 0.6), compared(0.5, 0.7, 0.6)
+    ('pass', 'breach', 'undecided')
+    """
+    return "pass" if low >= limit else ("breach" if high < limit else "undecided")
+
+
+def labels_to_decide(value: float, limit: float, spread: float, n: int, level: float = LEVEL, labelled: int = 0) -> int:
+    r"""Compute how many further labels are expected to tell whether a mean lies above or below a limit.
+
+    By the normal approximation for a simple random sample of k of the n images: its interval has the half width
+    z · spread · √((1 − k/n) / k), which is to be at most the distance δ of the value from the limit, so that
+    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)²  (Cochran, "Sampling Techniques", 1977, section 4.7). The value itself is
+    uncertain, so this is what to expect and no promise; stratified samples take fewer.
+
+    Examples
+    --------
+    >>> labels_to_decide(0.65, 0.6, 0.15, 500), labels_to_decide(0.6, 0.6, 0.15, 500), labels_to_decide(0.9, 0.6, 0.15, 500)
+    (24, 500, 8)
+    """
+    reach = float(norm.ppf((1 + level) / 2)) * spread
+    apart = abs(value - limit)
+    first = math.inf if apart == 0 else (reach / apart) ** 2
+    needed = n if math.isinf(first) else math.ceil(n * first / (n + first))
+    return min(max(needed - labelled, FEWEST), max(n - labelled, 1))
+
+
+def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
+    rule = rules.performance
+    if rule is None:
+        return None
+    must, batch = f"at least {rule.at_least:g}", known.batch
+    found = interval_of(known)
+    if found is None:
+        return _unknown(known, "performance", rule.severity, must, _no_estimate(known))
+    outside = found.source == ESTIMATED and known.gate is not None and known.gate.inside is False
+    outcome = "undecided" if outside else _by_bound(rule, found)
+    words = _words(found, known)
+    if outside and known.gate is not None:
+        # The rule on the gate, where it is asked, lists every check.
+        listed = known.gate.outside[:1] if rules.gate is not None else known.gate.outside
+        words = f"{words}, not to be believed: {'; '.join(reading.words for reading in listed)}"
+    remedy, labels = "", None
+    if outcome == "undecided":
+        # What an estimate says outside the gate tells nothing of how near the limit the truth is.
+        value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(found, batch.n, known.spread))
+        labels = FEWEST if outside else labels_to_decide(value, rule.at_least, spread, batch.n, found.level, found.labelled)
+        remedy = _label(known, labels, found)
+    elif outcome == "breach":
+        remedy = "do not use the model here as it is"
+    return Decision(
+        batch.dataset, "performance", rule.severity, outcome, must, found.value, found.low, found.high, words, remedy, labels
+    )
+
+
+def _words(found: Interval, known: RuleFacts) -> str:
+    """Say where a value comes from; of a certificate also what it certifies, where that is not all images' mean F."""
+    certificate = known.certificate if found.source == CERTIFIED else None
+    what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
+    interval = format_interval(found.value, found.low, found.high)
+    return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
+
+
+def _part(found: Interval, known: RuleFacts) -> str:
+    """Say of how many of the images a certificate is, where that is not all of them."""
+    certificate, n = known.certificate, known.batch.n
+    if found.source != CERTIFIED or certificate is None or certificate.n == n:
+        return ""
+    return f", of {certificate.n} of {n} images"
+
+
+def _by_bound(rule: PerformanceRule, found: Interval) -> Outcome:
+    if rule.bound == "value":
+        return compared(found.value, found.value, rule.at_least)
+    return compared(found.low, found.high, rule.at_least)
+
+
+def _spread(found: Interval, n: int, judged: float | None) -> float:
+    """Return an image's standard deviation: as a certificate's interval implies, else as judged, else the largest possible."""
+    k = found.labelled
+    if k > 1 and n > k:
+        width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
+        return width * math.sqrt(k / (1 - k / n))
+    # No values in [0, 1] with this mean spread wider (Bhatia & Davis 2000).
+    return judged if judged is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
+
+
+def _label(known: RuleFacts, labels: int, found: Interval) -> str:
+    count = found.labelled + labels
+    certificate = known.certificate if found.source == CERTIFIED else None
+    if certificate is None or certificate.anytime:
+        more = "more " if found.labelled else ""
+        return f"label about {labels} {more}{_counted(labels)}, drawn at random: {known.certifying(count)}"
+    if certificate.unlabelled:
+        rest = certificate.unlabelled
+        of = "is 1 drawn image" if rest == 1 else f"are {rest} drawn images"
+        return f"there {of} without a label yet: label all that were drawn, and certify again"
+    folder = quote(f"certify-{known.batch.dataset}-{count}")
+    return f"label about {count} images, all drawn anew at random: {known.certifying(count)} --out {folder}"
+
+
+def _counted(count: int) -> str:
+    return "image" if count == 1 else "images"
+
+
+def _no_estimate(known: RuleFacts) -> tuple[str, str]:
+    if known.certificate is not None:
+        return "the certificate has no value yet", "label the images that were drawn, and certify again"
+    remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
+    return "its mean performance is not known", remedy
+
+
+def _unknown(known: RuleFacts, rule: str, severity: Severity, must: str, why: tuple[str, str]) -> Decision:
+    return Decision(known.batch.dataset, rule, severity, "undecided", must, None, None, None, *why)
+
+
+def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
+    rule, batch, found = rules.failures, known.batch, known.failing
+    if rule is None:
+        return None
+    must = _at_most(rule)
+    if found is None:
+        remedy = "make the profile with --labelled and --performance"
+        return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
+    count, of = found.counted
+    how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
+    words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{_part(found, known)}"
+    if found.source == ESTIMATED and known.gate is not None and known.gate.inside is False:
+        words = f"{words}, not to be believed: {known.gate.outside[0].words}"
+        return replace(_unknown(known, "failures", rule.severity, must, (words, _label(known, FEWEST, found))), labels=FEWEST)
+    outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
+    remedy, labels = "" if outcome == "pass" else _REMEDIES["failures"], None
+    if found.low <= rule.at_most_share < found.high:
+        spread = _spread(found, batch.n, None)
+        labels = labels_to_decide(found.value, rule.at_most_share, spread, batch.n, found.level, found.labelled)
+        outcome, remedy = "undecided", _label(known, labels, found)
+    ends = (found.value, found.low, found.high)
+    return Decision(batch.dataset, "failures", rule.severity, outcome, must, *ends, words, remedy, labels)
+
+
+def _distance(rules: Rules, known: RuleFacts) -> Decision | None:
+    if rules.distance is None:
+        return None
+    words = "are farther than 95 % of the primary dataset's images"
+    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, words)
+
+
+def _unreadable(rules: Rules, known: RuleFacts) -> Decision | None:
+    if rules.unreadable is None:
+        return None
+    batch = known.batch
+    return _share(known, "unreadable", rules.unreadable, batch.unreadable, batch.n + batch.unreadable, "could not be read")
+
+
+def _share(known: RuleFacts, name: str, rule: ShareRule, count: int, of: int, words: str) -> Decision:
+    """Decide a share of `of` images that were counted."""
+    must, dataset = _at_most(rule), known.batch.dataset
+    if of == 0:
+        return _unknown(known, name, rule.severity, must, ("there is no image to count", "pass images that can be read"))
+    outcome: Outcome = "pass" if count / of <= rule.at_most_share else "breach"
+    remedy = "" if outcome == "pass" else _REMEDIES[name]
+    return Decision(dataset, name, rule.severity, outcome, must, count / of, None, None, f"{count} of {of} {words}", remedy)
+
+
+_REMEDIES: Final = {
+    "failures": "look at the flagged images: howfar score lists them",
+    "distance": "look at the far images, and check the model on them: howfar certify",
+    "unreadable": "mend the files: howfar score names each with the reason",
+}
+
+
+def _at_most(rule: ShareRule) -> str:
+    return f"at most {100 * rule.at_most_share:g} %"
+
+
+def _images(rules: Rules, known: RuleFacts) -> Decision | None:
+    rule, n = rules.images, known.batch.n
+    if rule is None:
+        return None
+    outcome: Outcome = "pass" if n >= rule.at_least else "breach"
+    remedy = "" if outcome == "pass" else "collect more before anything is decided by them"
+    words = f"{n:,} {'image was' if n == 1 else 'images were'} scored"
+    return Decision(
+        known.batch.dataset, "images", rule.severity, outcome, f"at least {rule.at_least:,}", n, None, None, words, remedy
+    )
+
+
+def _gate(rules: Rules, known: RuleFacts) -> Decision | None:
+    rule, gate, interval = rules.gate, known.gate, interval_of(known)
+    if rule is None:
+        return None
+    if interval is not None and interval.source == CERTIFIED:
+        # What the gate asks is whether an estimate may be believed, which a certificate does not rest on.
+        return Decision(known.batch.dataset, "gate", rule.severity, "pass", rule.must_be, None, None, None, SETTLED)
+    if gate is None or gate.inside is None:
+        remedy = "make the profile with labelled datasets, so that their range is known"
+        return _unknown(known, "gate", rule.severity, rule.must_be, ("the labelled range is not known", remedy))
+    if gate.inside:
+        words, remedy = "inside the range of the labelled datasets", ""
+    else:
+        words = "; ".join(reading.words for reading in gate.outside)
+        remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
+    outcome: Outcome = "pass" if gate.inside else "breach"
+    return Decision(known.batch.dataset, "gate", rule.severity, outcome, rule.must_be, None, None, None, words, remedy)
+
+
+def judged_of(images: Sequence[Score]) -> list[Score]:
+    """List the images whose performance is predicted by an estimator that looks at them one by one."""
+    return [image for image in images if image.predicted is not None and image.estimator not in CONSTANT]
+
+
+def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> Interval | None:
+    """Return the share of a dataset's images whose performance lies below the profile's tau; None where nothing tells.
+
+    A certificate whose labels say it goes before predictions. The interval of predictions is that of the estimator which made
+    most of them; an image without a prediction may fail or not. A profile without estimators has no tau.
+    """
+    if judge is None:
+        return None
+    shown = None if certificate is None else share_below(certificate, judge.terms.tau)
+    if certificate is not None and shown is not None:
+        estimate, count = shown
+        valued = sum(one.labelled and one.performance is not None for one in certificate.sample)
+        ends = (estimate.value, estimate.low, estimate.high)
+        return Interval(*ends, certificate.level, CERTIFIED, certificate.labelled, (count, valued))
+    judged = judged_of(images)
+    if not judged:
+        return None
+    fit = judge.fits[Counter(str(image.estimator) for image in judged).most_common(1)[0][0]]
+    predicted = np.array([image.predicted for image in judged], dtype=np.float64)
+    value, low, high = fit.share_below(predicted, judge.terms.tau)
+    known = len(judged) / len(images)
+    ends = (value, low * known, high * known + 1.0 - known)
+    return Interval(*ends, fit.level, ESTIMATED, counted=(int(np.sum(predicted < judge.terms.tau)), len(judged)))

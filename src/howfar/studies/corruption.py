@@ -1,0 +1,585 @@
+"""Score a model on corrupted versions of the primary dataset's own labelled images, so that no foreign label is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, parse, read_bytes
+from howfar.data.folder import path_text
+from howfar.data.masks import Mask
+from howfar.data.predictions import map_paths, signature_of, write_map
+from howfar.errors import HowfarError, ImageError, InputError, one_line
+from howfar.io.atomic import replace_text
+from howfar.io.location import ready_folder
+from howfar.io.lock import locked
+from howfar.keywords import CorruptOptions, ModelOptions
+from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
+from howfar.perturb.corruptions import inpaint
+from howfar.pipeline.prediction import Model, loaded_model, predict
+from howfar.progress import bar
+from howfar.results import Evaluation, Skipped
+from howfar.results.records import NetworkReading
+from howfar.runners import available_cores
+from howfar.settings import checked, picked, with_options
+from howfar.studies.evaluation.evaluate import evaluate
+from howfar.studies.evaluation.learnt_images import Seen
+
+if TYPE_CHECKING:
+    from howfar.pipeline.prediction import ModelArgument
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Hold a perturbation at a strength."""
+
+    perturbation: LabelledPerturbation
+    strength: float
+
+    @property
+    def label(self) -> str:
+        """Name the corruption in tables, as "fade 0.65"."""
+        return self.perturbation.label(self.strength)
+
+    @property
+    def slug(self) -> str:
+        """Name its folder, as "fade-0.65"."""
+        return f"{self.perturbation.name}-{self.strength:g}"
+
+
+def choose(only: str | Sequence[str]) -> tuple[Chosen, ...]:
+    """List the wanted perturbations: ``fade`` at each strength that stands for it, ``fade=0.4`` at that one; all of none.
+
+    Raises `UnknownNameError` for a name that is not registered, and `InputError` for a strength that is no number, 0, or out of
+    the perturbation's range.
+
+    Examples
+    --------
+    >>> [chosen.label for chosen in choose("blur,fade=0.4")]
+    ['blur 3', 'blur 6', 'fade 0.4']
+    """
+    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    wanted = [text.strip() for text in texts if text.strip()]
+    if not wanted and only:
+        raise InputError.of("only", "must name a perturbation", only, "leave it out for every one")
+    return tuple(dict.fromkeys(chosen for text in wanted or labelled_every() for chosen in _parse_choice(text)))
+
+
+def _parse_choice(text: str) -> list[Chosen]:
+    name, given, number = text.partition("=")
+    perturbation = labelled_named(name)
+    if not given:
+        return [Chosen(perturbation, strength) for strength in perturbation.strengths]
+    try:
+        strength = float(number)
+    except ValueError as error:
+        raise InputError.of("only", "must be NAME or NAME=STRENGTH", text, "write fade=0.4") from error
+    perturbation.check(strength)
+    if strength == 0:
+        raise InputError.of("only", "must have a strength that is not 0", text, "the images as they are are scored in any case")
+    return [Chosen(perturbation, strength)]
+
+
+IMAGES, MASKS = "images", "masks"
+_NOT_OURS = "must hold no images that howfar corrupt did not write"
+
+
+@dataclass(frozen=True, eq=False)
+class MaskedImage:
+    """Hold an image that was read with its mask, and the hashes of both files."""
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    contents: tuple[str, str]
+
+    @classmethod
+    def read(cls, item: Item) -> MaskedImage:
+        """Read an image and its mask, blank where there is none; `ImageError` where one is unreadable or sizes differ."""
+        data = read_bytes(item.path)
+        pixels = np.asarray(decode(data).image)
+        if item.mask is None:
+            return cls(pixels, np.zeros(pixels.shape[:2], np.bool_), (content_hash(data), ""))
+        mask, _, marks = Mask.read(item.mask)
+        if mask.shape != pixels.shape[:2]:
+            sizes = (f"{array.shape[1]}×{array.shape[0]}" for array in (mask, pixels))
+            raise ImageError("its mask is {} pixels and the image {}".format(*sizes))
+        return cls(pixels, mask, (content_hash(data), marks))
+
+
+@dataclass(frozen=True)
+class CorruptedImages:
+    """Write one perturbation's versions of a dataset's images to a folder, ``images/`` and ``masks/``.
+
+    Attributes
+    ----------
+    chosen
+        The perturbation and its strength; None for the images as they are.
+    folder
+        Where the set goes.
+    others
+        Images that a perturbation may draw from, those of the dataset among them.
+    seed
+        Seed of all that is drawn.
+    """
+
+    chosen: Chosen | None
+    folder: Path
+    others: Sequence[Item]
+    seed: int
+
+    def write(self, dataset: Dataset, name: str) -> Dataset:
+        """Write what is not there yet of every image, and return the set under a name.
+
+        Raises `InputError` where a file that howfar did not write lies at an image's place, or two images would share a place.
+        """
+        wanted = map_paths(self.folder / IMAGES, dataset).items()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            outcomes = list(pool.map(lambda pair: self._write(*pair), wanted))
+        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
+        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
+        return Dataset(name, items, tuple(skipped), self.folder)
+
+    def _write(self, path: Path, item: Item) -> Item | Skipped:
+        below = path.relative_to(self.folder / IMAGES)
+        marks = self.folder / MASKS / below
+        try:
+            image = MaskedImage.read(item)
+            other = self._other(item)
+            beside = None if other is None else MaskedImage.read(other)
+        except ImageError as error:
+            return Skipped("", path_text(item.path), str(error))
+        signature = self._signature(image, beside)
+        if not (_ours(path, signature) & _ours(marks, signature)):
+            pixels, mask = self._corrupted(image, beside)
+            # The mask first: an image that is there has its mask.
+            write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
+            write_map(path, pixels, signature)
+        return Item(below.as_posix(), path, marks)
+
+    def _other(self, item: Item) -> Item | None:
+        """Draw the other image of an image, the same whatever stands beside it in the dataset."""
+        if self.chosen is None or not self.chosen.perturbation.needs_others:
+            return None
+        candidates = [other for other in self.others if other.path != item.path]
+        if not candidates:
+            name = self.chosen.perturbation.name
+            raise InputError.of("others", f"must hold an image beside {item.name} for {name}", "none", "pass others=FOLDER")
+        rng = np.random.default_rng([self.seed, *(zlib.crc32(text.encode()) for text in (self.chosen.label, item.name))])
+        return candidates[int(rng.integers(len(candidates)))]
+
+    def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
+        """Name all that the files depend on, in JSON."""
+        chosen = self.chosen
+        document = {
+            "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
+            "image": image.contents,
+            "other": None if beside is None else beside.contents,
+            "seed": self.seed,
+            "howfar": metadata.version("howfar"),
+        }
+        return json.dumps(document, sort_keys=True)
+
+    def _corrupted(self, image: MaskedImage, beside: MaskedImage | None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        if self.chosen is None:
+            return image.pixels, image.mask
+        perturbation: LabelledPerturbation = self.chosen.perturbation
+        others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
+        return perturbation(image.pixels, image.mask, self.chosen.strength, seed=self.seed, others=others)
+
+
+def _ours(path: Path, signature: str) -> bool:
+    """Return whether a file is there as it would be written; `InputError` where it is another program's."""
+    existing = signature_of(path)
+    if existing == "":
+        raise InputError.of("out", _NOT_OURS, str(path), "choose another folder")
+    return existing == signature
+
+
+def mirrored(dataset: Dataset, folder: Path) -> Iterator[Path]:
+    """Write the left-right mirrored images of a dataset to a folder, under their names, and yield where."""
+    for path, item in map_paths(folder, dataset).items():
+        pixels = np.asarray(decode(read_bytes(item.path)).image)
+        write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
+        yield path
+
+
+ARGUMENT = "predict_command"
+_EXAMPLE = '"python my.py {images} {out}"'
+
+
+@dataclass(frozen=True)
+class PredictCommand:
+    """Hold a command line whose words {images} and {out} stand for two folders."""
+
+    text: str
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> PredictCommand:
+        """Split a command into words as a shell does, quotes included; `InputError` where it cannot be, or lacks a folder.
+
+        Examples
+        --------
+        >>> PredictCommand.of("python 'my model.py' {images} --out={out}").words
+        ('python', 'my model.py', '{images}', '--out={out}')
+        """
+        try:
+            # Paths of Windows are written with the sign that quotes the next one elsewhere.
+            words = tuple(shlex.split(text.replace("\\", "\\\\") if os.name == "nt" else text))
+        except ValueError as error:
+            raise InputError.of(ARGUMENT, f"must be a command line ({one_line(error)})", text, f"write {_EXAMPLE}") from error
+        for needed in ("{images}", "{out}"):
+            if not any(needed in word for word in words):
+                raise InputError.of(ARGUMENT, f"must say where {needed} goes", text, f"write {_EXAMPLE}")
+        return cls(text, words)
+
+    def run(self, images: Path, out: Path) -> None:
+        """Run the command on a folder of images; it is to write a map of each to the other folder, which is there.
+
+        What it prints is not shown. Raises `InputError`, in one line, where it cannot be started or fails.
+        """
+        words = [word.replace("{images}", str(images)).replace("{out}", str(out)) for word in self.words]
+        try:
+            done = subprocess.run(
+                words, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise InputError.of(ARGUMENT, f"must be able to start ({error.strerror or error})", words[0]) from error
+        if done.returncode:
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            said = one_line(lines[-1]) if lines else "it printed nothing"
+            raise InputError.of(ARGUMENT, f"must exit with 0 on {images} ({said})", done.returncode, "try it by hand")
+
+
+PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
+
+
+@dataclass(frozen=True)
+class ByModel:
+    """Predict by a loaded model; maps that it made before are kept."""
+
+    model: Model
+
+    def predict(self, dataset: Dataset, folder: Path) -> None:
+        """Write the maps of a set's images, and of the mirrored images, into folders of the set."""
+        for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
+            predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
+
+    def refused(self, folder: Path) -> None:
+        """Do nothing: what a model wrote is kept by the model's own signature."""
+
+
+@dataclass(frozen=True)
+class ByCommand:
+    """Predict by the user's command, once for a folder of images; a folder that it finished before is kept."""
+
+    command: PredictCommand
+
+    def predict(self, dataset: Dataset, folder: Path) -> None:
+        """Have the maps of a set's images, and of the mirrored images, written into folders of the set.
+
+        Raises `InputError` where the command fails, or maps are there that it did not make.
+        """
+        contents = sorted(content_hash(read_bytes(item.path)) for item in dataset.items)
+        wanted = {"command": self.command.text, "images": contents}
+        self._ensure(dataset, folder / PREDICTIONS, wanted, folder / IMAGES)
+        self._ensure(dataset, folder / FLIPPED, wanted, None)
+
+    def _ensure(self, dataset: Dataset, out: Path, wanted: dict[str, Any], images: Path | None) -> None:
+        record = out.with_name(f"{out.name}.json")
+        before = _read_record(record)
+        if before == {**wanted, "done": True} and out.is_dir() and any(out.iterdir()):
+            return
+        if out.is_dir() and any(out.iterdir()):
+            if before is None:
+                rule = "must hold no predictions that another model made"
+                raise InputError.of("out", rule, str(out), "choose another folder, or remove it")
+            rmtree(out)
+        out.mkdir(parents=True, exist_ok=True)
+        replace_text(record, json.dumps({**wanted, "done": False}))
+        if images is not None:
+            self.command.run(images, out)
+        else:
+            with tempfile.TemporaryDirectory() as scratch:
+                for _ in mirrored(dataset, Path(scratch)):
+                    pass
+                self.command.run(Path(scratch), out)
+        if not any(out.iterdir()):
+            raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
+        replace_text(record, json.dumps({**wanted, "done": True}))
+
+    def refused(self, folder: Path) -> None:
+        """Have the maps of a set made anew by the next run, since they cannot be scored: the command may be mended by then."""
+        for name in (PREDICTIONS, FLIPPED):
+            record = folder / f"{name}.json"
+            before = _read_record(record)
+            if isinstance(before, dict):
+                replace_text(record, json.dumps({**before, "done": False}))
+
+
+@dataclass(frozen=True)
+class UserMaps:
+    """Take the maps that the user put into the folders of a set, where there are any."""
+
+    def predict(self, dataset: Dataset, folder: Path) -> None:
+        """Do nothing: who predicts is the user."""
+
+    def refused(self, folder: Path) -> None:
+        """Do nothing: the user's maps are the user's to mend."""
+
+
+Predictor = ByModel | ByCommand | UserMaps
+
+
+def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
+    """Return the folders of a set's maps and of the mirrored images' maps; None where there are no maps."""
+    maps, flipped = folder / PREDICTIONS, folder / FLIPPED
+    if not maps.is_dir() or not any(maps.iterdir()):
+        return None
+    return maps, flipped if flipped.is_dir() and any(flipped.iterdir()) else None
+
+
+def _read_record(record: Path) -> Any:
+    """Read what was written of an earlier run of a command; None where there is nothing that can be read."""
+    try:
+        return json.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
+UNCHANGED = "unchanged"
+FILE = "performance.parquet"
+POOL = 64
+"""Images of the primary dataset that perturbations draw from at most, where no others are given."""
+
+
+@dataclass(frozen=True, eq=False)
+class CorruptedSets:
+    """Hold a dataset's corrupted versions, and where they were predicted the model's performance on them.
+
+    Attributes
+    ----------
+    folder
+        Where each set has a folder of its own.
+    primary
+        The primary dataset's labelled images that the model did not learn from.
+    datasets
+        The corrupted sets, named like ``roads·fade 0.65``.
+    own
+        The evaluation of `primary`, whose best threshold the others are scored at; None where there are no predictions.
+    evaluations
+        One for each corrupted set that has predictions, in the order of `datasets`.
+    files
+        The Parquet files of `own` and of `evaluations`, as ``--performance`` reads them.
+    skipped
+        Images of the primary dataset that could not be read, and why.
+    notes
+        What a reader should know: how many images were left out since the model learnt from them.
+    reading
+        How a foreign network was fed and read; None for any other model.
+    """
+
+    folder: Path
+    primary: Dataset
+    datasets: tuple[Dataset, ...]
+    own: Evaluation | None
+    evaluations: tuple[Evaluation, ...]
+    files: tuple[Path, ...]
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    reading: NetworkReading | None = None
+
+
+@with_options(CorruptOptions)
+def corrupt(
+    primary: DatasetArgument,
+    out: str | Path,
+    *,
+    model: ModelArgument | None = None,
+    predict_command: str | None = None,
+    others: DatasetsArgument | None = None,
+    tuned_on: Evaluation | None = None,
+    **options: Unpack[CorruptOptions],
+) -> CorruptedSets:
+    """Make labelled sets of corrupted versions of a dataset's own labelled images, and score a model on each.
+
+    From these sets an estimator of performance can learn where no foreign image is labelled: their masks are known, as the
+    corruptions say what becomes of them (a mosaic moves the mask with the image, fading leaves it). Each set is scored at the
+    threshold that is best for the images as they are. A run that was killed goes on where it was when it is run again.
+
+    Parameters
+    ----------
+    primary
+        Labelled images of the primary dataset; those that a checkpoint learnt from, and further tiles of their photographs, are
+        left out. Of another model pass images that it has not seen.
+    out
+        A folder, in which each set gets a folder with ``images/``, ``masks/``, and where predicted ``predictions/``,
+        ``predictions-flipped/`` and ``performance.parquet``; ``unchanged`` holds the images as they are.
+    model
+        A checkpoint, an ``.onnx`` file, a torch module, or what `howfar.pipeline.prediction.load_model` made of one.
+    predict_command
+        A command in place of a model, run without a shell, once for each set and once for its mirrored images: in
+        ``"python my.py {images} {out}"`` the words in braces become a folder of PNG images and the folder that takes a map of
+        each, as `howfar.evaluate` reads them. Without either, sets are made, and scored where ``predictions/`` is there.
+    others
+        A dataset or a list of them, whose images perturbations draw from (texture, Fourier amplitudes); by default the primary
+        dataset's own, its foreground replaced by what surrounds it.
+    tuned_on
+        Scores whose threshold is that of all sets; by default those of the images as they are, at their best.
+
+    Raises
+    ------
+    HowfarError
+        A dataset that is missing or has no mask, a model that learnt from all of it, an unknown perturbation, a command that
+        fails, files in the folder that howfar did not write.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads = write_dataset(folder / "roads", 3, seed=0, size=64)
+    >>> sets = corrupt(roads, folder / "sets", only=["fade=0.5", "mosaic"], progress=False)
+    >>> [dataset.name for dataset in sets.datasets]
+    ['roads·fade 0.5', 'roads·mosaic 2×', 'roads·mosaic 3×']
+    """
+    given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
+    chosen = choose(given["only"])
+    predictor = _predictor(model, predict_command, loading)
+    whole = _labelled(_images(primary, "primary"))
+    predictor = ByModel(predictor.model.settled(whole, given["progress"])) if isinstance(predictor, ByModel) else predictor
+    card = predictor.model.card if isinstance(predictor, ByModel) else None
+    seen = Seen.of(whole, card, group=given["group"])
+    images = replace(seen.unseen(whole), skipped=whole.skipped)
+    pool = _pool(whole.items, others, given["seed"])
+    folder = ready_folder("out", out)
+    assert folder is not None  # for the type checker: a folder is always given
+    work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"], tuned_on)
+    wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
+    # A second run with the same folder waits, and then finds all there.
+    with locked(folder):
+        sets = work.all(wanted, tuple(_notes(seen)))
+    if not isinstance(predictor, ByModel):
+        return sets
+    return replace(sets, reading=predictor.model.reading, notes=(*predictor.model.warnings, *sets.notes))
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Make, predict and score the sets of one dataset's images."""
+
+    images: Dataset
+    folder: Path
+    pool: Sequence[Item]
+    predictor: Predictor
+    seed: int
+    tolerance: float
+    tuned_on: Evaluation | None
+
+    def all(self, wanted: Iterable[Chosen | None], notes: tuple[str, ...]) -> CorruptedSets:
+        """Make the sets one after the other, first the images as they are, and keep what was scored of each."""
+        images, own = self.images, None
+        files: list[Path] = []
+        datasets: list[Dataset] = []
+        evaluations: list[Evaluation] = []
+        for one in wanted:
+            dataset, evaluation = self.made(one, own)
+            if evaluation is not None:
+                files.append(evaluation.save(self.place(one) / FILE))
+            if one is None:
+                own, images = evaluation, dataset
+            else:
+                datasets.append(dataset)
+                evaluations += [] if evaluation is None else [evaluation]
+        return CorruptedSets(self.folder, images, tuple(datasets), own, tuple(evaluations), tuple(files), images.skipped, notes)
+
+    def place(self, chosen: Chosen | None) -> Path:
+        return self.folder / (UNCHANGED if chosen is None else chosen.slug)
+
+    def made(self, chosen: Chosen | None, own: Evaluation | None) -> tuple[Dataset, Evaluation | None]:
+        """Make one set; without a perturbation the images as they are, which keep their own files in their evaluation."""
+        place = self.place(chosen)
+        name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
+        dataset = CorruptedImages(chosen, place, self.pool, self.seed).write(self.images, name)
+        if not dataset.items:
+            received = dataset.skipped[0].reason if dataset.skipped else "none"
+            raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
+        self.predictor.predict(dataset, place)
+        scored = dataset if chosen is not None else _as_given(self.images, dataset)
+        maps = maps_of(dataset, place)
+        if maps is None:
+            return scored, None
+        if chosen is not None and own is None:
+            rule = "must hold the predictions of the images as they are too"
+            raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
+        tuned_on = own if self.tuned_on is None else self.tuned_on
+        try:
+            threshold = None if tuned_on is None else tuned_on.threshold
+            return scored, evaluate(
+                scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
+            )
+        except HowfarError:
+            self.predictor.refused(place)
+            raise
+
+
+def _as_given(images: Dataset, written: Dataset) -> Dataset:
+    """Return the images that could be written by their own files, so that they are known by their content."""
+    left_out = {skipped.path for skipped in written.skipped}
+    items = tuple(item for item in images.items if str(item.path) not in left_out)
+    return replace(images, items=items, skipped=(*images.skipped, *written.skipped))
+
+
+def _predictor(model: ModelArgument | None, command: str | None, loading: ModelOptions) -> Predictor:
+    if model is not None and command is not None:
+        raise InputError.of("predict_command", "is of no use beside a model", command, "leave one of them out")
+    if model is None:
+        if loading:
+            name, value = next(iter(loading.items()))
+            raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
+        return UserMaps() if command is None else ByCommand(PredictCommand.of(command))
+    return ByModel(loaded_model(model, loading))
+
+
+def _images(dataset: DatasetArgument, argument: str) -> Dataset:
+    parsed = parse(dataset, unnamed=argument)
+    if not isinstance(parsed, Dataset):
+        raise InputError.of(argument, "must be images, not embeddings", parsed.name)
+    return parsed
+
+
+def _notes(seen: Seen) -> Iterator[str]:
+    count = len(seen.contents) + len(seen.tiles)
+    if count:
+        yield f"{count} labelled images were left out: the model learnt from them, or from other tiles of their photographs"
+    if not seen.complete:
+        yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
+
+
+def _labelled(images: Dataset) -> Dataset:
+    items = tuple(item for item in images.items if item.mask is not None)
+    if not items:
+        raise InputError.of("primary", "must have masks", f"{images.name} without any", "put them in masks/ beside images/")
+    return replace(images, items=items)
+
+
+def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
+    """List the images that perturbations may draw from: the caller's, else some of the dataset's own."""
+    if others is not None:
+        return tuple(item for _, _, each in each_dataset(others, "others") for item in _images(each, "others").items)
+    drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
+    return tuple(own[at] for at in sorted(drawn.tolist()))

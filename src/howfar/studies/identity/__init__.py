@@ -1,1 +1,0 @@
-"""Study whether distances tell persons apart whatever the view, weather, light or scene (appendix E)."""

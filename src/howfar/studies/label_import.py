@@ -1,0 +1,461 @@
+"""Import labels from labelling tools as a dataset with masks, boxes or classes (`howfar labels import`)."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Unpack
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from howfar.data import Dataset, DatasetArgument, Item, parse
+from howfar.data.dataset import examples
+from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
+from howfar.data.image_bytes import check_files
+from howfar.data.images import size
+from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, damage_as_input_error, matched, read_export
+from howfar.data.labelling import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
+from howfar.data.masks import read_mask
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.io.atomic import STAGING, staging
+from howfar.io.location import absolute, ready_folder
+from howfar.keywords import LabelImportOptions
+from howfar.results import Selection
+from howfar.results.labelling import ImportedLabel, LabelImport
+from howfar.settings import checked, with_options
+from howfar.wording import cell, printable
+
+TASKS = ("segmentation", "detection", "classification")
+_HANDED_OVER = "coco.json"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelSite:
+    """Hold the images that labels may be of, what is labelled and how labels are called, and the model's first labels.
+
+    `begun` are the images of the file that was handed over, by name; none where it is not known.
+    """
+
+    dataset: Dataset
+    task: str
+    names: LabelNames
+    begun: Mapping[str, ExportedImage]
+
+
+def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
+    """Read the images; task and names are by default those of the selection.
+
+    A table with a column ``name``, as chosen.csv, is of images of these names.
+
+    Raises
+    ------
+    HowfarError
+        Neither a dataset of image files nor the folder of a selection; a task that there is none of.
+    """
+    folder = absolute(images) if isinstance(images, (str, Path)) else None
+    if folder is not None and (folder / Selection.DOCUMENT).is_file():
+        selection = Selection.load(folder)
+        items = tuple(
+            Item(pick.image, Path(pick.path) if Path(pick.path).is_absolute() else pick.path) for pick in selection.picks
+        )
+        if not all(pick.path for pick in selection.picks):
+            raise InputError.of("images", "must be files (this selection is of ready-made embeddings)", str(images))
+        task = task or selection.task
+        named = label_names(names, task)
+        named = named if named.given else LabelNames(selection.label_names)
+        return LabelSite(Dataset(selection.dataset, items), _checked(task), named, _begun(folder / _HANDED_OVER))
+    # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
+    listed = None if folder is None else folder / "chosen.csv"
+    dataset = parse(listed if listed is not None and listed.is_file() else images)
+    if not isinstance(dataset, Dataset):
+        raise InputError.of("images", "must be images, not embeddings", dataset.name)
+    check_files(dataset, "images", "labels are written beside them")
+    task = _checked(task or TASKS[0])
+    return LabelSite(_renamed(dataset), task, label_names(names, task), {})
+
+
+def _checked(task: str) -> str:
+    if task not in TASKS:
+        raise InputError.of("task", f"must be one of {', '.join(TASKS)}", task)
+    return task
+
+
+def _begun(file: Path) -> dict[str, ExportedImage]:
+    """Read back the first labels that were handed over."""
+    if not file.is_file():
+        return {}
+    with damage_as_input_error(file):
+        return {image.name: image for image in read_export(file).images}
+
+
+def _renamed(dataset: Dataset) -> Dataset:
+    """Call the images of a list that howfar wrote as the dataset does that they were chosen from."""
+    names = [dict(item.further).get("name", "") for item in dataset.items]
+    if not all(names) or len(set(names)) < len(names):
+        return dataset
+    return replace(dataset, items=tuple(replace(item, name=name) for item, name in zip(dataset.items, names, strict=True)))
+
+
+MASKS = "masks"
+_UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
+"""What Label Studio puts before the name of a file that somebody uploads."""
+_SAME = 0.5
+"""Pixels by which a tool may round a box that nobody has touched."""
+
+
+@dataclass(frozen=True, eq=False)
+class SettledImage:
+    """Hold a labelled image, with the marks that count under the dataset's names for them."""
+
+    item: Item
+    size: tuple[int, int]
+    marks: tuple[Mark, ...]
+
+
+def masks_in(folder: Path) -> LabelExport:
+    """Read a folder of masks as an export, in which every mask was drawn by somebody."""
+    files = sorted(walk(folder, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
+    images = tuple(
+        ExportedImage(
+            file.relative_to(folder).as_posix(), None, (Mark(CATEGORY, "mask", partial(_drawn, file)),), looked_at=True
+        )
+        for file in files
+    )
+    return LabelExport(MASKS, images, (CATEGORY,), unsure=False)
+
+
+def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
+    """Return the labelled images, the names of those that are left out, and notes on why.
+
+    Raises
+    ------
+    InputError
+        An export without images or labels, an image that is none of the site's or is there twice, a label without a name, an
+        image of another size, a mark that the task has no use for.
+    """
+    if not export.images:
+        raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
+    items = _items(export, site.dataset)
+    names = _names(export, site)
+    labelled: list[SettledImage] = []
+    out: dict[str, list[str]] = {}
+    for image in export.images:
+        item = items[image.name]
+        sides = _fitting(image, item)
+        marks = tuple(_counting(image, names, site.task))
+        why = _why_not(image, item, marks, export, site, complete)
+        if why:
+            out.setdefault(why, []).append(item.name)
+        else:
+            labelled.append(SettledImage(item, sides, marks))
+    left = [name for some in out.values() for name in some]
+    notes = [f"{len(some)} of {len(export.images)} images {why} ({examples(some)}): left out" for why, some in out.items()]
+    if not labelled:
+        raise InputError.of("labels", "must be of an image that somebody labelled", 0, "; ".join(notes))
+    return labelled, left, notes
+
+
+def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
+    """Find the image of every entry; each must have one, and one alone."""
+    keys: dict[str, str] = {}
+    seen: set[str] = set()
+    for image in export.images:
+        key = stem(image.name)
+        if key in seen or image.times > 1:
+            why = f"{image.times} people annotated it" if image.times > 1 else "it is listed twice"
+            raise InputError.of("labels", f"must label an image once ({why})", image.name, "keep one of them")
+        seen.add(key)
+        keys[image.name] = key
+    found, strangers = matched(dataset, {key: key for key in keys.values()})
+    found |= _by_last_part(dataset.items, found, strangers)
+    item_of = {found[item.name]: item for item in dataset.items if item.name in found}
+    for name, key in keys.items():
+        if key not in item_of:
+            rule = f"must be of images of {dataset.name}, such as {dataset.items[0].name}"
+            raise InputError.of("labels", rule, name, "pass the images that were labelled (--images)")
+    return {name: item_of[key] for name, key in keys.items()}
+
+
+def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
+    """Match entries by the last part of their paths with images that have none.
+
+    One image of all, and one entry, must be called so: of a/1.jpg and b/1.jpg none is meant by c/1.jpg.
+    """
+    last: dict[str, list[str]] = {}
+    for item in items:
+        last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
+    wanted: dict[str, list[str]] = {}
+    for key in strangers:
+        part = PurePosixPath(key).name
+        names = last.get(part) or last.get(_UPLOADED.sub("", part), [])
+        if len(names) == 1 and names[0] not in known:
+            wanted.setdefault(names[0], []).append(key)
+    return {name: keys[0] for name, keys in wanted.items() if len(keys) == 1}
+
+
+def _names(export: LabelExport, site: LabelSite) -> LabelNames:
+    """Return the names that count; without any, masks may have one label, whatever it is called."""
+    if export.tool == MASKS:
+        return LabelNames({})
+    if site.names.given or site.task != "segmentation":
+        return site.names
+    used = sorted({mark.label for image in export.images for mark in image.marks if mark.draw is not None})
+    if len(used) > 1:
+        rule = f"must be said, since there are {len(used)} labels ({examples(used)})"
+        raise InputError.of("label_names", rule, None, f"pass those that are foreground (--label-names {used[0]})")
+    return LabelNames({})
+
+
+def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Mark]:
+    """Yield the marks that count, under the dataset's names; those of a label that is left out do not."""
+    for mark in image.marks:
+        if (mark.draw is None) is not (task == "classification"):
+            continue
+        # Of masks without names every shape is foreground, whatever its label, also one that has none.
+        own = names.in_dataset(mark.label) if names.given or task != "segmentation" else CATEGORY
+        if not mark.label and own == "":
+            raise InputError.of(f"a {mark.kind} of {image.name}", "must have a label", "", "give it one, or delete it")
+        if own is None:
+            rule = f"must be named in label_names ({', '.join(names.given)})"
+            remedy = f"pass it too (--label-names {mark.label}), or leave it out (--label-names ={mark.label})"
+            raise InputError.of(f"the label of a {mark.kind} of {image.name}", rule, mark.label, remedy)
+        if task == "detection" and own:
+            _check_box(mark, image.name)
+        if own:
+            yield Mark(own, mark.kind, mark.draw, mark.box)
+
+
+def _check_box(mark: Mark, name: str) -> None:
+    if mark.box is None:
+        raise InputError.of("labels", "must be upright boxes", f"a {mark.kind} of {name}", "draw rectangles")
+    left, top, right, bottom = mark.box
+    if not (all(map(math.isfinite, mark.box)) and left < right and top < bottom):
+        raise InputError.of(f"a box of {name}", "must have its corners in order, in pixels", mark.box, "draw it again")
+
+
+def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
+    """Return the size of an image, which must be the one that its labels were drawn on."""
+    try:
+        sides = size(item.path)
+    except ImageError as error:
+        raise InputError(f"the image {printable(item.path)} of a label cannot be read: {error}") from error
+    if image.size is not None and tuple(image.size) != sides:
+        drawn, real = ("{}×{}".format(*pair) for pair in (image.size, sides))
+        raise InputError.of(f"the labels of {image.name}", f"must be drawn on its image of {real} pixels", drawn)
+    return sides
+
+
+def _why_not(
+    image: ExportedImage, item: Item, marks: Sequence[Mark], export: LabelExport, site: LabelSite, complete: bool
+) -> str:
+    """Say why an image counts as not labelled; "" where it is."""
+    if site.task == "classification":
+        classes = sorted({mark.label for mark in marks})
+        if len(classes) > 1:
+            raise InputError.of("labels", "must give an image one class", f"{', '.join(classes)} of {image.name}")
+        return "" if classes else "have no class"
+    if image.looked_at is False:
+        return "are not annotated"
+    if complete or not export.unsure:
+        return ""
+    if image.looked_at is None:
+        return f"have no label, and {export.tool} does not say that somebody looked at them (--complete says so)"
+    begun = site.begun.get(item.name)
+    if begun is not None and begun.marks and marks and _unchanged(begun.marks, marks, site):
+        return "have the model's own labels, unchanged (--complete takes them for checked)"
+    return ""
+
+
+def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) -> bool:
+    """Return whether marks are what was handed over, but for rounding."""
+    if site.task == "detection":
+        own, theirs = (sorted(mark.box for mark in some if mark.box is not None) for some in (begun, marks))
+        return len(own) == len(theirs) and bool(np.allclose(own, theirs, rtol=0.0, atol=_SAME))
+    return bool(np.array_equal(area(begun), area(marks)))
+
+
+def area(marks: Sequence[Mark]) -> NDArray[np.bool_]:
+    """Join the areas of marks, of which there is at least one."""
+    joined: NDArray[np.bool_] | None = None
+    for mark in marks:
+        if mark.draw is not None:
+            shape = mark.draw()
+            joined = shape if joined is None else joined | shape
+    if joined is None:
+        raise InputError.of("labels", "must be areas", "a class", "draw masks")
+    return joined
+
+
+def _drawn(file: Path) -> NDArray[np.bool_]:
+    try:
+        return read_mask(file)
+    except ImageError as error:
+        raise InputError(f"the mask {printable(file)} cannot be read: {error}") from error
+
+
+TABLE = "labels.csv"
+BOXES = "boxes.json"
+DOCUMENT = "import.json"
+
+
+def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with_images: Images) -> tuple[ImportedLabel, ...]:
+    """Write the labels of images into an empty folder, and say of each image what was written.
+
+    ``labels.csv`` has the columns image, name and mask or label, and is a dataset. Masks are PNGs of 0 and 255 in ``masks``,
+    named as the images; boxes go to ``boxes.json``, as `howfar.evaluate` takes true ones.
+
+    Raises
+    ------
+    InputError
+        Images whose masks would have one name; a mask that does not fit its image; an image that is to be copied and cannot be.
+    """
+    places = kept_below({one.item.name: "" for one in labelled})
+    taken: dict[str, str] = {}
+    for name, place in places.items():
+        if taken.setdefault(stem(place), name) != name:
+            raise InputError.of("images", "must differ in more than their endings", name, f"rename it or {taken[stem(place)]}")
+    written = tuple(_label(one, task, places[one.item.name], folder) for one in labelled)
+    rows = [
+        _row(one, task, places[one.item.name], label, folder, with_images) for one, label in zip(labelled, written, strict=True)
+    ]
+    pd.DataFrame(rows).map(cell).to_csv(folder / TABLE, index=False)
+    if task == "detection":
+        (folder / BOXES).write_text(json.dumps([_boxes(one) for one in labelled], ensure_ascii=False) + "\n", encoding="utf-8")
+    return written
+
+
+def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLabel:
+    if task == "segmentation":
+        file = PurePosixPath("masks", f"{stem(place)}.png")
+        filled = _write_mask(one, folder / file)
+        return ImportedLabel(one.item.name, str(one.item.path), len(one.marks) if filled else 0, str(file))
+    if task == "detection":
+        return ImportedLabel(one.item.name, str(one.item.path), len(one.marks), BOXES)
+    return ImportedLabel(one.item.name, str(one.item.path), len(one.marks), one.marks[0].label)
+
+
+def _write_mask(one: SettledImage, file: Path) -> bool:
+    """Write the mask of an image, and return whether there is any foreground in it."""
+    width, height = one.size
+    mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
+    if mask.shape != (height, width):
+        drawn, real = f"{mask.shape[1]}×{mask.shape[0]}", f"{width}×{height}"
+        raise InputError.of(f"the mask of {one.item.name}", f"must be of the size of its image, {real} pixels", drawn)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(file, format="png")
+    return bool(mask.any())
+
+
+def _row(
+    one: SettledImage, task: str, place: str, label: ImportedLabel, folder: Path, with_images: Images
+) -> Mapping[str, str]:
+    image = str(one.item.path)
+    if with_images != "none":
+        image = str(PurePosixPath("images", place))
+        put(one.item.path, folder / image, with_images)
+    said = {"segmentation": {"mask": label.label}, "classification": {"label": label.label}}.get(task, {})
+    return {"image": image, **said, "name": one.item.name}
+
+
+def _boxes(one: SettledImage) -> dict[str, Any]:
+    boxes = [list(mark.box) for mark in one.marks if mark.box is not None]
+    return {"image": one.item.name, "boxes": boxes, "labels": [mark.label for mark in one.marks]}
+
+
+@with_options(LabelImportOptions)
+def import_labels(source: str | Path, images: Any, out: str | Path, **options: Unpack[LabelImportOptions]) -> LabelImport:
+    """Import labels of images, as a dataset that `howfar.evaluate`, `train`, `adapt` and `certify` take.
+
+    Parameters
+    ----------
+    source
+        What a tool exported: COCO's JSON (polygons, run lengths, boxes), CVAT for images 1.1 (XML, or its .zip), Label Studio's
+        JSON (brushes, polygons, rectangles, choices), or a folder of masks named as the images.
+    images
+        The images that were labelled: the folder that `howfar.select` wrote, its chosen.csv, or a dataset.
+    out
+        An empty or new folder. It gets ``labels.csv``, a table that is a dataset, with ``masks/``, ``boxes.json`` or a column
+        label, and ``import.json``. The table points to the images.
+
+    Returns
+    -------
+    LabelImport
+        Shows as its table; ``.images``, ``.left_out``, ``.notes``. An image without a mark is labelled, with nothing there,
+        only where the tool says that somebody annotated it: Label Studio by a submitted task, CVAT by a tag, a mask by being
+        there.
+
+    Raises
+    ------
+    HowfarError
+        A file of no such form or without a label; an image that is not among `images` or is labelled twice; a label that is
+        not named; a shape or mask of another size than its image; a folder that is not empty.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from howfar.demo import write_dataset
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> roads = write_dataset(folder / "roads", 2, seed=0, size=64)
+    >>> import_labels(roads / "masks", roads, folder / "labelled")
+    2 images of roads labelled with masks (segmentation)
+    image     marks           label
+    0001.jpg      1  masks/0001.png
+    0002.jpg      1  masks/0002.png
+    """
+    given = checked(LabelImportOptions, options)
+    file, folder = absolute(source), ready_folder("out", out)
+    if folder is None or any(not path.name.startswith(STAGING) for path in folder.iterdir()):
+        raise InputError.of("out", "must be a new or empty folder", str(out), "name another")
+    site = site_of(images, given["task"], given["label_names"])
+    if file.is_dir():
+        if site.task != "segmentation":
+            raise InputError.of("labels", f"must be a file for a {site.task}, not a folder of masks", str(source))
+        export = masks_in(file)
+    elif file.is_file():
+        export = _read(file)
+    else:
+        raise MissingPathError(f"no labels at {file}: pass {KINDS}")
+    with staging(folder) as beside:
+        labelled, left, notes = settle(export, site, given["complete"])
+        written = write_labels(labelled, site.task, beside, given["with_images"])
+        result = LabelImport(
+            dataset=site.dataset.name,
+            tool=export.tool,
+            source=printable(file),
+            task=site.task,
+            folder=printable(folder),
+            names=dict(site.names.given),
+            images=written,
+            left_out=tuple(left),
+            notes=tuple(notes),
+        )
+        document = json.dumps(result.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        (beside / DOCUMENT).write_text(document, encoding="utf-8")
+        # The table comes last: without it there is no dataset.
+        for path in sorted(beside.iterdir(), key=lambda path: path.name == TABLE):
+            path.rename(folder / path.name)
+    return result
+
+
+def _read(file: Path) -> LabelExport:
+    """Read an export whose shapes raise one line that names the file, whenever they are drawn."""
+    with damage_as_input_error(file):
+        export = read_export(file)
+    images = (
+        replace(image, marks=tuple(replace(mark, draw=mark.draw and partial(_draw, file, mark.draw)) for mark in image.marks))
+        for image in export.images
+    )
+    return replace(export, images=tuple(images))
+
+
+def _draw(file: Path, draw: Callable[[], NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    with damage_as_input_error(file):
+        return draw()

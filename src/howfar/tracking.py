@@ -1,0 +1,336 @@
+"""Log trainings and results to a tracker of experiments: MLflow, Weights & Biases, or another package's."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from howfar import registry
+from howfar.errors import HowfarError, MissingExtraError, one_line
+from howfar.io.atomic import replace_text
+from howfar.progress import tell
+from howfar.protocols import TrackedRun
+
+KIND = "trackers"
+
+
+@dataclass(frozen=True)
+class Log:
+    """Say which tracker a run is logged to, and what it is called there.
+
+    Attributes
+    ----------
+    tracker
+        A registered name: ``mlflow``, ``wandb``, or another package's.
+    name
+        The run's name.
+    group
+        What the run is a part of, such as an adaptation study; nothing for a run of its own.
+    """
+
+    tracker: str
+    name: str
+    group: str = ""
+
+    @classmethod
+    def of(cls, tracker: str | None, name: str, group: str = "") -> Log | None:
+        """Make one where there is a tracker.
+
+        Examples
+        --------
+        >>> Log.of(None, "roads") is None, Log.of("mlflow", "roads")
+        (True, Log(tracker='mlflow', name='roads', group=''))
+        """
+        return None if tracker is None else cls(tracker, name, group)
+
+
+def check_tracker(name: str | None) -> None:
+    """See that a tracker can be used, before anything is computed.
+
+    Raises `UnknownNameError` for an unknown name, and `MissingExtraError` where its library is absent.
+
+    Examples
+    --------
+    >>> check_tracker(None)
+    >>> check_tracker("notebook")
+    Traceback (most recent call last):
+    howfar.errors.UnknownNameError: no trackers named 'notebook'; known: mlflow, wandb
+    """
+    if name is not None:
+        registry.load(KIND, name).check()
+
+
+class Tracking:
+    """Log numbers to a run, each step once; without a run do nothing.
+
+    Where the tracker fails, as behind a network that is down, that is told once, and what is computed goes on without it.
+    """
+
+    def __init__(self, run: TrackedRun | None, tracker: str = "", note: Path | None = None, last: int = 0) -> None:
+        self._run, self._tracker, self._note = run, tracker, note
+        self.last = last
+
+    @property
+    def on(self) -> bool:
+        """Return whether there is a run."""
+        return self._run is not None
+
+    def log(self, numbers: Mapping[str, float | None], step: int) -> None:
+        """Log the numbers of a step, unless it was logged before the training was killed."""
+        if self._run is not None and step > self.last:
+            self._log(numbers, step)
+            self.last = step
+            self._write()
+
+    def conclude(self, numbers: Mapping[str, float | None]) -> None:
+        """Log what a run came to, at its last step."""
+        self._log(numbers, self.last)
+
+    def begun(self) -> None:
+        """Note which run it is, so that a training that is killed goes on with it."""
+        self._write()
+
+    def end(self, succeeded: bool) -> None:
+        """End the run; it can be gone on with where it did not succeed."""
+        if self._run is not None:
+            self._guarded(lambda run: run.end(succeeded))
+        if succeeded and self._note is not None:
+            self._note.unlink(missing_ok=True)
+
+    def _log(self, numbers: Mapping[str, float | None], step: int) -> None:
+        finite = {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
+        if finite:
+            self._guarded(lambda run: run.log(finite, step))
+
+    def _guarded(self, call: Any) -> None:
+        if self._run is None:
+            return
+        try:
+            call(self._run)
+        except Exception as error:  # libraries raise anything
+            self._run = None
+            tell(f"nothing more is logged to {self._tracker}: {one_line(error)}")
+
+    def _write(self) -> None:
+        if self._run is not None and self._note is not None:
+            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
+
+
+@contextmanager
+def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> Iterator[Tracking]:
+    """Begin a run with its settings, and end it when the block ends; without `log` nothing is logged.
+
+    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on. Raises
+    `HowfarError` where the run cannot begin.
+    """
+    if log is None:
+        yield Tracking(None)
+        return
+    before = _noted(note, log.tracker)
+    try:
+        run = registry.load(KIND, log.tracker)(log.name, log.group, dict(settings), before.get("run"))
+    except HowfarError:
+        raise
+    except Exception as error:  # libraries raise anything
+        raise HowfarError(f"log: no run of {log.tracker} can begin: {one_line(error, 300)}") from error
+    tracking = Tracking(run, log.tracker, note, int(before.get("step", 0)))
+    tracking.begun()
+    try:
+        yield tracking
+    except BaseException:
+        tracking.end(succeeded=False)
+        raise
+    tracking.end(succeeded=True)
+
+
+def _noted(note: Path | None, tracker: str) -> Mapping[str, Any]:
+    """Read which run of the tracker a killed training began, and the last step that was logged; nothing where none did."""
+    with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
+        found = json.loads(note.read_text(encoding="utf-8")) if note is not None else {}
+        if found.get("tracker") == tracker and isinstance(found.get("run"), str):
+            return {"run": found["run"], "step": int(found.get("step", 0))}
+    return {}
+
+
+LEFT_OUT: Final = frozenset(
+    {"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves", "identity", "format", "seed"}
+)
+"""What of a document is no score."""
+INTERVAL: Final = "_ci"
+"""How the name of an interval ends."""
+_NAMES: Final = ("name", "dataset", "estimator", "metric")
+_ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
+
+
+def log_result(log: Log | None, settings: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    """Log the numbers of a document as one run; without `log` nothing is done. Raises `HowfarError` as `tracked` does."""
+    if log is not None:
+        with tracked(log, settings) as tracking:
+            tracking.conclude(dict(numbers_of(document)))
+
+
+def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the numbers of a document under the path of their names; entries of a list are called by their own name.
+
+    Examples
+    --------
+    >>> dict(numbers_of({"primary": {"n": 8}, "datasets": [{"name": "site a", "relative": 1.5, "p_value": None}]}))
+    {'primary/n': 8.0, 'datasets/site a/relative': 1.5}
+    >>> dict(numbers_of({"size": [224, 224], "relative_ci": [1.2, 1.8], "rivals_ci": {"kid": [0.1, 0.2]}}))
+    {'relative_ci/low': 1.2, 'relative_ci/high': 1.8, 'rivals_ci/kid/low': 0.1, 'rivals_ci/kid/high': 0.2}
+    """
+    for name, value in document.items():
+        if name in LEFT_OUT:
+            continue
+        path = f"{above}{_part(name)}"
+        if isinstance(value, bool) or value is None:
+            continue
+        if isinstance(value, (int, float)):
+            yield path, float(value)
+        elif isinstance(value, Mapping):
+            yield from numbers_of(value, f"{path}/")
+        elif isinstance(value, (list, tuple)):
+            yield from _of_list(value, path)
+
+
+def _of_list(values: list[Any] | tuple[Any, ...], path: str) -> Iterator[tuple[str, float]]:
+    """Yield the numbers of entries that are records, or the two ends of an interval."""
+    if f"{INTERVAL}/" in f"{path}/" and len(values) == 2 and all(isinstance(value, (int, float)) for value in values):
+        yield from zip((f"{path}/low", f"{path}/high"), map(float, values), strict=True)
+        return
+    for number, entry in enumerate(values):
+        if isinstance(entry, Mapping):
+            called = next((str(entry[key]) for key in _NAMES if isinstance(entry.get(key), str)), str(number))
+            yield from numbers_of(entry, f"{path}/{_part(called)}/")
+
+
+def _part(name: str) -> str:
+    """Write a name as trackers take it within a path."""
+    part = _ODD.sub("_", name).strip(" ")[:100]
+    return part if part.strip(".") else "_"
+
+
+EXPERIMENT: Final = "howfar"
+AT_ONCE: Final = 500
+"""Numbers that are sent at a time; MLflow takes no more than 1,000."""
+SETTINGS_AT_ONCE: Final = 100
+LONGEST: Final = 500
+"""Characters of a setting's value."""
+
+
+class MlflowRun:
+    """Hold one run of MLflow; the experiment is that of ``MLFLOW_EXPERIMENT_NAME``, else howfar."""
+
+    def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
+        mlflow = _mlflow()
+        from mlflow.entities import Param
+
+        self._client: Any = mlflow.MlflowClient()
+        if resumed is not None:
+            self._client.update_run(resumed, status="RUNNING")
+            self.id = resumed
+            return
+        tags = {"howfar.group": group} if group else {}
+        self.id = str(self._client.create_run(self._experiment(), run_name=name, tags=tags).info.run_id)
+        given = [Param(key, str(value)[:LONGEST]) for key, value in settings.items() if value is not None]
+        for first in range(0, len(given), SETTINGS_AT_ONCE):
+            self._client.log_batch(self.id, params=given[first : first + SETTINGS_AT_ONCE])
+
+    @staticmethod
+    def check() -> None:
+        """Raise `MissingExtraError` where MLflow is not installed."""
+        _mlflow()
+
+    def log(self, numbers: Mapping[str, float], step: int) -> None:
+        """Log the numbers of a step."""
+        from mlflow.entities import Metric
+
+        now, entries = int(time.time() * 1000), list(numbers.items())
+        for first in range(0, len(entries), AT_ONCE):
+            metrics = [Metric(key, value, now, step) for key, value in entries[first : first + AT_ONCE]]
+            self._client.log_batch(self.id, metrics=metrics)
+
+    def end(self, succeeded: bool) -> None:
+        """Mark the run as finished, or as stopped."""
+        status: Literal["FINISHED", "KILLED"] = "FINISHED" if succeeded else "KILLED"
+        self._client.set_terminated(self.id, status)
+
+    def _experiment(self) -> str:
+        """Find the experiment, made where there is none yet."""
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+        for last in (False, True):
+            found = self._client.get_experiment_by_name(name)
+            if found is not None:
+                return str(found.experiment_id)
+            try:
+                return str(self._client.create_experiment(name))
+            except Exception:  # another process has made it meanwhile
+                if last:
+                    raise
+        raise AssertionError
+
+
+def _mlflow() -> Any:
+    try:
+        import mlflow
+    except ImportError as error:
+        raise MissingExtraError(f"log mlflow needs MLflow: pip install 'howfar[mlflow]' ({error})") from error
+    return mlflow
+
+
+PROJECT: Final = "howfar"
+
+
+class WandbRun:
+    """Hold one run of Weights & Biases; the project is that of ``WANDB_PROJECT``, else howfar.
+
+    It is none of the process's: a run that a notebook has begun itself stays as it is.
+    """
+
+    def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
+        wandb = _wandb()
+        self.id = resumed or secrets.token_hex(4)
+        try:
+            self._run: Any = wandb.init(
+                project=os.environ.get("WANDB_PROJECT", PROJECT),
+                name=name,
+                group=group or None,
+                id=self.id,
+                resume="allow" if resumed else None,
+                config=dict(settings),
+                # Its own lines would stand between howfar's.
+                settings=wandb.Settings(silent=True, console="off", reinit="create_new"),
+            )
+        except wandb.errors.UsageError as error:
+            remedy = "type wandb login once, or set WANDB_MODE=offline"
+            raise HowfarError(f"log: no run of wandb can begin ({one_line(error)}): {remedy}") from error
+
+    @staticmethod
+    def check() -> None:
+        """Raise `MissingExtraError` where the library is not installed."""
+        _wandb()
+
+    def log(self, numbers: Mapping[str, float], step: int) -> None:
+        """Log the numbers of a step."""
+        self._run.log(dict(numbers), step=step)
+
+    def end(self, succeeded: bool) -> None:
+        """Mark the run as finished, or as stopped."""
+        self._run.finish(exit_code=0 if succeeded else 1)
+
+
+def _wandb() -> Any:
+    try:
+        import wandb
+    except ImportError as error:
+        raise MissingExtraError(f"log wandb needs its library: pip install 'howfar[wandb]' ({error})") from error
+    return wandb

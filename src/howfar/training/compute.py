@@ -1,0 +1,162 @@
+"""Control what a training computes with: threads, precision, kept features; and tell how long it will take."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from howfar.cores import LIMIT as THREAD_LIMIT
+from howfar.cores import available_cores
+from howfar.memory import budget
+from howfar.progress import tell
+from howfar.training.image_mask_pairs import Pairs
+from howfar.wording import duration
+
+ENTRY: Final = "threads"
+"""The entry of a kept state, and of a checkpoint's data, that says how many threads torch had."""
+
+
+@contextmanager
+def threads_of(state: Path) -> Iterator[None]:
+    """Give torch the threads that the kept state of a training was computed with, and restore its number at the end.
+
+    What the user chose stands: ``OMP_NUM_THREADS``, or a number other than torch's own of one for each core, as by
+    ``torch.set_num_threads``. Nothing changes where there is no state, or one of an earlier version.
+    """
+    before = torch.get_num_threads()
+    kept = None if os.environ.get(THREAD_LIMIT) or before != available_cores() else _kept(state)
+    if kept is None or kept == before:
+        yield
+        return
+    torch.set_num_threads(kept)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _kept(state: Path) -> int | None:
+    """Read from a kept state how many threads it was computed with; None where it does not say."""
+    if not state.is_file():
+        return None
+    try:
+        found = torch.load(state, map_location="cpu", weights_only=True, mmap=True).get(ENTRY)
+    except (OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError):
+        # Lightning reads it again, and says what is wrong with it.
+        return None
+    return found if isinstance(found, int) and found > 0 else None
+
+
+@contextmanager
+def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
+    """Let every depthwise convolution of a network compute in float32 inside; afterwards each computes as it did.
+
+    In bfloat16 the gradient of a depthwise convolution takes 3 to 6 times as long on a CPU as in float32, as it has too few
+    products a number for the processor's units, and so a step of UNet++ takes 1.2 times as long
+    (``benchmarks/training_step.py``).
+
+    Examples
+    --------
+    >>> depthwise = nn.Conv2d(4, 4, 3, groups=4)
+    >>> with depthwise_in_float32(depthwise), torch.autocast("cpu", torch.bfloat16):
+    ...     depthwise(torch.zeros(1, 4, 8, 8)).dtype
+    torch.float32
+    """
+    layers = [layer for layer in network.modules() if is_depthwise(layer)]
+    for layer in layers:
+        layer.forward = partial(_in_float32, layer.forward)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward  # the class's own is found again
+
+
+def is_depthwise(layer: nn.Module) -> bool:
+    """Tell whether a layer is a two-dimensional convolution of each channel by itself."""
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())
+
+
+LIMIT: Final = 2 << 30
+"""Bytes that features may take where there is no budget."""
+
+
+@contextmanager
+def keeping_features(network: Any, images: Sequence[Pairs]) -> Iterator[None]:
+    """Keep features for the block, if `network` can, in what the budget leaves beside the images; without a budget in 2 GiB."""
+    keeping = getattr(network, "keeping_features", None)
+    if keeping is None:
+        yield
+        return
+    whole, held = budget(), sum(pairs.pictures.nbytes + pairs.masks.nbytes for pairs in images)
+    with keeping(LIMIT if whole is None else max(0, whole.total - whole.reserved - held)):
+        yield
+
+
+FIRST: Final = 1
+"""Steps that are not measured: the first prepares what the others need not."""
+SECONDS: Final = 2.0
+"""Seconds that steps are measured for, at least."""
+STEPS: Final = 3
+"""Steps that are measured, at least."""
+
+
+class TrainingEstimate:
+    """Measure the first steps of a training, and print one line on stderr: what is ahead, and with how many threads.
+
+    `models` is how many trainings like this one are ahead, this one among them. Epochs end with a look at the held-out images,
+    which is not measured, so that the line says "at least". A training that ends before so many steps says nothing, nor does
+    one of 0 `models`.
+    """
+
+    def __init__(self, models: int = 1) -> None:
+        self._models = models
+        self._ahead = self._done = 0
+        self._began: float | None = None
+        self._told = False
+
+    def begin(self, ahead: int) -> None:
+        """Note how many steps are ahead."""
+        self._ahead = ahead
+
+    def step(self) -> None:
+        """Count a step; after some, print the line."""
+        self._done += 1
+        now = time.monotonic()
+        if self._done == FIRST:
+            self._began = now
+        measured = self._done - FIRST
+        if self._told or not self._models or self._began is None or measured < STEPS or now - self._began < SECONDS:
+            return
+        self._told = True
+        each = (now - self._began) / measured
+        tell(line(each, self._ahead, self._models, torch.get_num_threads()))
+
+
+def line(each: float, ahead: int, models: int, threads: int) -> str:
+    """Write the line of an estimate: seconds a step, steps ahead, trainings like this one, torch's threads.
+
+    Examples
+    --------
+    >>> line(0.5, 600, 1, 2)
+    'training takes at least 5 min 0 s: 600 steps of 0.50 s with 2 threads'
+    >>> line(0.5, 600, 4, 1)
+    'training takes at least 5 min 0 s: 600 steps of 0.50 s with 1 thread; 4 models like this at least 20 min 0 s'
+    """
+    shared = f"with {threads} thread{'' if threads == 1 else 's'}"
+    own = f"training takes at least {duration(each * ahead)}: {ahead:,} steps of {each:.2f} s {shared}"
+    return own if models < 2 else f"{own}; {models} models like this at least {duration(each * ahead * models)}"

@@ -1,0 +1,139 @@
+"""Define the losses and learning-rate schedules that a training may name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from howfar import registry
+
+Loss: TypeAlias = Callable[[Sequence[Tensor], Tensor], Tensor]
+
+_SMOOTH = 1.0
+
+
+def named(name: str) -> Loss:
+    """Return the loss registered as `name`: (maps of logits, masks) -> scalar; an unknown name raises `UnknownNameError`."""
+    loss: Loss = registry.load("losses", name)
+    return loss
+
+
+def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Compute the binary cross-entropy of the last map, −[y ln p + (1 − y) ln(1 − p)], mean over the pixels.
+
+    Examples
+    --------
+    >>> round(float(bce([torch.tensor([[[[0.0, 100.0]]]])], torch.ones(1, 1, 1, 2))), 3)
+    0.347
+    """
+    return functional.binary_cross_entropy_with_logits(maps[-1], masks)
+
+
+def dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Compute 1 − Dice of the last map, over the whole batch: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1).
+
+    Milletari, Navab & Ahmadi, "V-Net" (3DV 2016). Sums run over the batch, since the loss of an image without foreground
+    would be near 1 for the smallest p.
+
+    Examples
+    --------
+    >>> float(dice([torch.full((1, 1, 2, 2), 100.0)], torch.ones(1, 1, 2, 2)))
+    0.0
+    """
+    p = torch.sigmoid(maps[-1])
+    return 1.0 - (2.0 * (p * masks).sum() + _SMOOTH) / (p.sum() + masks.sum() + _SMOOTH)
+
+
+def bce_dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Add the losses `bce` and `dice`."""
+    return bce(maps, masks) + dice(maps, masks)
+
+
+def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Compute 1 − soft IoU of the last map, 1 − (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1), mean over the images.
+
+    Examples
+    --------
+    >>> float(soft_iou([torch.full((1, 1, 2, 2), 100.0)], torch.ones(1, 1, 2, 2)))
+    0.0
+    """
+    p = torch.sigmoid(maps[-1]).flatten(1)
+    y = masks.flatten(1)
+    both = (p * y).sum(1)
+    return (1.0 - (both + _SMOOTH) / (p.sum(1) + y.sum(1) - both + _SMOOTH)).mean()
+
+
+def bce_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Add the losses `bce` and `soft_iou`, by which SAM-Adapter is trained."""
+    return bce(maps, masks) + soft_iou(maps, masks)
+
+
+def deepcrack(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """Add the binary cross-entropies of all maps: the fused one and those of the five scales (Zou et al., TIP 2019, eq. 4).
+
+    Examples
+    --------
+    >>> logits, masks = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    >>> bool(torch.isclose(deepcrack([logits] * 6, masks), 6 * bce([logits], masks)))
+    True
+    """
+    return torch.stack([bce([logits], masks) for logits in maps]).sum()
+
+
+Schedule: TypeAlias = Callable[[float], float]
+
+WARM_UP = 0.05
+
+
+def schedule_named(name: str) -> Schedule:
+    """Return the schedule that is registered as `name`, from the share of the training done to the share of the rate, each 0-1.
+
+    An unknown name raises `UnknownNameError`, which lists the known ones.
+    """
+    schedule: Schedule = registry.load("schedules", name)
+    return schedule
+
+
+def constant(done: float) -> float:
+    """Keep the highest rate throughout."""
+    return 1.0
+
+
+def cosine(done: float) -> float:
+    """Raise the rate linearly over the first 5 %, then lower it by half a cosine to 0 (Loshchilov & Hutter, "SGDR", ICLR 2017).
+
+    Examples
+    --------
+    >>> [round(cosine(done), 3) for done in (0.0, 0.05, 0.525, 1.0)]
+    [0.01, 1.0, 0.5, 0.0]
+    """
+    if done < WARM_UP:
+        return max(done / WARM_UP, 0.01)
+    return 0.5 * (1.0 + math.cos(math.pi * (done - WARM_UP) / (1.0 - WARM_UP)))
+
+
+def poly(done: float) -> float:
+    """Lower the rate polynomially, (1 − done)^0.9, as the DeepLab papers do (Chen et al., TPAMI 2018).
+
+    Examples
+    --------
+    >>> round(poly(0.5), 3), poly(1.0)
+    (0.536, 0.0)
+    """
+    return float(max(1.0 - done, 0.0) ** 0.9)
+
+
+def step(done: float) -> float:
+    """Lower the rate to a tenth from 60 % on, and to a hundredth from 85 %.
+
+    Examples
+    --------
+    >>> step(0.5), step(0.6), step(0.9)
+    (1.0, 0.1, 0.01)
+    """
+    return 1.0 if done < 0.6 else 0.1 if done < 0.85 else 0.01

