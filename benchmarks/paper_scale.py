@@ -31,7 +31,6 @@ from howfar.cores import wait_briefly
 wait_briefly()
 import pyarrow, scipy.stats
 import howfar
-from howfar.distances import compiled_nearest
 from howfar.studies import distance, matrix, matrix_pairs
 from howfar.memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))

@@ -21,7 +21,6 @@ REST = 0.25
 """A file is slow as a whole where less than this share of its time is spent in tests that are not slow."""
 KEPT = {
     "tests/cli/test_report.py::test_a_study_is_recognised_by_its_file",
-    "tests/distances/test_compiled_nearest.py",
     "tests/distances/test_properties.py",
     "tests/e2e/test_command.py::test_backbones_are_listed",
     "tests/e2e/test_command.py::test_compare_prints_the_table_and_writes_the_run",

@@ -115,7 +115,7 @@ def test_no_p_value_depends_on_rounding(
     pairs = [make(seed) for seed in range(12)]
     wanted = [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)]
     assert len(set(wanted)) > 6
-    monkeypatch.setattr(pairwise, "COMPILED_FROM", 0)
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
     tile = 7 * len(pairs[0].primary)

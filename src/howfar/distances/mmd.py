@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, compiles, distance_blocks, row_sums
+from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks, in_single, row_sums
 from howfar.distances.products import Single, Tile, centre_of, double_squared, in_units, product_tiles, squared_tiles, unit_of
 from howfar.errors import InputError
 
@@ -400,7 +400,7 @@ def mmd(
     secondary, primary = as_pair(s, p)
     if unbiased:
         _need_pairs(secondary, primary)
-    if compiles(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
+    if in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
         return _of_many(secondary, primary, bandwidth, unbiased, pairs_per_tile)
     s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
@@ -453,7 +453,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
 
 
 def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
-    if compiles(s, p) and pairs_per_tile == PAIRS_PER_TILE:
+    if in_single(s, p) and pairs_per_tile == PAIRS_PER_TILE:
         discrepancy = cubic_discrepancy(s, p)
         if discrepancy is not None:
             return discrepancy
@@ -471,7 +471,7 @@ def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
     """Compute the σ that `mmd` takes where none is given."""
-    if compiles(s, p):
+    if in_single(s, p):
         return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
     return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
 

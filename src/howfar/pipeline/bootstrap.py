@@ -17,7 +17,7 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
 from howfar.distances.frechet import frechet_of_draws
 from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
-from howfar.distances.pairwise import bilinear_forms, both_sums, compiles, quadratic_forms, row_sums
+from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
 from howfar.significance import interval, resample_counts, unbiased_mean
 from howfar.significance.bootstrap import Decomposition, DrawnEffects, drawn_effects, mean_of_different, own_effects
@@ -53,7 +53,7 @@ class RowSums(NamedTuple):
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
         """Compute all sums from the projected images."""
-        of_s, of_p = both_sums(s, p) if compiles(s, p) else (row_sums(s, p), None)
+        of_s, of_p = both_sums(s, p) if in_single(s, p) else (row_sums(s, p), None)
         return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
 
     def energy(self) -> float:

@@ -15,7 +15,7 @@ from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.cores import available_cores, numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
-from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE, compiles, quadratic_forms, row_sums
+from howfar.distances.pairwise import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, budget, is_set, plan, within
 from howfar.pipeline.bootstrap import (
@@ -107,7 +107,7 @@ def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
 def relabellings_at_once(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
     """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws."""
     rows = n + m
-    of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
+    of_pair, of_draw = _MANY if n * m >= SINGLE_FROM else _FEW
     held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
     # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
     return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
@@ -233,7 +233,7 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
         weights = np.where(labels, np.float32(n), np.float32(-m))
         energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
     values = np.concatenate(energies)
-    rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
+    rounding = SINGLE_ROUNDING if in_single(pooled, pooled) else ROUNDING
     return p_value(float(values[0]), values[1:], rounding=rounding)
 
 
@@ -442,7 +442,7 @@ class _Dataset:
             drawn = relabellings(count, m - count, min(step, permutations - start), rng)
             found.append(self._differences(drawn if start else np.concatenate([true, drawn], axis=1), sums, count))
         values = np.concatenate(found)
-        rounding = SINGLE_ROUNDING if compiles(self.rows, self.rows) else ROUNDING
+        rounding = SINGLE_ROUNDING if in_single(self.rows, self.rows) else ROUNDING
         return p_value(float(values[0]), values[1:], rounding=rounding)
 
     def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:
