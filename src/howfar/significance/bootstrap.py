@@ -212,6 +212,20 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def student(freedom: float, level: float) -> float:
+    """Compute the (1 + level) / 2 quantile of Student's t.
+
+    Examples
+    --------
+    >>> round(student(10, 0.95), 3)
+    2.228
+    """
+    # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1.0 + level) / 2.0))
+
+
 def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | None:
     """Draw how often each of n images counts in each resample, (n, draws); None where no interval is asked for, or can be.
 
