@@ -155,7 +155,7 @@ NOT_FUZZED = {
     "studies/corruption.py": IMAGES,
     "paper/edges.py": IMAGES,
     "studies/evaluation/listed_predictions.py": IMAGES,
-    "studies/certification/listed_answers.py": "hashes a map, which data/class_maps.py reads",
+    "studies/certification/listed_answers.py": "hashes a map, which data/predictions.py reads",
     "studies/evaluation/map_scores.py": IMAGES,
     "studies/evaluation/multiclass.py": IMAGES,
     "paper/pool.py": "reads /proc/cpuinfo",
