@@ -9,8 +9,7 @@ from scipy.spatial.distance import pdist
 from howfar.distances.mmd import median_distance
 from howfar.errors import InputError
 
-# The package has a function of the module's name.
-mmd = import_module("howfar.distances.mmd")
+mmd = import_module("howfar.distances.mmd")  # the package has a function of that name
 
 
 def lower_median(x: np.ndarray) -> float:

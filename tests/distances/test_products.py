@@ -102,7 +102,6 @@ def test_distances_that_are_too_many_to_keep_are_computed_again(
     sets: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = mmd(*sets)
-    # The package has a function of the module's name.
     monkeypatch.setattr(import_module("howfar.distances.mmd"), "KEPT", 0)
     assert mmd(*sets) == kept
 
