@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Before torch is loaded: on a machine with other work, two threads that wait for each other are many times slower than one.
+# Before NumPy and torch are loaded: beside other work, two threads that wait for each other are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 
 from howfar.cores import available_cores
 from howfar.demo import write_demo
@@ -45,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_among(item.nodeid, entries):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of one seed, for tests that need some numbers."""
+    return np.random.default_rng(7)
 
 
 @pytest.fixture(autouse=True)

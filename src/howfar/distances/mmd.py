@@ -403,7 +403,9 @@ def mmd(
         return float(sum(np.exp(block).sum() for block in exponents))
 
     if not unbiased:
-        return max(0.0, _all_pairs(gaussian, s64, p64))
+        m, n = len(s64), len(p64)
+        within = gaussian(s64, s64) / m**2 + gaussian(p64, p64) / n**2
+        return max(0.0, within - 2.0 * (gaussian(s64, p64) / (m * n)))
     return _different_pairs(gaussian, s64, p64, (float(len(s64)), float(len(p64))))
 
 
@@ -498,11 +500,6 @@ def _sum_of_cubes(products: Float64Array, z: int) -> float:
     kernel *= products
     kernel += 3.0
     return float(np.vdot(kernel, products))
-
-
-def _all_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array) -> float:
-    m, n = len(s), len(p)
-    return kernel_sum(s, s) / m**2 + kernel_sum(p, p) / n**2 - 2.0 * (kernel_sum(s, p) / (m * n))
 
 
 def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:

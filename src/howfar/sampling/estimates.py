@@ -116,7 +116,8 @@ def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_
         [_centred(values, weights, cell) for cell in cells], [_centred(predicted, weights, cell) for cell in cells], scale
     )
     residuals = values - weight * predicted
-    measured = np.array([_variance(_centred(residuals, weights, cell)) for cell in cells])
+    deviations = [_centred(residuals, weights, cell) for cell in cells]
+    measured = np.array([float(np.square(each).sum()) / max(1, len(each) - 1) for each in deviations])
     measured *= _for_fitting(weight, len(values) - len(cells))
     variance = float(scale @ measured)
     value = weight * predicted_mean + float(weights @ residuals)
@@ -158,10 +159,6 @@ def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) ->
     total = own.sum()
     deviations: Float64Array = own * (len(cell) / total) * (inside - own @ inside / total)
     return deviations
-
-
-def _variance(deviations: Float64Array) -> float:
-    return float(np.square(deviations).sum()) / max(1, len(deviations) - 1)
 
 
 def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
