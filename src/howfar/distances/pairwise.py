@@ -116,8 +116,7 @@ def quadratic_forms(
     if not in_single(secondary, primary):
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
     kernel = ProductKernel(secondary, primary)
-    # Twice as many of half the size.
-    total = _single_forms(kernel, u, v, s is p and u is v, max(1, 2 * pairs_per_tile // len(primary)))
+    total = _single_forms(kernel, u, v, s is p and u is v, max(1, pairs_per_tile // len(primary)))
     # A draw may leave the one row out that is far beyond all others.
     lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
     if len(lost) and kernel.reach > 0.0:
