@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
 from howfar.store.folder import Folder, ShardDamagedError, ShardGoneError
+from howfar.store.index_database import SORTED
 from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
-from howfar.store.sorted_files import SORTED
 
 LOCK = "pack.lock"
 STALE_SECONDS = 24 * 3600.0
@@ -45,7 +45,7 @@ def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
             drop_idle(catalog)
             merged = rewrite(catalog, target, many)
             catalog.refresh()
-            catalog.merge_files()
+            catalog.purge()
             return merged
     except (ShardGoneError, ShardDamagedError, OSError) as error:
         _log.info("%s is left unpacked: %s", catalog.folder.path, error)
@@ -117,7 +117,7 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
     shard_id, suffix = name[:32], name[32:]
     if suffix == ARRAY and shards.ID.fullmatch(shard_id):
         return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
-    return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
+    return name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
 
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:

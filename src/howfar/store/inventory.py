@@ -49,7 +49,7 @@ class StoredFeature:
         return named if isinstance(named, str) else self.name[: -DIGITS - 1]
 
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
-        """Read the indexes of its shards, or with `derived` what sorted files say of them; say nothing in the log.
+        """Read the indexes of its shards, or with `derived` what the index file says of them; say nothing in the log.
 
         None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
         """

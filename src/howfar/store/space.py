@@ -16,12 +16,12 @@ from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
 from howfar.store.folder import Folder, folder_at, refusal
+from howfar.store.index_database import FILE, JOURNAL, SORTED
+from howfar.store.index_database import LOCK as INDEX_LOCK
 from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
 from howfar.store.local_folder import CLAIMS
 from howfar.store.manifest import NAME, SHARDS
 from howfar.store.shards import ARRAY, INDEX
-from howfar.store.sorted_files import LOCK as WRITING
-from howfar.store.sorted_files import RUN, SORTED
 from howfar.store.store import default_root
 
 
@@ -278,10 +278,14 @@ def _remove(home: Folder) -> None:
     rows = home.child(SHARDS)
     shards.remove(rows, sorted(shards.ids(rows)))
     for name in _names(rows):
-        if name.endswith(TEMPORARY) or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32])):
+        if (
+            name.endswith(TEMPORARY)
+            or name in (FILE, JOURNAL, INDEX_LOCK)
+            or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32]))
+        ):
             rows.remove(name)
     for name in _names(rows.child(SORTED)):
-        if name.endswith((RUN, TEMPORARY)) or name == WRITING:
+        if name.endswith((".run", TEMPORARY)) or name == "write.lock":
             rows.child(SORTED).remove(name)
     rows.child(SORTED).discard()
     sums = home.child(SUMS)
