@@ -23,8 +23,8 @@ from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.store import Store, index_database, shards
 from howfar.store import shard_catalog as catalogs
-from howfar.store.folder import folder_at
 from howfar.store.index_database import FILE, JOURNAL, LOCK, SORTED, IndexDatabase
+from howfar.store.local_folder import folder_at
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.testing import StoreTests
 from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
@@ -201,7 +201,7 @@ def test_a_file_whose_word_is_not_the_shards_is_passed_over(features, reads, cap
     file_of(features).unlink()
     swapped = [
         shards.Shard(each.id, each.count, each.contents, np.asarray(each.rows)[::-1], each.checksums)
-        for each in (shards.read(features._catalog.folder, name, features._catalog.layout) for name in features._catalog.shards)
+        for each in (shards.read(features._catalog.folder, name, features._catalog.layout) for name in features._catalog.ids)
     ]
     IndexDatabase(file_of(features), features.folder.name).add(swapped)
     reads.clear()
@@ -243,7 +243,7 @@ def test_what_is_packed_away_is_passed_over_and_cleared(features):
     np.testing.assert_array_equal(selection.rows(0, 12), expected(range(12)))
     again = opened(features)
     assert known(again, range(14)) == list(range(12))
-    assert len(again._catalog.shards) == 1
+    assert len(again._catalog.ids) == 1
     assert len(entries(features)) == 12
     again.pack()
     np.testing.assert_array_equal(read(opened(features), range(12)), expected(range(12)))

@@ -18,7 +18,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
 from howfar.store import Store, local_folder
-from howfar.store.folder import folder_at
+from howfar.store.local_folder import folder_at
 from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 OTHER = {"name": "other", "size": 8}
@@ -106,7 +106,7 @@ def test_damage_is_listed_and_repaired(features, root, suffix, edit, reason, ima
     again = Store(root).open(IDENTITY, LENGTH)
     assert again.damaged == {}
     assert len(again) == 5 - (3 if images is None else images)
-    assert len(again._catalog.shards) == 1, "small shards were not merged"
+    assert len(again._catalog.ids) == 1, "small shards were not merged"
     assert stores.check(root).sound
     left = [k for k in range(5) if again.contains(content(k))]
     np.testing.assert_array_equal(read(again, left), expected(left))

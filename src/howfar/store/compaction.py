@@ -58,7 +58,7 @@ def drop_idle(catalog: ShardCatalog) -> None:
     """Delete the shards from which nothing is read, since what they hold lies in older ones that are sound, or is damaged."""
     idle = catalog.idle()
     # The older row may be the damaged one, of which nobody knows yet.
-    catalog.verify([content for shard_id in idle for content in catalog.shards[shard_id].contents])
+    catalog.verify([content for shard_id in idle for content in catalog.shard(shard_id).contents])
     shards.remove(catalog.folder, catalog.idle())
     catalog.refresh()
 
@@ -70,9 +70,9 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
     """
     groups = _plan(catalog, target, many)
     planned = {shard_id for group in groups for shard_id in group}
-    for shard_id in catalog.shards:
+    for shard_id in catalog.ids:
         alone = shard_id not in planned
-        if alone and (shard_id in catalog.lost or (renew and _without_checksums(catalog.shards[shard_id]))):
+        if alone and (shard_id in catalog.lost or (renew and _without_checksums(catalog.shard(shard_id)))):
             groups.append([shard_id])
     for group in groups:
         _merge(catalog, group)
@@ -138,18 +138,15 @@ def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
 
 def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
     # Before rows are written anew, so that a damaged one does not take the place of a sound one that is younger.
-    catalog.verify([content for shard_id in ids for content in catalog.shards[shard_id].contents])
-    now = catalog.shards
-    if any(shard_id not in now for shard_id in ids):
-        raise ShardGoneError(ids[0])
-    group = [now[shard_id] for shard_id in ids]
+    catalog.verify([content for shard_id in ids for content in catalog.shard(shard_id).contents])
+    group = [catalog.shard(shard_id) for shard_id in ids]
     merged: set[str] = set()
     rows: list[NDArray[np.int64]] = []
     contents: list[str] = []
     paths: list[str] = []
     entries = shards.several(catalog.folder, lambda shard: shards.read_entries(catalog.folder, shard.id, catalog.layout), group)
     for shard, entry in zip(group, entries, strict=True):
-        path_of = dict(zip(entry.rows, entry.paths, strict=True))
+        path_of = dict(zip(entry.rows.tolist(), entry.paths, strict=True))
         picked = []
         for content, row in sorted(zip(shard.contents, shard.rows, strict=True), key=lambda entry: entry[1]):
             if content not in merged:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.content_digests import digest_of, digests_of
 from howfar.store.index_database import IndexDatabase
+from howfar.store.index_file import digest_of, digests_of
 from howfar.store.shards import Shard
 
 Positions = dict[str, tuple[str, int]]
@@ -73,7 +73,7 @@ class _Lookup:
         """Return whether one content has a place, quicker than `find` does."""
         if content in self.young or self.database is None:
             return content in self.young
-        for number, row in self.database.find_one(b"".join(half.to_bytes(8, "big") for half in digest_of(content))):
+        for number, row in self.database.find_one(digest_of(content)):
             rank = int(self.ranks[number]) if 0 < number < len(self.ranks) else _NONE
             if rank >= 0 and (rank << _ROW_BITS) | row not in self.lost:
                 return True
@@ -131,6 +131,11 @@ class Index:
     def young(self) -> Collection[Shard]:
         """Return the shards that are in memory alone."""
         return self._young.values()
+
+    @property
+    def state(self) -> object:
+        """Return an object that is another one after each change of what is found where, but for shards added in memory."""
+        return self._lookup
 
     @property
     def database(self) -> IndexDatabase | None:
@@ -200,17 +205,17 @@ class Index:
         lookup = self._lookup
         digests = None if lookup.database is None else digests_of(contents)
         place = np.full(len(contents), _NONE, np.int64) if digests is None else lookup.find(digests)
-        shard, row = place >> _ROW_BITS, place & _ROW
+        shard, row = (place >> _ROW_BITS).tolist(), (place & _ROW).tolist()
         # In place of what the database says, what the dict has of a content, where that is older.
         ids, number = list(lookup.ids), dict[str, int]()
         for k, content in enumerate(contents) if lookup.young else ():
             young = lookup.young.get(content)
-            if young is not None and (shard[k] < 0 or young < (ids[shard[k]], int(row[k]))):
+            if young is not None and (shard[k] < 0 or young < (ids[shard[k]], row[k])):
                 number.setdefault(young[0], len(ids))
                 if number[young[0]] == len(ids):
                     ids.append(young[0])
                 shard[k], row[k] = number[young[0]], young[1]
-        return RowPositions(tuple(ids), shard, row, digests)
+        return RowPositions(tuple(ids), np.array(shard, np.int64), np.array(row, np.int64), digests)
 
     def idle(self) -> list[str]:
         """Return the shards from which nothing is read, since every content of theirs lies in an older one.

@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from howfar.io.lock import locked
-from howfar.store.content_digests import digests_of
+from howfar.store.index_file import digests_of
 from howfar.store.shards import Shard
 
 FILE: Final = "index.sqlite"

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.store import shards
-from howfar.store.folder import Folder, folder_at, reason_and_remedy
+from howfar.store.folder import Folder, reason_and_remedy
+from howfar.store.local_folder import folder_at
 from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ShardFormat

@@ -21,7 +21,7 @@ from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGone
 from howfar.store.index import Index, RowPositions
 from howfar.store.index_database import FILE, LOCK, IndexDamagedError, IndexDatabase, delete
 from howfar.store.index_file import ABSENT, checksums_of
-from howfar.store.shards import Shard, ShardFormat, ShardsById
+from howfar.store.shards import Shard, ShardFormat
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
 OPEN_MAPS = 64
@@ -190,10 +190,10 @@ class ShardCatalog:
         return self._ask(lambda: self._index.holds(contents))
 
     @property
-    def shards(self) -> Mapping[str, Shard]:
-        """Return the shards by id, as of now; one that is known by the database is read when it is asked for (`shard`)."""
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the shards, as of now."""
         with self._lock:
-            return ShardsById(self._index.ids, self.shard)
+            return tuple(self._index.ids)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -379,18 +379,21 @@ class ShardCatalog:
 
     def _take(self, unread: Sequence[str]) -> bool:
         """Read some shards; False where one is gone meanwhile."""
-        whole = True
+        gone: list[str] = []
         damaged: dict[str, str] = {}
+
+        def read(shard_id: str) -> list[Shard]:
+            try:
+                return [shards.read(self.folder, shard_id, self.layout)]
+            except ShardGoneError:
+                gone.append(shard_id)
+            except ShardDamagedError as error:
+                damaged[shard_id] = str(error)
+            return []
+
         for start in range(0, len(unread), READ_AT_ONCE):
-            usable = []
-            ids = unread[start : start + READ_AT_ONCE]
-            for shard_id, read in zip(ids, shards.read_all(self.folder, ids, self.layout), strict=True):
-                if isinstance(read, Shard):
-                    usable.append(read)
-                elif isinstance(read, ShardGoneError):
-                    whole = False
-                else:
-                    damaged[shard_id] = str(read)
+            found = shards.several(self.folder, read, unread[start : start + READ_AT_ONCE])
+            usable = [shard for each in found for shard in each]
             self._enter(usable)
             for shard in usable:
                 if shard.id in self._checks.lost:
@@ -400,7 +403,7 @@ class ShardCatalog:
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
             self._warn(f"shard {first}{more}", why)
         self._damaged.update(damaged)
-        return whole
+        return not gone
 
     def _adopt(self, wanted: set[str]) -> None:
         """Use the index file for those of some shards that are not known yet."""
@@ -473,14 +476,16 @@ class ShardCatalog:
                 _log.info("the index in %s is left as it is: %s", self.folder.path, error)
 
     def _ask(self, question: Callable[[], R]) -> R:
-        """Answer from the index, and anew without a database that turns out to be damaged meanwhile."""
+        """Answer from the index, and anew where it was changed meanwhile, or its database turns out to be damaged."""
         while True:
-            database = self._index.database
+            state = self._index.state
             try:
-                return question()
+                answer = question()
+                if state is self._index.state:
+                    return answer
             except (OSError, IndexDamagedError) as error:
                 with self._lock:
-                    if database is self._index.database:
+                    if state is self._index.state:
                         self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:

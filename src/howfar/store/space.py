@@ -15,11 +15,11 @@ from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
-from howfar.store.folder import Folder, folder_at, refusal
+from howfar.store.folder import Folder, refusal
 from howfar.store.index_database import FILE, JOURNAL, SORTED
 from howfar.store.index_database import LOCK as INDEX_LOCK
 from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
-from howfar.store.local_folder import CLAIMS
+from howfar.store.local_folder import CLAIMS, folder_at
 from howfar.store.manifest import NAME, SHARDS
 from howfar.store.shards import ARRAY, INDEX
 from howfar.store.store import default_root
@@ -101,7 +101,7 @@ def size_of(feature: StoredFeature) -> FeatureSize:
         dtype=None if feature.layout is None else feature.layout.dtype,
         length=None if feature.layout is None else feature.layout.length,
         images=0 if catalog is None else len(catalog),
-        shards=0 if catalog is None else len(catalog.shards),
+        shards=0 if catalog is None else len(catalog.ids),
         bytes=_bytes(feature.home),
         sums_bytes=sums,
         used=datetime.fromtimestamp(feature.used(), UTC).isoformat(timespec="seconds"),
