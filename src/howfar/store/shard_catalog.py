@@ -251,7 +251,7 @@ class ShardCatalog:
         """Add a shard that this process has written, whose rows need not be checked."""
         with self._lock:
             self._checks.mark(shard.id, shard.count, slice(None))
-            self._enter([shard])
+            self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
         """Follow the folder: add what others have written, drop what they have packed away.
@@ -428,10 +428,19 @@ class ShardCatalog:
             database = IndexDatabase(self._file, self.layout.key, make=make, read_only=self._quiet)
         return database
 
-    def _enter(self, new: Sequence[Shard]) -> None:
-        """Add shards to the index: in memory where they are few, and else, with those in memory, to a database."""
+    def _large(self) -> int:
+        """Return how many entries make it worth while to write to a large database, most of whose pages are touched then."""
+        rows = {} if self._index.database is None else self._index.database.rows
+        return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
+
+    def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
+        """Add shards to the index: in memory where they are few, and else, with those in memory, to a database.
+
+        With `waiting` more of them are few where the database is large.
+        """
         unsaved = [*self._index.young, *new]
-        if sum(len(shard.rows) for shard in unsaved) < self._save_from:
+        entries = sum(len(shard.rows) for shard in unsaved)
+        if entries < self._save_from or (waiting and entries < self._large()):
             self._index.insert(new)
             return
         ids = [shard.id for shard in unsaved]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,7 +120,16 @@ def _bytes(folder: Folder) -> int:
 
 DAY: Final = 24 * 3600.0
 _SUMS: Final = re.compile(r"[0-9a-f]{32}")
-_CLAIM: Final = re.compile(r"[0-9a-f]{16}|\.door")
+_UNFINISHED: Final = rf".*{re.escape(TEMPORARY)}"
+_DERIVED: Final = "|".join(map(re.escape, (FILE, JOURNAL, INDEX_LOCK)))
+_OWN: Final = {
+    f"{SHARDS}/{SORTED}": re.compile(rf".*\.run|write\.lock|{_UNFINISHED}"),
+    SHARDS: re.compile(rf"[0-9a-f]{{32}}({re.escape(ARRAY)}|{re.escape(INDEX)})|{_DERIVED}|{_UNFINISHED}"),
+    CLAIMS: re.compile(r"[0-9a-f]{16}|\.door"),
+    SUMS: re.compile(r"(?!)"),
+    "": re.compile(rf"{re.escape(NAME)}|{_UNFINISHED}"),
+}
+"""Names of the files that howfar writes, by the folder below a feature's."""
 
 
 @dataclass(frozen=True)
@@ -277,35 +287,13 @@ def _remove(home: Folder) -> None:
     """Remove what howfar wrote into a feature's folder; shards end first, so that a kill leaves a store that is whole."""
     rows = home.child(SHARDS)
     shards.remove(rows, sorted(shards.ids(rows)))
-    for name in _names(rows):
-        if (
-            name.endswith(TEMPORARY)
-            or name in (FILE, JOURNAL, INDEX_LOCK)
-            or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32]))
-        ):
-            rows.remove(name)
-    for name in _names(rows.child(SORTED)):
-        if name.endswith((".run", TEMPORARY)) or name == "write.lock":
-            rows.child(SORTED).remove(name)
-    rows.child(SORTED).discard()
-    sums = home.child(SUMS)
-    for folder in sorted(name for name in sums.folders() if _SUMS.fullmatch(name)):
-        for name in _names(sums.child(folder)):
-            if name.endswith((".npz", TEMPORARY)):
-                sums.child(folder).remove(name)
-        sums.child(folder).discard()
-    for name in _names(home.child(CLAIMS)):
-        if _CLAIM.fullmatch(name):
-            home.child(CLAIMS).remove(name)
-    for name in _names(home):
-        if name == NAME or name.endswith(TEMPORARY):
-            home.remove(name)
-    for below in (SHARDS, SUMS, CLAIMS):
-        home.child(below).discard()
-
-
-def _names(folder: Folder) -> list[str]:
-    try:
-        return sorted(folder.names())
-    except FileNotFoundError:
-        return []
+    sums = {
+        f"{SUMS}/{name}": re.compile(rf".*(\.npz|{TEMPORARY})") for name in home.child(SUMS).folders() if _SUMS.fullmatch(name)
+    }
+    for below, own in (sums | _OWN).items():
+        folder = home.child(below) if below else home
+        with suppress(FileNotFoundError):
+            for name in sorted(filter(own.fullmatch, folder.names())):
+                folder.remove(name)
+        if below:
+            folder.discard()
