@@ -72,15 +72,16 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
     planned = {shard_id for group in groups for shard_id in group}
     for shard_id in catalog.ids:
         alone = shard_id not in planned
-        if alone and (shard_id in catalog.lost or (renew and _without_checksums(catalog.shard(shard_id)))):
+        if alone and (shard_id in catalog.lost or (renew and rows_without_checksums(catalog.shard(shard_id)))):
             groups.append([shard_id])
     for group in groups:
         _merge(catalog, group)
     return sum(map(len, groups))
 
 
-def _without_checksums(shard: Shard) -> bool:
-    return bool((shard.checksums[list(shard.rows)] == ABSENT).any())
+def rows_without_checksums(shard: Shard) -> int:
+    """Count the rows that an earlier version wrote, without checksums."""
+    return int((shard.checksums[list(shard.rows)] == ABSENT).sum())
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:

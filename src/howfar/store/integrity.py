@@ -12,15 +12,14 @@ import numpy as np
 
 from howfar.errors import StoreError, one_line
 from howfar.store import shards
-from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
+from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, rows_without_checksums, sweep
 from howfar.store.folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index_file import ABSENT
-from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered
-from howfar.store.local_folder import folder_at
+from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered, store_folder
 from howfar.store.manifest import NAME, SHARDS, Manifest, write
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
-from howfar.store.store import TARGET_BYTES, default_root
+from howfar.store.store import TARGET_BYTES
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> Store
     """
     checked = [_of_feature(found) for found in features_in(store, feature)]
     return StoreCheck(
-        str(folder_at(default_root() if store is None else store).path),
+        str(store_folder(store).path),
         tuple(counts for counts, _ in checked),
         tuple(damage for _, damages in checked for damage in damages),
     )
@@ -145,8 +144,7 @@ def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
 
 def without_checksums(catalog: ShardCatalog) -> int:
     """Count the rows that an earlier version wrote, without checksums."""
-    known = map(catalog.shard, catalog.ids)
-    return sum(int((shard.checksums[list(shard.rows)] == ABSENT).sum()) for shard in known)
+    return sum(rows_without_checksums(catalog.shard(shard_id)) for shard_id in catalog.ids)
 
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
@@ -279,7 +277,7 @@ def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> Stor
     1
     """
     done = tuple(_repaired(found) for found in features_in(store, feature))
-    return StoreRepair(str(folder_at(default_root() if store is None else store).path), done)
+    return StoreRepair(str(store_folder(store).path), done)
 
 
 def _repaired(feature: StoredFeature) -> FeatureRepair:

@@ -87,6 +87,11 @@ class StoredFeature:
         return ""
 
 
+def store_folder(root: Path | str | None = None) -> Folder:
+    """Return the folder of a store, by default that of `howfar.store.default_root`."""
+    return folder_at(default_root() if root is None else root)
+
+
 def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
     """List the features in a store, sorted by their folders' names; what is not a feature's folder is not looked into.
 
@@ -115,7 +120,7 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, who
     >>> [(feature.backbone, feature.layout.length) for feature in features_in(root)]
     [('pixels', 27648)]
     """
-    folder = folder_at(default_root() if root is None else root)
+    folder = store_folder(root)
     try:
         return _features_in(folder, root is not None, only, whole)
     except MissingPathError:

@@ -412,9 +412,9 @@ class ShardCatalog:
             if database is None or database.path is None or wanted <= self._index.ids:
                 return
             database.read_shards()
-            told = (wanted & database.numbers.keys()) - self._index.ids
-            if told:
-                self._index.adopt(database, told)
+            fresh = (wanted & database.numbers.keys()) - self._index.ids
+            if fresh:
+                self._index.adopt(database, fresh)
         except (OSError, IndexDamagedError) as error:
             self._distrust(error)
 
@@ -459,8 +459,11 @@ class ShardCatalog:
                 self._file = None
         database = self._index.database or IndexDatabase(None, self.layout.key)
         if database.path is None:
-            database.add(unsaved)
-            self._index.adopt(database, ids, held=unsaved)
+            try:
+                database.add(unsaved)
+                self._index.adopt(database, ids, held=unsaved)
+            except IndexDamagedError as error:
+                self._distrust(error)
         else:
             # It can be read, and not be written to.
             self._index.insert(new)

@@ -19,11 +19,10 @@ from howfar.store.compaction import LOCK
 from howfar.store.folder import Folder, refusal
 from howfar.store.index_database import FILE, JOURNAL, SORTED
 from howfar.store.index_database import LOCK as INDEX_LOCK
-from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
-from howfar.store.local_folder import CLAIMS, folder_at
+from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in, store_folder
+from howfar.store.local_folder import CLAIMS
 from howfar.store.manifest import NAME, SHARDS
 from howfar.store.shards import ARRAY, INDEX
-from howfar.store.store import default_root
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreS
     """
     sizes = [size_of(found) for found in features_in(store, feature)]
     ordered = sorted(sizes, key=lambda found: (-found.bytes, found.feature))
-    return StoreSize(str(folder_at(default_root() if store is None else store).path), tuple(ordered))
+    return StoreSize(str(store_folder(store).path), tuple(ordered))
 
 
 def size_of(feature: StoredFeature) -> FeatureSize:
@@ -238,7 +237,7 @@ def prune(
         else:
             removed.append(sizes[each.name])
             total -= sizes[each.name].bytes
-    root = str(folder_at(default_root() if store is None else store).path)
+    root = str(store_folder(store).path)
     return StorePrune(root, tuple(removed), tuple(left), total, dry_run)
 
 

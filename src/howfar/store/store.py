@@ -231,9 +231,9 @@ class FeatureStore:
             return
         try:
             shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
+            self._catalog.insert(shard)
         except OSError as error:
             raise refusal(self._home, "write to", error) from error
-        self._catalog.insert(shard)
 
     def tidy(self) -> None:
         """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.
