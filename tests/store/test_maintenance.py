@@ -248,15 +248,8 @@ def test_behind_a_url_what_was_written_just_now_is_left(tmp_path, monkeypatch):
     assert snapshot(root) == {}
 
 
-def test_rows_of_before_get_checksums(features, root):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder = features._catalog.folder
-    for name in (name for name in folder.names() if name.endswith(".parquet")):
-        table = pq.read_table(pa.BufferReader(folder.read(name))).drop_columns(["xxh3"]).replace_schema_metadata(None)
-        with folder.appearing(name) as file:
-            pq.write_table(table, file)
+def test_rows_of_before_get_checksums(features, root, as_before_checksums):
+    as_before_checksums(features)
     assert sum(each.without_checksum for each in stores.check(root).features) == 5
     assert [each.checksums_added for each in stores.repair(root, ["conformance"]).features] == [5]
     found = stores.check(root)

@@ -35,6 +35,8 @@ AT_ONCE: Final = 1 << 20
 ASKED: Final = 1 << 16
 """Contents that are looked up at a time."""
 BUSY_SECONDS: Final = 120.0
+MOST_SHARDS: Final = 1 << 24
+"""Highest number of a shard; a file with higher ones is damaged, or has been in use for so long that it is made anew."""
 SCHEMA: Final = (
     "CREATE TABLE shards (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, rows INTEGER)",
     "CREATE TABLE entries (content BLOB, shard INTEGER, row INTEGER, checksum INTEGER, PRIMARY KEY (content, shard, row)) "
@@ -155,7 +157,8 @@ class IndexDatabase:
         fresh = connection.execute("SELECT number, id, rows FROM shards WHERE number >= ?", (known,)).fetchall()
         if fresh:
             numbers = np.array([number for number, _, _ in fresh], np.int64)
-            if numbers.max() > 1 << 32 or not all(isinstance(name, str) and isinstance(rows, int) for _, name, rows in fresh):
+            texts = all(isinstance(name, str) and isinstance(rows, int) for _, name, rows in fresh)
+            if numbers.max() > MOST_SHARDS or not texts:
                 raise IndexDamagedError("its shards are not numbered as howfar does it")
             seeds = np.zeros(int(numbers.max()) + 1, np.uint64)
             seeds[:known] = self._seeds

@@ -408,8 +408,11 @@ class ShardCatalog:
     def _adopt(self, wanted: set[str]) -> None:
         """Use the index file for those of some shards that are not known yet."""
         try:
+            database = self._index.database
+            if wanted <= self._index.ids and (database is None or database.current):
+                return
             database = self._database()
-            if database is None or database.path is None or wanted <= self._index.ids:
+            if database is None or database.path is None:
                 return
             database.read_shards()
             fresh = (wanted & database.numbers.keys()) - self._index.ids
