@@ -109,9 +109,9 @@ def large(root: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "bytes an entry": size / arguments.entries,
         "seconds to write the index file": seconds,
         "asked": arguments.asked,
-        **{name: spread([each[name] for each in found]) for name in found[0]},
+        **{name: spread([each[name] for each in found]) for name in found[0] if not name.startswith("added")},
         "added": arguments.added,
-        **{name: value for name, value in found[-1].items() if name not in found[0]},
+        **{name: value for name, value in found[-1].items() if name.startswith("added")},
     }
 
 
