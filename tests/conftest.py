@@ -12,6 +12,8 @@ import pytest
 os.environ.setdefault("MPLBACKEND", "Agg")
 # Before torch is loaded: on a machine with other work, two threads that wait for each other are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes that tests start import modules of tests/ too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
 
 from howfar.cores import available_cores
 from howfar.demo import write_demo

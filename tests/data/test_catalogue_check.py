@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from howfar.data.catalogue import FolderCheck, category_of, check_folder, entry
-from howfar.demo.people import write_people
 from howfar.errors import InputError, MissingPathError, UnknownNameError
+from people import write_people
 
 
 def _copies(folder: Path, names: Iterable[str], size: tuple[int, int] = (8, 8)) -> Path:

@@ -8,8 +8,8 @@ import pytest
 
 from howfar.data import parse
 from howfar.data.variations import variations
-from howfar.demo.people import write_people
 from howfar.errors import InputError
+from people import write_people
 
 
 def test_the_names_of_rendered_people_say_what_was_rendered(tmp_path: Path) -> None:

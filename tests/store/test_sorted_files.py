@@ -21,8 +21,8 @@ from howfar.store.folder import folder_at
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.sorted_files import RUN, SORTED, SortedFiles, to_join, to_merge
 from howfar.store.sorted_run import PAGE_BYTES, RunDamagedError, run_of
-from howfar.testing import StoreTests
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_suite import StoreTests
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HEADER = 128
 ROW = 4 * LENGTH

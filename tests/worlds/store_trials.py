@@ -58,7 +58,7 @@ class Writer:
     def __init__(self, store: Store, folder: Path, first: int, last: int, length: int) -> None:
         folder.mkdir()
         (folder / "task.pickle").write_bytes(pickle.dumps((store, first, last, length)))
-        command = [sys.executable, "-c", "from howfar.testing.store_trials import write; write()", str(folder / "task.pickle")]
+        command = [sys.executable, "-c", "from worlds.store_trials import write; write()", str(folder / "task.pickle")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def go(self) -> None:
