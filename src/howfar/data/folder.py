@@ -87,7 +87,7 @@ def unread(suffix: str) -> str:
     return f"the format {suffix} is not read: convert it to PNG or JPEG"
 
 
-def is_unread(ending: str) -> bool:
+def _is_unread(ending: str) -> bool:
     """Return whether files of this ending are images of a format that is not read."""
     return ending in UNREAD and ending not in EXTENSIONS
 
@@ -141,7 +141,7 @@ def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
     """Return why an entry of a folder is no image file, "" for one that is, and None where nobody would take it for one."""
     ending = _ending(name)
     if ending not in endings:
-        return unread(ending) if is_unread(ending) else None
+        return unread(ending) if _is_unread(ending) else None
     if not is_text(name):
         return NOT_TEXT
     return "" if kind == "file" else kind
@@ -340,7 +340,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if is_unread(_suffix(path))]
+    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _is_unread(_suffix(path))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]

@@ -280,10 +280,10 @@ def load(data: bytes) -> Decoded:
         image = _open(io.BytesIO(data))
         _check_size(*image.size)
         _check_strips(image)
-        note = _frames_note(image)
+        frames = getattr(image, "n_frames", 1)
         with decoding(decoding_bytes(image), f"{image.width}×{image.height} pixels"):
             image.load()
-            return Decoded(_upright(image), note)
+            return Decoded(_upright(image), f"first of {frames} frames" if frames > 1 else None)
 
 
 def size(path: str | Path) -> tuple[int, int]:
@@ -378,11 +378,6 @@ def _check_strips(image: Image.Image) -> None:
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     if image.format == "TIFF" and covered < image.width * image.height:
         raise ImageError("damaged image file (its strips do not cover the picture)")
-
-
-def _frames_note(image: Image.Image) -> str | None:
-    count = getattr(image, "n_frames", 1)
-    return f"first of {count} frames" if count > 1 else None
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
     from howfar.testing.labelled_perturbation_suite import LabelledPerturbationTests
-    from howfar.testing.metric_suite import MetricTests
     from howfar.testing.runner_suite import RunnerTests
     from howfar.testing.segmenter_suite import SegmenterTests
     from howfar.testing.strategy_suite import StrategyTests
@@ -23,14 +22,13 @@ _NAMES = {
     "BackboneTests": "howfar.testing.backbone_suite",
     "DistanceTests": "howfar.testing.distance_suite",
     "LabelledPerturbationTests": "howfar.testing.labelled_perturbation_suite",
-    "MetricTests": "howfar.testing.metric_suite",
     "RunnerTests": "howfar.testing.runner_suite",
     "SegmenterTests": "howfar.testing.segmenter_suite",
     "StrategyTests": "howfar.testing.strategy_suite",
 }
 
 __all__ = [
-    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "MetricTests", "RunnerTests",
+    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "RunnerTests",
     "SegmenterTests", "StrategyTests",
 ]  # fmt: skip
 
