@@ -1,4 +1,4 @@
-"""Perceptual hashes stay nearly the same where a picture was altered a little, and are unlike for other pictures."""
+"""Pixels and perceptual hashes: nearly the same where a picture was altered a little, and unlike for other pictures."""
 
 from __future__ import annotations
 

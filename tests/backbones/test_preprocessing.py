@@ -1,4 +1,4 @@
-"""A backbone whose input is perturbed."""
+"""Images become a backbone's input by resizing, cropping and padding, and by perturbations."""
 
 from __future__ import annotations
 

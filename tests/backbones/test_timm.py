@@ -1,4 +1,4 @@
-"""EfficientNet-B3 unpooled and MobileCLIP: the way they are built, on tiny networks of timm."""
+"""Networks of timm, with its own weights and with weights from files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that need more memory than there is, and mixed precision."""
+"""Torch networks as backbones: layers, devices, precision, and memory that does not suffice."""
 
 from __future__ import annotations
 

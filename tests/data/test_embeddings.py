@@ -138,14 +138,11 @@ def test_parquet(tmp_path: Path, rows: np.ndarray, kind: pa.DataType) -> None:
     ]
 
 
-def test_parquet_of_lists_of_one_stated_length(tmp_path: Path, rows: np.ndarray) -> None:
+def test_parquet_without_names_and_of_lists_of_one_stated_length(tmp_path: Path, rows: np.ndarray) -> None:
     # Before version 16, pyarrow writes no null among them.
-    found = load_embeddings(table(tmp_path / "roads.parquet", pa.array(rows.tolist(), pa.list_(pa.float32(), 5))))
+    lists = pa.array(rows.tolist(), pa.list_(pa.float32(), 5))
+    found = load_embeddings(table(tmp_path / "roads.parquet", lists), name="mine")
     assert np.array_equal(found.to_array(), rows)
-
-
-def test_parquet_without_names(tmp_path: Path, rows: np.ndarray) -> None:
-    found = load_embeddings(table(tmp_path / "roads.parquet", pa.array(rows.tolist())), name="mine")
     assert (found.name, found.images[6]) == ("mine", "row-6")
 
 

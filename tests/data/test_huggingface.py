@@ -1,4 +1,4 @@
-"""Hugging Face datasets, as their own library writes them: saved folders, and names on the hub from a cache."""
+"""Hugging Face datasets: saved folders, names on the hub from a cache, and datasets in memory."""
 
 from __future__ import annotations
 

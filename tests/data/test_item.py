@@ -97,7 +97,8 @@ def test_an_image_takes_a_tenth_of_its_objects() -> None:
     tracemalloc.start()
     try:
         held(ItemTable.of)
-        assert held(ItemTable.of) < min(held(list) / 10, 3000 * 50)
+        # What other threads of the process allocate meanwhile counts too.
+        assert min(held(ItemTable.of) for _ in range(3)) < min(held(list) / 10, 3000 * 50)
     finally:
         tracemalloc.stop()
 

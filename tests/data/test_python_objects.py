@@ -1,4 +1,4 @@
-"""Lists, arrays and data frames become the datasets that the same images in files are."""
+"""Lists, arrays and data frames become the datasets that the same images in files are, and their images are read one by one."""
 
 from __future__ import annotations
 

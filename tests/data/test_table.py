@@ -1,4 +1,4 @@
-"""Tables of image paths, CSV and Parquet."""
+"""Tables and lists name images."""
 
 from __future__ import annotations
 

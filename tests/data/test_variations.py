@@ -1,4 +1,4 @@
-"""Reading from images' names who they show and under which variation."""
+"""Names of images and columns of tables say who an image shows and under which variation."""
 
 from __future__ import annotations
 

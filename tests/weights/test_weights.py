@@ -1,4 +1,4 @@
-"""onnxruntime is loaded and run without a word of its own on the user's terminal."""
+"""Weights are read from files and the hub without running code; onnxruntime is loaded without a word on the terminal."""
 
 from __future__ import annotations
 
