@@ -129,6 +129,17 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "blur": "howfar.perturb.corruptions:BLUR",
         "noise": "howfar.perturb.corruptions:NOISY",
     },
+    "image_formats": {
+        "jpeg": "howfar.data.image_formats:JPEG",
+        "png": "howfar.data.image_formats:PNG",
+        "bmp": "howfar.data.image_formats:BMP",
+        "gif": "howfar.data.image_formats:GIF",
+        "tiff": "howfar.data.image_formats:TIFF",
+        "webp": "howfar.data.image_formats:WEBP",
+        "ppm": "howfar.data.image_formats:PPM",
+        "jpeg2000": "howfar.data.image_formats:JPEG2000",
+        "avif": "howfar.data.image_formats:AVIF",
+    },
     "labelled_perturbations": {
         "fade": "howfar.perturb.corruptions:FADE",
         "mosaic": "howfar.perturb.corruptions:MOSAIC",

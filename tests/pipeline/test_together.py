@@ -15,8 +15,8 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from howfar.testing.backbone_suite import RecordingBackbone
 from recorded_faults import Recorded
+from worlds.recording_backbone import RecordingBackbone
 
 TEN = 10
 IMAGES = 60
@@ -24,7 +24,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 print("ready", flush=True)
 sys.stdin.readline()

@@ -15,7 +15,7 @@ import xxhash
 from howfar.errors import StoreError
 from howfar.store import Store, feature_key, index_file, shard_catalog
 from howfar.store.folder import ShardDamagedError
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 ROW = 4 * LENGTH
 HEADER = 128

@@ -12,7 +12,7 @@ from howfar.store import Store, shards
 from howfar.store.local_folder import folder_at
 from howfar.store.shard_catalog import MmapCache
 from howfar.store.shards import ShardFormat
-from howfar.testing.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 ROW = 24 * 4

@@ -27,7 +27,7 @@ from howfar.store.index_database import FILE, JOURNAL, LOCK, SORTED, IndexDataba
 from howfar.store.local_folder import folder_at
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.testing import StoreTests
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HEADER = 128
 ROW = 4 * LENGTH
@@ -427,7 +427,7 @@ def test_it_is_asked_by_others_while_images_are_added(tmp_path):
 WRITE = """
 import sys
 from howfar.store import Store, shard_catalog
-from howfar.testing.store_trials import IDENTITY, LENGTH, add
+from worlds.store_trials import IDENTITY, LENGTH, add
 shard_catalog.SAVED_FROM = 4
 features = Store(sys.argv[1]).open(IDENTITY, LENGTH)
 sys.stdin.readline()

@@ -19,7 +19,7 @@ from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
 from howfar.store import Store, local_folder
 from howfar.store.local_folder import folder_at
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 OTHER = {"name": "other", "size": 8}
 HEADER = 128

@@ -8,7 +8,7 @@ import pytest
 from howfar.errors import StoreError
 from howfar.store import Store, feature_key
 from howfar.store.manifest import _checksum
-from howfar.testing.store_trials import add, expected, read
+from worlds.store_trials import add, expected, read
 
 IDENTITY = {"name": "pixels", "side": 2}
 

@@ -107,7 +107,7 @@ class OnnxBackbone:
         return (features.shape[1],)
 
 
-def onnx_origin(options: Options) -> Origin | None:
+def _onnx_origin(options: Options) -> Origin | None:
     """Name the model's file and those of its tensors; None where there is no such file."""
     file = _file(options)
     if file is None or not file.is_file():
@@ -120,11 +120,8 @@ def _file(options: Options) -> Path | None:
     return None if path is None else Path(path).expanduser()
 
 
-def build_onnx(options: Options) -> OnnxBackbone:
-    """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of.
-
-    A path without a file raises `MissingPathError`; the other errors are those of `OnnxBackbone`.
-    """
+def _build_onnx(options: Options) -> OnnxBackbone:
+    """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of."""
     file = _file(options)
     if file is None:
         raise InputError.of("onnx", "must name a file", None, "write onnx:FILE, or pass weights=FILE")
@@ -182,7 +179,7 @@ ONNX: Final = BackboneFamily(
         "the weights' own",
         "one output of an ONNX file, run by onnxruntime",
     ),
-    build_onnx,
+    _build_onnx,
     takes=("model", "device", "weights", "fit", "via", "size", "mean", "std", "output"),
-    origin=onnx_origin,
+    origin=_onnx_origin,
 )

@@ -247,16 +247,8 @@ def _quiet() -> Iterator[None]:
 # torch is imported when a network is built, so that listing the cards stays cheap.
 
 
-def build_transformers(options: Options) -> TorchBackbone:
-    """Build a vision model that transformers' ``AutoModel`` can load.
-
-    The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; for a model
-    of images and text, the image tower's hidden state, or the embedding that it compares with text. Weights come from
-    `options.weights` (a folder in the hub's format, or a state dict of the model's configuration), or else from the folder
-    that `options.model` names, the hub's cache or the hub; they are random, of one seed, where `options.pretrained` is False.
-    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` gives others. A
-    model that takes no images or has no such feature raises `InputError`; the other errors are those of `build_published`.
-    """
+def _build_transformers(options: Options) -> TorchBackbone:
+    """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
     library = transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
@@ -364,7 +356,7 @@ TRANSFORMERS: Final = BackboneFamily(
         "the weights' own",
         "any vision model of transformers by hub id or folder, as transformers:facebook/dinov2-small: last hidden state",
     ),
-    build_transformers,
+    _build_transformers,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine", "precision"),
     defaults={"pool": False},
     folder=True,

@@ -110,7 +110,7 @@ def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = 
 
     Examples
     --------
-    >>> json.loads(coco([Picture("a.png", "/roads/a.png", (4, 3))], "roads"))["images"]
+    >>> json.loads(coco([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads"))["images"]
     [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 3}]
     """
     document = {
@@ -137,7 +137,7 @@ def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = 
     Examples
     --------
     >>> from xml.etree import ElementTree
-    >>> text = cvat([Picture("a.png", "/roads/a.png", (4, 3))], "roads")
+    >>> text = cvat([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads")
     >>> ElementTree.fromstring(text).find("image").attrib
     {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
     """
@@ -154,7 +154,7 @@ def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence
 
     Examples
     --------
-    >>> json.loads(label_studio([Picture("a b.png", "/roads/a b.png")], "roads"))[0]["data"]
+    >>> json.loads(label_studio([PictureToLabel("a b.png", "/roads/a b.png")], "roads"))[0]["data"]
     {'image': '/data/local-files/?d=roads/a%20b.png'}
     """
     tasks = [

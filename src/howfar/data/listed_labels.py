@@ -53,7 +53,7 @@ def class_choices(pictures: Sequence[PictureToLabel], predicted: Sequence[str], 
 
     Examples
     --------
-    >>> (task,) = json.loads(class_choices([Picture("a.png", "/roads/a.png")], ["wet"], "roads"))
+    >>> (task,) = json.loads(class_choices([PictureToLabel("a.png", "/roads/a.png")], ["wet"], "roads"))
     >>> task["predictions"][0]["result"][0]["value"]
     {'choices': ['wet']}
     """
@@ -73,7 +73,7 @@ def class_tags(pictures: Sequence[PictureToLabel], classes: Sequence[str], title
 
     Examples
     --------
-    >>> text = class_tags([Picture("a.png", "/roads/a.png", (4, 3))], ["dry", "wet"], "roads")
+    >>> text = class_tags([PictureToLabel("a.png", "/roads/a.png", (4, 3))], ["dry", "wet"], "roads")
     >>> from xml.etree import ElementTree
     >>> [label.findtext("name") for label in ElementTree.fromstring(text).iter("label")]
     ['dry', 'wet']
@@ -190,7 +190,7 @@ def coco_boxes(pictures: Sequence[PictureToLabel], boxes: Sequence[Boxes], class
 
     Examples
     --------
-    >>> text = coco_boxes([Picture("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
+    >>> text = coco_boxes([PictureToLabel("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
     >>> json.loads(text)["annotations"][0]["bbox"]
     [1, 2, 4, 2]
     """
@@ -218,7 +218,7 @@ def cvat_boxes(pictures: Sequence[PictureToLabel], boxes: Sequence[Boxes], class
 
     Examples
     --------
-    >>> text = cvat_boxes([Picture("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
+    >>> text = cvat_boxes([PictureToLabel("a.png", "/roads/a.png", (9, 9))], [[("car", (1, 2, 5, 4))]], ["car"], "roads")
     >>> from xml.etree import ElementTree
     >>> ElementTree.fromstring(text).find("image/box").attrib["xbr"]
     '5'
@@ -236,7 +236,7 @@ def label_studio_boxes(pictures: Sequence[PictureToLabel], boxes: Sequence[Boxes
 
     Examples
     --------
-    >>> text = label_studio_boxes([Picture("a.png", "/roads/a.png", (10, 10))], [[("car", (1, 2, 5, 4))]], "roads")
+    >>> text = label_studio_boxes([PictureToLabel("a.png", "/roads/a.png", (10, 10))], [[("car", (1, 2, 5, 4))]], "roads")
     >>> json.loads(text)[0]["predictions"][0]["result"][0]["value"]["width"]
     40.0
     """

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import howfar
-from howfar.demo.people import write_people
 from howfar.results.distance_studies import Identity
+from people import write_people
 
 STUDY = """
 [datasets]

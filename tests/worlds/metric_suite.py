@@ -64,12 +64,10 @@ class MetricTests:
         return [self.metric.tally(prediction, truth) for prediction, truth in self.examples(count)]
 
     def test_its_name(self) -> None:
-        """Check that a metric has a name that can be typed."""
         assert isinstance(self.metric.name, str), f"a name is a str, not {type(self.metric.name).__name__}"
         assert self.metric.name.isidentifier(), f"{self.metric.name!r} is no plain name"
 
     def test_shape_and_type(self) -> None:
-        """Check that scores are floats by name, performances and columns one float64 number an image, `metric` a text."""
         score = self.metric.score(self.tallies())
         assert isinstance(score, MetricScore), f"a MetricScore, not {type(score).__name__}"
         assert score.metric, "`metric` says nothing"
@@ -80,20 +78,17 @@ class MetricTests:
             assert values.dtype == np.float64, f"{name}: {values.dtype}"
 
     def test_performance_lies_between_0_and_1(self) -> None:
-        """Check that every image of `example` has a performance from 0 to 1, and not all have the same."""
         per_image = self.metric.score(self.tallies(40)).per_image
         assert ((per_image >= 0.0) & (per_image <= 1.0)).all(), per_image
         assert np.ptp(per_image) > 0.0, "the examples cannot tell good predictions from bad"
 
     def test_perfect_predictions(self) -> None:
-        """Check that the best prediction of a truth has performance 1, and those of `example` less on average."""
         truths = [truth for _, truth in self.examples()]
         best = self.metric.score([self.metric.tally(self.perfect(truth), truth) for truth in truths])
         np.testing.assert_array_equal(best.per_image, 1.0)
         assert self.metric.score(self.tallies()).per_image.mean() < 1.0, "the examples are perfect"
 
     def test_order_of_images(self) -> None:
-        """Check that the order of the images only changes the order of their performances, and no score."""
         tallies = self.tallies()
         order = np.random.default_rng(1).permutation(len(tallies))
         whole, moved = self.metric.score(tallies), self.metric.score([tallies[k] for k in order])
@@ -103,18 +98,15 @@ class MetricTests:
             np.testing.assert_array_equal(moved.columns[name], values[order])
 
     def test_images_do_not_affect_each_other(self) -> None:
-        """Check that an image's performance does not depend on the others, if the metric is `independent`."""
         tallies = self.tallies()
         if self.independent:
             alone = np.concatenate([self.metric.score([tally]).per_image for tally in tallies])
             np.testing.assert_array_equal(alone, self.metric.score(tallies).per_image)
 
     def test_one_image(self) -> None:
-        """Check that a single image can be scored."""
         assert self.metric.score(self.tallies(1)).per_image.shape == (1,)
 
     def test_tallies_travel(self) -> None:
-        """Check that a tally is small and unchanged by pickle, so that images can be tallied in other processes."""
         tallies = self.tallies()
         pickled = [pickle.dumps(tally) for tally in tallies]
         largest = max(map(len, pickled))
@@ -124,25 +116,21 @@ class MetricTests:
         np.testing.assert_array_equal(restored.per_image, score.per_image)
 
     def test_the_metric_travels(self) -> None:
-        """Check that the metric is unchanged by pickle."""
         restored, (prediction, truth) = pickle.loads(pickle.dumps(self.metric)), self.examples(1)[0]
         scores = [metric.score([metric.tally(prediction, truth)]).per_image for metric in (restored, self.metric)]
         np.testing.assert_array_equal(*scores)
 
     def test_a_generator_of_tallies(self) -> None:
-        """Check that tallies may come from a generator, which is read once."""
         tallies = self.tallies()
         generated = self.metric.score(tally for tally in tallies)
         np.testing.assert_array_equal(generated.per_image, self.metric.score(tallies).per_image)
 
     def test_again(self) -> None:
-        """Check that a second call gives the same scores, bit for bit."""
         first, second = (self.metric.score(self.tallies()) for _ in range(2))
         assert first.scores == pytest.approx(second.scores, rel=0, abs=0, nan_ok=True)
         np.testing.assert_array_equal(first.per_image, second.per_image)
 
     def test_arrays_are_left_alone(self) -> None:
-        """Check that read-only arrays are accepted and not changed."""
         for prediction, truth in self.examples(3):
             before = pickle.dumps((prediction, truth))
             for array in _arrays((prediction, truth)):
@@ -151,14 +139,12 @@ class MetricTests:
             assert pickle.dumps((prediction, truth)) == before
 
     def test_malformed_input_is_refused(self) -> None:
-        """Check that input that breaks the metric's rules is refused with an `InputError`."""
         assert self.malformed, "name at least one pair that must be refused"
         for prediction, truth in self.malformed:
             with pytest.raises(InputError):
                 self.metric.tally(prediction, truth)
 
     def test_no_image_is_refused(self) -> None:
-        """Check that an empty list of images is refused with an `InputError`."""
         with pytest.raises(InputError):
             self.metric.score([])
 

@@ -299,7 +299,7 @@ def render(
     view
         The camera, 1 to 36: number 1 looks at the person from 90°, each further one from 10° on.
     weather, light, scene
-        Numbers from 1 into `howfar.demo.people.WEATHERS`, `LIGHTS` and `SCENES`.
+        Numbers from 1 into `WEATHERS`, `LIGHTS` and `SCENES`.
     seed
         Seed of what differs by chance between two pictures: step, flakes, noise of the camera.
     height, width

@@ -58,7 +58,7 @@ class Writer:
     def __init__(self, store: Store, folder: Path, first: int, last: int, length: int) -> None:
         folder.mkdir()
         (folder / "task.pickle").write_bytes(pickle.dumps((store, first, last, length)))
-        command = [sys.executable, "-c", "from howfar.testing.store_trials import write; write()", str(folder / "task.pickle")]
+        command = [sys.executable, "-c", "from worlds.store_trials import write; write()", str(folder / "task.pickle")]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def go(self) -> None:
@@ -135,17 +135,7 @@ class Flips:
 
 
 def flip_bits(root: Path, count: int, seed: int = 0) -> Flips:
-    """Make a store in an empty folder, and flip bits in it one at a time, as many in each of its `PARTS`.
-
-    After each flip the store is opened by a new object, all of its rows are read, and the file is put back.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> flips = flip_bits(Path(tempfile.mkdtemp()), 8)
-    >>> flips.total, flips.wrong, flips.broken
-    (8, [], [])
-    """
+    """Make a store in an empty folder, and flip bits in it one at a time, as many in each of its `PARTS`."""
     features = Store(root).open(IDENTITY, LENGTH)
     for start in range(0, IMAGES, 4):
         add(features, range(start, start + 4))
@@ -212,11 +202,5 @@ def _heard() -> Iterator[list[str]]:
 
 
 def shares(flips: Flips) -> Mapping[str, Mapping[str, int]]:
-    """Return how many flips of each part were found and did no harm.
-
-    Examples
-    --------
-    >>> shares(Flips(Counter(data=3), Counter(header=1)))["data"]
-    {'found': 3, 'harmless': 0}
-    """
+    """Return how many flips of each part were found and did no harm."""
     return {part: {"found": flips.found[part], "harmless": flips.harmless[part]} for part in PARTS}

@@ -1,11 +1,4 @@
-"""Test the contract of a feature store, by a suite that any package's test class can inherit.
-
-::
-
-    class TestMyStore(StoreTests):
-        def make_store(self, root, dtype="float32"):
-            return MyStore(root, dtype)
-"""
+"""Check the contract of a feature store, wherever its folder lies."""
 
 from __future__ import annotations
 
@@ -22,7 +15,7 @@ import pytest
 from howfar.errors import InputError, StoreError
 from howfar.protocols import Rows
 from howfar.store import FeatureStore, Store
-from howfar.testing.store_trials import IDENTITY, LENGTH, Writer, add, content, expected, feature, read
+from worlds.store_trials import IDENTITY, LENGTH, Writer, add, content, expected, feature, read
 
 # Length at which a kill interrupts a write more often than not.
 LONG = 20_000
@@ -47,12 +40,10 @@ class StoreTests:
         return store.open(IDENTITY, LENGTH)
 
     def test_nothing_is_made_before_it_is_opened(self, tmp_path: Path) -> None:
-        """Check that making a store object creates no folder."""
         self.make_store(tmp_path / "store")
         assert not (tmp_path / "store").exists()
 
     def test_rows_come_back_bit_for_bit(self, features: FeatureStore) -> None:
-        """Check that rows are read bit for bit, including signed zeros and the smallest and largest float32."""
         info = np.finfo(np.float32)
         odd = [-0.0, 0.0, info.smallest_subnormal, -info.tiny, info.max, info.min, 1 + info.eps, 1 / 3]
         rows = np.array([odd * 3, feature(1)], np.float32)
@@ -62,7 +53,6 @@ class StoreTests:
         np.testing.assert_array_equal(back.view(np.uint32), rows.view(np.uint32))
 
     def test_what_is_added_is_there_at_once(self, features: FeatureStore) -> None:
-        """Check that added images are contained at once, and no others are."""
         assert not features.contains(content(0))
         assert len(features) == 0
         add(features, [0, 1])
@@ -71,14 +61,12 @@ class StoreTests:
         assert len(features) == 3
 
     def test_opened_again_it_goes_on(self, store: Store) -> None:
-        """Check that a store opened again holds the earlier rows, and more can be added."""
         add(store.open(IDENTITY, LENGTH), [0, 1])
         again = store.open(dict(reversed(IDENTITY.items())), LENGTH)
         add(again, [2])
         np.testing.assert_array_equal(read(store.open(IDENTITY, LENGTH), [2, 0, 1]), expected([2, 0, 1]))
 
     def test_the_order_is_the_callers_and_contents_may_repeat(self, features: FeatureStore) -> None:
-        """Check that a selection has the caller's order and repetitions, whatever the order on disk."""
         for ks in ([3, 1], [4], [0, 2, 5]):
             add(features, ks)
         order = [5, 5, 0, 3, 2, 1, 4, 0, 5]
@@ -89,7 +77,6 @@ class StoreTests:
         np.testing.assert_array_equal(selection.columns(0, LENGTH), expected(order))
 
     def test_rows_and_columns_are_slices_of_one_matrix(self, features: FeatureStore) -> None:
-        """Check that blocks of rows and of columns follow the bounds of an array's slices."""
         for start in range(0, 20, 5):
             add(features, range(start, start + 5))
         order = np.random.default_rng(0).permutation(20).tolist()
@@ -99,26 +86,22 @@ class StoreTests:
             np.testing.assert_array_equal(selection.columns(a, b), whole[:, a:b])
 
     def test_a_block_is_the_callers_to_change(self, features: FeatureStore) -> None:
-        """Check that writing into a block that was read changes nothing on disk."""
         add(features, [0, 1])
         features.select([content(0), content(1)]).rows(0, 2)[:] = 9.0
         np.testing.assert_array_equal(read(features, [0, 1]), expected([0, 1]))
 
     def test_nothing_added_and_nothing_selected(self, features: FeatureStore) -> None:
-        """Check that adding nothing and selecting nothing are not errors."""
         features.add([], [], np.empty((0, LENGTH), np.float32))
         assert len(features) == 0
         assert features.select([]).shape == (0, LENGTH)
         assert features.select([]).columns(2, 5).shape == (0, 3)
 
     def test_a_missing_content_is_named(self, features: FeatureStore) -> None:
-        """Check that the error for a missing image contains its content hash."""
         add(features, [0])
         with pytest.raises(StoreError, match=content(7)):
             features.select([content(0), content(7)])
 
     def test_batches_and_their_order_change_nothing(self, tmp_path: Path) -> None:
-        """Check that the same rows in other shards, written in another order, are read the same."""
         wanted = expected(range(12))
         for name, batches in (("a", [range(12)]), ("b", [[11, 3], [0, 1, 2], [10, 9, 8, 7], [4], [5, 6]])):
             features = self.make_store(tmp_path / name).open(IDENTITY, LENGTH)
@@ -127,7 +110,6 @@ class StoreTests:
             np.testing.assert_array_equal(read(features, range(12)), wanted)
 
     def test_of_two_rows_the_older_is_read(self, store: Store) -> None:
-        """Check that of two rows of one image the older is read, by the writer, by a later reader, and after packing."""
         features = store.open(IDENTITY, LENGTH)
         add(features, [0, 1, 2])
         features.add([content(1), content(3)], ["again.png", "new.png"], np.array([feature(99), feature(3)]))
@@ -138,7 +120,6 @@ class StoreTests:
             features.pack(many=1)
 
     def test_the_older_row_of_another_process_is_read(self, store: Store) -> None:
-        """Check that the older row is read even by a process that wrote its own before it saw the other's."""
         first, second = (store.open(IDENTITY, LENGTH) for _ in range(2))
         add(first, [0])
         second.add([content(0)], ["again.png"], feature(99)[None])
@@ -146,7 +127,6 @@ class StoreTests:
         np.testing.assert_array_equal(read(second, [0]), expected([0]))
 
     def test_additions_of_others_are_seen(self, store: Store) -> None:
-        """Check that another process's rows are contained after a refresh, which a selection does if one is missing."""
         first, second = (store.open(IDENTITY, LENGTH) for _ in range(2))
         add(first, [0])
         assert not second.contains(content(0))
@@ -156,7 +136,6 @@ class StoreTests:
         np.testing.assert_array_equal(read(second, [1, 0]), expected([1, 0]))
 
     def test_pickled_it_reads_the_same_folder(self, store: Store) -> None:
-        """Check that store, features and selection can be pickled, and read the same folder afterwards."""
         features = store.open(IDENTITY, LENGTH)
         add(features, [0, 1])
         selection = features.select([content(1), content(0)])
@@ -165,7 +144,6 @@ class StoreTests:
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(selection)).rows(0, 2), expected([1, 0]))
 
     def test_identities_lengths_and_types_are_kept_apart(self, tmp_path: Path) -> None:
-        """Check that rows of another identity or type are not contained, and another length under one identity is refused."""
         add(self.make_store(tmp_path).open(IDENTITY, LENGTH), [0])
         other = self.make_store(tmp_path).open({**IDENTITY, "layer": "first"}, LENGTH)
         half = self.make_store(tmp_path, "float16").open(IDENTITY, LENGTH)
@@ -175,7 +153,6 @@ class StoreTests:
             self.make_store(tmp_path).open(IDENTITY, LENGTH + 1)
 
     def test_float16_is_read_as_float32(self, tmp_path: Path) -> None:
-        """Check that rows stored as float16 are rounded once, to the nearest, and read as float32; the largest float16 fits."""
         features = self.make_store(tmp_path, "float16").open(IDENTITY, LENGTH)
         rows = expected(range(3))
         rows[1, 4], rows[2, 5] = FLOAT16_MAX, -FLOAT16_MAX
@@ -188,7 +165,6 @@ class StoreTests:
 
     @pytest.mark.parametrize("value", [65_505.0, -1e6])
     def test_float16_refuses_what_it_cannot_hold(self, tmp_path: Path, value: float) -> None:
-        """Check that float16 refuses larger values, naming image, limit and remedy, and stores nothing of the batch."""
         features = self.make_store(tmp_path, "float16").open(IDENTITY, LENGTH)
         rows = expected([0, 1])
         rows[1, 3] = value
@@ -199,7 +175,6 @@ class StoreTests:
     @pytest.mark.parametrize("dtype", ["float32", "float16"])
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     def test_nan_and_infinity_are_refused(self, tmp_path: Path, dtype: Literal["float32", "float16"], value: float) -> None:
-        """Check that NaN and infinity are refused in any type, and the error names the image."""
         features = self.make_store(tmp_path, dtype).open(IDENTITY, LENGTH)
         rows = expected([0, 1])
         rows[1, 3] = value
@@ -209,12 +184,10 @@ class StoreTests:
 
     @pytest.mark.parametrize("shape", [(2, LENGTH + 1), (3, LENGTH), (2,), (1, 2, LENGTH)])
     def test_shapes_that_disagree_are_refused(self, features: FeatureStore, shape: tuple[int, ...]) -> None:
-        """Check that rows that do not match the number of images or the feature's length are refused."""
         with pytest.raises(InputError, match="rows must be"):
             features.add([content(0), content(1)], ["a", "b"], np.zeros(shape, np.float32))
 
     def test_packing_changes_no_row(self, store: Store) -> None:
-        """Check that packing changes no row for the packer, for an open selection, or for a later reader."""
         features, reader = (store.open(IDENTITY, LENGTH) for _ in range(2))
         for k in range(0, 40, 2):
             add(features, [k, k + 1])
@@ -228,7 +201,6 @@ class StoreTests:
         np.testing.assert_array_equal(read(reader, [40, 0]), expected([40, 0]))
 
     def test_packing_under_readers_and_a_writer(self, store: Store) -> None:
-        """Check that rows stay right while two threads read, one writes and a fourth packs, each through its own object."""
         add(store.open(IDENTITY, LENGTH), range(8))
         done = Event()
         with ThreadPoolExecutor(4) as pool:
@@ -245,14 +217,12 @@ class StoreTests:
         np.testing.assert_array_equal(read(store.open(IDENTITY, LENGTH), range(72)), expected(range(72)))
 
     def test_threads_share_one_object(self, features: FeatureStore) -> None:
-        """Check that several threads can add rows through one object."""
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda k: add(features, [2 * k, 2 * k + 1]), range(24)))
         assert len(features) == 48
         np.testing.assert_array_equal(read(features, range(48)), expected(range(48)))
 
     def test_two_processes_write_at_once(self, store: Store, tmp_path: Path) -> None:
-        """Check that two processes that write partly the same images to an empty folder at once lose none."""
         writers = [Writer(store, tmp_path / f"{k}", first=20 * k, last=20 * k + 40, length=LENGTH) for k in range(2)]
         for writer in writers:
             writer.go()
@@ -262,7 +232,6 @@ class StoreTests:
         np.testing.assert_array_equal(read(features, range(60)), expected(range(60)))
 
     def test_killed_writers_lose_nothing_but_the_batch_in_hand(self, store: Store, tmp_path: Path) -> None:
-        """Check that after each of ten kills all visible rows are whole, earlier ones remain, and the rest can be added."""
         rng = np.random.default_rng(0)
         writers = [Writer(store, tmp_path / f"{k}", first=0, last=4000, length=LONG) for k in range(10)]
         seen: set[int] = set()
