@@ -72,6 +72,10 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
     assert back.judge.terms == made.judge.terms
     assert back.judge.to_dict() == made.judge.to_dict()
     assert back.judge.fitted() == made.judge.fitted()
+    assert repr(back) == repr(made)
+    data = file.read_bytes()
+    assert back.save(file).read_bytes() == data
+    assert [path.name for path in file.parent.iterdir()] == [file.name], "no temporary file is left"
 
 
 def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
@@ -89,7 +93,9 @@ def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     assert found["explained_variance"] == made.explained_variance
     assert found["performance"]["remarks"] == ["odd"]
     assert found["skipped"] == [{"dataset": "roads", "path": "a.png", "reason": "broken"}]
-    manifest = archive.read(file)[0]
+    manifest, arrays = archive.read(file)
+    assert set(arrays) == {"mean", "basis", "explained_variance_ratio", "rows", "own"}
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
     assert list(manifest.pop("fits")) == ["i_dist"]
     assert manifest == found
     assert document(replace(made, judge=None))["performance"] is None
@@ -139,6 +145,10 @@ def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file
         ({"format": None}, "has the profile format None"),
         ({"backbone": {"name": "x"}}, "profile is damaged (KeyError: 'layers'): make it again"),
         ({"settings": {"components": 4}}, "profile is damaged (TypeError"),
+        ({"settings": {"components": 4, "scale": "none", "neighbours": 3, "colour": "red"}}, "profile is damaged (TypeError"),
+        ({"backbone": {"name": "x", "options": {}, "identity": {}, "layers": None}}, "profile is damaged (TypeError"),
+        ({"primary": {"name": "x", "n": 13}}, "rows must hold finite numbers of the shape (13, 4)"),
+        ({"primary": {}}, "profile is damaged (KeyError: 'n')"),
         ({"skipped": [{"path": "x"}]}, "profile is damaged (TypeError"),
         ({"provenance": []}, "profile is damaged (TypeError"),
         ({"performance": {"metric": "F"}}, "profile is damaged (KeyError"),
@@ -153,6 +163,12 @@ def test_a_manifest_that_says_something_else_is_one_line(file: Path, change: dic
     manifest, arrays = archive.read(file)
     archive.write(file, {**manifest, **change}, arrays)
     assert words in line(file)
+
+
+def test_an_array_that_is_missing_is_named(file: Path) -> None:
+    manifest, arrays = archive.read(file)
+    archive.write(file, manifest, {name: array for name, array in arrays.items() if name != "basis"})
+    assert "profile is damaged (KeyError: 'basis')" in line(file)
 
 
 def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:

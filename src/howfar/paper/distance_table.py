@@ -12,14 +12,7 @@ from howfar import options
 from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
 from howfar.keywords import CompareSettings
-from howfar.paper.baseline_models import (
-    AdaptationName,
-    SomeModels,
-    baseline_backbone,
-    check_backbones,
-    embedding_work,
-    models_of,
-)
+from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.pipeline import forget_pairs
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
@@ -28,31 +21,19 @@ from howfar.studies.backbones import by_image, with_agreement
 from howfar.studies.copies import Looked, hashing, without_leaks
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import (
-    DatasetName,
-    DatasetNames,
-    EntryReference,
-    KindSettings,
-    StudyKind,
-    check_roles,
-    setting,
-)
+from howfar.studies.study_file.kind import EntryReference, StudyKind, setting
 from howfar.studies.study_inputs import BASELINES, drawn
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
 
 
-class DistanceSettings(KindSettings):
+class DistanceSettings(BackboneStudySettings):
     """Hold the settings of the study of distances."""
 
-    primary: DatasetName = Field(description="The primary dataset.")
-    secondaries: DatasetNames = Field(description="The secondary datasets.")
     backbones: Annotated[tuple[str, ...], EntryReference("backbones")] = Field(
         (), description="The backbones that distances are measured by; name pixels and colour_moments, the trivial ones, too."
     )
-    of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
-    models: SomeModels = Field((), description="The models of that study to take; by default all.")
     components: int = setting(options.Components)
     projection: options.Space = setting(options.Projection)
     scale: options.Scales = setting(options.Scale)
@@ -73,13 +54,9 @@ class NamedBackbone(NamedTuple):
     model: str = ""
 
 
-def _check(settings: DistanceSettings, inputs: Inputs) -> None:
-    check_backbones(settings, inputs)
-    check_roles(settings.primary, inputs.names(settings.secondaries))
-
-
 def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
-    chosen = _chosen(settings)
+    given = {name: getattr(settings, name) for name in CompareSettings.__annotations__ if hasattr(settings, name)}
+    chosen = Settings(**checked(CompareSettings, {**given, "rivals": False}))
     whole = inputs.datasets((settings.primary, *settings.secondaries))
     datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in whole]
     labelled = _loaded(settings, inputs)
@@ -99,11 +76,6 @@ def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
         provenance=Provenance.now(),
         notes=tuple(_notes(comparison)),
     )
-
-
-def _chosen(settings: DistanceSettings) -> Settings:
-    given = {name: getattr(settings, name) for name in CompareSettings.__annotations__ if hasattr(settings, name)}
-    return Settings(**checked(CompareSettings, {**given, "rivals": False}))
 
 
 def _loaded(settings: DistanceSettings, inputs: Inputs) -> list[NamedBackbone]:
@@ -151,5 +123,5 @@ DISTANCE = StudyKind(
     run=_run,
     result=DistanceTable,
     work=embedding_work,
-    check=_check,
+    check=check_backbones,
 )

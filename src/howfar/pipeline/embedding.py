@@ -366,7 +366,9 @@ def embed_all(
     size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
-    _see_shared(stores, executor)
+    if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
+        rule = "must be where other processes find it"
+        raise InputError.of("store", rule, str(stores[0].folder), "name a folder or a bucket")
     check_reach(datasets, executor)
     task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
     alone = executor.processes or (workers or available_cores()) == 1
@@ -405,13 +407,6 @@ def _unstored(backbone: Backbone) -> tuple[str, ...]:
     return (f"features of the function {backbone.name} were not stored, as nothing tells it from another: {remedy}",)
 
 
-def _see_shared(stores: Sequence[FeatureStore], executor: Runner) -> None:
-    if executor.processes and any(str(store.folder).startswith("memory://") for store in stores):
-        raise InputError.of(
-            "store", "must be where other processes find it", str(stores[0].folder), "name a folder or a bucket"
-        )
-
-
 def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:
     """Raise `InputError` where a runner's tasks have processes of their own, and a dataset is in the memory of this one."""
     images = [dataset for dataset in datasets if isinstance(dataset, Dataset)] if executor.processes else []
@@ -422,9 +417,8 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """Return the smallest batch size that suits a backbone by its own word; backbones that name none are content with any."""
-    sizes = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
-    return min(sizes, default=BATCH_SIZE)
+    """Return the smallest batch size that a backbone names; backbones that name none are content with any."""
+    return min((int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")), default=BATCH_SIZE)
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:

@@ -76,11 +76,14 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     n, m = len(p), len(s)
     sums = RowSums.of(p, s)
     o_dist = float(sums.between.sum() / (n * m))
-    self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
+    self_one, self_other = (
+        float(within.sum()) / (len(within) * (len(within) - 1)) if len(within) > 1 else None
+        for within in (sums.within_p, sums.within_s)
+    )
     energy = sums.energy()
     resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
-    varies = above_rounding(o_dist, _largest(p, s))
+    varies = above_rounding(o_dist, float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0))))
     return Between(
         o_dist_mean=o_dist,
         self_one=self_one,
@@ -98,17 +101,8 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     )
 
 
-def _self_distance(within: Float64Array) -> float | None:
-    n = len(within)
-    return float(within.sum()) / (n * (n - 1)) if n > 1 else None
-
-
 def _over(o_dist: float, own: float | None) -> float | None:
     return None if own is None or not above_rounding(own, o_dist) else o_dist / own
-
-
-def _largest(p: Float64Array, s: Float64Array) -> float:
-    return float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0)))
 
 
 KEPT = 1024
@@ -212,7 +206,9 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
     missing = [index for index, key in enumerate(keys) if key not in checkpoint]
     if executor is not None and executor.processes and pairs.settings.projection != "joint":
-        fresh = executor.on_processors().run(_without_names(pairs), missing)
+        fresh = executor.on_processors().run(
+            MeasurePairs(bare(pairs.primary), list(map(bare, pairs.secondaries)), pairs.settings), missing
+        )
     else:
         fresh = pairs.each(missing) if missing else iter(())
     for index, key in enumerate(keys):
@@ -249,13 +245,9 @@ def _stored(rows: Rows) -> str:
     return hashlib.sha256(f"{first.dtype}".encode() + first.tobytes()).hexdigest()
 
 
-def _without_names(pairs: MeasurePairs) -> MeasurePairs:
-    """Leave out the names and paths of images, which other machines need not know."""
-
-    def bare(dataset: Features) -> Features:
-        return replace(dataset, images=(), paths=(), contents=(), skipped=())
-
-    return MeasurePairs(bare(pairs.primary), [bare(dataset) for dataset in pairs.secondaries], pairs.settings)
+def bare(dataset: Features) -> Features:
+    """Leave out the names and paths of images, which tasks on other machines need not know."""
+    return replace(dataset, images=(), paths=(), contents=(), skipped=())
 
 
 def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:

@@ -173,7 +173,9 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
     """
     network = predictor.network
     assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked
-    samples = _samples(images, predictor)
+    # Drawn with a fixed seed, with masks that hold foreground where there are such.
+    samples = _taken([item for item in images.items if item.mask is not None], predictor, LABELLED)
+    samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
     if not samples:
         return None
     trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in _readings(network)]
@@ -216,12 +218,12 @@ def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _
                     trial.faults[output, channel] = fault
                     continue
                 counts = trial.counts.setdefault((output, channel), [])
-                counts += [_count(p, sample.mask) for p, sample in zip(maps, chunk, strict=True) if sample.mask is not None]
+                counts += [
+                    count(resized_map(p, *sample.mask.shape), sample.mask)
+                    for p, sample in zip(maps, chunk, strict=True)
+                    if sample.mask is not None
+                ]
     return trial
-
-
-def _count(p: NDArray[np.float32], mask: NDArray[np.bool_]) -> Counts:
-    return count(resized_map(p, *mask.shape), mask)
 
 
 def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Trial], where: str) -> list[str]:
@@ -265,13 +267,6 @@ def _record(network: ForeignNetwork, size: int, reading: Reading, channels: int)
     mean, std = tuple(map(float, reading.mean)), tuple(map(float, reading.std))
     channel = reading.channel_of(channels)
     return NetworkReading(network.name, size, network.layout, network.dtype, mean, std, reading.output, channel, channels)
-
-
-def _samples(images: Dataset, predictor: Predictor) -> list[_Sample]:
-    """Take a few images with masks that hold foreground, drawn with a fixed seed; without any, a few images."""
-    labelled = [item for item in images.items if item.mask is not None]
-    samples = _taken(labelled, predictor, LABELLED)
-    return samples or [replace(sample, mask=None) for sample in _taken(images.items, predictor, UNLABELLED, blank=True)]
 
 
 def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool = False) -> list[_Sample]:
@@ -496,10 +491,10 @@ def predict(
     desc = f"predicting {images.name}{', mirrored' if given['flipped'] else ''}"
     with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
         for group in maps.batches(wanted):
-            done = maps.write(group)
-            written += done.written
-            kept += done.kept
-            skipped += done.skipped
+            fresh, unreadable = maps.write(group)
+            written += fresh
+            kept += len(group) - fresh - len(unreadable)
+            skipped += unreadable
             shown.update(len(group))
     if not written and not kept:
         raise InputError.of(
@@ -534,13 +529,6 @@ def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ..
 
 
 @dataclass(frozen=True)
-class _Done:
-    written: int
-    kept: int
-    skipped: list[Skipped]
-
-
-@dataclass(frozen=True)
 class _Maps:
     """Write the maps of a dataset's images, group by group."""
 
@@ -554,7 +542,8 @@ class _Maps:
         for start in range(0, len(wanted), size):
             yield wanted[start : start + size]
 
-    def write(self, group: Sequence[tuple[Path, Item]]) -> _Done:
+    def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
+        """Write the maps that are not there yet; return their number, and the images that cannot be read."""
         with ThreadPoolExecutor(available_cores()) as pool:
             read = list(pool.map(lambda pair: self._read(*pair), group))
         skipped = [outcome for outcome in read if isinstance(outcome, Skipped)]
@@ -562,7 +551,7 @@ class _Maps:
         maps = self.model.predictor.maps([picture for _, picture, _ in fresh])
         for (path, _, signature), values in zip(fresh, maps, strict=True):
             write_map(path, values, signature)
-        return _Done(len(fresh), len(read) - len(skipped) - len(fresh), skipped)
+        return len(fresh), skipped
 
     def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
         """Read an image and its map's signature; None where that map is written already."""

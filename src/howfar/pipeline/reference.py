@@ -239,8 +239,12 @@ def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], ki
     z = arrays["rows"].shape[1]
     shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
     for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
-        _check(name, arrays[name], shape)
-    performance = manifest["performance"]
+        array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
+        if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
+            raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
+    performance, count = manifest["performance"], manifest.get("residual_components")
+    if count is not None and (not isinstance(count, int) or not 1 <= count <= z):
+        raise ValueError(f"residual_components must be 1 to {z}, got {count!r}")
     return kind(
         primary=str(manifest["primary"]["name"]),
         n=n,
@@ -256,19 +260,5 @@ def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], ki
         skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
         judge=None if performance is None else SiteJudge.from_dict(performance, manifest["fits"]),
         own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
-        residual_components=_count(manifest.get("residual_components"), z),
+        residual_components=count,
     )
-
-
-def _check(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    types = (np.float32, np.float64) if name == "basis" else (np.float64,)
-    if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
-        raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
-
-
-def _count(value: Any, z: int) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or not 1 <= value <= z:
-        raise ValueError(f"residual_components must be 1 to {z}, got {value!r}")
-    return value

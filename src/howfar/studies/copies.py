@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.backbones.handcrafted import NAME as HASH
 from howfar.backbones.handcrafted import has_structure, mirrored
@@ -22,6 +21,7 @@ from howfar.options import LeakHandling
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
 from howfar.results.comparison import COPIES, no_copies
+from howfar.studies.study_inputs import at_rows
 
 ALIKE: Final = 0.77
 """Share of equal bits from which two images are near duplicates, whatever their features, where they are not framed alike."""
@@ -145,13 +145,6 @@ class _Found:
         }
 
 
-def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
-    """List which dataset is searched for copies of which: each secondary of P's, its own, and those of earlier ones."""
-    for dataset in range(1, count):
-        for other in range(dataset + 1):
-            yield dataset, other
-
-
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
     repeated = _repeated([each.contents for each in features])
     if not repeated:
@@ -181,7 +174,8 @@ def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
 def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
     signs = [each.to_array().astype(np.float32, copy=False) for each in features]
     seen = [np.flatnonzero(has_structure(each)) for each in signs]
-    for dataset, other in _pairs_of(len(features)):
+    # Each secondary is searched for copies of P's images, of its own, and of those of earlier ones.
+    for dataset, other in ((row, column) for row in range(1, len(features)) for column in range(row + 1)):
         if not len(seen[dataset]) or not len(seen[other]):
             continue
         a, b, own = signs[dataset][seen[dataset]], signs[other][seen[other]], dataset == other
@@ -201,7 +195,8 @@ def _by_features(looked: Looked) -> Iterator[_Pair]:
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
         for nearest in _nearest(looked.comparisons, features, row_of):
-            alike, turned = _agreement(signs, p[nearest])
+            straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
+            alike, turned = np.maximum(straight, flipped), flipped > straight
             known = has_structure(signs) & has_structure(p[nearest])
             for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
                 yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
@@ -232,36 +227,18 @@ def nearest_columns(images: pd.DataFrame) -> list[str]:
     return [name for name in (f"nearest{number}" for number in range(1, 100)) if name in images]
 
 
-def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Compute the share of equal bits, row by row, of pictures as they are or mirrored, whichever is larger."""
-    straight, flipped = agreement(a, b), agreement(mirrored(a), b)
-    return np.maximum(straight, flipped), flipped > straight
-
-
 def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:
     """Leave images out of their datasets; `InputError` where nothing is left of one."""
     left: list[Dataset | Features] = []
     for dataset in datasets:
         names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
-        kept = [name not in names for name in _names(dataset)]
+        images = [item.name for item in dataset.items] if isinstance(dataset, Dataset) else dataset.images
+        kept = [name not in names for name in images]
         if not any(kept):
             remedy = "leave the dataset out, or pass leaks = warn"
             raise InputError.of("leaks", f"must leave an image of {dataset.name} that is no copy", "drop", remedy)
-        left.append(dataset if all(kept) else _kept(dataset, np.flatnonzero(kept)))
+        left.append(dataset if all(kept) else at_rows(dataset, np.flatnonzero(kept).tolist()))
     return left
-
-
-def _names(dataset: Dataset | Features) -> list[str]:
-    return [item.name for item in dataset.items] if isinstance(dataset, Dataset) else list(dataset.images)
-
-
-def _kept(dataset: Dataset | Features, rows: NDArray[np.intp]) -> Dataset | Features:
-    if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[row] for row in rows))
-    names, paths, contents = (
-        tuple(values[row] for row in rows) for values in (dataset.images, dataset.paths, dataset.contents)
-    )
-    return replace(dataset, rows=ArrayRows(dataset.to_array()[rows]), images=names, paths=paths, contents=contents)
 
 
 def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Skipped, ...]) -> Comparison:

@@ -209,14 +209,6 @@ def _ours(path: Path, signature: str) -> bool:
     return existing == signature
 
 
-def mirrored(dataset: Dataset, folder: Path) -> Iterator[Path]:
-    """Write the left-right mirrored images of a dataset to a folder, under their names, and yield where."""
-    for path, item in map_paths(folder, dataset).items():
-        pixels = np.asarray(decode(read_bytes(item.path)).image)
-        write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
-        yield path
-
-
 ARGUMENT = "predict_command"
 _EXAMPLE = '"python my.py {images} {out}"'
 
@@ -270,7 +262,7 @@ PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
 
 @dataclass(frozen=True)
 class ByModel:
-    """Predict by a loaded model; maps that it made before are kept."""
+    """Predict by a loaded model; maps that the same model made before are kept, by their signatures."""
 
     model: Model
 
@@ -278,9 +270,6 @@ class ByModel:
         """Write the maps of a set's images, and of the mirrored images, into folders of the set."""
         for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
             predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
-
-    def refused(self, folder: Path) -> None:
-        """Do nothing: what a model wrote is kept by the model's own signature."""
 
 
 @dataclass(frozen=True)
@@ -315,8 +304,9 @@ class ByCommand:
             self.command.run(images, out)
         else:
             with tempfile.TemporaryDirectory() as scratch:
-                for _ in mirrored(dataset, Path(scratch)):
-                    pass
+                for path, item in map_paths(Path(scratch), dataset).items():
+                    pixels = np.asarray(decode(read_bytes(item.path)).image)
+                    write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
                 self.command.run(Path(scratch), out)
         if not any(out.iterdir()):
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
@@ -331,18 +321,8 @@ class ByCommand:
                 replace_text(record, json.dumps({**before, "done": False}))
 
 
-@dataclass(frozen=True)
-class UserMaps:
-    """Take the maps that the user put into the folders of a set, where there are any."""
-
-    def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Do nothing: who predicts is the user."""
-
-    def refused(self, folder: Path) -> None:
-        """Do nothing: the user's maps are the user's to mend."""
-
-
-Predictor = ByModel | ByCommand | UserMaps
+Predictor = ByModel | ByCommand | None
+"""None where the user puts the maps into the folders of the sets."""
 
 
 def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
@@ -518,7 +498,8 @@ class _Work:
         if not dataset.items:
             received = dataset.skipped[0].reason if dataset.skipped else "none"
             raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
-        self.predictor.predict(dataset, place)
+        if self.predictor is not None:
+            self.predictor.predict(dataset, place)
         scored = dataset if chosen is not None else _as_given(self.images, dataset)
         maps = maps_of(dataset, place)
         if maps is None:
@@ -533,7 +514,8 @@ class _Work:
                 scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
-            self.predictor.refused(place)
+            if isinstance(self.predictor, ByCommand):
+                self.predictor.refused(place)
             raise
 
 
@@ -551,7 +533,7 @@ def _predictor(model: ModelArgument | None, command: str | None, loading: ModelO
         if loading:
             name, value = next(iter(loading.items()))
             raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
-        return UserMaps() if command is None else ByCommand(PredictCommand.of(command))
+        return None if command is None else ByCommand(PredictCommand.of(command))
     return ByModel(loaded_model(model, loading))
 
 

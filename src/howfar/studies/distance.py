@@ -206,9 +206,10 @@ def measured_run(
         doing("loading the backbone")
         model = loaded(datasets, backbone, loading, execution.runner)
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
+        models = [] if model is None else [model]
 
         def measured(chosen: Sequence[Dataset | Features]) -> Looked:
-            return _measured(chosen, model, trivial, settings, execution, folder)
+            return measured_by(models, trivial, chosen, settings, execution, folder)[0]
 
         doing("measuring distances, and looking for copies")
         (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
@@ -218,22 +219,29 @@ def measured_run(
     return keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
 
 
-def _measured(
-    datasets: Sequence[Dataset | Features],
-    model: Backbone | None,
+def measured_by(
+    models: Sequence[Backbone],
     trivial: Sequence[Backbone],
+    datasets: Sequence[Dataset | Features],
     settings: Settings,
     execution: Execution,
     out: Path | None,
-) -> Looked:
-    """Measure datasets by a backbone, or ready-made embeddings, and give what tells copies of images too."""
-    if model is None:
-        main = _ready(datasets)
-        return Looked((compared(main, _name(main), settings, execution, out=out),), main)
-    main, hashes, *others = views(datasets, [model, *hashing(datasets)], trivial, settings, execution)
-    baselines = [baseline(each.name, view, settings, execution) for each, view in zip(trivial, others, strict=True)]
-    rows = tuple(row for measured in baselines for row in measured.rows)
-    return Looked((compared(main, model.name, settings, execution, rows, out),), hashes)
+) -> tuple[Looked, dict[str, Baseline]]:
+    """Measure datasets by each of the models beside the trivial backbones; without a model, as ready-made embeddings."""
+    if not models:
+        main, name = _ready(datasets)
+        return Looked((compared(main, name, settings, execution, out=out),), main), {}
+    count = len(models)
+    every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
+    others = zip(trivial, every[count + 1 :], strict=True)
+    baselines = {backbone.name: baseline(backbone.name, view, settings, execution) for backbone, view in others}
+    rows = [row for measured in baselines.values() for row in measured.rows]
+    comparisons = tuple(
+        # A trivial backbone stands beside the other one only, as where it is compared by alone.
+        compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), out)
+        for model, view in zip(models, every[:count], strict=True)
+    )
+    return Looked(comparisons, every[count]), baselines
 
 
 def features_of(
@@ -249,28 +257,19 @@ def features_of(
     """
     model = loaded(datasets, backbone, options, execution.runner)
     if model is None:
-        main = _ready(datasets)
-        return main, _name(main)
+        return _ready(datasets)
     (main,) = views(datasets, [model], [], settings, execution)
     return main, model.name
 
 
-def _ready(datasets: Sequence[Dataset | Features]) -> tuple[Features, ...]:
+def _ready(datasets: Sequence[Dataset | Features]) -> tuple[tuple[Features, ...], str]:
+    """Return ready-made embeddings, which must be of one kind, and the name of what made them."""
     main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
-    _check_comparable(main)
-    return main
-
-
-def _name(main: Sequence[Features]) -> str:
-    return str(main[0].identity.get("name", "embeddings"))
-
-
-def _check_comparable(main: Sequence[Features]) -> None:
     for other in main[1:]:
         if dict(other.identity) != dict(main[0].identity):
-            raise InputError.of(
-                other.name, f"must hold the same features as {main[0].name}", dict(other.identity), "use one backbone for all"
-            )
+            rule = f"must hold the same features as {main[0].name}"
+            raise InputError.of(other.name, rule, dict(other.identity), "use one backbone for all")
+    return main, str(main[0].identity.get("name", "embeddings"))
 
 
 def compared(

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pandas as pd
 
-from howfar.arrays import ArrayRows, Float64Array
+from howfar.arrays import Float64Array
 from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
@@ -21,7 +21,7 @@ from howfar.pipeline.pairs import KEPT, projector_of
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison import ImageMap
 from howfar.results.records import Provenance
-from howfar.studies.study_inputs import Execution, limited, views
+from howfar.studies.study_inputs import Execution, at_rows, limited, views
 
 NEIGHBOURS: Final = 15
 """Images that make up the surroundings of one, UMAP's own default."""
@@ -172,16 +172,9 @@ def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Feat
         if None in rows:
             received = f"{dataset.name}, where {rows.count(None)} of {len(rows)} images are not there or have changed"
             raise InputError.of("map", "needs the images that were compared", received, _AGAIN)
-        chosen.append(_part(dataset, [row for row in rows if row is not None]))
+        known = [row for row in rows if row is not None]
+        chosen.append(dataset if known == list(range(len(dataset))) else at_rows(dataset, known))
     return chosen
-
-
-def _part(dataset: Features, rows: list[int]) -> Features:
-    if rows == list(range(len(dataset))):
-        return dataset
-    names, paths, contents = (tuple(values[i] for i in rows) for values in (dataset.images, dataset.paths, dataset.contents))
-    chosen = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in rows]))
-    return replace(dataset, rows=chosen, images=names, paths=paths, contents=contents)
 
 
 def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, groupby
 from pathlib import Path
@@ -28,7 +28,7 @@ from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import Between, between, projector_of
+from howfar.pipeline.pairs import Between, bare, between, projector_of
 from howfar.progress import bar
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.protocols import Runner
@@ -200,8 +200,7 @@ def in_own_spaces(
     Where tasks have processes of their own they are measured there, one core a task; else here, where each takes all cores.
     """
     groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
-    # Tasks need neither names nor paths.
-    task = MeasureGroup([replace(dataset, images=(), paths=(), contents=(), skipped=()) for dataset in features], settings)
+    task = MeasureGroup(list(map(bare, features)), settings)
     if executor.processes:
         for rows in executor.on_processors().run(task, groups):
             yield from rows
@@ -296,8 +295,8 @@ def matrix(
     with within(given["memory"]):
         drawn = [limited(dataset, settings) for dataset in read]
         features, name = features_of(drawn, backbone, loading, settings, execution)
-    with within(given["memory"]), PairJournal.open(folder) as journal, _sums(folder) as sums:
-        rows = _measured(features, settings, journal, sums, execution.runner, execution.progress)
+    with within(given["memory"]), PairJournal.open(folder) as journal, summed_once(features, folder) as summed:
+        rows = _measured(summed, settings, journal, execution.runner, execution.progress)
         result = Matrix(
             datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
@@ -325,7 +324,7 @@ def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
 
 
 def _measured(
-    features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, executor: Runner, progress: bool
+    features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
     """Make a row for each two datasets, from the journal where it has the pair, else by measuring it once."""
     sizes = sorted(map(len, features))
@@ -342,16 +341,12 @@ def _measured(
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
-    remembering = [
-        replace(dataset, rows=CachedRows(dataset.rows, sums / part_key(own, feature)))
-        for dataset, own in zip(features, digests, strict=True)
-    ]
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
     if settings.projection == "joint":
-        rows = in_one_space(remembering, missing, draws, settings) if missing else iter(())
+        rows = in_one_space(features, missing, draws, settings) if missing else iter(())
     else:
-        rows = in_own_spaces(executor, remembering, missing, draws, settings)
+        rows = in_own_spaces(executor, features, missing, draws, settings)
     distinct = len(set(keys))
     with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
         for key, row in rows:
@@ -365,12 +360,15 @@ def _measured(
 
 
 @contextmanager
-def _sums(folder: Path | None) -> Iterator[Path]:
-    """Give a folder for the datasets' own sums while pairs are measured: it stays after a kill, and goes at the end."""
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
-            yield Path(scratch)
-        return
-    (folder / SUMS).mkdir(parents=True, exist_ok=True)
-    yield folder / SUMS
-    shutil.rmtree(folder / SUMS, ignore_errors=True)
+def summed_once(features: Sequence[Features], folder: Path | None) -> Iterator[list[Features]]:
+    """Keep each dataset's own sums in a folder while pairs are measured: they stay there after a kill, and go at the end."""
+    made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
+    with ExitStack() as stack:
+        if folder is None:
+            sums = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="howfar-")))
+        else:
+            sums = folder / SUMS
+            sums.mkdir(parents=True, exist_ok=True)
+        keys = [part_key(digest(dataset.contents), made_by) for dataset in features]
+        yield [replace(dataset, rows=CachedRows(dataset.rows, sums / key)) for dataset, key in zip(features, keys, strict=True)]
+    shutil.rmtree(sums, ignore_errors=True)

@@ -19,7 +19,7 @@ from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import entries_of, examples
 from howfar.data.folder import EXTENSIONS
 from howfar.data.images import size
-from howfar.data.labelling import CATEGORY, Images, Named, label_names
+from howfar.data.labelling import CATEGORY, Named, label_names
 from howfar.data.listed_labels import FirstLabels
 from howfar.data.predictions import ARRAYS, match_maps, read_prediction
 from howfar.data.table import match_list, read_list
@@ -403,18 +403,12 @@ def select(
         task=first.task,
         label_names=first.names.given,
     ).made_from(comparison)
-    for remark in (*remarks, *_write(selection, out, first, given["with_images"])):
+    folder = ready_folder("out", out)
+    if folder is not None:
+        remarks += registry.load("reports", selection.REPORT)(selection, folder, first, given["with_images"])
+    for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
-
-
-def _write(selection: Selection, out: str | Path | None, first: FirstLabels, with_images: Images) -> tuple[str, ...]:
-    """Write a selection where it is to be written, and return what could not be written of it."""
-    folder = ready_folder("out", out)
-    if folder is None:
-        return ()
-    remarks: tuple[str, ...] = registry.load("reports", selection.REPORT)(selection, folder, first, with_images)
-    return remarks
 
 
 def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from PIL import Image
 
 import howfar
 from howfar.cli.main import run
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg, Sam
 from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, page_lead, prompting_rows, write_prompting_report
@@ -134,25 +133,6 @@ def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
         expected = np.round(255 * network.probabilities(picture, "a wall"))
         assert np.abs(np.asarray(written, dtype=np.float64) - expected).max() <= 1
     assert json.loads(row["told"])["text"] == "a wall"
-
-
-def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> None:
-    found, out = made[0], made[0].save(tmp_path / "copy")
-    again = Prompting.load(out)
-    pd.testing.assert_frame_equal(again.images, found.images)
-    pd.testing.assert_frame_equal(again.scores, found.scores)
-    assert again.to_dict() == found.to_dict()
-    assert repr(again) == repr(found)
-    assert "<table" in again._repr_html_()
-    with pytest.raises(MissingPathError, match=r"prompting\.json is not there"):
-        Prompting.load(tmp_path)
-    (tmp_path / "prompting.json").write_text('{"format": 9}')
-    with pytest.raises(StoreError, match="another format"):
-        Prompting.load(tmp_path)
-    shutil.copy(out / "prompting.parquet", tmp_path)
-    (tmp_path / "prompting.json").write_text(json.dumps({"format": 1, "run": found.run_id}))
-    with pytest.raises(StoreError, match="damaged"):
-        Prompting.load(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from howfar.pipeline.reference import place_of
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
 from howfar.results.check import Check, CheckedDataset, Decision, LogRow, Outcome, worst
-from howfar.results.scores import Score, Scores
+from howfar.results.scores import Scores
 from howfar.settings import with_options
 from howfar.studies.check import log as logs
 from howfar.studies.check.decisions import RuleFacts, decisions_of, failing_of, interval_of, judged_of
@@ -240,12 +240,15 @@ def _judged(found: Check, rules: Rules, history: History, earlier: Sequence[LogR
 def _decided(rows: Sequence[LogRow], more: Sequence[Decision]) -> list[LogRow]:
     """Add decisions about the whole log to its new rows."""
     extra = {decision.rule: decision.counts for decision in more}
-    return [replace(row, decisions={**row.decisions, **extra}, outcome=_together(row, more)) for row in rows]
-
-
-def _together(row: LogRow, more: Sequence[Decision]) -> Outcome:
-    outcomes = {row.outcome, worst(tuple(more))}
-    return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")
+    severity: tuple[Outcome, ...] = ("pass", "undecided", "breach")
+    return [
+        replace(
+            row,
+            decisions={**row.decisions, **extra},
+            outcome=max(row.outcome, worst(tuple(more)), key=severity.index),
+        )
+        for row in rows
+    ]
 
 
 def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
@@ -368,7 +371,8 @@ def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
 def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
     """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
     names = _called(groups)
-    images = pd.DataFrame([_named(score, names) for score in scores.images], columns=["dataset", "image", "content"])
+    named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
+    images = pd.DataFrame(named, columns=["dataset", "image", "content"])
     if images.empty:
         return np.empty(0)
     maps = all(evaluation.task == "segmentation" for evaluation in read)
@@ -378,10 +382,6 @@ def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: S
     if len(wrong):
         raise InputError.of("performance", "must lie between 0 and 1", float(values[wrong[0]]))
     return values
-
-
-def _named(score: Score, names: Mapping[tuple[str, str], str]) -> tuple[str, str, str]:
-    return score.dataset, names.get((score.dataset, score.image)) or Path(score.image).name, ""
 
 
 def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision]) -> LogRow:
