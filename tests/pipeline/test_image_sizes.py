@@ -7,23 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import howfar
 from howfar.pipeline.prediction import Predicted, load_model, predict, size_note
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.weights.state_dicts import hash_state_dict
+from howfar.segmenters.checkpoint import Checkpoint
+from tiny_checkpoints import tiny_checkpoint
 
 SIDE = 32
 
 
 def checkpoint(sides: dict[str, float] | None) -> Checkpoint:
-    torch.manual_seed(0)
-    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": [], "held_out": [], **({} if sides is None else {"sides": sides})}
-    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+    return tiny_checkpoint() if sides is None else tiny_checkpoint(sides=sides)
 
 
 @pytest.fixture

@@ -67,8 +67,6 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
     for name in ("mean", "matrix", "explained_variance_ratio"):
         np.testing.assert_array_equal(getattr(back.basis, name), getattr(made.basis, name))
     assert back.residual_components == made.residual_components == 4
-    assert back.judge is not None
-    assert made.judge is not None
     assert back.judge.terms == made.judge.terms
     assert back.judge.to_dict() == made.judge.to_dict()
     assert back.judge.fitted() == made.judge.fitted()
@@ -108,7 +106,6 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
     assert "own" not in archive.read(tmp_path / "one.howfar")[1]
     assert back.judge is None
     two = Profile.load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
-    assert two.own is not None
     assert two.own.shape == (2,)
     assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
 
@@ -118,7 +115,6 @@ def test_a_basis_may_be_single_and_nothing_else(made: Profile, file: Path) -> No
     back = Profile.load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
     assert back.basis.matrix.dtype == np.float32
     for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
-        assert array is not None
         save(made, file)
         words = line(changed(file, **{name: array.astype(np.float32)}))
         assert f"profile is damaged (ValueError: {name} must hold finite numbers of the shape {array.shape}" in words
@@ -185,7 +181,6 @@ def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path: Path) -> Non
         files.extract("roads.howfar", tmp_path, filter="data")
     manifest = archive.read(tmp_path / "roads.howfar")[0]
     judge = Profile.load(tmp_path / "roads.howfar").judge
-    assert judge is not None
     assert {"error_rate", "gate"}.isdisjoint(manifest["performance"])
     assert "roles" not in manifest["fits"]["signals"]
     order = ["signals", "nuclear_norm", "all", "foreground_confidence", "atc", "doc", "mean"]

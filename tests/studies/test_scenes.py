@@ -33,7 +33,6 @@ def result(folder: Path) -> Scenes:
 
 def run(folder: Path, body: str, **options: Any) -> Scenes:
     done = study(write_study(folder, "scenes", body), progress=False, **options)["scenes"]
-    assert isinstance(done, Scenes)
     return done
 
 

@@ -42,7 +42,7 @@ def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
-    """Project once with the most components: those of a smaller number are the first of them."""
+    """Project once with the largest number of components; a smaller number takes the first of them."""
     secondaries = inputs.names(settings.secondaries)
     datasets = inputs.datasets((settings.primary, *secondaries))
     models = models_of(settings, inputs)

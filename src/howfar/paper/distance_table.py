@@ -18,7 +18,7 @@ from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
 from howfar.settings import checked
 from howfar.studies.backbones import by_image, with_agreement
-from howfar.studies.copies import Looked, hashing, without_leaks
+from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, StudyKind, setting
@@ -61,10 +61,12 @@ def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
     datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in whole]
     labelled = _loaded(settings, inputs)
 
-    def measured(images: Sequence[Dataset | Features]) -> Looked:
+    def measured(images: Sequence[Dataset | Features]) -> CopySearch:
         listed = [dataset for dataset in images if isinstance(dataset, Dataset)]
         *views, hashes = inputs.features(listed, [*(each.backbone for each in labelled), *hashing(listed)])
-        return Looked(tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes)
+        return CopySearch(
+            tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes
+        )
 
     comparisons = without_leaks(datasets, measured, settings.leaks)
     images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
@@ -98,7 +100,7 @@ def _compared(view: tuple[Features, ...], labelled: NamedBackbone, settings: Set
 
 
 def _notes(comparison: BackboneComparison) -> list[str]:
-    """Take the notes of all comparisons, each with the backbones that it is about where it is not about all."""
+    """Collect the notes of all comparisons; a note of some backbones alone names these."""
     about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
     every = len(comparison.comparisons)
     return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]

@@ -203,7 +203,7 @@ LEVEL: Final = 0.05
 
 
 def lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
-    """Answer whether the datasets without cracks are the farthest; without such, which dataset is."""
+    """Answer whether the datasets without cracks are farthest; where there are none, name the farthest dataset."""
     if answers:
         return _without_cracks(answers)
     if len(table.backbones) > 1:
@@ -223,7 +223,7 @@ def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: str, many: str) -> str:
-    """Count the backbones by which it holds, and name the fewer of these and the others."""
+    """Count the backbones for which the claim holds, and name these or the others, whichever are fewer."""
     holding = [name for name in names if answers[name].holds]
     failing = [name for name in names if not answers[name].holds]
     if not holding:
@@ -236,7 +236,7 @@ def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: st
 
 
 def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Say what the order of the datasets is evidence of, given the trivial backbones."""
+    """Compare the order of the datasets with that of the trivial backbones, which see colour alone."""
     if not answers:
         return ""
     trivial = [answer for answer in answers.values() if answer.trivial]
@@ -332,7 +332,7 @@ def thirds_sentence(table: DistanceTable) -> str:
 
 
 def limits(table: DistanceTable) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     few = len(table.secondaries) <= FEW_SETS and len(table.backbones) > 1
     return [
         "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw and "

@@ -45,7 +45,7 @@ class PersonSet:
 
 @dataclass(frozen=True, eq=False)
 class VariationSets:
-    """Hold the sets of one variation, and those of them that distances are measured from.
+    """Hold the sets of one variation, and the primary ones among them.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) 
 
 
 class FromReferences(NamedTuple):
-    """Hold what was measured from r primary sets to all s sets of a variation, of N images.
+    """Hold the measures from r primary sets to all s sets of a variation, of N images.
 
     Attributes
     ----------
@@ -171,7 +171,7 @@ class FromReferences(NamedTuple):
 
 
 class SetSpaces:
-    """Give two sets of one dataset in the space where their distance is measured; what one set alone decides is kept.
+    """Project two sets of one dataset into the space of their distance; the sums of a single set are kept.
 
     `rows` are the (N, q) features of all images, which the sets divide; `components` and `mode` are those of
     `howfar.projection.project`.
@@ -202,7 +202,7 @@ class SetSpaces:
 
 
 def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
-    """Measure from one primary set after another; what is yielded holds one reference each, for `stacked` to join.
+    """Measure from one primary set after another; each yielded record holds one reference, and `stacked` joins them.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def from_references(rows: FloatArray, compared: VariationSets, components: int, 
 
 
 def stacked(parts: list[FromReferences]) -> FromReferences:
-    """Join what was measured from one primary set after another."""
+    """Join the records of single primary sets."""
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FromReferences._fields[:-1]}
     return FromReferences(**joined, i_dist=parts[0].i_dist)
 
@@ -250,7 +250,7 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """Hold a claim's share of violated pairs and its median margin: of the images as they are, and of every draw.
+    """Hold a claim's share of violated pairs and its median margin, as measured and in every draw.
 
     Attributes
     ----------
@@ -294,7 +294,7 @@ class Claim:
 
 
 def unit_of(compared: VariationSets) -> str:
-    """Say what intervals are drawn over: "persons", with few persons "primary sets" of each, or "" for nothing.
+    """Name the unit that intervals resample: "persons", with few persons "primary sets" of each, or "" for no interval.
 
     Examples
     --------
@@ -310,7 +310,7 @@ def unit_of(compared: VariationSets) -> str:
 
 
 def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np.random.Generator) -> Claim:
-    """Summarise what was measured from the primary sets of one variation.
+    """Summarise the measures from the primary sets of one variation.
 
     A draw takes as many persons as there are, with replacement, each with all primary sets of that person; where there are few
     persons, it takes each person's primary sets anew. The sets that they are compared with stay.
@@ -335,7 +335,7 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
 
 
 def _blind(compared: VariationSets) -> Float64Array:
-    """Compute from each primary set the share to expect where the value alone decides: (1 + share of its value) / 2."""
+    """Compute each primary set's expected share if the value alone decides: (1 + share of its value) / 2."""
     values = np.array([each.value for each in compared.sets])
     same = [(values[compared.others(place)] == compared.sets[place].value).mean() for place in compared.references]
     return (1 + np.array(same)) / 2

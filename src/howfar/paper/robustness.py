@@ -73,7 +73,7 @@ class RobustnessTables:
     def add(
         self, backbone: str, perturbation: str, rows: pd.DataFrame, comparison: Comparison, perturbed: Sequence[str]
     ) -> None:
-        """Add the distances before a perturbation or after it, and those of the images of the categories that are perturbed."""
+        """Add the distances of categories before or after a perturbation, and of the images of the perturbed ones."""
         keys = {"backbone": backbone, "perturbation": perturbation}
         kept = rows[["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]]
         kept = kept.assign(perturbed=kept["dataset"].isin(perturbed))
@@ -157,7 +157,7 @@ def _again(
 
 
 def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Put the distances after a perturbation in the place of those before it, and rank all categories anew."""
+    """Replace distances by those after a perturbation, and rank all categories again."""
     kept = before[~before["dataset"].isin(after["dataset"])]
     both = pd.concat([kept, after], ignore_index=True).sort_values("o_dist_mean", kind="stable", ignore_index=True)
     return both.assign(rank=np.arange(1, len(both) + 1))

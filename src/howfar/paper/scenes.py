@@ -128,7 +128,7 @@ class Tables:
     agreement: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, primary: str, backbone: str, comparison: Comparison, settings: ScenesSettings, sets: Sequence[str]) -> None:
-        """Add what one backbone measured from one primary category."""
+        """Add the distances from one primary category by one backbone."""
         rows = category_rows(comparison)
         order, k = list(rows["dataset"]), settings.k
         shown = sets or [*order[:k], *order[-k:]]
@@ -176,7 +176,7 @@ def _check(settings: ScenesSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
-    """Compare each primary category with all others by each backbone; what is measured is kept until the result is there."""
+    """Compare each primary category with all others by each backbone; measured pairs are kept until the result is saved."""
     primaries, every = _names(settings, inputs)
     datasets = inputs.datasets(every)
     views = inputs.features(datasets, [inputs.backbone(name) for name in settings.backbones])
@@ -222,7 +222,7 @@ def _extremes(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:
-    """Describe a backbone of the study file by its card, one of many models of a family by its name, layer and pooling."""
+    """Describe a backbone of the study file by its card; a model of a large family by its name, layer and pooling."""
     registered, _ = inputs.loading(name)
     family, _, model = registered.partition(":")
     feature = next((card.summary for card in cards() if card.name == family), "")

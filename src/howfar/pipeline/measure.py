@@ -128,7 +128,7 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """Hold what is measured of a projected pair; None stands where P (or S) is a single image and the quantity needs two.
+    """Hold the measures of a projected pair; None where P (or S) is a single image and the quantity needs two.
 
     Attributes
     ----------
@@ -277,7 +277,7 @@ def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
 ) -> Iterator[_Resampled]:
-    """Draw images of S and of P anew: on a core that waits while all else is measured, or, within a budget, when needed."""
+    """Draw images of S and P anew: on a spare core while distances are measured, or, within a memory budget, when needed."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
         yield _Resampled()

@@ -30,7 +30,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Between:
+class PairDistances:
     """Hold the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
 
     Attributes
@@ -67,7 +67,7 @@ class Between:
     explained_variance: float
 
 
-def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> Between:
+def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> PairDistances:
     """Measure a projected pair without making one of the two the primary one.
 
     `bootstrap` resamples, of the seed `seed`, stand behind the intervals; 0 leaves them out.
@@ -84,7 +84,7 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
     varies = above_rounding(o_dist, float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0))))
-    return Between(
+    return PairDistances(
         o_dist_mean=o_dist,
         self_one=self_one,
         self_other=self_other,
@@ -220,12 +220,12 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
 
 
 def forget_pairs(out: Path) -> None:
-    """Remove the kept pairs of a run folder, whose result is there."""
+    """Remove the kept pairs of a run folder once its result is saved."""
     KeptArrays(out / FOLDER).forget()
 
 
 def _keys(pairs: MeasurePairs) -> list[str]:
-    """Name each pair by what it depends on: both datasets' images, all settings, and what measures them."""
+    """Make the key of each pair from both datasets' images, all settings and the code that measures."""
     primary, settings = pairs.primary, pairs.settings
     # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
     chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
@@ -260,7 +260,7 @@ def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
-    """Make a pair of what was packed; None of what is absent or of another make."""
+    """Rebuild a pair from its arrays; None where they are absent or incomplete."""
     if arrays is None:
         return None
     with suppress(KeyError, TypeError, ValueError):

@@ -140,7 +140,7 @@ class _Sample:
 
 @dataclass
 class _Trial:
-    """Hold what a network gives for the samples by one normalisation: range of its values, and counts by output and channel."""
+    """Hold a network's answers to the samples by one normalisation: range of values, and counts by output and channel."""
 
     reading: Reading
     channels: int = 1
@@ -309,7 +309,7 @@ ModelArgument: TypeAlias = "Model | Checkpoint | nn.Module | str | Path"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Report what became of a dataset's images when they were predicted.
+    """Report which maps of a dataset were written, kept or skipped.
 
     Attributes
     ----------
@@ -448,12 +448,7 @@ def loaded_model(model: ModelArgument, loading: ModelOptions) -> Model:
 
 
 @with_options(PredictOptions)
-def predict(
-    model: ModelArgument,
-    dataset: DatasetArgument,
-    out: str | Path,
-    **options: Unpack[PredictOptions],
-) -> Predicted:
+def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **options: Unpack[PredictOptions]) -> Predicted:
     """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
 
     A map that the same model made of the same image, by content, is kept; so a run that was killed goes on where it was.
@@ -558,12 +553,7 @@ class _Maps:
         try:
             data = read_bytes(item.path)
             signature = self._signature(content_hash(data))
-            existing = signature_of(path)
-            if existing == "":
-                raise InputError.of(
-                    "out", "must hold no maps that howfar predict did not write", str(path), "choose another folder"
-                )
-            if existing == signature:
+            if is_current(path, signature, "must hold no maps that howfar predict did not write"):
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:
@@ -572,6 +562,14 @@ class _Maps:
 
     def _signature(self, content: str) -> str:
         return json.dumps({**self.model.identity, "flipped": self.flipped, "image": content}, sort_keys=True)
+
+
+def is_current(path: Path, signature: str, rule: str) -> bool:
+    """Tell whether a file is there as it would be written now; `InputError` with the rule where another program wrote it."""
+    existing = signature_of(path)
+    if existing == "":
+        raise InputError.of("out", rule, str(path), "choose another folder")
+    return existing == signature
 
 
 def _check_side(size: int, model: Checkpoint) -> None:

@@ -41,7 +41,7 @@ _DIGITS = 10
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PrimaryReference:
-    """Hold what is kept of a primary dataset P; `howfar.Profile`, which adds loading and scoring, describes the fields."""
+    """Hold the reference data of a primary dataset P; `howfar.Profile` adds loading and scoring, and describes the fields."""
 
     primary: str
     n: int
@@ -96,7 +96,7 @@ class PrimaryReference:
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
-        """Select what the judge of sites reads of `measure`, in units of P's own distances, so that it has no scale.
+        """Select the columns of `measure` that the judge of sites reads, in units of P's own distances.
 
         Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
         many.
@@ -110,7 +110,7 @@ class PrimaryReference:
         return replace(self, judge=judge)
 
     def notes(self) -> tuple[str, ...]:
-        """Say what whoever reads its distances should know."""
+        """List caveats about the profile's distances."""
         notes = []
         if self.own is None:
             notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")

@@ -23,7 +23,7 @@ from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
-from howfar.studies.copies import Looked, without_leaks
+from howfar.studies.copies import CopySearch, without_leaks
 from howfar.studies.distance import Baseline, measured_by
 from howfar.studies.run_folder import write_run
 from howfar.studies.slices import check_columns, columns_of, with_slices
@@ -99,10 +99,10 @@ def compare_backbones(
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
     beside: dict[str, Baseline] = {}
 
-    def measured(chosen: Sequence[Dataset | Features]) -> Looked:
-        looked, baselines = measured_by(models, trivial, chosen, settings, execution, folder)
+    def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
+        search, baselines = measured_by(models, trivial, chosen, settings, execution, folder)
         beside.update(baselines)
-        return looked
+        return search
 
     with within(given["memory"]):
         found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
@@ -153,7 +153,7 @@ def _refuse_repeated(names: Sequence[str], remedy: str = "") -> None:
 
 
 def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
-    """Pick the options of one backbone from those of all; one that is loaded already has none."""
+    """Pick one backbone's options from those of all; a loaded backbone has none."""
     if not isinstance(backbone, str):
         return {}
     own = {option: value for option, value in options.items() if option in takes(backbone)}

@@ -33,8 +33,8 @@ SURE: Final = 0.96
 _NAMED: Final = 3
 
 
-class Looked(NamedTuple):
-    """Hold comparisons of the same datasets, and features of these, whose contents and perhaps hashes tell copies.
+class CopySearch(NamedTuple):
+    """Hold comparisons of the same datasets, and the features by which copies of images are found.
 
     `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
     """
@@ -47,25 +47,25 @@ Images = Sequence[Dataset | Features]
 
 
 def hashing(datasets: Images) -> list[Backbone]:
-    """Load what computes the perceptual hashes of images; nothing for ready-made embeddings, which show no picture."""
+    """Load the backbone of perceptual hashes; none for ready-made embeddings, which have no pictures."""
     return [load_backbone(HASH)] if all(isinstance(dataset, Dataset) for dataset in datasets) else []
 
 
-def without_leaks(datasets: Images, measure: Callable[[Images], Looked], leaks: LeakHandling) -> tuple[Comparison, ...]:
+def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], leaks: LeakHandling) -> tuple[Comparison, ...]:
     """Measure datasets, the primary first, and list their near duplicates; with "drop" measure again without leaks.
 
     A leak is an image of a secondary that is one of the primary's, or nearly so. Raises `InputError` where there is one and
     `leaks` is "refuse", or where "drop" would leave nothing of a secondary.
     """
-    looked = measure(datasets)
-    copies = near_duplicates(looked)
-    leaked = copies["other_dataset"] == looked.features[0].name
+    search = measure(datasets)
+    copies = near_duplicates(search)
+    leaked = copies["other_dataset"] == search.features[0].name
     if leaks == "refuse" and leaked.any():
-        raise _refusal(copies[leaked], looked.features[0].name)
+        raise _refusal(copies[leaked], search.features[0].name)
     dropped = leaked & (leaks == "drop")
     copies = copies.assign(dropped=dropped.to_numpy(dtype=bool))
     if not dropped.any():
-        return tuple(_with_copies(each, copies, ()) for each in looked.comparisons)
+        return tuple(_with_copies(each, copies, ()) for each in search.comparisons)
     gone = copies[dropped]
     again = measure(_left(datasets, gone))
     reasons = tuple(
@@ -75,7 +75,7 @@ def without_leaks(datasets: Images, measure: Callable[[Images], Looked], leaks: 
     return tuple(_with_copies(each, copies, reasons) for each in again.comparisons)
 
 
-def near_duplicates(looked: Looked) -> pd.DataFrame:
+def near_duplicates(search: CopySearch) -> pd.DataFrame:
     """List images that are equal or nearly so: each image of a secondary with the most alike one of P, and of the secondaries.
 
     Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
@@ -84,12 +84,12 @@ def near_duplicates(looked: Looked) -> pd.DataFrame:
     dataset, and every other, counts apart; of two secondaries the later one's image is listed. A blank picture is like no
     other.
     """
-    hashed = looked.features[0].identity.get("name") == HASH
-    found = _Found(looked.features)
-    found.add(_equal(looked.features))
+    hashed = search.features[0].identity.get("name") == HASH
+    found = _CopyPairs(search.features)
+    found.add(_equal(search.features))
     if hashed:
-        found.add(_by_hash(looked.features))
-        found.add(_by_features(looked))
+        found.add(_by_hash(search.features))
+        found.add(_by_features(search))
     return found.frame()
 
 
@@ -106,7 +106,7 @@ class _Pair:
     mirrored: bool
 
 
-class _Found:
+class _CopyPairs:
     """Collect pairs, one for each image and other dataset: the first that was added."""
 
     def __init__(self, features: Sequence[Features]) -> None:
@@ -162,7 +162,7 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
 
 
 def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
-    """Find what stands more than once; mostly nothing does, which counting alone tells."""
+    """Find the contents that occur more than once; counting alone tells that none does, as is usual."""
     if len(set[str]().union(*contents)) == sum(map(len, contents)):
         return set()
     seen, again = set[str](), set[str]()
@@ -188,13 +188,13 @@ def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
             yield _Pair(dataset, *pair, "hash", float(best[at]), bool(turned[at]))
 
 
-def _by_features(looked: Looked) -> Iterator[_Pair]:
-    primary, *secondaries = looked.features
+def _by_features(search: CopySearch) -> Iterator[_Pair]:
+    primary, *secondaries = search.features
     row_of = {image: row for row, image in enumerate(primary.images)}
     p = primary.to_array().astype(np.float32, copy=False)
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
-        for nearest in _nearest(looked.comparisons, features, row_of):
+        for nearest in _nearest(search.comparisons, features, row_of):
             straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
             alike, turned = np.maximum(straight, flipped), flipped > straight
             known = has_structure(signs) & has_structure(p[nearest])
@@ -205,9 +205,9 @@ def _by_features(looked: Looked) -> Iterator[_Pair]:
 def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Say in what share of bits images must agree to be called copies: `least`, or more where they are framed alike.
+    """Compute the share of bits in which copies must agree: `least`, or more where datasets are framed alike.
 
-    What is usual is looked for only where it decides on some pair.
+    The usual agreement is computed only where it decides on some pair.
     """
     if not ((best >= least) & (best < SURE)).any():
         return least
@@ -247,7 +247,7 @@ def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Sk
 
 
 def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
-    """Say in a sentence for each two datasets how many images of the one are nearly images of the other, and what was done."""
+    """Yield a sentence for each two datasets with copies: how many there are, and whether they were left out."""
     for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
         near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
         if dropped:

@@ -44,7 +44,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.store import local_root
 from howfar.studies.comparison_caveats import CONFORMAL, notes
-from howfar.studies.copies import Looked, hashing, without_leaks
+from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
@@ -93,7 +93,7 @@ def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path
 
 
 class PreallocatedColumns:
-    """Hold columns of a fixed number of rows; where a part lacks one, it is nan, or None in a column of text.
+    """Hold columns of a fixed number of rows; values that a part lacks are nan, or None in a column of text.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def measured_run(
     options: CompareOptions,
     notes: tuple[str, ...] = (),
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure a comparison as `compare` does, and write nothing of it yet; its second part gives the features again.
+    """Measure a comparison as `compare` does without saving it; the second result returns the features again.
 
     Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
     added to those of the comparison.
@@ -208,7 +208,7 @@ def measured_run(
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
         models = [] if model is None else [model]
 
-        def measured(chosen: Sequence[Dataset | Features]) -> Looked:
+        def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
             return measured_by(models, trivial, chosen, settings, execution, folder)[0]
 
         doing("measuring distances, and looking for copies")
@@ -226,11 +226,11 @@ def measured_by(
     settings: Settings,
     execution: Execution,
     out: Path | None,
-) -> tuple[Looked, dict[str, Baseline]]:
+) -> tuple[CopySearch, dict[str, Baseline]]:
     """Measure datasets by each of the models beside the trivial backbones; without a model, as ready-made embeddings."""
     if not models:
         main, name = _ready(datasets)
-        return Looked((compared(main, name, settings, execution, out=out),), main), {}
+        return CopySearch((compared(main, name, settings, execution, out=out),), main), {}
     count = len(models)
     every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
     others = zip(trivial, every[count + 1 :], strict=True)
@@ -241,7 +241,7 @@ def measured_by(
         compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), out)
         for model, view in zip(models, every[:count], strict=True)
     )
-    return Looked(comparisons, every[count]), baselines
+    return CopySearch(comparisons, every[count]), baselines
 
 
 def features_of(
@@ -326,7 +326,7 @@ def _own_subspace(primary: Features, settings: Settings, projector: Projector) -
 
 
 def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
-    """Measure what the judge of sites reads of each image, as a profile does."""
+    """Measure the columns that the judge of sites reads, as a profile does."""
     if own is None:
         return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
     read = own.columns(own.measure(s.rows))
@@ -334,7 +334,7 @@ def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
 
 
 def _without_columns(pair: MeasuredPair) -> MeasuredPair:
-    """Let go of what is in the table by now and is not read again."""
+    """Drop the arrays that the table holds by now."""
     found = replace(
         pair.found, nearest=pair.found.nearest[:0].copy(), nearest_distances=pair.found.nearest_distances[:0].copy()
     )

@@ -47,10 +47,7 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 
 
 def keep_map(
-    comparison: Comparison,
-    chosen: Maps | None,
-    features: Callable[[], Sequence[Features]] | None = None,
-    store: Stored = None,
+    comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
     """Let the pages of a run open with a map: a UMAP, which is made where the run folder keeps none, or the two components.
 

@@ -28,7 +28,7 @@ from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import Between, bare, between, projector_of
+from howfar.pipeline.pairs import PairDistances, bare, between, projector_of
 from howfar.progress import bar
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.protocols import Runner
@@ -49,7 +49,7 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Hold the pairs that were measured, by key: those of the folder's result, and a line for each other one.
+    """Hold the measured pairs by key: those of the folder's result, and those of its journal.
 
     Without a folder it is kept in memory alone. `PairJournal.open` makes it.
     """
@@ -98,7 +98,7 @@ class PairJournal:
                 self._synced = time.monotonic()
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Leave out pairs that the folder's result holds now; what it does not hold, of other settings say, is kept."""
+        """Remove pairs that the folder's result holds now; other pairs, say of other settings, are kept."""
         for key in keys:
             self._rows.pop(key, None)
         if self._folder is not None:
@@ -171,7 +171,7 @@ class PairGroup:
 
 @dataclass(frozen=True, eq=False)
 class MeasureGroup:
-    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
+    """Project and measure each pair of a group in a space of its own; the task holds all datasets, so that groups are small."""
 
     features: Sequence[Features]
     settings: Settings
@@ -233,7 +233,7 @@ def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[in
             yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
 
 
-def row_of(pair: Between) -> dict[str, Any]:
+def row_of(pair: PairDistances) -> dict[str, Any]:
     """Lay a pair's numbers out as a flat row; nan where a number is undefined."""
     row = {}
     for name, value in asdict(pair).items():
@@ -326,7 +326,7 @@ def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
 def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
-    """Make a row for each two datasets, from the journal where it has the pair, else by measuring it once."""
+    """Make a row for each two datasets; pairs that the journal lacks are measured."""
     sizes = sorted(map(len, features))
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]

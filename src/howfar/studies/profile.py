@@ -97,7 +97,7 @@ def measured_images(
     own: Evaluation | None,
     threshold: float | None,
 ) -> MeasuredImages:
-    """Measure datasets by a profile, and join what their evaluations say of their images, at the common threshold.
+    """Measure datasets by a profile, and join their images' performance at the common threshold.
 
     `own` is the primary dataset's evaluation, `threshold` the common one where it is given.
     """

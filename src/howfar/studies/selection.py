@@ -59,7 +59,7 @@ def first_labels(
     threshold: float | None,
     min_score: float | None = None,
 ) -> tuple[FirstLabels, tuple[str, ...]]:
-    """Return first labels of the chosen images, and what could not be found of them, as sentences.
+    """Return first labels of the chosen images, and sentences about those without one.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Pat
 def _foregrounds(
     picks: Sequence[Pick], files: Mapping[str, Path], threshold: float
 ) -> tuple[dict[str, Callable[[], NDArray[np.bool_]]], dict[str, str]]:
-    """Return what reads the foreground of each image, and why maps are of no use, by image."""
+    """Return by image the function that reads its foreground, and why maps of others are of no use."""
     foregrounds: dict[str, Callable[[], NDArray[np.bool_]]] = {}
     faults: dict[str, str] = {}
     for pick in picks:
@@ -210,10 +210,7 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
 
 
 # As in the study of selection: the word for it in an error, and what an evaluation needs for it.
-OF_MAPS: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(CLASSES, (HISTOGRAM, "")),
-    REGIONS: ("maps", " --predictions DIR"),
-}
+OF_MAPS: Mapping[str, tuple[str, str]] = {**dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 SIDE = 512
 """Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
 
@@ -423,7 +420,7 @@ def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDA
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, the relation on record in its folder, what chooses, and why where that was left to `auto`."""
+    """Return the run, the relation in its folder, the strategy, and why `auto` took it."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))

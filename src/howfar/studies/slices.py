@@ -53,7 +53,7 @@ def columns_of(by: Any) -> tuple[str, ...]:
 
 
 def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
-    """Collect what a dataset's own table says of its images beyond their masks: by column, by image.
+    """Collect the further columns of a dataset's own table, by column and image.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) 
 
 
 def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset | Features]) -> tuple[Comparison, ...]:
-    """Add to the tables of images what the datasets' own tables say, and to the results the slices that they ask for."""
+    """Add the columns of the datasets' own tables to the tables of images, and the slices to the results."""
     further = {dataset.name: further_columns(dataset) for dataset in secondaries}
     made = []
     for comparison in comparisons:

@@ -1,4 +1,4 @@
-"""Read what a study measures: its datasets, drawn down to a limit, as features by the backbones that it was given."""
+"""Read a study's datasets, draw them down to a limit, and embed them by its backbones."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Name by dataset the path or URL that it can be read from again, where there is one.
+    """Map datasets to the path or URL that they can be read from again.
 
     `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
     """

@@ -35,7 +35,6 @@ def test_a_fall_is_a_breach_and_none_is_a_pass(asked: dict[str, Any]) -> None:
     before, well = rows(6, 20, seed=1), rows(20, 5, seed=2)
     for since, outcome in ((well, "pass"), ([*well[:5], *rows(15, 5, fall=0.2, seed=3)], "breach")):
         reading = read_alarm(rule(**asked), before, since)
-        assert reading is not None
         assert (reading.basis, reading.batches, reading.images) == ("labels", 20, 100)
         decision = alarm_decision(rule(**asked), reading)
         assert decision.outcome == outcome
@@ -48,7 +47,6 @@ def test_a_fall_is_a_breach_and_none_is_a_pass(asked: dict[str, Any]) -> None:
 def test_an_alarm_stays_raised() -> None:
     fallen = [*rows(10, 8, fall=0.2, seed=3), *rows(80, 8, seed=4, mean=0.9)]
     reading = read_alarm(rule(at_least=0.78), [], fallen)
-    assert reading is not None
     assert reading.evidence[-1] < 1
     assert alarm_decision(rule(at_least=0.78), reading).outcome == "breach"
 
@@ -57,7 +55,6 @@ def test_without_labels_the_estimate_is_judged_and_proves_no_harm() -> None:
     for mean, outcome in ((0.8, "pass"), (0.3, "undecided")):
         unlabelled = [replace(row, batch=replace(row.batch, measured=(), predicted=())) for row in rows(25, 0, mean=mean)]
         reading = read_alarm(rule(at_least=0.7), [], unlabelled)
-        assert reading is not None
         assert reading.basis == "estimates"
         decision = alarm_decision(rule(at_least=0.7), reading)
         assert decision.outcome == outcome

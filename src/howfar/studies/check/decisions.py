@@ -34,7 +34,7 @@ SETTLED: Final = "settled by certificate"
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold a mean performance, or a share, with its interval, and where it comes from in words.
+    """Hold a mean performance, or a share, with its interval and its source in words.
 
     `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
     """
@@ -50,7 +50,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """Hold what the rules are held against, for one dataset.
+    """Hold the facts about one dataset that rules decide by.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
 
 
 def _words(found: Interval, known: RuleFacts) -> str:
-    """Say where a value comes from; of a certificate also what it certifies, where that is not all images' mean F."""
+    """Write a value with its interval and source; a certificate's metric too, unless it is the mean F."""
     certificate = known.certificate if found.source == CERTIFIED else None
     what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
     interval = format_interval(found.value, found.low, found.high)

@@ -183,7 +183,7 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
 
 
 def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
-    """Turn what the alarm says into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
+    """Turn the alarm's reading into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
     rate = f"{100 * rule.false_alarms:g} % false alarms"
     if reading is None:
         remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else "check batches with a log"
