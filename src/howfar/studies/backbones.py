@@ -24,10 +24,10 @@ from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
 from howfar.studies.copies import CopySearch, without_leaks
-from howfar.studies.distance import Baseline, measured_by
+from howfar.studies.distance import Baseline, measured_by, read_and_drawn
 from howfar.studies.run_folder import write_run
-from howfar.studies.slices import check_columns, columns_of, with_slices
-from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, limited, read_datasets, sources_of
+from howfar.studies.slices import columns_of, with_slices
+from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
 from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
@@ -88,12 +88,10 @@ def compare_backbones(
     if given["map"] is not None:
         rule = "must be left out where there are several backbones"
         raise InputError.of("map", rule, given["map"], "run howfar report OUT/BACKBONE --map umap afterwards")
-    read = read_datasets(primary, secondaries)
-    datasets = [limited(dataset, settings) for dataset in read]
+    read, datasets = read_and_drawn(primary, secondaries, settings, folder)
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
-    check_columns(settings.by, datasets[1:])
     loading = picked(BackboneOptions, options)
     models = _loaded(backbones, loading)
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
@@ -107,7 +105,7 @@ def compare_backbones(
     with within(given["memory"]):
         found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
         images = {comparison.backbone.name: by_image(comparison) for comparison in found}
-        images |= {name: dict(trivial_one.images) for name, trivial_one in beside.items() if name not in images}
+        images |= {name: dict(distances.images) for name, distances in beside.items() if name not in images}
         result = with_agreement(found, images, settings)
     sources = sources_of(read, [primary], secondaries)
     comparisons = tuple(

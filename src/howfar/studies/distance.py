@@ -199,10 +199,7 @@ def measured_run(
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
         doing("reading the datasets")
-        read = read_datasets(primary, secondaries)
-        check_out(folder, read)
-        datasets = [limited(dataset, settings) for dataset in read]
-        check_columns(settings.by, datasets[1:])
+        read, datasets = read_and_drawn(primary, secondaries, settings, folder)
         doing("loading the backbone")
         model = loaded(datasets, backbone, loading, execution.runner)
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
@@ -217,6 +214,17 @@ def measured_run(
     sources = sources_of(read, [primary], secondaries)
     result = replace(result, options=described, sources=sources, notes=(*result.notes, *notes))
     return keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
+
+
+def read_and_drawn(
+    primary: DatasetArgument, secondaries: DatasetsArgument, settings: Settings, folder: Path | None
+) -> tuple[list[Dataset | Features], list[Dataset | Features]]:
+    """Read the datasets of a comparison, whole and as drawn by the limit; check the run folder and the columns of slices."""
+    read = read_datasets(primary, secondaries)
+    check_out(folder, read)
+    datasets = [limited(dataset, settings) for dataset in read]
+    check_columns(settings.by, datasets[1:])
+    return read, datasets
 
 
 def measured_by(
