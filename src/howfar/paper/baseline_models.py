@@ -25,10 +25,7 @@ SomeModels: TypeAlias = Annotated[tuple[str, ...], EntryReference("models")]
 def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the models to take of an adaptation study: those chosen, or all of it where none are.
 
-    Raises
-    ------
-    InputError
-        One is chosen that the study does not train.
+    Raises `InputError` where one is chosen that the study does not train.
     """
     trained = tuple(_settings(inputs, of).models)
     for name in chosen:
@@ -64,11 +61,8 @@ def embedding_work(settings: BackboneStudySettings, inputs: Inputs) -> Work:
 def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
     """Check that a study has a backbone or a model to measure by, each of a name of its own, and P is no secondary dataset.
 
-    Raises
-    ------
-    InputError
-        Models are named without a study that trains them, or by a backbone's name, there is nothing to measure by, or the
-        primary dataset is among the secondaries.
+    Raises `InputError` where models are named without a study that trains them, or by a backbone's name, there is nothing to
+    measure by, or the primary dataset is among the secondaries.
     """
     if settings.models and not settings.of:
         raise InputError.of("models", "must be those of a study of adaptation", list(settings.models), 'write of = "STUDY"')
@@ -89,10 +83,7 @@ def baseline_seed(inputs: Inputs, of: str) -> int:
 def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
     """Return the checkpoint of M, trained with the study's first seed.
 
-    Raises
-    ------
-    MissingPathError
-        It is no longer there.
+    Raises `MissingPathError` where the checkpoint is gone.
     """
     file = inputs.folders[of] / model / "models" / f"seed{baseline_seed(inputs, of)}" / "M.safetensors"
     if not file.is_file():

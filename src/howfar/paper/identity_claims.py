@@ -69,23 +69,10 @@ class VariationSets:
 
 
 def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: Sequence[str | int]) -> pd.DataFrame:
-    """Return a table of the images of the persons wanted: text columns image, person, and one a variation.
+    """Return a table of the images of the wanted persons, or of all: text columns image, person, and one a variation.
 
-    Parameters
-    ----------
-    dataset
-        All persons' images.
-    pattern
-        Expression by which images' names are read; not used where `columns` are given.
-    columns
-        Columns of the dataset's own table.
-    persons
-        Whose images are kept; everybody's where there are none.
-
-    Raises
-    ------
-    InputError
-        A name that the pattern does not match, no person or nothing that varies, or a person who is not there.
+    The columns come from the dataset's own table where `columns` names some, else from the images' names by the `pattern`.
+    Raises `InputError` for a name that the pattern does not match, no person or nothing that varies, or an absent person.
     """
     names = [item.name for item in dataset.items]
     table = variation_columns(dataset, columns) if columns else variations(names, pattern)
@@ -106,23 +93,10 @@ def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: S
 
 
 def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed: int) -> dict[str, VariationSets]:
-    """Divide images into sets, for each variation that has something to compare.
+    """Divide images into sets, for each wanted variation, or each under which somebody has two values.
 
-    Parameters
-    ----------
-    table
-        As `described` returns it; its row numbers are the places of `PersonSet.rows`.
-    wanted
-        The variations; all where none is named, but for those under which nobody has two values.
-    most
-        The number of primary sets of a variation, if they are to be drawn.
-    seed
-        Seed of that draw.
-
-    Raises
-    ------
-    InputError
-        A variation that is not there, or under which no person has two values.
+    `table` is that of `described`; its row numbers are the places of `PersonSet.rows`. At most `most` primary sets of a
+    variation are drawn, by the seed. Raises `InputError` for an absent variation, or one under which no person has two values.
     """
     known = [str(name) for name in table if name not in ("image", PERSON)]
     for name in wanted:
@@ -204,14 +178,7 @@ class SetSpaces:
 def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
     """Measure from one primary set after another; each yielded record holds one reference, and `stacked` joins them.
 
-    Parameters
-    ----------
-    rows
-        (N, q) features of all images.
-    compared
-        The sets, and which of them are primary.
-    components, mode
-        As `howfar.projection.project` takes them.
+    `rows` are the (N, q) features of all images; `components` and `mode` are those of `howfar.projection.project`.
     """
     spaces = SetSpaces(rows, compared.sets, components, mode)
     for order, reference in enumerate(compared.references.tolist()):

@@ -61,16 +61,8 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
     A whole image is resized to the network's square. Where its side, √(width · height), is more than twice that of the largest
     image learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish.
 
-    Parameters
-    ----------
-    dataset
-        Its name.
-    data
-        `data` of the checkpoint's card; those of earlier versions do not have `sides`.
-    trained, size
-        Side of the square that it was trained at, and that it predicts at.
-    maps
-        The maps that were written, which have the sizes of their images.
+    `data` is that of the checkpoint's card, without `sides` in earlier versions; `trained` and `size` are the sides of the
+    squares that it was trained at and predicts at; the written `maps` have the sizes of their images.
 
     Examples
     --------
@@ -166,10 +158,7 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
     masks, the normalisations of ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F
     of the summed counts, and by the soft F, which falls where maps are too bright or too dark throughout.
 
-    Raises
-    ------
-    InputError
-        Another reading is clearly better than a default one, or the network gives what is no map.
+    Raises `InputError` where another reading is clearly better than a default one, or the network gives what is no map.
     """
     network = predictor.network
     assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked

@@ -51,23 +51,9 @@ def keep_map(
 ) -> None:
     """Let the pages of a run open with a map: a UMAP, which is made where the run folder keeps none, or the two components.
 
-    Parameters
-    ----------
-    comparison
-        A run that was saved to a folder or loaded from one.
-    chosen
-        "umap", "pca", or None, which leaves the run as it is.
-    features
-        Gives the primary's features and those of each secondary; by default they are read again from the run's datasets.
-    store
-        Where those are kept that are read again; by default the cache.
-
-    Raises
-    ------
-    MissingExtraError
-        umap-learn is absent.
-    InputError
-        The features cannot be had again, or are not those that were compared.
+    The run was saved to a folder or loaded from one. `chosen` is "umap", "pca", or None, which leaves the run as it is.
+    `features` returns the primary's features and those of each secondary; by default they are read again from the run's
+    datasets, with `store`. Raises as `image_map`.
     """
     folder = comparison.folder
     if chosen is None or folder is None:
@@ -91,12 +77,8 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
     run's seed by one thread, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
     https://arxiv.org/abs/1802.03426.
 
-    Raises
-    ------
-    MissingExtraError
-        umap-learn is absent.
-    InputError
-        The features cannot be had again, or are not those that were compared.
+    Raises `MissingExtraError` where umap-learn is absent, and `InputError` where the features cannot be had again, or are not
+    those that were compared.
     """
     _check_installed()
     found = _those_of(comparison, features())

@@ -61,24 +61,10 @@ def first_labels(
 ) -> tuple[FirstLabels, tuple[str, ...]]:
     """Return first labels of the chosen images, and sentences about those without one.
 
-    Parameters
-    ----------
-    images
-        The rows of the dataset in the run.
-    picks
-        The chosen images.
-    predictions
-        A folder of probability maps, a table of classes or a file of boxes; by default the maps on record in `relation`.
-    names
-        What the labels are called in the tool.
-    threshold, min_score
-        Above which a map counts as foreground (by default at the relation's threshold, else 0.5), and from which score boxes
-        are handed over.
-
-    Raises
-    ------
-    HowfarError
-        Predictions that are not there, are of no known form, or of no image of the dataset; names that are refused.
+    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
+    boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
+    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
+    `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
     """
     if predictions is not None and not absolute(predictions).is_dir():
         return _listed(_dataset(images), picks, absolute(predictions), names, min_score)

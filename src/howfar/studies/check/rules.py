@@ -118,12 +118,8 @@ class Rules(BaseModel):
 def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
     """Read rules from a YAML or TOML file (by its ending), or check those that are in memory.
 
-    Raises
-    ------
-    MissingPathError
-        The file is not there.
-    InputError
-        It is no such text, holds no rule, a key that is not known, or a value that breaks its rule.
+    Raises `MissingPathError` where the file is not there, and `InputError` where it is no such text, holds no rule, a key that
+    is not known, or a value that breaks its rule.
 
     Examples
     --------
