@@ -265,10 +265,9 @@ def unit_of(compared: VariationSets) -> str:
 
     Examples
     --------
-    >>> from howfar.paper.identity_claims import PersonSet
     >>> sets = tuple(PersonSet(person, value, np.arange(1)) for person in "abcde" for value in "xy")
-    >>> unit_of(Compared(sets, np.arange(10))), unit_of(Compared(sets, np.arange(6))), unit_of(Compared(sets, np.arange(4)))
-    ('persons', 'primary sets', '')
+    >>> [unit_of(VariationSets(sets, np.arange(count))) for count in (10, 6, 4)]
+    ['persons', 'primary sets', '']
     """
     persons = {compared.sets[reference].person for reference in compared.references}
     if len(persons) >= FEWEST:

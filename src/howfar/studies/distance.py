@@ -97,7 +97,7 @@ class PreallocatedColumns:
 
     Examples
     --------
-    >>> columns = Columns(3)
+    >>> columns = PreallocatedColumns(3)
     >>> columns.add(2, {"set": "a", "x": np.array([1.0, 2.0])})
     >>> columns.add(1, {"set": "b", "y": np.array([3.0])})
     >>> columns.frame().fillna(0.0).to_dict("list")
