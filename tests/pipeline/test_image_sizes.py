@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,18 +53,19 @@ def test_maps_that_are_there_already_are_warned_of_too(photographs: Path, tmp_pa
     assert first.notes[0].startswith("all images of site")
 
 
-@pytest.mark.parametrize("sides", [None, {"median": 36.0, "largest": 37.0}])
-def test_neither_an_older_card_nor_images_of_twice_the_side_are_warned_of(
-    sides: dict[str, float] | None, photographs: Path, tmp_path: Path
-) -> None:
-    assert run(checkpoint(sides), photographs, tmp_path / "maps").notes == ()
-
-
-def test_neither_tiles_nor_a_larger_square_are_warned_of(photographs: Path, tmp_path: Path) -> None:
-    model = checkpoint({"median": 8.0, "largest": 20.0})
-    assert run(model, photographs, tmp_path / "tiles", tiled=True).notes == ()
-    assert run(model, photographs, tmp_path / "large", size=2 * SIDE).notes == ()
-    assert run(model, photographs, tmp_path / "small").notes != ()
+@pytest.mark.parametrize(
+    ("largest", "options", "warned"),
+    [
+        (None, {}, False),  # an older card
+        (37.0, {}, False),  # of twice the side
+        (20.0, {}, True),
+        (20.0, {"tiled": True}, False),
+        (20.0, {"size": 2 * SIDE}, False),
+    ],
+)
+def test_who_is_warned(largest: float | None, options: dict[str, Any], warned: bool, photographs: Path, tmp_path: Path) -> None:
+    model = checkpoint(None if largest is None else {"median": largest - 1.0, "largest": largest})
+    assert bool(run(model, photographs, tmp_path / "maps", **options).notes) is warned
 
 
 def test_an_evaluation_of_a_model_says_so_too(photographs: Path) -> None:

@@ -107,7 +107,7 @@ def test_every_cut_and_every_flipped_byte_of_the_arrays_is_noticed(made: Profile
         assert same(made, back)
 
 
-def test_files_that_are_no_profile(tmp_path: Path) -> None:
+def test_files_that_are_no_profile_and_a_run_folder_that_stands_for_its_profile(made: Profile, tmp_path: Path) -> None:
     with pytest.raises(MissingPathError, match=r"nothing at .*absent\.howfar"):
         Profile.load(tmp_path / "absent.howfar")
     (tmp_path / "text.howfar").write_text("a text")
@@ -117,14 +117,8 @@ def test_files_that_are_no_profile(tmp_path: Path) -> None:
             Profile.load(tmp_path / name)
     with pytest.raises(MissingPathError, match=r"is a folder without profile\.howfar: pass a profile, or a run folder of"):
         Profile.load(tmp_path)
-
-
-def test_a_run_folder_stands_for_its_profile(made: Profile, tmp_path: Path) -> None:
     made.save(tmp_path / "profile.howfar")
     assert same(Profile.load(tmp_path), made)
-
-
-def test_a_file_that_cannot_be_written_is_refused(made: Profile, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="file must be one that can be written"):
         made.save(tmp_path / "no" / "such" / "folder" / "roads.howfar")
 

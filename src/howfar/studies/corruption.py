@@ -433,11 +433,8 @@ def corrupt(
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
     whole = _labelled(_images(primary, "primary"))
-    predictor = (
-        ModelPredictor(predictor.model.settled(whole, given["progress"]))
-        if isinstance(predictor, ModelPredictor)
-        else predictor
-    )
+    if isinstance(predictor, ModelPredictor):
+        predictor = ModelPredictor(predictor.model.settled(whole, given["progress"]))
     card = predictor.model.card if isinstance(predictor, ModelPredictor) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
