@@ -37,8 +37,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DistanceDraws]:
 
 
 def statistics(draws: DistanceDraws) -> dict[str, np.ndarray]:
-    assert draws.within_p is not None
-    assert draws.within_s is not None
     energy = 2 * draws.between - (1 - 1 / draws.n) * draws.within_p - (1 - 1 / draws.m) * draws.within_s
     return {
         "o_dist": draws.between,

@@ -1,4 +1,4 @@
-"""Run the study of edges (fig. 2): what do trained models draw on images without what they were trained for?"""
+"""Run the study of edges (fig. 2): what do trained models mark on images without foreground?"""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _shrunk(values: Any, picture: Image.Image) -> tuple[Any, Any]:
 
 
 def _of_m(column: str, name: str, settings: EdgesSettings, inputs: Inputs) -> float:
-    """Return what the study of adaptation says of M: its threshold, or its ODS on held-out photographs (NaN without any)."""
+    """Read M's threshold, or its ODS on held-out photographs (NaN without any), from the study of adaptation."""
     study: Adaptations = inputs.results[settings.of]  # type: ignore[assignment]  # the reference names this kind alone
     models = study[name].models
     own = models[(models["model"] == BASELINE) & (models["seed"] == baseline_seed(inputs, settings.of))]
@@ -133,7 +133,7 @@ def _summary(name: str, images: pd.DataFrame, settings: EdgesSettings, inputs: I
 
 
 def _difference(one: str, other: str, images: pd.DataFrame, settings: EdgesSettings) -> EdgeDifference:
-    """Take the difference image by image, of those for which both models have a correlation."""
+    """Compute the difference of two models image by image, where both have a correlation."""
     by_model = images.pivot(index="image", columns="model", values="edges")
     values = (by_model[one] - by_model[other]).to_numpy(dtype=np.float64)
     return EdgeDifference(one, other, average(values, _weights(len(values), settings)))

@@ -19,7 +19,7 @@ from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import entries_of, examples
 from howfar.data.folder import EXTENSIONS
 from howfar.data.images import size
-from howfar.data.labelling import CATEGORY, Images, Named, label_names
+from howfar.data.labelling import CATEGORY, Named, label_names
 from howfar.data.listed_labels import FirstLabels
 from howfar.data.predictions import ARRAYS, match_maps, read_prediction
 from howfar.data.table import match_list, read_list
@@ -59,26 +59,12 @@ def first_labels(
     threshold: float | None,
     min_score: float | None = None,
 ) -> tuple[FirstLabels, tuple[str, ...]]:
-    """Return first labels of the chosen images, and what could not be found of them, as sentences.
+    """Return first labels of the chosen images, and sentences about those without one.
 
-    Parameters
-    ----------
-    images
-        The rows of the dataset in the run.
-    picks
-        The chosen images.
-    predictions
-        A folder of probability maps, a table of classes or a file of boxes; by default the maps on record in `relation`.
-    names
-        What the labels are called in the tool.
-    threshold, min_score
-        Above which a map counts as foreground (by default at the relation's threshold, else 0.5), and from which score boxes
-        are handed over.
-
-    Raises
-    ------
-    HowfarError
-        Predictions that are not there, are of no known form, or of no image of the dataset; names that are refused.
+    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
+    boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
+    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
+    `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
     """
     if predictions is not None and not absolute(predictions).is_dir():
         return _listed(_dataset(images), picks, absolute(predictions), names, min_score)
@@ -117,7 +103,7 @@ def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Pat
 def _foregrounds(
     picks: Sequence[Pick], files: Mapping[str, Path], threshold: float
 ) -> tuple[dict[str, Callable[[], NDArray[np.bool_]]], dict[str, str]]:
-    """Return what reads the foreground of each image, and why maps are of no use, by image."""
+    """Return by image the function that reads its foreground, and why maps of others are of no use."""
     foregrounds: dict[str, Callable[[], NDArray[np.bool_]]] = {}
     faults: dict[str, str] = {}
     for pick in picks:
@@ -210,10 +196,7 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
 
 
 # As in the study of selection: the word for it in an error, and what an evaluation needs for it.
-OF_MAPS: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(CLASSES, (HISTOGRAM, "")),
-    REGIONS: ("maps", " --predictions DIR"),
-}
+OF_MAPS: Mapping[str, tuple[str, str]] = {**dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 SIDE = 512
 """Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
 
@@ -403,18 +386,12 @@ def select(
         task=first.task,
         label_names=first.names.given,
     ).made_from(comparison)
-    for remark in (*remarks, *_write(selection, out, first, given["with_images"])):
+    folder = ready_folder("out", out)
+    if folder is not None:
+        remarks += registry.load("reports", selection.REPORT)(selection, folder, first, given["with_images"])
+    for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
-
-
-def _write(selection: Selection, out: str | Path | None, first: FirstLabels, with_images: Images) -> tuple[str, ...]:
-    """Write a selection where it is to be written, and return what could not be written of it."""
-    folder = ready_folder("out", out)
-    if folder is None:
-        return ()
-    remarks: tuple[str, ...] = registry.load("reports", selection.REPORT)(selection, folder, first, with_images)
-    return remarks
 
 
 def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
@@ -429,7 +406,7 @@ def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDA
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, the relation on record in its folder, what chooses, and why where that was left to `auto`."""
+    """Return the run, the relation in its folder, the strategy, and why `auto` took it."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))
