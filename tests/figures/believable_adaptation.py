@@ -14,8 +14,7 @@ from PIL import Image
 from howfar.keywords import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
 from howfar.settings import checked
 from howfar.studies.adaptation.gains import suppression_of
 from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm

@@ -8,8 +8,8 @@ import pytest
 from matplotlib.axes import Axes
 
 from howfar.errors import InputError
-from howfar.figures.adaptation_scores import adaptations_bars
-from howfar.results.segmenter_studies import Adaptations
+from howfar.figures.adaptation_scores import adaptation_bars
+from howfar.results.adaptation import Adaptations
 
 
 def widths(axes: Axes) -> dict[str, float]:
@@ -18,7 +18,7 @@ def widths(axes: Axes) -> dict[str, float]:
 
 @pytest.mark.parametrize(("measure", "column"), [("f_ods", "ods"), ("f", "mean_f")])
 def test_bars_are_means_over_the_seeds_of_each_segmenter(several: Adaptations, measure: str, column: str) -> None:
-    figure = adaptations_bars(several, measure=measure)  # type: ignore[arg-type]  # one of both
+    figure = adaptation_bars(several, measure=measure)  # type: ignore[arg-type]  # one of both
     assert len(figure.axes) == 3
     for axes, (name, study) in zip(figure.axes, several.runs().items(), strict=True):
         assert axes.get_title(loc="left") == name
@@ -33,7 +33,7 @@ def test_bars_are_means_over_the_seeds_of_each_segmenter(several: Adaptations, m
 
 
 def test_background_shows_m7_and_those_with_background(several: Adaptations) -> None:
-    figure = adaptations_bars(several, background=True)
+    figure = adaptation_bars(several, background=True)
     models = {label.partition(":")[0] for label in widths(figure.axes[0])}
     assert models == {"far-7", "far-7-B3", "far-7-B7"}
     assert "background" in figure.get_suptitle()
@@ -41,12 +41,12 @@ def test_background_shows_m7_and_those_with_background(several: Adaptations) -> 
 
 def test_one_segmenter_has_one_panel(several: Adaptations) -> None:
     alone = Adaptations(several.models[:1], several.adaptations[:1])
-    assert len(adaptations_bars(alone).axes) == 1
+    assert len(adaptation_bars(alone).axes) == 1
 
 
 def test_the_heading_of_a_panel_says_what_the_most_images_did(several: Adaptations) -> None:
-    drawn = widths(adaptations_bars(several).axes[2])
-    texts = [text.get_text() for text in adaptations_bars(several).axes[2].texts]
+    drawn = widths(adaptation_bars(several).axes[2])
+    texts = [text.get_text() for text in adaptation_bars(several).axes[2].texts]
     assert f"M {drawn['M:all']:.3f} → far-7 {drawn['far-7:all']:.3f}" in texts
 
 
@@ -55,10 +55,10 @@ def test_without_background_there_is_nothing_to_draw(several: Adaptations) -> No
         replace(study, models=study.models[study.models["background"] == 0].reset_index(drop=True))
         for study in several.adaptations
     ]
-    figure = adaptations_bars(Adaptations(several.models, tuple(plain)), background=True)
+    figure = adaptation_bars(Adaptations(several.models, tuple(plain)), background=True)
     assert "no model of far learnt from background images" in figure.axes[0].texts[0].get_text()
 
 
 def test_another_measure_is_refused(several: Adaptations) -> None:
     with pytest.raises(InputError, match="measure"):
-        adaptations_bars(several, measure="g")  # type: ignore[arg-type]  # what is refused
+        adaptation_bars(several, measure="g")  # type: ignore[arg-type]  # what is refused

@@ -44,8 +44,8 @@ def drawn(axes: Axes) -> dict[str, list[float]]:
 def test_left_are_shares_right_is_the_cost() -> None:
     figure = suppression(made())
     left, right = map(drawn, figure.axes)
-    assert left["net:far-7-B3"] == pytest.approx([1.0])
-    assert left["interval:wide:M"] == pytest.approx([12.5, 13.5])
+    assert left["net:far-7-B3"] == pytest.approx([0.01])
+    assert left["interval:wide:M"] == pytest.approx([0.125, 0.135])
     assert right["cost:wide:far-7-B3"] == pytest.approx([-1.02])
     assert right["interval:cost:net:far-7-B3"] == pytest.approx([-0.03, 0.01])
     assert "cost:net:far-7" not in right

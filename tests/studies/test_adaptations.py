@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from howfar import registry
+from howfar.results.adaptation import Adaptations
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance, Suppression
+from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.results.study_run import StudyRun
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.run_folder import write_report

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar.results.adaptation import Adaptations
 from howfar.errors import InputError
 from howfar.metrics.image_structure import edge_preference
 from howfar.paper.edges_report import edges_rows, lead, paper_sentence, section
 from howfar.report.section import Context
 from howfar.results.backbones import DistanceTable
 from howfar.results.records import Average, Provenance
-from howfar.results.segmenter_studies import Adaptations, EdgeDifference, Edges, ModelEdges
+from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.study import study
 from tiny_studies import DATASETS, TRAINED, write_folders, written

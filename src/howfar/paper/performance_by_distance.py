@@ -14,8 +14,8 @@ from howfar import options
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Coefficient, Provenance, Trend
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.studies.adaptation.settings import RANDOM, Arm
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting

@@ -40,8 +40,8 @@ from howfar.progress import bar
 from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Coefficient, Provenance, Trend
-from howfar.results.adaptation import BASELINE, F_OWN, Adaptation
-from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Adaptations, Pool
+from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
+from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import nearest
 from howfar.studies.distance import compare

@@ -12,8 +12,8 @@ from pydantic import Field
 from howfar import options
 from howfar.errors import InputError
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.results.segmenter_studies import Adaptations, Suppression
+from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
+from howfar.results.segmenter_studies import Suppression
 from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from howfar.errors import MissingPathError
+from howfar.figures import Caption, registration
 from howfar.figures.adaptation_gains import by_seed
-from howfar.figures.adaptation_models import arms, looks, scored, seeds_of, seeds_text, strategies, strategy_of
-from howfar.figures.adaptation_scores import Bar, ranges
+from howfar.figures.adaptation_models import (
+    CHANGE,
+    COST,
+    RANDOM,
+    Change,
+    arms,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategies,
+    strategy_of,
+)
+from howfar.figures.adaptation_rows import adaptation_rows, rows_caption
+from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
 from howfar.report import adaptation_sentences
-from howfar.report.adaptation_sentences import CHANGE, COST, Change, both_scores, gain, opposed, over_random, points, standing
+from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
 from howfar.report.explorer import adaptation_section
 from howfar.report.figures import draw_figures
 from howfar.report.page import write_page
 from howfar.report.rerun import rerun_adaptation
-from howfar.report.section import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, listing, with_interval
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    change,
+    count,
+    decimal,
+    facts,
+    listing,
+    with_interval,
+)
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.wording import signed
 
 ADAPTING = "adapting"
@@ -201,11 +233,18 @@ def suppression(adaptation: Adaptation) -> Table:
         return Table(columns, ())
     labels = [BASELINE, *map(str, adaptation.suppression["model"])]
     shares = by_seed(adaptation, labels).mean()
-    rows = [(_model(adaptation, BASELINE), _share(shares[BASELINE]), UNDEFINED, UNDEFINED)]
-    for row in adaptation.suppression.to_dict("records"):
-        model, change, cost = str(row["model"]), Change.of(row, *CHANGE), Change.of(row, *COST)
-        rows.append((_model(adaptation, model), _share(shares[model]), _points(change), _change(cost)))
+    changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
+    rows = [(_model(adaptation, model), _share(shares[model]), *priced(changes.get(model))) for model in labels]
     return Table(columns, tuple(rows))
+
+
+def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
+    """Show what background images changed, in percentage points, and what that cost in mean F; dashes without a row."""
+    if row is None:
+        return UNDEFINED, UNDEFINED
+    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+    in_points = with_interval(change.value, change.low, change.high, points)
+    return replace(in_points, strong=change.above), _change(cost)
 
 
 def trained(adaptation: Adaptation) -> Table:
@@ -330,14 +369,7 @@ def _range(bar: Bar | None, several: bool) -> Cell:
 def _change(change: Change | None) -> Cell:
     if change is None or not change.known:
         return UNDEFINED
-    return Cell(f"{change}", change.value, strong=change.below)
-
-
-def _points(change: Change) -> Cell:
-    if not change.known:
-        return UNDEFINED
-    text = f"{points(change.value)} [{points(change.low)}, {points(change.high)}]"
-    return Cell(text, change.value, strong=change.above)
+    return replace(with_interval(change.value, change.low, change.high, lambda value: signed(value, 3)), strong=change.below)
 
 
 def _share(value: float) -> Cell:
@@ -384,3 +416,86 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "settings": settings(adaptation),
         "rerun": rerun_adaptation(adaptation),
     }
+
+
+ABSENT = "The study of adaptation does not lie beside this one, so the figures of its images are left out."
+
+
+def folder_of(of: str, folder: Path) -> Path:
+    """Give the folder of the study of adaptation called `of`, by the folder of a study of the same file."""
+    return folder.resolve().parent / of
+
+
+def beside(of: str, folder: Path) -> Adaptations | None:
+    """Load the study of adaptation called `of` that lies beside a study's folder; None where it is not there."""
+    try:
+        return Adaptations.load(folder_of(of, folder))
+    except MissingPathError:
+        return None
+
+
+def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, str], before: str = "") -> list[Part]:
+    """Make a figure for each segmenter, under the name that the study file gives it; the first caption explains all.
+
+    `draw` is a registered figure of one segmenter's study, `labels` are the paper's numbers by architecture, and `before` is
+    what the first caption begins with.
+    """
+    parts: list[Part] = []
+    for name, study in studied.by_segmenter().items():
+        named = replace(study, segmenter=name)
+        found = registration(f"curves-{name}", draw).caption(named)
+        text = f"Of {name}, drawn as the figure before." if parts else f"{before} {found.text}".strip()
+        caption = Caption(f"{found.title}, {name}", text, found.alternative)
+        parts.append(FigurePart(f"curves-{name}", partial(draw, named), caption, labels.get(study.segmenter, "")))
+    return parts
+
+
+def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
+    """Stack the tables that `make` makes of every segmenter's study, with the segmenter's name in a first column."""
+    made = {name: make(study) for name, study in result.by_segmenter().items()}
+    columns = next(iter(made.values())).columns
+    rows = tuple((Cell(name), *row) for name, table in made.items() for row in table.rows)
+    return Table((Column("segmenter"), *columns), rows)
+
+
+def section(result: Adaptations, context: Context) -> Section:
+    """Make the section of a study of adaptation."""
+    study, names = result.first, list(result.by_segmenter())
+    over = f" Means over {len(shared_seeds(study))} seeds; in brackets the lowest and the highest."
+    over = over if len(shared_seeds(study)) > 1 else ""
+    rivals = {name: adaptation_sentences.against_random(each) for name, each in result.by_segmenter().items()}
+    compared = RANDOM in strategies(study) and strategy_of(study) != RANDOM
+    told = [f"{name}: {text}" for name, text in rivals.items()] if compared and len(names) > 1 else [rivals[names[0]]]
+    beside_random = stacked(result, against_random)
+    bars = FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
+    parts: list[Part] = [
+        *([bars] if is_scored(result) else []),
+        TablePart("gains", "Gain over M", stacked(result, gains), _GAINED),
+        TablePart(
+            "mean-f", "Mean F at each model's own threshold", stacked(result, partial(scores, column="mean_f")), _HONEST + over
+        ),
+        TablePart("ods", "ODS, as in the paper", stacked(result, partial(scores, column="ods")), _PAPER + over),
+    ]
+    if beside_random.rows:
+        parts.append(TablePart("over-random", "Beside as many images drawn at random", beside_random, _RIVALS))
+    parts.append(rows_part(result, context.folder, study.secondaries, "rows", "Figure 8"))
+    if study.blind:
+        parts.append(rows_part(result, context.folder, study.blind, "rows-blind", "Figure 9"))
+    parts.append(TablePart("models", "The models", stacked(result, trained), _MODELS))
+    sentences = [*told, adaptation_sentences.disagreement(result)]
+    return Section(adaptation_sentences.lead(result), parts, sentences, adaptation_sentences.limits(study))
+
+
+_GAINED = "Change of mean F from M on images that no model learnt from, each model at its own threshold, with 95 % intervals."
+_HONEST = "Mean of the images' F at the threshold tuned on P, which no label of the dataset chose."
+_PAPER = "F of the dataset's summed counts at the threshold that is best for it, which looks at its labels."
+_RIVALS = "Difference from the model that learnt from as many images drawn at random."
+_MODELS = "Every model and seed, its threshold, and how it does at home."
+
+
+def rows_part(
+    result: Adaptations, folder: Path, datasets: Sequence[str], name: str, label: str, background: bool = False
+) -> FigurePart:
+    """Make the figure of pictures of some datasets, at most four, with the maps below the study's folder."""
+    draw = partial(adaptation_rows, result, datasets, folder=folder, background=background, limit=4)
+    return FigurePart(name, draw, rows_caption(result, datasets, background), label)

@@ -11,8 +11,7 @@ from pydantic import Field
 from howfar import options
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, TrainingOptions
-from howfar.results.adaptation import Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import Adaptation, Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked
 from howfar.studies.adaptation.adapt import adapt

@@ -9,14 +9,15 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from howfar import registry
+from howfar.figures.adaptation_models import Change, as_called
 from howfar.figures.adaptation_scores import adaptation_curves
 from howfar.paper.performance_by_distance import PERFORMANCE
 from howfar.paper.suppression import SUPPRESSION
 from howfar.report import adaptation
-from howfar.report.adaptation_by_segmenter import as_called, beside, curves, disagreement, judged, lead, section, stacked
-from howfar.report.adaptation_sentences import Change
+from howfar.report.adaptation import beside, curves, section, stacked
+from howfar.report.adaptation_sentences import disagreement, judged, lead
 from howfar.report.section import Context, FigurePart, TablePart
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import Adaptations
 
 
 def test_parts_carry_the_papers_numbers(several: Adaptations, run_folder: Path) -> None:
@@ -101,8 +102,8 @@ def test_where_both_fs_disagree_is_counted_by_segmenter(several: Adaptations) ->
 
 
 def test_models_are_called_as_in_the_paper() -> None:
-    assert as_called(["M", "far-1", "far-7"]) == "The paper calls far-1 and far-7 M1 and M7."
-    assert as_called(["far-7", "far-7-B3"]) == "The paper calls far-7 and far-7-B3 M7 and MB3."
+    assert as_called(["M", "far-1", "far-7"]) == "In the paper far-1 is M1, far-7 is M7."
+    assert as_called(["far-7", "far-7-B3"]) == "In the paper far-7 is M7, far-7-B3 is MB3."
 
 
 def test_the_study_beside_another_is_found(several: Adaptations, run_folder: Path, tmp_path: Path) -> None:

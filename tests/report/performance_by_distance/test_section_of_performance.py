@@ -13,7 +13,8 @@ from howfar.paper import performance_by_distance_report
 from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
 from howfar.paper.performance_by_distance_report import lead, limits, section, sentences
 from howfar.report.section import Context, FigurePart, TablePart
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.results.adaptation import Adaptations
+from howfar.results.segmenter_studies import PerformanceByDistance
 
 SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
 

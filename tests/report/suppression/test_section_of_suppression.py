@@ -12,7 +12,8 @@ import pytest
 from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
 from howfar.paper.suppression_report import lead, limits, section, sentences, table
 from howfar.report.section import Context, FigurePart
-from howfar.results.segmenter_studies import Adaptations, Suppression
+from howfar.results.adaptation import Adaptations
+from howfar.results.segmenter_studies import Suppression
 
 
 @pytest.fixture(scope="module")
