@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.results.adaptation import Adaptations
 from howfar.errors import InputError
 from howfar.metrics.image_structure import edge_preference
 from howfar.paper.edges_report import edges_rows, lead, paper_sentence, section
 from howfar.report.section import Context
+from howfar.results.adaptation import Adaptations
 from howfar.results.backbones import DistanceTable
 from howfar.results.records import Average, Provenance
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges

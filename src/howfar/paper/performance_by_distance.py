@@ -17,6 +17,7 @@ from howfar.results import Coefficient, Provenance, Trend
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.studies.adaptation.settings import RANDOM, Arm
+from howfar.studies.adaptation.tables import slope_ends
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
 
@@ -113,7 +114,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
     words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
     slope = Coefficient(None) if fitted is None else fitted.slope
     sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
-    ends = dict(zip(("slope", "low", "high"), _ends(slope), strict=True))
+    ends = dict(zip(("slope", "low", "high"), slope_ends(slope), strict=True))
     reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
     counted = {"n": sizes[0], "photographs": sizes[1], "span": float(reach.mean()), "mean": mean}
     return {**counted, **ends, "kind": words.kind, "verdict": words.text}
@@ -122,7 +123,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
 def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
     """Fit the slope of the differences from M; of M itself there is `none`."""
     fitted = None if none else _fitted(points, values, names, draws)
-    ends = _ends(Coefficient(None) if fitted is None else fitted.slope)
+    ends = slope_ends(Coefficient(None) if fitted is None else fitted.slope)
     return dict(zip(("change", "change_low", "change_high"), ends, strict=True))
 
 
@@ -133,10 +134,6 @@ def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], dr
         for own in (rows[rows["dataset"] == name] for name in names)
     ]
     return pooled_trend(sets, np.random.default_rng([zlib.crc32(" ".join(names).encode()), 5]), draws)
-
-
-def _ends(slope: Coefficient) -> tuple[float, ...]:
-    return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
 
 
 PERFORMANCE = StudyKind(

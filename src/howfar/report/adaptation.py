@@ -72,6 +72,7 @@ def models(adaptation: Adaptation) -> list[str]:
 
 def scores(adaptation: Adaptation, column: str) -> Table:
     """Compare "mean_f" or "ods" of each dataset by each model: mean over the seeds that all share, lowest and highest."""
+    shown = _model_cells(adaptation)
     several = len(shared_seeds(adaptation)) > 1
     datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
     columns = [Column("model")]
@@ -79,7 +80,7 @@ def scores(adaptation: Adaptation, column: str) -> Table:
     columns += [Column("all", "mean over the secondaries, datasets alike")] if many else []
     bars = ranges(adaptation, models(adaptation), shared_seeds(adaptation), column)
     rows = [
-        (_model(adaptation, model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
+        (shown(model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
         for model in models(adaptation)
     ]
     return Table(tuple(columns), tuple(rows))
@@ -87,6 +88,7 @@ def scores(adaptation: Adaptation, column: str) -> Table:
 
 def both(adaptation: Adaptation) -> Table:
     """Set F at the threshold tuned on the primary beside F at each dataset's own best, with the changes from the base model."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("dataset"),
@@ -103,12 +105,13 @@ def both(adaptation: Adaptation) -> Table:
         changes = [_difference(new, old) if model != BASELINE else UNDEFINED for new, old in zip(now, base, strict=True)]
         if opposed(now[0] - base[0], now[2] - base[2]):
             changes[0] = replace(changes[0], strong=True)
-        rows.append((_model(adaptation, model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
+        rows.append((shown(model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
     return Table(columns, tuple(rows))
 
 
 def slopes(adaptation: Adaptation) -> Table:
     """List the slope of F on scaled distance of every model, dataset and seed, with both Fs; empty for an earlier version's."""
+    shown = _model_cells(adaptation)
     own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
     columns = (
         Column("model"),
@@ -122,13 +125,14 @@ def slopes(adaptation: Adaptation) -> Table:
     for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
         by_measure = {row["measure"]: row for row in lines.to_dict("records")}
         cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
-        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
+        named = (shown(str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
         rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
     return Table(columns, tuple(rows))
 
 
 def strata(adaptation: Adaptation) -> Table:
     """List F of the halves and thirds by distance of every model, dataset and seed; empty for an earlier version's."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("dataset"),
@@ -142,7 +146,7 @@ def strata(adaptation: Adaptation) -> Table:
     )
     rows = [
         (
-            _model(adaptation, str(row["model"])),
+            shown(str(row["model"])),
             Cell(str(row["dataset"])),
             Cell(f"{row['seed']}", int(row["seed"])),
             Cell(str(row["part"])),
@@ -155,11 +159,6 @@ def strata(adaptation: Adaptation) -> Table:
     return Table(columns, tuple(rows))
 
 
-def colour(adaptation: Adaptation, model: str) -> str:
-    """Find the colour that a model has in the figures."""
-    return looks(adaptation)[model].colour
-
-
 def shared_seeds(adaptation: Adaptation) -> list[int]:
     """List the seeds in which every model was trained, over which the tables' means are."""
     return seeds_of(adaptation, models(adaptation))
@@ -167,6 +166,7 @@ def shared_seeds(adaptation: Adaptation) -> list[int]:
 
 def gains(adaptation: Adaptation) -> Table:
     """List the gain of every model over the unadapted one with its 95 % interval: all secondaries alike, then each dataset."""
+    shown = _model_cells(adaptation)
     datasets = scored(adaptation)
     columns = (
         Column("model"),
@@ -176,7 +176,7 @@ def gains(adaptation: Adaptation) -> Table:
         *(Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets),
     )
     rows = [
-        (_model(adaptation, model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
+        (shown(model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
         for model in models(adaptation)[1:]
     ]
     return Table(columns, tuple(rows))
@@ -184,6 +184,7 @@ def gains(adaptation: Adaptation) -> Table:
 
 def against_random(adaptation: Adaptation) -> Table:
     """List the gain of every model over random's with as many images; no row where random was no strategy."""
+    shown = _model_cells(adaptation)
     pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
     columns = (
         Column("model"),
@@ -200,7 +201,7 @@ def against_random(adaptation: Adaptation) -> Table:
         if change is None or not change.known:
             continue
         own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
-        rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
+        rows.append((shown(model), _change(change), Cell(standing(row)), *own))
     return Table(columns, tuple(rows))
 
 
@@ -223,6 +224,7 @@ def contributions(adaptation: Adaptation) -> Table:
 
 def suppression(adaptation: Adaptation) -> Table:
     """List false positives on background that no model learnt from, and what suppressing them cost; none if none were added."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("false positives", "share of pixels above the model's own threshold, mean over images and seeds"),
@@ -234,7 +236,7 @@ def suppression(adaptation: Adaptation) -> Table:
     labels = [BASELINE, *map(str, adaptation.suppression["model"])]
     shares = by_seed(adaptation, labels).mean()
     changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    rows = [(_model(adaptation, model), _share(shares[model]), *priced(changes.get(model))) for model in labels]
+    rows = [(shown(model), _share(shares[model]), *priced(changes.get(model))) for model in labels]
     return Table(columns, tuple(rows))
 
 
@@ -249,6 +251,7 @@ def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
 
 def trained(adaptation: Adaptation) -> Table:
     """List every model and seed: the threshold, and how it does on the primary's held-out photographs."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("seed"),
@@ -260,7 +263,7 @@ def trained(adaptation: Adaptation) -> Table:
     )
     rows = [
         (
-            _model(adaptation, str(row["model"])),
+            shown(str(row["model"])),
             *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "background")),
             decimal(row["threshold"], 2),
             decimal(row["held_out_ods"]),
@@ -335,8 +338,10 @@ def _text(name: str, value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
 
 
-def _model(adaptation: Adaptation, model: str) -> Cell:
-    return Cell(model, colour=colour(adaptation, model))
+def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
+    """Return what shows a model's name in the colour that it has in the figures."""
+    look_of = looks(adaptation)
+    return lambda model: Cell(model, colour=look_of[model].colour)
 
 
 def _difference(new: float, old: float) -> Cell:
@@ -389,6 +394,7 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
 
 def _content(adaptation: Adaptation) -> dict[str, Any]:
     f, ods = (scores(adaptation, column) for column in ("mean_f", "ods"))
+    look_of = looks(adaptation)
     return {
         "a": adaptation,
         "strategy": strategy_of(adaptation),
@@ -397,7 +403,7 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "lead": adaptation_sentences.lead(adaptation),
         "random": adaptation_sentences.against_random(adaptation),
         "any": adaptation_sentences.any_beats(adaptation),
-        "numbers": [(model, line, colour(adaptation, model)) for model, line in adaptation_sentences.by_number(adaptation)],
+        "numbers": [(model, line, look_of[model].colour) for model, line in adaptation_sentences.by_number(adaptation)],
         "suppressed": adaptation_sentences.suppressed(adaptation),
         "limitations": adaptation_sentences.limits(adaptation),
         "seeds": seeds_text(shared_seeds(adaptation)),
