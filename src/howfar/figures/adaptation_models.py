@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from howfar.errors import InputError
 from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text
-from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 RANDOM = "random"
@@ -172,7 +172,7 @@ def as_called(models: Sequence[str]) -> str:
     return f"In the paper {', '.join(names)}."
 
 
-def study_note(result: Adaptation | Adaptations, rest: str) -> str:
+def study_note(result: AdaptationResult, rest: str) -> str:
     """Write a figure's note: the segmenter where there is one, what it was trained on, and `rest`."""
     segmenters, primary = list(result.by_segmenter()), name_text(result.first.primary)
     return f"{name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"

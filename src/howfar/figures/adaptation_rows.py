@@ -26,7 +26,7 @@ from howfar.figures.pictures import (
     truth,
 )
 from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, nothing, picture_sheet
-from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
+from howfar.results.adaptation import BASELINE, Adaptation, AdaptationResult
 
 TITLE = "What the models predict"
 STEP = 1.06
@@ -42,9 +42,7 @@ class CaptionedPicture(NamedTuple):
     picture: Thumbnail
 
 
-def rows_caption(
-    result: Adaptation | Adaptations, datasets: Sequence[str] | None = None, background: bool | None = None
-) -> Caption:
+def rows_caption(result: AdaptationResult, datasets: Sequence[str] | None = None, background: bool | None = None) -> Caption:
     """Caption the rows of pictures of some datasets, by default of all."""
     study, several = result.first, len(result.by_segmenter()) > 1
     blind = " No model learnt from these datasets." if datasets and set(datasets) <= set(study.blind) else ""
@@ -69,7 +67,7 @@ def _models(study: Adaptation, strategy: str, background: bool | None) -> list[s
 
 @registered(rows_caption, shows=has_files, vector=False)
 def adaptation_rows(
-    result: Adaptation | Adaptations,
+    result: AdaptationResult,
     datasets: Sequence[str] | None = None,
     *,
     folder: str | Path = ".",

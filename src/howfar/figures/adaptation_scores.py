@@ -52,7 +52,7 @@ from howfar.figures.style import (
     unit_panels,
 )
 from howfar.relation.performance_by_distance import curve
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
 ROOM = 0.84
@@ -83,7 +83,7 @@ SCORES: Mapping[Measure, ScoreColumn] = {
 }
 
 
-def bars_caption(result: Adaptation | Adaptations, background: bool = False) -> Caption:
+def bars_caption(result: AdaptationResult, background: bool = False) -> Caption:
     """Caption the bars of M and the adapted models, or of the models without and with background."""
     studies, study = result.by_segmenter(), result.first
     chosen = strategy_of(study)
@@ -112,19 +112,19 @@ def _whole(study: Adaptation) -> str:
     return ALL if len(study.secondaries) > 1 else study.secondaries[0]
 
 
-def is_scored(result: Adaptation | Adaptations) -> bool:
+def is_scored(result: AdaptationResult) -> bool:
     """Tell whether any image of a study has an F."""
     return any(map(scored, result.by_segmenter().values()))
 
 
-def has_background(result: Adaptation | Adaptations) -> bool:
+def has_background(result: AdaptationResult) -> bool:
     """Tell whether models with background images can be shown beside one without."""
     return is_scored(result) and bool(by_background(result.first, strategy_of(result.first)))
 
 
 @registered(partial(bars_caption, background=True), shows=has_background)
 def adaptation_bars_background(
-    result: Adaptation | Adaptations, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
+    result: AdaptationResult, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
 ) -> Figure:
     """Draw the bars of the model with the most shots and of those that background images were added to."""
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
@@ -135,7 +135,7 @@ BARS_COLUMNS = 3
 
 @registered(bars_caption, shows=is_scored)
 def adaptation_bars(
-    result: Adaptation | Adaptations,
+    result: AdaptationResult,
     *,
     strategy: str | None = None,
     background: bool = False,

@@ -39,7 +39,10 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
     if not isinstance(studied, Adaptations):
         raise TypeError(f"{settings.of} is no study of adaptation")
     seeds = [int(seed) for seed in studied.first.settings["seeds"]]
-    slopes = [row for name, study in studied.runs().items() for row in slopes_of(study, seeds, settings, name)]
+    slopes = [row for name, study in studied.by_segmenter().items() for row in slopes_of(study, seeds, settings, name)]
+    strata = studied.rows("strata")
+    strategies = list(studied.first.settings["strategies"])
+    strategy = next((name for name in strategies if name != RANDOM), RANDOM)
     return PerformanceByDistance(
         of=settings.of,
         primary=studied.first.primary,
@@ -47,19 +50,13 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
         segmenters=studied.models,
         architectures=tuple(study.segmenter for study in studied.adaptations),
         seeds=tuple(seeds),
-        adapted=_adapted(studied.first),
+        adapted=Arm(strategy, max(studied.first.settings["shots"])).label,
         tau=settings.tau,
         flat=settings.flat,
-        strata=_plain(studied),
+        strata=strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True),
         slopes=pd.DataFrame(slopes),
         provenance=Provenance.now(),
     )
-
-
-def _adapted(study: Adaptation) -> str:
-    strategies = list(study.settings["strategies"])
-    strategy = next((name for name in strategies if name != RANDOM), RANDOM)
-    return Arm(strategy, max(study.settings["shots"])).label
 
 
 def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
@@ -89,11 +86,6 @@ def plain_models(study: Adaptation) -> list[str]:
     """List M and the adapted models that learnt from no background images, which are suppression's."""
     models = study.models[study.models["background"] == 0]
     return [str(model) for model in dict.fromkeys(models["model"])]
-
-
-def _plain(studied: Adaptations) -> pd.DataFrame:
-    strata = studied.rows("strata")
-    return strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True)
 
 
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:

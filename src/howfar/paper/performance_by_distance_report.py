@@ -44,7 +44,7 @@ from howfar.report.section import (
     decimal,
     with_interval,
 )
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptations
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.wording import signed
 
@@ -286,13 +286,16 @@ FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure
 
 def section(result: PerformanceByDistance, context: Context) -> Section:
     """Make the section of a study of performance by distance."""
-    studied = beside(result.of, context.folder)
+    studied, drawn = beside(result.of, context.folder), list[Part]()
+    if studied is not None:
+        models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
+        drawn = curves(studied, adaptation_curves, FIGURES, as_called(models))
     return Section(
         lead=lead(result),
         sentences=sentences(result),
         parts=[
             *_unadapted(result, context),
-            *([] if studied is None else _curves(studied)),
+            *drawn,
             FigurePart("slopes", partial(performance_slopes, result), _caption(result)),
             TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
@@ -343,11 +346,6 @@ def _adapted(result: PerformanceByDistance) -> list[Part]:
 def _over(result: PerformanceByDistance) -> str:
     seeds = len(result.seeds)
     return f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-
-
-def _curves(studied: Adaptations) -> list[Part]:
-    models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
-    return curves(studied, adaptation_curves, FIGURES, as_called(models))
 
 
 def _caption(result: PerformanceByDistance) -> Caption:

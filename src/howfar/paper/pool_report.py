@@ -402,15 +402,14 @@ def section(result: Pool, context: Context) -> Section:
         ],
         parts=[
             FigurePart("ranks", partial(rank_intervals, result), _ranks_caption(result)),
-            *_rankings(result),
+            *(
+                TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
+                for wish in result.answered()
+            ),
             *_measured(result),
         ],
         limits=pool_answers.limits(result),
     )
-
-
-def _rankings(result: Pool) -> list[Part]:
-    return [TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish)) for wish in result.answered()]
 
 
 def _measured(result: Pool) -> list[Part]:

@@ -44,7 +44,7 @@ def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
     if not all(len(study.suppression) for study in studied.adaptations):
         remedy = f"lower background_shots in studies.{settings.of}"
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
-    shares = [row for name, study in studied.runs().items() for row in shares_of(study, name, settings.bootstrap)]
+    shares = [row for name, study in studied.by_segmenter().items() for row in shares_of(study, name, settings.bootstrap)]
     return Suppression(
         of=settings.of,
         primary=studied.first.primary,

@@ -102,10 +102,13 @@ def both(adaptation: Adaptation) -> Table:
     rows, scored_by = [], both_scores(adaptation)
     for (model, dataset), now in scored_by.items():
         base = scored_by[BASELINE, dataset]
-        changes = [_difference(new, old) if model != BASELINE else UNDEFINED for new, old in zip(now, base, strict=True)]
+        gained = [None if new != new or old != old else new - old for new, old in zip(now, base, strict=True)]
+        changes = [change(each) if model != BASELINE else UNDEFINED for each in gained]
         if opposed(now[0] - base[0], now[2] - base[2]):
             changes[0] = replace(changes[0], strong=True)
-        rows.append((shown(model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
+        rows.append(
+            (shown(model), Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset), *map(decimal, now), *changes)
+        )
     return Table(columns, tuple(rows))
 
 
@@ -236,7 +239,8 @@ def suppression(adaptation: Adaptation) -> Table:
     labels = [BASELINE, *map(str, adaptation.suppression["model"])]
     shares = by_seed(adaptation, labels).mean()
     changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    rows = [(shown(model), _share(shares[model]), *priced(changes.get(model))) for model in labels]
+    parts = {model: with_interval(share, None, None, lambda value: f"{100 * value:.2f} %") for model, share in shares.items()}
+    rows = [(shown(model), parts[model], *priced(changes.get(model))) for model in labels]
     return Table(columns, tuple(rows))
 
 
@@ -344,14 +348,6 @@ def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
     return lambda model: Cell(model, colour=look_of[model].colour)
 
 
-def _difference(new: float, old: float) -> Cell:
-    return change(None if new != new or old != old else new - old)
-
-
-def _dataset(adaptation: Adaptation, dataset: str) -> Cell:
-    return Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset)
-
-
 def _slope(row: Mapping[Any, Any] | None) -> Cell:
     if row is None:
         return UNDEFINED
@@ -375,10 +371,6 @@ def _change(change: Change | None) -> Cell:
     if change is None or not change.known:
         return UNDEFINED
     return replace(with_interval(change.value, change.low, change.high, lambda value: signed(value, 3)), strong=change.below)
-
-
-def _share(value: float) -> Cell:
-    return UNDEFINED if value != value else Cell(f"{100 * value:.2f} %", value)
 
 
 def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:

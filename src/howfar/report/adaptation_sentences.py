@@ -21,7 +21,7 @@ from howfar.figures.adaptation_models import (
 )
 from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report.section import listing, plural
-from howfar.results.adaptation import ALL, BASELINE, Adaptation, Adaptations
+from howfar.results.adaptation import ALL, BASELINE, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 FEW_SEEDS = 5
@@ -39,7 +39,7 @@ def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Chang
     return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
 
 
-def lead(result: Adaptation | Adaptations) -> str:
+def lead(result: AdaptationResult) -> str:
     """Say what the most images bought by each segmenter, with its interval, and whether that holds 0."""
     study, strategy = result.first, strategy_of(result.first)
     model = by_shots(study, strategy)[-1]
@@ -115,7 +115,9 @@ def any_beats(adaptation: Adaptation) -> str:
 def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
     """Write a sentence for every way without labels, and for every number of images of the chosen strategy."""
     sentences = []
-    for model in (*_without_labels(adaptation), *by_shots(adaptation, strategy_of(adaptation))):
+    models = arms(adaptation)
+    without_labels = models.loc[models["strategy"].isna(), "model"]
+    for model in (*map(str, without_labels), *by_shots(adaptation, strategy_of(adaptation))):
         change = gain(adaptation, model)
         if change is None or not change.known:
             continue
@@ -128,11 +130,6 @@ def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
         of = f"{count} of each, {_images(total)} in all" if count else "no label, M adapted to the unlabelled images of each"
         sentences.append((model, f"{of}: {change}, {lies}.{rest}"))
     return sentences
-
-
-def _without_labels(adaptation: Adaptation) -> list[str]:
-    models = arms(adaptation)
-    return [str(name) for name in models.loc[models["strategy"].isna(), "model"]]
 
 
 def suppressed(adaptation: Adaptation) -> str:
@@ -191,7 +188,7 @@ def opposed(one: float, other: float) -> bool:
     return round(one, 3) * round(other, 3) < 0
 
 
-def disagreement(result: Adaptation | Adaptations) -> str:
+def disagreement(result: AdaptationResult) -> str:
     """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M, by segmenter."""
     found = {name: _disagreements(study) for name, study in result.by_segmenter().items()}
     if len(found) > 1:

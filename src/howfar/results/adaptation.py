@@ -32,8 +32,29 @@ def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(columns=list(columns))
 
 
+class AdaptationResult:
+    """Give the adaptation studies of one or several segmenters in one form, which figures, tables and sentences read."""
+
+    def by_segmenter(self) -> Mapping[str, Adaptation]:
+        """Return each segmenter's study by its name, of several the name that the study file gives it."""
+        raise NotImplementedError
+
+    @property
+    def first(self) -> Adaptation:
+        """Return the first segmenter's study, whose datasets and seeds are those of all."""
+        return next(iter(self.by_segmenter().values()))
+
+    def rows(self, table: str) -> pd.DataFrame:
+        """Stack a table of all segmenters' studies, with the segmenter's name first in a column ``segmenter``."""
+        import pandas as pd
+
+        frames = [getattr(study, table).assign(segmenter=name) for name, study in self.by_segmenter().items()]
+        stacked = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+        return stacked[["segmenter", *(name for name in stacked if name != "segmenter")]]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptation(Result):
+class Adaptation(AdaptationResult, Result):
     """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C); `howfar.adapt` makes it.
 
     Attributes
@@ -172,18 +193,13 @@ class Adaptation(Result):
         """Return the verdict, what gains differ by, and the notes, as the terminal shows them under the table."""
         return [*filter(None, [self.verdict(), self.contributed()]), *super().remarks()]
 
-    @property
-    def first(self) -> Adaptation:
-        """Return the study itself; of several segmenters, `Adaptations.first` is the first's."""
-        return self
-
     def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return the study by its segmenter's name, as `Adaptations.by_segmenter` does of several."""
+        """Return the study by its segmenter's name."""
         return {self.segmenter: self}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptations(Result):
+class Adaptations(AdaptationResult, Result):
     """Hold one `Adaptation` a segmenter, all of the same datasets, settings and seeds (section 4.3).
 
     Attributes
@@ -208,11 +224,6 @@ class Adaptations(Result):
         return self.by_segmenter()[model]
 
     @property
-    def first(self) -> Adaptation:
-        """Return the first segmenter's study, whose datasets and settings are those of all."""
-        return self.adaptations[0]
-
-    @property
     def provenance(self) -> Provenance:
         """Return what made the last of the studies."""
         return self.adaptations[-1].provenance
@@ -229,17 +240,6 @@ class Adaptations(Result):
     def runs(self) -> Mapping[str, Adaptation]:
         """Return each segmenter's study by the name of its folder."""
         return self.by_segmenter()
-
-    def rows(self, table: str) -> pd.DataFrame:
-        """Stack a table of all segmenters' studies, with the segmenter's name first in a column ``segmenter``."""
-        import pandas as pd
-
-        frames = []
-        for model, study in self.by_segmenter().items():
-            frame: pd.DataFrame = getattr(study, table).copy()
-            frame.insert(0, "segmenter", model)
-            frames.append(frame)
-        return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document, with the document of every segmenter's study."""
