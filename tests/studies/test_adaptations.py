@@ -231,6 +231,9 @@ def test_a_study_file_takes_every_option_of_adapt() -> None:
     given = {"primary": "p", "secondaries": ["s"], "models": ["m"], "way": "finetune+norm", "without_labels": []}
     settings = ADAPTATION.settings.model_validate_json(json.dumps(given))
     assert (settings.way, settings.without_labels, settings.shots, settings.bootstrap) == ("finetune+norm", (), (1, 3, 7), 2000)
+    # A result that an earlier version kept is found by the settings of that version.
+    usual = ADAPTATION.settings.model_validate_json(json.dumps({**given, "way": "retrain", "without_labels": ["norm"]}))
+    assert set(settings.model_dump()) - set(usual.model_dump()) == {"way", "without_labels"}
 
 
 def test_suppression_needs_background(folder: Path, tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ class AdaptationResult:
 
         frames = [getattr(study, table).assign(segmenter=name) for name, study in self.by_segmenter().items()]
         stacked = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-        return stacked[["segmenter", *(name for name in stacked if name != "segmenter")]]
+        ordered: pd.DataFrame = stacked[["segmenter", *(name for name in stacked if name != "segmenter")]]
+        return ordered
 
 
 @dataclass(frozen=True, eq=False, repr=False)

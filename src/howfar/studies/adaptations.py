@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import Field, create_model
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from howfar.errors import HowfarError, InputError
 from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
@@ -44,6 +44,13 @@ class _AdaptedDatasets(KindSettings):
     blind: Annotated[tuple[str, ...], EntryReference("datasets")] = Field(
         (), description="Datasets that are never chosen from, scored where they have masks."
     )
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out options that earlier versions did not know, where they have their defaults, so that kept results stay."""
+        values: dict[str, Any] = write(self)
+        later = {name: OWN[name].option.default for name in ("way", "without_labels")}
+        return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
 _ELSEWHERE: Final = {*declared(TrainingOptions), *declared(SegmenterOptions), "runner"}
