@@ -170,7 +170,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "distance": "howfar.paper.distance_table_report:section",
         "edges": "howfar.paper.edges_report:section",
         "performance": "howfar.paper.performance_by_distance_report:section",
-        "adaptation": "howfar.report.adaptation_by_segmenter:section",
+        "adaptation": "howfar.report.adaptation:section",
         "pool": "howfar.paper.pool_report:section",
         "components": "howfar.paper.components_report:section",
         "prompts": "howfar.paper.prompts_report:section",
@@ -267,7 +267,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "distance": "howfar.results.backbones:DistanceTable",
         "edges": "howfar.results.segmenter_studies:Edges",
         "performance": "howfar.results.segmenter_studies:PerformanceByDistance",
-        "adaptations": "howfar.results.segmenter_studies:Adaptations",
+        "adaptations": "howfar.results.adaptation:Adaptations",
         "suppression": "howfar.results.segmenter_studies:Suppression",
         "pool": "howfar.results.segmenter_studies:Pool",
         "certificate": "howfar.results.certificate:Certificate",
@@ -300,7 +300,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "performance_slopes": "howfar.paper.performance_by_distance_report:performance_slopes",
     },
     "adaptations_figures": {
-        "adaptations_bars": "howfar.figures.adaptation_scores:adaptations_bars",
+        "adaptations_bars": "howfar.figures.adaptation_scores:adaptation_bars",
     },
     "suppression_figures": {
         "suppression": "howfar.paper.suppression_report:suppression",

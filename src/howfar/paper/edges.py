@@ -20,8 +20,8 @@ from howfar.paper.baseline_models import AdaptationName, SomeModels, baseline_fi
 from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
-from howfar.results.adaptation import BASELINE
-from howfar.results.segmenter_studies import Adaptations, EdgeDifference, Edges, ModelEdges
+from howfar.results.adaptation import BASELINE, Adaptations
+from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting

@@ -12,8 +12,8 @@ from pydantic import Field
 from howfar import options
 from howfar.errors import InputError
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.results.segmenter_studies import Adaptations, Suppression
+from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
+from howfar.results.segmenter_studies import Suppression
 from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
@@ -44,7 +44,7 @@ def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
     if not all(len(study.suppression) for study in studied.adaptations):
         remedy = f"lower background_shots in studies.{settings.of}"
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
-    shares = [row for name, study in studied.runs().items() for row in shares_of(study, name, settings.bootstrap)]
+    shares = [row for name, study in studied.by_segmenter().items() for row in shares_of(study, name, settings.bootstrap)]
     return Suppression(
         of=settings.of,
         primary=studied.first.primary,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from howfar.errors import InputError
 from howfar.options import REQUIRED, Option
+from howfar.settings import Declared, checkable
 
 if TYPE_CHECKING:
     from howfar.results.result import Result
@@ -75,6 +76,23 @@ def setting(declared: Any, **changes: Any) -> Any:
     option = next(each for each in get_args(declared) if isinstance(each, Option))
     default = {} if option.default is REQUIRED else {"default": option.default}
     return Field(**{**default, "description": option.help, **option.rule, **changes})
+
+
+def fields_of(options: Mapping[str, Declared]) -> dict[str, Any]:
+    """Make fields of `KindSettings` of options as a function declares them: each with its type, default, rule and help.
+
+    Examples
+    --------
+    >>> from howfar.keywords import AdaptOptions
+    >>> from howfar.settings import declared
+    >>> kind, field = fields_of(declared(AdaptOptions))["way"]
+    >>> kind, field.default
+    (<class 'str'>, 'retrain')
+    """
+    return {
+        name: (checkable(kind), Field(option.default, description=option.help, **option.rule))
+        for name, (kind, option) in options.items()
+    }
 
 
 @dataclass(frozen=True)
