@@ -61,6 +61,7 @@ HIDDEN: Final = ("",)
 """Flags of an option that the command line does not have."""
 FOLDED: Final = ("--backbone-option",)
 """Flags of the options that the command line takes as NAME=VALUE."""
+FOLDED_NAME: Final = "backbone_option"
 _POSITIVE: Final = {"gt": 0}
 _COUNT: Final = {"ge": 1}
 _NATURAL: Final = {"ge": 0}

@@ -175,7 +175,7 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     assert run(["evaluate", str(roads), "--model", str(model)]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].startswith("roads: 1 images, 1 scored")
-    assert "note: 5 images that the model learnt from were left out: --learnt scores them too" in shown
+    assert "note: 5 images that the model learnt from were left out: the option learnt (--learnt) scores them too" in shown
     assert sum("left out" in line for line in shown) == 1
     assert run(["evaluate", str(roads), "--model", str(model), "--verbose"]) == 0
     shown = capsys.readouterr().out.splitlines()

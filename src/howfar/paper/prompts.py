@@ -24,7 +24,7 @@ from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
-from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.keywords import PromptOptions, PromptSettings
 from howfar.options import REQUIRED, Option
 from howfar.paper.promptable_networks import (
@@ -130,7 +130,7 @@ def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] |
     image, mask = (Path(path) for path in given)
     for file in (image, mask):
         if not file.is_file():
-            raise MissingPathError(f"reference must name files, and {file} is none")
+            raise MissingPathError(f"{option('reference')} must name files, and {file} is none")
     data, marked = read_bytes(image), read_bytes(mask)
     picture = decode(data).image.convert("RGB")
     return ReferenceImage(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))

@@ -23,7 +23,7 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, conten
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, signature_of, write_map
-from howfar.errors import HowfarError, ImageError, InputError, one_line
+from howfar.errors import HowfarError, ImageError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import ready_folder
 from howfar.io.lock import locked
@@ -177,7 +177,9 @@ class CorruptedImages:
         candidates = [other for other in self.others if other.path != item.path]
         if not candidates:
             name = self.chosen.perturbation.name
-            raise InputError.of("others", f"must hold an image beside {item.name} for {name}", "none", "pass others=FOLDER")
+            raise InputError.of(
+                "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
+            )
         rng = np.random.default_rng([self.seed, *(zlib.crc32(text.encode()) for text in (self.chosen.label, item.name))])
         return candidates[int(rng.integers(len(candidates)))]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
 from howfar.data import Dataset
-from howfar.errors import HowfarError, InputError, one_line
+from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url, stamp
 from howfar.io.lock import alone
@@ -269,7 +269,10 @@ def _locked(root: Path) -> Iterator[None]:
     with alone(root / LOCK) as free:
         if not free:
             raise InputError.of(
-                "out", "must not be written to by another run at once", str(root), "wait for it, or pass out=FOLDER"
+                "out",
+                "must not be written to by another run at once",
+                str(root),
+                f"wait for it, or pass {option('out', 'FOLDER')}",
             )
         yield
 
