@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get
 import typer
 
 from howfar import registry
+from howfar.cli.command_help import OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
@@ -23,8 +24,13 @@ if TYPE_CHECKING:
     from howfar.protocols import Runner
 
 
-QUIET = Annotated[bool, typer.Option("--quiet", help="Print results alone: no progress, no notes, no hints.")]
-VERBOSE = Annotated[bool, typer.Option("--verbose", help="Print every note, and which defaults came from a file.")]
+def output_flag(name: str, sentence: str) -> Any:
+    """Describe a flag that says what is printed, and stands under the last head of a help."""
+    return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
+
+
+QUIET = Annotated[bool, output_flag("--quiet", "Print results alone: no progress, no notes, no hints.")]
+VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which defaults came from a file.")]
 
 
 def _read(context: typer.Context, name: str | None) -> str | None:
@@ -59,6 +65,7 @@ CONFIG = Annotated[
     typer.Option(
         "--config",
         metavar="FILE|none",
+        rich_help_panel=OUTPUT,
         help="Read defaults here; by default from howfar.toml in this folder or above it, up to the repository's root.",
         is_eager=True,
         callback=_read,
@@ -140,11 +147,11 @@ Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
 ]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
-_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP)]
+_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
 _FOLDED_HELP = "Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
-_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP)]
+_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP, rich_help_panel="Network")]
 
 
 class _Shape(NamedTuple):
@@ -242,7 +249,13 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)
     metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, words)
-    shown = typer.Option(*option.flags, metavar=metavar, help=f"{sentence}{listed}", autocompletion=completing(words))
+    shown = typer.Option(
+        *option.flags,
+        metavar=metavar,
+        help=f"{sentence}{listed}",
+        autocompletion=completing(words),
+        rich_help_panel=option.topic,
+    )
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
 
 

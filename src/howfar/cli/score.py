@@ -101,7 +101,8 @@ def score(
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document an image, a line each, and nothing else on stdout.")
+        bool,
+        options.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout."),
     ] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
