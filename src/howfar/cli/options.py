@@ -206,7 +206,10 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
-    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form."""
+    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form.
+
+    The command's attribute ``keywords`` holds the class that declares its options.
+    """
     options = declared(keywords)
     plain = {name: entry for name, entry in options.items() if entry.option.flags not in (HIDDEN, FOLDED)}
     folded = [name for name, entry in options.items() if entry.option.flags == FOLDED]
@@ -237,6 +240,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
         parameters.sort(key=lambda parameter: parameter.name == "json")
         keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
         call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
+        vars(call)["keywords"] = keywords
         return cast("Command", call)
 
     return decorate
