@@ -31,8 +31,9 @@ from howfar.cores import wait_briefly
 wait_briefly()
 import pyarrow, scipy.stats
 import howfar
-from howfar.distances import compiled_nearest
-from howfar.studies import distance, matrix, matrix_pairs
+from importlib import import_module
+from howfar.studies import distance
+matrix = import_module("howfar.studies.matrix")
 from howfar.memory import peak_mib
 files = list(map(str, sorted(Path(sys.argv[1]).glob("set*.npy"))[: int(sys.argv[2])]))
 before, begin, of_cores = peak_mib(), time.perf_counter(), time.process_time()
@@ -46,11 +47,11 @@ said = howfar.compare(files[0], files[1:], bootstrap=int(sys.argv[3]), permutati
 found = {"pairs": len(said.datasets), "said": {one.name: one.relative for one in said.datasets[:3]}}
 """
 ALL = """
-between = matrix_pairs.between
+between = matrix.between
 def counted(*given):
     counted.pairs += 1
     return between(*given)
-counted.pairs, matrix_pairs.between = 0, counted
+counted.pairs, matrix.between = 0, counted
 said = howfar.matrix(files, out=sys.argv[3], progress=False)
 found = {"pairs": len(said.pairs), "measured": counted.pairs}
 """

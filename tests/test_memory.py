@@ -251,7 +251,7 @@ def test_processes_of_one_machine_share_it() -> None:
 
 
 def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.pipeline.measure.available_cores", lambda: 4)
+    monkeypatch.setattr(importlib.import_module("howfar.pipeline.measure"), "available_cores", lambda: 4)
     settings = Settings(**checked(CompareSettings, {"bootstrap": 1000}))
     sizes, runner = [3000, 3000], RayRunner(workers=3)
     with within("280MB"):

@@ -105,7 +105,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "step": "howfar.training.optimisation:step",
     },
     "strategies": {
-        "far": "howfar.selection.far:FAR",
+        "far": "howfar.selection.by_column:FAR",
         "near": "howfar.selection.by_column:NEAR",
         "random": "howfar.selection.random_draws:RANDOM",
         "stratified": "howfar.selection.random_draws:STRATIFIED",

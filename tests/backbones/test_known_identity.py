@@ -20,7 +20,7 @@ from PIL import Image
 
 from howfar import registry
 from howfar.backbones import as_backbone, known_backbone, load_backbone
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.known_identity import FOLDER, KnownBackbone
 from howfar.backbones.transformers import folder_origin
 from howfar.errors import InputError, MissingPathError, StoreError
@@ -51,14 +51,14 @@ class Scaling:
         return np.asarray(batch, dtype=np.float32) * np.float32(self.weights.read_text())
 
 
-def _build(options: BackboneBuild) -> Scaling:
+def _build(options: Options) -> Scaling:
     assert options.weights is not None
     built.append(options.weights.read_text())
     return Scaling(options.weights)
 
 
 FAMILY = BackboneFamily(
-    BackboneCard("scaling", 3, "RGB", "a number", "–", "for tests"),
+    Card("scaling", 3, "RGB", "a number", "–", "for tests"),
     _build,
     takes=("weights", "device", "fit"),
     origin=lambda options: Origin((options.weights,), ("numpy",)) if options.weights else None,
@@ -121,7 +121,7 @@ def test_weights_that_changed_are_read_though_size_and_time_are_the_same(weights
 
 
 def test_weights_that_are_replaced_while_it_is_built_leave_no_record(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(options: BackboneBuild) -> Scaling:
+    def build(options: Options) -> Scaling:
         weights.write_text("3.0")
         return _build(options)
 
@@ -145,7 +145,7 @@ def test_tensors_of_an_onnx_file_are_read_whatever_the_length_of_their_files_nam
 
 def test_a_folder_whose_index_names_weights_elsewhere_is_always_built(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    options = BackboneBuild(model=str(tmp_path))
+    options = Options(model=str(tmp_path))
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": "model-1.safetensors"}}))
     assert folder_origin(options) is not None

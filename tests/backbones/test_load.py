@@ -10,7 +10,7 @@ import pytest
 
 import howfar
 from howfar import registry
-from howfar.backbones import BackboneBuild, BackboneFamily, cards, load_backbone, takes
+from howfar.backbones import BackboneFamily, Options, cards, load_backbone, takes
 from howfar.errors import InputError, MissingExtraError, MissingPathError, UnknownNameError
 from howfar.testing.backbone_suite import BackboneTests
 
@@ -200,9 +200,9 @@ class TestAnotherPackage(BackboneTests):
 
 
 def test_a_recipe_gets_what_it_takes() -> None:
-    seen: list[BackboneBuild] = []
+    seen: list[Options] = []
 
-    def build(options: BackboneBuild) -> Any:
+    def build(options: Options) -> Any:
         seen.append(options)
 
     family = BackboneFamily(cards()[0], build, takes=("via", "device"))

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 import howfar
-from howfar.backbones import BackboneBuild, BackboneCard, BackboneFamily, cards, load_backbone
+from howfar.backbones import BackboneFamily, Card, Options, cards, load_backbone
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.protocols import Backbone
@@ -137,12 +137,12 @@ def test_distances_in_a_segmenters_own_features(tmp_path: Path) -> None:
 # A family's own defaults
 
 
-def made(options: BackboneBuild) -> Any:
+def made(options: Options) -> Any:
     return options
 
 
 def family(takes: tuple[str, ...] = ("pool",), **defaults: Any) -> BackboneFamily:
-    return BackboneFamily(BackboneCard("own", None, "", "", "", ""), made, takes, defaults)
+    return BackboneFamily(Card("own", None, "", "", "", ""), made, takes, defaults)
 
 
 def test_a_familys_default_stands_where_nothing_is_given() -> None:

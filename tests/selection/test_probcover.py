@@ -111,5 +111,6 @@ def test_it_is_not_nested() -> None:
 def test_blocks_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(50, 3))
     whole = picks(x, 9)
-    monkeypatch.setattr(diversity, "blocks", lambda rows, others: diversity.blocks(rows, others, pairs=7))
+    blocks = diversity.blocks
+    monkeypatch.setattr(diversity, "blocks", lambda rows, others: blocks(rows, others, pairs=7))
     assert picks(x, 9) == whole

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneBuild
+from howfar.backbones.family import Options
 from howfar.backbones.known_identity import known_backbone
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.backbones.torch_module import module
@@ -131,11 +131,11 @@ def function(
     >>> means.layers, means.identity["name"]
     ((3,), 'mean-colour')
     """
-    from howfar.backbones.family import BackboneBuild
+    from howfar.backbones.family import Options
 
     if name is not None and not name.strip():
         raise InputError.of("name", "must be text", name, "leave it out for a function without an identity")
-    options = BackboneBuild(size=size, fit=fit, via=via)
+    options = Options(size=size, fit=fit, via=via)
     height, width = options.sides
     return FunctionBackbone(call, name, Preprocess((height, width), options.fit, options.via))
 
@@ -258,12 +258,12 @@ def is_stored(backbone: Backbone) -> bool:
     return not isinstance(backbone, FunctionBackbone) or backbone.stored
 
 
-def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> BackboneBuild:
+def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options:
     idle = [name for name in given if name not in known]
     if idle:
         remedy = f"it takes {', '.join(known)}" if known else "leave them out"
         raise InputError.of("options", f"are of no use to {kind}", ", ".join(idle), remedy)
-    return BackboneBuild(**given)  # type: ignore[arg-type]  # the same names, checked there
+    return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
 
 
 def _is_unmade(weight: Any) -> bool:
@@ -271,7 +271,7 @@ def _is_unmade(weight: Any) -> bool:
     return bool(weight.is_meta) or type(weight).__name__ == "UninitializedParameter"
 
 
-def _of_module(network: Any, options: BackboneBuild, pool: bool) -> Backbone:
+def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
     whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
     whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
     unmade = next((key for key, weight in whole.named_parameters() if _is_unmade(weight)), None)

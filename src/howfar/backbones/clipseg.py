@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneBuild, BackboneCard
+from howfar.backbones.family import Card, Options
 from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
 from howfar.backbones.transformers import REQUIRED_FILES, describe_architecture, random_model, read_model
 from howfar.errors import InputError, one_line
@@ -29,7 +29,7 @@ SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 
 
-def build_clipseg(model: PublishedModel, options: BackboneBuild) -> TorchBackbone:
+def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order.
 
     The first token of each is the class's, then come the patches row by row. The text's embedding is computed once, by the
@@ -57,7 +57,7 @@ def build_clipseg(model: PublishedModel, options: BackboneBuild) -> TorchBackbon
     )
 
 
-def promptable(options: BackboneBuild, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
+def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
     """Load CLIPSeg, and a function from a text to its (1, channels) embedding for CLIPSeg's ``conditional_embeddings``.
 
     Errors call the option that names its folder `option`; they are those of `build_clipseg`.
@@ -66,7 +66,7 @@ def promptable(options: BackboneBuild, option: str = "weights") -> tuple[Any, Ca
     return network, lambda text: _embedding(network, tokenize(text))
 
 
-def _network(model: PublishedModel, options: BackboneBuild, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
+def _network(model: PublishedModel, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
     """Load the network, and a function from a text to its token numbers."""
     library = transformers_for("clipseg")
     architecture = library.CLIPSegForImageSegmentation
@@ -134,7 +134,7 @@ def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 
 CLIPSEG_MODEL: Final = PublishedModel(
-    card=BackboneCard(
+    card=Card(
         "clipseg",
         93_120,
         f"{SIDE}×{SIDE} RGB and a text",

@@ -17,7 +17,7 @@ from howfar.settings import refuse_unknown, with_options
 
 
 @dataclass(frozen=True)
-class BackboneCard:
+class Card:
     """Describe a family for the list of ``howfar backbones``, without loading it.
 
     Attributes
@@ -41,7 +41,7 @@ class BackboneCard:
 
 
 @dataclass(frozen=True)
-class BackboneBuild:
+class Options:
     """Say how a backbone is to be built: the options of `howfar.load_backbone`, of which a family reads those that it `takes`.
 
     Raises
@@ -147,14 +147,14 @@ class BackboneFamily:
     howfar.errors.InputError: pixels takes no pool, got 'False': its options are fit, via
     """
 
-    card: BackboneCard
-    build: Callable[[BackboneBuild], Backbone]
+    card: Card
+    build: Callable[[Options], Backbone]
     takes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     folder: bool = False
-    origin: Callable[[BackboneBuild], Origin | None] | None = None
+    origin: Callable[[Options], Origin | None] | None = None
 
-    def options(self, given: Mapping[str, Any]) -> BackboneBuild:
+    def options(self, given: Mapping[str, Any]) -> Options:
         """Check the options that a caller passes to this family.
 
         Raises
@@ -164,9 +164,9 @@ class BackboneFamily:
         MissingPathError
             There is nothing at `weights`, or a folder where this family takes a file.
         """
-        standard = {entry.name: entry.default for entry in fields(BackboneBuild)}
+        standard = {entry.name: entry.default for entry in fields(Options)}
         refuse_unknown(given, standard)
-        options = BackboneBuild(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
+        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
         for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
@@ -228,7 +228,7 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
     return family.build(checked)
 
 
-def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFamily, BackboneBuild]:
+def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFamily, Options]:
     """Return the family that a backbone's name is of, and the checked options; raises as `load_backbone` before it builds."""
     registered, _, model = name.partition(":")
     family = _family(registered)
@@ -242,7 +242,7 @@ def takes(name: str) -> tuple[str, ...]:
     return _family(name.partition(":")[0]).takes
 
 
-def card_of(name: str) -> BackboneCard:
+def card_of(name: str) -> Card:
     """Describe the backbone that `load_backbone` loads by this name; an unknown one raises `UnknownNameError`.
 
     Examples
@@ -253,7 +253,7 @@ def card_of(name: str) -> BackboneCard:
     return _family(name.partition(":")[0]).card
 
 
-def cards() -> list[BackboneCard]:
+def cards() -> list[Card]:
     """List every registered backbone family, howfar's own and those of installed packages, without loading any network.
 
     A family whose package fails to import is listed too, with the reason as its summary.
@@ -266,11 +266,11 @@ def cards() -> list[BackboneCard]:
     return [_card(name) for name in registry.names("backbones")]
 
 
-def _card(name: str) -> BackboneCard:
+def _card(name: str) -> Card:
     try:
         return replace(_family(name).card, name=name)
     except HowfarError as error:
-        return BackboneCard(name, None, "", "", "", str(error))
+        return Card(name, None, "", "", "", str(error))
 
 
 def _family(name: str) -> BackboneFamily:
@@ -287,14 +287,14 @@ def _family(name: str) -> BackboneFamily:
     return family
 
 
-def _refuse(options: BackboneBuild) -> NoReturn:
+def _refuse(options: Options) -> NoReturn:
     raise InputError(
         "embeddings are given as datasets, not computed from images: pass the .npy or .parquet file in place of a folder"
     )
 
 
 EMBEDDINGS: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "embeddings",
         None,
         ".npy, .parquet",

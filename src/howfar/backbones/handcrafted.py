@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess, as_rgb
 from howfar.errors import InputError
 
@@ -89,23 +89,21 @@ class ColourMoments:
         return batch.reshape(len(batch), -1).astype(np.float32)
 
 
-def _pixels(options: BackboneBuild) -> Pixels:
+def _pixels(options: Options) -> Pixels:
     return Pixels(Preprocess((SIDE, SIDE), options.fit, options.via))
 
 
-def _colour_moments(options: BackboneBuild) -> ColourMoments:
+def _colour_moments(options: Options) -> ColourMoments:
     return ColourMoments()
 
 
 PIXELS: Final = BackboneFamily(
-    BackboneCard(
-        "pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"
-    ),
+    Card("pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"),
     _pixels,
     takes=("fit", "via"),
 )
 COLOUR_MOMENTS: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "colour_moments",
         6,
         "full size RGB",
@@ -187,7 +185,7 @@ def has_structure(signs: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 PERCEPTUAL_HASH: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         NAME,
         HASH_SIDE * HASH_SIDE,
         "64×64 grey",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 import xxhash
 
-from howfar.backbones.family import BackboneBuild, BackboneFamily, family_and_options
+from howfar.backbones.family import BackboneFamily, Options, family_and_options
 from howfar.errors import StoreError
 from howfar.io.atomic import replace_text
 from howfar.io.checkpoint import code_stamp
@@ -202,7 +202,7 @@ def _same(built: Any) -> Any:
     return built
 
 
-def _made_of(name: str, family: BackboneFamily, options: BackboneBuild) -> str | None:
+def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
     """Write down all that an identity is computed from; None where that is not known without building the network."""
     if family.origin is None or options.device.partition(":")[0] not in ("auto", "cpu"):
         return None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, option
 from howfar.weights.onnx import hash_onnx, import_onnxruntime, open_session, tensor_files, why_refused
@@ -27,7 +27,7 @@ class OnnxBackbone:
     `MissingExtraError`.
     """
 
-    def __init__(self, name: str, file: Path, options: BackboneBuild) -> None:
+    def __init__(self, name: str, file: Path, options: Options) -> None:
         self.name = name
         self._file = file
         self._providers = _providers(options.device)
@@ -107,7 +107,7 @@ class OnnxBackbone:
         return (features.shape[1],)
 
 
-def onnx_origin(options: BackboneBuild) -> Origin | None:
+def onnx_origin(options: Options) -> Origin | None:
     """Name the model's file and those of its tensors; None where there is no such file."""
     file = _file(options)
     if file is None or not file.is_file():
@@ -115,12 +115,12 @@ def onnx_origin(options: BackboneBuild) -> Origin | None:
     return Origin((file, *tensor_files(file, file.read_bytes())), ("onnxruntime", "onnxruntime-gpu"))
 
 
-def _file(options: BackboneBuild) -> Path | None:
+def _file(options: Options) -> Path | None:
     path = options.weights or options.model
     return None if path is None else Path(path).expanduser()
 
 
-def build_onnx(options: BackboneBuild) -> OnnxBackbone:
+def build_onnx(options: Options) -> OnnxBackbone:
     """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of.
 
     A path without a file raises `MissingPathError`; the other errors are those of `OnnxBackbone`.
@@ -174,7 +174,7 @@ def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, i
 
 
 ONNX: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "onnx",
         None,
         "the file's own",

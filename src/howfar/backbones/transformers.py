@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from howfar.backbones.family import BackboneBuild, BackboneCard, BackboneFamily, Origin
+from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights.published import (
     CONFIG_FILE,
@@ -133,7 +133,7 @@ def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...
     return folder
 
 
-def folder_origin(options: BackboneBuild) -> Origin | None:
+def folder_origin(options: Options) -> Origin | None:
     """Name the files of a local model, a folder in the hub's format or a state dict; None of what comes from the hub."""
     model = None if options.model is None else Path(options.model).expanduser()
     folder = next((path for path in (options.weights, model) if path is not None and path.is_dir()), None)
@@ -247,7 +247,7 @@ def _quiet() -> Iterator[None]:
 # torch is imported when a network is built, so that listing the cards stays cheap.
 
 
-def build_transformers(options: BackboneBuild) -> TorchBackbone:
+def build_transformers(options: Options) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load.
 
     The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; for a model
@@ -280,7 +280,7 @@ def build_transformers(options: BackboneBuild) -> TorchBackbone:
     )
 
 
-def _folder(name: str, options: BackboneBuild) -> Path:
+def _folder(name: str, options: Options) -> Path:
     """Find the folder of the configuration, and of the weights unless they are given as a file."""
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
@@ -296,7 +296,7 @@ def _folder(name: str, options: BackboneBuild) -> Path:
     return checked_folder(name, folder, required)
 
 
-def _loaded(name: str, library: Any, folder: Path, options: BackboneBuild) -> Any:
+def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
     import torch
 
     try:
@@ -324,7 +324,7 @@ def _loaded(name: str, library: Any, folder: Path, options: BackboneBuild) -> An
     return read_model(name, weights, model.from_pretrained, optional, config=config, state_dict=state)
 
 
-def _model_input(name: str, folder: Path, network: Any, options: BackboneBuild) -> ModelInput:
+def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
     file = folder / PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
     side = getattr(config, "image_size", None)
@@ -356,7 +356,7 @@ def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
 
 
 TRANSFORMERS: Final = BackboneFamily(
-    BackboneCard(
+    Card(
         "transformers",
         None,
         "the model's own",

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, pad
 
 from howfar.backbones.clipseg import SIDE, promptable
-from howfar.backbones.family import BackboneBuild
+from howfar.backbones.family import Options
 from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.backbones.transformers import random_model, read_model
@@ -293,9 +293,7 @@ class ClipSeg:
     """
 
     def __init__(self, weights: str | Path | None = None, *, pretrained: bool = True, device: str = "auto") -> None:
-        options = BackboneBuild(
-            weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device
-        )
+        options = Options(weights=None if weights is None else Path(weights).expanduser(), pretrained=pretrained, device=device)
         self.device = resolve_device(device)
         self.model, self._embed = promptable(options, "clipseg")
         self.weights = hash_state_dict(self.model.state_dict())

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from howfar.report import performance
+from howfar.report import performance as report_performance
 from howfar.report.performance import SLICES
 from howfar.results import Comparison
 from howfar.results.slices import DistanceSlice, PerformanceSlice
@@ -33,13 +33,13 @@ def scored(value: str, p_value: float, difference: float) -> PerformanceSlice:
 def test_the_lead_names_what_is_clearly_worse(
     distance: list[DistanceSlice], performance: list[PerformanceSlice], expected: str
 ) -> None:
-    assert performance.slice_lead(distance, performance).startswith(expected)
+    assert report_performance.slice_lead(distance, performance).startswith(expected)
 
 
 def test_the_table_sorts_by_its_numbers(six: Comparison) -> None:
     name = six.datasets[0].name
     slices = tuple(replace(each, dataset=name) for each in (far("A", 0.01), far("B", None, None, small=True)))
-    first, small = performance.slice_distance(replace(six, slices=slices)).rows
+    first, small = report_performance.slice_distance(replace(six, slices=slices)).rows
     assert [cell.text for cell in first] == ["camera = A", name, "20", "1.500 [1.400, 1.600]", "25 %", "+0.500", "0.010"]
     assert [cell.sort for cell in first[2:]] == [20, 1.5, 0.25, 0.5, 0.01]
     assert small[-1].text == "too small"
