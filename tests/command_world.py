@@ -21,6 +21,8 @@ COUNTS = {"roads": 8, "near": 9, "far": 10, "new": 7}
 SIDE = 32
 FAST = ("--backbone", "colour_moments", "--bootstrap", "0", "--permutations", "0", "--no-baselines")
 TINY = ("--model", "deepcrack", "--option", "width=4", "--weights", "none", "--size", "32", "--batch", "4", "--device", "cpu")
+
+
 def write_world(folder: Path) -> Path:
     """Write the datasets of `COUNTS` with masks, maps/ of them, run/, performances, a profile, models, and odd files."""
     rng = np.random.default_rng(0)

@@ -107,6 +107,17 @@ CALLED = {
     "explore": ("howfar.report.explorer.site_of", "r"),
 }
 """By command: the function that it calls, and the words that it needs."""
+OWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "adapt": ("--background bg --blind x --blind y", {"background": "bg", "blind": ["x", "y"]}),
+    "select": ("--labelled l.txt --performance p", {"labelled": Path("l.txt"), "performance": [Path("p")]}),
+    "train": ("--add s:l --background b --start c", {"add": ["s:l"], "background": ["b"], "start": Path("c")}),
+    "certify": ("--labels l --profile p --sample s", {"labels": Path("l"), "profile": Path("p"), "sample": Path("s")}),
+    "evaluate": ("--tuned-on t", {"tuned_on": Path("t")}),
+    "corrupt": ("--others o --model m", {"others": ["o"], "model": Path("m")}),
+    "profile": ("--labelled s --performance p", {"labelled": ["s"], "performance": [Path("p")]}),
+    "check": ("--certificate c --keep --since d", {"certificate": [Path("c")], "keep": True, "since": "d"}),
+}
+"""By command: options of its own, and what they are in Python."""
 SPELT: dict[str, tuple[str, Any]] = {
     "weights": ("w", Path("w")),
     "mean": ("0.5,0.4,0.3", (0.5, 0.4, 0.3)),
@@ -119,7 +130,7 @@ SPELT: dict[str, tuple[str, Any]] = {
     "pretrained": ("none", False),
     "without_labels": ("none", ()),
     "strategies": ("all", registry.names("strategies")),
-    **{name: ("x", ("x",)) for name in ("ensemble", "label_names", "by")},
+    **dict.fromkeys(("ensemble", "label_names", "by"), ("x", ("x",))),
     "texts": ("x", ["x"]),
     "backbone_option": ("size=96,128", (96, 128)),
 }
@@ -167,9 +178,11 @@ def test_options_reach_the_function_and_defaults_are_its_own(
     assert seen.keys() & (options.keys() - {"runner", "out", "predictions"}) == set()
     parameters = {parameter.name: parameter for parameter in PARSERS[name].params}
     typed = {each: spelling(each, entry, parameters[each]) for each, entry in options.items() if each not in ("runner", "log")}
-    code, _, err = howfar(*command, *(word for words, _ in typed.values() for word in words))
+    own, values = OWN.get(name, ("", {}))
+    code, _, err = howfar(*command, *own.split(), *(word for words, _ in typed.values() for word in words))
     assert code == 130, err
-    assert {each: seen.get(each) for each in typed} == {each: value for each, (_, value) in typed.items()}
+    wanted = values | {each: value for each, (_, value) in typed.items()}
+    assert {each: seen.get(each) for each in wanted} == wanted
 
 
 def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
@@ -190,6 +203,12 @@ def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Comman
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("howfar: No such option: --confug")
     assert flag in err
+
+
+def test_the_keys_of_a_study_file_are_no_flags(tmp_path: Path, howfar: Command) -> None:
+    (tmp_path / "study.toml").write_text("out = 3\n[datasets]\nroads = { path = 'roads' }\n")
+    code, _, err = howfar("study", tmp_path / "study.toml")
+    assert (code, "--out" in err) == (2, False)
 
 
 # JSON.
@@ -236,7 +255,9 @@ def test_json_is_one_document_on_stdout(name: str, world: Path, tmp_path: Path, 
         pytest.skip(f"in {OWN_JSON[name]}")
     typed, file, keys = JSON[name]
     places = {place: world / place for place in ("roads", "near", "far", "new", "maps", "run")}
-    line = typed.replace("FAST", " ".join(FAST)).replace("TINY", " ".join(TINY)).format(**places, world=world, out=tmp_path / "o")
+    line = (
+        typed.replace("FAST", " ".join(FAST)).replace("TINY", " ".join(TINY)).format(**places, world=world, out=tmp_path / "o")
+    )
     if name == "relate":
         shutil.copytree(world / "run", tmp_path / "o")
     code, out, err = howfar(name, *line.split(), "--json")

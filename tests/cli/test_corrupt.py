@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -48,19 +47,6 @@ def test_a_line_for_each_set(roads: Path, command: str, tmp_path: Path, capsys: 
         "roads", "roads·fade 0.3", "roads·fade 0.5", "roads·fade 0.65", "roads·fade 0.8", "roads·mosaic 2×"
     ]  # fmt: skip
     assert lines[-1] == f"sets: {tmp_path / 'sets'}"
-
-
-def test_json_is_one_document(roads: Path, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ("--only", "fade=0.5", "--predict-command", command, "--json")
-    code, out, _ = howfar(capsys, roads, "-o", tmp_path / "sets", *given)
-    assert code == 0
-    document = json.loads(out)
-    assert (document["folder"], document["notes"], document["skipped"]) == (str(tmp_path / "sets"), [], [])
-    assert 0 <= document["threshold"] < 1
-    own, faded = document["datasets"]
-    assert (own["dataset"], own["n"], own["scored"]) == ("roads", 2, 2)
-    assert faded["performance"] == str(tmp_path / "sets/fade-0.5/performance.parquet")
-    assert 0 < faded["mean_f"] < 1
 
 
 def test_sets_alone(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

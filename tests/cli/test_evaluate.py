@@ -54,15 +54,6 @@ def test_scores_notes_and_the_file_are_printed(roads: Path, tmp_path: Path, caps
     assert "image/s" in err
 
 
-def test_json_is_one_document(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    file = tmp_path / "e.parquet"
-    code, out, _ = howfar(capsys, roads, "--predictions", tmp_path / "maps", "--tolerance", "1.5", "--json", "--out", file)
-    assert code == 0
-    assert json.loads(out) == Evaluation.load(file).to_dict()
-    assert out.count("\n") == 1
-    assert json.loads(out)["tolerance"] == 1.5
-
-
 def test_every_option_reaches_the_study(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "e.parquet"
     more = [
@@ -125,37 +116,6 @@ def test_classification_and_detection(roads: Path, tmp_path: Path, capsys: pytes
     assert (code, json.loads(out)["scores"]) == (0, {"map": 1.0, "map_50": 1.0, "f1": 1.0}), err
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["{roads}"], ["--predictions"]),
-        (["/no/such/folder", "--predictions", "{maps}"], ["/no/such/folder"]),
-        (["{roads}", "--predictions", "/no/such/folder"], ["no folder of predictions at /no/such/folder"]),
-        (["{roads}", "--predictions", "{roads}/images/0.png"], ["must be a folder of probability maps"]),
-        (["{roads}", "--predictions", "{maps}", "--threshold", "0.435"], ["threshold", "0.00, 0.01 … 0.99", "0.435"]),
-        (["{roads}", "--predictions", "{maps}", "--threshold", "half"], ["--threshold", "number"]),
-        (["{roads}", "--predictions", "{maps}", "--tolerance", "-1"], ["tolerance", "-1"]),
-        (["{roads}", "--predictions", "{maps}", "--tuned-on", "none.parquet"], ["none.parquet is not there"]),
-        (["{roads}", "--predictions", "{maps}", "--task", "depth"], ["task", "depth", "segmentation"]),
-        (["{roads}", "--predictions", "{maps}", "--flipped", "{maps}"], ["flipped", "not given already"]),
-        (["{roads}", "--predictions", "{maps}", "-o", "scores.csv"], ["out", ".parquet", "scores.csv"]),
-        (["{roads}", "--predictions", "{maps}", "-o", "{folder}"], ["out", "must be a file"]),
-        (["{roads}", "--predictions", "{maps}", "-o", "{roads}/images/0.png/e.parquet"], ["out", "can be made"]),
-    ],
-)
-def test_bad_input_is_one_line_and_exit_2(
-    arguments: list[str], words: list[str], roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "folder.parquet").mkdir()
-    places = {"roads": roads, "maps": tmp_path / "maps", "folder": tmp_path / "folder.parquet"}
-    code, out, err = howfar(capsys, *(argument.format(**places) for argument in arguments))
-    assert (code, out) == (2, "")
-    assert err.startswith("howfar: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
-
-
 def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import howfar
     from howfar.demo import write_dataset
@@ -180,13 +140,6 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     assert run(["evaluate", str(roads), "--model", str(model), "--verbose"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 5
-    for arguments, words in (
-        (["--model", str(model), "--predictions", str(maps)], "model is of no use beside predictions"),
-        ([], "predictions must be given, or a model"),
-        (["--model", str(model), "--task", "classification"], "model is of use only to segmentation"),
-    ):
-        assert run(["evaluate", str(roads), *arguments]) == 2
-        assert words in capsys.readouterr().err
 
 
 def test_without_any_mask_no_table_of_dashes_is_printed(

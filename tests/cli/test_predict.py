@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -132,28 +131,6 @@ def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, cap
 
 
 @pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        ([], {}),
-        (["--flipped"], {"flipped": True}),
-        (["--tile"], {"tiled": True}),
-        (["--size", "64"], {"size": 64}),
-        (["--precision", "bf16"], {"precision": "bf16"}),
-        (["--batch-size", "1", "--device", "cpu"], {}),
-    ],
-)
-def test_every_option_of_a_checkpoint(
-    arguments: list[str], options: dict[str, Any], model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = howfar(capsys, model, roads, "-o", tmp_path / "maps", *arguments)
-    assert code == 0, err
-    predict(model, roads, tmp_path / "wanted", progress=False, **options)
-    predict(model, roads, tmp_path / "plain", progress=False)
-    assert same(tmp_path / "maps", tmp_path / "wanted")
-    assert same(tmp_path / "maps", tmp_path / "plain") is (not options)
-
-
-@pytest.mark.parametrize(
     ("arguments", "reading"),
     [
         ([], Reading(channel=1)),
@@ -171,59 +148,3 @@ def test_every_option_of_an_onnx_network(
     predict(network, roads, tmp_path / "plain", size=32, reading=Reading(channel=1), progress=False)
     assert same(tmp_path / "maps", tmp_path / "wanted")
     assert same(tmp_path / "maps", tmp_path / "plain") is (not arguments)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["{model}", "{roads}"], 2, ["--out"]),
-        (["none.safetensors", "{roads}", "-o", "{maps}"], 2, ["no checkpoint at none.safetensors"]),
-        (["{roads}/images/0001.jpg", "{roads}", "-o", "{maps}"], 2, ["must be a .safetensors file that howfar train wrote"]),
-        (["{tampered}", "{roads}", "-o", "{maps}"], 1, ["is damaged: its weights are not those that it names"]),
-        (["{model}", "/no/such/folder", "-o", "{maps}"], 2, ["/no/such/folder"]),
-        (["{model}", "{roads}", "-o", "{roads}/images/0001.jpg"], 2, ["out must be a folder that can be made"]),
-        (["{model}", "{roads}", "-o", "{roads}/masks"], 2, ["out must hold no maps that howfar predict did not write"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--size", "50"], 2, ["size must be a multiple of 32 for deepcrack, got 50"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--size", "0"], 2, ["size must be at least 1, got 0"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--batch-size", "0"], 2, ["--batch-size must be at least 1"]),
-        (
-            ["{model}", "{roads}", "-o", "{maps}", "--channel", "1"],
-            2,
-            ["are of use only to a foreign network, got 'deepcrack'"],
-        ),
-        (["{model}", "{roads}", "-o", "{maps}", "--device", "abacus"], 2, ["device must be auto, cpu"]),
-        (["{network}", "{roads}", "-o", "{maps}"], 2, ["size must be given for a network that is no checkpoint"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32"], 2, ["the network gives 3 channels: name the foreground's"]),
-        (
-            ["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--channel", "0", "--output", "probabilities"],
-            2,
-            ["the network's output must lie within 0-1", "pass --output logits"],
-        ),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--output", "scores"], 2, ["output must be logits or prob"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--std", "1", "1", "0"], 2, ["std must be above 0"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--mean", "1", "1"], 2, ["mean"]),
-        (["{text}", "{roads}", "-o", "{maps}", "--size", "32"], 2, ["network must be an ONNX file that onnxruntime can run"]),
-    ],
-)
-def test_bad_input_is_one_line(
-    arguments: list[str],
-    code: int,
-    words: list[str],
-    model: Path,
-    network: Path,
-    roads: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    data = bytearray(model.read_bytes())
-    data[-1] ^= 1
-    (tmp_path / "tampered.safetensors").write_bytes(data)
-    (tmp_path / "text.onnx").write_text("text")
-    places = {"model": model, "network": network, "roads": roads, "maps": tmp_path / "maps"}
-    places |= {"tampered": tmp_path / "tampered.safetensors", "text": tmp_path / "text.onnx"}
-    found, out, err = howfar(capsys, *(argument.format(**places) for argument in arguments))
-    assert (found, out) == (code, "")
-    assert err.startswith("howfar: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err

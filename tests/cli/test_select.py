@@ -14,17 +14,13 @@ from PIL import Image
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.results import Selection
-from run_ids import rewrite, written
+from run_ids import rewrite
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
 WRITTEN = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml",
     "selection.json",
 }  # fmt: skip
-KEYS = [
-    "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "why", "task", "label_names",
-    "notes", "provenance",
-]  # fmt: skip
 WHY = "auto took random: howfar relate has not said of this run that performance falls with distance"
 
 
@@ -81,31 +77,6 @@ def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, c
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_json_is_one_document_and_nothing_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 2, "--json")
-    assert (code, err) == (0, "")
-    assert out.count("\n") == 1
-    document = json.loads(out)
-    assert document == written(place / "select-new" / "selection.json")
-    assert list(document) == KEYS
-    assert [list(pick) for pick in document["picks"]] == [["rank", "image", "path", "distance", "reason"]] * 2
-
-
-def test_every_option_reaches_the_study(made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.studies.selection import select
-
-    (tmp_path / "labelled.txt").write_text("0001.jpg\n0002.jpg\n")
-    options = {"strategy": "foreground", "labelled": tmp_path / "labelled.txt", "performance": made / "site.parquet", "seed": 4}
-    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 4, *arguments, "--out", tmp_path / "out", "--json")
-    assert code == 0, err
-    found, wanted = json.loads(out), select(place, "site a", 4, **options).to_dict()
-    assert {**found, "provenance": None} == {**wanted, "provenance": None}
-    assert (found["strategy"], found["seed"], found["labelled"]) == ("foreground", 4, 2)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
-    assert not (place / "select-site a").exists()
-
-
 def test_what_the_model_predicted_and_the_images_are_handed_over(
     made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,13 +124,6 @@ def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixtur
     assert err.startswith("note: 1 image has no size")
 
 
-def test_defaults_are_those_of_python(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.studies.selection import select
-
-    _, out, _ = howfar(capsys, place, "--dataset", "site a", "-k", 2, "--json")
-    assert {**json.loads(out), "provenance": None} == {**select(place, "site a", 2).to_dict(), "provenance": None}
-
-
 def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
@@ -169,40 +133,6 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsy
     code, _, err = howfar(capsys, place, "--dataset", "../2024\\new", "-k", 2)
     assert (code, err) == (0, "")
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["{run}", "-k", "2"], ["--dataset"]),
-        (["{run}", "--dataset", "new"], ["-k"]),
-        (["{run}", "--dataset", "news", "-k", "2"], ["dataset must be a secondary dataset of the run (site a, new)", "'news'"]),
-        (["{run}", "--dataset", "new", "-k", "0"], ["k must", "0"]),
-        (["{run}", "--dataset", "new", "-k", "7"], ["k must be at most 6", "got 7"]),
-        (["{run}", "--dataset", "new", "-k", "two"], ["-k must be a whole number, got 'two'"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--strategy", "kcentre"], ["kcentre", "did you mean 'kcenter'"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--strategy", "uncertainty"], ["uncertainty needs the entropy", "evaluate"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--seed", "-1"], ["seed"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--labelled", "none.txt"], ["no list of images at", "none.txt"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--performance", "none.parquet"], ["nothing at none.parquet"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--out", "{run}/result.json"], ["out must be a folder"]),
-        (["{run}/figures", "--dataset", "new", "-k", "2"], ["result.json"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--predictions", "none"], ["predictions must be a folder of maps"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--with-images", "zip"], ["--with-images must"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--label-names", " "], ["--label-names must name each label"]),
-    ],
-)
-def test_bad_input_is_one_clear_line_and_exit_2(
-    arguments: list[str], words: list[str], place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(path.name for path in place.rglob("*"))
-    code, out, err = howfar(capsys, *(argument.format(run=place) for argument in arguments))
-    assert (code, out) == (2, "")
-    assert err.startswith("howfar: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
-    assert sorted(path.name for path in place.rglob("*")) == before
 
 
 def test_an_older_run_says_what_to_do(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

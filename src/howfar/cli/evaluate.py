@@ -22,6 +22,7 @@ from howfar.cli.terminal import (
     tell_reading,
     verbose,
 )
+from howfar.io.location import ready_folder
 from howfar.keywords import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.wording import format_number
 
@@ -111,7 +112,7 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
         if own or not Evaluation.is_in(file):
             rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
             raise InputError.of("out", rule, str(file), "name another file, or move that one away")
-    options.prepare_folder("out", file.parent)
+    ready_folder("out", file.parent)
 
 
 @options.command(CorruptOptions)
@@ -205,7 +206,7 @@ def prompts(
     from howfar.errors import InputError
     from howfar.paper.prompts import prompts as study
 
-    options.prepare_folder("out", out)
+    ready_folder("out", out)
     if (reference is None) != (reference_mask is None):
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)

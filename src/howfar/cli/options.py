@@ -15,6 +15,7 @@ from howfar.cli.command_help import OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
+from howfar.io.location import leaving_no_empty_folder
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
 from howfar.progress import begin, end
 from howfar.settings import declared
@@ -234,7 +235,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
-            with allowing(values.get("allow_urls", ())):
+            with allowing(values.get("allow_urls", ())), leaving_no_empty_folder():
                 function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
         parameters.sort(key=lambda parameter: parameter.name == "json")
@@ -347,7 +348,7 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
     if name not in ("size", "mean", "std"):
         return text
     kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
-    values = numbers_of(f"backbone_option {name}", text, kind, example)
+    values = numbers_of(name, text, kind, example)
     return values[0] if name == "size" and len(values) == 1 else values
 
 
@@ -400,17 +401,3 @@ def numbers(option: str, text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
     return [int(part) for part in parts]
-
-
-def prepare_folder(option: str, folder: Path | None) -> None:
-    """Make the folder that results are to go to before any work is done, or raise `InputError`."""
-    from howfar.io.location import ready_folder
-
-    ready_folder(option, folder)
-
-
-def prepare_file(option: str, file: Path) -> None:
-    """Make the folder of the file that a result is to go to before any work is done, or raise `InputError`."""
-    from howfar.io.location import ready_file
-
-    ready_file(option, file)

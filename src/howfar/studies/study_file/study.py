@@ -68,9 +68,9 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
             name: [fingerprints[name], *(getattr(file.entries[name], field) for field in ("limit", "group"))]
             for name in datasets
         },
-        "backbones": {name: [entry.model_dump(), _weights(entry.weights)] for name, entry in backbones.items()},
+        "backbones": {name: [entry.described(), _weights(entry.weights)] for name, entry in backbones.items()},
         "models": {
-            name: [entry.model_dump(), *map(_weights, (entry.pretrained, *entry.options.values()))]
+            name: [entry.described(), *map(_weights, (entry.pretrained, *entry.options.values()))]
             for name, entry in models.items()
         },
         "needs": {name: needs[name] for name in planned.needs},
