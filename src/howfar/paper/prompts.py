@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import re
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,6 +44,7 @@ from howfar.results import Provenance, Skipped
 from howfar.results.run_files import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_file.inputs import Inputs
@@ -52,7 +52,6 @@ from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryRefer
 from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
 KINDS: Final = ("points", "box", "text", "persam")
-STREAM: Final = 5
 
 
 class PromptedKinds(PromptSettings, total=False):
@@ -171,7 +170,7 @@ def _of_text(network: ClipSeg, text: str) -> Make:
 def _of_points(sam: Sam, settings: PromptedKinds) -> Make:
     def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
         # Seeded by the image's name, so that neither other images nor their order change its points.
-        rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
+        rng = stream(settings["seed"], "prompts", image.item.name)
         points = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
         return _of_prompt(sam, image, points)
 
@@ -301,7 +300,7 @@ def _images(datasets: DatasetsArgument) -> list[Dataset]:
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
-    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    rng = stream(settings["seed"], "prompts", dataset.name)
     limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
     usable: dict[int, Item] = {}
     skipped: list[Skipped] = list(dataset.skipped)
@@ -526,7 +525,7 @@ def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
 def _candidates(dataset: Dataset, settings: PromptsSettings) -> list[Any]:
     if settings.reference_image:
         return [item for item in dataset.items if item.name == settings.reference_image]
-    order = np.random.default_rng([settings.seed, STREAM]).permutation(len(dataset.items))
+    order = stream(settings.seed, "prompts").permutation(len(dataset.items))
     return [dataset.items[index] for index in order.tolist()]
 
 

@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -36,6 +35,7 @@ from howfar.results import Evaluation, Skipped
 from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 
@@ -180,7 +180,7 @@ class CorruptedImages:
             raise InputError.of(
                 "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
             )
-        rng = np.random.default_rng([self.seed, *(zlib.crc32(text.encode()) for text in (self.chosen.label, item.name))])
+        rng = stream(self.seed, "corruption", self.chosen.label, item.name)
         return candidates[int(rng.integers(len(candidates)))]
 
     def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
