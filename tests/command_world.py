@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.weights.state_dicts import hash_state_dict
 from label_tools import export_coco
 
+Command = Callable[..., tuple[int, str, str]]
+"""Runs a command line; returns its exit code, and what it printed on stdout and stderr."""
 COUNTS = {"roads": 8, "near": 9, "far": 10, "new": 7}
 SIDE = 32
 FAST = ("--backbone", "colour_moments", "--bootstrap", "0", "--permutations", "0", "--no-baselines")

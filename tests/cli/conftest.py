@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from command_world import write_world
+from command_world import Command, write_world
 from howfar.cli.main import run
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

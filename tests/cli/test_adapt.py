@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from howfar.cli.main import run
+from command_world import Command
 from howfar.demo import write_dataset
 from howfar.results.adaptation import Adaptation
 
@@ -20,17 +20,9 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: write_dataset(root / name, count, seed=k, size=32) for k, (name, count) in enumerate(counts.items())}
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["adapt", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_the_table_the_verdict_and_the_folder_are_printed(
-    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_the_verdict_and_the_folder_are_printed(sets: dict[str, Path], tmp_path: Path, howfar: Command) -> None:
     more = ("--shots", "0,1", "--strategy", "far", "--strategy", "random", "--random-seeds", "1")
-    code, stdout, err = howfar(capsys, sets["roads"], sets["site"], "-o", tmp_path / "study", *TINY, *more)
+    code, stdout, err = howfar("adapt", sets["roads"], sets["site"], "-o", tmp_path / "study", *TINY, *more)
     assert code == 0, err
     found = Adaptation.load(tmp_path / "study")
     lines = stdout.splitlines()
@@ -42,18 +34,18 @@ def test_the_table_the_verdict_and_the_folder_are_printed(
 
 
 def test_how_long_all_will_take_is_said_once(
-    sets: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sets: dict[str, Path], tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("howfar.training.compute.STEPS", 1)
     monkeypatch.setattr("howfar.training.compute.SECONDS", 0)
     arguments = (sets["roads"], sets["site"], "-o", tmp_path, *TINY, "--shots", "1,2", "--json")
-    _, _, err = howfar(capsys, *arguments)
+    _, _, err = howfar("adapt", *arguments)
     said = [line for line in err.splitlines() if line.startswith("training takes at least ")]
     assert len(said) == 1
     assert "; 3 models like this at least " in said[0]
     # One of them is trained again: the others lie in the folder.
     (tmp_path / "models" / "seed0" / "far-2.safetensors").unlink()
-    _, _, err = howfar(capsys, *arguments)
+    _, _, err = howfar("adapt", *arguments)
     said = [line for line in err.splitlines() if line.startswith("training takes at least ")]
     assert len(said) == 1
     assert "models like this" not in said[0]

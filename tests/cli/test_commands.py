@@ -6,14 +6,13 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 import typer
 
-from command_world import FAST, TINY
+from command_world import FAST, TINY, Command
 from howfar import keywords, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
@@ -25,7 +24,6 @@ from howfar.options import FOLDED, HIDDEN
 from howfar.segmenters import segmenter_family
 from howfar.settings import Declared, declared
 
-Command = Callable[..., tuple[int, str, str]]
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
 PARSERS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]  # a group has commands
 each_command = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

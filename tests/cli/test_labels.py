@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.cli.main import run
+from command_world import Command
 from howfar.data import Dataset
 from label_tools import export_coco
 
@@ -24,21 +24,13 @@ def site(tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    code = run(["labels", "import", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 MASK = np.eye(*SIDES, dtype=bool)
 
 
-def test_a_dataset_is_written_and_what_is_left_out_is_said(
-    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dataset_is_written_and_what_is_left_out_is_said(site: Path, tmp_path: Path, howfar: Command) -> None:
     masks = {NAMES[0]: MASK, NAMES[1]: ~MASK, NAMES[2]: np.zeros(SIDES, bool)}
     file, out = export_coco(masks, "x", tmp_path / "coco.json"), tmp_path / "out"
-    code, printed, err = howfar(capsys, file, "--images", site, "-o", out)
+    code, printed, err = howfar("labels", "import", file, "--images", site, "-o", out)
     assert (code, err) == (0, "")
     lines = printed.splitlines()
     assert lines[0] == "2 images of site labelled with COCO (segmentation)"

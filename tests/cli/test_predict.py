@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from howfar.cli.main import run
+from command_world import Command
 from howfar.demo import write_dataset
 from howfar.pipeline.prediction import predict
 from howfar.segmenters import build_segmenter
@@ -53,30 +53,24 @@ def network(tmp_path: Path) -> Path:
     return tmp_path / "n.onnx"
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["predict", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 def same(one: Path, other: Path) -> bool:
     files = sorted(file.name for file in one.iterdir())
     assert files == sorted(file.name for file in other.iterdir())
     return all(np.array_equal(Image.open(one / name), Image.open(other / name)) for name in files)
 
 
-def test_how_many_and_where_is_printed(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_many_and_where_is_printed(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     maps = tmp_path / "new" / "maps"
-    code, out, err = howfar(capsys, model, roads, "-o", maps)
+    code, out, err = howfar("predict", model, roads, "-o", maps)
     assert (code, out) == (0, f"3 maps written: {maps}\n"), err
     assert sorted(file.name for file in maps.iterdir()) == ["0001.png", "0002.png", "0003.png"]
     (maps / "0002.png").unlink()
-    assert howfar(capsys, model, roads, "-o", maps)[:2] == (0, f"1 map written, 2 were there already: {maps}\n")
+    assert howfar("predict", model, roads, "-o", maps)[:2] == (0, f"1 map written, 2 were there already: {maps}\n")
 
 
-def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     (roads / "images/0002.jpg").write_text("text")
-    code, out, _ = howfar(capsys, model, roads, "-o", tmp_path / "maps", "--json")
+    code, out, _ = howfar("predict", model, roads, "-o", tmp_path / "maps", "--json")
     assert code == 0
     assert out.count("\n") == 1
     (skipped,) = json.loads(out).pop("skipped")
@@ -91,37 +85,35 @@ def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: 
     assert skipped["reason"].startswith("not an image")
 
 
-def test_images_that_are_too_large_are_warned_of_on_stderr(
-    model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_images_that_are_too_large_are_warned_of_on_stderr(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     known = Checkpoint.load(model)
     small = replace(known.card, data={**known.card.data, "sides": {"median": 20.0, "largest": 20.0}})
     file = Checkpoint(small, known.state).save(tmp_path / "small.safetensors")
-    code, out, err = howfar(capsys, file, roads, "-o", tmp_path / "maps")
+    code, out, err = howfar("predict", file, roads, "-o", tmp_path / "maps")
     assert (code, out) == (0, f"3 maps written: {tmp_path / 'maps'}\n")
     assert [line for line in err.splitlines() if "much larger" in line] == [
         line for line in err.splitlines() if "--tile" in line
     ]
     assert "warning: all images of roads are much larger (side up to" in err
-    _, out, _ = howfar(capsys, file, roads, "-o", tmp_path / "maps", "--json")
+    _, out, _ = howfar("predict", file, roads, "-o", tmp_path / "maps", "--json")
     assert len(json.loads(out)["notes"]) == 1
 
 
 def test_progress_goes_to_stderr_alone(
-    model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    model: Path, roads: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    _, out, err = howfar(capsys, model, roads, "-o", tmp_path / "maps", "--json")
+    _, out, err = howfar("predict", model, roads, "-o", tmp_path / "maps", "--json")
     json.loads(out)
     assert "predicting roads" in err
     assert "3/3" in err
 
 
-def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     for k in range(4, 27):
         (roads / f"images/{k:04d}.jpg").write_text("text")
-    code, out, _ = howfar(capsys, model, roads, "-o", tmp_path / "maps")
+    code, out, _ = howfar("predict", model, roads, "-o", tmp_path / "maps")
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == f"3 maps written: {tmp_path / 'maps'}"
@@ -140,9 +132,9 @@ def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, cap
     ],
 )
 def test_every_option_of_an_onnx_network(
-    arguments: list[str], reading: Reading, network: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reading: Reading, network: Path, roads: Path, tmp_path: Path, howfar: Command
 ) -> None:
-    code, _, err = howfar(capsys, network, roads, "-o", tmp_path / "maps", "--size", "32", "--channel", "1", *arguments)
+    code, _, err = howfar("predict", network, roads, "-o", tmp_path / "maps", "--size", "32", "--channel", "1", *arguments)
     assert code == 0, err
     predict(network, roads, tmp_path / "wanted", size=32, reading=reading, progress=False)
     predict(network, roads, tmp_path / "plain", size=32, reading=Reading(channel=1), progress=False)

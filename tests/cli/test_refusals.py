@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from command_world import TINY
+from command_world import TINY, Command
 
 LINES = {
     # Arguments and options that hold of every command.
@@ -184,6 +183,18 @@ LINES = {
     "train {roads} -o {out}.safetensors --device abacus": "device must be",
     "train {w}/wrong -o {out}.safetensors": "wrong/1.png: its mask is 8×32 pixels, the picture 32×32",
     "train {roads} -o {out}.safetensors --rate 1e30": "--rate must be so low that the loss stays finite",
+    "train {roads} -o {out}.safetensors --way norm": "needs the model to adapt",
+    "train {roads} -o {out}.safetensors --site x": "is of use only with",
+    "train {roads} -o {out}.safetensors --start {model} --way norm": "needs images of the site",
+    "train {roads} -o {out}.safetensors --start {model} --way finetune --site {near}":
+        "must be one that needs no label where none is given",
+    "train {roads} -o {out}.safetensors --start {model} --way nrm --site {near}": "did you mean 'norm'?",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --epochs 3":
+        "--epochs must not be given with --way",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --model unetplusplus":
+        "--model must not be given with --way",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --background {near}":
+        "not be given with --way",
     "predict {model} {new}": "--out",
     "predict none.safetensors {new} -o {out}": "no checkpoint at none.safetensors",
     "predict {new}/images/0001.jpg {new} -o {out}": "must be a .safetensors file that howfar train wrote",
@@ -207,7 +218,7 @@ LINES = {
     "adapt {roads}": "SECONDARY",
     "adapt {roads} {near}": "--out",
     "adapt x y --out s3://bucket/w": "on this machine",
-    "adapt {roads} {near} -o {out} --shots 1,x": "--shots must be whole numbers with commas between them, got '1,x': write 1,3,7",
+    "adapt {roads} {near} -o {out} --shots 1,x": "--shots must be whole numbers … got '1,x': write 1,3,7",
     "adapt {roads} {near} -o {out} --shots 0": "--shots must hold a number above 0, got '0'",
     "adapt {roads} {near} -o {out} --strategy furthest": "furthest … far",
     "adapt {roads} {roads} -o {out}": "roads",
@@ -244,7 +255,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("typed", LINES)
 def test_a_refusal_is_one_line_and_leaves_nothing(
-    typed: str, world: Path, tmp_path: Path, howfar: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    typed: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -252,7 +263,8 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     places |= {"w": world, "model": world / "m.safetensors", "out": tmp_path / "here" / "out"}
     command, *words = shlex.split(typed.format(**places))
     before = state(world)
-    code, out, err = howfar(command, *BEFORE.get(command, ()), *words)
+    options = () if {"--way", "--site"} & set(words) else BEFORE.get(command, ())
+    code, out, err = howfar(command, *options, *words)
     lines = [line for line in err.splitlines() if line.startswith("howfar: ")]
     assert (code, out, len(lines)) == (1 if typed.startswith(FAILURES) else 2, "", 1), err
     assert err.splitlines()[-1] == lines[0]

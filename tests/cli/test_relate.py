@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from command_world import Command
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.report import estimates as words_estimates
@@ -34,21 +35,13 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.report.comparison.write_report", lambda _, folder, relation: folder / "report.html")
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["relate", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 def given(world: Path, *names: str) -> list[str | Path]:
     return [part for name in names for part in ("--performance", world / f"{name}.parquet")]
 
 
-def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
-    world: Path, place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(world: Path, place: Path, howfar: Command) -> None:
     before = {path.name: path.read_bytes() for path in place.iterdir() if path.suffix in (".json", ".parquet")}
-    code, out, err = howfar(capsys, place, *given(world, "roads", "near", "far"), "--bootstrap", "50", "--tau", "0.6")
+    code, out, err = howfar("relate", place, *given(world, "roads", "near", "far"), "--bootstrap", "50", "--tau", "0.6")
     assert (code, err) == (0, "")
     found = Relation.load(place)
     # Sentences are wrapped at the width of the terminal.
@@ -101,10 +94,10 @@ def test_verdicts_estimates_and_notes_are_printed_and_the_run_completed(
         assert (place / name).read_bytes() == data, name
 
 
-def test_a_table_of_ones_own_and_a_single_set(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_of_ones_own_and_a_single_set(place: Path, tmp_path: Path, howfar: Command) -> None:
     lines = ["dataset,image,performance", *(f"near,{k:04d}.jpg,0.{9 - k}" for k in range(1, 9))]
     (tmp_path / "own.csv").write_text("\n".join(lines))
-    code, out, err = howfar(capsys, place, "--performance", tmp_path / "own.csv", "--bootstrap", "0")
+    code, out, err = howfar("relate", place, "--performance", tmp_path / "own.csv", "--bootstrap", "0")
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0] == "performance, by distance from roads"
@@ -129,26 +122,24 @@ def test_what_was_not_found_has_no_heading(world: Path, place: Path, capsys: pyt
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_performance_without_counts_is_not_called_f(
-    world: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_performance_without_counts_is_not_called_f(world: Path, place: Path, tmp_path: Path, howfar: Command) -> None:
     rows = [Evaluation.load(world / f"{name}.parquet").images[["dataset", "image", "performance"]] for name in ("near", "far")]
     for one, name in zip(rows, ("near", "far"), strict=True):
         one.to_csv(tmp_path / f"{name}.csv", index=False)
     arguments = [part for name in ("near", "far") for part in ("--performance", tmp_path / f"{name}.csv")]
-    code, out, err = howfar(capsys, place, *arguments, "--bootstrap", "20", "--tau", "0.7")
+    code, out, err = howfar("relate", place, *arguments, "--bootstrap", "20", "--tau", "0.7")
     assert code == 0, err
     assert "Estimators, each dataset left out in turn (performance without labels)" in out.splitlines()
     assert "listed < 0.7" in out
     assert "mean F" not in out
 
 
-def test_a_relation_of_before_is_replaced(world: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_relation_of_before_is_replaced(world: Path, place: Path, howfar: Command) -> None:
     from howfar.studies.performance.relate import relate
 
     relate(place, [world / "near.parquet", world / "far.parquet"], bootstrap=0).save(place)
     (place / "figures/judgements.png").touch()
-    assert howfar(capsys, place, *given(world, "far"), "--bootstrap", "0", "--json")[0] == 0
+    assert howfar("relate", place, *given(world, "far"), "--bootstrap", "0", "--json")[0] == 0
     assert [one.name for one in Relation.load(place).datasets] == ["far"]
     # With one labelled set there is nothing to judge, and no figure of it.
     assert not (place / "figures/judgements.png").exists()
@@ -156,30 +147,30 @@ def test_a_relation_of_before_is_replaced(world: Path, place: Path, capsys: pyte
 
 
 def test_a_damaged_run_or_evaluation_is_a_failure_of_one_line(
-    world: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: Path, place: Path, tmp_path: Path, howfar: Command
 ) -> None:
     import pyarrow.parquet as pq
 
     table = pq.read_table(world / "near.parquet")
     pq.write_table(table.replace_schema_metadata({b"howfar": b"{}"}), tmp_path / "near.parquet")
-    code, out, err = howfar(capsys, place, "--performance", tmp_path / "near.parquet")
+    code, out, err = howfar("relate", place, "--performance", tmp_path / "near.parquet")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "was not written by howfar evaluate, or is damaged" in err
     (place / "result.json").write_text("{")
-    code, out, err = howfar(capsys, place, *given(world, "near"))
+    code, out, err = howfar("relate", place, *given(world, "near"))
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "is damaged" in err
 
 
 def test_performances_of_other_images_of_the_same_names_leave_the_run_as_it_is(
-    world: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    world: Path, place: Path, tmp_path: Path, howfar: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = write_dataset(tmp_path / "elsewhere" / "near", 12, seed=99, size=SIDE)
     scoring = ["--predictions", str(other / "masks"), "-o", str(tmp_path / "other.parquet")]
     assert run(["evaluate", f"near={other}", *scoring]) == 0
     capsys.readouterr()
     kept = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
-    code, _, err = howfar(capsys, place, *given(world, "far"), *given(tmp_path, "other"))
+    code, _, err = howfar("relate", place, *given(world, "far"), *given(tmp_path, "other"))
     assert code == 2
     assert "--performance must be of the images of near in the run, got 'other images of the same names': evaluate" in err
     assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == kept

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from command_world import Command
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.results import Selection
@@ -50,15 +51,9 @@ def place(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Pat
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> tuple[int, str, str]:
-    code = run(["select", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, howfar: Command) -> None:
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 3)
+    code, out, err = howfar("select", place, "--dataset", "site a", "-k", 3)
     assert (code, err) == (0, "")
     folder = place / "select-site a"
     found = Selection.load(folder)
@@ -78,13 +73,13 @@ def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, c
 
 
 def test_what_the_model_predicted_and_the_images_are_handed_over(
-    made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Path, place: Path, tmp_path: Path, howfar: Command
 ) -> None:
     out = tmp_path / "out"
     names = ("--label-names", "Riß", "--label-names", "joint")
     maps = ("--predictions", made / "maps", "--threshold", "0.6")
     code, printed, err = howfar(
-        capsys, place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
+        "select", place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
     )
     assert (code, err) == (0, "")
     assert printed.rstrip().endswith("label_studio.xml, selection.json, coco.zip, cvat.zip")
@@ -95,49 +90,49 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(
     assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
 
 
-def test_its_own_list_is_what_is_labelled_next(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = howfar(capsys, place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
+def test_its_own_list_is_what_is_labelled_next(place: Path, howfar: Command) -> None:
+    code, out, _ = howfar("select", place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
     assert code == 0
     wanted = [pick["image"] for pick in json.loads(out)["picks"]]
-    assert howfar(capsys, place, "--dataset", "site a", "-k", 3, "--strategy", "kcenter")[0] == 0
+    assert howfar("select", place, "--dataset", "site a", "-k", 3, "--strategy", "kcenter")[0] == 0
     for name in ("chosen.txt", "chosen.csv"):
         chosen = place / "select-site a" / name
         more = ["--labelled", chosen, "--out", place / "more"]
-        code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 4, "--strategy", "kcenter", *more, "--json")
+        code, out, err = howfar("select", place, "--dataset", "site a", "-k", 4, "--strategy", "kcenter", *more, "--json")
         assert code == 0, err
         assert [pick["image"] for pick in json.loads(out)["picks"]] == wanted[3:]
 
 
-def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_are_printed(place: Path, made: Path, howfar: Command) -> None:
     images = pd.read_parquet(place / "images.parquet")
     gone = images["path"] == str(made / "new" / "images" / "0001.jpg")
     assert gone.sum() == 1
     images.loc[gone, "path"] = "/no/such/0001.jpg"
     rewrite(images, place / "images.parquet")
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--strategy", "far")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 6, "--strategy", "far")
     assert (code, err) == (0, "")
     notes = out.replace("\n", " ").split("note: ")[1:]
     assert "fewer than the 6 asked for; the farthest of the others are taken too" in notes[0]
     assert "1 image has no size that can be read (/no/such/0001.jpg: no such file): not in coco.json and cvat.xml" in notes[1]
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--json")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 6, "--json")
     assert len(json.loads(out)["picks"]) == 6
     assert err.startswith("note: 1 image has no size")
 
 
-def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, howfar: Command) -> None:
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
         rewrite(frame.replace({"new": "../2024\\new"}), place / name)
     text = (place / "result.json").read_text()
     (place / "result.json").write_text(text.replace('"new"', '"../2024\\\\new"'))
-    code, _, err = howfar(capsys, place, "--dataset", "../2024\\new", "-k", 2)
+    code, _, err = howfar("select", place, "--dataset", "../2024\\new", "-k", 2)
     assert (code, err) == (0, "")
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
 
 
-def test_an_older_run_says_what_to_do(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_older_run_says_what_to_do(place: Path, howfar: Command) -> None:
     images = pd.read_parquet(place / "images.parquet")
     rewrite(images.drop(columns=[f"pc{number}" for number in range(3, 7)]), place / "images.parquet")
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 2, "--strategy", "herding")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 2, "--strategy", "herding")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "herding needs all 6 components of images of new and the run holds 2: run compare again" in err

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from command_world import Command
 from howfar.adaptation import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
@@ -29,14 +30,8 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "new" / "m.safetensors"
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["train", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_epochs_and_the_file_are_printed(roads: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, stdout, err = howfar(capsys, roads, "-o", out, *TINY, "--epochs", "2")
+def test_epochs_and_the_file_are_printed(roads: Path, out: Path, howfar: Command) -> None:
+    code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2")
     assert code == 0, err
     found = Checkpoint.load(out)
     lines = stdout.splitlines()
@@ -50,13 +45,11 @@ def test_epochs_and_the_file_are_printed(roads: Path, out: Path, capsys: pytest.
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_progress_goes_to_stderr_alone(
-    roads: Path, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_goes_to_stderr_alone(roads: Path, out: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     # As at a terminal.
     monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    code, stdout, err = howfar(capsys, roads, "-o", out, *TINY, "--epochs", "2", "--json")
+    code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2", "--json")
     assert code == 0
     json.loads(stdout)
     assert "reading" in err
@@ -67,9 +60,7 @@ def test_progress_goes_to_stderr_alone(
     assert f"epoch=2/2, loss={history[-1]['loss']:.3f}, held-out ODS={history[-1]['ods']:.3f}" in last
 
 
-def test_a_stop_is_said_and_gone_on_from(
-    roads: Path, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_is_said_and_gone_on_from(roads: Path, out: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = Keep.on_train_epoch_end
 
     def stop(self: Keep, trainer: object, module: object) -> None:
@@ -78,18 +69,18 @@ def test_a_stop_is_said_and_gone_on_from(
 
     with monkeypatch.context() as patch:
         patch.setattr(Keep, "on_train_epoch_end", stop)
-        code, stdout, err = howfar(capsys, roads, "-o", out, *TINY, "--epochs", "2")
+        code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2")
     assert (code, stdout) == (130, "")
     assert err.splitlines()[-1] == "howfar: stopped; run the same command to go on: what was done is kept"
     assert [file.name for file in out.parent.iterdir()] == [f"{out.name}.state"]
-    code, _, err = howfar(capsys, roads, "-o", out, *TINY, "--epochs", "2")
+    code, _, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2")
     assert code == 0, err
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_the_default_is_unetplusplus_with_packaged_weights(roads: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_is_unetplusplus_with_packaged_weights(roads: Path, out: Path, howfar: Command) -> None:
     code, stdout, err = howfar(
-        capsys, roads, "-o", out, "--size", "32", "--epochs", "1", "--rate", "1e-9", "--decay", "0", "--json"
+        "train", roads, "-o", out, "--size", "32", "--epochs", "1", "--rate", "1e-9", "--decay", "0", "--json"
     )
     assert code == 0, err
     assert json.loads(stdout)["segmenter"] == "unetplusplus"
@@ -115,12 +106,18 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_a_way_adapts_the_model_of_start(
-    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    roads: Path,
+    model: Path,
+    added: str,
+    out: Path,
+    howfar: Command,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     capsys.readouterr()
     code, _, err = howfar(
-        capsys, roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"
+        "train", roads, "-o", out, "--start", model, "--add", added, "--way", "finetune+norm", "--device", "cpu"
     )
     assert code == 0, err
     found, before = Checkpoint.load(out), Checkpoint.load(model)
@@ -133,11 +130,9 @@ def test_a_way_adapts_the_model_of_start(
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_a_way_without_labels_needs_only_the_site(
-    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_way_without_labels_needs_only_the_site(roads: Path, model: Path, added: str, out: Path, howfar: Command) -> None:
     site = added.rpartition(":")[0]
-    code, shown, err = howfar(capsys, roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
+    code, shown, err = howfar("train", roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
     assert code == 0, err
     lines = shown.splitlines()
     assert lines[0] == "Checkpoint of deepcrack, 32 px, adapted to site by norm, no label"
@@ -146,46 +141,18 @@ def test_a_way_without_labels_needs_only_the_site(
     assert Checkpoint.load(out).card.data["adapted"]["labels"] == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "line"),
-    [
-        (("--way", "norm"), "needs the model to adapt"),
-        (("--site", "x"), "is of use only with"),
-        (("--start", "MODEL", "--way", "norm"), "needs images of the site"),
-        (("--start", "MODEL", "--way", "finetune", "--site", "SITE"), "must be one that needs no label where none is given"),
-        (("--start", "MODEL", "--way", "nrm", "--site", "SITE"), "did you mean 'norm'?"),
-        (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--epochs", "3"), "must not be given with --way"),
-        (
-            ("--start", "MODEL", "--way", "norm", "--site", "SITE", "--model", "unetplusplus"),
-            "model must not be given with --way",
-        ),
-        (("--start", "MODEL", "--way", "norm", "--site", "SITE", "--background", "SITE"), "not be given with --way"),
-    ],
-)
-def test_what_a_way_lacks_is_one_line(
-    roads: Path, model: Path, added: str, out: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], line: str
-) -> None:
-    capsys.readouterr()
-    places = {"MODEL": str(model), "SITE": added.rpartition(":")[0]}
-    code, _, err = howfar(capsys, roads, "-o", out, *(places.get(each, each) for each in options))
-    assert code == 2
-    assert line in err
-    assert len(err.strip().splitlines()) == 1
-    assert not out.exists()
-
-
 def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(
-    roads: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    roads: Path, model: Path, tmp_path: Path, howfar: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
     photo = tmp_path / "photo.safetensors"
     Image.new("RGB", (4, 4)).save(photo, format="png")
     before = photo.read_bytes(), model.read_bytes()
-    code, _, err = howfar(capsys, roads, "-o", photo, *TINY, "--epochs", "1")
+    code, _, err = howfar("train", roads, "-o", photo, *TINY, "--epochs", "1")
     assert (code, photo.read_bytes()) == (2, before[0])
     assert "--out must be new, or a checkpoint of howfar train to replace" in err
     for more in ((), ("--way", "norm", "--site", roads)):
-        code, _, err = howfar(capsys, roads, "-o", model, *(TINY if not more else ()), "--start", model, *more)
+        code, _, err = howfar("train", roads, "-o", model, *(TINY if not more else ()), "--start", model, *more)
         assert code == 2
         assert "must not be the checkpoint that training begins with" in err
     assert model.read_bytes() == before[1]
