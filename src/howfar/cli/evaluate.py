@@ -56,9 +56,7 @@ def evaluate(
             metavar="CKPT", help="Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."
         ),
     ] = None,
-    tuned_on: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
-    ] = None,
+    tuned_on: options.TunedOn = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write this Parquet file.")] = None,
     json: options.Json = False,
     **chosen: Unpack[EvaluateOptions],
@@ -117,16 +115,9 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
 
 @options.command(CorruptOptions)
 def corrupt(
-    primary: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRIMARY", help="Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-        ),
-    ],
+    primary: options.LabelledPrimary,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write each set to a folder in this folder.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
-    ] = None,
+    model: options.Model = None,
     predict_command: Annotated[
         str | None,
         typer.Option(metavar="COMMAND", help='Predict by your own command, as "python my.py {images} {out}", without a shell.'),

@@ -148,6 +148,12 @@ Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
 ]  # fmt: skip
+LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
+LabelledPrimary = Annotated[str, typer.Argument(metavar="PRIMARY", help=LABELLED)]
+TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
+TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=TUNED_ON)]
+MODEL = "Predict by this checkpoint of `howfar train`, or an .onnx network."
+Model = Annotated[Path | None, typer.Option(metavar="CKPT", help=MODEL)]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
 _ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]

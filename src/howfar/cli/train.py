@@ -25,12 +25,7 @@ ENDING = ".safetensors"
 
 @options.command(TrainOptions)
 def train(
-    primary: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRIMARY", help="Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-        ),
-    ],
+    primary: options.LabelledPrimary,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="CKPT", help="Write this checkpoint, model.safetensors say.")],
     model: options.Segmenter = "unetplusplus",
     add: Annotated[
