@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any
 
+from howfar.commands import TARGETS
 from howfar.errors import InputError, UnknownNameError
 
 
@@ -329,35 +330,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "files": "howfar.report.comparison:FILES",
         "made": "howfar.report.comparison:MADE",
     },
-    "commands": {
-        "demo": "howfar.cli.demo:demo",
-        "assess": "howfar.cli.sites:assess",
-        "explain": "howfar.cli.catalogue:explain",
-        "compare": "howfar.cli.compare:compare",
-        "matrix": "howfar.cli.compare:matrix",
-        "evaluate": "howfar.cli.evaluate:evaluate",
-        "relate": "howfar.cli.relate:relate",
-        "select": "howfar.cli.select:select",
-        "labels": "howfar.cli.select:labels",
-        "certify": "howfar.cli.sites:certify",
-        "train": "howfar.cli.train:train",
-        "predict": "howfar.cli.train:predict",
-        "corrupt": "howfar.cli.evaluate:corrupt",
-        "adapt": "howfar.cli.train:adapt",
-        "prompts": "howfar.cli.evaluate:prompts",
-        "profile": "howfar.cli.score:profile",
-        "score": "howfar.cli.score:score",
-        "check": "howfar.cli.check:check",
-        "embed": "howfar.cli.store:embed",
-        "backbones": "howfar.cli.catalogue:backbones",
-        "strategies": "howfar.cli.catalogue:strategies",
-        "study": "howfar.cli.study:study",
-        "data": "howfar.cli.catalogue:data",
-        "store": "howfar.cli.store:store",
-        "export": "howfar.cli.store:export",
-        "report": "howfar.cli.pages:report",
-        "explore": "howfar.cli.pages:explore",
-    },
+    "commands": TARGETS,
 }
 
 

@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, option
 from howfar.weights.onnx import hash_onnx, import_onnxruntime, open_session, tensor_files, why_refused
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
@@ -124,7 +124,7 @@ def _build_onnx(options: Options) -> OnnxBackbone:
     """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of."""
     file = _file(options)
     if file is None:
-        raise InputError.of("onnx", "must name a file", None, "write onnx:FILE, or pass weights=FILE")
+        raise InputError.of("onnx", "must name a file", None, f"write onnx:FILE, or pass {option('weights', 'FILE')}")
     if not file.is_file():
         raise MissingPathError(f"onnx must name a file, and {file} is none")
     return OnnxBackbone(f"onnx:{options.model or file}", file, options)
@@ -164,7 +164,7 @@ def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, i
     sides = [side if isinstance(side, int) else None for side in fixed]
     size = wanted or tuple(side for side in sides if side is not None)
     if len(size) != 2:
-        raise InputError.of("size", f"must be given for {file}, which takes any", None, "pass size=224, say")
+        raise InputError.of("size", f"must be given for {file}, which takes any", None, f"pass {option('size', 224)}, say")
     if any(side is not None and side != given for side, given in zip(sides, size, strict=True)):
         raise InputError.of("size", f"must be that of {file}: {sides}", list(size), "leave it out")
     return (size[0], size[1])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.transformers import random_model
-from howfar.errors import InputError, MissingExtraError, one_line
+from howfar.errors import InputError, MissingExtraError, one_line, option
 from howfar.weights.published import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -108,7 +108,9 @@ def _create_network(timm: Any, label: str, name: str, options: Options, download
 def _published(timm: Any, label: str, name: str, download: str, create: dict[str, Any]) -> nn.Module:
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise InputError.of(label, "must have published weights", "none", "pass weights=FILE, or pretrained=False")
+        raise InputError.of(
+            label, "must have published weights", "none", f"pass {option('weights', 'FILE')}, or pretrained=False"
+        )
     repository = config.hf_hub_id or config.url
     file = config.hf_hub_filename or SAFE_FILE
     sized = f"{file} ({download})" if download else file

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights.published import (
     CONFIG_FILE,
     HUB_ID,
@@ -323,7 +323,7 @@ def _model_input(name: str, folder: Path, network: Any, options: Options) -> Mod
     image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
     size = options.sides or image.size
     if len(size) != 2:
-        raise InputError.of("size", f"must be given for {name}, which says none", None, "pass size=224, say")
+        raise InputError.of("size", f"must be given for {name}, which says none", None, f"pass {option('size', 224)}, say")
     mean, std = image.mean if options.mean is None else options.mean, image.std if options.std is None else options.std
     return ModelInput(size, image.interpolation, tuple(mean), tuple(std))
 
@@ -337,7 +337,7 @@ def _pooled(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     both = hasattr(network, "get_image_features")
     output = network.get_image_features(pixel_values=batch) if both else network(pixel_values=batch)
     # Some models return (b, c, 1, 1): google/efficientnet-b3, for one.
-    return (_part(name, output, "pooler_output", "pass pool=False").flatten(1),)
+    return (_part(name, output, "pooler_output", f"pass {option('pool', False)}").flatten(1),)
 
 
 def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:

@@ -79,7 +79,7 @@ def _is_one_dataset(arguments: Sequence[object]) -> bool:
 def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
     """Make a dataset of images in their order: files, or pictures in memory, which `pixel_values.file_bytes` describes."""
     if not len(values):
-        raise InputError("dataset must hold at least one image, got an empty list: pass paths or pictures")
+        raise InputError.of("dataset", "must hold at least one image, got an empty list: pass paths or pictures")
     for number, value in enumerate(values):
         if not isinstance(value, (str, Path, bytes)) and not isinstance(value, Image.Image) and as_array(value) is None:
             rule = f"must be a list of {PICTURES}"
@@ -129,7 +129,9 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
         if isinstance(location, Url):
             name_place(location)
         elif location.is_dir():
-            raise InputError(f"dataset must be a list of image files, got the folder {path_text(path)}: pass the folder alone")
+            raise InputError.of(
+                "dataset", f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
+            )
         locations.append(location)
     texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
     repeated = [text for text, count in Counter(texts).items() if count > 1]
@@ -271,9 +273,11 @@ def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for several splits where one dataset is wanted."""
     splits = list(datasets)
     if not splits:
-        raise InputError(f"dataset must be one split, got a {type(datasets).__name__} without any: pass a dataset with images")
-    raise InputError(
-        f"dataset must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
+        raise InputError.of(
+            "dataset", f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
+        )
+    raise InputError.of(
+        "dataset", f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
     )
 
 
@@ -302,7 +306,7 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         mask = images.path(number, "mask") if MASK in columns else None
         items.append(Item(shown, images.path(number), mask, label, further))
     if not items:
-        raise InputError("dataset must hold at least one image, got a Dataset of no rows")
+        raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
     return Dataset(name or _own_name(dataset) or unnamed, tuple(items))
 
 
@@ -318,9 +322,11 @@ def _image_column(dataset: Any) -> str:
         return "image" if "image" in images else images[0]
     listed = ", ".join(map(printable, dataset.features)) or "none"
     if images:
-        raise InputError(f"dataset has several columns of images ({', '.join(images)}): rename the one that counts to image")
-    raise InputError(
-        f'dataset has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
+        raise InputError.of(
+            "dataset", f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
+        )
+    raise InputError.of(
+        "dataset", f'has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
     )
 
 
@@ -398,8 +404,8 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
         return read_map_style(argument, name, unnamed)
     if isinstance(argument, Mapping):
         remedy = "a mapping of several is for what takes several, as secondaries"
-        raise InputError(f"dataset must be one dataset, got {named(argument)}: {remedy}")
-    raise InputError(f"dataset must be a path or {IN_PYTHON}, got {named(argument)}")
+        raise InputError.of("dataset", f"must be one dataset, got {named(argument)}: {remedy}")
+    raise InputError.of("dataset", f"must be a path or {IN_PYTHON}, got {named(argument)}")
 
 
 def is_several(argument: object) -> bool:

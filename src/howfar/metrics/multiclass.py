@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, quotient
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.metrics.probability_maps import IntArray
 from howfar.metrics.protocol import MetricScore, mean_of_defined
 
@@ -89,7 +89,7 @@ class Multiclass:
         kept = np.ones(wanted.shape, np.bool_) if self.ignore is None else wanted != self.ignore
         top = max(int(predicted[kept].max(initial=0)), int(wanted[kept].max(initial=0)))
         if self.names and top >= len(self.names):
-            remedy = "name it, or pass it as ignore_index where it stands for void"
+            remedy = f"name it, or pass it as {option('ignore_index')} where it stands for void"
             raise InputError.of("class", f"must be one of the {len(self.names)} named ones", top, remedy)
         count = max(1 + top, len(self.names))
         if count > MOST_CLASSES:

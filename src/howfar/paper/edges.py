@@ -23,6 +23,7 @@ from howfar.results import Provenance, Skipped
 from howfar.results.adaptation import BASELINE, Adaptations
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
+from howfar.streams import stream
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting
 from howfar.studies.study_inputs import drawn
@@ -147,7 +148,7 @@ def _weights(n: int, settings: EdgesSettings) -> Float64Array | None:
 def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
     """Draw the images that the figure shows, in their order."""
     names: Sequence[str] = list(dict.fromkeys(images["image"]))
-    rng = np.random.default_rng([settings.seed, _STREAM, 1])
+    rng = stream(settings.seed, "edges")
     chosen = np.sort(rng.choice(len(names), min(settings.images, len(names)), replace=False))
     return tuple(str(names[position]) for position in chosen)
 

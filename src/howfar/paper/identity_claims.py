@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -22,6 +21,7 @@ from howfar.projection import Projector
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.settings import nearest
 from howfar.significance import interval, resample_counts
+from howfar.streams import stream
 
 PERSON: Final = "person"
 
@@ -118,7 +118,7 @@ def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) 
     values = pd.Series([person for person, _ in ordered]).value_counts()
     references = np.flatnonzero([values[each.person] > 1 for each in sets])
     if most is not None and most < len(references):
-        rng = np.random.default_rng([seed, zlib.crc32(variation.encode())])
+        rng = stream(seed, "identity of sets", variation)
         references = np.sort(rng.choice(references, most, replace=False))
     return VariationSets(sets, references)
 

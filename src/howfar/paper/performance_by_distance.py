@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Coefficient, Provenance, Trend
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.results.segmenter_studies import PerformanceByDistance
+from howfar.streams import stream
 from howfar.studies.adaptation.settings import RANDOM, Arm
 from howfar.studies.adaptation.tables import slope_ends
 from howfar.studies.study_file.inputs import Inputs
@@ -125,7 +125,7 @@ def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], dr
         PerformancePoints.of(own["distance"].to_numpy(), own["f"].to_numpy(), groups=own["photograph"].to_numpy(str))
         for own in (rows[rows["dataset"] == name] for name in names)
     ]
-    return pooled_trend(sets, np.random.default_rng([zlib.crc32(" ".join(names).encode()), 5]), draws)
+    return pooled_trend(sets, stream(None, "performance by distance", " ".join(names)), draws)
 
 
 PERFORMANCE = StudyKind(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import nearest
+from howfar.streams import stream
 from howfar.studies.distance import compare
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
@@ -319,7 +319,7 @@ def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int
     rows = []
     for model in models:
         seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
-        rng = np.random.default_rng([seed, zlib.crc32(model.encode()), 8])
+        rng = stream(seed, "labels of a pool", model)
         drawn = np.median(rng.choice(seconds, (bootstrap, len(seconds))), axis=1)
         rows.append(np.concatenate([[np.median(seconds)], drawn]))
     values = np.stack(rows)

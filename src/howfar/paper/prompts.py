@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +23,7 @@ from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
-from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.keywords import PromptOptions, PromptSettings
 from howfar.options import REQUIRED, Option
 from howfar.paper.promptable_networks import (
@@ -45,6 +44,7 @@ from howfar.results import Provenance, Skipped
 from howfar.results.run_files import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_file.inputs import Inputs
@@ -52,7 +52,6 @@ from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryRefer
 from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
 KINDS: Final = ("points", "box", "text", "persam")
-STREAM: Final = 5
 
 
 class PromptedKinds(PromptSettings, total=False):
@@ -110,7 +109,7 @@ def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] |
     image, mask = (Path(path) for path in given)
     for file in (image, mask):
         if not file.is_file():
-            raise MissingPathError(f"reference must name files, and {file} is none")
+            raise MissingPathError(f"{option('reference')} must name files, and {file} is none")
     data, marked = read_bytes(image), read_bytes(mask)
     picture = decode(data).image.convert("RGB")
     return ReferenceImage(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))
@@ -150,7 +149,7 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
 
 def _of_points(sam: Sam, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
     # Seeded by the image's name, so that neither other images nor their order change its points.
-    rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
+    rng = stream(settings["seed"], "prompts", image.item.name)
     return _of_prompt(sam, image, points_of(image.mask, settings["foreground_points"], settings["background_points"], rng))
 
 
@@ -282,7 +281,7 @@ def _images(datasets: DatasetsArgument) -> list[Dataset]:
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
-    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    rng = stream(settings["seed"], "prompts", dataset.name)
     limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
     usable: dict[int, Item] = {}
     skipped: list[Skipped] = list(dataset.skipped)
@@ -493,7 +492,7 @@ def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
 def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
     """Find the image and mask that PerSAM-F is shown: the named one, or one whose mask has foreground, drawn with the seed."""
     dataset = inputs.file.datasets[settings.reference]
-    order = np.random.default_rng([settings.seed, STREAM]).permutation(len(dataset.items)).tolist()
+    order = stream(settings.seed, "prompts").permutation(len(dataset.items)).tolist()
     named = [item for item in dataset.items if item.name == settings.reference_image]
     for item in named if settings.reference_image else [dataset.items[index] for index in order]:
         if item.mask is None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
@@ -218,7 +218,10 @@ def prune(
     ['pixels']
     """
     if not feature and older_than is None and max_size is None:
-        raise InputError("prune must be told what is to go: a feature, older_than days, or the max_size of the store")
+        raise InputError(
+            "prune must be told what is to go: "
+            f"a feature, {option('older_than')} days, or the {option('max_size')} of the store"
+        )
     if older_than is not None and not older_than >= 0:
         raise InputError.of("older_than", "must be a number of days from 0 on", older_than)
     wanted = {found.name for found in features_in(store, feature, whole=True)}

@@ -57,7 +57,10 @@ _ELSEWHERE: Final = {*declared(TrainingOptions), *declared(SegmenterOptions), "r
 """Options of `howfar.adapt` that stand in a model's entry, in a dataset's, or in the command line of a study file."""
 OWN: Final = {name: each for name, each in declared(AdaptOptions).items() if name not in _ELSEWHERE}
 AdaptationSettings: Any = create_model(
-    "AdaptationSettings", __base__=_AdaptedDatasets, __doc__="Hold the settings of the study of adaptation.", **fields_of(OWN)
+    "AdaptationSettings",
+    __base__=_AdaptedDatasets,
+    __doc__="Hold the settings of the study of adaptation.",
+    **fields_of(AdaptOptions, _ELSEWHERE),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -23,6 +22,7 @@ from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
+from howfar.streams import stream
 from howfar.studies.copies import CopySearch, without_leaks
 from howfar.studies.distance import Baseline, measured_by, read_and_drawn
 from howfar.studies.run_folder import write_run
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from howfar.protocols import Backbone
 
 AGREEMENT: Final = ("one", "other", "dataset", "n", "spearman", "low", "high")
-_STREAM: Final = 3
 _BLOCK: Final = 1 << 20
 # Every backbone runs on a CPU.
 ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
@@ -194,7 +193,7 @@ def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *,
     rho = spearman(*columns)
     row["spearman"] = np.nan if rho is None else rho
     if draws and n > 2:
-        rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), _STREAM])
+        rng = stream(settings.seed, "agreement of backbones", dataset)
         # A few draws at a time, so that memory does not grow with their number.
         block = max(1, _BLOCK // n)
         parts = [min(block, draws - start) for start in range(0, draws, block)]

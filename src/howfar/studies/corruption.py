@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, conten
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, write_map
-from howfar.errors import HowfarError, ImageError, InputError, one_line
+from howfar.errors import HowfarError, ImageError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import ready_folder
 from howfar.io.lock import locked
@@ -36,6 +35,7 @@ from howfar.results import Evaluation, Skipped
 from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 
@@ -177,8 +177,10 @@ class CorruptedImages:
         candidates = [other for other in self.others if other.path != item.path]
         if not candidates:
             name = self.chosen.perturbation.name
-            raise InputError.of("others", f"must hold an image beside {item.name} for {name}", "none", "pass others=FOLDER")
-        rng = np.random.default_rng([self.seed, *(zlib.crc32(text.encode()) for text in (self.chosen.label, item.name))])
+            raise InputError.of(
+                "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
+            )
+        rng = stream(self.seed, "corruption", self.chosen.label, item.name)
         return candidates[int(rng.integers(len(candidates)))]
 
     def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:

@@ -196,7 +196,7 @@ def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> l
     """Read the performances; none where neither they nor labelled datasets are given."""
     given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
     if given and not labelled:
-        raise InputError("performance is of no use without labelled datasets: name those that it tells of as labelled")
+        raise InputError.of("performance", "is of no use without labelled datasets: name those that it tells of as labelled")
     if labelled and not given:
         raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
     return read_performances(performance) if given else []

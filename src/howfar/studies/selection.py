@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -41,6 +40,7 @@ from howfar.selection.by_column import RIDGE
 from howfar.selection.random_draws import CLASSES
 from howfar.selection.strategy import FEATURES, NAME, REGIONS
 from howfar.settings import checked, with_options
+from howfar.streams import stream
 from howfar.studies.certification.labels import read_foreground
 from howfar.studies.certification.listed_answers import BoxAnswers, answers_of
 from howfar.studies.performance.image_performance import UNTUNED, signals_at
@@ -364,7 +364,7 @@ def select(
         rows = _rows_among(images, among, dataset)
         images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
-    rng = np.random.default_rng([given["seed"], zlib.crc32(dataset.encode()), 4])
+    rng = stream(given["seed"], "selection", dataset)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         positions = chosen_by.pick(columns, int(k), rng, mask)

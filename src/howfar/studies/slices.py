@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.settings import nearest
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, SliceMean, slice_means
+from howfar.streams import stream
 from howfar.wording import printable
 
 BEYOND: Final = 95
@@ -32,7 +32,6 @@ _TABLES: Final = (".csv", ".parquet", ".pq")
 LABEL: Final = "label"
 PREFIX: Final = "table_"
 """Begins the name, in a table of images, of a dataset's column that has the name of one of howfar's."""
-_STREAM: Final = 4
 
 
 def columns_of(by: Any) -> tuple[str, ...]:
@@ -152,7 +151,7 @@ def _by_column(
         names, numbers = slice_numbers(rows, column)
         if len(names) == 1 and not names[0]:
             continue  # this dataset's table has no such column
-        rng = np.random.default_rng([settings.seed, zlib.crc32(f"{dataset.name}\n{column}".encode()), _STREAM])
+        rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
         means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
         found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
@@ -255,7 +254,6 @@ OWN_COLUMNS: Final = frozenset(
 
 
 PERMUTATIONS: Final = 999
-_PERFORMANCE_STREAM: Final = 5
 
 
 def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
@@ -308,7 +306,7 @@ def _performance_by_column(
         names, numbers = slice_numbers(run[own], column)
         if len(names) == 1 and not names[0]:
             continue  # this dataset's table has no such column
-        rng = np.random.default_rng([settings.seed, zlib.crc32(f"{dataset}\n{column}".encode()), _PERFORMANCE_STREAM])
+        rng = stream(settings.seed, "slices of performance", f"{dataset}\n{column}")
         values, groups = images.loc[own, "performance"].to_numpy(dtype=np.float64), images.loc[own, "group"].to_numpy(dtype=str)
         draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
         means = slice_means(values, numbers, groups, rng=rng, **draws)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.measure import check_plan
 from howfar.results import Features, Settings
+from howfar.streams import stream
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     count = len(dataset)
     if limit is None or count <= limit:
         return dataset
-    rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), 2])
+    rng = stream(seed, "limit", dataset.name)
     kept = np.sort(rng.choice(count, limit, replace=False))
     return at_rows(dataset, kept.tolist())
 

@@ -17,7 +17,7 @@ from howfar import registry
 from howfar.adaptation import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.photographs import HashedDataset
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline import check_reach
@@ -258,7 +258,9 @@ class Study:
             names = hashed.divided(self.config["pool_share"], 0)[0]
         unseen = hashed.apart_from(names).without(taken).dataset
         if not unseen.items:
-            raise InputError(f"{name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5")
+            raise InputError(
+                f"{name}: every photograph was learnt from by some model: choose fewer, or pass {option('pool_share', 0.5)}"
+            )
         return unseen
 
     def _drawn(self, count: int) -> list[TrainingExample]:

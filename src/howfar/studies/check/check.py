@@ -154,8 +154,8 @@ def _rules(rules: Any, new: Any, since: str | None) -> Rules:
     if rules is not None:
         return read_rules(rules)
     if new is not None or since is None:
-        raise InputError(
-            "rules must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
+        raise InputError.of(
+            "rules", "must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
         )
     return Rules()
 
@@ -166,7 +166,7 @@ def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | Non
     if not keep and since is None:
         return None
     if isinstance(profile, Profile):
-        raise InputError("log must be given where the profile is in memory, as a profile's own log lies beside its file")
+        raise InputError.of("log", "must be given where the profile is in memory, as a profile's own log lies beside its file")
     return logs.log_of(place_of(profile))
 
 
@@ -180,9 +180,10 @@ def _begin(rules: Rules, since: str | None) -> datetime | None:
     text = since if since is not None or rules.alarm is None else rules.alarm.since
     if text is None:
         if rules.alarm is not None and rules.alarm.compares:
-            raise InputError(
-                "since must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
-                "the date up to which all was well"
+            raise InputError.of(
+                "since",
+                "must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
+                "the date up to which all was well",
             )
         return None
     try:

@@ -13,7 +13,7 @@ from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import MatchedMaps, match_maps, read_prediction, signature_of
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, option
 from howfar.metrics import Counts, count, ensemble_agreement, flip_agreement, histogram
 from howfar.progress import bar
 from howfar.results import Skipped
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-PARTIAL = "pass partial=True (--partial) to score only the other"
+PARTIAL = f"pass {option('partial', True)} to score only the other"
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Sk
     >>> settle([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
     Traceback (most recent call last):
     howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
-    pass partial=True (--partial) to score only the other 1
+    pass partial=True to score only the other 1
     """
     total, count = len(dataset), len(faults)
     if count and (not partial or count == total):
