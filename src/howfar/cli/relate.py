@@ -26,7 +26,7 @@ JUDGEMENT_OPTIONAL = ("kind", "AURC")
 def judgement_title(threshold: float | None) -> str:
     """Head the table: scores at a threshold are F, others are called performance.
 
-    >>> title(0.35)
+    >>> judgement_title(0.35)
     'Estimators, each dataset left out in turn (F without labels)'
     """
     return f"Estimators, each dataset left out in turn ({'performance' if threshold is None else 'F'} without labels)"

@@ -32,7 +32,7 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Say which images lie in which panel, and where by each plane; what the attributes hold is said at `Points`."""
+    """Say which images lie in which panel, and where by each plane; what the attributes hold is said at `RunImages`."""
 
     row: NDArray[np.uint32]
     panel: NDArray[np.uint16]

@@ -167,7 +167,7 @@ def blend(source: PerturbationSource, strength: float) -> Labelled:
     Examples
     --------
     >>> road, grass = np.full((4, 4, 3), 100, np.uint8), np.full((2, 2, 3), 200, np.uint8)
-    >>> blend(Source(road, np.zeros((4, 4), bool), np.random.default_rng(0), (grass,)), 0.25)[0].max().item()
+    >>> blend(PerturbationSource(road, np.zeros((4, 4), bool), np.random.default_rng(0), (grass,)), 0.25)[0].max().item()
     125
     """
     other = _part(source.other(), source.mask.shape, source.rng).astype(np.float64)
@@ -194,7 +194,8 @@ def swap_amplitude(source: PerturbationSource, strength: float) -> Labelled:
     Examples
     --------
     >>> road, grass = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8, 3), 40, np.uint8)
-    >>> swap_amplitude(Source(road, np.zeros((8, 8), bool), np.random.default_rng(0), (grass,)), 0.1)[0].max().item()
+    >>> source = PerturbationSource(road, np.zeros((8, 8), bool), np.random.default_rng(0), (grass,))
+    >>> swap_amplitude(source, 0.1)[0].max().item()
     40
     """
     height, width = source.mask.shape
@@ -296,7 +297,7 @@ def fade(source: PerturbationSource, strength: float) -> Labelled:
     --------
     >>> road, crack = np.full((32, 32, 3), 90, np.uint8), np.zeros((32, 32), bool)
     >>> road[:, 15:17], crack[:, 15:17] = 20, True
-    >>> fade(Source(road, crack, np.random.default_rng(0)), 0.5)[0][0, 16].tolist()
+    >>> fade(PerturbationSource(road, crack, np.random.default_rng(0)), 0.5)[0][0, 16].tolist()
     [55, 55, 55]
     """
     background = inpaint(source.pixels, source.mask).astype(np.float32)
@@ -339,7 +340,7 @@ def enlarge(source: PerturbationSource, strength: float) -> Labelled:
     --------
     >>> road, crack = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
     >>> crack[1, 1] = True
-    >>> enlarge(Source(road, crack, np.random.default_rng(0)), 1.0)[1].sum().item()
+    >>> enlarge(PerturbationSource(road, crack, np.random.default_rng(0)), 1.0)[1].sum().item()
     4
     """
     height, width = source.mask.shape
@@ -363,7 +364,7 @@ def mosaic(source: PerturbationSource, strength: float) -> Labelled:
     Examples
     --------
     >>> road = np.arange(0, 240, 40, dtype=np.uint8).reshape(1, 6, 1).repeat(3, axis=2)
-    >>> mosaic(Source(road, np.zeros((1, 6), bool), np.random.default_rng(0)), 1.0)[0][0, :, 0].tolist()
+    >>> mosaic(PerturbationSource(road, np.zeros((1, 6), bool), np.random.default_rng(0)), 1.0)[0][0, :, 0].tolist()
     [22, 100, 178, 178, 100, 22]
     """
     height, width = source.mask.shape

@@ -109,7 +109,7 @@ class LabelledPerturbation:
     name
         Its registered name.
     change
-        Function of a `Source` and a strength; it returns changed pixels and mask, of the same shapes and types.
+        Function of a `PerturbationSource` and a strength; it returns changed pixels and mask, of the same shapes and types.
     meaning
         What the strength is, in words that follow "strength:".
     strengths

@@ -88,7 +88,7 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
     --------
     >>> rng = np.random.default_rng(0)
     >>> distance = np.linspace(0.0, 1.0, 60)
-    >>> result = trend(Points.of(distance, 0.8 - 0.5 * distance + rng.normal(0.0, 0.05, 60)), rng, draws=200)
+    >>> result = trend(PerformancePoints.of(distance, 0.8 - 0.5 * distance + rng.normal(0.0, 0.05, 60)), rng, draws=200)
     >>> round(result.slope.value, 1), result.slope.low < -0.5 < result.slope.high, result.partial
     (-0.5, True, None)
     """
@@ -113,7 +113,7 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
     Parameters
     ----------
     sets
-        One `Points` a set.
+        One `PerformancePoints` a set.
     rng
         Source of the draws; the same state gives the same intervals, in any order of the images.
     draws
@@ -131,8 +131,8 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
 
     Examples
     --------
-    >>> near = Points.of([0.0, 0.2, 0.5, 1.0], [0.9, 0.8, 0.7, 0.6])
-    >>> far = Points.of([0.0, 0.4, 0.6, 1.0], [0.4, 0.3, 0.2, 0.1])
+    >>> near = PerformancePoints.of([0.0, 0.2, 0.5, 1.0], [0.9, 0.8, 0.7, 0.6])
+    >>> far = PerformancePoints.of([0.0, 0.4, 0.6, 1.0], [0.4, 0.3, 0.2, 0.1])
     >>> result = pooled_trend([near, far], np.random.default_rng(0), draws=0)
     >>> result.n, result.spearman.value, round(result.slope.value, 2)
     (8, -1.0, -0.3)
@@ -287,7 +287,7 @@ def verdict(
 
     Returns
     -------
-    Verdict
+    TrendVerdict
         The kind and one sentence.
 
     Raises
@@ -336,7 +336,7 @@ def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
 
     Examples
     --------
-    >>> summary([Verdict("falls", ""), Verdict("none", ""), Verdict("falls", ""), Verdict("rises", "")])
+    >>> summary([TrendVerdict("falls", ""), TrendVerdict("none", ""), TrendVerdict("falls", ""), TrendVerdict("rises", "")])
     'F falls with distance in 2 of 4 sets, rises in 1, gives no evidence either way in 1'
     """
     kinds = [verdict.kind for verdict in verdicts]

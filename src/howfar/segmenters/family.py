@@ -53,7 +53,7 @@ class SegmenterFamily:
     name
         Its registered name.
     options
-        The architecture's options, a subclass of `Options` whose fields all have defaults.
+        The architecture's options, a subclass of `ArchitectureOptions` whose fields all have defaults.
     build
         (options, pretrained) -> torch module; heavy libraries are imported inside it, not at the top of its file.
     training

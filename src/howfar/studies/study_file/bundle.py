@@ -242,7 +242,7 @@ class Reproduction(Shown):
     Attributes
     ----------
     studies
-        A `Compared` for each study.
+        A `StudyAgreement` for each study.
     notes
         Backbones whose features depend on something else than in the bundle.
     folder
