@@ -331,13 +331,13 @@ class FirstLabels:
     Attributes
     ----------
     task
-        "segmentation", "detection" or "classification".
+        "segmentation", "multiclass", "detection" or "classification".
     names
         What the tool calls the labels.
     own
         The labels that the model may give, in its own words.
-    foregrounds, boxes, classes
-        What the model takes for foreground, (h, w), each time it is called; its boxes; its class.
+    foregrounds, boxes, classes, maps
+        Functions that return the model's foreground, (h, w); the model's boxes; its class; the file of its map of classes.
     """
 
     task: str = "segmentation"
@@ -346,6 +346,7 @@ class FirstLabels:
     foregrounds: Mapping[str, Callable[[], NDArray[np.bool_]]] = field(default_factory=dict)
     boxes: Mapping[str, Boxes] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
 
     def offered(self) -> tuple[str, ...]:
         """Return the names of the labels that the tool offers; the first is that of the foreground where masks are labelled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, decode, read_bytes
-from howfar.data.dataset import entries_of, examples
+from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS
 from howfar.data.images import size
 from howfar.data.labelling import CATEGORY, Images, Named, label_names
@@ -41,10 +42,10 @@ from howfar.selection.by_column import RIDGE
 from howfar.selection.random_draws import CLASSES
 from howfar.selection.strategy import FEATURES, NAME, REGIONS
 from howfar.settings import checked, with_options
-from howfar.studies.certification.labels import read_foreground
-from howfar.studies.certification.listed_answers import BoxAnswers, answers_of
 from howfar.studies.performance.image_performance import UNTUNED, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
+from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.segmentation import read_foreground
 
 DEFAULT_THRESHOLD = 0.5
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
@@ -143,23 +144,15 @@ def _listed(
         forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
         raise InputError.of("predictions", forms, str(file))
     task = _TASKS[file.suffix.lower()]
-    named, answers = label_names(names, task), answers_of(task, dataset, file, {"min_score": min_score})
-    entries = entries_of(dataset, "row", file, list(answers.entries))
-    found = {
-        pick.image: answer
-        for pick in picks
-        if pick.image in entries and (answer := answers.entries[entries[pick.image]]) is not None
-    }
-    notes = tuple(_first_label_notes(picks, found, {}, str(file)))
-    if isinstance(answers, BoxAnswers):
-        boxes = {image: answers.boxes(answer) for image, answer in found.items()}
-        return FirstLabels(task, named, answers.classes, boxes=boxes), notes
-    return FirstLabels(task, named, answers.classes, classes={image: answer.value for image, answer in found.items()}), notes
+    own_options({"task": task, "min_score": min_score})
+    of_task, named = TASKS[task].of({"min_score": min_score}), label_names(names, task)
+    answers = of_task.answers(dataset, file)
+    found = [pick.image for pick in picks if pick.image in answers.by_image]
+    first = replace(of_task.first_labels(answers, found), names=named)
+    return first, tuple(_first_label_notes(picks, found, {}, str(file)))
 
 
-def _first_label_notes(
-    picks: Sequence[Pick], found: Mapping[str, object], faults: Mapping[str, str], source: str
-) -> Iterator[str]:
+def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Mapping[str, str], source: str) -> Iterator[str]:
     missing = [pick.image for pick in picks if pick.image not in found]
     if missing:
         what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"

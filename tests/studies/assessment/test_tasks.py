@@ -44,7 +44,6 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "draw", lambda *_, **__: None)
     monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
     monkeypatch.setattr("howfar.studies.certification.certify.draw_page", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.certification.listed_certificate.draw_page", lambda *_, **__: None)
 
 
 def picture(rng: np.random.Generator, shade: int) -> Image.Image:

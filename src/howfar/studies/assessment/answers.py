@@ -11,7 +11,7 @@ from howfar.results import Failures, Relation, SetEstimate
 from howfar.results.assessment import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation import Gate
 from howfar.studies.assessment.preparation import SEGMENTATION, AssessedTask, BlankSite, folder_of
-from howfar.studies.certification.estimates import FALSE_ALARMS
+from howfar.tasks.map_measures import FALSE_ALARMS
 from howfar.wording import percentage_of, says_nothing
 
 CHANGES = 0.02

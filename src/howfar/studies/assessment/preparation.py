@@ -27,11 +27,12 @@ from howfar.results.assessment import OwnScore
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.results.relation import BLANK
 from howfar.settings import picked
-from howfar.studies.certification.estimates import FALSE_ALARMS
-from howfar.studies.evaluation.evaluate import evaluate, own_options
+from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
+from howfar.tasks.by_name import own_options
+from howfar.tasks.map_measures import FALSE_ALARMS
 from howfar.wording import share
 
 if TYPE_CHECKING:

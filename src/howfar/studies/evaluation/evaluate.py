@@ -21,21 +21,13 @@ from howfar.metrics.threshold_counts import as_tolerance
 from howfar.results import Evaluation
 from howfar.settings import checked, picked, with_options
 from howfar.studies.evaluation.listed_predictions import evaluate_boxes, evaluate_classes
-from howfar.studies.evaluation.map_scores import find_sources
 from howfar.studies.evaluation.multiclass import evaluate_class_maps
 from howfar.studies.evaluation.segmentation import choose, evaluate_maps, with_agreement
+from howfar.tasks.by_name import own_options
+from howfar.tasks.maps import find_sources
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
-
-# Options that a single task has a use for.
-_OWN = {
-    "segmentation": ("foreground", "tolerance", "threshold", "tuned_on", "flipped", "ensemble", "tiles"),
-    "multiclass": ("classes", "ignore_index"),
-    "classification": ("columns", "classes"),
-    "detection": ("truth", "iou", "min_score", "flipped", "columns", "classes"),
-}
-_EMPTY = ("tolerance", "ensemble", "columns", "classes")
 
 
 @with_options(EvaluateOptions)
@@ -156,27 +148,6 @@ def _predicted(
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         made = evaluation.images.assign(prediction="")
         return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
-
-
-def own_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect of checked options those that single tasks have a use for; `InputError` for one of another task than `given`'s.
-
-    Examples
-    --------
-    >>> own_options({"task": "detection", "iou": 0.7, "tolerance": 0.0, "seed": 3})
-    {'iou': 0.7}
-    """
-    task = given["task"]
-    if task not in _OWN:
-        raise InputError.of("task", f"must be one of {', '.join(_OWN)}", task)
-    written = {name: given.get(name) for name in dict.fromkeys(name for names in _OWN.values() for name in names)}
-    # What stands for "nothing given" of these is no None.
-    own = {name: value or None if name in _EMPTY else value for name, value in written.items()}
-    own = {name: value for name, value in own.items() if value is not None}
-    idle = [name for name in own if name not in _OWN[task]]
-    if idle:
-        raise InputError.of(idle[0], f"is of no use to {task}", own[idle[0]], "leave it out")
-    return own
 
 
 def _images(dataset: DatasetArgument) -> Dataset:

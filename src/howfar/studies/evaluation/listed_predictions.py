@@ -29,7 +29,7 @@ from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
 from howfar.relation.image_columns import BOX_AGREEMENTS
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.map_scores import Fault, read_all, settle, with_bar
+from howfar.tasks.reading import Fault, read_all
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,12 @@ def evaluate_listing(
     """
     names, metric = list(listing.predictions), listing.metric
     entries = entries_of(dataset, "row", listing.file, names)
-    tallied, faults = _outcomes(dataset, listing, entries, partial, progress)
-    skipped = settle(faults, dataset, partial)
+    missing = [
+        Fault(item.name, path_text(item.path), f"no prediction (no row {item.name} in {path_text(listing.file)})", missing=True)
+        for item in dataset.items
+        if item.name not in entries
+    ]
+    tallied, kept = read_all(dataset, missing, bound(_tally, listing=listing, entries=entries), partial, progress)
     has_truth = np.array([image.has_truth for image in tallied])
     # Without any truth the metric scores a first image all the same, for the names of its scores.
     score = metric.score([image.tally for image in tallied if image.has_truth] or [image.tally for image in tallied[:1]])
@@ -107,23 +111,9 @@ def evaluate_listing(
         scores={name: None if math.isnan(value) or not has_truth.any() else value for name, value in score.scores.items()},
         images=_frame(dataset.name, listing, tallied, performance),
         provenance=Provenance.now(),
-        skipped=(*dataset.skipped, *skipped),
+        skipped=kept.skipped,
         notes=(*_without(has_truth, listing.truth_word), *unmatched(entries, "row", listing.file, names), *notes),
     )
-
-
-def _outcomes(
-    dataset: Dataset, listing: ListedPredictions, entries: Mapping[str, str], partial: bool, progress: bool
-) -> tuple[list[Tallied], list[Fault]]:
-    """Tally every image that has an entry; return the tallies and the faults, each in the dataset's order."""
-    absent = f"in {path_text(listing.file)})"
-    missing = [
-        Fault(item.name, path_text(item.path), f"no prediction (no row {item.name} {absent}", missing=True)
-        for item in dataset.items
-        if item.name not in entries
-    ]
-    tally = bound(_tally, listing=listing, entries=entries)
-    return read_all(dataset, missing, lambda items: with_bar(tally, items, progress), partial)
 
 
 def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> Tallied | Fault:

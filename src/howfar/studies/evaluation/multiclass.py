@@ -19,7 +19,7 @@ from howfar.data.predictions import MatchedMaps, decode_class_mask, read_class_m
 from howfar.errors import ImageError, InputError
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.map_scores import Fault, read_all, settle, with_bar
+from howfar.tasks.reading import Fault, read_all
 
 VOID = 255
 """The class that masks of Pascal VOC, Cityscapes and others have where nobody says what is there."""
@@ -47,9 +47,7 @@ def evaluate_class_maps(dataset: Dataset, maps: MatchedMaps, metric: Multiclass,
         for item in dataset.items
         if item.name in maps.missing
     ]
-    score = _Score(maps, metric)
-    images, faults = read_all(dataset, missing, lambda items: with_bar(score, items, progress), partial)
-    skipped = settle(faults, dataset, partial)
+    images, kept = read_all(dataset, missing, _Score(maps, metric), partial, progress)
     counted = [image.counts for image in images if image.counts is not None]
     whole = metric.score(counted) if counted else None
     masked = np.array([image.counts is not None for image in images])
@@ -73,7 +71,7 @@ def evaluate_class_maps(dataset: Dataset, maps: MatchedMaps, metric: Multiclass,
         scores={name: None if math.isnan(value) else value for name, value in scores.items()},
         images=_frame(dataset.name, images, performance, columns),
         provenance=Provenance.now(),
-        skipped=(*dataset.skipped, *skipped),
+        skipped=kept.skipped,
         notes=tuple(_notes(images, maps, metric)),
     )
 

@@ -35,19 +35,9 @@ from howfar.metrics import (
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.relation.image_columns import FLIP_OVERLAP, SHAPES, TILE_AGREEMENT
 from howfar.results import Evaluation, Provenance
-from howfar.studies.evaluation.map_scores import (
-    Fault,
-    ScoredMap,
-    Sources,
-    all_faint,
-    missing_maps,
-    read_all,
-    read_maps,
-    settle,
-    with_bar,
-)
-
-FALLBACK = 0.5
+from howfar.tasks.maps import ScoredMap, Sources, scored_maps
+from howfar.tasks.reading import with_bar
+from howfar.tasks.segmentation import FALLBACK
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +205,7 @@ def evaluate_maps(
     Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should be
     of 0 to 255.
     """
-    scored, faults = scored_maps(dataset, sources, tolerance, partial, progress)
-    skipped = settle(faults, dataset, partial)
+    scored, kept = scored_maps(dataset, sources, tolerance, partial, progress)
     masked = np.array([image.item.mask is not None for image in scored])
     counts = stack(image.counts for image in scored)
     whole = summarise(counts.take(masked), tolerance) if masked.any() else None
@@ -241,29 +230,10 @@ def evaluate_maps(
         scores=scores,
         images=images,
         provenance=Provenance.now(),
-        skipped=(*dataset.skipped, *skipped),
+        skipped=kept.skipped,
         notes=tuple(notes(scored, sources, scores, cut, tolerance)),
         tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
     )
-
-
-def scored_maps(
-    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
-) -> tuple[list[ScoredMap], list[Fault]]:
-    """Score every image that has its maps; return the scores and the faults, each in the dataset's order.
-
-    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
-    to 255.
-    """
-    missing = missing_maps(dataset, sources)
-    scored, faults = read_all(dataset, missing, lambda items: read_maps(items, sources, tolerance, progress), partial)
-    if all_faint(scored):
-        file = next(image.prediction for image in scored if image.faint)
-        raise InputError(
-            f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
-            "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
-        )
-    return scored, faults
 
 
 def _defined(score: SegmentationScore | ThresholdScore | None, name: str) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,69 +15,13 @@ from howfar.data.masks import Mask
 from howfar.data.predictions import MatchedMaps, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, count, ensemble_agreement, flip_agreement, histogram
-from howfar.progress import bar
-from howfar.results import Skipped
-from howfar.runners import LocalRunner
+from howfar.tasks.reading import Fault, read_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 R = TypeVar("R")
-
-PARTIAL = "pass partial=True (--partial) to score only the other"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Describe an image that cannot be scored: name, file, reason, and whether its prediction is missing."""
-
-    image: str
-    path: str
-    reason: str
-    missing: bool = False
-
-
-def settle(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
-    """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
-
-    Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data import Item
-    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
-    >>> settle([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
-    Traceback (most recent call last):
-    howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
-    pass partial=True (--partial) to score only the other 1
-    """
-    total, count = len(dataset), len(faults)
-    if count and (not partial or count == total):
-        single, missing = count == 1, all(fault.missing for fault in faults)
-        what = ("has" if single else "have") + " no prediction" if missing else "cannot be scored"
-        mend = f"{'predict' if missing else 'mend'} {'it' if single else 'them'}"
-        others = f", or {PARTIAL} {total - count}" if count < total else ""
-        images = "image" if total == 1 else "images"
-        first = f"the first is {faults[0].image}: {faults[0].reason}"
-        raise InputError(f"{count} of {total} {images} of {dataset.name} {what}; {first}: {mend}{others}")
-    return tuple(Skipped(dataset.name, fault.path, fault.reason) for fault in faults)
-
-
-def read_all(
-    dataset: Dataset, missing: Sequence[Fault], read: Callable[[Sequence[Item]], Iterable[R | Fault]], partial: bool
-) -> tuple[list[R], list[Fault]]:
-    """Read every image but the `missing`, which are settled first; return readings and faults in the dataset's order."""
-    settle(missing, dataset, partial)
-    faults = {fault.image: fault for fault in missing}
-    present = [item for item in dataset.items if item.name not in faults]
-    outcomes = dict(zip((item.name for item in present), read(present), strict=True))
-    ordered = [faults.get(item.name) or outcomes[item.name] for item in dataset.items]
-    return (
-        [outcome for outcome in ordered if not isinstance(outcome, Fault)],
-        [outcome for outcome in ordered if isinstance(outcome, Fault)],
-    )
 
 
 @dataclass(frozen=True)
@@ -142,24 +86,15 @@ def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
     return faults
 
 
-def read_maps(items: Sequence[Item], sources: Sources, tolerance: float, progress: bool) -> Iterator[ScoredMap | Fault]:
-    """Score images one by one, in order, on the cores at hand; memory does not grow with their number."""
-    yield from with_bar(_Score(sources, tolerance), items, progress)
-
-
-def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
-    """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
-    results = LocalRunner().run(function, items)
-    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
-
-
 def all_faint(scored: Sequence[ScoredMap]) -> bool:
     """Return whether some maps hold nothing but 0 and 1, and no other holds more: then 1 stands for p = 1, not for 1/255."""
     return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
 
 
 @dataclass(frozen=True)
-class _Score:
+class MapScorer:
+    """Score one image's map against its mask, within a tolerance in pixels."""
+
     sources: Sources
     tolerance: float
 
@@ -237,3 +172,22 @@ def _check_size(what: str, shape: tuple[int, ...], file: Path, wanted: tuple[int
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}×{shape[0]} pixels"
+
+
+def scored_maps(
+    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
+) -> tuple[list[ScoredMap], Dataset]:
+    """Score every image that has its maps; return the scores, and the dataset of the scored images.
+
+    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
+    to 255.
+    """
+    missing = missing_maps(dataset, sources)
+    scored, kept = read_all(dataset, missing, MapScorer(sources, tolerance), partial, progress)
+    if all_faint(scored):
+        file = next(image.prediction for image in scored if image.faint)
+        raise InputError(
+            f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
+            "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
+        )
+    return scored, kept
