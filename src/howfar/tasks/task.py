@@ -14,6 +14,7 @@ from howfar.data.dataset import entries_of, examples
 from howfar.data.folder import path_text
 from howfar.data.listed_labels import FirstLabels
 from howfar.errors import ImageError, InputError
+from howfar.results import Evaluation
 from howfar.settings import nearest
 from howfar.tasks.reading import Fault, read_all
 
@@ -135,6 +136,10 @@ class Task(ABC):
     @abstractmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
         """Make the task by a command's checked options."""
+
+    @abstractmethod
+    def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
+        """Score a model's predictions of a dataset; `howfar.evaluate` says what its arguments mean."""
 
     @abstractmethod
     def measure(self, name: str | None) -> Measure:

@@ -39,10 +39,9 @@ from howfar.studies.certification.sample import (
     recorded,
 )
 from howfar.studies.evaluation.learnt_images import Seen
-from howfar.studies.evaluation.segmentation import choose
 from howfar.studies.run_folder import draw as draw_page
 from howfar.tasks.by_name import TASKS, own_options
-from howfar.tasks.segmentation import FALLBACK
+from howfar.tasks.segmentation import FALLBACK, choose
 from howfar.tasks.task import SampleMeasures, Task, label_count
 
 if TYPE_CHECKING:
