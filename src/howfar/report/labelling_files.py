@@ -16,6 +16,7 @@ from howfar.data.image_bytes import is_member
 from howfar.data.images import size
 from howfar.data.labelling import (
     CATEGORY,
+    FirstLabels,
     Images,
     PictureToLabel,
     check_archive,
@@ -27,16 +28,7 @@ from howfar.data.labelling import (
     remove_archive,
     write_archive,
 )
-from howfar.data.listed_labels import (
-    IMAGE,
-    LABEL,
-    FirstLabels,
-    class_choices,
-    class_tags,
-    coco_boxes,
-    cvat_boxes,
-    label_studio_boxes,
-)
+from howfar.data.listed_labels import IMAGE, LABEL
 from howfar.data.table import list_line
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.pictures import ContactImage, contact_sheet, sheet
@@ -49,10 +41,20 @@ from howfar.results import Selection
 from howfar.results.certificate import Certificate
 from howfar.wording import cell, unguarded
 
-TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
+KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}
+"""What CVAT calls the labels of a task."""
 INTERFACE = "label_studio.xml"
 ARCHIVES = ("coco", "cvat")
-FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, INTERFACE, Selection.DOCUMENT)
+FILES = (
+    "chosen.txt",
+    "chosen.csv",
+    "contact_sheet.png",
+    "coco.json",
+    "cvat.xml",
+    "label_studio.json",
+    INTERFACE,
+    Selection.DOCUMENT,
+)
 
 
 def write_selection(
@@ -127,8 +129,7 @@ def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with
         return
     read = [as_picture(pick.image, pick.path) for pick in selection.picks]
     replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
-    begun = [(with_changes(picture, foreground=first.foregrounds.get(picture.name)), why) for picture, why in read]
-    yield from write_for_tools(begun, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
+    yield from write_for_tools(read, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
 
 
 def write_for_tools(
@@ -139,14 +140,15 @@ def write_for_tools(
     with_images: Images = "none",
 ) -> Iterator[str]:
     """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
-    first, pictures = first or FirstLabels(), [picture for picture, _ in read]
+    first = first or FirstLabels()
+    pictures = [first.on(picture) for picture, _ in read]
     for name, text in texts_for_tools(pictures, title, first).items():
         replace_text(folder / name, text)
     if with_images != "none":
         sized = [picture for picture in pictures if picture.size is not None]
         places = kept_below({picture.name: picture.path for picture in sized})
         below = [with_changes(picture, name=places[picture.name]) for picture in sized]
-        texts = texts_for_tools(below, title, first_by(first, places))
+        texts = texts_for_tools(below, title, first)
         for kind in ARCHIVES:
             file = "coco.json" if kind == "coco" else "cvat.xml"
             if file in texts:
@@ -157,23 +159,13 @@ def write_for_tools(
 def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: FirstLabels) -> dict[str, str]:
     """Return the files for labelling tools by name; none of COCO where classes are labelled, which it has not of an image."""
     names = first.offered() or (CATEGORY,)
-    interface = {INTERFACE: label_studio_interface(first.task, names)}
-    if first.task == "classification":
-        classes = [first.named_class(picture.name) for picture in pictures]
-        studio, tags = class_choices(pictures, classes, title), class_tags(pictures, names, title)
-        return {"cvat.xml": tags, "label_studio.json": studio, **interface}
-    if first.task == "detection":
-        boxes = [first.named_boxes(picture.name) for picture in pictures]
-        texts = {"coco.json": coco_boxes(pictures, boxes, names, title), "cvat.xml": cvat_boxes(pictures, boxes, names, title)}
-        return {**texts, "label_studio.json": label_studio_boxes(pictures, boxes, title), **interface}
-    return {**{name: text(pictures, title, names) for name, text in TOOLS.items()}, **interface}
-
-
-def first_by(first: FirstLabels, places: Mapping[str, str]) -> FirstLabels:
-    """Return first labels by other names of the images."""
-    boxes = {places[name]: boxes for name, boxes in first.boxes.items() if name in places}
-    classes = {places[name]: label for name, label in first.classes.items() if name in places}
-    return with_changes(first, boxes=boxes, classes=classes)
+    files = {
+        "coco.json": coco(pictures, title, names),
+        "cvat.xml": cvat(pictures, title, names, KINDS[first.task]),
+        "label_studio.json": label_studio(pictures, title, names),
+        INTERFACE: label_studio_interface(first.task, names),
+    }
+    return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
 
 
 def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
@@ -239,8 +231,7 @@ def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> 
     if task == "classification":
         replace(folder / "labels.csv", partial(_to_fill_in, certificate, first.classes, folder / "labels.csv"))
     read = [as_picture(one.image, one.path) for one in certificate.sample]
-    begun = [(with_changes(picture, foreground=first.foregrounds.get(picture.name)), why) for picture, why in read]
-    return (*remarks, *write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder, first))
+    return (*remarks, *write_for_tools(read, f"{certificate.dataset}, drawn to certify", folder, first))
 
 
 def _table(certificate: Certificate, path: Path) -> None:

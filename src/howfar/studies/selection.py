@@ -20,8 +20,7 @@ from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS
 from howfar.data.images import size
-from howfar.data.labelling import CATEGORY, Images, Named, label_names
-from howfar.data.listed_labels import FirstLabels
+from howfar.data.labelling import CATEGORY, FirstLabels, Images, Named, label_names
 from howfar.data.predictions import ARRAYS, match_maps, read_prediction
 from howfar.data.table import match_list, read_list
 from howfar.errors import HowfarError, ImageError, InputError, StoreError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,15 +12,17 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
 from howfar.data.classes import ClassPredictions, class_names, folder_notes, labelled_by_folders, named, read_classes
-from howfar.data.dataset import examples
-from howfar.data.documents import column_roles
+from howfar.data.dataset import entries_of, examples
+from howfar.data.documents import TABLES, column_roles
 from howfar.data.folder import path_text
-from howfar.data.listed_labels import FirstLabels, read_class_labels
+from howfar.data.labelling import FirstLabels
+from howfar.data.listed_labels import read_class_labels
 from howfar.data.map_style import labelled
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.image_columns import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
+from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedPredictions, ListedSignals, Tallied, evaluate_listing, no_common_class, spread
 from howfar.tasks.task import (
     LabelsRead,
@@ -51,6 +53,10 @@ class ClassificationTask(Task):
     proxy = "confidence of the predicted class"
     means = "accuracy"
     label_place = "labels.csv"
+    performance_name = PERFORMANCE_NAMES[name]
+    endings = TABLES
+    truth_noun = "labels"
+    labelling = "sort the images into class folders, or pass a table with the columns image and label"
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -66,6 +72,14 @@ class ClassificationTask(Task):
         known = zip(table.images, table.predicted, sure, rows, strict=True)
         entries = {image: ModelAnswer(label, best, f"{label} {row}") if label else None for image, label, best, row in known}
         return ModelAnswers.of(dataset, predictions, entries, table.classes)
+
+    def labelled(self, dataset: Dataset) -> Dataset:
+        items = zip(dataset.items, labelled_by_folders(labelled(dataset)).items, strict=True)
+        return replace(dataset, items=tuple(item for item, with_label in items if with_label.label is not None))
+
+    def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
+        table = read_classes(predictions, self.roles, self.names)
+        return entries_of(dataset, "row", Path(predictions), table.images)
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score predicted classes against the dataset's labels, else against the names of its class folders.
@@ -108,9 +122,9 @@ class ClassificationTask(Task):
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
         read = read_class_labels(answers.dataset, place)
         unknown = unknown_class_notes(
-            list(read.labels.values()), answers.classes, "labels that the model never gives count as its mistakes"
+            list(read.by_image.values()), answers.classes, "labels that the model never gives count as its mistakes"
         )
-        return dict(read.labels), [*stranger_notes(read.strangers, answers.dataset), *unknown]
+        return dict(read.by_image), [*stranger_notes(read.strangers, answers.dataset), *unknown]
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         return SampleMeasures(np.array([float(answers.by_image[name].value == label) for name, label in labels.items()]))

@@ -21,12 +21,14 @@ from howfar.data.dataset import entries_of, examples
 from howfar.data.documents import TABLES, column_roles
 from howfar.data.folder import path_text, stem
 from howfar.data.images import size
-from howfar.data.listed_labels import Boxes as LabelledBoxes
-from howfar.data.listed_labels import FirstLabels, read_box_labels
+from howfar.data.labelling import Boxes as LabelledBoxes
+from howfar.data.labelling import FirstLabels
+from howfar.data.listed_labels import read_box_labels
 from howfar.errors import ImageError, InputError
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
 from howfar.relation.image_columns import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
+from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import (
     ListedImage,
     ListedPredictions,
@@ -37,6 +39,8 @@ from howfar.tasks.listing import (
     unmatched,
 )
 from howfar.tasks.task import (
+    FLIPPED,
+    FOLDER,
     LabelsRead,
     Measure,
     ModelAnswer,
@@ -75,6 +79,11 @@ class DetectionTask(Task):
     proxy = "mean score of the boxes"
     means = "mean_f1"
     label_place = "labels.json"
+    performance_name = PERFORMANCE_NAMES[name]
+    endings = (".json", *TABLES, FOLDER)
+    further = (FLIPPED,)
+    truth_noun = "true boxes"
+    labelling = "pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)"
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -102,6 +111,16 @@ class DetectionTask(Task):
         labels = {label for entry in entries.values() if entry is not None for label in entry.value["labels"]}
         return ModelAnswers.of(dataset, predictions, entries, sorted(labels))
 
+    def labelled(self, dataset: Dataset) -> Dataset:
+        return dataset if self.truth is not None else replace(dataset, items=())
+
+    def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
+        truth = BoxFile({}) if self.truth is None else read_true_boxes(dataset, self.truth, self.roles, self.names)
+        boxes = read_predicted_boxes(dataset, predictions, truth, self.roles, self.names).boxes
+        sides = [entries_of(dataset, "entry", Path(predictions), list(boxes))]
+        sides += [] if self.truth is None else [entries_of(dataset, "entry", Path(self.truth), list(truth.boxes))]
+        return [item.name for item in dataset.items if all(item.name in side for side in sides)]
+
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score predicted boxes against true ones; without a truth there are signals alone.
 
@@ -117,7 +136,10 @@ class DetectionTask(Task):
             raise InputError.of("truth", "must hold the boxes of images, or say of some that they have none", str(self.truth))
         given = read_predicted_boxes(dataset, predictions, None if self.truth is None else true_file, self.roles, self.names)
         predicted, true = given.boxes, true_file.boxes
-        mirror = None if self.flipped is None else _mirror(dataset, self.flipped, true_file, self.roles, self.names)
+        mirror = disturbed = None
+        if self.flipped is not None:
+            what = "boxes of the flipped images"
+            mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, what).boxes
         said = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
         said += [*_nameless(predicted, true, {*self.names, *true_file.names.values()}), *_nothing_true(self.truth, true)]
         sides = [side for side in (predicted, true, mirror) if side is not None]
@@ -125,9 +147,8 @@ class DetectionTask(Task):
         index = {label: number for number, label in enumerate(labels)}
         for boxes in (boxes for side in sides for boxes in side.values()):
             boxes["labels"] = [index[label] for label in boxes["labels"]]
-        disturbed = (
-            None if mirror is None or self.flipped is None else _flipped(dataset, Path(self.flipped), mirror, self.metric)
-        )
+        if mirror is not None:
+            disturbed = _flipped(dataset, Path(str(self.flipped)), mirror, self.metric)
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
         beside = () if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
         places = outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
@@ -138,7 +159,7 @@ class DetectionTask(Task):
             predictions=predicted,
             truths={image: true[entry] for image, entry in entries.items()},
             truth_word="entry among the true boxes",
-            unknown={"boxes": [], "labels": []},
+            unknown=NOTHING,
             columns=bound(_columns, metric=self.metric, disturbed=disturbed),
             truth_file=None if self.truth is None else Path(self.truth),
         )
@@ -157,18 +178,18 @@ class DetectionTask(Task):
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
         """Read the boxes that somebody drew; the model's own, unchanged, in a file that lists all images are no label."""
         dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
-        corners = {name: [box for _, box in boxes] for name, boxes in read.boxes.items()}
+        corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
         notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners, "true boxes")]
-        known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.boxes.items() if read.unsure)
+        known = ((name, answers.by_image.get(name), boxes) for name, boxes in read.by_image.items() if read.unsure)
         untouched = [name for name, answer, boxes in known if answer is not None and self._is_own(answer, boxes)]
         if untouched:
             what = f"{label_count(len(untouched))} the model's own boxes, unchanged ({examples(untouched)})"
             notes.append(
                 f"{what}: taken for not labelled; where they are right as they are, write them as JSON, as predictions are"
             )
-        labels = [label for boxes in read.boxes.values() for label, _ in boxes]
+        labels = [label for boxes in read.by_image.values() for label, _ in boxes]
         notes += unknown_class_notes(labels, answers.classes, "classes that the model never gives count as missed")
-        return {name: boxes for name, boxes in read.boxes.items() if name not in set(untouched)}, notes
+        return {name: boxes for name, boxes in read.by_image.items() if name not in set(untouched)}, notes
 
     def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
         counts = [self._counts(name, answers.by_image[name], label) for name, label in labels.items()]
@@ -214,12 +235,6 @@ def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Fl
     return 2.0 * hits, 2.0 * hits + misses + false
 
 
-def _mirror(
-    dataset: Dataset, flipped: str | Path, truth: BoxFile, roles: Mapping[str, str] | None, names: Sequence[str]
-) -> BoxesOf:
-    return read_predicted_boxes(dataset, flipped, truth, roles, names, "boxes of the flipped images").boxes
-
-
 def _labels(boxes: BoxesOf) -> set[str]:
     return {label for entry in boxes.values() for label in entry["labels"]}
 
@@ -247,7 +262,14 @@ def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed
         name: np.where(has_truth, [getattr(tally, name) for tally in boxes], np.nan) for name in ("hits", "misses", "false")
     }
     means = [float(np.mean(tally.scores)) if len(tally.scores) else math.nan for tally in boxes]
-    rows = [{**box_signals(_kept(image.tally, metric)[0]), **_agreement(image, metric, disturbed)} for image in tallied]
+    rows: list[dict[str, float]] = []
+    for image in tallied:
+        rows.append(box_signals(_kept(image.tally, metric)[0]))
+        back = None if disturbed is None else disturbed(image)
+        if back is not None:
+            rows[-1] |= _agreements(image.tally, back, metric)
+        elif disturbed is not None:  # the mirrored picture has no boxes
+            rows[-1] |= dict.fromkeys(BOX_AGREEMENTS, math.nan)
     signals = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]}
     return {**counts, "average_confidence": np.array(means), **signals}
 
@@ -256,14 +278,6 @@ def _kept(boxes: Boxes, metric: Detection) -> tuple[Any, Any, Any]:
     """Return scores, corners and labels of the boxes that F1 is of."""
     kept = boxes.scores >= metric.min_score
     return boxes.scores[kept], boxes.predicted[kept], boxes.labels[kept]
-
-
-def _agreement(image: Tallied, metric: Detection, disturbed: Disturbed | None) -> dict[str, float]:
-    """Compare an image's boxes with those of its mirrored picture; nan where that has none of them."""
-    other = None if disturbed is None else disturbed(image)
-    if disturbed is None or other is None:
-        return {} if disturbed is None else dict.fromkeys(BOX_AGREEMENTS, math.nan)
-    return _agreements(image.tally, other, metric)
 
 
 def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float]:
@@ -285,7 +299,7 @@ def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], me
         if entry is None:
             return None
         try:
-            boxes = metric.tally(mirror[entry], {"boxes": [], "labels": []})
+            boxes = metric.tally(mirror[entry], NOTHING)
         except InputError as error:
             raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
         return replace(boxes, predicted=mirrored(boxes.predicted, size(image.item.path)[0]))
@@ -307,7 +321,7 @@ def listed_boxes(
     def tally(name: str, boxes: Mapping[str, Any]) -> Boxes:
         try:
             numbered = {**boxes, "labels": [index[word] for word in boxes["labels"]]}
-            return metric.tally(numbered, {"boxes": [], "labels": []})
+            return metric.tally(numbered, NOTHING)
         except InputError as error:
             raise InputError(f"the entry {name} of {path_text(file)}: {error}") from error
 

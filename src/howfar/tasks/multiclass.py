@@ -16,12 +16,13 @@ from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.label_exports import matched
-from howfar.data.listed_labels import FirstLabels
+from howfar.data.labelling import FirstLabels
 from howfar.data.predictions import ARRAYS, MatchedMaps, decode_class_mask, match_maps, read_class_map, read_class_mask
 from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
+from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedSignals, evaluation_of, spread
 from howfar.tasks.reading import Fault, read_all, with_bar
 from howfar.tasks.task import (
@@ -53,6 +54,7 @@ class MulticlassTask(Task):
     proxy = "F that the map's probabilities expect"
     means = "mean_f or mean_iou"
     label_place = "masks"
+    performance_name = PERFORMANCE_NAMES[name]
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:

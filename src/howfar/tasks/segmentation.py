@@ -21,8 +21,7 @@ from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.folder import path_text
 from howfar.data.label_exports import read_labels
-from howfar.data.labelling import CATEGORY
-from howfar.data.listed_labels import FirstLabels
+from howfar.data.labelling import CATEGORY, FirstLabels
 from howfar.data.predictions import made_with, match_maps, read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.mask_colour import by_colour
@@ -45,11 +44,14 @@ from howfar.metrics.probability_maps import as_levels
 from howfar.metrics.threshold_counts import as_tolerance
 from howfar.relation.image_columns import FLIP_OVERLAP, SHAPES, TILE_AGREEMENT
 from howfar.results import Evaluation
+from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
 from howfar.tasks.maps import MapScorer, ScoredMap, Sources, find_sources, scored_maps
 from howfar.tasks.reading import Fault, with_bar
 from howfar.tasks.task import (
+    FLIPPED,
+    TILED,
     LabelsRead,
     Measure,
     ModelAnswer,
@@ -170,6 +172,10 @@ class SegmentationTask(Task):
     proxy = "confidence of the model's maps in their foreground"
     means = "mean_f, mean_iou, mean_precision, mean_recall or ois"
     label_place = "masks"
+    performance_name = PERFORMANCE_NAMES[name]
+    further = (FLIPPED, TILED)
+    trained = True
+    if_blank = f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels."
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
@@ -250,12 +256,12 @@ class SegmentationTask(Task):
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
         """Collect masks as files; a foreground that an export describes is written below `scratch`."""
         dataset, labels = answers.dataset, read_labels(answers.dataset, place)
-        if not labels.masks:
+        if not labels.by_image:
             wanted = f"name masks as the images, such as {dataset.items[0].name}"
             raise InputError.of("labels", f"must hold labels of images of {dataset.name}", str(place), wanted)
         masks: dict[str, Any] = {}
         untouched: list[str] = []
-        for name, mask in labels.masks.items():
+        for name, mask in labels.by_image.items():
             if isinstance(mask, Path):
                 # Masks that howfar handed out are black and white, whatever colour those of the user have.
                 masks[name] = mask if own else by_colour(mask)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
@@ -12,12 +12,16 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import entries_of, examples
 from howfar.data.folder import path_text
-from howfar.data.listed_labels import FirstLabels
+from howfar.data.labelling import FirstLabels
+from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError
 from howfar.results import Evaluation
 from howfar.settings import nearest
 from howfar.tasks.reading import Fault, read_all
 
+FLIPPED, TILED = "-flipped", "-tiled"
+FOLDER = ""
+"""The ending of predictions that are a folder."""
 Pair: TypeAlias = tuple[Float64Array, Float64Array]
 LabelsRead: TypeAlias = tuple[dict[str, Any], list[str]]
 """Labels by image name, and notes on labels that do not count."""
@@ -129,6 +133,20 @@ class Task(ABC):
     """The names of measures that are means over images, as an error line lists them."""
     label_place: ClassVar[str]
     """The file or folder, in the folder that certify writes, where labels are looked for."""
+    performance_name: ClassVar[str]
+    """What the mean performance of images is called."""
+    endings: ClassVar[tuple[str, ...]] = (FOLDER,)
+    """Endings that the predictions of a dataset NAME may have, ``NAME.csv``; "" stands for a folder NAME."""
+    further: ClassVar[tuple[str, ...]] = ()
+    """What is added to NAME for predictions of the same images in another way."""
+    truth_noun: ClassVar[str] = "masks"
+    """What a labelled dataset has, in the plural."""
+    labelling: ClassVar[str] = "put them in masks/ beside images/, named as the images"
+    """How a dataset is labelled, as a remedy in error lines."""
+    trained: ClassVar[bool] = False
+    """Whether howfar trains models of this task."""
+    if_blank: ClassVar[str] = ""
+    """What to do if the labels that are asked for turn out to hold nothing to find, as a sentence."""
     threshold: float | None = None
     tolerance: float = 0.0
 
@@ -140,6 +158,14 @@ class Task(ABC):
     @abstractmethod
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score a model's predictions of a dataset; `howfar.evaluate` says what its arguments mean."""
+
+    def labelled(self, dataset: Dataset) -> Dataset:
+        """Leave out the images that have no label."""
+        return replace(dataset, items=tuple(item for item in dataset.items if item.mask is not None))
+
+    def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
+        """Return the names of the images that have a prediction and, where the truth is in a file, a truth."""
+        return match_maps(dataset, predictions).files
 
     @abstractmethod
     def measure(self, name: str | None) -> Measure:
