@@ -373,6 +373,8 @@ class FirstLabels:
         The labels that the model may give, in its own words.
     foregrounds, boxes, classes, maps
         Functions that return the model's foreground, (h, w); the model's boxes; its class; the file of its map of classes.
+    faults
+        Why an image has no first label although there is an answer of the model.
     """
 
     task: str = "segmentation"
@@ -382,6 +384,7 @@ class FirstLabels:
     boxes: Mapping[str, Boxes] = field(default_factory=dict)
     classes: Mapping[str, str] = field(default_factory=dict)
     maps: Mapping[str, Path] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
 
     def offered(self) -> tuple[str, ...]:
         """Return the names of the labels that the tool offers; the first is that of the foreground where masks are labelled."""

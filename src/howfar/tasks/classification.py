@@ -158,12 +158,15 @@ def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64A
         return {**columns, CONFIDENCE: confidence}
     p = table.probabilities[rows]
     finite = np.isfinite(p).all(axis=1)
-    for number in np.flatnonzero(finite).tolist():
-        try:
-            CLASSIFICATION.tally(p[number], 0)
-        except InputError as error:
-            raise InputError(f"the row {table.images[rows[number]]} of {path_text(table.file)}: {error}") from error
-    known = class_signals(p[finite]) if finite.any() else {}
+    try:
+        known = class_signals(p[finite]) if finite.any() else {}
+    except InputError:
+        for number in np.flatnonzero(finite).tolist():
+            try:
+                CLASSIFICATION.tally(p[number], 0)
+            except InputError as error:
+                raise InputError(f"the row {table.images[rows[number]]} of {path_text(table.file)}: {error}") from error
+        raise
     return {**columns, **{name: spread(known.get(name), finite) for name in CLASS_SIGNALS}}
 
 

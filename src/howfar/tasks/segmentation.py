@@ -20,6 +20,7 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.folder import path_text
+from howfar.data.images import size
 from howfar.data.label_exports import read_labels
 from howfar.data.labelling import CATEGORY, FirstLabels
 from howfar.data.predictions import made_with, match_maps, read_prediction
@@ -310,9 +311,20 @@ class SegmentationTask(Task):
         return tuple(remarks)
 
     def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
-        files = {name: answers.by_image[name].value for name in images}
-        shapes = {name: bound(read_foreground, file, self.threshold) for name, file in files.items()}
-        return FirstLabels(self.name, own=(CATEGORY,), foregrounds=shapes)
+        shapes, faults = {}, {}
+        items = {item.name: item for item in answers.dataset.items}
+        for name in images:
+            file = answers.by_image[name].value
+            try:
+                (height, width), wanted = read_prediction(file).values.shape, size(items[name].path)
+            except ImageError as error:
+                faults[name] = str(error)
+                continue
+            if (width, height) == wanted:
+                shapes[name] = bound(read_foreground, file, self.threshold)
+            else:
+                faults[name] = f"its map is of {width}×{height} pixels, the image of {wanted[0]}×{wanted[1]}"
+        return FirstLabels(self.name, own=(CATEGORY,), foregrounds=shapes, faults=faults)
 
 
 def read_foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:

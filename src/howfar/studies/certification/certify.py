@@ -20,11 +20,11 @@ from howfar.errors import InputError, StoreError
 from howfar.keywords import CertifyOptions
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate import Certificate, CertifiedSite
+from howfar.results.certificate import Certificate, CertifiedSite, SampledImage
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.estimates import SHORT, VALUES, Question, look, marked, parse_until, sample_of
+from howfar.studies.certification.estimates import SHORT, VALUES, Looks, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.sample import (
     MAPS,
     ORDER,
@@ -121,30 +121,33 @@ def certify_values(
     drawn = recorded(sample, record, [""] * len(proxies))
     values = _measured(labels, len(drawn))
     found = look(question, SampleMeasures(values), proxies, sample)
+    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": given["seed"]}
+    return _stated(
+        question, found, record, drawn, len(values), dataset="values", words=VALUES.words, notes=found.notes, **fields
+    )
+
+
+def _stated(
+    question: Question, found: Looks, record: CertifiedSite, drawn: Sequence[SampledImage], labelled: int, **fields: Any
+) -> Certificate:
+    """Make the certificate of what labels show; `fields` are its fields that depend on the task and on the draw."""
     return Certificate(
-        dataset="values",
-        metric=VALUES.name,
-        words=VALUES.words,
+        metric=question.measure.name,
         value=found.last.value,
         low=found.last.low,
         high=found.last.high,
         level=question.level,
-        labelled=len(values),
-        n=len(proxies),
-        anytime=question.goal is not None,
+        labelled=labelled,
+        n=len(record.images),
+        anytime=fields["design"] == ORDER,
         until=None if question.goal is None else question.goal.text,
         settled=found.last.settled,
         needed=found.needed,
-        threshold=None,
-        tolerance=0.0,
-        proxy="given",
-        design=design_of(question),
-        seed=given["seed"],
         site=record,
-        sample=marked(drawn, values),
+        sample=marked(drawn, found.values),
         steps=found.steps,
         provenance=Provenance.now(),
-        notes=found.notes,
+        **fields,
     )
 
 
@@ -401,36 +404,22 @@ def _look(begun: Begun, task: Task, question: Question, given: Any, folder: Path
         measured = task.measured(question.measure, begun.answers, counted) if counted else SampleMeasures(np.zeros(0))
     expected = None if measured.parts is None else task.expected(question.measure, begun.answers)
     found = look(question, measured, begun.proxies, sample_of(begun.drawn), expected)
-    return Certificate(
+    population, measure = len(begun.record.images), question.measure
+    return _stated(
+        question,
+        found,
+        begun.record,
+        begun.drawn,
+        len(counted),
         dataset=begun.answers.dataset.name,
-        metric=question.measure.name,
-        words=question.measure.words.format(threshold=task.threshold),
-        value=found.last.value,
-        low=found.last.low,
-        high=found.last.high,
-        level=question.level,
-        labelled=len(counted),
-        n=len(begun.record.images),
-        anytime=begun.design == ORDER,
-        until=None if question.goal is None else question.goal.text,
-        settled=found.last.settled,
-        needed=found.needed,
+        words=measure.words.format(threshold=task.threshold),
         threshold=task.threshold,
         tolerance=task.tolerance,
         proxy=begun.proxy,
         design=begun.design,
         seed=begun.seed,
-        site=begun.record,
-        sample=marked(begun.drawn, found.values),
-        steps=found.steps,
-        provenance=Provenance.now(),
-        notes=(
-            *notes,
-            *remarks,
-            *found.notes,
-            *task.remarks(question.measure, len(counted), len(begun.record.images), found.last.value),
-        ),
         task=task.name,
+        notes=(*notes, *remarks, *found.notes, *task.remarks(measure, len(counted), population, found.last.value)),
     )
 
 
