@@ -23,7 +23,7 @@ from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.image_columns import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
-from howfar.tasks.listing import ListedPredictions, ListedSignals, Tallied, evaluate_listing, no_common_class, spread
+from howfar.tasks.listing import ListedPredictions, ListedSignals, TalliedImage, evaluate_listing, no_common_class, spread
 from howfar.tasks.task import (
     LabelsRead,
     Measure,
@@ -95,7 +95,7 @@ class ClassificationTask(Task):
         answers: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
         row = {image: number for number, image in enumerate(table.images)}
 
-        def columns(tallied: Sequence[Tallied]) -> dict[str, Any]:
+        def columns(tallied: Sequence[TalliedImage]) -> dict[str, Any]:
             rows = [row[image.entry] for image in tallied]
             labels_of_images: dict[str, Any] = {
                 "label": [image.item.label or "" for image in tallied],

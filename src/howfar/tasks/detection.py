@@ -14,8 +14,8 @@ import numpy as np
 
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item
-from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
-from howfar.data.boxes import BoxesOf, outside
+from howfar.data.box_files import read_predicted_boxes, read_true_boxes
+from howfar.data.boxes import BoxesOf, BoxFile, outside
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of, examples
 from howfar.data.documents import TABLES, column_roles
@@ -33,7 +33,7 @@ from howfar.tasks.listing import (
     ListedImage,
     ListedPredictions,
     ListedSignals,
-    Tallied,
+    TalliedImage,
     evaluate_listing,
     no_common_class,
     unmatched,
@@ -60,7 +60,7 @@ NOTHING: Mapping[str, Any] = {"boxes": [], "labels": []}
 
 BOXES = "F1 at IoU"
 """How the words begin that say what a detector's performance is."""
-Disturbed: TypeAlias = Callable[[Tallied], Boxes | None]
+Disturbed: TypeAlias = Callable[[TalliedImage], Boxes | None]
 """From an image to its boxes where the picture was mirrored."""
 
 
@@ -140,8 +140,8 @@ class DetectionTask(Task):
         if self.flipped is not None:
             what = "boxes of the flipped images"
             mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, what).boxes
-        said = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
-        said += [*_nameless(predicted, true, {*self.names, *true_file.names.values()}), *_nothing_true(self.truth, true)]
+        notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
+        notes += [*_nameless(predicted, true, {*self.names, *true_file.names.values()}), *_nothing_true(self.truth, true)]
         sides = [side for side in (predicted, true, mirror) if side is not None]
         labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
         index = {label: number for number, label in enumerate(labels)}
@@ -150,8 +150,8 @@ class DetectionTask(Task):
         if mirror is not None:
             disturbed = _flipped(dataset, Path(str(self.flipped)), mirror, self.metric)
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
-        beside = () if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
-        places = outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
+        notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
+        notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()}, "true boxes")
         listing = ListedPredictions(
             task=self.name,
             metric=self.metric,
@@ -163,7 +163,7 @@ class DetectionTask(Task):
             columns=bound(_columns, metric=self.metric, disturbed=disturbed),
             truth_file=None if self.truth is None else Path(self.truth),
         )
-        return evaluate_listing(dataset, listing, partial, progress, (*said, *beside, *places))
+        return evaluate_listing(dataset, listing, partial, progress, notes)
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
         """Expect as many matched boxes as the scores sum to, and none missed."""
@@ -254,7 +254,7 @@ def _nothing_true(truth: str | Path | None, true: BoxesOf) -> Iterator[str]:
         yield "no image has a true box: there is nothing to find, so that there are no scores"
 
 
-def _columns(tallied: Sequence[Tallied], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
+def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
     """Count matched, missed and false boxes of each image, nan where its truth is unknown, and compute its boxes' signals."""
     has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
@@ -294,7 +294,7 @@ def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], me
     """
     entries = entries_of(dataset, "entry", file, list(mirror))
 
-    def boxes_of(image: Tallied) -> Boxes | None:
+    def boxes_of(image: TalliedImage) -> Boxes | None:
         entry = entries.get(image.item.name)
         if entry is None:
             return None

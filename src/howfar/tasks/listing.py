@@ -55,7 +55,7 @@ def evaluation_of(
 
 
 @dataclass(frozen=True, eq=False)
-class Tallied:
+class TalliedImage:
     """Hold an image's file of predictions and entry in that file, its tally, and whether a truth stands behind the tally."""
 
     item: Item
@@ -83,7 +83,7 @@ class ListedPredictions:
     truths: Mapping[str, Any]
     truth_word: str
     unknown: Any
-    columns: Callable[[Sequence[Tallied]], dict[str, Any]]
+    columns: Callable[[Sequence[TalliedImage]], dict[str, Any]]
     truth_file: Path | None = None
 
 
@@ -133,7 +133,7 @@ def evaluate_listing(
     )
 
 
-def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> Tallied | Fault:
+def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> TalliedImage | Fault:
     entry = entries[item.name]
     try:
         content = content_hash(read_bytes(item.path))
@@ -144,7 +144,7 @@ def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -
         return Fault(item.name, path_text(item.path), f"the image {path_text(item.path)}: {error}")
     except InputError as error:
         return Fault(item.name, path_text(item.path), f"{_blamed(item, listing, entry)}: {error}")
-    return Tallied(item, content, path_text(listing.file), entry, tally, item.name in listing.truths)
+    return TalliedImage(item, content, path_text(listing.file), entry, tally, item.name in listing.truths)
 
 
 def _blamed(item: Item, listing: ListedPredictions, entry: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,7 @@ from howfar.relation.image_columns import (
     TILE_AGREEMENT,
     VALUES,
 )
-from howfar.tasks.reading import Fault, read_all
-
-R = TypeVar("R")
+from howfar.tasks.reading import Fault, read_all, read_named
 
 
 @dataclass(frozen=True)
@@ -125,11 +123,11 @@ class MapScorer:
             return Fault(item.name, path_text(item.path), str(error))
 
     def _score(self, item: Item) -> ScoredMap:
-        picture = _read("the image", item.path, read_bytes)
+        picture = read_named("the image", item.path, read_bytes)
         file = self.sources.main.files[item.name]
-        prediction = _read("the prediction", file, read_prediction)
+        prediction = read_named("the prediction", file, read_prediction)
         values = prediction.values
-        mask = None if item.mask is None else _read("the mask", item.mask, Mask.read)
+        mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
         if mask is not None:
             _check_mask(values.shape, file, mask.foreground.shape, item, picture)
         else:
@@ -156,21 +154,14 @@ class MapScorer:
         )
 
 
-def _read(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
-    try:
-        return reader(path)
-    except ImageError as error:
-        raise ImageError(f"{what} {path_text(path)}: {error}") from error
-
-
 def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    values = _read(f"the {what}", path, read_prediction).values
+    values = read_named(f"the {what}", path, read_prediction).values
     _check_size(what, values.shape, path, shape, "the prediction")
     return values
 
 
 def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
-    image = _read("the image", path, lambda _: decode(picture)).image
+    image = read_named("the image", path, lambda _: decode(picture)).image
     return image.height, image.width
 
 

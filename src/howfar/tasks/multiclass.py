@@ -17,14 +17,15 @@ from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.label_exports import matched
 from howfar.data.labelling import FirstLabels
-from howfar.data.predictions import ARRAYS, MatchedMaps, decode_class_mask, match_maps, read_class_map, read_class_mask
+from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_class_map, read_class_mask
 from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedSignals, evaluation_of, spread
-from howfar.tasks.reading import Fault, read_all, with_bar
+from howfar.tasks.maps import Sources, missing_maps
+from howfar.tasks.reading import Fault, read_all, read_named, with_bar
 from howfar.tasks.task import (
     LabelsRead,
     Measure,
@@ -75,12 +76,7 @@ class MulticlassTask(Task):
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` where images cannot be scored and may not be left out."""
         maps, metric = match_maps(dataset, predictions), self.metric
-        missing = [
-            Fault(item.name, path_text(item.path), f"no prediction ({maps.missing[item.name]})", missing=True)
-            for item in dataset.items
-            if item.name in maps.missing
-        ]
-        images, kept = read_all(dataset, missing, _Score(maps, metric), partial, progress)
+        images, kept = read_all(dataset, missing_maps(dataset, Sources(maps)), _Score(maps, metric), partial, progress)
         counted = [image.counts for image in images if image.counts is not None]
         whole = metric.score(counted) if counted else None
         masked = np.array([image.counts is not None for image in images])
@@ -166,15 +162,13 @@ class _Score:
 
     def _score(self, item: Item) -> ScoredClasses:
         file = self.maps.files[item.name]
-        picture = _named("image", item.path, lambda: read_bytes(item.path))
-        given = _named("prediction", file, lambda: read_class_map(file))
+        picture = read_named("the image", item.path, read_bytes)
+        given = read_named("the prediction", file, read_class_map)
         shape, signals = given.indices.shape, {}
         if given.probabilities is not None:
             signals = class_map_signals(given.probabilities)
-        truth = None
         path = item.mask
-        if path is not None:
-            truth = _named("mask", path, lambda: decode_class_mask(read_bytes(path)))
+        truth = None if path is None else read_named("the mask", path, read_class_mask)
         wanted = size(item.path)[::-1] if truth is None else truth.shape
         if shape != wanted:
             other = "its image" if truth is None else "its mask"
@@ -194,13 +188,6 @@ class _Score:
         if count and top >= count:
             remedy = f"name it in classes, or pass ignore_index={top} (--ignore-index {top}) where it stands for void"
             raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
-
-
-def _named(what: str, path: Any, read: Any) -> Any:
-    try:
-        return read()
-    except ImageError as error:
-        raise ImageError(f"the {what} {path_text(path)}: {error}") from error
 
 
 def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclass) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from howfar.data import Dataset, Item
-from howfar.errors import InputError
+from howfar.data.folder import path_text
+from howfar.errors import ImageError, InputError
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.runners import LocalRunner
@@ -81,3 +83,11 @@ def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: boo
     """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
     results = LocalRunner().run(function, items)
     yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
+
+
+def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
+    """Read a file; an `ImageError` names the file, and what it holds."""
+    try:
+        return reader(path)
+    except ImageError as error:
+        raise ImageError(f"{what} {path_text(path)}: {error}") from error

@@ -12,7 +12,8 @@ import pytest
 from data.box_files import scene
 from data.box_files.scene import NAMES, PREDICTED, TRUE, written
 from howfar.data import Dataset, Item
-from howfar.data.box_files import BoxFile, read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.box_files import read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.boxes import BoxFile
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of
 from howfar.data.documents import column_roles

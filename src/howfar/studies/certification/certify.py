@@ -28,8 +28,8 @@ from howfar.studies.certification.estimates import SHORT, VALUES, Looks, Questio
 from howfar.studies.certification.sample import (
     MAPS,
     ORDER,
-    Asked,
-    Begun,
+    DrawnSite,
+    DrawRequest,
     begin,
     design_of,
     drawn_sample,
@@ -104,13 +104,13 @@ def is_values(site: Any) -> bool:
 
 
 def certify_values(
-    predicted: Any, k: int | None, labels: Any, beside: Mapping[str, Any], given: Mapping[str, Any]
+    predicted: Any, k: int | None, labels: Any, arguments: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Certificate:
     """Certify the mean of values in memory; `howfar.certify` says what its arguments mean.
 
     Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
     """
-    idle = {name: value for name, value in {**beside, **_others(given)}.items() if value is not None}
+    idle = {name: value for name, value in {**arguments, **_others(given)}.items() if value is not None}
     for name, value in idle.items():
         raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
@@ -235,7 +235,7 @@ def certify(
     """
     given: Mapping[str, Any] = checked(CertifyOptions, options)
     if is_values(site):
-        beside = {
+        arguments = {
             "predictions": predictions,
             "profile": profile,
             "model": model,
@@ -243,7 +243,7 @@ def certify(
             "sample": sample,
             "out": out,
         }
-        return certify_values(site, k, labels, beside, given)
+        return certify_values(site, k, labels, arguments, given)
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = page_folder("out", out, Certificate.COMMAND)
@@ -258,7 +258,7 @@ def certify(
     question = _question(task, given, options, earlier or over)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
-    asked = Asked(task, maps, k, loaded, threshold, question, given, options)
+    asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
     begun = begin(dataset, asked, seen, over) if earlier is None else go_on(dataset, asked, seen, earlier)
     begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
     certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
@@ -386,7 +386,7 @@ def _compared(certificate: Certificate, earlier: Certificate | None) -> Certific
     return replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
 
 
-def _look(begun: Begun, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
+def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
     """Take the labels and make the certificate of what they show."""
     labels: dict[str, Any] = {}
     notes = list(begun.notes)

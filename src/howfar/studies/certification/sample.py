@@ -37,7 +37,7 @@ SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class DrawnSite:
     """Hold a sample with the answers that it was drawn from, and how it was drawn."""
 
     answers: ModelAnswers
@@ -55,7 +55,7 @@ class Begun:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class DrawRequest:
     """Hold the arguments of `howfar.certify` for a draw: its options with their defaults (`given`) and without (`written`)."""
 
     task: Task
@@ -77,7 +77,7 @@ def images_of(site: DatasetArgument) -> Dataset:
     return parsed.without_masks()
 
 
-def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None = None) -> Begun:
+def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
     """Draw a sample of a site, or take over that of an earlier certificate for another model.
 
     Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
@@ -115,7 +115,7 @@ def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None =
         proxies=tuple(None if value != value else float(value) for value in proxies),
         groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
     )
-    begun = Begun(answers, record, (), words, given["seed"], design_of(question), tuple(_notes(seen, answers.dataset)))
+    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), tuple(_notes(seen, answers.dataset)))
     if over is None:
         sizes = task.sizes(question.measure, answers)
         # Where nothing is predicted in any image, none is larger than another.
@@ -127,7 +127,7 @@ def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None =
     return replace(begun, drawn=drawn, seed=over.seed, design=over.design)
 
 
-def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> Begun:
+def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
     """Go on with the sample of a certificate that was begun.
 
     Raises
@@ -144,7 +144,7 @@ def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> B
     check_design(asked, earlier)
     refuse_learnt(seen, earlier)
     answers = unchanged(asked.task.answers(dataset, asked.predictions, asked.given["progress"]), earlier.site, asked.task.noun)
-    return Begun(
+    return DrawnSite(
         answers=answers,
         record=earlier.site,
         drawn=extended(earlier, asked.k, [path_text(item.path) for item in answers.dataset.items]),
@@ -286,7 +286,7 @@ def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple
     return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
 
 
-def check_same_options(asked: Asked, earlier: Certificate) -> None:
+def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
     """Refuse an option that says other than when the sample was drawn."""
     before: dict[str, Any] = {
         name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
@@ -302,7 +302,7 @@ def check_same_options(asked: Asked, earlier: Certificate) -> None:
             raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
 
 
-def check_design(asked: Asked, drawn: Certificate) -> None:
+def check_design(asked: DrawRequest, drawn: Certificate) -> None:
     """Refuse what a sample cannot show: ratios of sums where it was drawn for means, and more than one look at strata."""
     measure, goal = asked.question.measure, asked.question.goal
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
@@ -321,7 +321,7 @@ def check_same_images(record: CertifiedSite, over: Certificate) -> None:
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
 
 
-def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:
+def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
     """Compare the signature of the maps, where there is one, with the model's weights, and note where no model is given.
 
     `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
