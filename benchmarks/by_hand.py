@@ -55,7 +55,7 @@ def main() -> None:
         ],
         "shrinkage": {str(z): shrinkage(z, arguments.repeats) for z in arguments.features},
         "memory of a fit": memory(arguments.wide),
-        "peers": {name: metadata.version(name) for name in ("scikit-learn", "numba")},
+        "peers": {"scikit-learn": metadata.version("scikit-learn")},
         "threads": numeric_threads(),
     }
     leave("by_hand", results, arguments.json)

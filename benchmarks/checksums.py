@@ -6,6 +6,7 @@ ratio of the medians, and the share of a run's time that is spent in the checks,
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 import zlib
@@ -24,7 +25,9 @@ from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.store import FeatureStore, Store, index_file, shard_catalog, shards
-from howfar.testing.store_trials import flip_bits, shares
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from worlds.store_trials import flip_bits, shares
 
 WARM = {"pooled, q = 1,280": (1280, 250), "SAM's, q = 1,048,576": (1 << 20, 50)}
 EMBEDDED = ("efficientnet_lite0", "pixels")

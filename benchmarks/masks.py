@@ -15,7 +15,6 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 NAMES = ("haswell", "skylake-avx512")
 _LIBRARIES: Mapping[str, Mapping[str, str]] = {
     "haswell": {
-        "NUMBA_CPU_NAME": "haswell",
         "OPENBLAS_CORETYPE": "Haswell",
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -23,7 +22,6 @@ _LIBRARIES: Mapping[str, Mapping[str, str]] = {
         "FAISS_SIMD_LEVEL": "AVX2",
     },
     "skylake-avx512": {
-        "NUMBA_CPU_NAME": "skylake-avx512",
         "OPENBLAS_CORETYPE": "SkylakeX",
         "ATEN_CPU_CAPABILITY": "avx512",
         "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",

@@ -1,9 +1,9 @@
 """Compare howfar's numbers with themselves, computed in another way: what is left is the rounding to allow for.
 
 Each way of computing is compared with the usual one (float32 features, one thread, large blocks, rows in their order) on pairs
-of datasets with more features than images and with fewer, which take the two routes of the projection, and by products of
-matrices and by compiled loops, the two routes of the distances. Two threads, and a processor without its special units (AVX and
-newer), are processes of their own, whose environment says so.
+of datasets with more features than images and with fewer, which take the two routes of the projection, and in float64 and in
+float32, the two routes of the distances. Two threads, and a processor without its special units (AVX and newer), are processes
+of their own, whose environment says so.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
 CASES: Final = {
     "more features than images": (150, 120, 30_000, False),
     "fewer features than images": (600, 500, 60, False),
-    "compiled loops": (600, 500, 60, True),
+    "many images": (600, 500, 60, True),
 }
-"""Images of P, images of S, features, and whether distances are computed by compiled loops, as those of many images are."""
+"""Images of P, images of S, features, and whether distances are computed in float32, as those of many images are."""
 OF_IMAGES: Final = ("i_dist", "i_dist_scaled", "knn", "percentile", "p_value")
 OF_DATASETS: Final = ("o_dist", "relative", "energy", "p_value", "explained_variance")
 OF_SCORES: Final = ("ods", "ois", "ap", "per_image_f")
@@ -43,8 +43,6 @@ RANK: Final = 0.01
 DRAWN: Final = ("p_value of the dataset",)
 """What is drawn by the numbers of rows, so that another order is another draw."""
 PLAIN: Final = {
-    "NUMBA_CPU_NAME": "generic",
-    "NUMBA_CPU_FEATURES": "",
     "OPENBLAS_CORETYPE": "Prescott",
 }
 """The environment of a process whose loops and products of matrices use no special unit; NumPy's own are added."""
@@ -125,16 +123,16 @@ def pair(case: str) -> Pair:
 
 
 @contextmanager
-def loops(compiled: bool) -> Iterator[None]:
-    """Compute distances by compiled loops, which are else used from many millions of pairs on."""
+def loops(single: bool) -> Iterator[None]:
+    """Compute distances in float32, as is else done from many millions of pairs on."""
     from howfar.distances import pairwise
 
-    usual_limit = pairwise.COMPILED_FROM
-    pairwise.COMPILED_FROM = 0 if compiled else usual_limit
+    usual_limit = pairwise.SINGLE_FROM
+    pairwise.SINGLE_FROM = 0 if single else usual_limit
     try:
         yield
     finally:
-        pairwise.COMPILED_FROM = usual_limit
+        pairwise.SINGLE_FROM = usual_limit
 
 
 def measured(p: NDArray[Any], s: NDArray[Any], memory: str | None = None) -> Values:
@@ -225,10 +223,8 @@ def in_child(**environment: str) -> Callable[[], Values]:
     def compute() -> Values:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "values.npz"
-            # Code compiled for other processors is kept apart.
-            kept = {"NUMBA_CACHE_DIR": folder} if "NUMBA_CPU_NAME" in environment else {}
             start = START.format(threads=environment.get("OMP_NUM_THREADS", "1"))
-            variables = {**os.environ, **ONE_THREAD, **environment, **kept}
+            variables = {**os.environ, **ONE_THREAD, **environment}
             command = [sys.executable, "-c", start, "--child", str(out)]
             subprocess.run(command, check=True, env=variables, cwd=Path(__file__).parent)
             with np.load(out) as read:
@@ -246,8 +242,8 @@ TOLERANCE: Final = {
     "two threads": 1e-6,
     "no special units": 1e-6,
 }
-"""Largest difference of all but ranks that is let pass; compiled loops sum distances in float32 within a tile of 512."""
-ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""Largest difference of all but ranks that is let pass; distances of many images are float32."""
+ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 START: Final = """
 import howfar.cores
 howfar.cores.available_cores = lambda: {threads}  # two threads may share a core: what is compared is the sums' order

@@ -70,7 +70,7 @@ def main() -> None:
     for one in found.values():
         one["times howfar's"] = one["seconds"]["median"] / found["howfar"]["seconds"]["median"]
     pairs = arguments.rows**2 / found["howfar"]["seconds"]["median"]
-    peers = {name: metadata.version(name) for name in ("scikit-learn", "numba", *(["faiss-cpu"] if by_faiss() else []))}
+    peers = {name: metadata.version(name) for name in ("scikit-learn", *(["faiss-cpu"] if by_faiss() else []))}
     masked = {"processor": arguments.processor, **masked}
     results = {
         "masks": masked,

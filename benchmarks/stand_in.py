@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from typing import Any
 from record import leave, parser
 
 import howfar
-from howfar.demo.people import write_people
 from howfar.report.study import leads
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "examples"))
+from people import write_people
 
 STUDY = Path(__file__).resolve().parents[1] / "examples" / "stand-in.toml"
 PEOPLE = {

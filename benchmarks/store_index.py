@@ -1,9 +1,9 @@
 """Measure the store's index: opening a store of made entries, finding contents in it, adding to it, and peers that do the same.
 
-The large store is made of sorted files alone (`howfar.store.sorted_files`), whose entries follow from their numbers, and of
-shards that are names: no feature is in it. Each of its measurements has a process of its own. Finding is timed twice: after
-the sorted file was dropped from the system's cache, so that the disk is asked, and again. Peers are the dict that the index was
-before, built from the same shards, and SQLite; the store that they are compared on is a whole one, with features of 4 numbers.
+The large store is an index file alone (`howfar.store.index_database`), whose entries follow from their numbers, and shards that
+are names: no feature is in it. Each of its measurements has a process of its own. Finding is timed twice: after the file was
+dropped from the system's cache, so that the disk is asked, and again. The peer is a dict, built from the same shards; the store
+that both are compared on is a whole one, with features of 4 numbers.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,22 +25,20 @@ from record import leave, parser, spread
 
 from howfar.memory import peak_mib
 from howfar.store import FeatureStore, Store, shards
-from howfar.store.content_digests import HexContents
+from howfar.store.index_database import FILE, IndexDatabase
+from howfar.store.index_file import HexContents
 from howfar.store.shards import Shard
-from howfar.store.sorted_files import RUN, SORTED, write_run
-from howfar.store.sorted_run import ROW_BITS, EntryColumns
 
 ROWS = 16_384
 """Rows of a made shard: 64 MiB of 1,024 numbers each."""
-BLOCK = 1 << 20
 LENGTH = 4
 SMALL = (100, 10_000)
 
 
 def main() -> None:
     options = parser(__doc__ or "")
-    options.add_argument("--entries", type=int, default=1_000_000_000, help="entries of the large store")
-    options.add_argument("--added", type=int, default=10_000_000, help="entries that are added to it")
+    options.add_argument("--entries", type=int, default=10_000_000, help="entries of the large store")
+    options.add_argument("--added", type=int, default=1_000_000, help="entries that are added to it")
     options.add_argument("--asked", type=int, default=100_000, help="contents that are looked for")
     options.add_argument("--peers", type=int, default=1_000_000, help="entries of the store that peers are compared on")
     options.add_argument("--repeats", type=int, default=5)
@@ -69,37 +66,30 @@ def digests(numbers: NDArray[np.uint64], entries: int) -> NDArray[np.uint64]:
         return np.stack([numbers * step + mixed % step, mixed ^ (mixed >> np.uint64(31))], axis=1)
 
 
+def shard_of(k: int, entries: int) -> Shard:
+    """Make a shard whose entries are spread over all of them as if by chance."""
+    factor = next(factor for factor in range(7_368_787, 2**24, 2) if np.gcd(factor, entries) == 1)
+    numbers = (np.arange(k * ROWS, min((k + 1) * ROWS, entries)) * factor % entries).astype(np.uint64)
+    count = len(numbers)
+    return Shard(f"{k:032x}", count, HexContents(digests(numbers, entries)), np.arange(count), np.zeros(count, np.uint64))
+
+
 def made(root: Path, entries: int) -> float:
-    """Make the large store, and return the seconds that its sorted file took."""
+    """Make the large store, and return the seconds that its index file took."""
     features = Store(root).open({"name": "made"}, LENGTH)
     folder = Path(features.folder) / "shards"
-    ids = [f"{k:032x}" for k in range(-(-entries // ROWS))]
-    for shard_id in ids:
+    made_shards = [shard_of(k, entries) for k in range(-(-entries // ROWS))]
+    for shard in made_shards:
         for suffix in (".parquet", ".npy"):
-            (folder / f"{shard_id}{suffix}").touch()
-    (folder / SORTED).mkdir()
+            (folder / f"{shard.id}{suffix}").touch()
     begun = time.perf_counter()
-    with (folder / SORTED / f"{'f' * 32}{RUN}").open("wb") as file:
-        rows = np.diff([*range(0, entries, ROWS), entries])
-        write_run(file, blocks(entries), ids, rows, features.folder.name)  # type: ignore[union-attr]  # a path
-        file.flush()
-        os.fsync(file.fileno())
+    IndexDatabase(folder / FILE, folder.parent.name).add(made_shards)
     return time.perf_counter() - begun
-
-
-def blocks(entries: int) -> Iterator[EntryColumns]:
-    """Make sorted entries, which lie in shards and rows as if by chance."""
-    factor = next(factor for factor in range(7_368_787, 2**24, 2) if np.gcd(factor, entries) == 1)
-    for start in range(0, entries, BLOCK):
-        numbers = np.arange(start, min(start + BLOCK, entries))
-        both = digests(numbers.astype(np.uint64), entries)
-        row = numbers * factor % entries
-        yield EntryColumns(both[:, 0], both[:, 1], (row // ROWS << ROW_BITS) | row % ROWS)
 
 
 def large(root: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     seconds = made(root, arguments.entries)
-    (run,) = root.glob(f"*/shards/{SORTED}/*{RUN}")
+    (run,) = root.glob(f"*/shards/{FILE}")
     size = run.stat().st_size
     command = [sys.executable, __file__, "--measure", str(root)]
     for name in ("entries", "added", "asked"):
@@ -117,11 +107,11 @@ def large(root: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "entries": arguments.entries,
         "shards": -(-arguments.entries // ROWS),
         "bytes an entry": size / arguments.entries,
-        "seconds to write the sorted file": seconds,
+        "seconds to write the index file": seconds,
         "asked": arguments.asked,
-        **{name: spread([each[name] for each in found]) for name in found[0]},
+        **{name: spread([each[name] for each in found]) for name in found[0] if not name.startswith("added")},
         "added": arguments.added,
-        **{name: value for name, value in found[-1].items() if name not in found[0]},
+        **{name: value for name, value in found[-1].items() if name.startswith("added")},
     }
 
 
@@ -158,7 +148,7 @@ def measured(root: Path, entries: int, added: int, asked: int) -> dict[str, floa
 
 
 def adding(features: FeatureStore, added: int) -> dict[str, float]:
-    """Tell the index of new shards, whose sorted files are written and merged meanwhile."""
+    """Tell the index of new shards, which are written to the index file."""
     rng = np.random.default_rng(1)
     new = []
     for start in range(0, added, ROWS):
@@ -168,13 +158,12 @@ def adding(features: FeatureStore, added: int) -> dict[str, float]:
     begun, processor = time.perf_counter(), time.process_time()
     for shard in new:
         features._catalog.insert(shard)
-    features._catalog.merge_files()
     seconds, busy = time.perf_counter() - begun, time.process_time() - processor
     return {"added to the index a second": added / seconds, "added to the index a processor second": added / busy}
 
 
 def peers(root: Path, size: int, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Fill a store with features of so many images, and compare howfar's index, the dict of before and SQLite on it."""
+    """Fill a store with features of so many images, and compare howfar's index and a dict on it."""
     rng = np.random.default_rng(size)
     contents = list(HexContents(rng.integers(0, 2**63, (size, 2)).astype(np.uint64)))
     step = min(size, 8_192)
@@ -188,32 +177,19 @@ def peers(root: Path, size: int, arguments: argparse.Namespace) -> dict[str, Any
     asked = [contents[k] for k in rng.integers(0, size, min(size, arguments.asked))]
     catalog = features._catalog
 
-    def database() -> sqlite3.Connection:
-        return sqlite3.connect(root / f"{size}.sqlite")
-
-    with database() as opened:
-        opened.execute("CREATE TABLE places (content BLOB PRIMARY KEY, shard INTEGER, row INTEGER) WITHOUT ROWID")
-        entries = ((bytes.fromhex(content), 0, row) for row, content in enumerate(contents))
-        opened.executemany("INSERT INTO places VALUES (?, ?, ?)", entries)
-
-    def as_before() -> dict[str, tuple[str, int]]:
+    def as_dict() -> dict[str, tuple[str, int]]:
         places: dict[str, tuple[str, int]] = {}
         for shard_id in shards.ids(catalog.folder):
             read = shards.read_entries(catalog.folder, shard_id, catalog.layout)
             places.update({content: (shard_id, row) for content, row in zip(read.contents, read.rows, strict=True)})
         return places
 
-    def in_database(opened: sqlite3.Connection) -> list[Any]:
-        one = "SELECT shard, row FROM places WHERE content = ?"
-        return [opened.execute(one, (bytes.fromhex(content),)).fetchone() for content in asked]
-
     def in_howfar(opened: FeatureStore) -> Any:
         return opened._catalog.locate(asked)
 
     cases: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         "howfar": (lambda: Store(root).open(identity, LENGTH), in_howfar),
-        "dict of strings, as before": (as_before, lambda places: [places[content] for content in asked]),
-        "SQLite": (database, in_database),
+        "dict of strings": (as_dict, lambda places: [places[content] for content in asked]),
     }
     return {
         "added a second, synced": size / seconds,

@@ -23,7 +23,7 @@ import howfar
 from howfar.demo import write_dataset
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 NETWORKS = ("torch", "timm", "torchvision", "onnxruntime")
 PARTS = """
 import json, sys, time

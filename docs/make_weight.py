@@ -21,7 +21,6 @@ USES = {
     "jinja2": "reports",
     "markupsafe": "texts of others in reports",
     "matplotlib": "figures",
-    "numba": "kernels of distances",
     "numpy": "all numbers",
     "onnx": "torch's export of the network for onnxruntime",
     "onnxruntime": "networks on a CPU, `onnx:FILE`",

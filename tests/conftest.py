@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Before torch is loaded: on a machine with other work, two threads that wait for each other are many times slower than one.
+# Before NumPy and torch are loaded: beside other work, two threads that wait for each other are many times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes that tests start import modules of tests/ too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
+
+import numpy as np
 
 from howfar.cores import available_cores
 from howfar.demo import write_demo
-from slow import is_among, listed
+from slow import NIGHTLY, is_among, listed
 
 pytest_plugins = ("served", "recorded_faults", "chromium")
 
@@ -28,9 +32,13 @@ WORKERS = 4
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run files of tests side by side (pytest-xdist), each file in one process, where nothing else was asked for.
 
+    ``pytest`` alone leaves out the tests marked ``nightly``.
     Files and tests that are named run in this process, and so does all with ``-n 0``, ``-s``, ``--pdb`` or ``-p no:xdist``.
     """
     option = config.option
+    # Nothing was named, so this is the suite of every change.
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not option.markexpr and not hasattr(config, "workerinput"):
+        option.markexpr = "not nightly"
     watched = option.usepdb or option.trace or option.capture == "no" or all(".py" in argument for argument in config.args)
     # A worker, where this hook is called too, must start no workers of its own.
     if watched or hasattr(config, "workerinput") or getattr(option, "numprocesses", 0) is not None or option.tx:
@@ -40,11 +48,19 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow.txt, so that ``-m "not slow"`` is the fast path."""
+    """Mark the tests of slow.txt, so that ``-m "not slow"`` is the fast path, and those that ``pytest`` alone leaves out."""
     entries = listed()
     for item in items:
+        if is_among(item.nodeid, NIGHTLY):
+            item.add_marker(pytest.mark.nightly)
         if is_among(item.nodeid, entries):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of one seed, for tests that need some numbers."""
+    return np.random.default_rng(7)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-CHOICES = {"usepdb": False, "trace": False, "capture": "fd", "numprocesses": None, "dist": "no", "tx": []}
+CHOICES = {"usepdb": False, "trace": False, "capture": "fd", "numprocesses": None, "dist": "no", "tx": [], "markexpr": ""}
 
 
 @pytest.fixture
@@ -18,7 +18,8 @@ def conftest(request: pytest.FixtureRequest) -> Any:
 
 def chosen(conftest: Any, *args: str, worker: bool = False, **choices: Any) -> tuple[Any, str]:
     option = SimpleNamespace(**(CHOICES | choices))
-    config = SimpleNamespace(option=option, args=list(args), **({"workerinput": {}} if worker else {}))
+    source = pytest.Config.ArgsSource.ARGS
+    config = SimpleNamespace(option=option, args=list(args), args_source=source, **({"workerinput": {}} if worker else {}))
     conftest.pytest_cmdline_main(config)
     return option.numprocesses, option.dist
 
@@ -44,3 +45,13 @@ def test_files_and_tests_stay_in_this_process(conftest: Any) -> None:
 def test_what_was_asked_for_stays(conftest: Any) -> None:
     assert chosen(conftest, "tests", numprocesses=8, dist="load") == (8, "load")
     assert chosen(conftest, "tests", tx=["popen"], dist="load") == (None, "load")
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "chosen"),
+    [("TESTPATHS", "", "not nightly"), ("TESTPATHS", "nightly", "nightly"), ("ARGS", "", "")],
+)
+def test_pytest_alone_leaves_the_nightly_tests_out(conftest: Any, source: str, given: str, chosen: str) -> None:
+    option = SimpleNamespace(**(CHOICES | {"markexpr": given}))
+    conftest.pytest_cmdline_main(SimpleNamespace(option=option, args=["tests"], args_source=pytest.Config.ArgsSource[source]))
+    assert option.markexpr == chosen

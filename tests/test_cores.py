@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from howfar.cores import SLEEP, WAIT
+from howfar.cores import SLEEP, WAIT, available_cores, numeric_threads
 
 
 @pytest.mark.parametrize(("set_to", "wanted"), [(None, "20"), ("7", "7")])
@@ -37,3 +37,12 @@ def test_the_command_line_has_the_threads_of_torch_sleep(set_to: dict[str, str],
     plain = {name: value for name, value in os.environ.items() if name not in (SLEEP, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=plain | set_to, check=True)
     assert done.stdout.strip() == wanted
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("1", 1), ("2,4", 2), ("99", 3), ("0", 1), ("", 3), ("many", 3)])
+def test_threads_are_the_cores_or_what_the_environment_says(said: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert numeric_threads() == wanted
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert numeric_threads() == available_cores() == 3

@@ -23,9 +23,11 @@ LOG = """
 """
 
 
-@pytest.mark.parametrize("entry", sorted({*slow.listed(), *slow.KEPT}))
+@pytest.mark.parametrize("entry", sorted({*slow.listed(), *slow.KEPT, *slow.NIGHTLY}))
 def test_what_is_listed_is_there(entry: str) -> None:
     file, *names = entry.split("::")
+    if (ROOT / file).is_dir():
+        return
     source = (ROOT / file).read_text(encoding="utf-8")
     assert all(f"class {name}" in source or f"def {name}" in source for name in names[:1]), "write slow.txt anew"
 

@@ -26,7 +26,6 @@ OTHERS = [
     "pyarrow.ipc",
     "matplotlib.pyplot",
     "PIL.Image",
-    "numba",
     "torch",
     "torchvision",
     "timm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar import registry
-from howfar.data import Dataset, DatasetArgument, content_hash, decode, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.item import Item
-from howfar.errors import ImageError, InputError
+from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics
+from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics, readable
 from howfar.tracking import Log, check_tracker
 from howfar.training.image_mask_pairs import Added, TrainingExample, added_examples, check_new, examples_of, split
 from howfar.training.settings import TrainSettings, settings_of
@@ -204,11 +205,6 @@ def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExampl
     return _fitted(checkpoint, given, extra, settings, checkpoint)
 
 
-def trained_anew(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...]) -> Checkpoint:
-    """Train on P and `extra` images by the settings that the checkpoint itself was trained by, from first weights."""
-    return _fitted(checkpoint, given, extra, own_settings(checkpoint), None)
-
-
 def own_settings(checkpoint: Checkpoint) -> TrainSettings:
     """Read the settings that M was trained by, before any way trained on; `InputError` where howfar train did not train it."""
     card = checkpoint.card
@@ -260,7 +256,7 @@ def _fitted(
 
 def retrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     """Train M's architecture anew by M's own settings on P and the picks, which come as often as P's images (section 4.3)."""
-    return trained_anew(checkpoint, given, given.picks)
+    return _fitted(checkpoint, given, given.picks, own_settings(checkpoint), None)
 
 
 RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as the paper does.", "labels", retrain, anew=True)
@@ -365,21 +361,13 @@ def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> list[_View]:
     predictor = load_model(checkpoint, device=given.device, tiled=given.tiled).predictor
     order = np.random.default_rng(int(checkpoint.card.settings["seed"])).permutation(len(site.items))
     views: list[_View] = []
-    for place in order:
-        if len(views) == MOST:
-            break
-        item = site.items[place]
-        try:
-            data = read_bytes(item.path)
-            picture = np.asarray(decode(data).image)
-        except ImageError:
-            continue
+    for item, content, picture in itertools.islice(readable(site, order), MOST):
         plain, mirrored = predictor.maps([picture, np.ascontiguousarray(picture[:, ::-1])])
         values = np.stack([plain, mirrored[:, ::-1]]).astype(np.float64) / 255
         first, second = values > threshold
         total = int(first.sum()) + int(second.sum())
         agreement = 2 * int((first & second).sum()) / total if total else 0.0
-        views.append(_View(item, content_hash(data), values.mean(axis=0) > threshold, agreement))
+        views.append(_View(item, content, values.mean(axis=0) > threshold, agreement))
     return views
 
 

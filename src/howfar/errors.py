@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,28 +30,75 @@ _KINDS: Final = {
     "dataclass_": "a table of names and values",
 }
 """What a value has to be, by how pydantic's name of the error begins."""
+_MARKED: Final = re.compile("\x02(\\w+)(?:=([^\x03]*))?\x03")
+_NO_VALUE: Final = object()
+_NAMES: Final = re.compile(r"\w+(?:(?:, | and | or )\w+)*")
+
+
+def option(name: str, value: object = None) -> str:
+    """Mark an option, with its value where one is to be given, in the text of an error.
+
+    Python shows the mark as a keyword and the command line as a flag. A value in capitals stands for one of the user's own.
+
+    Examples
+    --------
+    >>> error = HowfarError(f"pass {option('size', 224)}, or leave {option('tuned_on')} out")
+    >>> print(error)
+    pass size=224, or leave tuned_on out
+    >>> error.line({"size": "--size", "tuned_on": "--tuned-on"})
+    'pass --size 224, or leave --tuned-on out'
+    """
+    if value is None:
+        return f"\x02{name}\x03"
+    return f"\x02{name}={value if isinstance(value, str) and value.isupper() else repr(value)}\x03"
+
+
+def _spelt(text: str, flags: Mapping[str, str]) -> str:
+    """Write the marked options of a text as flags where there are some, else as keywords."""
+
+    def spell(mark: re.Match[str]) -> str:
+        name, value = mark.groups()
+        flag = flags.get(name, "")
+        if value is None:
+            return flag or name
+        if not flag.startswith("-"):
+            return f"{name}={value}"
+        if value in ("True", "False"):
+            return flag if value == "True" else flag.replace("--", "--no-", 1)
+        return f"{flag}{'=' if ' ' in flag else ' '}{value.strip(chr(39))}"
+
+    return _MARKED.sub(spell, text)
 
 
 class HowfarError(Exception):
     """Report an error that howfar raises on purpose, in one clear line; base of all others."""
+
+    def __str__(self) -> str:
+        return self.line({})
+
+    def line(self, flags: Mapping[str, str]) -> str:
+        """Write the line in the words of the command line, whose `flags` are given by the options' names in Python."""
+        return _spelt(super().__str__(), flags)
 
 
 class InputError(HowfarError, ValueError):
     """Report an argument that breaks a rule: which argument, the rule, the value received and a remedy."""
 
     @classmethod
-    def of(cls, argument: str, rule: str, received: object, remedy: str = "") -> InputError:
+    def of(cls, argument: str, rule: str, received: object = _NO_VALUE, remedy: str = "") -> InputError:
         """Build the one line that every refused argument gets.
 
         `argument` is the name as the caller wrote it, `rule` a phrase that follows it ("must be at least 1"), `received` the
-        value that broke the rule, and `remedy` what to do instead; the line ends before it where it is empty.
+        value that broke the rule, and `remedy` what to do instead. The line leaves out a value that is not given and an
+        empty remedy.
 
         Examples
         --------
         >>> print(InputError.of("components", "must be at least 1", 0, "pass 25, the paper's number"))
         components must be at least 1, got 0: pass 25, the paper's number
         """
-        line = f"{argument} {rule}, got {received!r}"
+        subject = re.sub(r"\w+", lambda name: option(name[0]), argument) if _NAMES.fullmatch(argument) else argument
+        line = f"{subject} {rule}" if received is _NO_VALUE else f"{subject} {rule}, got {received!r}"
         return cls(f"{line}: {remedy}" if remedy else line)
 
 

@@ -330,6 +330,10 @@ class TrainingOptions(TypedDict, total=False):
     patience: options.Patience
     keep: options.Keep
     precision: options.TrainingPrecision
+    steps: options.TrainingSteps
+    balance: options.Balance
+    rescale: options.Rescale
+    tune: options.Tune
 
 
 class SegmenterOptions(MaskOptions, total=False):
@@ -348,10 +352,6 @@ class TrainKeywords(TrainingOptions, total=False):
     """Declare the settings that change a training's outcome."""
 
     seed: Annotated[options.Seed, options.But({"rule": {"ge": 0, "lt": 2**32}})]
-    steps: options.TrainingSteps
-    balance: options.Balance
-    rescale: options.Rescale
-    tune: options.Tune
 
 
 class TrainOptions(TrainKeywords, SegmenterOptions, total=False):

@@ -212,12 +212,8 @@ def check_file(needed: int, file: object, size: int = 0) -> None:
     howfar.errors.InputError: memory must be at least 4,000 MB to read roads.parquet, got '2,147 MB': if the file is to be
     trusted give more (--memory 4000MB; HOWFAR_MEMORY=4000MB where there is no such option)
     """
-    limit = file_limit(size)
-    if needed > limit:
-        megabytes = -(-needed // 10**6)
-        option = f"--memory {megabytes}MB; {FILE_VARIABLE}={megabytes}MB where there is no such option"
-        remedy = f"if the file is to be trusted give more ({option})"
-        raise InputError.of("memory", f"must be at least {megabytes:,} MB to read {file}", f"{limit // 10**6:,} MB", remedy)
+    remedy = "if the file is to be trusted give more (--memory {0}MB; {1}={0}MB where there is no such option)"
+    _check(needed, file_limit(size), f"to read {file}", remedy)
 
 
 def check_held(needed: int, what: str, remedy: str) -> None:
@@ -232,11 +228,13 @@ def check_held(needed: int, what: str, remedy: str) -> None:
     howfar.errors.InputError: memory must be at least 3,000 MB for 8 squares of 4,096 pixels, got '2,147 MB': pass a smaller
     --size, or give more (HOWFAR_MEMORY=3000MB)
     """
-    limit = file_limit()
+    _check(needed, file_limit(), f"for {what}", remedy + ", or give more ({1}={0}MB)")
+
+
+def _check(needed: int, limit: int, purpose: str, remedy: str) -> None:
     if needed > limit:
         megabytes = -(-needed // 10**6)
-        rule = f"must be at least {megabytes:,} MB for {what}"
-        more = f"{remedy}, or give more ({FILE_VARIABLE}={megabytes}MB)"
+        rule, more = f"must be at least {megabytes:,} MB {purpose}", remedy.format(megabytes, FILE_VARIABLE)
         raise InputError.of("memory", rule, f"{limit // 10**6:,} MB", more)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -35,6 +36,8 @@ class Option:
         An earlier name, which is understood too.
     choices
         Words that a text may be, where its type does not list them; other packages may add some.
+    topic
+        The head that the option stands under in a long help.
     """
 
     default: Any
@@ -45,6 +48,7 @@ class Option:
     flags: tuple[str, ...] = ()
     was: str = ""
     choices: tuple[str, ...] = ()
+    topic: str = "Options"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,16 @@ HIDDEN: Final = ("",)
 """Flags of an option that the command line does not have."""
 FOLDED: Final = ("--backbone-option",)
 """Flags of the options that the command line takes as NAME=VALUE."""
+FOLDED_NAME: Final = "backbone_option"
+_dist = partial(Option, topic="Distance")
+_sure = partial(Option, topic="How sure it is")
+_where = partial(Option, topic="Where it runs")
+_net = partial(Option, topic="Network")
+_perf = partial(Option, topic="Performance")
+_label = partial(Option, topic="Photographs and labels")
+_train = partial(Option, topic="Training")
+_few = partial(Option, topic="Few labels")
+_ask = partial(Option, topic="Prompts")
 _POSITIVE: Final = {"gt": 0}
 _COUNT: Final = {"ge": 1}
 _NATURAL: Final = {"ge": 0}
@@ -78,9 +92,9 @@ _Channels = Sequence[float] | None
 
 # How distances are measured.
 Space = Literal["pair", "primary", "joint", "none"]
-Components = Annotated[int, Option(DEFAULT_COMPONENTS, "Keep this many principal components (z).", _COUNT)]
+Components = Annotated[int, _dist(DEFAULT_COMPONENTS, "Keep this many principal components (z).", _COUNT)]
 Projection = Annotated[
-    Space, Option("pair", "Fit components to each pair of datasets, to the primary, to all (joint), or to none.")
+    Space, _dist("pair", "Fit components to each pair of datasets, to the primary, to all (joint), or to none.")
 ]
 NO_PRIMARY: Final = But(
     {
@@ -90,18 +104,18 @@ NO_PRIMARY: Final = But(
 )
 """Changes the projection where no dataset is the primary one."""
 Scales = Literal["none", "layers"]
-Scale = Annotated[Scales, Option("none", "Divide each layer of a feature by its spread (layers), or do not.")]
-Seed = Annotated[int, Option(0, "Draw all that is random with this seed.", _NATURAL)]
-Bootstrap = Annotated[int, Option(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
-Permutations = Annotated[int, Option(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
-Neighbours = Annotated[int, Option(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
-Limit = Annotated[_Count, Option(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
-Rivals = Annotated[bool, Option(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
-Baselines = Annotated[bool, Option(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
+Scale = Annotated[Scales, _dist("none", "Divide each layer of a feature by its spread (layers), or do not.")]
+Seed = Annotated[int, _sure(0, "Draw all that is random with this seed.", _NATURAL)]
+Bootstrap = Annotated[int, _sure(1000, "Draw this many resamples for the intervals; 0 leaves them out.", _DRAWS)]
+Permutations = Annotated[int, _sure(999, "Draw this many relabellings for the p-values; 0 leaves them out.", _DRAWS)]
+Neighbours = Annotated[int, _dist(5, "Average the nearest-neighbour distance over this many images (k).", _COUNT)]
+Limit = Annotated[_Count, _dist(None, "Draw at most this many images of each dataset, with the seed.", _COUNT)]
+Rivals = Annotated[bool, _dist(True, "Measure Fréchet, KID, MMD and sliced Wasserstein distances too, slow for large sets.")]
+Baselines = Annotated[bool, _dist(True, "Measure with the two trivial backbones too (raw pixels, colour moments).")]
 LeakHandling = Literal["warn", "drop", "refuse"]
 Leaks = Annotated[
     LeakHandling,
-    Option("warn", "List copies of the primary's images among the others, leave them out of these (drop), or end (refuse)."),
+    _dist("warn", "List copies of the primary's images among the others, leave them out of these (drop), or end (refuse)."),
 ]
 By = Annotated[
     _Texts, Option((), "Give every number by slice too: by this column of the datasets' tables, as camera.", free=True)
@@ -121,72 +135,71 @@ Map = Annotated[
 Out = Annotated[_Path, Option(None, "Write the run to this folder; a killed one goes on.", free=True, flags=("--out", "-o"))]
 Stored = protocols.StoreLike | str | Path | None
 Store = Annotated[
-    Stored, Option(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
+    Stored, _where(None, "Keep features in this folder or URL (s3://, gs://, az://), not in the cache.", free=True)
 ]
 Runner = Annotated[
     str | protocols.Runner,
-    Option("local", "Compute here (local), or on a cluster (ray).", free=True, choices=tuple(registry.OURS["runners"])),
+    _where("local", "Compute here (local), or on a cluster (ray).", free=True, choices=tuple(registry.OURS["runners"])),
 ]
 BatchSize = Annotated[
-    _Count, Option(None, "Compute this many images at once; by default 16, or what a GPU fits.", _COUNT, free=True)
+    _Count, _where(None, "Compute this many images at once; by default 16, or what a GPU fits.", _COUNT, free=True)
 ]
-ImagesAtOnce = Annotated[int, Option(16, "Compute this many images at once.", _COUNT, free=True)]
-Workers = Annotated[_Count, Option(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
+ImagesAtOnce = Annotated[int, _where(16, "Compute this many images at once.", _COUNT, free=True)]
+Workers = Annotated[_Count, _where(None, "Work on this many batches at once; by default one for each core.", _COUNT, free=True)]
 Progress = Annotated[bool, Option(True, "Show progress on stderr, or in the notebook.", flags=HIDDEN)]
-Log = Annotated[_Text, Option(None, "Log settings and scores to this tracker.", choices=tuple(registry.OURS["trackers"]))]
+Log = Annotated[_Text, _where(None, "Log settings and scores to this tracker.", choices=tuple(registry.OURS["trackers"]))]
 Memory = Annotated[
-    str | int | None, Option(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
+    str | int | None, _where(None, "Keep howfar's own arrays below this size: 512MB, 1.5GiB, or bytes.", free=True)
 ]
-Device = Annotated[str, Option("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
+Device = Annotated[str, _where("auto", "Run the network there.", free=True, choices=("auto", "cpu", "cuda"))]
 
 # Which URLs datasets may hold.
 AllowUrls = Annotated[
-    _Texts,
-    Option((), "Fetch URLs in a table's cells from these hosts or buckets too, none of the local network.", free=True),
+    _Texts, _where((), "Fetch URLs in a table's cells from these hosts or buckets too, none of the local network.", free=True)
 ]
 
 # How a backbone is loaded.
 LocalWeights = str | Path | Mapping[str, str | Path] | None
-Weights = Annotated[LocalWeights, Option(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]
-RandomWeights = Annotated[bool, Option(True, "Load published weights, not random ones of one seed.", free=True, flags=HIDDEN)]
+Weights = Annotated[LocalWeights, _net(None, "Read local weights: a file, or a folder in the hub's format.", free=True)]
+RandomWeights = Annotated[bool, _net(True, "Load published weights, not random ones of one seed.", free=True, flags=HIDDEN)]
 Pool = Annotated[
-    bool | None, Option(None, "Take the pooled vector or the flattened maps; by default as the kind does.", free=True)
+    bool | None, _net(None, "Take the pooled vector or the flattened maps; by default as the kind does.", free=True)
 ]
 Fits = Literal["stretch", "crop", "pad"]
-Fit = Annotated[Fits, Option("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
-Via = Annotated[_Count, Option(None, "Resize to this square first; the paper's is 448.", _COUNT, "pixels", free=True)]
+Fit = Annotated[Fits, _net("stretch", "Stretch, crop or pad pictures to a square.", free=True)]
+Via = Annotated[_Count, _net(None, "Resize to this square first; the paper's is 448.", _COUNT, "pixels", free=True)]
 ModelName = Annotated[_Text, Option(None, "Load this model of the family.", free=True, flags=HIDDEN)]
 Sides = int | Sequence[int] | None
-InputSize = Annotated[Sides, Option(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
-Mean = Annotated[_Channels, Option(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
-Std = Annotated[_Channels, Option(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
-Output = Annotated[_Text, Option(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
-PromptText = Annotated[_Text, Option(None, "Give the network this text beside the picture.", **_FURTHER)]
+InputSize = Annotated[Sides, _net(None, "Feed the network this square, or this height and width.", unit="pixels", **_FURTHER)]
+Mean = Annotated[_Channels, _net(None, "Subtract this of each channel, on the scale from 0 to 1.", **_FURTHER)]
+Std = Annotated[_Channels, _net(None, "Divide each channel by this, on the scale from 0 to 1.", **_FURTHER)]
+Output = Annotated[_Text, _net(None, "Take this output of an ONNX file as the feature.", **_FURTHER)]
+PromptText = Annotated[_Text, _net(None, "Give the network this text beside the picture.", **_FURTHER)]
 Engines = Literal["auto", "torch", "compile"]
 Engine = Annotated[
-    Engines, Option("auto", "Run by onnxruntime on a CPU (auto), by torch, or compiled by torch first.", **_FURTHER)
+    Engines, _net("auto", "Run by onnxruntime on a CPU (auto), by torch, or compiled by torch first.", **_FURTHER)
 ]
 Floats = Literal["32", "bf16", "fp16"]
-Precision = Annotated[Floats, Option("32", "Compute in 32 bits, or mixed: quicker, a little different.", **_FURTHER)]
+Precision = Annotated[Floats, _net("32", "Compute in 32 bits, or mixed: quicker, a little different.", **_FURTHER)]
 
 # How performance is known and related to distance.
 Threshold = Annotated[
     _Number,
-    Option(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
+    _perf(None, "Score all images at this threshold, in hundredths; by default the primary's, else 0.5.", {"ge": 0, "lt": 1}),
 ]
 ScoredAt = Annotated[
     Threshold,
     But({"help": "Score each image at this threshold; by default at the best for this set, which needs masks.", "free": True}),
 ]
 Retune = Annotated[
-    bool, Option(False, "Find the threshold on PRIMARY's held-out images, not the checkpoint's, and say what that changes.")
+    bool, _perf(False, "Find the threshold on PRIMARY's held-out images, not the checkpoint's, and say what that changes.")
 ]
-Tau = Annotated[float, Option(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
-Flat = Annotated[float, Option(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
-Level = Annotated[float, Option(0.9, "Give intervals of this level.", _SHARE)]
-ErrorRate = Annotated[float, Option(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
+Tau = Annotated[float, _perf(0.5, "Count an image as failed where its performance is below this.", {"ge": 0, "le": 1})]
+Flat = Annotated[float, _perf(0.2, "Take a change up to this over a set's distances for none.", {**_POSITIVE, **_FINITE})]
+Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
+ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
 Group = Annotated[
-    _Text, Option(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")
+    _Text, _label(None, "Name photographs by the first group of this regular expression: '(.+)-[0-9]+' for tiles.")
 ]
 LearntGroup = Annotated[
     Group,
@@ -200,77 +213,77 @@ LearntGroup = Annotated[
 ]
 Estimator = Annotated[
     str,
-    Option(
+    _perf(
         "auto", "Estimate by this; auto takes consensus where there are predictions, nothing being chosen by labels.",
-        choices=("auto", *registry.OURS["estimators"]),
-    ),
+        choices=("auto", *registry.OURS["estimators"])
+    )
 ]  # fmt: skip
 Task = Annotated[
     str,
-    Option(
+    _perf(
         "segmentation", "Evaluate a segmentation (multiclass: of several classes), a classification or a detection.", free=True,
-        choices=tuple(registry.OURS["metrics"]),
-    ),
+        choices=tuple(registry.OURS["metrics"])
+    )
 ]  # fmt: skip
 IgnoreIndex = Annotated[
-    _Count, Option(None, "Leave out pixels whose mask has this class, which stands for void: 255 (multiclass).", _NATURAL)
+    _Count, _perf(None, "Leave out pixels whose mask has this class, which stands for void: 255 (multiclass).", _NATURAL)
 ]
 Foreground = Annotated[
     str | int | Sequence[int] | None,
-    Option(
+    _perf(
         None, "Take this colour of the masks for foreground (255, #ff0000 or 255,0,0); by default what is above 127.", free=True
     ),
 ]
-Tolerance = Annotated[float, Option(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
-Iou = Annotated[_Number, Option(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
-MinScore = Annotated[_Number, Option(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
-Partial = Annotated[bool, Option(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
-Learnt = Annotated[bool, Option(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
+Tolerance = Annotated[float, _perf(0.0, "Let prediction and mask agree within this distance.", unit="pixels", free=True)]
+Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
+MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]
+Partial = Annotated[bool, _perf(False, "Leave out images that cannot be scored, and list them.", flags=("--partial",))]
+Learnt = Annotated[bool, _perf(False, "Score images that the model learnt from too (training error).", flags=("--learnt",))]
 Predictions = Annotated[
-    _Path, Option(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
+    _Path, _perf(None, "Read the model's maps (or file of classes or boxes), for estimators that need them.", free=True)
 ]
 FlippedMaps = Annotated[
-    _Path, Option(None, "Read maps (or boxes) of the left-right flipped images, as the model gave them.", free=True)
+    _Path, _perf(None, "Read maps (or boxes) of the left-right flipped images, as the model gave them.", free=True)
 ]
 TileMaps = Annotated[
-    _Path, Option(None, "Read maps predicted by tiles, to see whether they agree with those of whole images.", free=True)
+    _Path, _perf(None, "Read maps predicted by tiles, to see whether they agree with those of whole images.", free=True)
 ]
 Members = Sequence[str | Path] | str | Path
-Ensemble = Annotated[Members, Option((), "Read maps of further models for the same images.", free=True)]
+Ensemble = Annotated[Members, _perf((), "Read maps of further models for the same images.", free=True)]
 Truth = Annotated[
-    _Path, Option(None, "Read true boxes (detection): COCO, a folder of YOLO's .txt or VOC's .xml, JSON, a table.", free=True)
+    _Path, _perf(None, "Read true boxes (detection): COCO, a folder of YOLO's .txt or VOC's .xml, JSON, a table.", free=True)
 ]
 Roles = Sequence[str] | str | Mapping[str, str]
 ColumnRoles = Annotated[
-    Roles, Option((), "Read a table of predictions by these columns: image=filename,label=pred,score=prob,x0=left.", free=True)
+    Roles, _perf((), "Read a table of predictions by these columns: image=filename,label=pred,score=prob,x0=left.", free=True)
 ]
 ClassNames = Annotated[
     Sequence[str] | str | Path,
-    Option((), "Name the classes 0, 1, 2 …: road,car,sky, or a file (a name a line, data.yaml, COCO's .json).", free=True),
+    _perf((), "Name the classes 0, 1, 2 …: road,car,sky, or a file (a name a line, data.yaml, COCO's .json).", free=True),
 ]
 
 # How images are handed to labelling tools, and labels taken back.
 Names = Sequence[str] | str | Mapping[str, str]
 LabelNames = Annotated[
     Names,
-    Option((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
+    _label((), "Call a label NAME in the tool, MODEL=NAME where the model calls it MODEL; import leaves out =NAME.", free=True),
 ]
 ImagesBeside = Literal["none", "copy", "link"]
-WithImages = Annotated[ImagesBeside, Option("none", "Put the images beside their labels, by copy or link; else point to them.")]
+WithImages = Annotated[ImagesBeside, _label("none", "Put the images beside their labels, by copy or link; else point to them.")]
 Complete = Annotated[
-    bool, Option(False, "Take images for labelled that have no label, or the model's alone.", flags=("--complete",))
+    bool, _label(False, "Take images for labelled that have no label, or the model's alone.", flags=("--complete",))
 ]
 HandedOverAbove = Annotated[
     Threshold, But({"help": "Hand over as foreground what a map has above this; by default at relate's threshold, else 0.5."})
 ]
 HandedOverFrom = Annotated[MinScore, But({"help": "Hand over the predicted boxes that are scored at least this."})]
 Tasks = Literal["segmentation", "classification", "detection"]
-LabelledTask = Annotated[Tasks | None, Option(None, "Import this; by default what was handed over, else a segmentation.")]
+LabelledTask = Annotated[Tasks | None, _perf(None, "Import this; by default what was handed over, else a segmentation.")]
 
 # How a certificate is made.
 Measure = Annotated[
     _Text,
-    Option(
+    _perf(
         None,
         "Certify this; by default mean_f, accuracy or mean_f1, as the task is. Segmentation: one of mean_f, mean_iou, "
         "mean_precision, mean_recall, ois, false_positive_rate (means over images), f, iou, precision, recall, "
@@ -278,25 +291,22 @@ Measure = Annotated[
     ),
 ]
 Until = Annotated[
-    _Text,
-    Option(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True),
+    _Text, _perf(None, "Label until the interval is ±0.05, or until 'F >= 0.6' is settled; looks after each label.", free=True)
 ]
 
 # How a segmenter is trained.
 Named = Mapping[str, Any] | None
-Architecture = Annotated[
-    Named, Option(None, "Set an option of the architecture, as encoder=b3.", free=True, flags=("--option",))
-]
-Begin = Option(True, "Begin with published weights, a local file's, or none.", free=True, flags=("--pretrained", "--weights"))
+Architecture = Annotated[Named, _net(None, "Set an option of the architecture, as encoder=b3.", free=True, flags=("--option",))]
+Begin = _net(True, "Begin with published weights, a local file's, or none.", free=True, flags=("--pretrained", "--weights"))
 Pretrained = Annotated[bool | str | Path, Begin]
 Side = Annotated[
-    _Count, Option(None, "Resize pictures to a square of this side; by default 448, adsam 1024.", _POSITIVE, "pixels")
+    _Count, _net(None, "Resize pictures to a square of this side; by default 448, adsam 1024.", _POSITIVE, "pixels")
 ]
-Epochs = Annotated[_Count, Option(None, "Pass over the images this many times; by default 20, deepcrack 50.", _POSITIVE)]
-Batch = Annotated[_Count, Option(None, "Learn from this many images at a time; by default 8, deepcrack 4, adsam 2.", _POSITIVE)]
+Epochs = Annotated[_Count, _train(None, "Pass over the images this many times; by default 20, deepcrack 50.", _POSITIVE)]
+Batch = Annotated[_Count, _train(None, "Learn from this many images at a time; by default 8, deepcrack 4, adsam 2.", _POSITIVE)]
 Loss = Annotated[
     _Text,
-    Option(
+    _train(
         None,
         "Minimise this loss; by default bce_dice, deepcrack deepcrack, adsam bce_iou.",
         choices=tuple(registry.OURS["losses"]),
@@ -304,31 +314,31 @@ Loss = Annotated[
 ]
 Schedule = Annotated[
     _Text,
-    Option(None, "Let the learning rate follow this schedule; by default cosine.", choices=tuple(registry.OURS["schedules"])),
+    _train(None, "Let the learning rate follow this schedule; by default cosine.", choices=tuple(registry.OURS["schedules"])),
 ]
 Rate = Annotated[
     _Number,
-    Option(
+    _train(
         None, "Learn at this rate where it is highest; by default 0.001, adsam 0.0002, frozen 0.01.", {**_POSITIVE, **_FINITE}
     ),
 ]
-Decay = Annotated[_Number, Option(None, "Let weights decay by this; by default 0.0001.", {**_NATURAL, **_FINITE})]
-Augment = Annotated[bool, Option(True, "Flip, turn, recolour and blur pictures.")]
-Holdout = Annotated[float, Option(0.1, "Hold out this share of the photographs, to tune and stop by.", {"ge": 0, "lt": 1})]
-Patience = Annotated[_Count, Option(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
-Keep = Annotated[Literal["best", "last"], Option("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
+Decay = Annotated[_Number, _train(None, "Let weights decay by this; by default 0.0001.", {**_NATURAL, **_FINITE})]
+Augment = Annotated[bool, _train(True, "Flip, turn, recolour and blur pictures.")]
+Holdout = Annotated[float, _train(0.1, "Hold out this share of the photographs, to tune and stop by.", {"ge": 0, "lt": 1})]
+Patience = Annotated[_Count, _train(None, "Stop after this many epochs without a better held-out ODS.", _POSITIVE)]
+Keep = Annotated[Literal["best", "last"], _train("best", "Keep the weights of the best epoch by held-out ODS, or of the last.")]
 TrainingSteps = Annotated[
     _Count,
-    Option(None, "Learn in so many steps, as many in each epoch (rounded up), however many images.", {"gt": 0, "lt": 2**31}),
+    _train(None, "Learn in so many steps, as many in each epoch (rounded up), however many images.", {"gt": 0, "lt": 2**31}),
 ]
 Balance = Annotated[
-    _Number, Option(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})
+    _Number, _train(None, "Let added images be this share of every batch; by default their natural one.", {"gt": 0, "lt": 1})
 ]
-Rescale = Annotated[float, Option(0.0, "Enlarge and shrink pictures at random by up to this share.", {"ge": 0, "le": 0.5})]
+Rescale = Annotated[float, _train(0.0, "Enlarge and shrink pictures at random by up to this share.", {"ge": 0, "le": 0.5})]
 Tune = Annotated[
-    Literal["all", "norm"], Option("all", "Learn all weights, or only the scales and offsets of normalisation layers (norm).")
+    Literal["all", "norm"], _train("all", "Learn all weights, or only the scales and offsets of normalisation layers (norm).")
 ]
-TrainingPrecision = Annotated[Literal["32", "bf16"], Option("32", "Train in 32 bits, or in mixed precision (bf16).")]
+TrainingPrecision = Annotated[Literal["32", "bf16"], _net("32", "Train in 32 bits, or in mixed precision (bf16).")]
 
 BatchWorkers = Annotated[
     Workers, But({"help": "Prepare this many batches at once in processes of their own; by default none.", "rule": _NATURAL})
@@ -340,71 +350,70 @@ FeatureMemory = Annotated[
 ]
 
 # What an adaptation study trains.
-Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
+Shots = Annotated[Sequence[int], _few((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
 Strategies = Annotated[
     Sequence[str],
-    Option(
+    _few(
         ("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",),
-        choices=(*registry.OURS["strategies"], "all"),
-    ),
+        choices=(*registry.OURS["strategies"], "all")
+    )
 ]  # fmt: skip
-Seeds = Annotated[Sequence[int], Option((0,), "Train and choose anew with each of these seeds.", _SOME)]
-RandomSeeds = Annotated[Sequence[int], Option((), "Train only the baseline and the strategy random with these further seeds.")]
+Seeds = Annotated[Sequence[int], _few((0,), "Train and choose anew with each of these seeds.", _SOME)]
+RandomSeeds = Annotated[Sequence[int], _few((), "Train only the baseline and the strategy random with these further seeds.")]
 PoolShare = Annotated[
     _Number,
-    Option(
+    _few(
         None, "Choose from this share of each secondary's photographs, and score on the others.", _SHARE,
-        flags=("--pool-share", "--pool"), was="pool",
-    ),
+        flags=("--pool-share", "--pool"), was="pool"
+    )
 ]  # fmt: skip
-BackgroundShots = Annotated[Sequence[int], Option((), "Add this many background images to the models with the most shots.")]
+BackgroundShots = Annotated[Sequence[int], _few((), "Add this many background images to the models with the most shots.")]
 Beginnings = Literal["anew", "tuned"]
 Start = Annotated[
-    Beginnings, Option("anew", "Go on from the baseline's weights; without it every model is trained anew.", flags=("--tuned",))
+    Beginnings, _few("anew", "Go on from the baseline's weights; without it every model is trained anew.", flags=("--tuned",))
 ]
 Way = Annotated[
     str,
-    Option(
+    _few(
         "retrain",
         "Learn from labelled images by retrain, finetune, norm-tune, scale or selftrain, or by several in turn: finetune+norm.",
         free=True,
     ),
 ]
 WithoutLabels = Annotated[
-    Sequence[str], Option(("norm",), "Adapt to each dataset so too, without labels: norm, selftrain.", free=True)
+    Sequence[str], _few(("norm",), "Adapt to each dataset so too, without labels: norm, selftrain.", free=True)
 ]
 
 # How networks are prompted.
 Words = Sequence[str] | str | None
-Texts = Annotated[Words, Option(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
-ForegroundPoints = Annotated[int, Option(3, "Draw this many points on the foreground.", _COUNT)]
-BackgroundPoints = Annotated[int, Option(3, "Draw this many points beside the foreground.", _NATURAL, was="background")]
-Steps = Annotated[int, Option(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
-Sam = Annotated[_Path, Option(None, "Read SAM from this folder in the hub's format.", free=True)]
-ClipSeg = Annotated[_Path, Option(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
+Texts = Annotated[Words, _ask(None, "Tell CLIPSeg this; by default the paper's three texts.", free=True, flags=("--text",))]
+ForegroundPoints = Annotated[int, _ask(3, "Draw this many points on the foreground.", _COUNT)]
+BackgroundPoints = Annotated[int, _ask(3, "Draw this many points beside the foreground.", _NATURAL, was="background")]
+Steps = Annotated[int, _ask(1000, "Fit the two weights of PerSAM-F by this many steps.", _COUNT)]
+Sam = Annotated[_Path, _ask(None, "Read SAM from this folder in the hub's format.", free=True)]
+ClipSeg = Annotated[_Path, _ask(None, "Read CLIPSeg from this folder in the hub's format.", free=True)]
 
 # How labelled images are corrupted.
-Only = Annotated[_Texts, Option((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
+Only = Annotated[_Texts, _perf((), "Make these corruptions alone, as fade,blur or fade=0.4; by default every one.", free=True)]
 
 # How maps are predicted.
-Flipped = Annotated[bool, Option(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
-Tiled = Annotated[bool, Option(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
+Flipped = Annotated[bool, _perf(False, "Mirror the images first, to learn how maps agree.", flags=("--flipped",))]
+Tiled = Annotated[bool, _net(False, "Predict overlapping tiles at the images' own scale.", flags=("--tile",))]
 AdaptWays = Literal["none", "norm"]
 AdaptWay = Annotated[
-    AdaptWays, Option("none", "Adapt the model to DATASET first, without labels: mix its statistics into batch norm (norm).")
+    AdaptWays, _few("none", "Adapt the model to DATASET first, without labels: mix its statistics into batch norm (norm).")
 ]
 MixedShare = Annotated[
-    float, Option(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0, as it was, to 1.", {"ge": 0, "le": 1})
+    float, _few(0.3, "Weigh DATASET's statistics by this (λ) in --adapt norm: from 0, as it was, to 1.", {"ge": 0, "le": 1})
 ]
-Squares = Annotated[int, Option(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
+Squares = Annotated[int, _where(8, "Predict this many squares at once.", _COUNT, free=True, flags=("--batch-size",))]
 MapOutput = Annotated[
-    _Text,
-    Option(None, "Read a foreign network's output as this; by default by its range.", choices=("logits", "probabilities")),
+    _Text, _net(None, "Read a foreign network's output as this; by default by its range.", choices=("logits", "probabilities"))
 ]
-Channel = Annotated[_Count, Option(None, "Take this channel of a foreign network for the foreground, from 0.", free=True)]
-FedReading = Annotated[Any, Option(None, "Take mean, std, output and channel from this `Reading`.", free=True, flags=HIDDEN)]
+Channel = Annotated[_Count, _net(None, "Take this channel of a foreign network for the foreground, from 0.", free=True)]
+FedReading = Annotated[Any, _net(None, "Take mean, std, output and channel from this `Reading`.", free=True, flags=HIDDEN)]
 
 # How a site is assessed.
 Corrupted = Annotated[
-    bool, Option(True, "Make corrupted sets of PRIMARY's own images, which say how large an error is to be expected.")
+    bool, _perf(True, "Make corrupted sets of PRIMARY's own images, which say how large an error is to be expected.")
 ]

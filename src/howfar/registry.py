@@ -15,6 +15,7 @@ from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any
 
+from howfar.commands import TARGETS
 from howfar.errors import InputError, UnknownNameError
 
 
@@ -129,6 +130,17 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "blur": "howfar.perturb.corruptions:BLUR",
         "noise": "howfar.perturb.corruptions:NOISY",
     },
+    "image_formats": {
+        "jpeg": "howfar.data.image_formats:JPEG",
+        "png": "howfar.data.image_formats:PNG",
+        "bmp": "howfar.data.image_formats:BMP",
+        "gif": "howfar.data.image_formats:GIF",
+        "tiff": "howfar.data.image_formats:TIFF",
+        "webp": "howfar.data.image_formats:WEBP",
+        "ppm": "howfar.data.image_formats:PPM",
+        "jpeg2000": "howfar.data.image_formats:JPEG2000",
+        "avif": "howfar.data.image_formats:AVIF",
+    },
     "labelled_perturbations": {
         "fade": "howfar.perturb.corruptions:FADE",
         "mosaic": "howfar.perturb.corruptions:MOSAIC",
@@ -159,7 +171,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "distance": "howfar.paper.distance_table_report:section",
         "edges": "howfar.paper.edges_report:section",
         "performance": "howfar.paper.performance_by_distance_report:section",
-        "adaptation": "howfar.report.adaptation_by_segmenter:section",
+        "adaptation": "howfar.report.adaptation:section",
         "pool": "howfar.paper.pool_report:section",
         "components": "howfar.paper.components_report:section",
         "prompts": "howfar.paper.prompts_report:section",
@@ -256,7 +268,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "distance": "howfar.results.backbones:DistanceTable",
         "edges": "howfar.results.segmenter_studies:Edges",
         "performance": "howfar.results.segmenter_studies:PerformanceByDistance",
-        "adaptations": "howfar.results.segmenter_studies:Adaptations",
+        "adaptations": "howfar.results.adaptation:Adaptations",
         "suppression": "howfar.results.segmenter_studies:Suppression",
         "pool": "howfar.results.segmenter_studies:Pool",
         "certificate": "howfar.results.certificate:Certificate",
@@ -286,7 +298,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "performance_slopes": "howfar.paper.performance_by_distance_report:performance_slopes",
     },
     "adaptations_figures": {
-        "adaptations_bars": "howfar.figures.adaptation_scores:adaptations_bars",
+        "adaptations_bars": "howfar.figures.adaptation_scores:adaptation_bars",
     },
     "suppression_figures": {
         "suppression": "howfar.paper.suppression_report:suppression",
@@ -315,35 +327,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "files": "howfar.report.comparison:FILES",
         "made": "howfar.report.comparison:MADE",
     },
-    "commands": {
-        "demo": "howfar.cli.demo:demo",
-        "assess": "howfar.cli.sites:assess",
-        "explain": "howfar.cli.catalogue:explain",
-        "compare": "howfar.cli.compare:compare",
-        "matrix": "howfar.cli.compare:matrix",
-        "evaluate": "howfar.cli.evaluate:evaluate",
-        "relate": "howfar.cli.relate:relate",
-        "select": "howfar.cli.select:select",
-        "labels": "howfar.cli.select:labels",
-        "certify": "howfar.cli.sites:certify",
-        "train": "howfar.cli.train:train",
-        "predict": "howfar.cli.train:predict",
-        "corrupt": "howfar.cli.evaluate:corrupt",
-        "adapt": "howfar.cli.train:adapt",
-        "prompts": "howfar.cli.evaluate:prompts",
-        "profile": "howfar.cli.score:profile",
-        "score": "howfar.cli.score:score",
-        "check": "howfar.cli.check:check",
-        "embed": "howfar.cli.store:embed",
-        "backbones": "howfar.cli.catalogue:backbones",
-        "strategies": "howfar.cli.catalogue:strategies",
-        "study": "howfar.cli.study:study",
-        "data": "howfar.cli.catalogue:data",
-        "store": "howfar.cli.store:store",
-        "export": "howfar.cli.store:export",
-        "report": "howfar.cli.pages:report",
-        "explore": "howfar.cli.pages:explore",
-    },
+    "commands": TARGETS,
 }
 
 

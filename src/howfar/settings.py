@@ -88,13 +88,13 @@ def _model(keywords: type) -> Any:
     from pydantic import ConfigDict, Field, create_model
 
     fields: dict[str, Any] = {
-        name: (Any, option.default) if option.free else (_checkable(kind), Field(option.default, **option.rule))
+        name: (Any, option.default) if option.free else (checkable(kind), Field(option.default, **option.rule))
         for name, (kind, option) in declared(keywords).items()
     }
     return create_model(keywords.__name__, __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def _checkable(kind: Any) -> Any:
+def checkable(kind: Any) -> Any:
     """Return the type as it is checked: a sequence becomes a tuple, so that it is read once and cannot change."""
     is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
     return GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,6 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
@@ -21,7 +25,7 @@ from PIL import Image
 from howfar import registry
 from howfar.backbones import as_backbone, known_backbone, load_backbone
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
-from howfar.backbones.known_identity import FOLDER, KnownBackbone
+from howfar.backbones.known_identity import FOLDER, KnownBackbone, one_torch_thread_each
 from howfar.backbones.transformers import folder_origin
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.pipeline import embed
@@ -266,3 +270,62 @@ def test_tensors_beside_a_model_are_among_its_files(tmp_path: Path) -> None:
 def test_options_are_checked_all_the_same(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pixels takes no pool"):
         known_backbone("pixels", pool=False)
+
+
+def test_one_in_every_new_thread_and_put_back() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    try:
+        torch.set_num_threads(2)
+        with one_torch_thread_each():
+            worker = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+            worker.start()
+            worker.join()
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1, 2]
+
+
+def test_put_back_after_a_failure() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyError), one_torch_thread_each():
+            raise KeyError
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_torch_is_not_loaded_for_it() -> None:
+    code = (
+        "import sys\n"
+        "from howfar.backbones.known_identity import one_torch_thread_each\n"
+        "with one_torch_thread_each():\n"
+        "    pass\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_torch_that_is_loaded_within_has_one_thread_too() -> None:
+    code = (
+        "import sys, threading\n"
+        "from howfar.backbones.known_identity import limit_loaded_later, one_torch_thread_each\n"
+        "limit_loaded_later()\n"
+        "assert 'torch' not in sys.modules\n"
+        "with one_torch_thread_each():\n"
+        "    worker = threading.Thread(target=limit_loaded_later)\n"
+        "    worker.start(); worker.join()\n"
+        "    import torch\n"
+        "    assert torch.get_num_threads() == 1\n"
+        "assert torch.get_num_threads() == 2, torch.get_num_threads()"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+    )

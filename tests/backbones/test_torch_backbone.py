@@ -1,17 +1,26 @@
+"""Torch networks as backbones: layers, devices, precision, and memory that does not suffice."""
+
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+import howfar
+from howfar.backbones import cards, load_backbone
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact, resolve_device
-from howfar.errors import InputError
+from howfar.backbones.published_transformers import SAM, PublishedModel
+from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact, fitting, resolve_device
+from howfar.errors import HowfarError, InputError
+from howfar.pipeline.embedding import _batch_size
 from howfar.protocols import Backbone
+from howfar.segmenters import build_segmenter
 from howfar.testing.backbone_suite import BackboneTests
 
 
@@ -118,3 +127,216 @@ def test_tf32_is_off_on_cuda_and_put_back() -> None:
     assert torch._C._get_cudnn_allow_tf32() == before
     with _exact(torch.device("cpu")):
         assert torch._C._get_cudnn_allow_tf32() == before
+
+
+# Networks that need more memory than there is, and mixed precision
+
+SIZE = (16, 16)
+
+
+def pictures(count: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
+
+
+class Hungry(nn.Module):
+    """Has room for `room` pictures at a time, and notes how many it was given."""
+
+    def __init__(self, room: int, error: Callable[[], Exception]) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3)
+        self.room, self.error = room, error
+        self.given: list[int] = []
+
+
+def fed(network: Any, batch: Tensor) -> list[Tensor]:
+    network.given.append(len(batch))
+    if len(batch) > network.room:
+        raise network.error()
+    return [network.first(batch)]
+
+
+ERRORS = [
+    lambda: torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 GiB"),
+    lambda: RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
+    lambda: RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    lambda: RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+    lambda: RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError,
+]
+
+
+def hungry(room: int, error: Callable[[], Exception] = ERRORS[0], **options: Any) -> tuple[TorchBackbone, Hungry]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Hungry(room, error)
+    given: dict[str, Any] = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "device": "cpu", "engine": "torch", **options}
+    made = TorchBackbone(
+        name="hungry", model="h", network=network, feature=Feature(fed, "a", "none"), preprocess=Preprocess(SIZE), **given
+    )
+    network.given.clear()
+    return made, network
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_batch_that_does_not_fit_is_halved(error: Callable[[], Exception]) -> None:
+    roomy, _ = hungry(99)
+    narrow, network = hungry(3, error)
+    batch = pictures(10)
+    np.testing.assert_allclose(narrow.embed(batch), roomy.embed(batch), atol=1e-6)
+    assert network.given == [10, 5, 2, 2, 1, 2, 2, 1]
+    # It is remembered.
+    narrow.embed(batch[:3])
+    assert network.given[8:] == [2, 1]
+
+
+def test_one_picture_too_many_is_one_line() -> None:
+    narrow, network = hungry(99)
+    network.room = 0
+    with pytest.raises(HowfarError, match=r"hungry needs more memory than cpu has for one picture of 16×16: choose a smaller"):
+        narrow.embed(pictures(2))
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_one_picture_too_many_at_the_first_trial(error: Callable[[], Exception]) -> None:
+    with pytest.raises(HowfarError, match=r"hungry needs more memory than cpu has for one picture of 16×16"):
+        hungry(0, error)
+
+
+def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(nn.Module, "to", full)
+    with pytest.raises(HowfarError, match="hungry does not fit the memory of cpu"):
+        hungry(9)
+
+
+def test_another_error_is_not_taken_for_it() -> None:
+    narrow, network = hungry(99, lambda: RuntimeError("shapes differ"))
+    network.room = 0
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        narrow.embed(pictures(2))
+    assert network.given == [2]
+
+
+@pytest.mark.parametrize(("free", "each", "expected"), [(32e9, 1e9, 16), (31.9e9, 1e9, 8), (1.0, 1e9, 1), (1e12, 1.0, 256)])
+def test_what_fits(free: float, each: float, expected: int) -> None:
+    assert fitting(free, each) == expected
+
+
+def test_the_narrowest_backbone_sets_the_batch() -> None:
+    one, other = hungry(9)[0], hungry(9)[0]
+    assert _batch_size([one, other]) == 16
+    one.batch_size, other.batch_size = 64, 32
+    # The trivial ones are content with any.
+    assert _batch_size([one, other, howfar.load_backbone("pixels")]) == 32
+    assert _batch_size([howfar.load_backbone("pixels")]) == 16
+
+
+def test_mixed_precision_is_another_feature_nearby() -> None:
+    full, mixed = (
+        howfar.load_backbone("efficientnet_lite0", engine="torch"),
+        howfar.load_backbone("efficientnet_lite0", precision="bf16"),
+    )
+    batch = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
+    exact, rounded = full.embed(batch), mixed.embed(batch)
+    cosines = (exact * rounded).sum(axis=1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    assert (cosines > 0.999).all()
+    assert np.abs(exact - rounded).max() > 1e-5
+    assert rounded.dtype == np.float32
+    assert mixed.identity["dtype"] == "bfloat16"
+    assert {**mixed.identity, "dtype": "float32"} == full.identity
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"precision": "fp16", "device": "cpu"}, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
+        ({"precision": "64"}, "precision must be one of 32, bf16, fp16, got '64'"),
+        ({"engine": "tensorrt"}, "engine must be one of auto, torch, compile, got 'tensorrt'"),
+    ],
+)
+def test_what_cannot_be_is_one_line(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        howfar.load_backbone("efficientnet_lite0", **options)
+
+
+def test_what_overflows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, network = hungry(9)
+    # As on a GPU: a CPU takes no fp16.
+    made._dtype = torch.float16
+    monkeypatch.setattr(made, "_set", lambda: torch.no_grad())
+    network.first.weight.data.fill_(float("inf"))
+    with pytest.raises(HowfarError, match="beyond what fp16 holds"):
+        made.embed(pictures(1))
+
+
+# q of the paper's ten models at full size, by one forward of each, of random weights in its published configuration
+
+LENGTHS = {
+    "sam": 256 * 64 * 64,
+    "clipseg": 93_120,
+    "enet": 14 * 14 * 1536,
+    "clip": 512,
+    "dinov2": 257 * 768,
+    "convnextv2": 1024 * 7 * 7,
+    "swinv2": 36 * 1024,
+    "dinov3": 201 * 768,
+    "siglip2": 768,
+    "mobileclip": 512,
+}
+SEGMENTERS = {"deepcrack": (6_121_472, 448), "unetplusplus": (2_740_864, 448), "adsam": (1_048_576, 1024)}
+
+
+def test_cards_say_them() -> None:
+    listed = {card.name: card.length for card in cards()}
+    assert {name: listed[name] for name in LENGTHS} == LENGTHS
+    assert (LENGTHS["sam"], LENGTHS["enet"], LENGTHS["dinov2"]) == (1_048_576, 301_056, 197_376)
+    assert (LENGTHS["convnextv2"], LENGTHS["swinv2"]) == (50_176, 36_864)
+
+
+@pytest.mark.parametrize("name", [name for name in LENGTHS if name not in ("sam", "siglip2", "dinov3")])
+def test_length_by_one_forward(name: str) -> None:
+    backbone = load_backbone(name, pretrained=False, device="cpu")
+    assert sum(backbone.layers) == LENGTHS[name]
+    assert len(backbone.layers) == (3 if name == "clipseg" else 1)
+
+
+@pytest.mark.parametrize("name", ["sam", "siglip2", "dinov3"])
+def test_length_by_shapes(name: str) -> None:
+    from howfar import registry
+
+    row: PublishedModel = registry.load("backbones", name).build.args[0]
+    model: Any = getattr(transformers, row.architecture)
+    with torch.device("meta"):
+        network = model(model.config_class(**row.config)).eval()
+        side = row.side or network.config.image_size
+        with torch.no_grad():
+            (found,) = row.maps(network, torch.rand(1, 3, side, side))
+    assert found.numel() == LENGTHS[name]
+    if name == "sam":
+        assert (side, tuple(found.shape)) == (1024, (1, 256, 64, 64))
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_length_of_trained_segmenters(name: str) -> None:
+    length, side = SEGMENTERS[name]
+    options = {"encoder": "b3"} if name == "unetplusplus" else {}
+    with torch.device("meta"), torch.no_grad():
+        network = build_segmenter(name, options, pretrained=False).eval()
+        maps = network.encode(torch.rand(1, 3, side, side))
+    assert sum(one.numel() for one in maps) == length
+
+
+def test_random_weights_are_of_one_seed() -> None:
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    first = load_backbone("enet", pretrained=False, pool=True)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.manual_seed(4)
+    assert load_backbone("enet", pretrained=False, pool=True).identity == first.identity
+
+
+def test_sams_random_weights_keep_something_of_the_picture() -> None:
+    # With transformers' default deviation, 1e-10, its embedding would be all but constant.
+    assert SAM.build.args[0].config["initializer_range"] == 0.02

@@ -95,17 +95,6 @@ def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFix
     assert f"report: {assessed / 'report.html'}" in printed
 
 
-@pytest.mark.parametrize("source", [[], ["--predictions", "maps", "--model", "m.safetensors"]])
-def test_neither_maps_nor_model_or_both_is_one_line(
-    places: Path, tmp_path: Path, source: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["assess", str(places / "roads"), str(places / "near"), "--out", str(tmp_path / "run"), *source]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("\n") == 1
-    assert "--model and --predictions" in captured.err
-
-
 def test_no_other_command_writes_into_an_assessed_run(
     places: Path, assessed: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,6 @@ from howfar.data import read_mask
 from howfar.data.masks import to_columns
 from howfar.results.certificate import Certificate
 from listed_site import write_boxes, write_classes, write_true_boxes
-from run_ids import written
 
 HANDED_OUT = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "masks",
@@ -226,18 +225,6 @@ def test_labels_come_back_from_coco(begun: Path, capsys: pytest.CaptureFixture[s
     certificate = Certificate.load(begun / "out")
     assert [one.performance for one in certificate.sample if one.labelled] == wanted
     assert "6 labels are the model's own foreground, unchanged" in " ".join(out.split())
-
-
-def test_json_is_one_document_and_nothing_else(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    label(begun, *order(begun))
-    code, out, _ = certify(capsys, begun, "--json")
-    assert (code, out.count("\n")) == (0, 1)
-    assert json.loads(out) == written(begun / "out" / "certificate.json")
-
-
-def test_options_that_are_refused(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "until must be a half width or a performance" in refusal(capsys, begun, "--until", "soon")
-    assert "metric must be a known one, got 'mean_g': did you mean mean_f?" in refusal(capsys, begun, "--metric", "mean_g")
 
 
 def test_a_report_is_drawn_again(begun: Path, capsys: pytest.CaptureFixture[str]) -> None:

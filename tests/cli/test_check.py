@@ -41,32 +41,6 @@ def test_the_exit_code_is_the_outcome(
     assert document["outcome"].upper() in capsys.readouterr().out
 
 
-def test_bad_input_is_2_with_one_line(
-    file: Path, demo_folders: list[Path], rules: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rules.write_text("imagse: {at_least: 2}")
-    for arguments, line in (
-        ([str(file), str(demo_folders[1]), "--rules", str(rules)], "did you mean images?"),
-        ([str(file), str(demo_folders[1])], "howfar check --new writes a start"),
-        ([str(file), "--rules", str(rules)], "did you mean images?"),
-        ([], "PROFILE must be given"),
-        ([str(file.parent / "none.howfar"), str(demo_folders[1]), "--rules", str(rules)], "none.howfar"),
-        ([str(file), str(file.parent / "none"), "--rules", str(rules)], "images"),
-        ([str(file), "--since", "tomorrow"], "is no date"),
-    ):
-        assert run(["check", *arguments]) == 2
-        error = capsys.readouterr().err
-        assert line in error
-        assert error.count("\n") == 1
-
-
-def test_a_failure_to_write_the_log_is_no_pass(file: Path, demo_folders: list[Path], rules: Path) -> None:
-    rules.write_text(PASS)
-    arguments = ["check", str(file), str(demo_folders[1]), "--rules", str(rules)]
-    assert run([*arguments, "--log", str(rules.parent)]) == 2
-    assert run([*arguments, "--log", str(rules.parent / "none" / "log.jsonl")]) == 2
-
-
 def test_new_writes_rules_that_are_read(file: Path, demo_folders: list[Path], rules: Path) -> None:
     assert run(["check", "--new", "--rules", str(rules)]) == 0
     assert run(["check", "--new", "--rules", str(rules)]) == 2
@@ -100,15 +74,3 @@ def test_the_process_ends_with_the_outcome(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 3
-
-
-@pytest.mark.parametrize("option", ["junit", "markdown", "prometheus"])
-def test_a_folder_in_place_of_a_file_is_refused_before_the_log_gets_a_row(
-    file: Path, demo_folders: list[Path], rules: Path, tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rules.write_text(PASS)
-    log = tmp_path / "log.jsonl"
-    given = ["check", str(file), str(demo_folders[1]), "--rules", str(rules), "--log", str(log)]
-    assert run([*given, f"--{option}", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"howfar: --{option} must be a file, not a folder")
-    assert not log.exists()

@@ -46,22 +46,6 @@ def test_one_named_twice_is_one(demo_folders: list[Path], capsys: pytest.Capture
     assert json.loads(capsys.readouterr().out)["backbone"]["name"] == "pixels"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((*BOTH, "--weights", "folder"), "weights must be NAME=VALUE, got 'folder': write --weights dinov2=FOLDER"),
-        ((*BOTH, "--weights", "clip=folder"), "weights must be of one of the backbones, pixels, colour_moments"),
-        (("--backbone", "clip", "--weights", "a", "--weights", "b"), "weights must be given once for one backbone"),
-        (("--backbone", "clip", "--weights", "clip=/no/such"), "/no/such is neither"),
-    ],
-)
-def test_weights_that_fit_no_backbone(
-    arguments: tuple[str, ...], words: str, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(["compare", *map(str, demo_folders[:2]), *arguments]) == 2
-    assert words in capsys.readouterr().err
-
-
 def test_of_several_results_in_a_folder_the_newest_is_drawn(demo_folders: list[Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     folders = list(map(str, demo_folders[:2]))

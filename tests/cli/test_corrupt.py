@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pytest
 
-from howfar.cli.main import run
+from command_world import Command
 from howfar.demo import write_dataset
 
 SCRIPT = """
@@ -33,14 +32,8 @@ def command(tmp_path: Path) -> str:
     return f"{sys.executable} {tmp_path / 'dark.py'} {{images}} {{out}}"
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["corrupt", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_a_line_for_each_set(roads: Path, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = howfar(capsys, roads, "-o", tmp_path / "sets", "--only", "fade,mosaic=1", "--predict-command", command)
+def test_a_line_for_each_set(roads: Path, command: str, tmp_path: Path, howfar: Command) -> None:
+    code, out, err = howfar("corrupt", roads, "-o", tmp_path / "sets", "--only", "fade,mosaic=1", "--predict-command", command)
     assert code == 0, err
     lines = out.splitlines()
     assert lines[0].startswith("roads: 2 labelled images in 5 corrupted sets; mean F at threshold 0.")
@@ -50,29 +43,16 @@ def test_a_line_for_each_set(roads: Path, command: str, tmp_path: Path, capsys: 
     assert lines[-1] == f"sets: {tmp_path / 'sets'}"
 
 
-def test_json_is_one_document(roads: Path, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ("--only", "fade=0.5", "--predict-command", command, "--json")
-    code, out, _ = howfar(capsys, roads, "-o", tmp_path / "sets", *given)
-    assert code == 0
-    document = json.loads(out)
-    assert (document["folder"], document["notes"], document["skipped"]) == (str(tmp_path / "sets"), [], [])
-    assert 0 <= document["threshold"] < 1
-    own, faded = document["datasets"]
-    assert (own["dataset"], own["n"], own["scored"]) == ("roads", 2, 2)
-    assert faded["performance"] == str(tmp_path / "sets/fade-0.5/performance.parquet")
-    assert 0 < faded["mean_f"] < 1
-
-
-def test_sets_alone(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = howfar(capsys, roads, "-o", tmp_path / "sets", "--only", "invert")
+def test_sets_alone(roads: Path, tmp_path: Path, howfar: Command) -> None:
+    code, out, _ = howfar("corrupt", roads, "-o", tmp_path / "sets", "--only", "invert")
     assert code == 0
     assert out.splitlines()[0] == "roads: 2 labelled images in 1 corrupted sets; no predictions yet"
     assert len(list((tmp_path / "sets/invert-1/images").iterdir())) == 2
 
 
-def test_a_failure_is_one_line(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_is_one_line(roads: Path, tmp_path: Path, howfar: Command) -> None:
     failing = f"{sys.executable} -c 'raise SystemExit(3)' {{images}} {{out}}"
-    code, out, err = howfar(capsys, roads, "-o", tmp_path / "sets", "--only", "invert", "--predict-command", failing)
+    code, out, err = howfar("corrupt", roads, "-o", tmp_path / "sets", "--only", "invert", "--predict-command", failing)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1].startswith("howfar: --predict-command must exit with 0 on ")
     assert "it printed nothing" in err

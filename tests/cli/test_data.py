@@ -70,18 +70,3 @@ def test_a_folder_that_agrees_leaves_with_0(tmp_path: Path, capsys: pytest.Captu
     folder = write_dataset(tmp_path / "concrete", 2, seed=0, size=448)
     assert run(["data", "eugen_muller", f"blind={folder}"]) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["right", "right"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["data", "crkwh100", "no/such/folder"], "howfar: nothing at "),
-        (["data", "crkwh"], "howfar: no dataset of the paper named 'crkwh'; known: "),
-    ],
-)
-def test_bad_input_is_one_line_and_2(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith(line)
-    assert captured.err.count("\n") == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from howfar.cli.main import run
@@ -21,14 +19,3 @@ def test_all_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert all(term.name in printed for term in glossary())
-
-
-def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", "ODS", "--json"]) == 0
-    (term,) = json.loads(capsys.readouterr().out)["terms"]
-    assert (term["name"], term["also"]) == ("ODS", [])
-
-
-def test_no_word(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["explain", "gat"]) == 2
-    assert capsys.readouterr().err == "howfar: no term named 'gat'; did you mean gate?\n"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from howfar.cli.main import run
+from command_world import Command
 from howfar.demo import write_dataset
 from howfar.pipeline.prediction import predict
 from howfar.segmenters import build_segmenter
@@ -54,30 +53,24 @@ def network(tmp_path: Path) -> Path:
     return tmp_path / "n.onnx"
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = run(["predict", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
 def same(one: Path, other: Path) -> bool:
     files = sorted(file.name for file in one.iterdir())
     assert files == sorted(file.name for file in other.iterdir())
     return all(np.array_equal(Image.open(one / name), Image.open(other / name)) for name in files)
 
 
-def test_how_many_and_where_is_printed(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_many_and_where_is_printed(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     maps = tmp_path / "new" / "maps"
-    code, out, err = howfar(capsys, model, roads, "-o", maps)
+    code, out, err = howfar("predict", model, roads, "-o", maps)
     assert (code, out) == (0, f"3 maps written: {maps}\n"), err
     assert sorted(file.name for file in maps.iterdir()) == ["0001.png", "0002.png", "0003.png"]
     (maps / "0002.png").unlink()
-    assert howfar(capsys, model, roads, "-o", maps)[:2] == (0, f"1 map written, 2 were there already: {maps}\n")
+    assert howfar("predict", model, roads, "-o", maps)[:2] == (0, f"1 map written, 2 were there already: {maps}\n")
 
 
-def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     (roads / "images/0002.jpg").write_text("text")
-    code, out, _ = howfar(capsys, model, roads, "-o", tmp_path / "maps", "--json")
+    code, out, _ = howfar("predict", model, roads, "-o", tmp_path / "maps", "--json")
     assert code == 0
     assert out.count("\n") == 1
     (skipped,) = json.loads(out).pop("skipped")
@@ -92,65 +85,41 @@ def test_json_is_one_document(model: Path, roads: Path, tmp_path: Path, capsys: 
     assert skipped["reason"].startswith("not an image")
 
 
-def test_images_that_are_too_large_are_warned_of_on_stderr(
-    model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_images_that_are_too_large_are_warned_of_on_stderr(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     known = Checkpoint.load(model)
     small = replace(known.card, data={**known.card.data, "sides": {"median": 20.0, "largest": 20.0}})
     file = Checkpoint(small, known.state).save(tmp_path / "small.safetensors")
-    code, out, err = howfar(capsys, file, roads, "-o", tmp_path / "maps")
+    code, out, err = howfar("predict", file, roads, "-o", tmp_path / "maps")
     assert (code, out) == (0, f"3 maps written: {tmp_path / 'maps'}\n")
     assert [line for line in err.splitlines() if "much larger" in line] == [
         line for line in err.splitlines() if "--tile" in line
     ]
     assert "warning: all images of roads are much larger (side up to" in err
-    _, out, _ = howfar(capsys, file, roads, "-o", tmp_path / "maps", "--json")
+    _, out, _ = howfar("predict", file, roads, "-o", tmp_path / "maps", "--json")
     assert len(json.loads(out)["notes"]) == 1
 
 
 def test_progress_goes_to_stderr_alone(
-    model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    model: Path, roads: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    _, out, err = howfar(capsys, model, roads, "-o", tmp_path / "maps", "--json")
+    _, out, err = howfar("predict", model, roads, "-o", tmp_path / "maps", "--json")
     json.loads(out)
     assert "predicting roads" in err
     assert "3/3" in err
 
 
-def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_images_are_listed(model: Path, roads: Path, tmp_path: Path, howfar: Command) -> None:
     for k in range(4, 27):
         (roads / f"images/{k:04d}.jpg").write_text("text")
-    code, out, _ = howfar(capsys, model, roads, "-o", tmp_path / "maps")
+    code, out, _ = howfar("predict", model, roads, "-o", tmp_path / "maps")
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == f"3 maps written: {tmp_path / 'maps'}"
     assert lines[1].startswith(f"skipped: {roads / 'images/0004.jpg'}: not an image")
     assert len(lines) == 22
     assert lines[-1] == "skipped: 3 more; --json lists all"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options"),
-    [
-        ([], {}),
-        (["--flipped"], {"flipped": True}),
-        (["--tile"], {"tiled": True}),
-        (["--size", "64"], {"size": 64}),
-        (["--precision", "bf16"], {"precision": "bf16"}),
-        (["--batch-size", "1", "--device", "cpu"], {}),
-    ],
-)
-def test_every_option_of_a_checkpoint(
-    arguments: list[str], options: dict[str, Any], model: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = howfar(capsys, model, roads, "-o", tmp_path / "maps", *arguments)
-    assert code == 0, err
-    predict(model, roads, tmp_path / "wanted", progress=False, **options)
-    predict(model, roads, tmp_path / "plain", progress=False)
-    assert same(tmp_path / "maps", tmp_path / "wanted")
-    assert same(tmp_path / "maps", tmp_path / "plain") is (not options)
 
 
 @pytest.mark.parametrize(
@@ -163,67 +132,11 @@ def test_every_option_of_a_checkpoint(
     ],
 )
 def test_every_option_of_an_onnx_network(
-    arguments: list[str], reading: Reading, network: Path, roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], reading: Reading, network: Path, roads: Path, tmp_path: Path, howfar: Command
 ) -> None:
-    code, _, err = howfar(capsys, network, roads, "-o", tmp_path / "maps", "--size", "32", "--channel", "1", *arguments)
+    code, _, err = howfar("predict", network, roads, "-o", tmp_path / "maps", "--size", "32", "--channel", "1", *arguments)
     assert code == 0, err
     predict(network, roads, tmp_path / "wanted", size=32, reading=reading, progress=False)
     predict(network, roads, tmp_path / "plain", size=32, reading=Reading(channel=1), progress=False)
     assert same(tmp_path / "maps", tmp_path / "wanted")
     assert same(tmp_path / "maps", tmp_path / "plain") is (not arguments)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "words"),
-    [
-        (["{model}", "{roads}"], 2, ["--out"]),
-        (["none.safetensors", "{roads}", "-o", "{maps}"], 2, ["no checkpoint at none.safetensors"]),
-        (["{roads}/images/0001.jpg", "{roads}", "-o", "{maps}"], 2, ["must be a .safetensors file that howfar train wrote"]),
-        (["{tampered}", "{roads}", "-o", "{maps}"], 1, ["is damaged: its weights are not those that it names"]),
-        (["{model}", "/no/such/folder", "-o", "{maps}"], 2, ["/no/such/folder"]),
-        (["{model}", "{roads}", "-o", "{roads}/images/0001.jpg"], 2, ["out must be a folder that can be made"]),
-        (["{model}", "{roads}", "-o", "{roads}/masks"], 2, ["out must hold no maps that howfar predict did not write"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--size", "50"], 2, ["size must be a multiple of 32 for deepcrack, got 50"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--size", "0"], 2, ["size must be at least 1, got 0"]),
-        (["{model}", "{roads}", "-o", "{maps}", "--batch-size", "0"], 2, ["--batch-size must be at least 1"]),
-        (
-            ["{model}", "{roads}", "-o", "{maps}", "--channel", "1"],
-            2,
-            ["are of use only to a foreign network, got 'deepcrack'"],
-        ),
-        (["{model}", "{roads}", "-o", "{maps}", "--device", "abacus"], 2, ["device must be auto, cpu"]),
-        (["{network}", "{roads}", "-o", "{maps}"], 2, ["size must be given for a network that is no checkpoint"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32"], 2, ["the network gives 3 channels: name the foreground's"]),
-        (
-            ["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--channel", "0", "--output", "probabilities"],
-            2,
-            ["the network's output must lie within 0-1", "pass --output logits"],
-        ),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--output", "scores"], 2, ["output must be logits or prob"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--std", "1", "1", "0"], 2, ["std must be above 0"]),
-        (["{network}", "{roads}", "-o", "{maps}", "--size", "32", "--mean", "1", "1"], 2, ["mean"]),
-        (["{text}", "{roads}", "-o", "{maps}", "--size", "32"], 2, ["network must be an ONNX file that onnxruntime can run"]),
-    ],
-)
-def test_bad_input_is_one_line(
-    arguments: list[str],
-    code: int,
-    words: list[str],
-    model: Path,
-    network: Path,
-    roads: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    data = bytearray(model.read_bytes())
-    data[-1] ^= 1
-    (tmp_path / "tampered.safetensors").write_bytes(data)
-    (tmp_path / "text.onnx").write_text("text")
-    places = {"model": model, "network": network, "roads": roads, "maps": tmp_path / "maps"}
-    places |= {"tampered": tmp_path / "tampered.safetensors", "text": tmp_path / "text.onnx"}
-    found, out, err = howfar(capsys, *(argument.format(**places) for argument in arguments))
-    assert (found, out) == (code, "")
-    assert err.startswith("howfar: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err

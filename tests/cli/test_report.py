@@ -50,8 +50,3 @@ def test_a_damaged_study_is_one_line(study: tuple[Adaptation, Path], capsys: pyt
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "run adapt again" in captured.err
-
-
-def test_a_folder_of_neither_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["report", str(tmp_path)]) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -11,20 +11,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from command_world import Command
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.results import Selection
-from run_ids import rewrite, written
+from run_ids import rewrite
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
 WRITTEN = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml",
     "selection.json",
 }  # fmt: skip
-KEYS = [
-    "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks", "why", "task", "label_names",
-    "notes", "provenance",
-]  # fmt: skip
 WHY = "auto took random: howfar relate has not said of this run that performance falls with distance"
 
 
@@ -54,15 +51,9 @@ def place(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Pat
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
-def howfar(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> tuple[int, str, str]:
-    code = run(["select", *map(str, arguments)])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, howfar: Command) -> None:
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
-    code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 3)
+    code, out, err = howfar("select", place, "--dataset", "site a", "-k", 3)
     assert (code, err) == (0, "")
     folder = place / "select-site a"
     found = Selection.load(folder)
@@ -81,39 +72,14 @@ def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, c
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_json_is_one_document_and_nothing_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 2, "--json")
-    assert (code, err) == (0, "")
-    assert out.count("\n") == 1
-    document = json.loads(out)
-    assert document == written(place / "select-new" / "selection.json")
-    assert list(document) == KEYS
-    assert [list(pick) for pick in document["picks"]] == [["rank", "image", "path", "distance", "reason"]] * 2
-
-
-def test_every_option_reaches_the_study(made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.studies.selection import select
-
-    (tmp_path / "labelled.txt").write_text("0001.jpg\n0002.jpg\n")
-    options = {"strategy": "foreground", "labelled": tmp_path / "labelled.txt", "performance": made / "site.parquet", "seed": 4}
-    arguments = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 4, *arguments, "--out", tmp_path / "out", "--json")
-    assert code == 0, err
-    found, wanted = json.loads(out), select(place, "site a", 4, **options).to_dict()
-    assert {**found, "provenance": None} == {**wanted, "provenance": None}
-    assert (found["strategy"], found["seed"], found["labelled"]) == ("foreground", 4, 2)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == WRITTEN
-    assert not (place / "select-site a").exists()
-
-
 def test_what_the_model_predicted_and_the_images_are_handed_over(
-    made: Path, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Path, place: Path, tmp_path: Path, howfar: Command
 ) -> None:
     out = tmp_path / "out"
     names = ("--label-names", "Riß", "--label-names", "joint")
     maps = ("--predictions", made / "maps", "--threshold", "0.6")
     code, printed, err = howfar(
-        capsys, place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
+        "select", place, "--dataset", "site a", "-k", 12, *maps, *names, "--with-images", "copy", "--out", out
     )
     assert (code, err) == (0, "")
     assert printed.rstrip().endswith("label_studio.xml, selection.json, coco.zip, cvat.zip")
@@ -124,90 +90,49 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(
     assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
 
 
-def test_its_own_list_is_what_is_labelled_next(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = howfar(capsys, place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
+def test_its_own_list_is_what_is_labelled_next(place: Path, howfar: Command) -> None:
+    code, out, _ = howfar("select", place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
     assert code == 0
     wanted = [pick["image"] for pick in json.loads(out)["picks"]]
-    assert howfar(capsys, place, "--dataset", "site a", "-k", 3, "--strategy", "kcenter")[0] == 0
+    assert howfar("select", place, "--dataset", "site a", "-k", 3, "--strategy", "kcenter")[0] == 0
     for name in ("chosen.txt", "chosen.csv"):
         chosen = place / "select-site a" / name
         more = ["--labelled", chosen, "--out", place / "more"]
-        code, out, err = howfar(capsys, place, "--dataset", "site a", "-k", 4, "--strategy", "kcenter", *more, "--json")
+        code, out, err = howfar("select", place, "--dataset", "site a", "-k", 4, "--strategy", "kcenter", *more, "--json")
         assert code == 0, err
         assert [pick["image"] for pick in json.loads(out)["picks"]] == wanted[3:]
 
 
-def test_notes_are_printed(place: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_are_printed(place: Path, made: Path, howfar: Command) -> None:
     images = pd.read_parquet(place / "images.parquet")
     gone = images["path"] == str(made / "new" / "images" / "0001.jpg")
     assert gone.sum() == 1
     images.loc[gone, "path"] = "/no/such/0001.jpg"
     rewrite(images, place / "images.parquet")
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--strategy", "far")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 6, "--strategy", "far")
     assert (code, err) == (0, "")
     notes = out.replace("\n", " ").split("note: ")[1:]
     assert "fewer than the 6 asked for; the farthest of the others are taken too" in notes[0]
     assert "1 image has no size that can be read (/no/such/0001.jpg: no such file): not in coco.json and cvat.xml" in notes[1]
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 6, "--json")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 6, "--json")
     assert len(json.loads(out)["picks"]) == 6
     assert err.startswith("note: 1 image has no size")
 
 
-def test_defaults_are_those_of_python(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.studies.selection import select
-
-    _, out, _ = howfar(capsys, place, "--dataset", "site a", "-k", 2, "--json")
-    assert {**json.loads(out), "provenance": None} == {**select(place, "site a", 2).to_dict(), "provenance": None}
-
-
-def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, howfar: Command) -> None:
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
         rewrite(frame.replace({"new": "../2024\\new"}), place / name)
     text = (place / "result.json").read_text()
     (place / "result.json").write_text(text.replace('"new"', '"../2024\\\\new"'))
-    code, _, err = howfar(capsys, place, "--dataset", "../2024\\new", "-k", 2)
+    code, _, err = howfar("select", place, "--dataset", "../2024\\new", "-k", 2)
     assert (code, err) == (0, "")
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["{run}", "-k", "2"], ["--dataset"]),
-        (["{run}", "--dataset", "new"], ["-k"]),
-        (["{run}", "--dataset", "news", "-k", "2"], ["dataset must be a secondary dataset of the run (site a, new)", "'news'"]),
-        (["{run}", "--dataset", "new", "-k", "0"], ["k must", "0"]),
-        (["{run}", "--dataset", "new", "-k", "7"], ["k must be at most 6", "got 7"]),
-        (["{run}", "--dataset", "new", "-k", "two"], ["-k must be a whole number, got 'two'"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--strategy", "kcentre"], ["kcentre", "did you mean 'kcenter'"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--strategy", "uncertainty"], ["uncertainty needs the entropy", "evaluate"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--seed", "-1"], ["seed"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--labelled", "none.txt"], ["no list of images at", "none.txt"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--performance", "none.parquet"], ["nothing at none.parquet"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--out", "{run}/result.json"], ["out must be a folder"]),
-        (["{run}/figures", "--dataset", "new", "-k", "2"], ["result.json"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--predictions", "none"], ["predictions must be a folder of maps"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--with-images", "zip"], ["--with-images must"]),
-        (["{run}", "--dataset", "new", "-k", "2", "--label-names", " "], ["--label-names must name each label"]),
-    ],
-)
-def test_bad_input_is_one_clear_line_and_exit_2(
-    arguments: list[str], words: list[str], place: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = sorted(path.name for path in place.rglob("*"))
-    code, out, err = howfar(capsys, *(argument.format(run=place) for argument in arguments))
-    assert (code, out) == (2, "")
-    assert err.startswith("howfar: ")
-    assert err.count("\n") == 1
-    for word in words:
-        assert word in err
-    assert sorted(path.name for path in place.rglob("*")) == before
-
-
-def test_an_older_run_says_what_to_do(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_older_run_says_what_to_do(place: Path, howfar: Command) -> None:
     images = pd.read_parquet(place / "images.parquet")
     rewrite(images.drop(columns=[f"pc{number}" for number in range(3, 7)]), place / "images.parquet")
-    code, out, err = howfar(capsys, place, "--dataset", "new", "-k", 2, "--strategy", "herding")
+    code, out, err = howfar("select", place, "--dataset", "new", "-k", 2, "--strategy", "herding")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "herding needs all 6 components of images of new and the run holds 2: run compare again" in err

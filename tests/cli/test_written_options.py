@@ -8,7 +8,6 @@ import pytest
 
 from howfar.cli import options
 from howfar.cli.main import app
-from howfar.errors import InputError
 from howfar.keywords import AssessOptions
 from howfar.runners import LocalRunner
 from howfar.settings import command_words
@@ -26,21 +25,6 @@ def test_written_values_become_pythons() -> None:
     runner, device = options.placed("local", 2, None, "auto")
     assert isinstance(runner, LocalRunner)
     assert (repr(runner), device) == ("LocalRunner(workers=2)", "auto")
-
-
-def test_what_cannot_be_read_is_refused_in_one_line() -> None:
-    with pytest.raises(InputError, match=r"^shots must be whole numbers with commas between them, got '1,x': write 1,3,7$"):
-        options.numbers("shots", "1,x")
-    with pytest.raises(InputError, match=r"^option must be NAME=VALUE, got 'b3': write --option encoder=b3$"):
-        options.architecture(["b3"])
-    with pytest.raises(InputError, match=r"^weights must be given once for one backbone, got 'a, b'"):
-        options.local_weights(["clip"], ["a", "b"])
-
-
-def test_shots_without_a_number_above_0_are_refused() -> None:
-    assert options.shots_of("0,1,3") == [1, 3]
-    with pytest.raises(InputError, match=r"^shots must hold a number above 0, got '0': write 0,1,3,7"):
-        options.shots_of("0")
 
 
 def test_options_are_written_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

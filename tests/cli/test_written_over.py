@@ -15,14 +15,6 @@ from howfar.store import Store, prune
 from howfar.studies.certification.estimates import parse_until
 
 
-def test_a_profile_ends_in_howfar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kept = tmp_path / "picture.png"
-    kept.write_bytes(b"kept")
-    assert run(["profile", str(tmp_path), "-o", str(kept)]) == 2
-    assert "out must end in .howfar" in capsys.readouterr().err
-    assert kept.read_bytes() == b"kept"
-
-
 @pytest.mark.parametrize(
     ("text", "metric", "short"),
     [("IoU >= 0.3", "mean_f", "F"), ("nonsense >= 0.4", "mean_f", "F"), ("F >= 0.6", "accuracy", "accuracy")],
@@ -60,17 +52,6 @@ def test_pruning_takes_whole_names_and_follows_no_link(tmp_path: Path) -> None:
 def test_a_size_beyond_all_measure_is_a_line(size: str) -> None:
     with pytest.raises(InputError, match=r"^memory must be a size"):
         parse_size(size)
-
-
-def test_a_run_goes_to_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["compare", "a", "b", "--out", "s3://bucket/run"]) == 2
-    assert "out must be a folder on this machine" in capsys.readouterr().err
-
-
-def test_a_folder_that_is_no_store_is_not_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "notes.txt").write_text("no store")
-    assert run(["store", "check", str(tmp_path)]) == 2
-    assert "store must hold folders of features" in capsys.readouterr().err
 
 
 def test_an_evaluation_replaces_an_evaluation_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import os
+from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
 
-from howfar.data.catalogue import NOT_VERIFIED, CatalogueEntry, catalogue, entry
+import numpy as np
+import pytest
+from PIL import Image
+
+from howfar.data.catalogue import NOT_VERIFIED, CatalogueEntry, FolderCheck, catalogue, category_of, check_folder, entry
 from howfar.data.variations import variations
-from howfar.errors import UnknownNameError
+from howfar.errors import InputError, MissingPathError, UnknownNameError
+from people import write_people
 
 ENTRIES = {candidate.name: candidate for candidate in catalogue()}
 
@@ -52,3 +60,177 @@ def test_a_name_is_known_whatever_its_capitals_and_a_miss_names_the_nearest() ->
     assert entry("BSDS500") is ENTRIES["bsds500"]
     with pytest.raises(UnknownNameError, match=r"no dataset of the paper named 'bsd500'; known: .*did you mean 'bsds500'\?$"):
         entry("bsd500")
+
+
+# Checking a folder against a dataset of the paper: what agrees, and the line for each thing that does not
+
+
+def _copies(folder: Path, names: Iterable[str], size: tuple[int, int] = (8, 8)) -> Path:
+    """Write one grey picture and link it under all names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    first = folder.parent / f".{folder.name}.png"
+    Image.new("L", size, 128).save(first)  # hidden, and beside the folder
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(first, folder / name)
+    return folder
+
+
+def _roads(folder: Path, count: int, size: tuple[int, int] = (512, 512)) -> Path:
+    for part in ("images", "masks"):
+        _copies(folder / part, (f"{number:03d}.png" for number in range(count)), size)
+    return folder
+
+
+def _lines(check: FolderCheck, agrees: bool) -> list[str]:
+    return [finding.text for finding in check.findings if finding.agrees is agrees]
+
+
+def test_the_papers_own_dataset_agrees(tmp_path: Path) -> None:
+    check = check_folder("crkwh100", _roads(tmp_path / "roads", 100))
+    assert check.agrees
+    assert [finding.text for finding in check.findings] == [
+        "100 images, as the paper's CRKWH100",
+        "100 masks, one for each image",
+        "all of 512×512 pixels",
+    ]
+
+
+def test_each_thing_that_is_off_has_its_line(tmp_path: Path) -> None:
+    folder = _roads(tmp_path / "roads", 98)
+    (folder / "masks" / "007.png").unlink()
+    (folder / "images" / "000.png").unlink()
+    (folder / "images" / "000.png").write_bytes(b"no picture")
+    (folder / "images" / "001.png").unlink()
+    Image.new("L", (448, 448)).save(folder / "images" / "001.png")
+    (folder / "images" / "x.psd").write_bytes(b"?")
+    check = check_folder("crkwh100", folder)
+    assert not check.agrees
+    assert _lines(check, True) == []
+    lines = _lines(check, False)
+    assert lines[:3] == [
+        "98 images, the paper has 100",
+        "97 masks for 98 images: 007.png has none of its stem in masks/",
+        "1 image not of 512×512 pixels but 448×448",
+    ]
+    assert lines[3] == "1 image cannot be read, such as 000.png: not an image that Pillow can read"
+    assert lines[4].startswith("1 file skipped, such as ")
+    assert lines[4].endswith("x.psd: the format .psd is not read: convert it to PNG or JPEG")
+
+
+def test_several_wrong_sizes_name_the_most_frequent(tmp_path: Path) -> None:
+    folder = _copies(tmp_path / "set", ("a.png", "b.png"), (448, 448))
+    Image.new("L", (20, 30)).save(folder / "c.png")
+    Image.new("L", (321, 481)).save(folder / "d.png")
+    assert "3 images not of 481×321 or 321×481 pixels, most of them 448×448 (2)" in _lines(
+        check_folder("bsds500", folder), False
+    )
+
+
+def test_a_collection_that_holds_the_dataset_says_how_many_files_are_its_own(tmp_path: Path) -> None:
+    names = [f"GAPS384_{number}.png" for number in range(3)] + [f"CFD_{number}.png" for number in range(4)]
+    check = check_folder("gaps384", _copies(tmp_path / "kaggle", names, (448, 448)))
+    assert check.findings[0].text == "7 images, the paper has 509; 3 of them are named GAPS384*: keep those alone"
+
+
+def test_a_dataset_without_a_number_is_counted_and_its_masks_are_not_asked_for(tmp_path: Path) -> None:
+    check = check_folder("rissbilder", _copies(tmp_path / "set", ["Rissbilder_1.png"], (448, 448)))
+    assert check.agrees
+    assert check.findings[0].text.startswith("1 image; the paper gives no number")
+    assert len(check.findings) == 2
+
+
+def test_all_fifty_scenes_in_the_layout_of_their_source(tmp_path: Path) -> None:
+    kinds = {"field": ("f/field/wild", "f/field/cultivated"), "kitchen": ("k/kitchen",), "wind_farm": ("Wind farm/images",)}
+    folders = [
+        folder
+        for category in entry("sun397").categories
+        for folder in kinds.get(category, (f"{category[0]}/{category}/outdoor",))
+    ]
+    names = [f"{folder}/{number}.png" for folder in folders for number in range(100)]
+    check = check_folder("sun397", _copies(tmp_path / "scenes", [*names, "e/elevator_shaft/1.png"]))
+    assert check.agrees
+    assert check.findings[1].text == "none of the 50 categories is missing"
+    assert "fastfood_restaurant 100, field 200, fountain 100" in check.findings[2].text
+    assert check.findings[3].text == "100 to 200 images in each category, as in the paper"
+
+
+def test_missing_and_small_scenes_are_named(tmp_path: Path) -> None:
+    names = [f"campus/{number}.png" for number in range(3)] + [f"arches/{number}.png" for number in range(2)] + ["loose.png"]
+    check = check_folder("sun397", _copies(tmp_path / "scenes", names))
+    missing, small, others, loose = _lines(check, False)
+    assert missing.startswith("49 of the 50 categories are missing: apartment_building, ")
+    assert missing.endswith(", yard")
+    assert "campus" not in missing
+    assert small == "1 of 1 categories have not 100 to 200 images: campus 3"
+    assert others == "1 folder of no category of the paper: arches"
+    assert loose == "1 image in no folder of a category"
+
+
+def test_no_scene_of_the_paper_at_all(tmp_path: Path) -> None:
+    check = check_folder("sun397", _copies(tmp_path / "scenes", [f"c{number}/1.png" for number in range(7)]))
+    assert _lines(check, False)[1] == "7 folders of no category of the paper: c0, c1, c2, c3, c4 and 2 more"
+
+
+def test_places_are_counted(tmp_path: Path) -> None:
+    names = [f"{number}/category{number}/1.png" for number in range(362)]
+    folder = _copies(tmp_path / "places", [*names, "chemistry_lab/1.png", "living_room/1.png"])
+    assert _lines(check_folder("places365", folder), False) == [
+        "1 of the 3 categories are missing: snowfield",
+        "364 categories in all, the paper has 365",
+    ]
+    (folder / "snowfield").mkdir()
+    Image.new("L", (8, 8)).save(folder / "snowfield" / "1.png")
+    assert check_folder("places365", folder).agrees
+
+
+def test_rendered_people_lack_what_was_not_rendered(tmp_path: Path) -> None:
+    folder = write_people(tmp_path / "people", (1, 2), views=(1, 2), weathers=(1,), lights=(4,), scenes=(1, 2))
+    check = check_folder("finegpr", folder)
+    assert _lines(check, True) == ["2 persons, as in the paper"]
+    assert _lines(check, False) == [
+        "4 images, the paper has 3528",
+        "2 views, the paper has 36",
+        "1 weather, the paper has 7",
+        "1 light, the paper has 7",
+        "2 scenes, the paper has 9",
+        "images: 2 of person 1, 2 of person 2; the paper has 1764 of each",
+    ]
+
+
+def test_the_papers_two_persons_agree_and_an_uneven_pair_does_not(tmp_path: Path) -> None:
+    names = [
+        f"{person:04d}/{person:04d}_c{view:02d}_w{weather:02d}_l{light:02d}_p{(view + weather) % 9 + 1:02d}.png"
+        for person, view, weather, light in product((1, 3), range(1, 37), range(1, 8), range(1, 8))
+    ]
+    folder = _copies(tmp_path / "people", names)
+    assert check_folder("finegpr", folder).agrees
+    (folder / names[0]).rename(folder / "0001/0003_c01_w01_l01_p03.png")
+    assert _lines(check_folder("finegpr", folder), False) == [
+        "1 image of the same person and variations as another",
+        "images: 1763 of person 1, 1765 of person 3; the paper has 1764 of each",
+    ]
+
+
+def test_other_names_than_finegprs_are_one_finding(tmp_path: Path) -> None:
+    lines = _lines(check_folder("finegpr", _copies(tmp_path / "set", ["1.png"])), False)
+    assert lines[1].startswith("pattern must match the name of every image, and does not match '1.png'")
+    assert len(lines) == 2
+
+
+def test_what_cannot_be_checked_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError):
+        check_folder("crkwh100", tmp_path / "nowhere")
+    with pytest.raises(UnknownNameError):
+        check_folder("crkwh", tmp_path)
+    np.save(tmp_path / "rows.npy", np.eye(3))
+    with pytest.raises(InputError, match="folder must hold images, got"):
+        check_folder("crkwh100", tmp_path / "rows.npy")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError):
+        check_folder("crkwh100", tmp_path / "empty")
+
+
+def test_a_category_is_what_its_folders_say() -> None:
+    assert category_of("a/b/c/1.png") == ""
+    assert category_of("Field-Wild/1.png") == "field_wild"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from howfar.arrays import ArrayRows
 from howfar.data import content_hash, embeddings, load_embeddings
-from howfar.data.embeddings import MappedRows, from_array
+from howfar.data.embeddings import MappedRows, from_array, mapping_of
 from howfar.errors import InputError, MissingPathError
 
 
@@ -135,14 +138,11 @@ def test_parquet(tmp_path: Path, rows: np.ndarray, kind: pa.DataType) -> None:
     ]
 
 
-def test_parquet_of_lists_of_one_stated_length(tmp_path: Path, rows: np.ndarray) -> None:
+def test_parquet_without_names_and_of_lists_of_one_stated_length(tmp_path: Path, rows: np.ndarray) -> None:
     # Before version 16, pyarrow writes no null among them.
-    found = load_embeddings(table(tmp_path / "roads.parquet", pa.array(rows.tolist(), pa.list_(pa.float32(), 5))))
+    lists = pa.array(rows.tolist(), pa.list_(pa.float32(), 5))
+    found = load_embeddings(table(tmp_path / "roads.parquet", lists), name="mine")
     assert np.array_equal(found.to_array(), rows)
-
-
-def test_parquet_without_names(tmp_path: Path, rows: np.ndarray) -> None:
-    found = load_embeddings(table(tmp_path / "roads.parquet", pa.array(rows.tolist())), name="mine")
     assert (found.name, found.images[6]) == ("mine", "row-6")
 
 
@@ -189,3 +189,81 @@ def test_names_by_place_are_held_once(rows: np.ndarray) -> None:
     assert one.images == tuple(f"row-{place}" for place in range(7))
     rows[2] = np.nan
     assert from_array(rows, "c").images == ("row-0", "row-1", "row-3", "row-4", "row-5", "row-6")
+
+
+# Embeddings in mapped files take no memory once they are read, and what others mapped for writing is left to them
+
+MIB = 1 << 20
+
+
+def resident(file: Path) -> int:
+    """Bytes of a file that this process holds in memory."""
+    total, of_file = 0, False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        if "-" in line.split()[0]:
+            of_file = line.endswith(str(file))
+        elif of_file and line.startswith("Rss:"):
+            total += int(line.split()[1]) * 1024
+    return total
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "roads.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(2048, 1024)))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory by file is told by Linux")
+def test_what_was_read_takes_no_memory(file: Path) -> None:
+    array = np.load(file, mmap_mode="r")
+    assert array.sum() != 0.0
+    assert resident(file) > 15 * MIB
+    found = load_embeddings(file)
+    rows, columns = found.rows.rows(0, 2048), found.rows.columns(0, 1024)
+    # The mapping of `array` is another one, whose memory is not ours to give back.
+    before = resident(file)
+    del array
+    assert before - resident(file) > 15 * MIB
+    assert resident(file) < MIB
+    np.testing.assert_array_equal(rows, columns)
+    np.testing.assert_array_equal(rows, np.load(file))
+    assert resident(file) < MIB, "what was read lies in the file still"
+
+
+def test_rows_that_are_left_out(file: Path) -> None:
+    array = np.load(file)
+    array[5] = np.nan
+    np.save(file, array)
+    found = load_embeddings(file)
+    assert isinstance(found.rows, MappedRows)
+    np.testing.assert_array_equal(found.rows.rows(3, 7), array[[3, 4, 6, 7]])
+    np.testing.assert_array_equal(found.rows.columns(2, 4), np.delete(array, 5, axis=0)[:, 2:4])
+
+
+@pytest.mark.parametrize("mode", ["c", "r+"])
+def test_what_others_have_mapped_for_writing_is_not_thrown_away(file: Path, mode: str) -> None:
+    array = np.load(file, mmap_mode=mode)  # type: ignore[call-overload] - any mode
+    array[3] = 7.0
+    assert mapping_of(array) is None
+    found = from_array(array, "roads")
+    assert isinstance(found.rows, ArrayRows)
+    assert (found.rows.rows(3, 4) == 7.0).all()
+    assert (array[3] == 7.0).all()
+
+
+@pytest.mark.parametrize("bad", [False, True])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_pickled_it_is_the_file_and_not_its_rows(bad: bool, order: Any, tmp_path: Path) -> None:
+    values = np.asarray(np.random.default_rng(0).normal(size=(50, 4000)), order=order)
+    values[7, 3] = np.nan if bad else 0.0
+    np.save(tmp_path / "roads.npy", values)
+    found = load_embeddings(tmp_path / "roads.npy")
+    packed = pickle.dumps(found.rows)
+    assert len(packed) < 2000
+    np.testing.assert_array_equal(pickle.loads(packed).rows(5, 20), found.rows.rows(5, 20))
+    raw = np.memmap(tmp_path / "raw", np.float32, "w+", 64, (3, 2))
+    raw[:] = [[1, 2], [3, 4], [5, 6]]
+    raw.flush()
+    again = pickle.loads(pickle.dumps(from_array(np.memmap(tmp_path / "raw", np.float32, "r", 64, (3, 2)), "raw").rows))
+    np.testing.assert_array_equal(again.columns(1, 2), [[2], [4], [6]])

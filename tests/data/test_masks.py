@@ -33,27 +33,20 @@ def rows(*values: float, dtype: type = np.uint8) -> np.ndarray:
     return np.array([values] * 4, dtype)
 
 
-def test_foreground_is_above_127(tmp_path: Path) -> None:
-    assert foreground(tmp_path, Image.fromarray(rows(0, 127, 128, 255))) == [False, False, True, True]
-
-
-def test_one_bit(tmp_path: Path) -> None:
-    assert foreground(tmp_path, Image.fromarray(rows(0, 1, 0, 1).astype(bool))) == [False, True, False, True]
-
-
-def test_sixteen_bit_is_scaled(tmp_path: Path) -> None:
-    image = Image.fromarray(rows(0, 32767, 32768, 65535, dtype=np.uint16))
-    assert foreground(tmp_path, image) == [False, False, True, True]
-
-
-def test_eight_bit_values_in_sixteen_bits(tmp_path: Path) -> None:
-    image = Image.fromarray(rows(0, 127, 128, 255, dtype=np.uint16))
-    assert foreground(tmp_path, image) == [False, False, True, True]
-
-
-def test_floating(tmp_path: Path) -> None:
-    image = Image.fromarray(rows(0.0, 0.4, 0.6, 1.0, dtype=np.float32))
-    assert foreground(tmp_path, image, "m.tif") == [False, False, True, True]
+@pytest.mark.parametrize(
+    "values",
+    [
+        rows(0, 127, 128, 255),
+        rows(0, 0, 1, 1, dtype=bool),
+        rows(0, 32767, 32768, 65535, dtype=np.uint16),
+        rows(0, 127, 128, 255, dtype=np.uint16),
+        rows(0.0, 0.4, 0.6, 1.0, dtype=np.float32),
+    ],
+    ids=["8 bits", "1 bit", "16 bits", "8 bits in 16", "floating"],
+)
+def test_foreground_is_above_half_of_the_range(tmp_path: Path, values: np.ndarray) -> None:
+    name = "m.tif" if values.dtype == np.float32 else "m.png"
+    assert foreground(tmp_path, Image.fromarray(values), name) == [False, False, True, True]
 
 
 def test_palette_goes_by_colour_and_not_by_index(tmp_path: Path) -> None:
@@ -200,10 +193,6 @@ def test_what_is_no_colour_is_refused(wrong: str) -> None:
         colour_of(wrong)
 
 
-def test_a_blank_mask_is_blank(tmp_path: Path) -> None:
-    assert foreground(tmp_path, Image.new("L", (4, 4))) == [False] * 4
-
-
 def test_zero_and_one_is_refused(tmp_path: Path) -> None:
     for image in (Image.fromarray(rows(0, 1, 0, 1)), Image.fromarray(rows(0, 1, 0, 1, dtype=np.uint16))):
         with pytest.raises(ImageError, match="a mask of 0 and 1: foreground is above 127, so multiply it by 255"):
@@ -239,7 +228,8 @@ def test_grey_levels_of_jpeg_are_its_noise(tmp_path: Path) -> None:
     assert not Mask.read(tmp_path / "m.jpg").grey
 
 
-def test_a_dark_jpeg_is_an_empty_mask(tmp_path: Path) -> None:
+def test_a_blank_mask_and_a_dark_jpeg_are_empty(tmp_path: Path) -> None:
+    assert foreground(tmp_path, Image.new("L", (4, 4))) == [False] * 4
     assert foreground(tmp_path, Image.new("L", (8, 8), 90), "m.jpg") == [False] * 8
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from howfar.demo.people import LIGHTS, SCENES, WEATHERS, draw_person, render, write_people
 from howfar.errors import InputError
+from people import LIGHTS, SCENES, WEATHERS, draw_person, render, write_people
 
 
 def test_the_same_numbers_render_the_same_pixels() -> None:

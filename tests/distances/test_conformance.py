@@ -2,91 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from howfar import registry
-from howfar.distances import (
-    dataset_to_dataset,
-    energy,
-    frechet,
-    image_to_dataset,
-    kid,
-    knn,
-    mahalanobis,
-    mind,
-    mmd,
-    sliced_wasserstein,
-)
 from howfar.testing.distance_suite import DistanceTests
 
-
-class TestImageToDataset(DistanceTests):
-    distance = staticmethod(image_to_dataset)
-
-
-class TestKnn(DistanceTests):
-    distance = staticmethod(knn)
-    least_images = (1, 5)
-
-
-class TestMahalanobis(DistanceTests):
-    distance = staticmethod(mahalanobis)
-    least_images = (1, 2)
-    needs_spread = True
-
-
-class TestDatasetToDataset(DistanceTests):
-    distance = staticmethod(dataset_to_dataset)
-    per_image = False
-    symmetric = True
-
-
-class TestEnergy(DistanceTests):
-    distance = staticmethod(energy)
-    per_image = False
-    zero_on_itself = True
-    symmetric = True
-
-
-class TestFrechet(DistanceTests):
-    distance = staticmethod(frechet)
-    per_image = False
-    zero_on_itself = True
-    symmetric = True
-
-
-class TestKid(DistanceTests):
-    distance = staticmethod(kid)
-    per_image = False
-    signed = True
-    symmetric = True
-    translation_invariant = False
-    least_images = (2, 2)
-
-
-class TestMmd(DistanceTests):
-    distance = staticmethod(mmd)
-    per_image = False
-    zero_on_itself = True
-    symmetric = True
-
-
-class TestSlicedWasserstein(DistanceTests):
-    distance = staticmethod(sliced_wasserstein)
-    per_image = False
-    zero_on_itself = True
-    symmetric = True
-
-
-class TestMind(DistanceTests):
-    distance = staticmethod(mind)
-    per_image = False
-    zero_on_itself = True
-    symmetric = True
+BETWEEN_SETS: dict[str, Any] = {"per_image": False, "symmetric": True}
+ZERO = {**BETWEEN_SETS, "zero_on_itself": True}
+KINDS: dict[str, dict[str, dict[str, Any]]] = {
+    "image_distances": {
+        "i_dist": {},
+        "knn": {"least_images": (1, 5)},
+        "mahalanobis": {"least_images": (1, 2), "needs_spread": True},
+    },
+    "dataset_distances": {
+        "o_dist": BETWEEN_SETS,
+        "kid": {**BETWEEN_SETS, "signed": True, "translation_invariant": False, "least_images": (2, 2)},
+        **dict.fromkeys(("energy", "frechet", "mmd", "sliced_wasserstein", "mind"), ZERO),
+    },
+}
+for _kind, _distances in KINDS.items():
+    for _name, _facts in _distances.items():
+        _suite, _distance = f"Test{_name.title().replace('_', '')}", staticmethod(registry.load(_kind, _name))
+        globals()[_suite] = type(_suite, (DistanceTests,), {"distance": _distance, "__module__": __name__, **_facts})
 
 
 def test_no_registered_distance_is_left_out() -> None:
-    tested = {suite.distance for suite in DistanceTests.__subclasses__() if suite.__module__ == __name__}
-    for kind, per_image in (("image_distances", True), ("dataset_distances", False)):
-        for name in registry.OURS[kind]:
-            distance = registry.load(kind, name)
-            assert distance in tested, f"{name} has no suite"
-            assert all(s.per_image is per_image for s in DistanceTests.__subclasses__() if s.distance is distance)
+    assert {kind: set(registry.OURS[kind]) for kind in KINDS} == {kind: set(distances) for kind, distances in KINDS.items()}

@@ -93,3 +93,26 @@ def test_an_unknown_statistic_is_refused() -> None:
 
 def test_numpy_integers_are_whole_numbers() -> None:
     assert knn([[0.0]], [[1.0], [2.0]], np.int64(2)).tolist() == [1.5]  # type: ignore[arg-type] - NumPy's integer has __index__
+
+
+def by_sklearn(s: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:
+    return NearestNeighbors(n_neighbors=k, algorithm="kd_tree").fit(p).kneighbors(s)[0]
+
+
+def test_neighbours_much_nearer_than_the_set_is_wide(rng: np.random.Generator) -> None:
+    """A cluster of a billionth of the set's width: what float64 itself loses about the centre is more than by differences."""
+    cluster = 0.7 + 1e-9 * rng.normal(size=(300, 5))
+    p = np.concatenate([cluster, rng.normal(size=(900, 5))])
+    np.testing.assert_allclose(knn(cluster, p, 5), by_sklearn(cluster, p, 5).mean(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_any_scale_and_one_row_far_beyond_all_others(rng: np.random.Generator, scale: float) -> None:
+    s, p = scale * rng.normal(size=(50, 5)), scale * rng.normal(size=(60, 5))
+    s[3] *= 1e25
+    np.testing.assert_allclose(knn(s, p, 5), by_sklearn(s, p, 5).mean(axis=1), rtol=1e-9)
+
+
+def test_single_precision_is_measured_in_double(rng: np.random.Generator) -> None:
+    s, p = (rng.normal(1e3, 1.0, size=(k, 5)).astype(np.float32) for k in (50, 60))
+    np.testing.assert_allclose(knn(s, p), by_sklearn(s.astype(float), p.astype(float), 5).mean(axis=1), rtol=1e-12)

@@ -1,3 +1,5 @@
+"""Distances of many images in float32: as scipy's, exactly 0 for equal rows, at any scale and offset."""
+
 from __future__ import annotations
 
 from importlib import import_module
@@ -7,16 +9,19 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar.distances import energy, kid, mmd, pairwise, products
+from howfar.distances.dataset import image_to_dataset, leave_one_out
 from howfar.distances.mmd import SquaredDistances
+from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.distances.products import ProductKernel, squared_tiles
+from howfar.errors import InputError
 
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the way of many images for few of them, in tiles that do not divide them."""
     monkeypatch.setattr(products, "TILE", 30)
-    monkeypatch.setattr(pairwise, "COMPILED_FROM", 1)
-    monkeypatch.setattr(pairwise, "LONG", 1)
+    monkeypatch.setattr(products, "_DOUBLES", 200)
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1)
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def test_kernels_of_many_images_as_in_float64(
 ) -> None:
     s, p = (x + np.float32(offset) for x in sets)
     many = [energy(s, p), kid(s, p), mmd(s, p), mmd(s, p, 7.0, unbiased=True)]
-    monkeypatch.setattr(pairwise, "COMPILED_FROM", 1 << 40)
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1 << 40)
     few = [energy(s, p), kid(s, p), mmd(s, p), mmd(s, p, 7.0, unbiased=True)]
     np.testing.assert_allclose(many, few, rtol=1e-5)
 
@@ -99,3 +104,110 @@ def test_distances_that_are_too_many_to_keep_are_computed_again(
     kept = mmd(*sets)
     monkeypatch.setattr(import_module("howfar.distances.mmd"), "KEPT", 0)
     assert mmd(*sets) == kept
+
+
+def two_sets(m: int, n: int, z: int, offset: float = 0.0, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return scale * (rng.normal(size=(m, z)) + offset), scale * (rng.normal(size=(n, z)) + offset)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 17, 2), (31, 60, 25), (91, 40, 7)])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_any_shape_offset_and_scale(shape: tuple[int, int, int], offset: float, scale: float) -> None:
+    s, p = two_sets(*shape, offset, scale)
+    wanted, kernel = cdist(s, p), ProductKernel(s, p)
+    of_s, of_p = both_sums(s, p)
+    np.testing.assert_allclose(of_s, wanted.sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(of_p, wanted.sum(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(row_sums(s, p), wanted.sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(row_sums(s, s), cdist(s, s).sum(axis=1), rtol=1e-5, atol=1e-12 * scale)
+    distances = kernel.unit * kernel.distances(0, len(s), 0).astype(np.float64)
+    np.testing.assert_allclose(distances, wanted, rtol=1e-4)
+    part = kernel.unit * kernel.distances(len(s) // 2, len(s), len(p) // 3).astype(np.float64)
+    np.testing.assert_allclose(part, wanted[len(s) // 2 :, len(p) // 3 :], rtol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1.0, 1e60])
+@pytest.mark.parametrize("kinds", [(2, 2), (1, 3)])
+def test_forms_of_each_weight_with_each(kinds: tuple[int, int], scale: float) -> None:
+    """As far as float32 holds the distances, however large the weights are."""
+    s, p = two_sets(70, 90, 25, 3.0)
+    rng = np.random.default_rng(1)
+    u, v = scale * rng.uniform(0.5, 1.0, (kinds[0], 70)), scale * rng.uniform(0.5, 1.0, (kinds[1], 90))
+    np.testing.assert_allclose(bilinear_forms(s, p, u, v), u @ cdist(s, p) @ v.T, rtol=1e-6)
+    np.testing.assert_allclose(bilinear_forms(s, s, u, u), u @ cdist(s, s) @ u.T, rtol=1e-6)
+    with pytest.raises(InputError, match="one weight for each row"):
+        bilinear_forms(s, p, v, u)
+
+
+@pytest.mark.parametrize("tile", [1, 500, 1 << 20])
+@pytest.mark.parametrize("scale", [1.0, 1e20])
+def test_forms_of_draws(tile: int, scale: float) -> None:
+    s, p = two_sets(70, 90, 25, 3.0, scale)
+    rng = np.random.default_rng(1)
+    u, v = (rng.multinomial(k, np.full(k, 1 / k), size=6).T / k for k in (70, 90))
+    np.testing.assert_allclose(quadratic_forms(s, p, u, v, tile), np.einsum("ik,ij,jk->k", u, cdist(s, p), v), rtol=1e-6)
+    within = np.einsum("ik,ij,jk->k", v, cdist(p, p), v)
+    np.testing.assert_allclose(quadratic_forms(p, p, v, v, tile), within, rtol=1e-6)
+    np.testing.assert_allclose(quadratic_forms(p, p.copy(), v, v, tile), within, rtol=1e-6)
+    # With two weights of one set, half of the pairs would not do.
+    u, v = rng.normal(size=(90, 3)), rng.normal(size=(90, 3))
+    np.testing.assert_allclose(quadratic_forms(p, p, u, v, tile), np.einsum("ik,ij,jk->k", u, cdist(p, p), v), rtol=1e-4)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_equal_rows_are_at_exactly_0(offset: float) -> None:
+    _, p = two_sets(1, 90, 25, offset)
+    d = ProductKernel(p[::-1], p).distances(0, len(p), 0)[::-1]
+    np.testing.assert_array_equal(np.diag(d), 0.0)
+    assert np.count_nonzero(d == 0) == len(p)
+
+
+@pytest.mark.parametrize("z", [25, 130])
+def test_the_papers_distances(z: int) -> None:
+    s, p = two_sets(70, 90, z)
+    ss, pp, sp = cdist(s, s), cdist(p, p), cdist(s, p)
+    np.testing.assert_allclose(image_to_dataset(s, p), sp.mean(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(leave_one_out(p), pp.sum(axis=1) / 89, rtol=1e-6)
+    assert energy(s, p) == pytest.approx(2 * sp.mean() - ss.mean() - pp.mean(), abs=1e-6)
+    assert energy(p, p.copy()) == 0.0
+    np.testing.assert_array_equal(both_sums(p, p.copy()), [row_sums(p, p)] * 2)
+
+
+def test_few_pairs_are_computed_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1201)
+    monkeypatch.setattr(pairwise, "ProductKernel", lambda *_: pytest.fail("float32"))
+    row_sums(np.zeros((30, 2)), np.ones((40, 2)))
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1200)
+    with pytest.raises(pytest.fail.Exception, match="float32"):
+        row_sums(np.zeros((30, 2)), np.ones((40, 2)))
+
+
+@pytest.mark.parametrize("far", [1e6, 1e12, 1e19, 1e25, 1e60])
+def test_one_row_far_beyond_all_others(far: float) -> None:
+    """It sets the scale, beside which the others' distances are nothing to float32; the mean of P would lie far from them."""
+    s, p = two_sets(40, 50, 25)
+    s[7] *= far
+    of_s, of_p = both_sums(s, p)
+    for sums, wanted in (
+        (of_s, cdist(s, p)),
+        (of_p, cdist(p, s)),
+        (row_sums(p, s), cdist(p, s)),
+        (row_sums(s, s), cdist(s, s)),
+    ):
+        np.testing.assert_allclose(sums, wanted.sum(axis=1), rtol=1e-6)
+    exact = np.concatenate([d for _, _, d in pairwise.distance_blocks(s, s)])
+    np.testing.assert_allclose(exact, cdist(s, s), rtol=1e-9, atol=0)
+    u, v = (np.random.default_rng(1).multinomial(k, np.full(k, 1 / k), size=30).T.astype(np.uint8) for k in (40, 50))
+    assert (u[7] == 0).any()
+    for one, other, a, b in ((s, p, u, v), (p, s, v, u), (s, s, u, u)):
+        wanted = np.einsum("ik,ij,jk->k", a.astype(float), cdist(one, other), b.astype(float))
+        np.testing.assert_allclose(quadratic_forms(one, other, a, b), wanted, rtol=1e-6)
+
+
+def test_equal_images_are_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairwise, "distance_blocks", lambda *_: pytest.fail("looked at again"))
+    same, counts = np.full((30, 4), 7.0), np.ones((30, 3), np.uint8)
+    assert row_sums(same, same).tolist() == [0.0] * 30
+    assert quadratic_forms(same, same, counts, counts).tolist() == [0.0] * 3

@@ -105,53 +105,6 @@ def test_backbones_are_listed() -> None:
     assert "27,648" in table.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["compare", "{roads}", "/no/such/folder"], ["/no/such/folder"]),
-        (["compare", "{roads}", "{empty}"], ["empty", "no image"]),
-        (["compare", "{roads}", "{broken}"], ["broken", "no readable image"]),
-        (["compare", "{roads}"], ["SECONDARY"]),
-        (["compare", "{roads}", "{other}", "--backbone", "efficientnet_lite"], ["efficientnet_lite0"]),
-        (["compare", "{roads}", "{other}", "--components", "0"], ["components", "0"]),
-        (["compare", "{roads}", "{other}", "--components", "many"], ["--components must be a whole number, got 'many'"]),
-        (["compare", "{roads}", "{other}", "--projection", "pear"], ["projection", "pear", "pair"]),
-        (["compare", "{roads}", "{other}", "--batch-size", "0"], ["--batch-size", "0"]),
-        (["compare", "{roads}", "{other}", "--workers", "0"], ["workers", "0"]),
-        (["compare", "{roads}", "{other}", "--runner", "abacus"], ["abacus", "local"]),
-        (["compare", "{roads}", "{other}", "--device", "abacus"], ["device", "abacus"]),
-        (["compare", "{roads}", "{other}", "--backbone", "pixels", "--weights", "{file}"], ["weights", "pixels"]),
-        (["compare", "{roads}", "{roads}"], ["names of their own", "NAME=PATH"]),
-        (["report", "{empty}"], ["result.json"]),
-        (["conpare"], ["conpare"]),
-    ],
-)
-def test_bad_input_is_one_clear_line_and_exit_2(
-    arguments: list[str], words: list[str], demo_folders: list[Path], tmp_path: Path
-) -> None:
-    places = {"roads": demo_folders[0], "other": demo_folders[1], "empty": tmp_path / "empty", "broken": tmp_path / "broken"}
-    places["file"] = next(demo_folders[0].glob("images/*"))
-    places["empty"].mkdir()
-    places["broken"].mkdir()
-    (places["broken"] / "text.png").write_text("not a picture")
-    done = howfar(*[argument.format(**places) for argument in arguments])
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    lines = [line for line in done.stderr.splitlines() if line.startswith("howfar: ")]
-    assert len(lines) == 1
-    assert "Traceback" not in done.stderr
-    for word in words:
-        assert word in lines[0]
-
-
-def test_an_unusable_out_folder_is_refused_before_any_work(demo_folders: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        done = howfar("compare", demo_folders[0], demo_folders[1], "--out", out, "--json")
-        assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("howfar: --out must be a folder that can be made")
-
-
 def test_ctrl_c_says_how_to_go_on(demo_folders: list[Path], tmp_path: Path) -> None:
     job = [HOWFAR, "compare", *map(str, demo_folders), "--store", str(tmp_path), "--batch-size", "1", "--no-baselines"]
     # A shell may have started the tests deaf to Ctrl+C, and what they start inherits that.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from howfar.testing.store_trials import PARTS, flip_bits
+from worlds.store_trials import PARTS, flip_bits
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -14,11 +14,10 @@ from PIL import Image
 from howfar.keywords import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
 from howfar.settings import checked
 from howfar.studies.adaptation.gains import suppression_of
-from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
+from howfar.studies.adaptation.settings import RANDOM, Arm, all_seeds, arms_of, recorded, strategies_of
 from howfar.studies.adaptation.tables import gains_of, slopes_of
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
@@ -51,13 +50,13 @@ def make(
         "background_shots": tuple(background_shots),
         "bootstrap": bootstrap,
     }
-    chosen = AdaptSettings.of(checked(AdaptOptions, given))
+    chosen = checked(AdaptOptions, given)
     rng = np.random.default_rng(7)
     secondaries, others = sizes or SIZES, BLIND if blind is None else blind
     models = _models(chosen, rng)
     images = _images(folder, chosen, secondaries, others, edge, rng)
     if files:
-        _write(folder, images, chosen.seeds[0], rng)
+        _write(folder, images, chosen["seeds"][0], rng)
     names = list(secondaries)
     return Adaptation(
         primary="training & <set>",
@@ -66,7 +65,7 @@ def make(
         background=next(iter(BACKGROUND)) if background_shots else None,
         segmenter="unetplusplus",
         settings={
-            **chosen.model_dump(),
+            **recorded(chosen),
             "options": {"encoder": "lite0"},
             "training": {"size": 160, "epochs": 12, "batch": 8, "loss": "bce_dice", "holdout": 0.1, "seed": 0},
         },
@@ -90,12 +89,12 @@ def without_files(study: Adaptation) -> Adaptation:
     return replace(study, images=study.images.assign(path="", mask="", map=""), sources={})
 
 
-def _each(chosen: AdaptSettings) -> list[tuple[int, str, Arm | None]]:
-    arms = [(seed, arm) for seed in chosen.all_seeds for arm in (None, *chosen.arms(seed))]
+def _each(chosen: AdaptOptions) -> list[tuple[int, str, Arm | None]]:
+    arms = [(seed, arm) for seed in all_seeds(chosen) for arm in (None, *arms_of(chosen, seed))]
     return [(seed, BASELINE if arm is None else arm.label, arm) for seed, arm in arms]
 
 
-def _models(chosen: AdaptSettings, rng: np.random.Generator) -> pd.DataFrame:
+def _models(chosen: AdaptOptions, rng: np.random.Generator) -> pd.DataFrame:
     rows = [
         {
             "seed": seed,
@@ -114,14 +113,14 @@ def _models(chosen: AdaptSettings, rng: np.random.Generator) -> pd.DataFrame:
 
 def _images(
     folder: Path,
-    chosen: AdaptSettings,
+    chosen: AdaptOptions,
     secondaries: dict[str, int],
     blind: dict[str, int],
     edge: float,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     frames = []
-    background = BACKGROUND if chosen.background_shots else {}
+    background = BACKGROUND if chosen["background_shots"] else {}
     for k, (name, count) in enumerate({**secondaries, **blind, **background}.items()):
         distance = rng.random(count) if name in secondaries else np.full(count, np.nan)
         own = rng.normal(0, 0.12, count)
@@ -153,10 +152,10 @@ def _images(
     return pd.concat(frames, ignore_index=True)
 
 
-def _gain(arm: Arm | None, chosen: AdaptSettings, edge: float) -> float:
+def _gain(arm: Arm | None, chosen: AdaptOptions, edge: float) -> float:
     if arm is None:
         return 0.0
-    return 0.04 * arm.shots**0.5 - 0.004 * arm.background + (edge if arm.strategy == chosen.strategies[0] else 0.0)
+    return 0.04 * arm.shots**0.5 - 0.004 * arm.background + (edge if arm.strategy == chosen["strategies"][0] else 0.0)
 
 
 def _write(folder: Path, images: pd.DataFrame, seed: int, rng: np.random.Generator) -> None:
@@ -217,22 +216,22 @@ def _strata(images: pd.DataFrame, secondaries: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(STRATA))
 
 
-def _picks(chosen: AdaptSettings, secondaries: Sequence[str]) -> pd.DataFrame:
+def _picks(chosen: AdaptOptions, secondaries: Sequence[str]) -> pd.DataFrame:
     rows = [
         {
             "seed": seed,
             "strategy": strategy,
-            "shots": max(chosen.shots),
+            "shots": max(chosen["shots"]),
             "dataset": dataset,
             "image": f"chosen-{strategy}-{rank}.png",
             "rank": rank,
             "distance": 1 - rank / 20,
             "content": f"{rank:064x}",
         }
-        for seed in chosen.all_seeds
-        for strategy in chosen.strategies_of(seed)
+        for seed in all_seeds(chosen)
+        for strategy in strategies_of(chosen, seed)
         for dataset in secondaries
-        for rank in range(1, max(chosen.shots) + 1)
+        for rank in range(1, max(chosen["shots"]) + 1)
     ]
     return pd.DataFrame(rows)
 
@@ -265,12 +264,12 @@ def _better(study: Adaptation, by: float) -> Adaptation:
     )
 
 
-def _contributions(chosen: AdaptSettings) -> pd.DataFrame:
+def _contributions(chosen: AdaptOptions) -> pd.DataFrame:
     """Numbers such as a fit gives them, where there is enough to fit."""
-    if len(chosen.strategies) < 2 or len(chosen.seeds) < 2:
+    if len(chosen["strategies"]) < 2 or len(chosen["seeds"]) < 2:
         return pd.DataFrame(columns=list(CONTRIBUTIONS))
     names = ("adapting", "sites", "M's training", "choosing", "choosing by site", "training", "rest")
     values = [(0.1, 0.05, 0.15), (0.02, 0.0, 0.08), (0.0, 0.0, 0.03), (0.0, 0.0, 0.01), (0.01, 0.0, 0.02)]
     values += [(0.02, 0.01, 0.04), (0.03, 0.02, 0.04)]
-    rows = [(shots, name, *each) for shots in chosen.shots for name, each in zip(names, values, strict=True)]
+    rows = [(shots, name, *each) for shots in chosen["shots"] for name, each in zip(names, values, strict=True)]
     return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))

@@ -12,8 +12,7 @@ import pytest
 
 from howfar import registry
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import Adaptation, Adaptations
 
 
 def load(name: str) -> ModuleType:

@@ -8,7 +8,7 @@ import numpy as np
 
 from howfar import registry
 from howfar.metrics import CLASSIFICATION, DETECTION, SEGMENTATION, Classification, Detection, Multiclass, Segmentation
-from howfar.testing.metric_suite import MetricTests
+from worlds.metric_suite import MetricTests
 
 
 class TestSegmentation(MetricTests):

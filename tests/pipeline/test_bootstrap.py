@@ -37,8 +37,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DistanceDraws]:
 
 
 def statistics(draws: DistanceDraws) -> dict[str, np.ndarray]:
-    assert draws.within_p is not None
-    assert draws.within_s is not None
     energy = 2 * draws.between - (1 - 1 / draws.n) * draws.within_p - (1 - 1 / draws.m) * draws.within_s
     return {
         "o_dist": draws.between,
@@ -129,7 +127,7 @@ def counts_of(sizes: dict[int, np.ndarray]) -> Callable[..., np.ndarray]:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_rows_in_another_order(compiled: bool, drawn: Callable[..., DistanceDraws], monkeypatch: pytest.MonkeyPatch) -> None:
     """An image's count goes with it. Distances in float32 are taken about a point amid some of the images: 1e-6 of a mean."""
-    monkeypatch.setattr(pairwise, "COMPILED_FROM", 0 if compiled else ALL)
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0 if compiled else ALL)
     p, s = sets(300, 200, 5, 3, 3.0)
     rng = np.random.default_rng(2)
     of_p, of_s, order_p, order_s = (
@@ -148,7 +146,7 @@ def test_rows_in_another_order(compiled: bool, drawn: Callable[..., DistanceDraw
 def test_threads_and_kernel(threads: str, drawn: Callable[..., DistanceDraws], monkeypatch: pytest.MonkeyPatch) -> None:
     p, s = sets(600, 500, 5, None, 3.0)
     wanted = statistics(drawn(p, s, 60, 0))
-    monkeypatch.setattr(pairwise, "COMPILED_FROM", 0)
+    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
     one = statistics(drawn(p, s, 60, 0))
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     for name, values in statistics(drawn(p, s, 60, 0)).items():

@@ -17,7 +17,7 @@ from howfar.pipeline import embedding
 from howfar.pipeline.embedding import EmbedBatch, ImageBatch
 from howfar.runners import LocalRunner
 from howfar.store import Store
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 
 class OnGpu(RecordingBackbone):

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import howfar
 from howfar.pipeline.prediction import Predicted, load_model, predict, size_note
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.weights.state_dicts import hash_state_dict
+from howfar.segmenters.checkpoint import Checkpoint
+from tiny_checkpoints import tiny_checkpoint
 
 SIDE = 32
 
 
 def checkpoint(sides: dict[str, float] | None) -> Checkpoint:
-    torch.manual_seed(0)
-    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": [], "held_out": [], **({} if sides is None else {"sides": sides})}
-    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+    return tiny_checkpoint() if sides is None else tiny_checkpoint(sides=sides)
 
 
 @pytest.fixture
@@ -57,18 +53,19 @@ def test_maps_that_are_there_already_are_warned_of_too(photographs: Path, tmp_pa
     assert first.notes[0].startswith("all images of site")
 
 
-@pytest.mark.parametrize("sides", [None, {"median": 36.0, "largest": 37.0}])
-def test_neither_an_older_card_nor_images_of_twice_the_side_are_warned_of(
-    sides: dict[str, float] | None, photographs: Path, tmp_path: Path
-) -> None:
-    assert run(checkpoint(sides), photographs, tmp_path / "maps").notes == ()
-
-
-def test_neither_tiles_nor_a_larger_square_are_warned_of(photographs: Path, tmp_path: Path) -> None:
-    model = checkpoint({"median": 8.0, "largest": 20.0})
-    assert run(model, photographs, tmp_path / "tiles", tiled=True).notes == ()
-    assert run(model, photographs, tmp_path / "large", size=2 * SIDE).notes == ()
-    assert run(model, photographs, tmp_path / "small").notes != ()
+@pytest.mark.parametrize(
+    ("largest", "options", "warned"),
+    [
+        (None, {}, False),  # an older card
+        (37.0, {}, False),  # of twice the side
+        (20.0, {}, True),
+        (20.0, {"tiled": True}, False),
+        (20.0, {"size": 2 * SIDE}, False),
+    ],
+)
+def test_who_is_warned(largest: float | None, options: dict[str, Any], warned: bool, photographs: Path, tmp_path: Path) -> None:
+    model = checkpoint(None if largest is None else {"median": largest - 1.0, "largest": largest})
+    assert bool(run(model, photographs, tmp_path / "maps", **options).notes) is warned
 
 
 def test_an_evaluation_of_a_model_says_so_too(photographs: Path) -> None:

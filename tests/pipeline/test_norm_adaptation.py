@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import howfar
@@ -16,20 +15,17 @@ from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.pipeline.prediction import load_model, predict
-from howfar.segmenters import build_segmenter, norm_adaptation
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters import norm_adaptation
+from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import ADAPTED, adapt_statistics
-from howfar.weights.state_dicts import hash_state_dict
+from tiny_checkpoints import tiny_checkpoint
 
 SIDE = 32
 
 
 @pytest.fixture(scope="module")
 def trained() -> Checkpoint:
-    torch.manual_seed(0)
-    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state)
+    return tiny_checkpoint()
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import InputError, RunnerError
 from howfar.runners import RayRunner
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
@@ -34,7 +34,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 images, store, diary = sys.argv[1:]
 howfar.embed(images, RecordingBackbone(Path(diary), 0.1), store, batch_size=4, workers=2, progress=False, runner="ray")

@@ -20,19 +20,10 @@ from howfar.data.predictions import match_maps, read_prediction, signature_of
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.prediction import Model, Predicted, load_model, predict
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.predictor import Reading
-from howfar.weights.state_dicts import hash_state_dict
+from tiny_checkpoints import tiny_checkpoint
 
 SIDE = 32
-
-
-def checkpoint(seed: int = 0, size: int = SIDE) -> Checkpoint:
-    torch.manual_seed(seed)
-    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, size, hash_state_dict(state), {}, data, (), None), state)
 
 
 def pointwise(weight: float = 1.0) -> nn.Module:
@@ -72,7 +63,7 @@ def counts(found: Predicted) -> tuple[int, int, int]:
 
 
 def test_maps_are_the_networks_probabilities(roads: Path, maps: Path) -> None:
-    one = checkpoint()
+    one = tiny_checkpoint()
     found = run(one, roads, maps)
     assert (found.folder, *counts(found)) == (maps, 4, 0, 0)
     network = one.build()
@@ -87,7 +78,7 @@ def test_a_folder_of_maps_is_what_evaluate_reads(roads: Path, maps: Path) -> Non
     Image.new("RGB", (70, 45), (90, 80, 70)).save(roads / "images" / "0005.v2.png")
     Image.new("L", (70, 45), 255).save(roads / "masks" / "0005.v2.png")
     (roads / "images" / "0001.jpg").rename(roads / "images" / "0001.jpeg")
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     dataset = Dataset.from_folder(roads)
     matched = match_maps(dataset, maps)
     assert set(matched.files) == {item.name for item in dataset.items}
@@ -96,16 +87,16 @@ def test_a_folder_of_maps_is_what_evaluate_reads(roads: Path, maps: Path) -> Non
 
 
 def test_a_checkpoint_in_a_file_and_in_memory_give_the_same(roads: Path, maps: Path, tmp_path: Path) -> None:
-    run(checkpoint(), roads, maps)
-    file = checkpoint().save(tmp_path / "m.safetensors")
+    run(tiny_checkpoint(), roads, maps)
+    file = tiny_checkpoint().save(tmp_path / "m.safetensors")
     assert counts(run(file, roads, maps)) == (0, 4, 0)
     assert counts(run(str(file), roads, maps)) == (0, 4, 0)
     assert counts(run(load_model(file, device="cpu"), roads, maps)) == (0, 4, 0)
 
 
 def test_half_precision_moves_maps_by_a_little(roads: Path, maps: Path, tmp_path: Path) -> None:
-    run(checkpoint(), roads, maps)
-    run(checkpoint(), roads, tmp_path / "bf16", precision="bf16")
+    run(tiny_checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, tmp_path / "bf16", precision="bf16")
     gaps = np.concatenate(
         [np.abs(a - b.astype(float)).ravel() for a, b in zip(*map(_maps, (maps, tmp_path / "bf16")), strict=True)]
     )
@@ -120,23 +111,23 @@ def _maps(folder: Path) -> list[np.ndarray]:
 
 
 def test_maps_are_kept_when_it_is_run_again(roads: Path, maps: Path) -> None:
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     before = times(maps)
-    assert counts(run(checkpoint(), roads, maps, batch=3)) == (0, 4, 0)
+    assert counts(run(tiny_checkpoint(), roads, maps, batch=3)) == (0, 4, 0)
     assert times(maps) == before
 
 
 def test_a_run_that_was_stopped_is_gone_on_with(roads: Path, maps: Path) -> None:
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     whole, before = values(maps), times(maps)
     (maps / "0002.png").unlink()
-    assert counts(run(checkpoint(), roads, maps)) == (1, 3, 0)
+    assert counts(run(tiny_checkpoint(), roads, maps)) == (1, 3, 0)
     assert {name for name, time in times(maps).items() if time != before[name]} == {"0002.png"}
     assert all(np.array_equal(whole[name], given) for name, given in values(maps).items())
 
 
 def test_what_was_done_before_a_stop_is_kept(roads: Path, maps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = load_model(checkpoint(), device="cpu", batch=1)
+    model = load_model(tiny_checkpoint(), device="cpu", batch=1)
     for k in range(2):
         shutil.copyfile(roads / "images/0001.jpg", roads / f"images/000{k + 5}.jpg")
     usual = model.predictor.network
@@ -152,14 +143,14 @@ def test_what_was_done_before_a_stop_is_kept(roads: Path, maps: Path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         run(model, roads, maps)
     assert len(times(maps)) == 4
-    assert counts(run(checkpoint(), roads, maps)) == (2, 4, 0)
+    assert counts(run(tiny_checkpoint(), roads, maps)) == (2, 4, 0)
 
 
 def test_an_image_of_other_content_has_its_map_made_anew(roads: Path, maps: Path) -> None:
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     before = times(maps)
     (roads / "images/0003.jpg").write_bytes((roads / "images/0001.jpg").read_bytes())
-    assert counts(run(checkpoint(), roads, maps)) == (1, 3, 0)
+    assert counts(run(tiny_checkpoint(), roads, maps)) == (1, 3, 0)
     assert {name for name, time in times(maps).items() if time != before[name]} == {"0003.png"}
     assert np.array_equal(values(maps)["0003"], values(maps)["0001"])
 
@@ -167,19 +158,19 @@ def test_an_image_of_other_content_has_its_map_made_anew(roads: Path, maps: Path
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        (checkpoint(1), {}),
-        (checkpoint(), {"size": 64}),
-        (checkpoint(), {"tiled": True}),
-        (checkpoint(), {"flipped": True}),
-        (checkpoint(), {"precision": "bf16"}),
+        (tiny_checkpoint(1), {}),
+        (tiny_checkpoint(), {"size": 64}),
+        (tiny_checkpoint(), {"tiled": True}),
+        (tiny_checkpoint(), {"flipped": True}),
+        (tiny_checkpoint(), {"precision": "bf16"}),
         (pointwise(), {"size": SIDE}),
     ],
 )
 def test_another_model_or_way_makes_maps_anew(model: Any, options: dict[str, Any], roads: Path, maps: Path) -> None:
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     assert counts(run(model, roads, maps, **options)) == (4, 0, 0)
     assert counts(run(model, roads, maps, **options)) == (0, 4, 0)
-    assert counts(run(checkpoint(), roads, maps)) == (4, 0, 0)
+    assert counts(run(tiny_checkpoint(), roads, maps)) == (4, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +205,7 @@ def test_sizes_come_back(tiled: bool, tmp_path: Path, maps: Path) -> None:
     (tmp_path / "odd").mkdir()
     for name, (width, height) in sizes.items():
         Image.effect_noise((width, height), 60).convert("RGB").save(tmp_path / "odd" / f"{name}.png")
-    run(checkpoint(), tmp_path / "odd", maps, tiled=tiled)
+    run(tiny_checkpoint(), tmp_path / "odd", maps, tiled=tiled)
     assert {name: given.shape[::-1] for name, given in values(maps).items()} == sizes
 
 
@@ -268,17 +259,17 @@ def test_a_file_that_howfar_did_not_write_is_left_alone(roads: Path, maps: Path)
         write(maps / "0002.png")
         before = (maps / "0002.png").read_bytes()
         with pytest.raises(InputError, match="out must hold no maps that howfar predict did not write") as caught:
-            run(checkpoint(), roads, maps)
+            run(tiny_checkpoint(), roads, maps)
         assert str(maps / "0002.png") in str(caught.value)
         assert (maps / "0002.png").read_bytes() == before
     with pytest.raises(InputError, match="out must hold no maps that howfar predict did not write"):
-        run(checkpoint(), roads, roads / "masks")
+        run(tiny_checkpoint(), roads, roads / "masks")
 
 
 def test_a_folder_at_a_maps_place_is_refused(roads: Path, maps: Path) -> None:
     (maps / "0002.png").mkdir(parents=True)
     with pytest.raises(InputError, match=r"the place of a map must hold no folder, got '.*0002\.png': choose another folder"):
-        run(checkpoint(), roads, maps)
+        run(tiny_checkpoint(), roads, maps)
     assert [file.name for file in maps.iterdir()] == ["0002.png"]
 
 
@@ -286,18 +277,18 @@ def test_the_images_own_folder_is_refused(roads: Path, tmp_path: Path) -> None:
     (tmp_path / "flat").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "flat/1.png")
     with pytest.raises(InputError, match="folder must not be the images' own"):
-        run(checkpoint(), tmp_path / "flat", tmp_path / "flat")
+        run(tiny_checkpoint(), tmp_path / "flat", tmp_path / "flat")
 
 
 def test_images_that_cannot_be_read_are_listed(roads: Path, maps: Path) -> None:
     (roads / "images/0002.jpg").write_text("text")
     (roads / "images/0005.jpg").symlink_to(roads / "nowhere.jpg")
-    found = run(checkpoint(), roads, maps)
+    found = run(tiny_checkpoint(), roads, maps)
     assert counts(found) == (3, 0, 2)
     assert {(Path(one.path).name, one.dataset) for one in found.skipped} == {("0002.jpg", "roads"), ("0005.jpg", "roads")}
     assert all(one.reason for one in found.skipped)
     assert sorted(times(maps)) == ["0001.png", "0003.png", "0004.png"]
-    again = run(checkpoint(), roads, maps)
+    again = run(tiny_checkpoint(), roads, maps)
     assert (counts(again), again.skipped) == ((0, 3, 2), found.skipped)
 
 
@@ -305,7 +296,7 @@ def test_where_no_image_can_be_read(roads: Path, maps: Path) -> None:
     for file in (roads / "images").iterdir():
         file.write_text("text")
     with pytest.raises(InputError, match="dataset roads must hold an image that can be read, got 'not an image"):
-        run(checkpoint(), roads, maps)
+        run(tiny_checkpoint(), roads, maps)
 
 
 @pytest.mark.parametrize(
@@ -316,19 +307,19 @@ def test_where_no_image_can_be_read(roads: Path, maps: Path) -> None:
         ("none.onnx", {}, MissingPathError, "no network at none.onnx"),
         (pointwise(), {}, InputError, "size must be given for a network"),
         (3, {"size": 32}, InputError, "model must be a checkpoint, an .onnx file or a torch module, got 'int'"),
-        (checkpoint(), {"size": 40}, InputError, "size must be a multiple of 32 for deepcrack, got 40"),
-        (checkpoint(), {"size": 0}, InputError, "size must be at least 1, got 0"),
-        (checkpoint(), {"size": -32}, InputError, "size must be at least 1, got -32"),
-        (checkpoint(), {"batch": 0}, InputError, "batch must be at least 1, got 0"),
+        (tiny_checkpoint(), {"size": 40}, InputError, "size must be a multiple of 32 for deepcrack, got 40"),
+        (tiny_checkpoint(), {"size": 0}, InputError, "size must be at least 1, got 0"),
+        (tiny_checkpoint(), {"size": -32}, InputError, "size must be at least 1, got -32"),
+        (tiny_checkpoint(), {"batch": 0}, InputError, "batch must be at least 1, got 0"),
         (
-            checkpoint(),
+            tiny_checkpoint(),
             {"reading": Reading()},
             InputError,
             "mean, std, output and channel are of use only to a foreign network",
         ),
-        (checkpoint(), {"device": "abacus"}, InputError, "device must be auto, cpu"),
-        (checkpoint(), {"precision": "16"}, InputError, "precision must be one of 32, bf16, fp16, got '16'"),
-        (checkpoint(), {"precision": "fp16"}, InputError, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
+        (tiny_checkpoint(), {"device": "abacus"}, InputError, "device must be auto, cpu"),
+        (tiny_checkpoint(), {"precision": "16"}, InputError, "precision must be one of 32, bf16, fp16, got '16'"),
+        (tiny_checkpoint(), {"precision": "fp16"}, InputError, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
         ("net.onnx", {"size": 32, "precision": "bf16"}, InputError, "precision is of no use to an .onnx file"),
     ],
 )
@@ -342,24 +333,24 @@ def test_models_that_are_none(model: Any, options: dict[str, Any], kind: type[Ho
 def test_embeddings_are_no_images(maps: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "e.npy", np.zeros((4, 3), np.float32))
     with pytest.raises(InputError, match="dataset must be images, not embeddings"):
-        run(checkpoint(), tmp_path / "e.npy", maps)
+        run(tiny_checkpoint(), tmp_path / "e.npy", maps)
 
 
 def test_a_signature_tells_model_image_and_way(roads: Path, maps: Path) -> None:
-    run(checkpoint(), roads, maps)
+    run(tiny_checkpoint(), roads, maps)
     signatures = {signature_of(file) for file in maps.iterdir()}
     assert len(signatures) == 4
-    assert all(checkpoint().card.weights in str(one) for one in signatures)
+    assert all(tiny_checkpoint().card.weights in str(one) for one in signatures)
 
 
 def test_a_dataset_in_memory(roads: Path, maps: Path) -> None:
     one = Dataset("one", (Item("deep/er/1.jpg", roads / "images/0001.jpg"),))
-    assert counts(run(checkpoint(), one, maps)) == (1, 0, 0)
+    assert counts(run(tiny_checkpoint(), one, maps)) == (1, 0, 0)
     assert (maps / "deep/er/1.png").is_file()
 
 
 def test_a_model_that_is_loaded_takes_no_more_options(roads: Path, maps: Path) -> None:
-    loaded = load_model(checkpoint(), device="cpu")
+    loaded = load_model(tiny_checkpoint(), device="cpu")
     with pytest.raises(InputError, match="model must not be loaded already, got 'batch, precision': pass these to load_model"):
         predict(loaded, roads, maps, precision="bf16", batch=2, progress=False)
     assert predict(loaded, roads, maps, progress=False).written

@@ -67,11 +67,13 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
     for name in ("mean", "matrix", "explained_variance_ratio"):
         np.testing.assert_array_equal(getattr(back.basis, name), getattr(made.basis, name))
     assert back.residual_components == made.residual_components == 4
-    assert back.judge is not None
-    assert made.judge is not None
     assert back.judge.terms == made.judge.terms
     assert back.judge.to_dict() == made.judge.to_dict()
     assert back.judge.fitted() == made.judge.fitted()
+    assert repr(back) == repr(made)
+    data = file.read_bytes()
+    assert back.save(file).read_bytes() == data
+    assert [path.name for path in file.parent.iterdir()] == [file.name], "no temporary file is left"
 
 
 def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
@@ -89,7 +91,9 @@ def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     assert found["explained_variance"] == made.explained_variance
     assert found["performance"]["remarks"] == ["odd"]
     assert found["skipped"] == [{"dataset": "roads", "path": "a.png", "reason": "broken"}]
-    manifest = archive.read(file)[0]
+    manifest, arrays = archive.read(file)
+    assert set(arrays) == {"mean", "basis", "explained_variance_ratio", "rows", "own"}
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
     assert list(manifest.pop("fits")) == ["i_dist"]
     assert manifest == found
     assert document(replace(made, judge=None))["performance"] is None
@@ -102,7 +106,6 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
     assert "own" not in archive.read(tmp_path / "one.howfar")[1]
     assert back.judge is None
     two = Profile.load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
-    assert two.own is not None
     assert two.own.shape == (2,)
     assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
 
@@ -112,7 +115,6 @@ def test_a_basis_may_be_single_and_nothing_else(made: Profile, file: Path) -> No
     back = Profile.load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
     assert back.basis.matrix.dtype == np.float32
     for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
-        assert array is not None
         save(made, file)
         words = line(changed(file, **{name: array.astype(np.float32)}))
         assert f"profile is damaged (ValueError: {name} must hold finite numbers of the shape {array.shape}" in words
@@ -139,6 +141,10 @@ def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file
         ({"format": None}, "has the profile format None"),
         ({"backbone": {"name": "x"}}, "profile is damaged (KeyError: 'layers'): make it again"),
         ({"settings": {"components": 4}}, "profile is damaged (TypeError"),
+        ({"settings": {"components": 4, "scale": "none", "neighbours": 3, "colour": "red"}}, "profile is damaged (TypeError"),
+        ({"backbone": {"name": "x", "options": {}, "identity": {}, "layers": None}}, "profile is damaged (TypeError"),
+        ({"primary": {"name": "x", "n": 13}}, "rows must hold finite numbers of the shape (13, 4)"),
+        ({"primary": {}}, "profile is damaged (KeyError: 'n')"),
         ({"skipped": [{"path": "x"}]}, "profile is damaged (TypeError"),
         ({"provenance": []}, "profile is damaged (TypeError"),
         ({"performance": {"metric": "F"}}, "profile is damaged (KeyError"),
@@ -155,6 +161,12 @@ def test_a_manifest_that_says_something_else_is_one_line(file: Path, change: dic
     assert words in line(file)
 
 
+def test_an_array_that_is_missing_is_named(file: Path) -> None:
+    manifest, arrays = archive.read(file)
+    archive.write(file, manifest, {name: array for name, array in arrays.items() if name != "basis"})
+    assert "profile is damaged (KeyError: 'basis')" in line(file)
+
+
 def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
     manifest, arrays = archive.read(file)
     fit = manifest["fits"]["i_dist"]
@@ -169,7 +181,6 @@ def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path: Path) -> Non
         files.extract("roads.howfar", tmp_path, filter="data")
     manifest = archive.read(tmp_path / "roads.howfar")[0]
     judge = Profile.load(tmp_path / "roads.howfar").judge
-    assert judge is not None
     assert {"error_rate", "gate"}.isdisjoint(manifest["performance"])
     assert "roles" not in manifest["fits"]["signals"]
     order = ["signals", "nuclear_norm", "all", "foreground_confidence", "atc", "doc", "mean"]

@@ -46,7 +46,6 @@ def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: h
     (row,), (gate,) = scores.estimates, scores.gates
     assert (row.dataset, row.n, gate.inside) == ("new", 30, True)
     assert row.predicted == pytest.approx(np.mean([image.predicted for image in scores.images if image.predicted is not None]))
-    assert profile.judge is not None
     half = profile.judge.fits[row.estimator].set_half_width() * (1 + 0.5 * gate.beyond)
     assert (row.low, row.high) == pytest.approx((max(row.predicted - half, 0.0), min(row.predicted + half, 1.0)))
     assert scores.answers() == [f"new: mean performance not known yet (90 %) by {row.estimator}, of 30 images"]

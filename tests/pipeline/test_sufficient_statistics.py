@@ -41,7 +41,6 @@ def _ended() -> Iterator[None]:
 
 def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
     found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
-    assert isinstance(found, CachedRows)
     assert not found.knows(Moments)
     first = joint_pca(found, rows.rows(0, 50), 3)
     assert found.knows(Moments)
@@ -51,7 +50,6 @@ def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRow
             raise AssertionError("the rows were read again")
 
     again = with_sums(Unread(rows.rows(0, 300)), CONTENTS, tmp_path, LocalRunner(2))
-    assert isinstance(again, CachedRows)
     np.testing.assert_array_equal(again.moments().scatter, moments(rows).scatter)
     assert first.components == 3
 
@@ -59,7 +57,6 @@ def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRow
 def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="needs howfar[ray]")
     found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
-    assert isinstance(found, CachedRows)
     assert found.knows(Moments)
     known, plain = found.moments(), moments(rows)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)
@@ -79,8 +76,6 @@ def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path)
 def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) -> None:
     one = with_sums(rows, CONTENTS, tmp_path, LocalRunner(1))
     other = with_sums(ArrayRows(rows.rows(0, 300) * 2), CONTENTS[::-1], tmp_path, LocalRunner(1))
-    assert isinstance(one, CachedRows)
-    assert isinstance(other, CachedRows)
     np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
 
 
@@ -88,7 +83,6 @@ def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeyp
     monkeypatch.setattr(sufficient_statistics, "KEPT", 3000)
     for k in range(4):
         found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
-        assert isinstance(found, CachedRows)
         found.moments()
         for age, path in enumerate(sorted((tmp_path / "sums").iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)):
             os.utime(path, (1e9 - age, 1e9 - age))
@@ -102,7 +96,6 @@ def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, mo
     monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
     wide = ArrayRows(np.random.default_rng(1).normal(5, 1, (7, 300)).astype(np.float32))
     found = with_sums(wide, CONTENTS[:7], tmp_path, RayRunner(workers=2))
-    assert isinstance(found, CachedRows)
     assert found.knows(Gram)
     known, plain = found.gram(), own_gram(wide)
     np.testing.assert_allclose(known.mean, plain.mean, rtol=1e-12)

@@ -15,8 +15,8 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from howfar.testing.backbone_suite import RecordingBackbone
 from recorded_faults import Recorded
+from worlds.recording_backbone import RecordingBackbone
 
 TEN = 10
 IMAGES = 60
@@ -24,7 +24,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 import howfar
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 print("ready", flush=True)
 sys.stdin.readline()
@@ -44,8 +44,6 @@ def begin(*arguments: Path) -> subprocess.Popen[str]:
 
 
 def go(process: subprocess.Popen[str]) -> None:
-    assert process.stdout is not None
-    assert process.stdin is not None
     assert process.stdout.readline() == "ready\n"
     process.stdin.write("go\n")
     process.stdin.flush()

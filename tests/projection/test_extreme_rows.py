@@ -117,8 +117,8 @@ def test_what_is_typical_is_the_median_of_each_dataset() -> None:
     assert typical_square(x @ x.T, 3) == 1.0
     assert typical_square(np.zeros((2, 2)), 2) == np.inf
     assert sampled_square([x, x], 3) == 2.0
-    sample, n = sample_of([as_rows(part, "x") for part in (x[:3], x[3:])], np.array([2.0]))
-    assert (n, sampled_square([sample], n)) == (3, 4.0)
+    blocks, n = sample_of([as_rows(part, "x") for part in (x[:3], x[3:])], np.array([2.0]))
+    assert (n, sampled_square(blocks, n)) == (3, 4.0)
     assert limit_of(2.0, 5) == 2e3 * 5
 
 

@@ -29,11 +29,6 @@ from howfar.relation.trend import pooled_trend, trend
 from howfar.results import Coefficient, Trend
 
 
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(7)
-
-
 def sample(rng: np.random.Generator, m: int, ties: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
     x, z = rng.gamma(2.0, size=m), rng.random(m)
     y = 1.0 - 0.3 * x + 0.5 * z + 0.5 * rng.normal(size=m)

@@ -13,8 +13,7 @@ from howfar import registry
 from howfar.report.adaptation import write_adaptation_report
 from howfar.report.comparison import write_report
 from howfar.results import Comparison, Relation
-from howfar.results.adaptation import Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import Adaptation, Adaptations
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use"}
 

@@ -39,7 +39,7 @@ from howfar.results import (
     Trend,
     TrendVerdict,
 )
-from howfar.results.adaptation import Adaptation
+from howfar.results.adaptation import Adaptation, Adaptations
 from howfar.results.assessment import Assessment
 from howfar.results.backbones import BackboneComparison, DistanceTable
 from howfar.results.certificate import Certificate, CertifiedSite, SampledImage, Step
@@ -47,7 +47,7 @@ from howfar.results.comparison import ImageMap, Matrix
 from howfar.results.distance_studies import Components, Identity, Robustness, Scenes, StudiedBackbone
 from howfar.results.evaluation import KEY
 from howfar.results.result import Result
-from howfar.results.segmenter_studies import Adaptations, Edges, PerformanceByDistance, Pool, Prompting, Suppression
+from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.results.study_run import StudyRun
 

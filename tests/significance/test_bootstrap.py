@@ -177,14 +177,6 @@ def test_many_weights_are_counted_and_of_the_same_distribution(monkeypatch: pyte
     assert off.mean() == pytest.approx(-1 / (n - 1), abs=0.003)
 
 
-def test_a_compiled_loop_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COUNTED_FROM", 1)
-    monkeypatch.setattr(module, "_BLOCK", 7 * 40)
-    plain = resample_counts(40, 50, np.random.default_rng(0))
-    monkeypatch.setattr(module, "COMPILED_FROM", 40)
-    np.testing.assert_array_equal(resample_counts(40, 50, np.random.default_rng(0)), plain)
-
-
 @pytest.mark.parametrize(("n", "draws"), [(5, 30), (4000, 1100)])
 def test_weights_are_counts_over_the_number_of_images(n: int, draws: int) -> None:
     counts, weights = (draw(n, draws, np.random.default_rng(0)) for draw in (resample_counts, resample_weights))

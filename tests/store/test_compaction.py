@@ -9,10 +9,10 @@ import pytest
 import howfar.store.store
 from howfar.errors import StoreError
 from howfar.store import Store, shards
-from howfar.store.folder import folder_at
+from howfar.store.local_folder import folder_at
 from howfar.store.shard_catalog import MmapCache
 from howfar.store.shards import ShardFormat
-from howfar.testing.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 ROW = 24 * 4

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from howfar.store import Store
-from howfar.testing import StoreTests
+from worlds.store_suite import StoreTests
 
 
 class TestStore(StoreTests):

@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from howfar.store import Store
-from howfar.testing.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 

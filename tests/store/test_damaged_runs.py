@@ -16,7 +16,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
-from howfar.testing.backbone_suite import RecordingBackbone
+from worlds.recording_backbone import RecordingBackbone
 
 SETS = ("roads", "near")
 QUICK = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False, "rivals": False}

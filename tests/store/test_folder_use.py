@@ -14,12 +14,12 @@ import pytest
 from howfar import store as stores
 from howfar.store import Store
 from howfar.store.local_folder import FolderUse, unused
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 USER = """
 import sys
 from howfar.store import Store
-from howfar.testing.store_trials import IDENTITY, LENGTH
+from worlds.store_trials import IDENTITY, LENGTH
 features = Store(sys.argv[1]).open(IDENTITY, LENGTH)
 rows = features.select(sys.argv[2:])
 del features  # what was selected is still to be read

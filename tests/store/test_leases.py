@@ -12,7 +12,7 @@ from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
 from howfar.store.local_folder import Claims
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content
+from worlds.store_trials import IDENTITY, LENGTH, add, content
 
 HOLDER = """
 import sys, time

@@ -8,7 +8,7 @@ import pytest
 from howfar.errors import StoreError
 from howfar.store import Store, feature_key
 from howfar.store.manifest import _checksum
-from howfar.testing.store_trials import add, expected, read
+from worlds.store_trials import add, expected, read
 
 IDENTITY = {"name": "pixels", "side": 2}
 
@@ -125,9 +125,3 @@ def test_a_writer_killed_before_its_manifest_is_no_obstacle(tmp_path, folder):
     features = Store(tmp_path).open(IDENTITY, 24)
     add(features, [0])
     assert (read(features, [0]) == expected([0])).all()
-
-
-def test_a_store_that_cannot_be_made_says_so(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(StoreError, match=r"cannot use .*file.*a part of the path is a file: name a folder"):
-        Store(tmp_path / "file").open(IDENTITY, 24)

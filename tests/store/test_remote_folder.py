@@ -16,9 +16,9 @@ import pytest
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.store import FeatureStore, Store, remote_folder
-from howfar.store.folder import folder_at
+from howfar.store.local_folder import folder_at
 from howfar.store.remote_folder import RemoteFolder
-from howfar.testing.store_trials import IDENTITY, LENGTH, add, content, expected, read
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 ITEM = 4
 

@@ -15,9 +15,9 @@ import pytest
 from howfar.errors import StoreError
 from howfar.store import Store
 from howfar.store.compaction import sweep
-from howfar.store.content_digests import digests_of
+from howfar.store.index_file import digests_of
 from howfar.store.shards import Shard
-from howfar.testing.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
 

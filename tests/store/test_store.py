@@ -11,7 +11,7 @@ import xxhash
 from howfar.errors import InputError, StoreError
 from howfar.protocols import Rows
 from howfar.store import Store
-from howfar.testing.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, read
 
 
 def test_default_folder_is_the_variables_else_the_users_cache(tmp_path, monkeypatch):

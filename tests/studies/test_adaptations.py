@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,13 @@ import pytest
 from howfar import registry
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance, Suppression
+from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
+from howfar.results.adaptation import Adaptations
+from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.results.study_run import StudyRun
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.settings import declared
+from howfar.studies.adaptations import ADAPTATION
 from howfar.studies.run_folder import write_report
 from howfar.studies.study_file.study import study
 
@@ -197,6 +202,9 @@ def test_without_the_study_beside_it_the_tables_are_there(done: StudyRun, tmp_pa
         ("shots = [1, 2]", "shots = [1, 10]", "shots must leave some of the 10 images of site to score, got 10"),
         ("background_shots = [2]", "background_shots = [6]", "background_shots must leave some of the 6 images of plain"),
         ("shots = [1, 2]", "shots = [2, 2]", "shots must not repeat one"),
+        ("shots = [1, 2]", 'way = "finetun"', "did you mean 'finetune'?"),
+        ("shots = [1, 2]", 'way = "norm+finetune"', "way must do finetune first"),
+        ("shots = [1, 2]", 'pool_share = 0.5\nwithout_labels = ["selftrain"]', "blind must not be given with selftrain"),
         ('blind = ["new"]', 'blind = ["site"]', "must each have one role"),
         ('walls = { path = "walls"', 'walls = { path = "new"', "datasets.walls must have masks to learn from"),
         ('models = ["deepcrack", "wide"]', 'models = ["deepcrack", "Deepcrack"]', "models must be one of models"),
@@ -215,6 +223,17 @@ def test_wrong_settings_are_one_line_before_any_work(folder: Path, tmp_path: Pat
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out" / "gain").exists()
+
+
+def test_a_study_file_takes_every_option_of_adapt() -> None:
+    elsewhere = {*declared(TrainingOptions), *declared(SegmenterOptions), "runner"}
+    assert set(declared(AdaptOptions)) == elsewhere | (set(declared(AdaptOptions)) & set(ADAPTATION.settings.model_fields))
+    given = {"primary": "p", "secondaries": ["s"], "models": ["m"], "way": "finetune+norm", "without_labels": []}
+    settings = ADAPTATION.settings.model_validate_json(json.dumps(given))
+    assert (settings.way, settings.without_labels, settings.shots, settings.bootstrap) == ("finetune+norm", (), (1, 3, 7), 2000)
+    # A result that an earlier version kept is found by the settings of that version.
+    usual = ADAPTATION.settings.model_validate_json(json.dumps({**given, "way": "retrain", "without_labels": ["norm"]}))
+    assert set(settings.model_dump()) - set(usual.model_dump()) == {"way", "without_labels"}
 
 
 def test_suppression_needs_background(folder: Path, tmp_path: Path) -> None:

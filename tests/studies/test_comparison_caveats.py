@@ -20,27 +20,25 @@ def draws(seed: int, mean: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(mean, 1, size=(30, 5))
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e6, 1e9])
-def test_an_offset_that_leaves_digits_brings_no_note(offset: float) -> None:
-    assert notes(draws(0) + offset, draws(1, 1.0) + offset) == []
-
-
-def test_an_offset_that_leaves_no_digit_is_called_rounding() -> None:
-    assert notes(draws(0) + 1e14, draws(1, 1.0) + 1e14) == [ROUNDED]
-
-
-def test_a_constant_primary_has_copies_of_embeddings_not_of_images() -> None:
-    assert notes(np.ones((30, 5)), draws(1)) == [
-        "primary holds 29 exact copies of its own embeddings",
-        f"{FLAT}: it has no self-distance to be relative to",
-    ]
-
-
-def test_shared_embeddings_are_not_called_shared_images() -> None:
-    p = draws(0)
-    assert notes(p, np.concatenate([p[:2], draws(1)])) == [
-        "primary holds embeddings of s too (2): they make those sets look nearer"
-    ]
+@pytest.mark.parametrize(
+    ("p", "s", "expected"),
+    [
+        *((draws(0) + offset, draws(1, 1.0) + offset, []) for offset in (0.0, 1e6, 1e9)),
+        (draws(0) + 1e14, draws(1, 1.0) + 1e14, [ROUNDED]),
+        (
+            np.ones((30, 5)),
+            draws(1),
+            ["primary holds 29 exact copies of its own embeddings", f"{FLAT}: it has no self-distance to be relative to"],
+        ),
+        (
+            draws(0),
+            np.concatenate([draws(0)[:2], draws(1)]),
+            ["primary holds embeddings of s too (2): they make those sets look nearer"],
+        ),
+    ],
+)
+def test_offsets_constants_and_shared_rows(p: np.ndarray, s: np.ndarray, expected: list[str]) -> None:
+    assert notes(p, s) == expected
 
 
 def test_an_absurd_cell_is_named() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import howfar
 from howfar.arrays import as_rows
 from howfar.data import parse
 from howfar.demo import write_dataset
-from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
+from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
 from howfar.results.comparison import MEASURES, Matrix
 from howfar.runners import RayRunner
@@ -37,6 +39,23 @@ def sets(q: int = 12, seed: int = 0) -> dict[str, np.ndarray]:
 
 def measure(datasets: Any = None, **options: Any) -> Matrix:
     return howfar.matrix(sets() if datasets is None else datasets, **{"progress": False, "components": 5, **options})
+
+
+@contextmanager
+def stopped_after(count: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stop a run when it has kept so many pairs, as a kill does."""
+    add, kept = PairJournal.add, list[str]()
+
+    def stop(self: PairJournal, key: str, row: dict[str, Any]) -> None:
+        add(self, key, row)
+        kept.append(key)
+        if len(kept) == count:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PairJournal, "add", stop)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 @pytest.fixture
@@ -142,24 +161,16 @@ def test_nearest_and_farthest() -> None:
 def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measure()
     del measured[:]
-    add = PairJournal.add
-
-    def stop(self: PairJournal, key: str, row: dict[str, Any]) -> None:
-        add(self, key, row)
-        if len(measured) == 4:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(PairJournal, "add", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with stopped_after(4, monkeypatch):
         measure(out=tmp_path)
     assert len((tmp_path / JOURNAL).read_text().splitlines()) == 4
     assert (tmp_path / study.SUMS).is_dir()
     # What a kill leaves of a line.
     with (tmp_path / JOURNAL).open("a") as file:
         file.write('{"key": "abc", "o_di')
-    monkeypatch.undo()
+    del measured[:]
     found = measure(out=tmp_path)
-    assert len(measured) == 4
+    assert len(measured) == 2
     pd.testing.assert_frame_equal(found.pairs, whole.pairs, check_exact=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "matrix.json", "pairs.parquet", "report.html"]
 
@@ -266,13 +277,8 @@ def features_by(scale: float, **identity: Any) -> dict[str, Any]:
 
 
 def test_another_feature_of_the_same_images_takes_no_sums_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stop(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PairJournal, "add", stop)
-        with pytest.raises(KeyboardInterrupt):
-            measure(features_by(1.0, fit="stretch"), out=tmp_path)
+    with stopped_after(1, monkeypatch):
+        measure(features_by(1.0, fit="stretch"), out=tmp_path)
     assert any((tmp_path / study.SUMS).iterdir())
     found = measure(features_by(2.0, fit="crop"), out=tmp_path)
     pd.testing.assert_frame_equal(found.pairs, measure(features_by(2.0, fit="crop")).pairs, check_exact=True)
@@ -303,21 +309,12 @@ def test_pairs_as_tasks_of_a_cluster(tmp_path: Path, measured: list[int]) -> Non
     assert not measured
 
 
-def test_a_second_stop_loses_nothing(tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    add = PairJournal.add
-
-    def stop(self: PairJournal, key: str, row: dict[str, Any]) -> None:
-        add(self, key, row)
-        if len(measured) == 3:
-            raise KeyboardInterrupt
-
+def test_a_second_stop_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError("no space left on device")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(PairJournal, "add", stop)
-        with pytest.raises(KeyboardInterrupt):
-            measure(out=tmp_path)
+    with stopped_after(3, monkeypatch):
+        measure(out=tmp_path)
     before = (tmp_path / JOURNAL).read_text()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
@@ -363,13 +360,8 @@ def test_a_line_of_another_make_is_passed_over(line: str, tmp_path: Path, measur
 # The result
 
 
-def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = measure(bootstrap=20, out=tmp_path)
-    read = Matrix.load(tmp_path)
-    pd.testing.assert_frame_equal(read.pairs, found.pairs, check_exact=True)
-    for name in ("datasets", "backbone", "settings", "provenance", "skipped", "notes"):
-        assert getattr(read, name) == getattr(found, name)
-    assert repr(read) == repr(found)
+def test_the_page_and_a_table_of_another_run(tmp_path: Path) -> None:
+    measure(bootstrap=20, out=tmp_path)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     for word in ("Which datasets are alike?", "1: as far as", "half of 1/n + 1/m", "howfar.matrix("):
         assert word in page
@@ -377,11 +369,6 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
     measure({name: known[name] for name in "abc"}).pairs.to_parquet(tmp_path / "pairs.parquet")
     with pytest.raises(StoreError, match=r"the matrix is of two runs, pairs\.parquet and matrix\.json: run matrix again"):
         Matrix.load(tmp_path)
-    (tmp_path / "matrix.json").write_text("{}")
-    with pytest.raises(StoreError, match="the matrix is damaged"):
-        Matrix.load(tmp_path)
-    with pytest.raises(MissingPathError, match="name a folder that howfar matrix wrote"):
-        Matrix.load(tmp_path / "none")
 
 
 def test_json_has_no_nan(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,28 +87,6 @@ def test_images_score_as_compare_measures_them(demo_folders: list[Path], tmp_pat
     assert len(list((tmp_path / "store").rglob("shards/*.npy"))) == 2, "one shard a batch, and none for the second time"
 
 
-def test_a_profile_survives_its_file_bit_for_bit(made: Profile, tmp_path: Path) -> None:
-    file = made.save(tmp_path / "roads.howfar")
-    back = Profile.load(file)
-    assert same(made, back)
-    assert repr(back) == repr(made)
-    assert [path.name for path in tmp_path.iterdir()] == ["roads.howfar"], "no temporary file is left"
-    assert back.save(tmp_path / "again.howfar").read_bytes() == file.read_bytes()
-
-
-def test_the_file_is_a_zip_of_a_manifest_and_plain_arrays(made: Profile, tmp_path: Path) -> None:
-    with zipfile.ZipFile(made.save(tmp_path / "roads.howfar")) as archive:
-        names = archive.namelist()
-        manifest = json.loads(archive.read("manifest.json"))
-        arrays = {name: np.load(archive.open(name), allow_pickle=False) for name in names if name != "manifest.json"}
-    assert set(arrays) == {"mean.npy", "basis.npy", "explained_variance_ratio.npy", "rows.npy", "own.npy"}
-    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
-    assert (manifest["kind"], manifest["format"], manifest["howfar"]) == ("howfar profile", 1, howfar.__version__)
-    assert manifest["primary"] == {"name": "primary", "n": 60, "self_distance": pytest.approx(made.self_distance)}
-    assert manifest["backbone"]["identity"] == {"kind": "embeddings", "length": 40}
-    assert manifest["settings"] == {"components": 8, "scale": "none", "neighbours": 5}
-
-
 def test_every_cut_and_every_flipped_byte_of_the_arrays_is_noticed(made: Profile, tmp_path: Path) -> None:
     data = made.save(tmp_path / "roads.howfar").read_bytes()
     file = tmp_path / "damaged.howfar"
@@ -131,49 +107,7 @@ def test_every_cut_and_every_flipped_byte_of_the_arrays_is_noticed(made: Profile
         assert same(made, back)
 
 
-def rewritten(profile: Profile, file: Path, change: Callable[[dict[str, Any], dict[str, bytes]], None]) -> Path:
-    profile.save(file)
-    with zipfile.ZipFile(file) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(members.pop("manifest.json"))
-    change(manifest, members)
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("manifest.json", json.dumps(manifest))
-        for name, member in members.items():
-            archive.writestr(name, member)
-    return file
-
-
-def npy(array: np.ndarray, folder: Path) -> bytes:
-    np.save(folder / "x.npy", array, allow_pickle=True)
-    return (folder / "x.npy").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda m, a, t: m.update(kind="album"), "is no profile"),
-        (lambda m, a, t: m.update(format=2), "profile format 2 (by howfar 0.1.0), and this howfar reads 1"),
-        (lambda m, a, t: m.pop("primary"), "profile is damaged (KeyError"),
-        (lambda m, a, t: m["primary"].update(n=61), "rows must hold finite numbers of the shape (61, 8)"),
-        (lambda m, a, t: m["settings"].update(colour="red"), "profile is damaged (TypeError"),
-        (lambda m, a, t: m["backbone"].update(layers=None), "profile is damaged"),
-        (lambda m, a, t: a.pop("basis.npy"), "profile is damaged (KeyError: 'basis')"),
-        (lambda m, a, t: a.update({"own.npy": npy(np.full(60, np.nan), t)}), "own must hold finite numbers"),
-        (lambda m, a, t: a.update({"rows.npy": npy(np.array([{}], dtype=object), t)}), "damaged (ValueError: it holds object"),
-    ],
-)
-def test_a_file_of_another_kind_or_format_is_one_clear_line(
-    made: Profile, change: Callable[[Any, Any, Path], None], words: str, tmp_path: Path
-) -> None:
-    file = rewritten(made, tmp_path / "changed.howfar", lambda manifest, members: change(manifest, members, tmp_path))
-    with pytest.raises(StoreError) as caught:
-        Profile.load(file)
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_files_that_are_no_profile(tmp_path: Path) -> None:
+def test_files_that_are_no_profile_and_a_run_folder_that_stands_for_its_profile(made: Profile, tmp_path: Path) -> None:
     with pytest.raises(MissingPathError, match=r"nothing at .*absent\.howfar"):
         Profile.load(tmp_path / "absent.howfar")
     (tmp_path / "text.howfar").write_text("a text")
@@ -183,14 +117,8 @@ def test_files_that_are_no_profile(tmp_path: Path) -> None:
             Profile.load(tmp_path / name)
     with pytest.raises(MissingPathError, match=r"is a folder without profile\.howfar: pass a profile, or a run folder of"):
         Profile.load(tmp_path)
-
-
-def test_a_run_folder_stands_for_its_profile(made: Profile, tmp_path: Path) -> None:
     made.save(tmp_path / "profile.howfar")
     assert same(Profile.load(tmp_path), made)
-
-
-def test_a_file_that_cannot_be_written_is_refused(made: Profile, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="file must be one that can be written"):
         made.save(tmp_path / "no" / "such" / "folder" / "roads.howfar")
 

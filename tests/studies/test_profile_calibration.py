@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar.data import parse
 from howfar.errors import InputError
 from howfar.pipeline.reference_profile import Profile
 from howfar.relation.image_columns import CONFIDENCES
-from howfar.relation.site_judge import SiteJudge
 from howfar.results import Evaluation
-from howfar.results.scores import Score
 from howfar.studies.evaluation.evaluate import evaluate
 
 SETS = ("a", "b", "c")
@@ -52,8 +52,6 @@ def table(labelled: dict[str, np.ndarray]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def made(labelled: dict[str, np.ndarray], table: pd.DataFrame) -> Profile:
-    from howfar.data import parse
-
     return howfar.profile(
         rows(0, 60), components=12, labelled=[parse(array, name) for name, array in labelled.items()], performance=table
     )
@@ -79,7 +77,6 @@ def test_what_falls_with_distance_is_predicted_from_distance(made: Profile) -> N
 
 
 def test_without_predictions_a_distance_that_clearly_beats_the_mean_is_used(made: Profile) -> None:
-    assert made.judge is not None
     assert made.judge.ranked() == ("knn", "mean")
     assert made.judge.sets == {"a": 40, "b": 40, "c": 40}
 
@@ -113,8 +110,6 @@ def test_one_by_one_as_all_together(made: Profile) -> None:
 
 def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) -> None:
     back = Profile.load(made.save(tmp_path / "roads.howfar"))
-    assert isinstance(back.judge, SiteJudge)
-    assert made.judge is not None
     assert json.dumps(back.judge.to_dict()) == json.dumps(made.judge.to_dict())
     assert back.score(rows(9, 20, 2.0)).images == made.score(rows(9, 20, 2.0)).images
     for name in made.judge.fits:
@@ -123,12 +118,9 @@ def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) 
 
 
 def test_with_one_labelled_set_nothing_is_judged_and_the_mean_is_said(labelled: Any, table: pd.DataFrame) -> None:
-    from howfar.data import parse
-
     made = howfar.profile(
         rows(0, 60), components=12, labelled=parse(labelled["a"], "a"), performance=table[table.dataset == "a"]
     )
-    assert made.judge is not None
     assert made.judge.judgements == ()
     scores = made.score(np.concatenate([rows(9, 1), 50 + rows(9, 1)]))
     assert [one.estimator for one in scores.images] == ["mean", "mean"]
@@ -142,8 +134,6 @@ def test_with_one_labelled_set_nothing_is_judged_and_the_mean_is_said(labelled: 
 
 
 def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> None:
-    from howfar.data import parse
-
     sets = [parse(array, name) for name, array in labelled.items()]
     with pytest.raises(InputError, match=r"its only image \(x\) is not in the run"):
         howfar.profile(
@@ -160,8 +150,6 @@ def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> Non
 
 
 def test_what_is_odd_about_the_labelled_sets_is_said(labelled: Any, table: pd.DataFrame) -> None:
-    from howfar.data import parse
-
     p = rows(0, 60)
     sets = [parse(np.concatenate([labelled["a"], p[:2]]), "a"), parse(labelled["b"], "b"), parse(labelled["c"], "c")]
     known = table[(table.dataset != "c") | (table.image == "row-0")].assign(
@@ -209,7 +197,6 @@ def test_signals_of_maps_are_those_that_the_estimators_learnt_from(
     with_maps: tuple[Profile, list[Evaluation], Path], demo_folders: list[Path]
 ) -> None:
     made, known, out = with_maps
-    assert made.judge is not None
     assert {*CONFIDENCES, "atc", "signals"} - {"mean_probability", "predicted_foreground", "entropy"} <= set(made.judge.fits)
     folder = demo_folders[1]
     names = {Path(one.image).stem for one in made.score(folder).images}
@@ -260,7 +247,6 @@ def test_a_lone_image_finds_its_map_by_its_name(
     scorer = made.scorer(predictions=maps, estimator="foreground_confidence")
     for image in list(together)[:3]:
         one = scorer.one(image)
-        assert isinstance(one, Score)
         assert one.predicted == pytest.approx(together[image].predicted, abs=1e-12)
 
 
@@ -282,10 +268,6 @@ def test_maps_are_asked_for_where_they_are_needed(
 
 def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:
     """One labelled set whose photographs' tiles lie apart: without `group` each tells what its other tiles score."""
-    from dataclasses import replace
-
-    from howfar.data import parse
-
     rng = np.random.default_rng(0)
     photographs = np.tile(np.arange(20), 4)
     names = tuple(f"{tile:02d}-{photo:02d}" for tile, photo in enumerate(photographs))
@@ -295,7 +277,6 @@ def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:
 
     def left_out(group: str | None) -> np.ndarray:
         made = howfar.profile(rows(0, 60)[:, :6], labelled=labelled, performance=table, group=group)
-        assert made.judge is not None
         return made.judge.fits["mean"].estimates
 
     for estimate, truth in zip(left_out(r"\d+-(.+)"), performance, strict=True):

@@ -27,6 +27,10 @@ def test_the_folder_of_images_is_refused(folders: tuple[Path, Path], below: str)
     roads, plain = folders
     with pytest.raises(InputError, match=r"^out must not lie among the images of plain, of which"):
         howfar.compare(roads, plain, out=plain / below, **QUICK)
+    several = {**QUICK, "backbones": ["colour_moments", "pixels"]}
+    del several["backbone"]
+    with pytest.raises(InputError, match=r"^out must not lie among the images of plain, of which"):
+        howfar.compare_backbones(roads, plain, out=plain / below, **several)
     assert sorted(file.name for file in plain.rglob("*") if file.is_file()) == ["0001.jpg", "0002.jpg", "0003.jpg", "0004.jpg"]
 
 

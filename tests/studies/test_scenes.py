@@ -11,9 +11,10 @@ from scipy import stats
 
 import howfar
 from categories import NAMES, write_categories, write_study
-from howfar.errors import HowfarError, InputError
+from howfar.errors import InputError
 from howfar.paper import scenes as study_module
 from howfar.results.distance_studies import Scenes, StudiedBackbone
+from howfar.studies.matrix import SUMS
 from howfar.studies.study_file.study import study
 
 BODY = 'primaries = ["campus", "kitchen"]\nk = 2'
@@ -32,7 +33,6 @@ def result(folder: Path) -> Scenes:
 
 def run(folder: Path, body: str, **options: Any) -> Scenes:
     done = study(write_study(folder, "scenes", body), progress=False, **options)["scenes"]
-    assert isinstance(done, Scenes)
     return done
 
 
@@ -144,7 +144,7 @@ def test_a_killed_study_goes_on_with_the_pairs_that_it_kept(
     monkeypatch.setattr(study_module, "forget_pairs", lambda out: None)
     again = run(folder, BODY, out=tmp_path)
     assert {file: file.stat().st_mtime_ns for file in kept} == times
-    assert not (tmp_path / "scenes" / study_module.SUMS).exists()
+    assert not (tmp_path / "scenes" / SUMS).exists()
     assert again.distances.equals(result.distances)
     assert again.extremes.equals(result.extremes)
     assert again.agreement.equals(result.agreement)
@@ -165,8 +165,6 @@ def test_a_single_backbone_has_no_agreement(folder: Path, tmp_path: Path) -> Non
     assert found.distances["relative_low"].isna().all()
     assert "[" not in found.table()[1][0][4]
     assert Scenes.load(tmp_path / "out" / "scenes").agreement.empty
-    with pytest.raises(HowfarError):
-        Scenes.load(tmp_path)
 
 
 def test_what_weakens_the_distances_is_noted(folder: Path, result: Scenes, tmp_path: Path) -> None:

@@ -85,17 +85,12 @@ def test_the_far_camera_stands_first_and_the_small_one_last(found: Comparison) -
     far, near, small = cameras
     images = found.images[(found.images["dataset"] == "site") & (found.images["camera"] == "B")]
     own = found.datasets[0].self_distance
-    assert own is not None
     assert far.relative == pytest.approx(images["i_dist_mean"].mean() / own)
-    assert far.relative_ci is not None
-    assert far.relative is not None
     assert far.relative_ci[0] < far.relative < far.relative_ci[1]
     assert far.beyond_95 == pytest.approx((images["percentile"] > 95).mean())
-    assert far.p_value is not None
     assert far.p_value < 0.05
     assert far.p_value >= (far.p_value_raw or 0)
     assert (small.n, small.small, small.relative_ci, small.p_value) == (4, True, None, None)
-    assert near.difference is not None
     assert near.difference < 0
     days = {each.value for each in found.slices if each.column == "day"}
     assert days == {"", "monday"}
@@ -106,7 +101,6 @@ def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(
     site, cameras = found.datasets[0], [each for each in found.slices if each.column == "camera"]
     rows = found.images[found.images["dataset"] == "site"]
     space = rows[[f"pc{number}" for number in range(1, site.components + 1)]].to_numpy()
-    assert site.self_distance is not None
     within_p = site.self_distance * 29 / 30
     for each in cameras:
         inside = (rows["camera"] == each.value).to_numpy()
@@ -114,8 +108,6 @@ def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(
         assert each.energy == pytest.approx(between - within_p - cdist(space[inside], space[inside]).mean())
     far, near, small = cameras
     for each in (far, near):
-        assert each.energy is not None
-        assert each.energy_ci is not None
         assert each.energy_ci[0] < each.energy < each.energy_ci[1]
         assert (each.energy_p_value or 0) >= (each.energy_p_value_raw or 1)
     assert (far.energy or 0) > (near.energy or 0)
@@ -179,7 +171,6 @@ def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.Cap
     worst, good, small = Relation.load(sites / "run").slices
     assert [worst.value, good.value, small.value] == ["B", "A", "C"]
     assert worst.mean == pytest.approx(scores[18:36].mean())
-    assert worst.p_value is not None
     assert worst.p_value < 0.05
     assert (small.small, small.mean_ci) == (True, None)
     assert "camera = B of site does worse" in (sites / "run" / "report.html").read_text(encoding="utf-8")

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from howfar import registry
-from howfar.errors import UnknownNameError
 from howfar.training import optimisation
 
 
@@ -106,8 +105,3 @@ def test_all_maps_count_only_for_deepcrack() -> None:
     changed = [maps[0] + 1, *maps[1:]]
     differ = {name for name in FORMULAS if optimisation.named(name)(maps, masks) != optimisation.named(name)(changed, masks)}
     assert differ == {"deepcrack"}
-
-
-def test_an_unknown_loss_names_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="bce_dice"):
-        optimisation.named("bce_dise")

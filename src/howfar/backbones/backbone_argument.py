@@ -42,7 +42,7 @@ class FunctionBackbone:
 
     def __init__(self, call: Callable[[NDArray[np.uint8]], Any], name: str | None, preprocess: Preprocess) -> None:
         self._call, self._preprocess, self._lock = call, preprocess, threading.Lock()
-        self.name = name or _name(call)
+        self.name = name or str(getattr(call, "__name__", None) or type(call).__name__)
         self.stored = name is not None
         token = {} if self.stored else {"unnamed": secrets.token_hex(8)}
         self._identity = {
@@ -83,7 +83,9 @@ class FunctionBackbone:
         except HowfarError:
             raise
         except Exception as error:  # code of the caller's, which may raise anything
-            raise HowfarError(f"the function {self.name} failed on uint8 {batch.shape} ({_why(error)})") from error
+            raise HowfarError(
+                f"the function {self.name} failed on uint8 {batch.shape} ({type(error).__name__}: {one_line(error)})"
+            ) from error
         features = as_array(returned)
         if features is None or features.dtype.kind not in "fiub" or features.ndim < 2 or len(features) != len(batch):
             rule = f"must return an array or tensor of (b, q) numbers, here ({len(batch)}, q)"
@@ -146,14 +148,6 @@ def _without_gradients() -> Any:
     return nullcontext() if torch is None else torch.no_grad()
 
 
-def _name(call: Any) -> str:
-    return str(getattr(call, "__name__", None) or type(call).__name__)
-
-
-def _why(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(error)}"
-
-
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
 """One backbone: `as_backbone` says what serves."""
 OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
@@ -201,7 +195,7 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
     if isinstance(backbone, str):
         return known_backbone(backbone, **given)
-    if is_torch_module(backbone):
+    if _is_torch_module(backbone):
         return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
         _taken("a backbone that is loaded already", given, ())
@@ -235,14 +229,8 @@ def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[st
     return {"name": f"{family}{colon}{model}", **plain(chosen)}
 
 
-def is_torch_module(argument: object) -> bool:
-    """Return whether an argument is a torch module; torch is not imported for the question.
-
-    Examples
-    --------
-    >>> is_torch_module(3)
-    False
-    """
+def _is_torch_module(argument: object) -> bool:
+    """Return whether an argument is a torch module; torch is not imported for the question."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(argument, torch.nn.Module)
 

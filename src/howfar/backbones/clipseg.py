@@ -29,14 +29,8 @@ SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 
 
-def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
-    """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order.
-
-    The first token of each is the class's, then come the patches row by row. The text's embedding is computed once, by the
-    model's own tokenizer and text encoder. With `pool` each layer becomes its mean over tokens. Weights are found, and errors
-    raised, as by `build_published`, except that a single file is refused, as it has no tokenizer, and so is a text that is too
-    long. Random weights have no vocabulary: the token numbers of a text's words are then hashes of the words.
-    """
+def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
+    """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     prompt = PROMPT if options.prompt is None else options.prompt
@@ -60,7 +54,7 @@ def build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
 def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
     """Load CLIPSeg, and a function from a text to its (1, channels) embedding for CLIPSeg's ``conditional_embeddings``.
 
-    Errors call the option that names its folder `option`; they are those of `build_clipseg`.
+    Errors call the option that names its folder `option`; they are those of `_build_clipseg`.
     """
     network, tokenize = _network(CLIPSEG_MODEL, options, option)
     return network, lambda text: _embedding(network, tokenize(text))
@@ -152,4 +146,4 @@ CLIPSEG_MODEL: Final = PublishedModel(
     layer="decoder hidden states 1, 2, 3",
     pooled=_pooled,
 )
-CLIPSEG: Final = family_of(CLIPSEG_MODEL, build_clipseg, "prompt")
+CLIPSEG: Final = family_of(CLIPSEG_MODEL, _build_clipseg, "prompt")

@@ -158,7 +158,7 @@ class OnnxruntimeEngine(CheckedEngine):
 
     def _compared(self, batch: NDArray[np.uint8], expected: NDArray[np.float32], threads: int) -> tuple[Any, str]:
         try:
-            session = _open(self._path(), threads)
+            session = open_session("the engine onnxruntime", self._path(), ["CPUExecutionProvider"], threads)
             features = _run(session, batch)
         # A damaged file counts as one that disagrees.
         except Exception as error:
@@ -241,10 +241,6 @@ def _silenced_exporter() -> Iterator[None]:
         for entry in added:
             if entry in filters:
                 filters.remove(entry)
-
-
-def _open(path: Path, threads: int) -> Any:
-    return open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
 
 
 def _run(session: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, Unpack, get_args
 
 from howfar import registry
-from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line
+from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, option
 from howfar.keywords import BackboneOptions
 from howfar.options import Engines, Fits, Floats
 from howfar.protocols import Backbone
@@ -79,7 +79,7 @@ class Options:
         if not isinstance(self.device, str):
             raise InputError.of("device", "must be a name", self.device, "pass 'auto', 'cpu' or 'cuda'")
         if self.weights is not None and not self.weights.exists():
-            raise MissingPathError(f"weights must be a file or a folder, and {self.weights} is neither")
+            raise MissingPathError(f"{option('weights')} must be a file or a folder, and {self.weights} is neither")
         self._check_input()
 
     def _check_input(self) -> None:
@@ -174,7 +174,7 @@ class BackboneFamily:
                 takes = ", ".join(entry for entry in self.takes if entry != "model") or "none"
                 raise InputError(f"{self.card.name} takes no {name}, got {str(given[name])!r}: its options are {takes}")
         if options.weights is not None and options.weights.is_dir() and not self.folder:
-            raise MissingPathError(f"weights must be a file, and {options.weights} is a folder")
+            raise MissingPathError(f"{option('weights')} must be a file, and {options.weights} is a folder")
         return options
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from howfar.backbones.family import BackboneFamily, Card, Options
+from howfar.backbones.family import BackboneFamily, Card
 from howfar.backbones.preprocessing import Preprocess, as_rgb
 from howfar.errors import InputError
 
@@ -89,17 +89,9 @@ class ColourMoments:
         return batch.reshape(len(batch), -1).astype(np.float32)
 
 
-def _pixels(options: Options) -> Pixels:
-    return Pixels(Preprocess((SIDE, SIDE), options.fit, options.via))
-
-
-def _colour_moments(options: Options) -> ColourMoments:
-    return ColourMoments()
-
-
 PIXELS: Final = BackboneFamily(
     Card("pixels", SIDE * SIDE * 3, "96×96 RGB", "none", "–", "raw pixels / 255: a trivial yardstick beside every model"),
-    _pixels,
+    lambda options: Pixels(Preprocess((SIDE, SIDE), options.fit, options.via)),
     takes=("fit", "via"),
 )
 COLOUR_MOMENTS: Final = BackboneFamily(
@@ -111,7 +103,7 @@ COLOUR_MOMENTS: Final = BackboneFamily(
         "–",
         "channel means and deviations: a trivial yardstick beside every model",
     ),
-    _colour_moments,
+    lambda _: ColourMoments(),
 )
 
 

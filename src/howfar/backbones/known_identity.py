@@ -57,8 +57,14 @@ def one_torch_thread_each() -> Iterator[None]:
     """
     torch = sys.modules.get("torch")
     if torch is None:
-        with _without_torch():
+        block = _Block()
+        _BLOCKS.append(block)
+        try:
             yield
+        finally:
+            _BLOCKS.remove(block)
+            if block.before is not None:
+                sys.modules["torch"].set_num_threads(block.before)
         return
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -82,18 +88,6 @@ def limit_loaded_later() -> None:
 
         block.before = torch.get_num_threads()
         torch.set_num_threads(1)
-
-
-@contextmanager
-def _without_torch() -> Iterator[None]:
-    block = _Block()
-    _BLOCKS.append(block)
-    try:
-        yield
-    finally:
-        _BLOCKS.remove(block)
-        if block.before is not None:
-            sys.modules["torch"].set_num_threads(block.before)
 
 
 FOLDER: Final = "identities"

@@ -13,7 +13,7 @@ from PIL.Image import Image
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, option
 from howfar.weights.onnx import hash_onnx, import_onnxruntime, open_session, tensor_files, why_refused
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
@@ -107,7 +107,7 @@ class OnnxBackbone:
         return (features.shape[1],)
 
 
-def onnx_origin(options: Options) -> Origin | None:
+def _onnx_origin(options: Options) -> Origin | None:
     """Name the model's file and those of its tensors; None where there is no such file."""
     file = _file(options)
     if file is None or not file.is_file():
@@ -120,14 +120,11 @@ def _file(options: Options) -> Path | None:
     return None if path is None else Path(path).expanduser()
 
 
-def build_onnx(options: Options) -> OnnxBackbone:
-    """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of.
-
-    A path without a file raises `MissingPathError`; the other errors are those of `OnnxBackbone`.
-    """
+def _build_onnx(options: Options) -> OnnxBackbone:
+    """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of."""
     file = _file(options)
     if file is None:
-        raise InputError.of("onnx", "must name a file", None, "write onnx:FILE, or pass weights=FILE")
+        raise InputError.of("onnx", "must name a file", None, f"write onnx:FILE, or pass {option('weights', 'FILE')}")
     if not file.is_file():
         raise MissingPathError(f"onnx must name a file, and {file} is none")
     return OnnxBackbone(f"onnx:{options.model or file}", file, options)
@@ -167,7 +164,7 @@ def _size(file: Path, fixed: list[Any], wanted: tuple[int, ...]) -> tuple[int, i
     sides = [side if isinstance(side, int) else None for side in fixed]
     size = wanted or tuple(side for side in sides if side is not None)
     if len(size) != 2:
-        raise InputError.of("size", f"must be given for {file}, which takes any", None, "pass size=224, say")
+        raise InputError.of("size", f"must be given for {file}, which takes any", None, f"pass {option('size', 224)}, say")
     if any(side is not None and side != given for side, given in zip(sides, size, strict=True)):
         raise InputError.of("size", f"must be that of {file}: {sides}", list(size), "leave it out")
     return (size[0], size[1])
@@ -182,7 +179,7 @@ ONNX: Final = BackboneFamily(
         "the weights' own",
         "one output of an ONNX file, run by onnxruntime",
     ),
-    build_onnx,
+    _build_onnx,
     takes=("model", "device", "weights", "fit", "via", "size", "mean", "std", "output"),
-    origin=onnx_origin,
+    origin=_onnx_origin,
 )

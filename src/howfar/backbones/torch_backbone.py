@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from howfar.backbones.engines import OnnxruntimeEngine, PixelsToFeatures, TorchCompileEngine, joined_maps, on_device
 from howfar.backbones.family import Options
 from howfar.backbones.preprocessing import Preprocess, mean_colour
-from howfar.errors import HowfarError, InputError, one_line
+from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.options import Engines, Floats
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
@@ -210,7 +210,9 @@ class TorchBackbone:
                 # Threads take turns on the GPU (`_exact`), so seconds do not overlap.
                 self.busy = (self.busy or 0.0) + time.perf_counter() - start
         if self._dtype is torch.float16 and not np.isfinite(features).all():
-            raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): pass precision='bf16' or '32'")
+            raise HowfarError(
+                f"features of {self.name} are beyond what fp16 holds (65,504): pass {option('precision', 'bf16')} or '32'"
+            )
         return features
 
     @contextmanager

@@ -16,13 +16,8 @@ if TYPE_CHECKING:
     from howfar.backbones.torch_backbone import TorchBackbone
 
 
-def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
-    """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column).
-
-    `options.weights` is a checkpoint of the segmenter registered as `name`; another's, or none, raises `InputError`, and the
-    other errors are those of `Checkpoint.load` and `Checkpoint.build`. With `pool` each channel of each map becomes its mean.
-    Images are resized to the size that the segmenter was trained at.
-    """
+def _build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
+    """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column)."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
     from howfar.segmenters.checkpoint import Checkpoint
 
@@ -46,7 +41,7 @@ def build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
     )
 
 
-def checkpoint_origin(options: Options) -> Origin | None:
+def _checkpoint_origin(options: Options) -> Origin | None:
     """Name the checkpoint, which holds the weights and what the network is built of; None where there is none."""
     checkpoint = options.weights
     packages = ("torch", "timm", "transformers", "safetensors")
@@ -66,11 +61,11 @@ def _family(name: str, side: int, summary: str) -> BackboneFamily:
     size, weights = f"{side}×{side} RGB, or the size it was trained at", "weights=CKPT that howfar train wrote"
     return BackboneFamily(
         Card(name, None, size, weights, "your own", summary),
-        partial(build_segmenter_backbone, name),
+        partial(_build_segmenter_backbone, name),
         takes=("device", "weights", "pool", "fit", "via", "engine", "precision"),
         defaults={"pool": False},
         # The encoder of `frozen` is a backbone of its own, read from elsewhere.
-        origin=None if name == "frozen" else checkpoint_origin,
+        origin=None if name == "frozen" else _checkpoint_origin,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
-from howfar.errors import InputError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, one_line, option
 from howfar.weights.published import (
     CONFIG_FILE,
     HUB_ID,
@@ -247,16 +247,8 @@ def _quiet() -> Iterator[None]:
 # torch is imported when a network is built, so that listing the cards stays cheap.
 
 
-def build_transformers(options: Options) -> TorchBackbone:
-    """Build a vision model that transformers' ``AutoModel`` can load.
-
-    The feature is the last hidden state, in C order of what the model returns, or its pooled vector with `pool`; for a model
-    of images and text, the image tower's hidden state, or the embedding that it compares with text. Weights come from
-    `options.weights` (a folder in the hub's format, or a state dict of the model's configuration), or else from the folder
-    that `options.model` names, the hub's cache or the hub; they are random, of one seed, where `options.pretrained` is False.
-    Input size, filter, mean and standard deviation are those of ``preprocessor_config.json``, unless `options` gives others. A
-    model that takes no images or has no such feature raises `InputError`; the other errors are those of `build_published`.
-    """
+def _build_transformers(options: Options) -> TorchBackbone:
+    """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
     library = transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
@@ -331,7 +323,7 @@ def _model_input(name: str, folder: Path, network: Any, options: Options) -> Mod
     image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
     size = options.sides or image.size
     if len(size) != 2:
-        raise InputError.of("size", f"must be given for {name}, which says none", None, "pass size=224, say")
+        raise InputError.of("size", f"must be given for {name}, which says none", None, f"pass {option('size', 224)}, say")
     mean, std = image.mean if options.mean is None else options.mean, image.std if options.std is None else options.std
     return ModelInput(size, image.interpolation, tuple(mean), tuple(std))
 
@@ -345,7 +337,7 @@ def _pooled(name: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     both = hasattr(network, "get_image_features")
     output = network.get_image_features(pixel_values=batch) if both else network(pixel_values=batch)
     # Some models return (b, c, 1, 1): google/efficientnet-b3, for one.
-    return (_part(name, output, "pooler_output", "pass pool=False").flatten(1),)
+    return (_part(name, output, "pooler_output", f"pass {option('pool', False)}").flatten(1),)
 
 
 def _part(name: str, output: Any, attribute: str, remedy: str) -> Tensor:
@@ -364,7 +356,7 @@ TRANSFORMERS: Final = BackboneFamily(
         "the weights' own",
         "any vision model of transformers by hub id or folder, as transformers:facebook/dinov2-small: last hidden state",
     ),
-    build_transformers,
+    _build_transformers,
     takes=("model", "device", "weights", "pretrained", "pool", "fit", "via", "size", "mean", "std", "engine", "precision"),
     defaults={"pool": False},
     folder=True,

@@ -10,6 +10,7 @@ import typer
 from howfar.cli import options
 from howfar.cli.terminal import SHOWN, console, print_json, print_paths, print_skipped, print_table
 from howfar.errors import InputError
+from howfar.io.location import ready_folder
 from howfar.keywords import ScoreOptions
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def check(
         raise InputError("PROFILE must be given: howfar profile PRIMARY -o PROFILE writes it")
     written = {"junit": junit, "markdown": markdown, "prometheus": prometheus}
     for option, path in written.items():
-        options.prepare_folder(option, None if path is None else path.absolute().parent)
+        ready_folder(option, None if path is None else path.absolute().parent)
         if path is not None and path.is_dir():
             raise InputError.of(option, "must be a file, not a folder", str(path), "name a file in it")
     found = study(

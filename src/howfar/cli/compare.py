@@ -47,8 +47,8 @@ def compare(
     ] = None,
     every: Annotated[
         bool,
-        typer.Option(
-            "--all", help="Print every column: O^dist, row-scaled, energy, p, variance kept; and the literature's distances."
+        options.output_flag(
+            "--all", "Print every column: O^dist, row-scaled, energy, p, variance kept; and the literature's distances."
         ),
     ] = False,
     json: options.Json = False,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howfar.cli import options
 from howfar.cli.terminal import console, print_paths, print_table
+from howfar.io.location import ready_folder
 from howfar.progress import stage
 from howfar.wording import format_interval, format_number, share
 
@@ -40,7 +40,7 @@ def demo(
     from howfar.studies import distance
     from howfar.studies.performance.relate import relate as study
 
-    options.prepare_folder("out", out)
+    ready_folder("out", out)
     page_folder("out", out / "run", "compare")
     with stage(f"drawing synthetic pavement with exact crack masks in {out / 'data'}"):
         folders = write_demo(out / "data", seed=seed)

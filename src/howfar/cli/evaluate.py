@@ -22,6 +22,7 @@ from howfar.cli.terminal import (
     tell_reading,
     verbose,
 )
+from howfar.io.location import ready_folder
 from howfar.keywords import CorruptOptions, EvaluateOptions, PromptOptions
 from howfar.wording import format_number
 
@@ -55,9 +56,7 @@ def evaluate(
             metavar="CKPT", help="Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."
         ),
     ] = None,
-    tuned_on: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
-    ] = None,
+    tuned_on: options.TunedOn = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write this Parquet file.")] = None,
     json: options.Json = False,
     **chosen: Unpack[EvaluateOptions],
@@ -111,21 +110,14 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
         if own or not Evaluation.is_in(file):
             rule = "must not replace the dataset's own table" if own else "must not replace what is no evaluation of howfar"
             raise InputError.of("out", rule, str(file), "name another file, or move that one away")
-    options.prepare_folder("out", file.parent)
+    ready_folder("out", file.parent)
 
 
 @options.command(CorruptOptions)
 def corrupt(
-    primary: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRIMARY", help="Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-        ),
-    ],
+    primary: options.LabelledPrimary,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write each set to a folder in this folder.")],
-    model: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
-    ] = None,
+    model: options.Model = None,
     predict_command: Annotated[
         str | None,
         typer.Option(metavar="COMMAND", help='Predict by your own command, as "python my.py {images} {out}", without a shell.'),
@@ -205,7 +197,7 @@ def prompts(
     from howfar.errors import InputError
     from howfar.paper.prompts import prompts as study
 
-    options.prepare_folder("out", out)
+    ready_folder("out", out)
     if (reference is None) != (reference_mask is None):
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)

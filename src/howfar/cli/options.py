@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, cast, get
 import typer
 
 from howfar import registry
+from howfar.cli.command_help import OUTPUT
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import say, set_level, verbose
 from howfar.errors import InputError
+from howfar.io.location import leaving_no_empty_folder
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
 from howfar.progress import begin, end
 from howfar.settings import declared
@@ -23,8 +25,13 @@ if TYPE_CHECKING:
     from howfar.protocols import Runner
 
 
-QUIET = Annotated[bool, typer.Option("--quiet", help="Print results alone: no progress, no notes, no hints.")]
-VERBOSE = Annotated[bool, typer.Option("--verbose", help="Print every note, and which defaults came from a file.")]
+def output_flag(name: str, sentence: str) -> Any:
+    """Describe a flag that says what is printed, and stands under the last head of a help."""
+    return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
+
+
+QUIET = Annotated[bool, output_flag("--quiet", "Print results alone: no progress, no notes, no hints.")]
+VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which defaults came from a file.")]
 
 
 def _read(context: typer.Context, name: str | None) -> str | None:
@@ -59,6 +66,7 @@ CONFIG = Annotated[
     typer.Option(
         "--config",
         metavar="FILE|none",
+        rich_help_panel=OUTPUT,
         help="Read defaults here; by default from howfar.toml in this folder or above it, up to the repository's root.",
         is_eager=True,
         callback=_read,
@@ -140,11 +148,17 @@ Performance = Annotated[
     list[Path] | None,
     typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
 ]  # fmt: skip
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
+LabelledPrimary = Annotated[str, typer.Argument(metavar="PRIMARY", help=LABELLED)]
+TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
+TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=TUNED_ON)]
+MODEL = "Predict by this checkpoint of `howfar train`, or an .onnx network."
+Model = Annotated[Path | None, typer.Option(metavar="CKPT", help=MODEL)]
+Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
-_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP)]
+_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
 _FOLDED_HELP = "Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
-_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP)]
+_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP, rich_help_panel="Network")]
 
 
 class _Shape(NamedTuple):
@@ -199,7 +213,10 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
-    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form."""
+    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form.
+
+    The command's attribute ``keywords`` holds the class that declares its options.
+    """
     options = declared(keywords)
     plain = {name: entry for name, entry in options.items() if entry.option.flags not in (HIDDEN, FOLDED)}
     folded = [name for name, entry in options.items() if entry.option.flags == FOLDED]
@@ -224,12 +241,13 @@ def command(keywords: type) -> Callable[[Command], Command]:
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
-            with allowing(values.get("allow_urls", ())):
+            with allowing(values.get("allow_urls", ())), leaving_no_empty_folder():
                 function(**{parameter.name: written[parameter.name] for parameter in own}, **values)
 
         parameters.sort(key=lambda parameter: parameter.name == "json")
         keyword_only = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in parameters]
         call.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]  # PEP 362
+        vars(call)["keywords"] = keywords
         return cast("Command", call)
 
     return decorate
@@ -242,7 +260,13 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)
     metavar, listed = (shape.metavar, "") if shape.kind is bool else choices_shown(shape.metavar, words)
-    shown = typer.Option(*option.flags, metavar=metavar, help=f"{sentence}{listed}", autocompletion=completing(words))
+    shown = typer.Option(
+        *option.flags,
+        metavar=metavar,
+        help=f"{sentence}{listed}",
+        autocompletion=completing(words),
+        rich_help_panel=option.topic,
+    )
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
 
 
@@ -330,7 +354,7 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
     if name not in ("size", "mean", "std"):
         return text
     kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
-    values = numbers_of(f"backbone_option {name}", text, kind, example)
+    values = numbers_of(name, text, kind, example)
     return values[0] if name == "size" and len(values) == 1 else values
 
 
@@ -383,17 +407,3 @@ def numbers(option: str, text: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")
     return [int(part) for part in parts]
-
-
-def prepare_folder(option: str, folder: Path | None) -> None:
-    """Make the folder that results are to go to before any work is done, or raise `InputError`."""
-    from howfar.io.location import ready_folder
-
-    ready_folder(option, folder)
-
-
-def prepare_file(option: str, file: Path) -> None:
-    """Make the folder of the file that a result is to go to before any work is done, or raise `InputError`."""
-    from howfar.io.location import ready_file
-
-    ready_file(option, file)

@@ -13,6 +13,7 @@ import typer
 from howfar.cli import options, relate
 from howfar.cli.terminal import SHOWN, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
+from howfar.io.location import ready_file
 from howfar.keywords import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.progress import end
@@ -51,7 +52,7 @@ def profile(
 
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "so that no other file is written over")
-    options.prepare_file("out", out)
+    ready_file("out", out)
     reference = study(primary, backbone, labelled=labelled or None, performance=performance or None, **chosen)
     reference.save(out)
     if json:
@@ -101,7 +102,8 @@ def score(
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document an image, a line each, and nothing else on stdout.")
+        bool,
+        options.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout."),
     ] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:

@@ -35,9 +35,7 @@ def assess(
         list[str],
         typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with labels are learnt from."),
     ],
-    model: Annotated[
-        Path | None, typer.Option(metavar="CKPT", help="Predict by this checkpoint of `howfar train`, or an .onnx network.")
-    ] = None,
+    model: options.Model = None,
     predictions: Annotated[
         Path | None,
         typer.Option(
@@ -106,9 +104,7 @@ def certify(
         Path | None,
         typer.Option(metavar="CKPT", help="Make the maps by this checkpoint, or refuse a sample that it learnt from."),
     ] = None,
-    tuned_on: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Take the best threshold of this evaluation (PRIMARY's).")
-    ] = None,
+    tuned_on: options.TunedOn = None,
     sample: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Take the sample of this certificate, of another model on the same images."),

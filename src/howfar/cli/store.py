@@ -133,7 +133,7 @@ def store(
 
     for option, given in (("older_than", older_than is not None), ("max_size", max_size is not None), ("dry_run", dry_run)):
         if given and action != "prune":
-            raise InputError(f"{option} is of no use to {action}: howfar store prune takes it")
+            raise InputError.of(option, f"is of no use to {action}: howfar store prune takes it")
     names = feature or ()
     if action == "check":
         found = stores.check(folder, names)

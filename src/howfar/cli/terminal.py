@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from howfar.cli.outcomes import without_keywords
 from howfar.errors import InputError
 from howfar.progress import end, silence
 from howfar.wording import printable, printable_json
@@ -146,7 +145,6 @@ def print_remarks(to: Console, remarks: Sequence[str]) -> None:
     note: c
     and 2 more notes: --verbose prints them
     """
-    remarks = [without_keywords(line) for line in remarks]
     notes = [line for line in remarks if line.startswith("note: ")]
     left_out = set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
     for line in remarks:

@@ -12,6 +12,7 @@ from howfar import registry
 from howfar.cli import options
 from howfar.cli.options import typed_options
 from howfar.cli.terminal import console, print_json, print_paths, print_skipped, print_table, report_in, say, show, tell_reading
+from howfar.io.location import ready_file, ready_folder
 from howfar.keywords import AdaptOptions, PredictOptions, TrainOptions
 from howfar.wording import format_number
 
@@ -24,12 +25,7 @@ ENDING = ".safetensors"
 
 @options.command(TrainOptions)
 def train(
-    primary: Annotated[
-        str,
-        typer.Argument(
-            metavar="PRIMARY", help="Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-        ),
-    ],
+    primary: options.LabelledPrimary,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="CKPT", help="Write this checkpoint, model.safetensors say.")],
     model: options.Segmenter = "unetplusplus",
     add: Annotated[
@@ -64,7 +60,7 @@ def train(
 
     if out.suffix.lower() != ENDING:
         raise InputError.of("out", f"must end in {ENDING}", str(out), "nothing in such a file can be executed")
-    options.prepare_file("out", out)
+    ready_file("out", out)
     if way is not None or site is not None:
         given = {"background": background, **chosen}
         if "model" in typed_options():
@@ -152,7 +148,7 @@ def predict(
     from howfar.pipeline.prediction import predict as study
     from howfar.results.records import plain
 
-    options.prepare_folder("out", out)
+    ready_folder("out", out)
     predicted = study(model, dataset, out, **chosen)
     tell_reading(predicted.reading)
     for note in predicted.notes:
@@ -200,7 +196,7 @@ def adapt(
     """Train on PRIMARY and a few images of each SECONDARY, and say what that gains on images that no model learnt from."""
     from howfar.studies.adaptation.adapt import adapt as study
 
-    options.prepare_folder("out", out)
+    ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
     if json:
         print_json(result.to_dict())

@@ -51,7 +51,8 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
         except (HowfarError, OSError) as error:  # a shard that is damaged costs its own images alone
             if len(files) == 1:
                 raise
-            skipped.append(Skipped(name, path_text(file), _reason(error)))
+            reason = "no such file" if isinstance(error, FileNotFoundError) else one_line(error, 1000)
+            skipped.append(Skipped(name, path_text(file), reason))
             continue
         members.extend((file, member) for member in listing.members)
         faults = ((file / inner_path if inner_path else file, reason) for inner_path, reason in listing.faults)
@@ -64,10 +65,6 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
         for shown, (file, member) in zip(_names(members), members, strict=True)
     )
     return Dataset(name, items, tuple(skipped), root)
-
-
-def _reason(error: Exception) -> str:
-    return "no such file" if isinstance(error, FileNotFoundError) else one_line(error, 1000)
 
 
 def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
@@ -125,11 +122,8 @@ def _choices(pattern: str, inner: str) -> Iterator[str]:
     yield from (f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1))
 
 
-def read_pattern(pattern: str, name: str | None) -> Dataset:
-    """Read the containers that a pattern stands for; one that is not there is skipped.
-
-    Raises `InputError` where they are no containers, or there is no image in them.
-    """
+def _read_pattern(pattern: str, name: str | None) -> Dataset:
+    """Read the containers that a pattern stands for; one that is not there is skipped."""
     files = [as_location(text) for text in expand(pattern)]
     other = next((file for file in files if file.suffix.lower() not in KINDS_OF_CONTAINERS), None)
     if other is not None:
@@ -138,12 +132,8 @@ def read_pattern(pattern: str, name: str | None) -> Dataset:
     return read_shards(files, name or shown or files[0].parent.name or "dataset", as_location(pattern))
 
 
-def shards_in(folder: Location) -> list[Location]:
-    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder.
-
-    Where it holds several kinds, those that come first in `KINDS` are its images; what else lies there is left alone. Raises
-    `InputError` where their names are those of several splits.
-    """
+def _shards_in(folder: Location) -> list[Location]:
+    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder."""
     names = []
     for name, is_folder in _entries(folder):
         if is_folder or _suffix(name) in EXTENSIONS:
@@ -193,14 +183,8 @@ _HUB = re.compile(
 )
 
 
-def is_saved(folder: Path) -> bool:
-    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``.
-
-    Examples
-    --------
-    >>> is_saved(Path("no/such"))
-    False
-    """
+def _is_saved(folder: Path) -> bool:
+    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``."""
     return (folder / STATE).is_file() or (folder / SPLITS).is_file()
 
 
@@ -238,14 +222,8 @@ class HubName(NamedTuple):
     split: str | None
 
 
-def is_hub_name(text: object) -> bool:
-    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL.
-
-    Examples
-    --------
-    >>> is_hub_name("hf://owner/roads"), is_hub_name("hf://datasets/owner/roads/train.parquet"), is_hub_name("owner/roads")
-    (True, False, False)
-    """
+def _is_hub_name(text: object) -> bool:
+    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL."""
     return isinstance(text, str) and text.startswith("hf://") and not text.startswith("hf://datasets/")
 
 
@@ -264,13 +242,8 @@ def hub_name(text: str) -> HubName:
     return HubName(f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"])
 
 
-def read_hub(text: str, name: str | None = None) -> Dataset:
-    """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read.
-
-    `text` is ``hf://owner/name[@revision][/config][:split]``; the dataset's name is by default the hub's, and the split where
-    one is given. Raises `MissingExtraError` where the library is not there, and `InputError` where there is no such dataset,
-    configuration or split, or it has several splits and none is named.
-    """
+def _read_hub(text: str, name: str | None = None) -> Dataset:
+    """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read."""
     parts = hub_name(text)
     try:
         import datasets
@@ -387,7 +360,8 @@ def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Datase
     if isinstance(argument, (str, Path)):
         try:
             location, written_name = location_and_name(argument)
-            return _read(location, name or written_name)
+            called = name or written_name
+            return _read_local(location, called) if isinstance(location, Path) else _read_remote(location, called)
         except HowfarError:
             raise
         except FileNotFoundError as error:
@@ -421,26 +395,22 @@ def location_and_name(argument: str | Path) -> tuple[Location, str | None]:
     return as_location(rest.strip()), name.strip()
 
 
-def _read(location: Location, name: str | None) -> Dataset | Features:
-    return _read_local(location, name) if isinstance(location, Path) else _read_remote(location, name)
-
-
 def _read_remote(url: Url, name: str | None) -> Dataset | Features:
-    if is_hub_name(url):
-        return read_hub(url, name)
+    if _is_hub_name(url):
+        return _read_hub(url, name)
     name_place(url)
     try:
         # Drop what is remembered of its folders, so that what others have written since is seen.
         file_system(url)[0].invalidate_cache()
         if has_braces(url):
-            return read_pattern(url, name)
+            return _read_pattern(url, name)
         if url.lower().startswith(("http://", "https://")):
             return _read_file(url, name)  # there is nothing to list
         if url.suffix.lower() in FILES and url.is_file():
             return _read_file(url, name)
         if is_lance(url):
             return from_lance(url, name)
-        shards = shards_in(url) if url.is_dir() else []
+        shards = _shards_in(url) if url.is_dir() else []
         return read_shards(shards, name or url.name, url) if shards else Dataset.from_folder(url, name)
     except (HowfarError, FileNotFoundError):
         raise
@@ -451,15 +421,15 @@ def _read_remote(url: Url, name: str | None) -> Dataset | Features:
 def _read_local(path: Path, name: str | None) -> Dataset | Features:
     if not path.exists():
         if has_braces(str(path)):
-            return read_pattern(str(path), name)
+            return _read_pattern(str(path), name)
         raise MissingPathError(f"nothing at {path}: pass {KINDS}")
     if not path.is_dir():
         return _read_file(path, name)
     if is_lance(path):
         return from_lance(path, name)
-    if is_saved(path):
+    if _is_saved(path):
         return read_saved(path, name)
-    shards = shards_in(path)
+    shards = _shards_in(path)
     return read_shards(shards, name or path.name, path) if shards else Dataset.from_folder(path, name)
 
 

@@ -43,7 +43,7 @@ def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
     return None
 
 
-def let_go(mapped: mmap.mmap | None) -> None:
+def _let_go(mapped: mmap.mmap | None) -> None:
     """Release the memory of what was read; the next read finds it in the file again."""
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
@@ -111,7 +111,7 @@ class MappedRows(Rows):
 
     def _read(self, part: FloatArray) -> FloatArray:
         block = np.array(part)
-        let_go(self._mapped)
+        _let_go(self._mapped)
         return block
 
 
@@ -153,13 +153,8 @@ class LanceRows(NamedTuple):
     filled: list[bool]
 
 
-def read_lance(location: Location) -> LanceRows:
-    """Read the features of a Lance dataset's newest version, and the names of its rows in the column ``image``.
-
-    Features are the column ``embedding``, or ``vector``, of lists of one length; a name is None where there is none. What lies
-    behind a URL is copied to this machine first. Raises `InputError` where it is damaged, has no such column, refers to data
-    elsewhere, or takes more memory than is allowed, and `MissingExtraError` where pylance is not installed.
-    """
+def _read_lance(location: Location) -> LanceRows:
+    """Read the features of a Lance dataset's newest version, and the names of its rows in the column ``image``."""
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
@@ -180,7 +175,7 @@ def read_lance(location: Location) -> LanceRows:
 
 
 def schema_notes(folder: Path) -> dict[str, str]:
-    """Return the notes on the schema of a local Lance dataset. Raises as `read_lance`."""
+    """Return the notes on the schema of a local Lance dataset. Raises as `_read_lance`."""
     check_lance()
     size = _bytes(folder)
     lines, fault = lance_process.run(folder, size, file_limit(size))
@@ -299,7 +294,7 @@ def from_lance(folder: Location, name: str | None = None) -> Features:
     Raises `InputError` as `howfar.data.embeddings.read_lance`, and where there is not one usable row.
     """
     source, name = str(folder), name or folder.stem
-    found = read_lance(folder)
+    found = _read_lance(folder)
     images, empty = _named(found.names, found.filled, source)
     return from_array(found.values, name, source, images, _without(empty, name, source))
 
@@ -374,7 +369,7 @@ def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
         small = small and not (np.abs(block[usable]) >= LEAST).any()
         good.extend((start + usable).tolist())
         contents.extend(hashes)
-        let_go(mapped)
+        _let_go(mapped)
     if good and small and (largest := float(np.abs(values[good]).max())):
         rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
         raise InputError.of(source, rule, f"at most {largest:g}", "rescale")

@@ -11,23 +11,21 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from howfar.data.image_formats import FormatWords
 from howfar.data.item import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.errors import InputError, MissingPathError
 from howfar.io.location import Location, Url, file_system
 from howfar.results import Skipped
 
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif"}
-    | {".pbm", ".pgm", ".ppm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"}
-)
+EXTENSIONS: Final = FormatWords("endings")
 """Endings of image files, in lower case."""
 
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".dcm", ".psd", ".exr"})
-"""Endings of image files that are not read, in lower case: such a file is listed as skipped."""
+"""Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""
 
 NOT_TEXT = "its name is not valid UTF-8: rename it"
 
@@ -89,6 +87,11 @@ def unread(suffix: str) -> str:
     return f"the format {suffix} is not read: convert it to PNG or JPEG"
 
 
+def _is_unread(ending: str) -> bool:
+    """Return whether files of this ending are images of a format that is not read."""
+    return ending in UNREAD and ending not in EXTENSIONS
+
+
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
     """Find every image file below `root`, in no order, and what could not be one, as `walk_names` does."""
     files = FoundFiles([], [])
@@ -106,6 +109,7 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
     The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
     linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
     """
+    endings = frozenset(endings)
     entered: set[tuple[int, int]] = set()
     real, linked = [""], deque[str]()
     while real or linked:
@@ -136,10 +140,8 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
 def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
     """Return why an entry of a folder is no image file, "" for one that is, and None where nobody would take it for one."""
     ending = _ending(name)
-    if ending in UNREAD:
-        return unread(ending)
     if ending not in endings:
-        return None
+        return unread(ending) if _is_unread(ending) else None
     if not is_text(name):
         return NOT_TEXT
     return "" if kind == "file" else kind
@@ -338,7 +340,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _suffix(path) in UNREAD]
+    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _is_unread(_suffix(path))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]

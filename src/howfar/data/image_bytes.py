@@ -66,7 +66,7 @@ class MemoryPath(str):
     Examples
     --------
     >>> images = MemoryImages(lambda part, number: b"...", 1)
-    >>> read_memory(str(images.path(0, "mask")))
+    >>> _read_memory(str(images.path(0, "mask")))
     b'...'
     """
 
@@ -99,17 +99,8 @@ def place_of(item: ItemLike) -> str:
     return item.name if is_in_memory(item.path) else str(item.path)
 
 
-def read_memory(path: str) -> bytes:
-    """Return the bytes of an image in memory by its text.
-
-    Raises `ImageError` where no image of this process has it.
-
-    Examples
-    --------
-    >>> read_memory("python://0a/1")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: was in the memory of a Python process that has let it go
-    """
+def _read_memory(path: str) -> bytes:
+    """Return the bytes of an image in memory by its text."""
     token, number, part = _parts(path)
     images = _IMAGES.get(token)
     if images is None:
@@ -118,7 +109,7 @@ def read_memory(path: str) -> bytes:
 
 
 def held(path: str) -> bool:
-    """Return whether `read_memory` would find an image of this process.
+    """Return whether `_read_memory` would find an image of this process.
 
     Examples
     --------
@@ -184,7 +175,7 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
     """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
     path = file_and_colour(path)[0]
     if is_in_memory(path):
-        yield io.BytesIO(read_memory(str(path)))
+        yield io.BytesIO(_read_memory(str(path)))
         return
     file = _location(path) if is_url(path) else Path(path)
     try:

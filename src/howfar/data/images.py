@@ -9,20 +9,19 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from pathlib import Path, PurePath
 from threading import Condition, Lock, local
-from typing import IO, Any, TypeAlias, cast
+from typing import IO, Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from howfar.data.image_bytes import opened_file
+from howfar.data.image_formats import FormatWords, format_named, openers
 from howfar.errors import ImageError, one_line
 from howfar.io.location import is_in_memory
 from howfar.memory import file_limit
@@ -107,8 +106,6 @@ def _wide_to_rgb(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image
     return grey
 
 
-# Bytes of a pixel that the decoders of some formats hold beside Pillow's.
-_DECODERS = {"JPEG2000": 16, "AVIF": 12, "WEBP": 8}
 # Pillow's modes of fewer bytes a pixel than four.
 _SMALL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _RGB = 4
@@ -124,7 +121,8 @@ def decoding_bytes(image: Image.Image) -> int:
     >>> decoding_bytes(Image.new("L", (100, 50))), decoding_bytes(Image.new("RGBA", (100, 50)))
     (25000, 40000)
     """
-    own = _SMALL.get(image.mode, 4) + _DECODERS.get(image.format or "", 0)
+    kind = format_named(image.format)
+    own = _SMALL.get(image.mode, 4) + (kind.decoder_bytes if kind else 0)
     wide = _WIDE if image.mode.startswith("I") or image.mode == "F" else 0
     return image.width * image.height * (own + _RGB + wide)
 
@@ -216,16 +214,10 @@ MIN_SIDE = 4
 
 DEPTH_SAMPLE = 8
 """Images of a dataset that `unused_bits` reads."""
-_DEEP = frozenset({".tif", ".tiff", ".png", ".pgm", ".pnm", ".jp2", ".j2k"})
-"""Endings of formats that hold 16 bits."""
+_DEEP: Final = FormatWords("endings", "deep")
 _FEW_BITS = 14
 """Most bits that a 16-bit file leaves others unused with: sensors have 10, 12 or 14."""
 
-# Only raster formats: Pillow opens an EPS file, whatever its name, by running Ghostscript on it.
-_PLUGINS = ("Jpeg", "Png", "Bmp", "Gif", "Tiff", "WebP", "Ppm", "Jpeg2K", "Avif")
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF")
-# Two letters begin these files, so that plain text may begin like them.
-_SHORT_MAGIC = ("BMP", "PPM")
 _NOT_AN_IMAGE = "not an image that Pillow can read"
 
 _WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
@@ -242,7 +234,6 @@ _SIDEWAYS = (Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_270, Image.Transp
 _PILLOW = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 _FILTERS_LOCK = Lock()
 _threads_inside = 0
-_Opener: TypeAlias = tuple[str, Callable[..., Any], Callable[[bytes], Any]]
 
 
 @dataclass(frozen=True)
@@ -284,15 +275,15 @@ def decode(data: bytes) -> Decoded:
 
 def load(data: bytes) -> Decoded:
     """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
-    openers = _openers()
+    openers()  # plugins are imported outside of the block, so that their errors are their own
     with damage_named():
-        image = _open(io.BytesIO(data), openers)
+        image = _open(io.BytesIO(data))
         _check_size(*image.size)
         _check_strips(image)
-        note = _frames_note(image)
+        frames = getattr(image, "n_frames", 1)
         with decoding(decoding_bytes(image), f"{image.width}×{image.height} pixels"):
             image.load()
-            return Decoded(_upright(image), note)
+            return Decoded(_upright(image), f"first of {frames} frames" if frames > 1 else None)
 
 
 def size(path: str | Path) -> tuple[int, int]:
@@ -301,9 +292,9 @@ def size(path: str | Path) -> tuple[int, int]:
     Raises `ImageError` as `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size
     all the same).
     """
-    openers = _openers()
+    openers()
     with opened_file(path) as stream, damage_named():
-        image = _open(stream, openers)
+        image = _open(stream)
         _check_size(*image.size)
         return _upright_size(image)
 
@@ -321,7 +312,7 @@ def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
             return ""
         try:
             with opened_file(paths[place]) as stream, damage_named():
-                if not is_wide(_open(stream, _openers())):
+                if not is_wide(_open(stream)):
                     return ""
                 stream.seek(0)
                 image = load(stream.read()).image
@@ -356,25 +347,11 @@ def quiet_pillow() -> Iterator[None]:
                 cast("list[object]", warnings.filters).remove(_PILLOW)
 
 
-@cache
-def _openers() -> tuple[_Opener, ...]:
-    for plugin in _PLUGINS:
-        with suppress(ModuleNotFoundError):  # AVIF came with Pillow 11.3
-            import_module(f"PIL.{plugin}ImagePlugin")
-    openers = []
-    for name in _FORMATS:
-        if name in Image.OPEN:
-            factory, accept = Image.OPEN[name]
-            if accept is not None:
-                openers.append((name, factory, accept))
-    return tuple(openers)
-
-
-def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:
-    """Open a picture as `Image.open` does, for `_FORMATS` alone and without the warning that only a global could silence."""
+def _open(stream: IO[bytes]) -> Image.Image:
+    """Open a picture as `Image.open` does, in registered formats alone and without a warning that only a global silences."""
     failure: ImageError | None = None
     head = stream.read(16)
-    for name, factory, accept in openers:
+    for kind, factory, accept in openers():
         try:
             verdict = accept(head)
             if isinstance(verdict, str):
@@ -384,7 +361,7 @@ def _open(stream: IO[bytes], openers: Iterable[_Opener]) -> Image.Image:
                 image: Image.Image = factory(stream, "")
                 return image
         except Exception as error:  # a plugin may raise anything over a damaged file
-            failure = failure if name in _SHORT_MAGIC else ImageError(_reason(error))
+            failure = failure if kind.short_magic else ImageError(_reason(error))
     raise failure or UnidentifiedImageError
 
 
@@ -401,11 +378,6 @@ def _check_strips(image: Image.Image) -> None:
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     if image.format == "TIFF" and covered < image.width * image.height:
         raise ImageError("damaged image file (its strips do not cover the picture)")
-
-
-def _frames_note(image: Image.Image) -> str | None:
-    count = getattr(image, "n_frames", 1)
-    return f"first of {count} frames" if count > 1 else None
 
 
 def _upright(image: Image.Image) -> Image.Image:

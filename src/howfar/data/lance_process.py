@@ -81,7 +81,7 @@ def _is_name(schema: Any) -> bool:
     return not any(test(kind) for test in tests)
 
 
-def copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: BinaryIO, names: TextIO) -> dict[str, Any]:
+def _copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: BinaryIO, names: TextIO) -> dict[str, Any]:
     """Write features and names of all rows, few at a time; stop where they take more than the limit."""
     column, held, rows = about["column"], about["count"] * about["bytes"], 0
     columns = ["image", column] if about["named"] else [column]
@@ -125,7 +125,7 @@ def _main(folder: str, size: int, limit: int, out: Sequence[str]) -> None:
         _print(about)
         if out and about.get("length") and not about["elsewhere"] and about["needed"] <= limit:
             with (Path(out[0]) / VALUES).open("wb") as values, (Path(out[0]) / NAMES).open("w", encoding="utf-8") as names:
-                _print(copy_rows(dataset, about, limit, values, names))
+                _print(_copy_rows(dataset, about, limit, values, names))
     except Exception as error:  # over a damaged dataset Lance may raise anything
         _print({"fault": " ".join(str(error).split())[:120] or type(error).__name__})
 

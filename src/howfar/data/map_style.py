@@ -92,7 +92,7 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     """
     whole, numbers = _whole(dataset)
     if not numbers:
-        raise InputError(f"dataset must hold at least one image, got a {type(dataset).__name__} of none")
+        raise InputError.of("dataset", f"must hold at least one image, got a {type(dataset).__name__} of none")
     files = _files(whole)
     if files is not None:
         items = tuple(files[number] for number in numbers)

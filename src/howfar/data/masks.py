@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data.image_bytes import content_hash, read_bytes
+from howfar.data.image_formats import FormatWords
 from howfar.data.images import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
 from howfar.errors import ImageError, InputError
 from howfar.mask_colour import Colour, file_and_colour
@@ -18,7 +19,7 @@ from howfar.memory import check_file
 
 BLACK = (0, 0, 0)
 ABOVE = 127
-LOSSY = frozenset({"JPEG", "MPO", "WEBP", "JPEG2000", "AVIF"})
+LOSSY: Final = FormatWords("names", "lossy")
 """Pillow's names of the formats that may alter values."""
 
 

@@ -71,33 +71,22 @@ def is_picture(argument: object) -> bool:
     return len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
 
 
-def is_one_dataset(arguments: Sequence[object]) -> bool:
-    """Return whether a list, where one of datasets is expected, holds the images of a single one.
-
-    Examples
-    --------
-    >>> is_one_dataset(["roads/1.png", "roads/2.png"]), is_one_dataset(["roads", "site"]), is_one_dataset([])
-    (True, False, False)
-    """
+def _is_one_dataset(arguments: Sequence[object]) -> bool:
+    """Return whether a list, where one of datasets is expected, holds the images of a single one."""
     return len(arguments) > 0 and all(is_image_path(each) or is_picture(each) for each in arguments)
 
 
-def list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset of images in their order: files, or pictures in memory, which `pixel_values.file_bytes` describes.
-
-    `name` is the dataset's; by default that of the folder that all files lie in, else `unnamed`. A file's image is called by
-    its path below the folder that all share, another by its number. A file that is not there is skipped. Raises `InputError`
-    where there is no image, one is no picture, or a file comes twice.
-    """
+def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
+    """Make a dataset of images in their order: files, or pictures in memory, which `pixel_values.file_bytes` describes."""
     if not len(values):
-        raise InputError("dataset must hold at least one image, got an empty list: pass paths or pictures")
+        raise InputError.of("dataset", "must hold at least one image, got an empty list: pass paths or pictures")
     for number, value in enumerate(values):
         if not isinstance(value, (str, Path, bytes)) and not isinstance(value, Image.Image) and as_array(value) is None:
             rule = f"must be a list of {PICTURES}"
             raise InputError(f"dataset {rule}, got {named(value)} at position {number}: pass several datasets as secondaries")
     if all(isinstance(value, (str, Path)) for value in values):
         return _files([str(value) if is_url(value) else Path(str(value)) for value in values], name, unnamed)
-    check_picture(values[0], f"dataset: image 0 of the {type(values).__name__}")
+    _check_picture(values[0], f"dataset: image 0 of the {type(values).__name__}")
     shown = [_file_name(value) for value in values]
     known = all(shown) and len(set(shown)) == len(shown)
     return in_memory(lambda part, number: file_bytes(values[number]), name or unnamed, shown if known else len(values))
@@ -110,17 +99,8 @@ def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str
     return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
 
 
-def from_pixels(pixels: Any, name: str) -> Dataset:
-    """Make a dataset of an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floating of 0-1.
-
-    Nothing is copied but one image at a time. Raises `InputError` where its shape or values are no pictures'.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from_pixels(np.zeros((5, 8, 8, 3), np.uint8), "roads")
-    Dataset('roads': 5 images)
-    """
+def _from_pixels(pixels: Any, name: str) -> Dataset:
+    """Make a dataset of an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floating of 0-1."""
     array = as_array(pixels)
     assert array is not None  # for the type checker: the caller has looked
     if array.ndim == 3 and array.shape[2] in CHANNELS:
@@ -128,11 +108,11 @@ def from_pixels(pixels: Any, name: str) -> Dataset:
     if not len(array):
         raise InputError(f"{name} must hold at least one picture, got an array of shape {array.shape}")
     for number in range(len(array) if array.dtype.kind == "f" else 1):
-        check_picture(array[number], f"{name}: image {number}")
+        _check_picture(array[number], f"{name}: image {number}")
     return in_memory(lambda part, number: file_bytes(array[number]), name, len(array))
 
 
-def check_picture(value: object, what: str) -> None:
+def _check_picture(value: object, what: str) -> None:
     """Raise `InputError` where a value is no picture; `what` is what the line calls it."""
     try:
         file_bytes(value)
@@ -149,7 +129,9 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
         if isinstance(location, Url):
             name_place(location)
         elif location.is_dir():
-            raise InputError(f"dataset must be a list of image files, got the folder {path_text(path)}: pass the folder alone")
+            raise InputError.of(
+                "dataset", f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
+            )
         locations.append(location)
     texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
     repeated = [text for text, count in Counter(texts).items() if count > 1]
@@ -188,15 +170,8 @@ KINDS = (("pandas", "DataFrame"), ("polars", "DataFrame"))
 SERIES = (("pandas", "Series"), ("polars", "Series"))
 
 
-def is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
-    """Return whether an argument is of a class of another package, which is not imported for the question.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> is_of(pd.DataFrame(), KINDS), is_of(pd.Series([1]), KINDS), is_of([], KINDS)
-    (True, False, False)
-    """
+def _is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
+    """Return whether an argument is of a class of another package, which is not imported for the question."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
     return any(isinstance(argument, kind) for kind in classes if isinstance(kind, type))
 
@@ -245,7 +220,7 @@ def _pictures(images: Sequence[Any], masks: Sequence[Any], texts: Mapping[str, S
     empty = next((row for row, cell in enumerate(images) if _is_empty(cell)), None)
     if empty is not None:
         raise InputError(f"the data frame: row {empty + 1} has no image: fill it in or drop the row")
-    check_picture(images[0], "the data frame: image in row 1")
+    _check_picture(images[0], "the data frame: image in row 1")
 
     def read(part: Part, row: int) -> bytes:
         if part == "mask" and _is_empty(masks[row]):
@@ -294,22 +269,20 @@ SEVERAL = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
 STREAMED = (("datasets", "IterableDataset"),)
 
 
-def refuse_splits(datasets: Any) -> None:
+def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for several splits where one dataset is wanted."""
     splits = list(datasets)
     if not splits:
-        raise InputError(f"dataset must be one split, got a {type(datasets).__name__} without any: pass a dataset with images")
-    raise InputError(
-        f"dataset must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
+        raise InputError.of(
+            "dataset", f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
+        )
+    raise InputError.of(
+        "dataset", f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
     )
 
 
-def read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset of a Hugging Face one in memory, by its column ``image``, or the one of images that it has.
-
-    Classes are those of ``label`` (by the names that the dataset notes), masks those of ``mask``; further columns of single
-    values travel along. A format or transform that was set is not applied. Raises `InputError` where no column holds images.
-    """
+def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
+    """Make a dataset of a Hugging Face one in memory, by its column ``image``, or the one of images that it has."""
     image = _image_column(dataset)
     columns = [image, *([MASK] if MASK in dataset.features and _is_image(dataset, MASK) else [])]
     # As they were when the dataset was made: neither decoded nor transformed.
@@ -333,7 +306,7 @@ def read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         mask = images.path(number, "mask") if MASK in columns else None
         items.append(Item(shown, images.path(number), mask, label, further))
     if not items:
-        raise InputError("dataset must hold at least one image, got a Dataset of no rows")
+        raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
     return Dataset(name or _own_name(dataset) or unnamed, tuple(items))
 
 
@@ -349,9 +322,11 @@ def _image_column(dataset: Any) -> str:
         return "image" if "image" in images else images[0]
     listed = ", ".join(map(printable, dataset.features)) or "none"
     if images:
-        raise InputError(f"dataset has several columns of images ({', '.join(images)}): rename the one that counts to image")
-    raise InputError(
-        f'dataset has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
+        raise InputError.of(
+            "dataset", f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
+        )
+    raise InputError.of(
+        "dataset", f'has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
     )
 
 
@@ -408,41 +383,41 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
     """
     if isinstance(argument, Image.Image):
         raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
-    if is_of(argument, KINDS):
+    if _is_of(argument, KINDS):
         return read_frame(argument, name or unnamed)
-    if is_of(argument, SERIES):
+    if _is_of(argument, SERIES):
         series: Any = argument
-        return list_images(series.to_list(), name, unnamed)
+        return _list_images(series.to_list(), name, unnamed)
     if is_several(argument):
-        refuse_splits(argument)
-    if is_of(argument, STREAMED):
+        _refuse_splits(argument)
+    if _is_of(argument, STREAMED):
         raise InputError.of("dataset", "must give its images by number", type(argument).__name__, "load it without streaming")
-    if is_of(argument, LOADED):
-        return read_loaded(argument, name, unnamed)
+    if _is_of(argument, LOADED):
+        return _read_loaded(argument, name, unnamed)
     array = as_array(argument)
     if array is not None:
         return _of_array(array, name, unnamed)
     if isinstance(argument, (list, tuple, BufferedText)):
-        return list_images(argument, name, unnamed)
+        return _list_images(argument, name, unnamed)
     refuse_streams(argument)
     if is_map_style(argument):
         return read_map_style(argument, name, unnamed)
     if isinstance(argument, Mapping):
         remedy = "a mapping of several is for what takes several, as secondaries"
-        raise InputError(f"dataset must be one dataset, got {named(argument)}: {remedy}")
-    raise InputError(f"dataset must be a path or {IN_PYTHON}, got {named(argument)}")
+        raise InputError.of("dataset", f"must be one dataset, got {named(argument)}: {remedy}")
+    raise InputError.of("dataset", f"must be a path or {IN_PYTHON}, got {named(argument)}")
 
 
 def is_several(argument: object) -> bool:
     """Return whether an argument is Hugging Face's mapping of splits, which is of several datasets whatever their number."""
-    return is_of(argument, SEVERAL)
+    return _is_of(argument, SEVERAL)
 
 
 def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | Features:
     if array.ndim == 1 and array.dtype.kind in "UO":  # an array of paths
-        return list_images(array.tolist(), name, unnamed)
+        return _list_images(array.tolist(), name, unnamed)
     if array.ndim in (3, 4) and array.dtype.kind in "uif":
-        return from_pixels(array, name or unnamed)
+        return _from_pixels(array, name or unnamed)
     return from_array(array, name or unnamed)
 
 
@@ -460,6 +435,6 @@ def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, An
     """
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
-    if isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes)) and not is_one_dataset(arguments):
+    if isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes)) and not _is_one_dataset(arguments):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

@@ -235,11 +235,7 @@ def list_line(path: str) -> str:
     >>> list_line("/道路/a b\u200b.png"), list_line("/a\n.png"), list_line("/a.png ")
     ('/道路/a b\u200b.png', '/a\\n.png', '/a.png\\x20')
     """
-    return _NO_LINE.sub(lambda found: "".join(map(_escape, found[0])), path)
-
-
-def _escape(character: str) -> str:
-    return "\\x20" if character == " " else written_out(character)
+    return _NO_LINE.sub(lambda found: "".join("\\x20" if each == " " else written_out(each) for each in found[0]), path)
 
 
 def read_list(path: str | Path) -> tuple[str, ...]:

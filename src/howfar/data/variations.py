@@ -10,11 +10,9 @@ from typing import Final
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.documents import texts_of_csv
-from howfar.errors import InputError, one_line
-from howfar.io.location import as_location, is_url, open_binary
-from howfar.io.parquet import read_frame
-from howfar.wording import unguarded
+from howfar.data.table import TABLES, Columns, read_columns
+from howfar.errors import InputError
+from howfar.io.location import as_location, is_url
 
 FINEGPR: Final = r"(?P<person>\d+)_c(?P<view>\d+)_w(?P<weather>\d+)_l(?P<light>\d+)_p(?P<scene>\d+)"
 """Names of FineGPR's images: ``0001_c01_w01_l01_p01.jpg`` is person 1 in view 1, weather 1, light 1 and scene 1."""
@@ -83,9 +81,6 @@ def _column(values: list[str]) -> pd.Series:
     return pd.Series(values, dtype=object)
 
 
-_PARQUET = (".parquet", ".pq")
-
-
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     r"""Return a table with a row for each image of a dataset, in its order, and the columns named of the dataset's own table.
 
@@ -118,32 +113,16 @@ def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     table = _table(dataset)
     missing = [name for name in columns if name not in table]
     if missing:
-        raise InputError.of(
-            "columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(map(str, table))}"
-        )
-    names = [image if is_url(image) else PurePath(image).as_posix() for image in table["image"]]
-    by_image = table[list(columns)].set_axis(names)
-    return by_image.loc[[item.name for item in dataset.items]].reset_index(drop=True)
+        raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
+    names = [image if is_url(image) else PurePath(image).as_posix() for image in map(str, table["image"])]
+    row_of = {name: row for row, name in enumerate(names)}
+    rows = [row_of[item.name] for item in dataset.items]
+    return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)
 
 
-def _table(dataset: Dataset) -> pd.DataFrame:
+def _table(dataset: Dataset) -> Columns:
     location = None if dataset.root is None else as_location(dataset.root)
-    ending = "" if location is None else location.suffix.lower()
-    if location is None or ending not in (".csv", *_PARQUET):
+    if location is None or location.suffix.lower() not in TABLES:
         rule = "must be of a dataset that is a CSV or Parquet table"
         raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
-    try:
-        with open_binary(location) as file:
-            table = read_frame(file, None) if ending in _PARQUET else texts_of_csv(file)
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        raise InputError(f"{location} is not a readable table ({one_line(error, 120)})") from error
-    table.columns = table.columns.str.strip()
-    if "image" not in table:
-        rule = "must be of a dataset whose table has a column image"
-        raise InputError.of("columns", rule, str(location), "name a pattern instead")
-    text = table.astype(object).where(table.notna(), "").astype(str)
-    cells: pd.DataFrame = text.apply(lambda column: column.str.strip())
-    plain: pd.DataFrame = cells.map(unguarded) if ending == ".csv" else cells
-    return plain
+    return read_columns(location)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.products import in_units
+from howfar.distances.products import NEAR, in_units
 from howfar.errors import HowfarError, InputError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 PAIRS_PER_TILE = 1 << 23
 """Pairs at once: some 200 MB."""
-NEAR = 2.0**-6
-"""Squared distances below this share of the squared norms are computed by differences: above it at most 2⁻¹⁷ of one is lost."""
 _NEAR_VALUES = 1 << 24
 _NAMES = re.compile("auto|cuda(:[0-9]+)?")
 

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances import pairwise
-from howfar.distances.pairwise import PAIRS_PER_TILE
+from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks
 from howfar.errors import InputError
 
 Statistic = Literal["mean", "kth"]
+_MOST_PAIRS = 1 << 18
+"""Distances at once: sorting them takes five times their bytes."""
 
 
 def knn(
@@ -97,20 +98,7 @@ def leave_one_out_knn(
 
 def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Neighbours:
     """Find for each row of `s` the `count` nearest of `p`."""
-    if pairwise.compiles(s, p):
-        # numba takes a while to load.
-        from howfar.distances.compiled_euclidean import EXTRA, MOST_COLUMNS, MOST_NEIGHBOURS, nearest_distances
-
-        if count <= min(MOST_NEIGHBOURS, len(p) - EXTRA) and p.shape[1] <= MOST_COLUMNS:
-            nearest, rows, doubtful = nearest_distances(s, p, count)
-            if len(doubtful):
-                rows[doubtful], nearest[doubtful] = _sorted(s[doubtful], p, count, pairs_per_tile)
-            return Neighbours(rows, nearest)
-    return _sorted(s, p, count, pairs_per_tile)
-
-
-def _sorted(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Neighbours:
-    blocks = [_smallest(d, count) for _, _, d in pairwise.distance_blocks(s, p, pairs_per_tile)]
+    blocks = [_smallest(d, count) for _, _, d in distance_blocks(s, p, min(pairs_per_tile, _MOST_PAIRS))]
     return Neighbours(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 

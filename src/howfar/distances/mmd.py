@@ -6,72 +6,82 @@ Each pair of images is computed once. Rounding goes either way, so over millions
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, compiles, distance_blocks, row_sums
+from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks, in_single, row_sums
 from howfar.distances.products import Single, Tile, centre_of, double_squared, in_units, product_tiles, squared_tiles, unit_of
 from howfar.errors import InputError
 
-_BITS = 16
+_BITS = {np.float32: 16, np.float64: 20}
 """Bits of the number of a bin."""
 
 
-def ranked_value(tiles: Callable[[], Iterator[Single]], rank: int, low: float, high: float, most: int) -> float | None:
+def ranked_value(
+    tiles: Callable[[], Iterator[FloatArray]],
+    rank: int,
+    low: float,
+    high: float,
+    most: int,
+    kind: type[np.float32 | np.float64] = np.float32,
+) -> float | None:
     """Find the value that `rank` others precede in order, from 0; None where it does not lie from `low` to `high`.
 
-    float32 numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
+    Floating numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
     counted in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone.
 
     Parameters
     ----------
     tiles
-        Starts a pass over all values: float32 arrays, none of their numbers negative (−0 is) or NaN.
+        Starts a pass over all values: arrays of one kind, none of their numbers negative (−0 is) or NaN.
     rank
         How many values precede the wanted one.
     low, high
         Between which two it is expected, both included.
     most
         So many values are held, at most, beside a tile.
+    kind
+        Type of the values.
 
     Examples
     --------
     >>> ranked_value(lambda: iter([np.array([3.0, 1.0, 2.0], np.float32)]), 1, low=1.5, high=9.0, most=10)
     2.0
     """
-    first, last = (int(np.float32(value).view(np.int32)) for value in (low, high))
+    whole: type[np.integer[Any]] = np.int32 if kind is np.float32 else np.int64
+    first, last = (int(kind(value).view(whole)) for value in (low, high))
     while first <= last:
-        between = _Between(first, last, most)
+        between = _Between(first, last, most, _BITS[kind])
         for values in tiles():
-            between.add(values.reshape(-1).view(np.int32))
+            between.add(values.reshape(-1).view(whole))
         place = rank - between.below
         if not 0 <= place < between.count:
             return None
         if between.counts is None:
             candidates = np.concatenate(between.held)
             candidates.partition(place)
-            return float(candidates[place].view(np.float32))
+            return float(candidates[place].view(kind))
         first, last = between.closer(place)
         if first == last:
-            return float(np.int32(first).view(np.float32))
+            return float(whole(first).view(kind))
     return None
 
 
 class _Between:
     """Hold the bits of the values between two, or count them by bins where they are too many to hold."""
 
-    def __init__(self, first: int, last: int, most: int) -> None:
+    def __init__(self, first: int, last: int, most: int, bits: int) -> None:
         self._first, self._last, self._most = first, last, most
-        self._shift = max(0, (last - first).bit_length() - _BITS)
+        self._shift = max(0, (last - first).bit_length() - bits)
         self.below = self.count = 0
-        self.held: list[NDArray[np.int32]] = []
+        self.held: list[NDArray[np.integer[Any]]] = []
         self.counts: NDArray[np.int64] | None = None
 
-    def add(self, bits: NDArray[np.int32]) -> None:
+    def add(self, bits: NDArray[np.integer[Any]]) -> None:
         """Take a tile's values."""
         self.below += int(np.count_nonzero(bits < self._first))
         inside = bits[(bits >= self._first) & (bits <= self._last)]
@@ -309,16 +319,14 @@ def _weighted(k: Float64Array, right: FloatArray, left: NDArray[np.uint8]) -> Fl
     return np.asarray(np.einsum("id,id->d", products, left, dtype=np.float64) * unit)
 
 
-_PREFIX_BITS = 20
 _COLLECT = 1 << 20
 
 
 def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
     """Find the median distance between different rows of `x`; of an even number of pairs, the lower of the middle two.
 
-    Distances that are not negative sort as their 64-bit patterns do, so the median is found by counting leading bits, then
-    further bits among the pairs that share them, until few enough are left to sort: memory stays bounded, the answer
-    is that of sorting all pairs, and neither a sample nor a seed nor the order of the rows has a part in it.
+    The median is found by `ranked_value`: memory stays bounded, the answer is that of sorting all pairs, and neither a sample
+    nor a seed nor the order of the rows has a part in it.
 
     `x` is (n, z); at most `pairs_per_tile` distances (and at least one row) are held at once. Raises `InputError` for features
     that are not two-dimensional, not finite, or of one row only.
@@ -329,26 +337,11 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
         raise InputError.of("x", "must hold at least two rows", n, "one row has no pairs")
     # Of the n² entries, the n smallest are those of the diagonal, and every pair stands twice.
     rank = n + 2 * ((n * (n - 1) // 2 - 1) // 2)
-    prefix, shift, left = 0, 64, n * n
-    while left > _COLLECT and shift > 0:
-        finer = max(shift - _PREFIX_BITS, 0)
-        counts = np.zeros(1 << (shift - finer), dtype=np.int64)
-        for bits in _sharing(rows, prefix, shift, pairs_per_tile):
-            counts += np.bincount((bits >> finer) - (prefix << (shift - finer)), minlength=len(counts))
-        bucket = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
-        rank -= int(counts[:bucket].sum())
-        prefix, shift, left = (prefix << (shift - finer)) + bucket, finer, int(counts[bucket])
-    if shift == 0:
-        return float(np.int64(prefix).view(np.float64))
-    candidates = np.concatenate(list(_sharing(rows, prefix, shift, pairs_per_tile)))
-    return float(np.partition(candidates, rank)[rank].view(np.float64))
 
+    def tiles() -> Iterator[Float64Array]:
+        return (d for _, _, d in distance_blocks(rows, rows, pairs_per_tile))
 
-def _sharing(rows: ArrayLike, prefix: int, shift: int, pairs_per_tile: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the bit patterns of the distances whose bits above the lowest `shift` are `prefix`, tile by tile."""
-    for _, _, d in distance_blocks(rows, rows, pairs_per_tile):
-        bits = d.reshape(-1).view(np.int64)
-        yield bits if shift == 64 else bits[bits >> shift == prefix]
+    return float(ranked_value(tiles, rank, 0.0, np.inf, _COLLECT, np.float64) or 0.0)
 
 
 KernelSum = Callable[[Float64Array, Float64Array], float]
@@ -400,7 +393,7 @@ def mmd(
     secondary, primary = as_pair(s, p)
     if unbiased:
         _need_pairs(secondary, primary)
-    if compiles(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
+    if in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
         return _of_many(secondary, primary, bandwidth, unbiased, pairs_per_tile)
     s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
     width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
@@ -410,7 +403,9 @@ def mmd(
         return float(sum(np.exp(block).sum() for block in exponents))
 
     if not unbiased:
-        return max(0.0, _all_pairs(gaussian, s64, p64))
+        m, n = len(s64), len(p64)
+        within = gaussian(s64, s64) / m**2 + gaussian(p64, p64) / n**2
+        return max(0.0, within - 2.0 * (gaussian(s64, p64) / (m * n)))
     return _different_pairs(gaussian, s64, p64, (float(len(s64)), float(len(p64))))
 
 
@@ -453,7 +448,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
 
 
 def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
-    if compiles(s, p) and pairs_per_tile == PAIRS_PER_TILE:
+    if in_single(s, p) and pairs_per_tile == PAIRS_PER_TILE:
         discrepancy = cubic_discrepancy(s, p)
         if discrepancy is not None:
             return discrepancy
@@ -471,7 +466,7 @@ def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
     """Compute the σ that `mmd` takes where none is given."""
-    if compiles(s, p):
+    if in_single(s, p):
         return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
     return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
 
@@ -505,11 +500,6 @@ def _sum_of_cubes(products: Float64Array, z: int) -> float:
     kernel *= products
     kernel += 3.0
     return float(np.vdot(kernel, products))
-
-
-def _all_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array) -> float:
-    m, n = len(s), len(p)
-    return kernel_sum(s, s) / m**2 + kernel_sum(p, p) / n**2 - 2.0 * (kernel_sum(s, p) / (m * n))
 
 
 def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:

@@ -4,31 +4,25 @@ Where every distance is wanted, a tile is ‖s‖² + ‖p‖² − 2 s·p in fl
 subtraction would lose digits (what it gives is negative, or below 1e-6 of the squared norms) the pair is computed again by
 differences, so equal rows are at exactly 0 and near ones keep nine digits.
 
-Sums over many pairs are taken by `howfar.distances.compiled_euclidean`: differences in float32, sums in float64, equal rows at
-exactly 0. Of long rows they are taken by `howfar.distances.products`: float32 products in place of differences.
+Sums over many pairs are taken by `howfar.distances.products`: products in float32, sums in float64, equal rows at exactly 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
 from howfar.distances.gpu import gpu, sums_by_torch
-from howfar.distances.products import ProductKernel, centre_of, double_squared
+from howfar.distances.products import ProductKernel, centre_of, double_squared, unit_of
 from howfar.errors import InputError
 
-if TYPE_CHECKING:
-    from howfar.distances.compiled_euclidean import CompiledKernel
-
 PAIRS_PER_TILE = 1 << 20
-COMPILED_FROM = 1 << 24
-"""Pairs from which on sums are compiled: below, they take some tenths of a second, and compiling takes a second or two once."""
-LONG = 96
-"""Components from which on products are faster than differences: 1.4 times at 100 of them, 3.6 times at 1,280."""
+SINGLE_FROM = 1 << 24
+"""Pairs from which on distances are computed in float32; fewer take some tenths of a second in float64."""
 VANISHING = 1e-12
 """Mean distances below this share of the kernel's unit are taken in float64: float32 squares nothing below 1e-19 of it."""
 
@@ -68,9 +62,9 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
     on_gpu = gpu(device)
     if on_gpu is not None:
         sums, unit = sums_by_torch(secondary, primary, on_gpu)
-    elif compiles(secondary, primary):
-        kernel = _kernel(secondary, primary)
-        sums, unit = kernel.own_sums() if _equal(secondary, primary) else kernel.sums(), kernel.unit
+    elif in_single(secondary, primary):
+        kernel = ProductKernel(secondary, primary)
+        sums, unit = kernel.sums(), kernel.unit
     else:
         return _double_sums(secondary, primary, pairs_per_tile)
     return _mended(sums, unit, secondary, primary, pairs_per_tile)
@@ -82,21 +76,14 @@ def both_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) 
     Of 2²⁴ pairs or more each distance is computed once. All else is as in `row_sums`.
     """
     secondary, primary = as_pair(s, p)
-    if not compiles(secondary, primary):
+    if not in_single(secondary, primary):
         return _double_sums(secondary, primary, pairs_per_tile), _double_sums(primary, secondary, pairs_per_tile)
-    kernel = _kernel(secondary, primary)
-    unit = kernel.unit
-    if _equal(secondary, primary):
-        of_s = kernel.own_sums()
-        of_p = of_s.copy()
-    else:
-        of_s, of_p = kernel.both_sums()
-    return _mended(of_s, unit, secondary, primary, pairs_per_tile), _mended(of_p, unit, primary, secondary, pairs_per_tile)
-
-
-def _equal(s: FloatArray, p: FloatArray) -> bool:
-    """Tell whether the rows are the same, so that energy is exactly 0 then: its three sums have to be taken alike."""
-    return s is p or (s.shape == p.shape and np.array_equal(s, p))
+    kernel = ProductKernel(secondary, primary)
+    of_s, of_p = kernel.both_sums()
+    return (
+        _mended(of_s, kernel.unit, secondary, primary, pairs_per_tile),
+        _mended(of_p, kernel.unit, primary, secondary, pairs_per_tile),
+    )
 
 
 def _mended(sums: Float64Array, unit: float, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
@@ -126,46 +113,30 @@ def quadratic_forms(
     secondary, primary = as_pair(s, p)
     if (len(u), len(v)) != (len(secondary), len(primary)) or u.shape[1:] != v.shape[1:]:
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
-    if not compiles(secondary, primary):
+    if not in_single(secondary, primary):
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
-    kernel = _kernel(secondary, primary)
-    # Twice as many of half the size.
-    total = _single_forms(kernel, u, v, s is p and u is v, max(1, 2 * pairs_per_tile // len(primary)))
-    return _mended_forms(total, kernel, secondary, primary, u, v, pairs_per_tile)
-
-
-def _mended_forms(
-    total: Float64Array,
-    kernel: CompiledKernel | ProductKernel,
-    s: FloatArray,
-    p: FloatArray,
-    u: NDArray[Any],
-    v: NDArray[Any],
-    pairs_per_tile: int,
-) -> Float64Array:
-    """Compute forms anew that float32 lost: a draw may leave the one row out that is far beyond all others."""
+    kernel = ProductKernel(secondary, primary)
+    total = _single_forms(kernel, u, v, s is p and u is v, max(1, pairs_per_tile // len(primary)))
+    # A draw may leave the one row out that is far beyond all others.
     lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
     if len(lost) and kernel.reach > 0.0:
-        total[lost] = _double_forms(s, p, u[:, lost], v[:, lost], pairs_per_tile)
+        total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
     return total
 
 
 def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array) -> Float64Array:
     """Weigh all distances by each row of S's weights with each of P's, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l).
 
-    `s` and `p` are (m, z) and (n, z), `u` and `v` (k, m) and (l, n). Each pair is computed once where `p` is `s` and `v` is
-    `u`; distances are as in `quadratic_forms`. Raises `InputError` for features or weights that do not fit.
+    `s` and `p` are (m, z) and (n, z), `u` and `v` (k, m) and (l, n); distances are as in `quadratic_forms`.
+    Raises `InputError` for features or weights that do not fit.
     """
     secondary, primary = as_pair(s, p)
     if (u.shape[1], v.shape[1]) != (len(secondary), len(primary)):
         raise InputError.of("u and v", "must hold one weight for each row of s and of p", (u.shape, v.shape))
-    shape = len(u), len(v)
-    repeated, tiled = np.repeat(u, shape[1], axis=0).T, np.tile(v, (shape[0], 1)).T
-    kernel = _kernel(secondary, primary) if compiles(secondary, primary) and shape == (2, 2) else None
-    if kernel is None or isinstance(kernel, ProductKernel):
-        return quadratic_forms(s, p, repeated, tiled).reshape(shape)
-    total = kernel.weighted(u, v, s is p and u is v).reshape(-1)
-    return _mended_forms(total, kernel, secondary, primary, repeated, tiled, PAIRS_PER_TILE).reshape(shape)
+    # In a unit of their own, since float32 may not hold the weights of far images.
+    unit = unit_of(float(np.abs(v).max()))
+    repeated, tiled = np.repeat(u, len(v), axis=0).T, np.tile(v / unit, (len(u), 1)).T
+    return quadratic_forms(secondary, primary, repeated, tiled).reshape(len(u), len(v)) * unit
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:
@@ -174,9 +145,7 @@ def _weight(u: NDArray[Any]) -> Float64Array:
     return np.asarray(sums, dtype=np.float64)
 
 
-def _single_forms(
-    kernel: CompiledKernel | ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int
-) -> Float64Array:
+def _single_forms(kernel: ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
     """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
     total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
     for start in range(0, len(u), step):
@@ -199,15 +168,6 @@ def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any]
     return total
 
 
-def compiles(s: FloatArray, p: FloatArray) -> bool:
-    """Tell whether the pairs are so many that compiled loops save more time than compiling them takes."""
-    return len(s) * len(p) >= COMPILED_FROM
-
-
-def _kernel(s: FloatArray, p: FloatArray) -> CompiledKernel | ProductKernel:
-    if s.shape[1] >= LONG:
-        return ProductKernel(s, p)
-    # numba takes a while to load.
-    from howfar.distances.compiled_euclidean import CompiledKernel
-
-    return CompiledKernel(s, p)
+def in_single(s: FloatArray, p: FloatArray) -> bool:
+    """Return whether the pairs are so many that their distances are computed in float32."""
+    return len(s) * len(p) >= SINGLE_FROM

@@ -2,8 +2,7 @@
 
 A tile of squared distances is ‖a‖² + ‖b‖² − 2 a·b. Where that is small beside the squared norms digits are lost, so such pairs
 are computed again by differences, and equal rows are at exactly 0. In float32 that costs about 1e-7 of a distance and at most
-2⁻¹⁷; rounding goes either way, so that a sum over many pairs is far closer. Long rows are where this is faster than the loops
-of `howfar.distances.compiled_euclidean`.
+2⁻¹⁷; rounding goes either way, so that a sum over many pairs is far closer.
 """
 
 from __future__ import annotations
@@ -71,6 +70,7 @@ NEAR = 2.0**-6
 _MANY = 50
 _CANCELLATION = 1e-6
 _NEAR_VALUES = 1 << 22
+_DOUBLES = 1 << 18
 
 
 class Tile(NamedTuple):
@@ -125,8 +125,11 @@ def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Sin
 def _mend(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single) -> None:
     near = np.flatnonzero(values <= np.float32(NEAR) * (norms_a[:, None] + norms_b))
     if _MANY * len(near) > values.size:
-        left, right = a.astype(np.float64), b.astype(np.float64)
-        values[:] = double_squared(left, right, np.einsum("ij,ij->i", left, left), np.einsum("ij,ij->i", right, right))
+        right, step = b.astype(np.float64), max(1, _DOUBLES // len(b))
+        squares = np.einsum("ij,ij->i", right, right)
+        for start in range(0, len(a), step):
+            left = a[start : start + step].astype(np.float64)
+            values[start : start + step] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
         return
     _by_differences(values, a, b, near)
 
@@ -155,7 +158,7 @@ def _norms(rows: Single) -> Single:
 class ProductKernel:
     """Compute distances of rows of S from those of P by products, both taken about P's centre and brought to a common unit.
 
-    `s` and `p` are (m, z) and (n, z) finite features; it does what `howfar.distances.compiled_euclidean.CompiledKernel` does.
+    `s` and `p` are (m, z) and (n, z) finite features.
     """
 
     def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:
@@ -174,12 +177,11 @@ class ProductKernel:
         out *= self.unit
         return out
 
-    def own_sums(self) -> Float64Array:
-        """Sum each row's distances from all rows of P, where P is S: each pair is computed once."""
-        return self.sums()
-
     def both_sums(self) -> tuple[Float64Array, Float64Array]:
         """Sum each row's distances from all rows of P, (m,), and each row of P's from all rows of S, (n,)."""
+        if self._same:
+            of_s = self.sums()
+            return of_s, of_s.copy()
         of_s, of_p = np.zeros(len(self._a)), np.zeros(len(self._b))
         for tile in squared_tiles(self._a, self._b):
             (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
 from howfar.figures.adaptation_models import (
+    COST,
     PLAIN,
     RANDOM,
+    Change,
     arms,
     change_text,
     looks,
@@ -155,20 +158,64 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
     if not len(adaptation.suppression):
         return nothing(SUPPRESSION_TITLE, "no model learnt from background images, or none was left to measure on")
     models = [BASELINE, *adaptation.suppression["model"]]
-    shares = by_seed(adaptation, models)
-    look_of = looks(adaptation)
+    shares, look_of = by_seed(adaptation, models), looks(adaptation)
+    costs = {row["model"]: Change.of(row, *COST) for row in adaptation.suppression.to_dict("records")}
+    rows = []
+    for model in models:
+        seeds = shares[model].dropna()
+        share = Change(float(seeds.mean()), math.nan, math.nan)
+        rows.append(SuppressionRow("", model, look_of.get(model, PLAIN), share, list(seeds), costs.get(model)))
+    dots = "; hollow: single seeds" if len(shares) > 1 else ""
+    seeds_shown = seeds_text(list(shares.index))
+    return draw_suppression(rows, f"on {name_text(str(adaptation.background))} that no model learnt from; {seeds_shown}{dots}")
+
+
+class SuppressionRow(NamedTuple):
+    """Hold what a row shows: a model of a segmenter, its share of false positives, that of its seeds, and the cost in F."""
+
+    segmenter: str
+    model: str
+    look: Look
+    share: Change
+    seeds: Sequence[float] = ()
+    cost: Change | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the name of the row's marks."""
+        return f"{self.segmenter}:{self.model}" if self.segmenter else self.model
+
+
+def draw_suppression(rows: Sequence[SuppressionRow], note: str) -> Figure:
+    """Draw false positives (left) and what background cost in mean F (right), one row a model; segmenters stand apart."""
     with drawing():
-        figure = blank(WIDTH, 1.5 + 0.31 * len(models))
+        figure = blank(WIDTH, 1.5 + 0.31 * len(rows))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-        for position, model in enumerate(models):
-            _share(left, shares[model].dropna(), position, model, look_of.get(model, PLAIN))
-        for position, row in enumerate(adaptation.suppression.to_dict("records"), 1):
-            _cost(right, row, position, look_of.get(str(row["model"]), PLAIN))
-        _suppression_frame(left, right, [name_text(model, 30) for model in models], float(np.nanmax(shares.to_numpy())))
-        seeds = seeds_text(list(shares.index))
-        dots = "; hollow: single seeds" if len(shares) > 1 else ""
-        head(figure, SUPPRESSION_TITLE, f"on {name_text(str(adaptation.background))} that no model learnt from; {seeds}{dots}")
+        for position, row in enumerate(rows):
+            if len(row.seeds) > 1:
+                hollow: dict[str, Any] = {"mec": row.look.colour, "mew": 1.2, "mfc": PAPER, "ms": 4.5, "zorder": 2.4}
+                left.plot(row.seeds, [position] * len(row.seeds), "o", label=f"seeds:{row.label}", **hollow)
+            _dot(left, position, row.share, row.look.colour, row.label, f"{100 * row.share.value:.2f} %")
+            if row.cost is not None:
+                _dot(right, position, row.cost, row.look.colour, f"cost:{row.label}", f"{row.cost}")
+            if position and row.segmenter != rows[position - 1].segmenter:
+                for axes in (left, right):
+                    axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)
+        names = [f"{row.segmenter} · {row.model}" if row.segmenter else row.model for row in rows]
+        top = max([0.0, *(value for row in rows for value in (row.share.value, row.share.high, *row.seeds) if value == value)])
+        _suppression_frame(left, right, [name_text(name, 36) for name in names], top)
+        head(figure, SUPPRESSION_TITLE, note)
     return figure
+
+
+def _dot(axes: Axes, position: int, change: Change, colour: str, label: str, text: str) -> None:
+    if not change.known:
+        return
+    line: dict[str, Any] = {"color": colour, "zorder": 2.4, "clip_on": False}
+    if change.bounded:
+        axes.plot([change.low, change.high], [position, position], lw=1.8, label=f"interval:{label}", **line)
+    axes.plot([change.value], [position], marker="o", ms=6.5, label=label, **line)
+    row_number(axes, position, text)
 
 
 def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
@@ -183,30 +230,11 @@ def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
     return table.reindex(index=seeds_of(adaptation, models), columns=models)
 
 
-def _share(axes: Axes, shares: pd.Series[float], position: int, model: str, look: Look) -> None:
-    if shares.empty:
-        return
-    dot: dict[str, Any] = {"marker": "o", "ls": "none", "mec": look.colour, "mew": 1.2, "zorder": 2.4}
-    if len(shares) > 1:
-        axes.plot(shares, [position] * len(shares), ms=4.5, mfc=PAPER, label=f"seeds:{model}", **dot)
-    mean = float(shares.mean())
-    axes.plot([mean], [position], ms=7, mfc=look.colour, label=model, **dot)
-    row_number(axes, position, f"{100 * mean:.2f} %")
-
-
-def _cost(axes: Axes, row: Any, position: int, look: Look) -> None:
-    value, low, high = (float(row[name]) for name in ("cost", "cost_low", "cost_high"))
-    if np.isnan(value):
-        return
-    axes.plot([low, high], [position, position], color=look.colour, lw=1.8, label=f"interval:{row['model']}")
-    axes.plot([value], [position], marker="o", ms=6, color=look.colour, label=str(row["model"]))
-    row_number(axes, position, change_text(value, low, high))
-
-
 def _suppression_frame(left: Axes, right: Axes, names: list[str], top: float) -> None:
     name_rows(left, names)
     left.set_ylim(len(names) - 0.5, -0.5)
     left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
+    left.tick_params(axis="y", pad=8)
     left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
     left.set_title("false positives, the fewer the better")
     left.set_xlabel("share of pixels")

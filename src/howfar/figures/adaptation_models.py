@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
 
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from howfar.errors import InputError
-from howfar.figures.style import PRIMARY, Look, look, name_text
-from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.figures.style import PRIMARY, WIDTH, Look, blank, look, name_text
+from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 RANDOM = "random"
@@ -111,6 +114,48 @@ def change_text(value: float, low: float, high: float) -> str:
     return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
 
 
+CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
+DECIMALS: Final = 3
+"""Decimals to which a change is shown, and judged: what reads 0.000 is no change."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Hold a difference with the ends of its interval; NaN where it could not be measured."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def above(self) -> bool:
+        """Tell whether the interval lies above 0."""
+        return round(self.low, DECIMALS) > 0
+
+    @property
+    def below(self) -> bool:
+        """Tell whether the interval lies below 0."""
+        return round(self.high, DECIMALS) < 0
+
+    @property
+    def known(self) -> bool:
+        """Tell whether it was measured."""
+        return self.value == self.value
+
+    @property
+    def bounded(self) -> bool:
+        """Tell whether it has an interval."""
+        return self.low == self.low and self.high == self.high
+
+    def __str__(self) -> str:
+        return change_text(self.value, self.low, self.high)
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], *names: str) -> Change:
+        """Read it from these columns of a row."""
+        return cls(*(float(row[name]) for name in names))
+
+
 def scored(adaptation: Adaptation) -> list[str]:
     """List the datasets of which some image has an F: secondaries, then blind sets with masks."""
     datasets = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
@@ -121,6 +166,29 @@ def _kind(row: Any) -> tuple[bool, int, int]:
     return row["background"] > 0, int(row["shots"]), int(row["background"])
 
 
-def study_note(adaptation: Adaptation, rest: str) -> str:
-    """Write a figure's note: the segmenter, what it was trained on, and `rest`."""
-    return f"{name_text(adaptation.segmenter)} on {name_text(adaptation.primary)}{rest}"
+def as_called(models: Sequence[str]) -> str:
+    """Say which of the paper's names the models have there: M_7 is far-7, M_B3 is far-7-B3."""
+    names = [f"{model} is M{model.rpartition('-')[2]}" for model in models if model != BASELINE]
+    return f"In the paper {', '.join(names)}."
+
+
+def study_note(result: AdaptationResult, rest: str) -> str:
+    """Write a figure's note: the segmenter where there is one, what it was trained on, and `rest`."""
+    segmenters, primary = list(result.by_segmenter()), name_text(result.first.primary)
+    return f"{name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"
+
+
+def panel_grid(
+    count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH
+) -> tuple[Figure, list[Axes], int]:
+    """Make a figure of so many panels on one scale, as high as `height` says of its rows; returns its columns too.
+
+    `narrow` is the width where panels stand in one column.
+    """
+    columns = min(columns, count)
+    lines = -(-count // columns)
+    figure = blank(WIDTH if columns > 1 else narrow, height(lines))
+    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
+    for spare in panels[count:]:
+        spare.remove()
+    return figure, panels[:count], columns

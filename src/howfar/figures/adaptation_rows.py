@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +26,7 @@ from howfar.figures.pictures import (
     truth,
 )
 from howfar.figures.style import INK, MUTED, drawing, first, head, name_text, nothing, picture_sheet
-from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import BASELINE, Adaptation, AdaptationResult
 
 TITLE = "What the models predict"
 STEP = 1.06
@@ -43,50 +42,83 @@ class CaptionedPicture(NamedTuple):
     picture: Thumbnail
 
 
-def _caption(adaptation: Adaptation) -> Caption:
+def rows_caption(result: AdaptationResult, datasets: Sequence[str] | None = None, background: bool | None = None) -> Caption:
+    """Caption the rows of pictures of some datasets, by default of all."""
+    study, several = result.first, len(result.by_segmenter()) > 1
+    blind = " No model learnt from these datasets." if datasets and set(datasets) <= set(study.blind) else ""
+    models, shown = ", ".join(_models(study, strategy_of(study), background)), datasets or ["each dataset"]
     return Caption(
-        TITLE,
-        "One image of each dataset, chosen by rule: the one at the median of M's F; where there is no F, at the median of M's "
-        "false positives; else the middle one by name. Right of each name is the rule that held. Maps show the probability, "
-        f"white is certain, as trained with seed {first_seed(adaptation)}; under each the image's F at the model's own "
-        "threshold, or its share of false positives. One image shows what changes look like, not how much they are worth.",
+        f"{TITLE} on {', '.join(shown)}",
+        f"Photograph, ground truth where there is one, and the maps of {models}{'; one row a segmenter' if several else ''}."
+        f"{blind} The image is chosen by rule{', the same for all segmenters' if several else ''}: at the median of M's F; "
+        "where there is no F, at the median of M's false positives; else the middle one by name. Right of each name is the "
+        "rule that held. Maps show the probability, white is certain, as trained with seed "
+        f"{first_seed(study)}; under each the image's F at the model's own threshold, or its share of false positives. One "
+        "image shows what changes look like, not how much they are worth.",
         "Rows of small pictures: photograph, ground truth where there is one, and each model's probability map.",
     )
 
 
-@registered(_caption, shows=has_files, vector=False)
-def adaptation_rows(
-    adaptation: Adaptation, *, folder: str | Path = ".", strategy: str | None = None, limit: int = 16
-) -> Figure:
-    """Draw one image of each dataset: the photograph, its ground truth if there is one, and every model's probability map.
+def _models(study: Adaptation, strategy: str, background: bool | None) -> list[str]:
+    """List M and the models by shots, or those without and with background; None: both."""
+    plain, added = [BASELINE, *by_shots(study, strategy)], by_background(study, strategy)
+    return list(dict.fromkeys([*([] if background else plain), *([] if background is False else added)]))
 
-    After figs. 8, 9 and 13 of Achara & Pandey. Which image is shown is decided by M alone, in the first seed: the one in the
-    middle by M's F; of a dataset without F the one in the middle by M's share of false positives; without either the one in
-    the middle by name. Of an even number it is the lower. In the maps white is certain; where one is shrunk, a pixel has the
-    highest probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. Beside M stand the
-    models of `strategy`, by default the first that is not random. At most `limit` datasets are shown: secondaries, then blind
-    sets, then background.
+
+@registered(rows_caption, shows=has_files, vector=False)
+def adaptation_rows(
+    result: AdaptationResult,
+    datasets: Sequence[str] | None = None,
+    *,
+    folder: str | Path = ".",
+    background: bool | None = None,
+    strategy: str | None = None,
+    limit: int = 16,
+) -> Figure:
+    """Draw one image of each dataset: photograph, ground truth if there is one, and each model's map; one row a segmenter.
+
+    After figs. 8, 9 and 13 of Achara & Pandey. All segmenters are shown on one image, among those that no model of any of them
+    learnt from, in the first seed. M alone decides which: the image in the middle by F of M, else by M's share of false
+    positives, else by name; of an even number it is the lower. In the maps white is certain; where one is shrunk, a pixel has
+    the highest probability that it covers, so that thin lines stay.
+
+    Parameters
+    ----------
+    result
+        A study of one segmenter, or of several.
+    datasets
+        The datasets shown, by default all: secondaries, then blind sets, then background.
+    folder
+        The result's folder, below which the maps lie; of several segmenters in folders of their names.
+    background
+        True shows the model of the most shots and those that background images were added to, False M and the models by their
+        shots, None both.
+    strategy
+        Whose models are shown; by default the first that is not random.
+    limit
+        How many datasets are shown at most, the first.
     """
-    chosen, seed = strategy_of(adaptation, strategy), first_seed(adaptation)
-    models = list(dict.fromkeys([BASELINE, *by_shots(adaptation, chosen), *by_background(adaptation, chosen)]))
-    rows = adaptation.images[(adaptation.images["seed"] == seed) & adaptation.images["model"].isin(models)]
-    datasets = [name for name in _datasets(adaptation) if name in set(rows["dataset"])]
-    if not datasets:
-        return nothing(TITLE, "no image was predicted in the first seed")
-    shown, left_out = first([stand_in(rows, name) for name in datasets], limit)
-    lines = []
-    for chosen_image in shown:
-        own = rows[(rows["dataset"] == chosen_image.dataset) & (rows["image"] == chosen_image.image)].set_index("model")
-        lines.append((chosen_image, cells_of(own, models, Path(folder))))
+    studies, study = result.by_segmenter(), result.first
+    models = _models(study, strategy_of(study, strategy), background)
+    rows = {name: each.images[each.images["seed"] == first_seed(each)] for name, each in studies.items()}
+    every = [*study.secondaries, *study.blind, *([] if study.background is None else [study.background])]
+    predicted = {name for own in rows.values() for name in own["dataset"].unique()}
+    there = [name for name in dict.fromkeys(every if datasets is None else datasets) if name in predicted]
+    if not there or not models:
+        return nothing(TITLE, "no image of these datasets was predicted in the first seed")
+    shown, left_out = first(there, limit)
+    places = {name: Path(folder) if isinstance(result, Adaptation) else Path(folder) / name for name in studies}
+    lines = _with_truth([line for name in shown for line in _lines(rows, name, models, places)])
     with drawing():
         across = max(2 + len(models), FEWEST) * STEP
-        height = sum(row_height(cells) for _, cells in lines)
-        figure, axes = picture_sheet(across, height, top=-0.05)
+        figure, axes = picture_sheet(across, sum(row_height(line.cells) for line in lines), top=-0.05)
         top = 0.0
-        for chosen_image, cells in lines:
-            top += draw_row(axes, chosen_image, cells, top)
+        for line in lines:
+            name = f" · {name_text(line.segmenter, 24)}" if len(studies) > 1 else ""
+            top += draw_row(axes, line.shown, line.cells, top, f"{name_text(line.shown.dataset, 30 if name else 40)}{name}")
+        seed = first_seed(study)
         note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
-        head(figure, f"{TITLE}: {study_note(adaptation, '')}", note.strip())
+        head(figure, f"{TITLE}: {study_note(result, '')}", note.strip())
     return figure
 
 
@@ -94,21 +126,6 @@ def first_seed(adaptation: Adaptation) -> int:
     """Find the first seed of the study's settings of which there are images."""
     seeds = set(adaptation.images["seed"].tolist())
     return next((int(seed) for seed in adaptation.settings["seeds"] if seed in seeds), int(min(seeds, default=0)))
-
-
-def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
-    """Choose a dataset's image in the middle by the unadapted model's F, else by false positives, else by name."""
-    own = images[(images["model"] == BASELINE) & (images["dataset"] == dataset)]
-    for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
-        measured = own[own[column].notna()]
-        if len(measured):
-            return StandInImage(dataset, middle(measured, column), reason)
-    return StandInImage(dataset, middle(own, "image"), "middle by name")
-
-
-def _datasets(adaptation: Adaptation) -> list[str]:
-    background = [] if adaptation.background is None else [adaptation.background]
-    return list(dict.fromkeys([*adaptation.secondaries, *adaptation.blind, *background]))
 
 
 def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[CaptionedPicture]:
@@ -129,10 +146,10 @@ def row_height(cells: Sequence[CaptionedPicture]) -> float:
     return max(_height(cell.picture) for cell in cells) + EXTRA
 
 
-def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture], top: float, heading: str = "") -> float:
-    """Draw one row below `top` under a heading, by default the dataset's name, and return how high it is."""
+def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture], top: float, heading: str) -> float:
+    """Draw one row below `top` under a heading, and return how high it is."""
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "parse_math": False}
-    axes.text(0, top + 0.18, heading or name_text(shown.dataset, 40), va="bottom", **title)
+    axes.text(0, top + 0.18, heading, va="bottom", **title)
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
     name = name_text(shown.image.rsplit("/", 1)[-1], 40)
     edge = (max(len(cells), FEWEST) - 1) * STEP + 1
@@ -144,7 +161,7 @@ def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture],
         if cell.picture.reason == NONE:
             axes.text(middle_of, start + high / 2, NONE, ha="center", va="center", **small)
         else:
-            square(axes, cell.picture, f"{heading or shown.dataset}:{cell.column}", position * STEP, start - (1 - high) / 2)
+            square(axes, cell.picture, f"{shown.dataset}:{cell.column}", position * STEP, start - (1 - high) / 2)
         label = name_text(cell.column, 16) + (f"\n{cell.number}" if cell.number else "")
         axes.text(middle_of, start + high + 0.03, label, ha="center", va="top", linespacing=1.3, **{**small, "color": INK})
     return row_height(cells)
@@ -182,55 +199,15 @@ class PictureRow(NamedTuple):
     cells: list[CaptionedPicture]
 
 
-def adaptations_rows(
-    result: Adaptations,
-    datasets: Sequence[str],
-    *,
-    folder: str | Path = ".",
-    background: bool = False,
-    strategy: str | None = None,
-    limit: int = 4,
-) -> Figure:
-    """Draw one image of each of some datasets with the maps of every model, one row a segmenter.
-
-    After figs. 8 and 9 of Achara & Pandey, with M and the models of `strategy`; with `background` after fig. 13, with the model
-    of the most shots and those that background images were added to. All segmenters are shown on one image, among those that no
-    model of any of them learnt from, in the first seed: in the middle by F of the unadapted models, else by their false
-    positives, else by name. The maps lie below `folder`, in the segmenters' folders. At most `limit` datasets are shown, the
-    first.
-    """
-    study = result.first
-    chosen = strategy_of(study, strategy)
-    models = by_background(study, chosen) if background else [BASELINE, *by_shots(study, chosen)]
-    rows = {name: each.images[each.images["seed"] == first_seed(each)] for name, each in result.runs().items()}
-    there = [name for name in datasets if any(name in set(own["dataset"]) for own in rows.values())]
-    if not there or not models:
-        return nothing(TITLE, "no image of these datasets was predicted in the first seed")
-    shown, left_out = first(there, limit)
-    lines = _with_truth([line for name in shown for line in _lines(rows, name, models, Path(folder))])
-    with drawing():
-        across = max(2 + len(models), FEWEST) * STEP
-        figure, axes = picture_sheet(across, sum(row_height(line.cells) for line in lines), top=-0.05)
-        top = 0.0
-        for line in lines:
-            heading = f"{name_text(line.shown.dataset, 30)} · {name_text(line.segmenter, 24)}"
-            top += draw_row(axes, line.shown, line.cells, top, heading)
-        note = (
-            f"The image in the middle, as said at the right of each row; seed {first_seed(study)}; white is certain. {left_out}"
-        )
-        head(figure, TITLE, note.strip())
-    return figure
-
-
-def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], folder: Path) -> list[PictureRow]:
+def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], places: Mapping[str, Path]) -> list[PictureRow]:
     """Make the rows of one dataset; a segmenter that no image is left of, or one that learnt from the image, has none."""
     own = {name: images[images["dataset"] == dataset] for name, images in rows.items()}
-    shown = common_stand_in(pd.concat(list(own.values())), dataset)
+    shown = stand_in(pd.concat(list(own.values())), dataset)
     lines = []
     for name, images in own.items():
         by_model = images[images["image"] == shown.image].set_index("model")
         if len(by_model):
-            lines.append(PictureRow(shown, name, cells_of(by_model, models, folder / name)))
+            lines.append(PictureRow(shown, name, cells_of(by_model, models, places[name])))
     return lines
 
 
@@ -241,15 +218,14 @@ def _with_truth(lines: list[PictureRow]) -> list[PictureRow]:
     return [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
 
 
-def common_stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
-    """Choose the image in the middle by the mean of the unadapted models' F, else of false positives, else by name.
+def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
+    """Choose a dataset's image in the middle by the mean of the unadapted models' F, else of false positives, else by name.
 
-    `images` are a dataset's rows of all segmenters; images that fewer segmenters have than others are left out.
+    `images` are rows of all segmenters; images that fewer segmenters have than others are left out.
     """
-    own = images[images["model"] == BASELINE].groupby("image")
+    own = images[(images["model"] == BASELINE) & (images["dataset"] == dataset)].groupby("image")
     counted = own.size()
-    common = counted.index[counted == counted.max()]
-    means = own[["f", "false_positive_share"]].mean().loc[common].reset_index()
+    means = own[["f", "false_positive_share"]].mean().loc[counted.index[counted == counted.max()]].reset_index()
     for column, reason in (("f", "median of F by M"), ("false_positive_share", "median of false positives by M")):
         measured = means[means[column].notna()]
         if len(measured):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,11 +21,13 @@ from howfar.figures.adaptation_models import (
     RANDOM,
     Measure,
     arms,
+    as_called,
     by_background,
     by_shots,
     check_measure,
     image_measure,
     looks,
+    panel_grid,
     scored,
     seeds_of,
     seeds_text,
@@ -38,9 +40,7 @@ from howfar.figures.style import (
     INK,
     MUTED,
     PAPER,
-    WIDTH,
     Look,
-    blank,
     drawing,
     first,
     head,
@@ -52,8 +52,7 @@ from howfar.figures.style import (
     unit_panels,
 )
 from howfar.relation.performance_by_distance import curve
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, AdaptationResult
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
 ROOM = 0.84
@@ -82,100 +81,107 @@ SCORES: Mapping[Measure, ScoreColumn] = {
     "f_ods": ScoreColumn("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
     "f": ScoreColumn("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
 }
-_WHICH = f"ODS: F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}."
 
 
-def _bars_caption(adaptation: Adaptation) -> Caption:
-    strategy = strategy_of(adaptation)
-    beside = " Hollow: as many images drawn at random." if RANDOM in strategies(adaptation) and strategy != RANDOM else ""
+def bars_caption(result: AdaptationResult, background: bool = False) -> Caption:
+    """Caption the bars of M and the adapted models, or of the models without and with background."""
+    studies, study = result.by_segmenter(), result.first
+    chosen = strategy_of(study)
+    models = by_background(study, chosen) if background else [BASELINE, *by_shots(study, chosen)]
+    which = "the same with background images (B)" if background else f"the models that learnt from images chosen by {chosen}"
+    panels = "One panel a segmenter: " if len(studies) > 1 else ""
+    hollow = " Hollow: as many images drawn at random." if {RANDOM} < set(strategies(study)) and not background else ""
+    seeds = seeds_of(study, models)
+    over = f" Bars are means over {len(seeds)} seeds, lines reach from the lowest to the highest." if len(seeds) > 1 else ""
     return Caption(
-        "ODS by dataset",
-        f"M, and the models that learnt from images chosen by {strategy}, as in fig. 7 of the paper."
-        f"{beside}{_over(adaptation)} {_WHICH}",
-        f"Horizontal bars by dataset. {_means(adaptation, [BASELINE, *by_shots(adaptation, strategy)])}",
+        f"ODS by dataset, {BARS_BACKGROUND if background else BARS_TITLE}",
+        f"{panels}{models[0]}, and {which}, as in fig. {17 if background else 7} of the paper. {as_called(models)}{hollow}"
+        f"{over} ODS is F of the dataset's summed counts at the threshold that is best for it, {AS_IN_PAPER}. {CAUTION}.",
+        f"Bars of mean ODS over the secondaries: {'; '.join(_means(name, each, models) for name, each in studies.items())}.",
     )
 
 
-def _bars_background_caption(adaptation: Adaptation) -> Caption:
-    models = by_background(adaptation, strategy_of(adaptation))
-    return Caption(
-        "ODS by dataset, with and without background",
-        f"{models[0]}, and the same with background images (B), as in fig. 17 of the paper.{_over(adaptation)} {_WHICH}",
-        f"Horizontal bars by dataset. {_means(adaptation, models)}",
-    )
-
-
-def _over(adaptation: Adaptation) -> str:
-    seeds = seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))])
-    return f" Bars are means over {len(seeds)} seeds, lines reach from the lowest to the highest." if len(seeds) > 1 else ""
-
-
-def _means(adaptation: Adaptation, models: list[str]) -> str:
-    bars = ranges(adaptation, models, seeds_of(adaptation, models), SCORES["f_ods"].column)
-    dataset = ALL if len(adaptation.secondaries) > 1 else adaptation.secondaries[0]
+def _means(segmenter: str, study: Adaptation, models: list[str]) -> str:
+    bars, dataset = ranges(study, models, seeds_of(study, models), "ods"), _whole(study)
     values = [f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars]
-    return f"Mean ODS over the secondaries: {'; '.join(values)}."
+    return f"{segmenter} {', '.join(values) or 'none'}"
 
 
-def is_scored(adaptation: Adaptation) -> bool:
+def _whole(study: Adaptation) -> str:
+    """Name the group of all secondaries alike, or the only secondary."""
+    return ALL if len(study.secondaries) > 1 else study.secondaries[0]
+
+
+def is_scored(result: AdaptationResult) -> bool:
     """Tell whether any image of a study has an F."""
-    return bool(scored(adaptation))
+    return any(map(scored, result.by_segmenter().values()))
 
 
-def has_background(adaptation: Adaptation) -> bool:
+def has_background(result: AdaptationResult) -> bool:
     """Tell whether models with background images can be shown beside one without."""
-    return is_scored(adaptation) and bool(by_background(adaptation, strategy_of(adaptation)))
+    return is_scored(result) and bool(by_background(result.first, strategy_of(result.first)))
 
 
-@registered(_bars_background_caption, shows=has_background)
+@registered(partial(bars_caption, background=True), shows=has_background)
 def adaptation_bars_background(
-    adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
+    result: AdaptationResult, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
 ) -> Figure:
     """Draw the bars of the model with the most shots and of those that background images were added to."""
-    return adaptation_bars(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
+    return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@registered(_bars_caption, shows=is_scored)
+BARS_COLUMNS = 3
+
+
+@registered(bars_caption, shows=is_scored)
 def adaptation_bars(
-    adaptation: Adaptation,
+    result: AdaptationResult,
     *,
     strategy: str | None = None,
     background: bool = False,
     limit: int = 24,
     measure: Measure = "f_ods",
 ) -> Figure:
-    """Draw F of each dataset's images that no model learnt from, one bar a model; the last group is the secondaries alike.
+    """Draw F of each dataset's images that no model learnt from, one bar a model, one panel a segmenter, on one scale.
 
     After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
     looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
     strategy, its models stand beside those with as many shots, hollow. Bars are means over the seeds in which all models
     shown were trained; lines reach from the lowest seed to the highest. Beside M stand the models of `strategy`, by default
     the first that is not random; with `background`, the model with the most shots and those that background images were added
-    to stand in their place. At most `limit` datasets are shown, blind sets with masks last.
+    to stand in their place. The last group is the secondaries alike. At most `limit` datasets are shown, blind sets with masks
+    last.
     """
     check_measure(measure)
-    chosen, score = strategy_of(adaptation, strategy), SCORES[measure]
+    studies, study = result.by_segmenter(), result.first
+    chosen, score = strategy_of(study, strategy), SCORES[measure]
     title = f"{score.name}, {BARS_BACKGROUND if background else BARS_TITLE}"
-    models = by_background(adaptation, chosen) if background else beside_random(adaptation, chosen)
-    shown, left_out = first(scored(adaptation), limit) if scored(adaptation) else ([], "")
-    if not models or not shown:
-        return nothing(title, f"no model of {chosen} learnt from background images" if shown else "no image has an F")
-    seeds = seeds_of(adaptation, models)
-    bars, faces = ranges(adaptation, models, seeds, score.column), bar_faces(adaptation, models, chosen)
-    groups = [*shown, *([ALL] if len(adaptation.secondaries) > 1 else [])]
+    models = by_background(study, chosen) if background else beside_random(study, chosen)
+    datasets = list(dict.fromkeys(name for each in studies.values() for name in scored(each)))
+    if not models or not datasets:
+        return nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
+    shown, left_out = first(datasets, limit)
+    groups = [*shown, *([ALL] if len(study.secondaries) > 1 else [])]
+    seeds, faces = seeds_of(study, models), bar_faces(study, models, chosen)
+    bars = {name: ranges(each, models, seeds, score.column) for name, each in studies.items()}
+    several, tops = len(studies) > 1, [bar.high for own in bars.values() for bar in own.values()]
+    own_models = {*by_shots(study, chosen), *by_background(study, chosen)}
+    ends, whole = (models[0], [model for model in models if model in own_models][-1]), _whole(study)
     with drawing():
-        height = max(0.17 * len(models), 0.36) + 0.16
-        figure = blank(WIDTH, 1.25 + height * len(groups))
-        axes = figure.add_subplot()
-        for position, dataset in enumerate(groups):
-            draw_group(axes, position, dataset, bars, faces)
-        names = [group_name(adaptation, dataset) for dataset in groups]
-        frame_bars(axes, names, [bar.high for bar in bars.values()], score.axis)
+        height = (max(0.17 * len(models), 0.36) + 0.16) * len(groups) + (0.45 if several else 0)
+        figure, panels, _ = panel_grid(len(studies), BARS_COLUMNS, lambda lines: 1.25 + height * lines)
+        for axes, (name, own) in zip(panels, bars.items(), strict=True):
+            for position, dataset in enumerate(groups):
+                draw_group(axes, position, dataset, own, faces)
+            frame_bars(axes, [group_name(study, dataset) for dataset in groups], tops, score.name if several else score.axis)
+            if several:
+                means = [f"{model} {own[model, whole].mean:.3f}" for model in ends if (model, whole) in own]
+                head_panel(axes, name, " → ".join(means))
         handles = [Patch(**face, label=model) for model, face in faces.items()]
         name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
-        note = study_note(adaptation, f"; images chosen by {chosen}")
         whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
-        head(figure, title, f"{note}; {seeds_text(seeds)}{whisker}. {left_out}".strip())
+        note = study_note(result, f"; images chosen by {chosen}; {seeds_text(seeds)}{whisker}. {left_out}")
+        head(figure, title, note.strip())
     return figure
 
 
@@ -251,65 +257,6 @@ def group_name(adaptation: Adaptation, dataset: str) -> str:
     return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
 
 
-BARS_COLUMNS = 3
-
-
-def adaptations_bars(
-    result: Adaptations, *, strategy: str | None = None, background: bool = False, limit: int = 24, measure: Measure = "f_ods"
-) -> Figure:
-    """Draw F of each dataset's images that no model learnt from, one bar a model, one panel a segmenter.
-
-    Figs. 7 and 17 of Achara & Pandey show several segmenters side by side, and the ODS of each dataset (`measure` "f_ods"),
-    whose threshold looks at its labels; "f" draws mean F at each model's own threshold, of which the gains are. All panels
-    have one scale. Within a panel all is as in `adaptation_bars`: random hollow, bars means over seeds, lines from the lowest
-    seed to the highest. At most `limit` datasets are shown, blind sets with masks last.
-    """
-    check_measure(measure)
-    study = result.first
-    chosen, score = strategy_of(study, strategy), SCORES[measure]
-    title = f"{score.name}, {BARS_BACKGROUND if background else BARS_TITLE}"
-    models = by_background(study, chosen) if background else beside_random(study, chosen)
-    datasets = list(dict.fromkeys(name for each in result.adaptations for name in scored(each)))
-    if not models or not datasets:
-        return nothing(title, f"no model of {chosen} learnt from background images" if datasets else "no image has an F")
-    shown, left_out = first(datasets, limit)
-    groups = [*shown, *([ALL] if len(study.secondaries) > 1 else [])]
-    seeds, faces = seeds_of(study, models), bar_faces(study, models, chosen)
-    bars = {name: ranges(each, models, seeds, score.column) for name, each in result.runs().items()}
-    columns = min(BARS_COLUMNS, len(result.models))
-    lines = math.ceil(len(result.models) / columns)
-    tops = [bar.high for own in bars.values() for bar in own.values()]
-    with drawing():
-        height = max(0.17 * len(models), 0.36) + 0.16
-        figure = blank(WIDTH, 1.25 + (0.45 + height * len(groups)) * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-        for axes, (name, own) in zip(panels, bars.items(), strict=False):
-            for position, dataset in enumerate(groups):
-                draw_group(axes, position, dataset, own, faces)
-            frame_bars(axes, [group_name(study, dataset) for dataset in groups], tops, score.name)
-            head_panel(axes, name, _change(study, own, (models[0], _last(study, models, chosen))))
-        for spare in panels[len(bars) :]:
-            spare.remove()
-        handles = [Patch(**face, label=model) for model, face in faces.items()]
-        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
-        whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
-        note = f"Trained on {name_text(study.primary)}; images chosen by {chosen}; {seeds_text(seeds)}{whisker}. {left_out}"
-        head(figure, title, note.strip())
-    return figure
-
-
-def _last(study: Adaptation, models: list[str], strategy: str) -> str:
-    """Name the strategy's model with the most shots or background: random's stand beside."""
-    own = {*by_shots(study, strategy), *by_background(study, strategy)}
-    return [model for model in models if model in own][-1]
-
-
-def _change(study: Adaptation, bars: Bars, models: tuple[str, str]) -> str:
-    """Write from which mean over the secondaries to which two models go."""
-    dataset = ALL if len(study.secondaries) > 1 else study.secondaries[0]
-    return " → ".join(f"{model} {bars[model, dataset].mean:.3f}" for model in models if (model, dataset) in bars)
-
-
 CURVES_COLUMNS = 2
 CURVES_TITLE = "F by distance, before and after adaptation"
 CURVES_BACKGROUND = "F by distance, with and without background images"
@@ -322,7 +269,6 @@ _LINES = (
     "Lines are centred moving averages over a tenth of the images, faint dots images; F and distance of an image are means "
     "over seeds. Where a line is level, F does not go with distance. Where dots are few, it follows single images."
 )
-_PANELS = "Panels of curves, one for each model; the numbers are in the tables."
 
 
 def _which(adaptation: Adaptation) -> str:
@@ -334,25 +280,20 @@ def _which(adaptation: Adaptation) -> str:
     )
 
 
-def _curves_caption(adaptation: Adaptation) -> Caption:
+def _curves_caption(adaptation: Adaptation, background: bool = False) -> Caption:
+    panels = (
+        "One panel a dataset, distances as M sees them, scaled from 0 (its nearest image) to 1 (its farthest); figs. 4 to 6"
+    )
+    if background:
+        panels = "The same for the model with the most images, without and with background (B); figs. 14 to 16"
     return Caption(
-        "F by distance, before and after",
-        "One panel a dataset, distances as M sees them, scaled from 0 (its nearest image) to 1 (its farthest); figs. 4 to 6 of "
-        f"the paper. {_which(adaptation)} {_LINES}",
-        _PANELS,
+        f"F by distance, {'with and without background' if background else 'before and after'}",
+        f"{panels} of the paper. {_which(adaptation)} {_LINES}",
+        "Panels of curves, one for each model; the numbers are in the tables.",
     )
 
 
-def _curves_background_caption(adaptation: Adaptation) -> Caption:
-    return Caption(
-        "F by distance, with and without background",
-        "The same for the model with the most images, without and with background (B); figs. 14 to 16 of the paper. "
-        f"{_which(adaptation)} {_LINES}",
-        _PANELS,
-    )
-
-
-@registered(_curves_background_caption, shows=has_background)
+@registered(partial(_curves_caption, background=True), shows=has_background)
 def adaptation_curves_background(
     adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure | None = None
 ) -> Figure:
@@ -389,14 +330,11 @@ def adaptation_curves(
     points = averaged(adaptation.images, models, seeds, shows)
     look_of = looks(adaptation)
     with drawing():
-        columns = min(CURVES_COLUMNS, len(shown))
-        lines = -(-len(shown) // columns)
-        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + 2.75 * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-        for axes, name in zip(panels, shown, strict=False):
+        figure, panels, columns = panel_grid(len(shown), CURVES_COLUMNS, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
+        for axes, name in zip(panels, shown, strict=True):
             _panel(axes, name, points[points["dataset"] == name], {model: look_of[model] for model in models})
         unit_panels(panels, len(shown), columns)
-        for axes in panels[max(0, len(shown) - columns) : len(shown)]:
+        for axes in panels[max(0, len(shown) - columns) :]:
             axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
         figure.supylabel(AXES[shows], fontsize=9.5)
         _legend(figure, {model: look_of[model] for model in models})

@@ -203,7 +203,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             check_file(unpacked_bytes(archive), path, path.stat().st_size)
             document = json.loads(archive.read(MANIFEST))
             names = [name for name in archive.namelist() if name.endswith(_ARRAY)]
-            arrays = {name.removesuffix(_ARRAY): _array(archive, name) for name in names}
+            # Whole first: the length is what the archive says, and the checksum is compared before the header is believed.
+            arrays = {name.removesuffix(_ARRAY): read_array(archive.read(name)) for name in names}
     except InputError:
         raise
     except _DAMAGED as error:
@@ -212,11 +213,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if not isinstance(document, dict):
         raise StoreError(f"{path} is no such archive: its manifest is no JSON object")
     return document, arrays
-
-
-def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    # Whole first: the length is what the archive says, and the checksum is compared before the header is believed.
-    return read_array(archive.read(name))
 
 
 def unpacked_bytes(archive: zipfile.ZipFile) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -159,13 +159,7 @@ def code_stamp(*folders: str) -> str:
     >>> code_stamp("projection") == code_stamp("projection"), code_stamp("projection") == code_stamp("distances")
     (True, False)
     """
-    return sha256(repr(sorted(_files(folders))).encode()).hexdigest()
-
-
-def _files(folders: tuple[str, ...]) -> Iterator[tuple[str, int, int]]:
-    """Yield name, size and time of every file of code."""
     root = Path(__file__).parents[1]
-    for folder in folders:
-        for file in (root / folder).rglob("*.py"):
-            stamp = file.stat()
-            yield str(file.relative_to(root)), stamp.st_size, stamp.st_mtime_ns
+    files = [file for folder in folders for file in (root / folder).rglob("*.py")]
+    stamps = [(str(file.relative_to(root)), (stamp := file.stat()).st_size, stamp.st_mtime_ns) for file in files]
+    return sha256(repr(sorted(stamps)).encode()).hexdigest()

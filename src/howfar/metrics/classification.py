@@ -160,7 +160,6 @@ POWER = 4
 CONFIDENT = 5.0
 """Mean cross-entropy of uniform labels, in nats, above which MaNo takes a softmax as it is."""
 _LEAST = 1e-12
-_SLACK = 1e-2
 
 
 def class_signals(probabilities: ArrayLike) -> dict[str, Float64Array]:
@@ -268,7 +267,7 @@ def mano_shares(logits: ArrayLike) -> Float64Array:
 def _as_rows(probabilities: ArrayLike) -> Float64Array:
     p = _as_matrix(probabilities, "probabilities")
     inside = bool(((p >= 0.0) & (p <= 1.0)).all())
-    if not inside or float(np.abs(p.sum(axis=1) - 1.0).max()) > _SLACK:
+    if not inside or float(np.abs(p.sum(axis=1) - 1.0).max()) > _SUM_SLACK:
         raise InputError.of("probabilities", "must lie in 0-1 and sum to 1 in each row", "others", "apply a softmax to logits")
     return p
 

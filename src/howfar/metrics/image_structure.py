@@ -16,6 +16,15 @@ LUMA: Final = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in grey (ITU-R BT.601)."""
 
 
+def _grey(picture: NDArray[Any]) -> Float64Array:
+    values = np.asarray(picture, dtype=np.float64)
+    if values.ndim == 3 and values.shape[2] == 3:
+        values = values @ np.asarray(LUMA)
+    if values.ndim != 2:
+        raise InputError.of("picture", "must be (h, w, 3) or (h, w)", np.shape(picture))
+    return values
+
+
 def gradient_magnitude(picture: NDArray[Any]) -> Float64Array:
     """Compute the strength of an image's gradient, √(Sx² + Sy²), by Sobel's two kernels on its grey values.
 
@@ -46,11 +55,7 @@ def gradient_magnitude(picture: NDArray[Any]) -> Float64Array:
     """
     from scipy.ndimage import sobel
 
-    values = np.asarray(picture, dtype=np.float64)
-    if values.ndim == 3 and values.shape[2] == 3:
-        values = values @ np.asarray(LUMA)
-    if values.ndim != 2:
-        raise InputError.of("picture", "must be (h, w, 3) or (h, w)", np.shape(picture))
+    values = _grey(picture)
     across, down = (sobel(values, axis=axis, mode="nearest") for axis in (1, 0))
     return np.asarray(np.hypot(across, down))
 
@@ -143,11 +148,7 @@ def ridge_strength(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> F
     """
     from scipy.ndimage import gaussian_filter
 
-    values = np.asarray(picture, dtype=np.float64)
-    if values.ndim == 3 and values.shape[2] == 3:
-        values = values @ np.asarray(LUMA)
-    if values.ndim != 2:
-        raise InputError.of("picture", "must be (h, w, 3) or (h, w)", np.shape(picture))
+    values = _grey(picture)
     if not len(scales) or min(scales) <= 0.0:
         raise InputError.of("scales", "must be numbers above 0, in pixels", list(scales), f"pass {SCALES}")
     strength = np.zeros(values.shape)
@@ -277,7 +278,7 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
     from scipy import ndimage
 
     values = as_map(prediction, "prediction")
-    grey = _grey(picture)
+    grey = _grey(picture) / 255.0
     if values.shape != grey.shape:
         raise InputError.of("prediction and picture", "must have one size", (values.shape, grey.shape))
     foreground = above(values, threshold)
@@ -289,15 +290,6 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
     p = values / 255.0 if values.dtype == np.uint8 else values.astype(np.float64)
     rows = [_features(pieces, int(n), boxes[n - 1], foreground, p, grey) for n in largest if areas[n] >= SMALLEST]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(FEATURES))
-
-
-def _grey(picture: NDArray[Any]) -> Float64Array:
-    grey = np.asarray(picture, dtype=np.float64)
-    if grey.ndim == 3 and grey.shape[2] == 3:
-        grey = grey @ np.asarray(LUMA)
-    if grey.ndim != 2:
-        raise InputError.of("picture", "must be (h, w, 3) or (h, w)", np.shape(picture))
-    return np.asarray(grey / 255.0)
 
 
 def _features(

@@ -18,6 +18,8 @@ from howfar.errors import InputError
 from howfar.metrics.probability_maps import IntArray, above, as_bytes, as_map
 
 _P: Float64Array = np.arange(256) / 255
+_ENTROPIES: Float64Array = np.zeros(256)
+_ENTROPIES[1:-1] = -_P[1:-1] * np.log(_P[1:-1]) - (1.0 - _P[1:-1]) * np.log1p(-_P[1:-1])
 
 
 def histogram(prediction: ArrayLike) -> IntArray:
@@ -127,10 +129,7 @@ def entropy(histogram: ArrayLike) -> float:
     0.125
     """
     counts = as_histogram(histogram)
-    inner = _P[1:-1]
-    entropies = np.zeros(256)
-    entropies[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
-    return float(counts @ entropies / counts.sum())
+    return float(counts @ _ENTROPIES / counts.sum())
 
 
 def nuclear_norm(histogram: ArrayLike) -> float:
@@ -164,10 +163,7 @@ def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
     >>> predicted_foreground(histogram([[0.0, 0.0, 0.2, 1.0]]), 0.2)
     0.25
     """
-    counts = as_histogram(histogram)
-    if not 0.0 <= threshold <= 1.0:
-        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
-    predicted = np.greater(_P, threshold)
+    counts, predicted = as_histogram(histogram), above(_P, threshold)
     return float(counts[predicted].sum() / counts.sum())
 
 
@@ -193,12 +189,11 @@ def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
     0.667
     """
     first, second = as_map(p, "p"), as_map(q, "q")
-    if first.shape != second.shape:
-        shapes = (first.shape, second.shape)
-        raise InputError.of("p and q", "must have one shape", shapes, "bring one map to the other's size")
+    _check_shapes(first, second, "p and q")
     # The scale of two 8-bit maps cancels, and sums of whole numbers are exact in any order.
-    scaled = first.dtype != second.dtype
-    a, b = (_flat(values, scaled) for values in (first, second))
+    a, b = (values.astype(np.float64).ravel() for values in (first, second))
+    if first.dtype != second.dtype:
+        a, b = (row / 255.0 if values.dtype == np.uint8 else row for row, values in ((a, first), (b, second)))
     whole = a @ a + b @ b
     return float(2.0 * (a @ b) / whole) if whole > 0 else 1.0
 
@@ -249,9 +244,9 @@ def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
     return float(np.mean([soft_dice(a, b) for a, b in combinations(maps, 2)]))
 
 
-def _flat(values: NDArray[Any], scaled: bool) -> Float64Array:
-    row: Float64Array = values.astype(np.float64).ravel()
-    return row / 255.0 if scaled and values.dtype == np.uint8 else row
+def _check_shapes(first: NDArray[Any], second: NDArray[Any], names: str) -> None:
+    if first.shape != second.shape:
+        raise InputError.of(names, "must have one shape", (first.shape, second.shape), "bring one map to the other's size")
 
 
 def as_histogram(x: ArrayLike) -> IntArray:
@@ -293,19 +288,10 @@ def class_entropy(histogram: ArrayLike, threshold: float) -> tuple[float, float]
     >>> [round(value, 3) for value in class_entropy(histogram([[0.0, 0.4, 0.6, 1.0]]), 0.5)]
     [0.168, 0.168]
     """
-    counts = as_histogram(histogram)
-    if not 0.0 <= threshold <= 1.0:
-        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
-    levels: Float64Array = np.arange(256) / 255
-    inner = levels[1:-1]
-    entropies = np.zeros(256)
-    entropies[1:-1] = -inner * np.log(inner) - (1.0 - inner) * np.log1p(-inner)
-    sums, predicted = counts * entropies, levels > threshold
+    counts, predicted = as_histogram(histogram), above(_P, threshold)
+    sums = counts * _ENTROPIES
     total = float(counts.sum())
     return float(sums[predicted].sum()) / total, float(sums[~predicted].sum()) / total
-
-
-_PROBABILITIES = np.arange(256) / 255
 
 
 def soft_f(histogram: ArrayLike, threshold: float) -> float:
@@ -332,11 +318,8 @@ def soft_f(histogram: ArrayLike, threshold: float) -> float:
     >>> soft_f(histogram([[0.0, 0.0, 0.2, 1.0]]), 0.5)
     0.909
     """
-    counts = as_histogram(histogram)
-    if not 0.0 <= threshold <= 1.0:
-        raise InputError.of("threshold", "must lie in [0, 1]", threshold)
-    predicted = np.greater(_PROBABILITIES, threshold)
-    expected, total = float(counts[predicted] @ _PROBABILITIES[predicted]), float(counts @ _PROBABILITIES)
+    counts, predicted = as_histogram(histogram), above(_P, threshold)
+    expected, total = float(counts[predicted] @ _P[predicted]), float(counts @ _P)
     size = total + float(counts[predicted].sum())
     return 2.0 * expected / size if size > 0 else 0.0
 
@@ -367,9 +350,7 @@ def flip_overlap(prediction: ArrayLike, of_flipped: ArrayLike, threshold: float)
     (0.667, 0.0)
     """
     first, second = as_map(prediction, "prediction"), as_map(of_flipped, "of_flipped")[:, ::-1]
-    if first.shape != second.shape:
-        shapes = (first.shape, second.shape)
-        raise InputError.of("prediction and of_flipped", "must have one shape", shapes, "bring one map to the other's size")
+    _check_shapes(first, second, "prediction and of_flipped")
     b, mirrored = above(first, threshold), above(second, threshold)
     size = int(np.count_nonzero(b)) + int(np.count_nonzero(mirrored))
     return 2.0 * int(np.count_nonzero(b & mirrored)) / size if size else 0.0
@@ -409,9 +390,7 @@ def foreground_dice(p: ArrayLike, q: ArrayLike, threshold: float) -> float:
     if not 0.0 <= threshold <= 1.0:
         raise InputError.of("threshold", "must lie in [0, 1]", threshold)
     first, second = as_bytes(p), as_bytes(q)
-    if first.shape != second.shape:
-        shapes = (first.shape, second.shape)
-        raise InputError.of("p and q", "must have one shape", shapes, "bring one map to the other's size")
+    _check_shapes(first, second, "p and q")
     b, c = (values / 255 > threshold for values in (first, second))
     total = np.count_nonzero(b) + np.count_nonzero(c)
     return float(2.0 * np.count_nonzero(b & c) / total) if total else float("nan")

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, quotient
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.metrics.probability_maps import IntArray
-from howfar.metrics.protocol import MetricScore
+from howfar.metrics.protocol import MetricScore, mean_of_defined
 
 MOST_CLASSES: Final = 1024
 """Classes that are told apart at most: the pairs of more would take more memory than a picture."""
@@ -89,7 +89,7 @@ class Multiclass:
         kept = np.ones(wanted.shape, np.bool_) if self.ignore is None else wanted != self.ignore
         top = max(int(predicted[kept].max(initial=0)), int(wanted[kept].max(initial=0)))
         if self.names and top >= len(self.names):
-            remedy = "name it, or pass it as ignore_index where it stands for void"
+            remedy = f"name it, or pass it as {option('ignore_index')} where it stands for void"
             raise InputError.of("class", f"must be one of the {len(self.names)} named ones", top, remedy)
         count = max(1 + top, len(self.names))
         if count > MOST_CLASSES:
@@ -109,9 +109,9 @@ class Multiclass:
         return MetricScore(
             metric=METRIC,
             scores={
-                **{name: _mean(values) for name, values in by_class.items()},
-                "mean_f": _mean(per_image),
-                "mean_iou": _mean(columns["iou"]),
+                **{name: mean_of_defined(values) for name, values in by_class.items()},
+                "mean_f": mean_of_defined(per_image),
+                "mean_iou": mean_of_defined(columns["iou"]),
                 "accuracy": float(quotient(whole.hits.sum(), whole.true.sum())),
                 **{f"{what}_{name}": float(by_class[what][k]) for what in by_class for k, name in enumerate(names)},
             },
@@ -196,11 +196,6 @@ def _as_indices(values: ArrayLike, name: str) -> IntArray:
     if int(indices.min()) < 0:
         raise InputError.of(name, "must be class indices of at least 0", int(indices.min()))
     return indices
-
-
-def _mean(values: Float64Array) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 MULTICLASS = Multiclass()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+import numpy as np
+
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 
@@ -98,6 +100,12 @@ def tallies(
             tallied.append(metric.tally(prediction, truth))
         except InputError as error:
             raise InputError(f"image {len(tallied)} (from 0): {error}") from error
+
+
+def mean_of_defined(values: Float64Array) -> float:
+    """Average the finite values; nan where there is none."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _unequal(names: tuple[str, str], received: str) -> InputError:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.metrics import threshold_counts as counting
 from howfar.metrics.probability_maps import THRESHOLDS
-from howfar.metrics.protocol import MetricScore, tallies
+from howfar.metrics.protocol import MetricScore, mean_of_defined, tallies
 from howfar.metrics.threshold_counts import Counts, as_tolerance, f_per_image
 from howfar.wording import format_number
 
@@ -158,7 +158,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
     return SegmentationScore(
         ods=best_f,
         ods_threshold=threshold,
-        ois=_mean(best),
+        ois=mean_of_defined(best),
         ois_aggregate=_aggregate(counts),
         ap=counting.average_precision(counts),
         precision=float("nan") if undefined else at_best.precision,
@@ -197,7 +197,7 @@ def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
         precision=float(dataset_precision[0, i]),
         recall=float(dataset_recall[0, i]),
         iou=float(counting.iou_per_image(total)[0, i]),
-        mean_f=_mean(per_image),
+        mean_f=mean_of_defined(per_image),
         false_positive_share=float(counting.false_positive_share(counts)[i]),
         per_image_f=per_image,
         per_image_precision=precision[:, i],
@@ -288,11 +288,6 @@ def _aggregate(counts: Counts) -> float:
     predicted, hits_predicted, hits_true = (values[rows, best][:, None] for values in hits)
     chosen = Counts(predicted, hits_predicted, hits_true, scored.true, scored.pixels)
     return float(f_per_image(chosen.total())[0, 0])
-
-
-def _mean(values: Float64Array) -> float:
-    defined = values[np.isfinite(values)]
-    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def _named(of: object, *names: str) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import Field
 
 from howfar.backbones import load_backbone
 from howfar.errors import InputError, MissingPathError
 from howfar.settings import nearest
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import EntryReference, Work
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryReference, KindSettings, Work, check_roles
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
@@ -23,10 +25,7 @@ SomeModels: TypeAlias = Annotated[tuple[str, ...], EntryReference("models")]
 def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the models to take of an adaptation study: those chosen, or all of it where none are.
 
-    Raises
-    ------
-    InputError
-        One is chosen that the study does not train.
+    Raises `InputError` where one is chosen that the study does not train.
     """
     trained = tuple(_settings(inputs, of).models)
     for name in chosen:
@@ -36,53 +35,34 @@ def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str
     return tuple(chosen) or trained
 
 
-class StudyModels(Protocol):
-    """Name the datasets of a study, and the backbones that it measures by, models of another study among them."""
+class BackboneStudySettings(KindSettings):
+    """Hold the settings of studies of distances by backbones, models of another study among them."""
 
-    @property
-    def primary(self) -> str:
-        """Return the name of the primary dataset."""
-        ...
-
-    @property
-    def secondaries(self) -> tuple[str, ...]:
-        """Return the names of the secondary datasets, or of folders of them."""
-        ...
-
-    @property
-    def backbones(self) -> tuple[str, ...]:
-        """Return names of backbones of the file."""
-        ...
-
-    @property
-    def of(self) -> str:
-        """Return the name of the study of adaptation; empty where there is none."""
-        ...
-
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Return the models of that study; none stands for all."""
-        ...
+    primary: DatasetName = Field(description="The primary dataset.")
+    secondaries: DatasetNames = Field(description="The secondary datasets.")
+    backbones: Annotated[tuple[str, ...], EntryReference("backbones")] = Field(
+        (), description="The backbones that distances are measured by."
+    )
+    of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
+    models: SomeModels = Field((), description="The models of that study to take; by default all.")
 
 
-def models_of(settings: StudyModels, inputs: Inputs) -> tuple[str, ...]:
+def models_of(settings: BackboneStudySettings, inputs: Inputs) -> tuple[str, ...]:
     """Return the names of the models that a study measures by; none where it names no study of adaptation."""
     return baseline_models(inputs, settings.of, settings.models) if settings.of else ()
 
 
-def embedding_work(settings: StudyModels, inputs: Inputs) -> Work:
+def embedding_work(settings: BackboneStudySettings, inputs: Inputs) -> Work:
     """Count what a study embeds: every dataset by every backbone and model."""
     seen = inputs.names((settings.primary, *settings.secondaries))
     return Work(embedded=dict.fromkeys((*settings.backbones, *models_of(settings, inputs)), seen))
 
 
-def check_backbones(settings: StudyModels, inputs: Inputs) -> None:
-    """Check that a study has a backbone or a model to measure by, each of a name of its own.
+def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
+    """Check that a study has a backbone or a model to measure by, each of a name of its own, and P is no secondary dataset.
 
-    Raises
-    ------
-    InputError
-        Models are named without a study that trains them, or by a backbone's name, or there is nothing to measure by.
+    Raises `InputError` where models are named without a study that trains them, or by a backbone's name, there is nothing to
+    measure by, or the primary dataset is among the secondaries.
     """
     if settings.models and not settings.of:
         raise InputError.of("models", "must be those of a study of adaptation", list(settings.models), 'write of = "STUDY"')
@@ -92,6 +72,7 @@ def check_backbones(settings: StudyModels, inputs: Inputs) -> None:
     for name in models:
         if name in settings.backbones:
             raise InputError.of("models", "must have other names than the backbones", name, "rename one of the two")
+    check_roles(settings.primary, inputs.names(settings.secondaries))
 
 
 def baseline_seed(inputs: Inputs, of: str) -> int:
@@ -102,10 +83,7 @@ def baseline_seed(inputs: Inputs, of: str) -> int:
 def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
     """Return the checkpoint of M, trained with the study's first seed.
 
-    Raises
-    ------
-    MissingPathError
-        It is no longer there.
+    Raises `MissingPathError` where the checkpoint is gone.
     """
     file = inputs.folders[of] / model / "models" / f"seed{baseline_seed(inputs, of)}" / "M.safetensors"
     if not file.is_file():

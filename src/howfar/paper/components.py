@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,41 +13,19 @@ from pydantic import Field
 from howfar import options
 from howfar.distances.dataset import dataset_to_dataset, self_distance
 from howfar.errors import InputError
-from howfar.paper.baseline_models import (
-    AdaptationName,
-    SomeModels,
-    baseline_backbone,
-    check_backbones,
-    embedding_work,
-    models_of,
-)
+from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.progress import bar
 from howfar.projection import Projection, Projector
 from howfar.projection.basis import plateau
 from howfar.results import Features, Provenance
 from howfar.results.distance_studies import Components
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import (
-    DatasetName,
-    DatasetNames,
-    EntryReference,
-    KindSettings,
-    StudyKind,
-    check_roles,
-    setting,
-)
+from howfar.studies.study_file.kind import StudyKind, setting
 
 
-class ComponentsSettings(KindSettings):
+class ComponentsSettings(BackboneStudySettings):
     """Hold the settings of the study of components."""
 
-    primary: DatasetName = Field(description="The primary dataset.")
-    secondaries: DatasetNames = Field(description="The secondary datasets.")
-    backbones: Annotated[tuple[str, ...], EntryReference("backbones")] = Field(
-        (), description="The backbones that distances are measured by."
-    )
-    of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
-    models: SomeModels = Field((), description="The models of that study to take; by default all.")
     UNSHARED: ClassVar = frozenset({"components"})
     components: tuple[int, ...] = Field((5, 10, 15, 20, 25, 30, 40), min_length=2, description="Numbers of components.")
     share: float = Field(0.02, gt=0, lt=1, description="Largest relative change of a distance that counts as none.")
@@ -57,7 +35,6 @@ class ComponentsSettings(KindSettings):
 
 def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
     check_backbones(settings, inputs)
-    check_roles(settings.primary, inputs.names(settings.secondaries))
     if min(settings.components) < 1 or len(set(settings.components)) < len(settings.components):
         raise InputError.of("components", "must be different numbers of at least 1", list(settings.components))
     if settings.projection == "none":
@@ -65,7 +42,7 @@ def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
-    """Project once with the most components: those of a smaller number are the first of them."""
+    """Project once with the largest number of components; a smaller number takes the first of them."""
     secondaries = inputs.names(settings.secondaries)
     datasets = inputs.datasets((settings.primary, *secondaries))
     models = models_of(settings, inputs)

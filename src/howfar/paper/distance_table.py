@@ -12,47 +12,28 @@ from howfar import options
 from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
 from howfar.keywords import CompareSettings
-from howfar.paper.baseline_models import (
-    AdaptationName,
-    SomeModels,
-    baseline_backbone,
-    check_backbones,
-    embedding_work,
-    models_of,
-)
+from howfar.paper.baseline_models import BackboneStudySettings, baseline_backbone, check_backbones, embedding_work, models_of
 from howfar.pipeline import forget_pairs
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
 from howfar.settings import checked
 from howfar.studies.backbones import by_image, with_agreement
-from howfar.studies.copies import Looked, hashing, without_leaks
+from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.distance import compared
 from howfar.studies.study_file.inputs import Inputs
-from howfar.studies.study_file.kind import (
-    DatasetName,
-    DatasetNames,
-    EntryReference,
-    KindSettings,
-    StudyKind,
-    check_roles,
-    setting,
-)
+from howfar.studies.study_file.kind import EntryReference, StudyKind, setting
 from howfar.studies.study_inputs import BASELINES, drawn
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
 
 
-class DistanceSettings(KindSettings):
+class DistanceSettings(BackboneStudySettings):
     """Hold the settings of the study of distances."""
 
-    primary: DatasetName = Field(description="The primary dataset.")
-    secondaries: DatasetNames = Field(description="The secondary datasets.")
     backbones: Annotated[tuple[str, ...], EntryReference("backbones")] = Field(
         (), description="The backbones that distances are measured by; name pixels and colour_moments, the trivial ones, too."
     )
-    of: AdaptationName = Field("", description="A study of adaptation whose models M are backbones too.")
-    models: SomeModels = Field((), description="The models of that study to take; by default all.")
     components: int = setting(options.Components)
     projection: options.Space = setting(options.Projection)
     scale: options.Scales = setting(options.Scale)
@@ -73,21 +54,19 @@ class NamedBackbone(NamedTuple):
     model: str = ""
 
 
-def _check(settings: DistanceSettings, inputs: Inputs) -> None:
-    check_backbones(settings, inputs)
-    check_roles(settings.primary, inputs.names(settings.secondaries))
-
-
 def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
-    chosen = _chosen(settings)
+    given = {name: getattr(settings, name) for name in CompareSettings.__annotations__ if hasattr(settings, name)}
+    chosen = Settings(**checked(CompareSettings, {**given, "rivals": False}))
     whole = inputs.datasets((settings.primary, *settings.secondaries))
     datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in whole]
     labelled = _loaded(settings, inputs)
 
-    def measured(images: Sequence[Dataset | Features]) -> Looked:
+    def measured(images: Sequence[Dataset | Features]) -> CopySearch:
         listed = [dataset for dataset in images if isinstance(dataset, Dataset)]
         *views, hashes = inputs.features(listed, [*(each.backbone for each in labelled), *hashing(listed)])
-        return Looked(tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes)
+        return CopySearch(
+            tuple(_compared(view, each, chosen, inputs) for view, each in zip(views, labelled, strict=True)), hashes
+        )
 
     comparisons = without_leaks(datasets, measured, settings.leaks)
     images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
@@ -99,11 +78,6 @@ def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
         provenance=Provenance.now(),
         notes=tuple(_notes(comparison)),
     )
-
-
-def _chosen(settings: DistanceSettings) -> Settings:
-    given = {name: getattr(settings, name) for name in CompareSettings.__annotations__ if hasattr(settings, name)}
-    return Settings(**checked(CompareSettings, {**given, "rivals": False}))
 
 
 def _loaded(settings: DistanceSettings, inputs: Inputs) -> list[NamedBackbone]:
@@ -126,7 +100,7 @@ def _compared(view: tuple[Features, ...], labelled: NamedBackbone, settings: Set
 
 
 def _notes(comparison: BackboneComparison) -> list[str]:
-    """Take the notes of all comparisons, each with the backbones that it is about where it is not about all."""
+    """Collect the notes of all comparisons; a note of some backbones alone names these."""
     about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
     every = len(comparison.comparisons)
     return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]
@@ -151,5 +125,5 @@ DISTANCE = StudyKind(
     run=_run,
     result=DistanceTable,
     work=embedding_work,
-    check=_check,
+    check=check_backbones,
 )

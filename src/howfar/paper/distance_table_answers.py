@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final
@@ -100,32 +100,40 @@ def features(table: DistanceTable) -> Table:
 
 def scaled(table: DistanceTable) -> Table:
     """Make table 2: row-scaled O^dist, the two farthest datasets of each row strong where there are more than two."""
-    rows = []
-    for comparison in table.comparison.comparisons:
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
         values = {dataset.name: dataset.o_dist_scaled for dataset in comparison.datasets}
         far = set(sorted(values, key=lambda name: -values[name])[:FARTHEST]) if len(values) > FARTHEST else set()
-        cells = (decimal(values[name], strong=name in far) for name in table.secondaries)
-        rows.append((Cell(comparison.backbone.name), *cells))
-    return Table((Column("backbone"), *map(Column, table.secondaries)), tuple(rows))
+        return (decimal(values[name], strong=name in far) for name in table.secondaries)
+
+    return _by_backbone(table, cells)
 
 
 def raw(table: DistanceTable) -> Table:
     """List O^dist in mean form with its interval, beside P's distance from itself."""
     own = Column("P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share")
-    rows = []
-    for comparison in table.comparison.comparisons:
-        cells = (_with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, _digits) for dataset in comparison.datasets)
-        rows.append((Cell(comparison.backbone.name), number(comparison.primary.self_distance, 3), *cells))
-    return Table((Column("backbone"), own, *map(Column, table.secondaries)), tuple(rows))
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        yield number(comparison.primary.self_distance, 3)
+        for dataset in comparison.datasets:
+            yield _with_ci(dataset.o_dist_mean, dataset.o_dist_mean_ci, _digits)
+
+    return _by_backbone(table, cells, own)
 
 
 def relative(table: DistanceTable) -> Table:
     """List O^dist over P's distance from itself, with its interval."""
-    rows = []
-    for comparison in table.comparison.comparisons:
-        cells = (_with_ci(dataset.relative, dataset.relative_ci, "{:.2f}".format) for dataset in comparison.datasets)
-        rows.append((Cell(comparison.backbone.name), *cells))
-    return Table((Column("backbone"), *map(Column, table.secondaries)), tuple(rows))
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
+        return (_with_ci(dataset.relative, dataset.relative_ci, "{:.2f}".format) for dataset in comparison.datasets)
+
+    return _by_backbone(table, cells)
+
+
+def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[Cell]], *before: Column) -> Table:
+    """Make a table with a row for each backbone, and a column for each secondary dataset after those `before`."""
+    rows = ((Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
+    return Table((Column("backbone"), *before, *map(Column, table.secondaries)), tuple(rows))
 
 
 def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
@@ -150,11 +158,12 @@ def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
 
 def last_thirds(table: DistanceTable) -> Table:
     """List the share of each dataset's range of I^dist that its last third spans; 1/3 is an even spread."""
-    rows = []
-    for comparison in table.comparison.comparisons:
+
+    def cells(comparison: Comparison) -> Iterator[Cell]:
         spans = spans_of(comparison)
-        rows.append((Cell(comparison.backbone.name), *(decimal(spans[name], 2) for name in table.secondaries)))
-    return Table((Column("backbone"), *map(Column, table.secondaries)), tuple(rows))
+        return (decimal(spans[name], 2) for name in table.secondaries)
+
+    return _by_backbone(table, cells)
 
 
 def spans_of(comparison: Comparison) -> dict[str, float | None]:
@@ -194,7 +203,7 @@ LEVEL: Final = 0.05
 
 
 def lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
-    """Answer whether the datasets without cracks are the farthest; without such, which dataset is."""
+    """Answer whether the datasets without cracks are farthest; where there are none, name the farthest dataset."""
     if answers:
         return _without_cracks(answers)
     if len(table.backbones) > 1:
@@ -214,7 +223,7 @@ def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: str, many: str) -> str:
-    """Count the backbones by which it holds, and name the fewer of these and the others."""
+    """Count the backbones for which the claim holds, and name these or the others, whichever are fewer."""
     holding = [name for name in names if answers[name].holds]
     failing = [name for name in names if not answers[name].holds]
     if not holding:
@@ -227,7 +236,7 @@ def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: st
 
 
 def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Say what the order of the datasets is evidence of, given the trivial backbones."""
+    """Compare the order of the datasets with that of the trivial backbones, which see colour alone."""
     if not answers:
         return ""
     trivial = [answer for answer in answers.values() if answer.trivial]
@@ -323,7 +332,7 @@ def thirds_sentence(table: DistanceTable) -> str:
 
 
 def limits(table: DistanceTable) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     few = len(table.secondaries) <= FEW_SETS and len(table.backbones) > 1
     return [
         "A row of table 2 sums to 1, so that one share falls where another rises, and a row says nothing of the level: raw and "

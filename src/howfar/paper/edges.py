@@ -1,4 +1,4 @@
-"""Run the study of edges (fig. 2): what do trained models draw on images without what they were trained for?"""
+"""Run the study of edges (fig. 2): what do trained models mark on images without foreground?"""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from howfar.paper.baseline_models import AdaptationName, SomeModels, baseline_fi
 from howfar.pipeline.prediction import load_model, predict
 from howfar.progress import bar
 from howfar.results import Provenance, Skipped
-from howfar.results.adaptation import BASELINE
-from howfar.results.segmenter_studies import Adaptations, EdgeDifference, Edges, ModelEdges
+from howfar.results.adaptation import BASELINE, Adaptations
+from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
+from howfar.streams import stream
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting
 from howfar.studies.study_inputs import drawn
@@ -108,7 +109,7 @@ def _shrunk(values: Any, picture: Image.Image) -> tuple[Any, Any]:
 
 
 def _of_m(column: str, name: str, settings: EdgesSettings, inputs: Inputs) -> float:
-    """Return what the study of adaptation says of M: its threshold, or its ODS on held-out photographs (NaN without any)."""
+    """Read M's threshold, or its ODS on held-out photographs (NaN without any), from the study of adaptation."""
     study: Adaptations = inputs.results[settings.of]  # type: ignore[assignment]  # the reference names this kind alone
     models = study[name].models
     own = models[(models["model"] == BASELINE) & (models["seed"] == baseline_seed(inputs, settings.of))]
@@ -133,7 +134,7 @@ def _summary(name: str, images: pd.DataFrame, settings: EdgesSettings, inputs: I
 
 
 def _difference(one: str, other: str, images: pd.DataFrame, settings: EdgesSettings) -> EdgeDifference:
-    """Take the difference image by image, of those for which both models have a correlation."""
+    """Compute the difference of two models image by image, where both have a correlation."""
     by_model = images.pivot(index="image", columns="model", values="edges")
     values = (by_model[one] - by_model[other]).to_numpy(dtype=np.float64)
     return EdgeDifference(one, other, average(values, _weights(len(values), settings)))
@@ -147,7 +148,7 @@ def _weights(n: int, settings: EdgesSettings) -> Float64Array | None:
 def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
     """Draw the images that the figure shows, in their order."""
     names: Sequence[str] = list(dict.fromkeys(images["image"]))
-    rng = np.random.default_rng([settings.seed, _STREAM, 1])
+    rng = stream(settings.seed, "edges")
     chosen = np.sort(rng.choice(len(names), min(settings.images, len(names)), replace=False))
     return tuple(str(names[position]) for position in chosen)
 

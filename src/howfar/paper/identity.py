@@ -81,7 +81,7 @@ def references(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.
 
 
 def images(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> pd.DataFrame:
-    """List I^dist of each image from the first primary set, but for those of that set."""
+    """List I^dist from the first primary set of every image outside that set."""
     frames = []
     for key, each in measured.items():
         own = compared[key[2]].sets
@@ -198,7 +198,7 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
 def _measured(
     views: Mapping[tuple[str, str], Features], people: _People, settings: IdentitySettings, kept: KeptArrays, inputs: Inputs
 ) -> Iterator[tuple[Key, FromReferences]]:
-    """Yield what is measured for each backbone, perturbation and variation, in the order in which tables show them."""
+    """Yield the measures of each backbone, perturbation and variation, in the order of the tables."""
     keys = [
         (backbone, change, variation)
         for backbone in settings.backbones
@@ -240,7 +240,7 @@ def _rows(features: Features) -> FloatArray:
 
 
 def _part_key(key: Key, features: Features, people: _People, settings: IdentitySettings) -> str:
-    """Name a part of the run by all that its numbers depend on."""
+    """Make the key of a part of the run from everything its numbers depend on."""
     chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
     return part_key("identity", chosen, key[2], dict(features.identity), features.contents, people.table.to_csv())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -22,6 +21,7 @@ from howfar.projection import Projector
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.settings import nearest
 from howfar.significance import interval, resample_counts
+from howfar.streams import stream
 
 PERSON: Final = "person"
 
@@ -45,7 +45,7 @@ class PersonSet:
 
 @dataclass(frozen=True, eq=False)
 class VariationSets:
-    """Hold the sets of one variation, and those of them that distances are measured from.
+    """Hold the sets of one variation, and the primary ones among them.
 
     Attributes
     ----------
@@ -69,23 +69,10 @@ class VariationSets:
 
 
 def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: Sequence[str | int]) -> pd.DataFrame:
-    """Return a table of the images of the persons wanted: text columns image, person, and one a variation.
+    """Return a table of the images of the wanted persons, or of all: text columns image, person, and one a variation.
 
-    Parameters
-    ----------
-    dataset
-        All persons' images.
-    pattern
-        Expression by which images' names are read; not used where `columns` are given.
-    columns
-        Columns of the dataset's own table.
-    persons
-        Whose images are kept; everybody's where there are none.
-
-    Raises
-    ------
-    InputError
-        A name that the pattern does not match, no person or nothing that varies, or a person who is not there.
+    The columns come from the dataset's own table where `columns` names some, else from the images' names by the `pattern`.
+    Raises `InputError` for a name that the pattern does not match, no person or nothing that varies, or an absent person.
     """
     names = [item.name for item in dataset.items]
     table = variation_columns(dataset, columns) if columns else variations(names, pattern)
@@ -106,23 +93,10 @@ def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: S
 
 
 def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed: int) -> dict[str, VariationSets]:
-    """Divide images into sets, for each variation that has something to compare.
+    """Divide images into sets, for each wanted variation, or each under which somebody has two values.
 
-    Parameters
-    ----------
-    table
-        As `described` returns it; its row numbers are the places of `PersonSet.rows`.
-    wanted
-        The variations; all where none is named, but for those under which nobody has two values.
-    most
-        The number of primary sets of a variation, if they are to be drawn.
-    seed
-        Seed of that draw.
-
-    Raises
-    ------
-    InputError
-        A variation that is not there, or under which no person has two values.
+    `table` is that of `described`; its row numbers are the places of `PersonSet.rows`. At most `most` primary sets of a
+    variation are drawn, by the seed. Raises `InputError` for an absent variation, or one under which no person has two values.
     """
     known = [str(name) for name in table if name not in ("image", PERSON)]
     for name in wanted:
@@ -144,13 +118,13 @@ def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) 
     values = pd.Series([person for person, _ in ordered]).value_counts()
     references = np.flatnonzero([values[each.person] > 1 for each in sets])
     if most is not None and most < len(references):
-        rng = np.random.default_rng([seed, zlib.crc32(variation.encode())])
+        rng = stream(seed, "identity of sets", variation)
         references = np.sort(rng.choice(references, most, replace=False))
     return VariationSets(sets, references)
 
 
 class FromReferences(NamedTuple):
-    """Hold what was measured from r primary sets to all s sets of a variation, of N images.
+    """Hold the measures from r primary sets to all s sets of a variation, of N images.
 
     Attributes
     ----------
@@ -171,7 +145,7 @@ class FromReferences(NamedTuple):
 
 
 class SetSpaces:
-    """Give two sets of one dataset in the space where their distance is measured; what one set alone decides is kept.
+    """Project two sets of one dataset into the space of their distance; the sums of a single set are kept.
 
     `rows` are the (N, q) features of all images, which the sets divide; `components` and `mode` are those of
     `howfar.projection.project`.
@@ -202,16 +176,9 @@ class SetSpaces:
 
 
 def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
-    """Measure from one primary set after another; what is yielded holds one reference each, for `stacked` to join.
+    """Measure from one primary set after another; each yielded record holds one reference, and `stacked` joins them.
 
-    Parameters
-    ----------
-    rows
-        (N, q) features of all images.
-    compared
-        The sets, and which of them are primary.
-    components, mode
-        As `howfar.projection.project` takes them.
+    `rows` are the (N, q) features of all images; `components` and `mode` are those of `howfar.projection.project`.
     """
     spaces = SetSpaces(rows, compared.sets, components, mode)
     for order, reference in enumerate(compared.references.tolist()):
@@ -219,7 +186,7 @@ def from_references(rows: FloatArray, compared: VariationSets, components: int, 
 
 
 def stacked(parts: list[FromReferences]) -> FromReferences:
-    """Join what was measured from one primary set after another."""
+    """Join the records of single primary sets."""
     joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FromReferences._fields[:-1]}
     return FromReferences(**joined, i_dist=parts[0].i_dist)
 
@@ -250,7 +217,7 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """Hold a claim's share of violated pairs and its median margin: of the images as they are, and of every draw.
+    """Hold a claim's share of violated pairs and its median margin, as measured and in every draw.
 
     Attributes
     ----------
@@ -294,14 +261,13 @@ class Claim:
 
 
 def unit_of(compared: VariationSets) -> str:
-    """Say what intervals are drawn over: "persons", with few persons "primary sets" of each, or "" for nothing.
+    """Name the unit that intervals resample: "persons", with few persons "primary sets" of each, or "" for no interval.
 
     Examples
     --------
-    >>> from howfar.paper.identity_claims import PersonSet
     >>> sets = tuple(PersonSet(person, value, np.arange(1)) for person in "abcde" for value in "xy")
-    >>> unit_of(Compared(sets, np.arange(10))), unit_of(Compared(sets, np.arange(6))), unit_of(Compared(sets, np.arange(4)))
-    ('persons', 'primary sets', '')
+    >>> [unit_of(VariationSets(sets, np.arange(count))) for count in (10, 6, 4)]
+    ['persons', 'primary sets', '']
     """
     persons = {compared.sets[reference].person for reference in compared.references}
     if len(persons) >= FEWEST:
@@ -310,7 +276,7 @@ def unit_of(compared: VariationSets) -> str:
 
 
 def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np.random.Generator) -> Claim:
-    """Summarise what was measured from the primary sets of one variation.
+    """Summarise the measures from the primary sets of one variation.
 
     A draw takes as many persons as there are, with replacement, each with all primary sets of that person; where there are few
     persons, it takes each person's primary sets anew. The sets that they are compared with stay.
@@ -335,7 +301,7 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
 
 
 def _blind(compared: VariationSets) -> Float64Array:
-    """Compute from each primary set the share to expect where the value alone decides: (1 + share of its value) / 2."""
+    """Compute each primary set's expected share if the value alone decides: (1 + share of its value) / 2."""
     values = np.array([each.value for each in compared.sets])
     same = [(values[compared.others(place)] == compared.sets[place].value).mean() for place in compared.references]
     return (1 + np.array(same)) / 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -14,9 +13,11 @@ from howfar import options
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Coefficient, Provenance, Trend
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
+from howfar.results.segmenter_studies import PerformanceByDistance
+from howfar.streams import stream
 from howfar.studies.adaptation.settings import RANDOM, Arm
+from howfar.studies.adaptation.tables import slope_ends
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
 
@@ -38,7 +39,10 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
     if not isinstance(studied, Adaptations):
         raise TypeError(f"{settings.of} is no study of adaptation")
     seeds = [int(seed) for seed in studied.first.settings["seeds"]]
-    slopes = [row for name, study in studied.runs().items() for row in slopes_of(study, seeds, settings, name)]
+    slopes = [row for name, study in studied.by_segmenter().items() for row in slopes_of(study, seeds, settings, name)]
+    strata = studied.rows("strata")
+    strategies = list(studied.first.settings["strategies"])
+    strategy = next((name for name in strategies if name != RANDOM), RANDOM)
     return PerformanceByDistance(
         of=settings.of,
         primary=studied.first.primary,
@@ -46,19 +50,13 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
         segmenters=studied.models,
         architectures=tuple(study.segmenter for study in studied.adaptations),
         seeds=tuple(seeds),
-        adapted=_adapted(studied.first),
+        adapted=Arm(strategy, max(studied.first.settings["shots"])).label,
         tau=settings.tau,
         flat=settings.flat,
-        strata=_plain(studied),
+        strata=strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True),
         slopes=pd.DataFrame(slopes),
         provenance=Provenance.now(),
     )
-
-
-def _adapted(study: Adaptation) -> str:
-    strategies = list(study.settings["strategies"])
-    strategy = next((name for name in strategies if name != RANDOM), RANDOM)
-    return Arm(strategy, max(study.settings["shots"])).label
 
 
 def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
@@ -90,11 +88,6 @@ def plain_models(study: Adaptation) -> list[str]:
     return [str(model) for model in dict.fromkeys(models["model"])]
 
 
-def _plain(studied: Adaptations) -> pd.DataFrame:
-    strata = studied.rows("strata")
-    return strata[strata["model"].isin(plain_models(studied.first))].reset_index(drop=True)
-
-
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
     """Average F and distance of every image over the seeds: a row an image, a column of F a model, and distance.
 
@@ -113,7 +106,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
     words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
     slope = Coefficient(None) if fitted is None else fitted.slope
     sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
-    ends = dict(zip(("slope", "low", "high"), _ends(slope), strict=True))
+    ends = dict(zip(("slope", "low", "high"), slope_ends(slope), strict=True))
     reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
     counted = {"n": sizes[0], "photographs": sizes[1], "span": float(reach.mean()), "mean": mean}
     return {**counted, **ends, "kind": words.kind, "verdict": words.text}
@@ -122,7 +115,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
 def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
     """Fit the slope of the differences from M; of M itself there is `none`."""
     fitted = None if none else _fitted(points, values, names, draws)
-    ends = _ends(Coefficient(None) if fitted is None else fitted.slope)
+    ends = slope_ends(Coefficient(None) if fitted is None else fitted.slope)
     return dict(zip(("change", "change_low", "change_high"), ends, strict=True))
 
 
@@ -132,11 +125,7 @@ def _fitted(points: pd.DataFrame, values: pd.Series[float], names: list[str], dr
         PerformancePoints.of(own["distance"].to_numpy(), own["f"].to_numpy(), groups=own["photograph"].to_numpy(str))
         for own in (rows[rows["dataset"] == name] for name in names)
     ]
-    return pooled_trend(sets, np.random.default_rng([zlib.crc32(" ".join(names).encode()), 5]), draws)
-
-
-def _ends(slope: Coefficient) -> tuple[float, ...]:
-    return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
+    return pooled_trend(sets, stream(None, "performance by distance", " ".join(names)), draws)
 
 
 PERFORMANCE = StudyKind(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,14 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption
-from howfar.figures.adaptation_models import Measure, by_shots, check_measure, strategy_of
+from howfar.figures.adaptation_models import Measure, as_called, by_shots, check_measure, panel_grid, strategy_of
 from howfar.figures.adaptation_scores import adaptation_curves
 from howfar.figures.style import (
     INK,
     MUTED,
     PAPER,
-    WIDTH,
-    blank,
     drawing,
     first,
     head,
@@ -32,7 +29,7 @@ from howfar.figures.style import (
     name_text,
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
-from howfar.report.adaptation_by_segmenter import ABSENT, as_called, beside, curves
+from howfar.report.adaptation import ABSENT, beside, curves
 from howfar.report.section import (
     UNDEFINED,
     Cell,
@@ -48,7 +45,7 @@ from howfar.report.section import (
     with_interval,
 )
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.wording import signed
 
 TITLE = "Slope of F on distance"
@@ -67,20 +64,16 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
     shown, left_out = first(result.secondaries, limit)
     rows = result.slopes[result.slopes["measure"] == measure]
     models = [BASELINE, *(model for model in dict.fromkeys(rows["model"]) if _strategy(model) == _strategy(result.adapted))]
-    columns = min(COLUMNS, len(result.segmenters))
-    lines = math.ceil(len(result.segmenters) / columns)
     with drawing():
-        figure = blank(WIDTH if columns > 1 else 5.6, 1.3 + (0.75 + 0.3 * len(models)) * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-        for axes, segmenter in zip(panels, result.segmenters, strict=False):
+        height = 0.75 + 0.3 * len(models)
+        figure, panels, _ = panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
+        for axes, segmenter in zip(panels, result.segmenters, strict=True):
             _panel(axes, rows[rows["segmenter"] == segmenter], models, shown, result.flat)
             head_panel(axes, segmenter)
             axes.set_xlabel("change of F, nearest to farthest")
             axes.tick_params(axis="y", length=0)
         name_rows(panels[0], [name_text(model, 24) for model in models])
         panels[0].set_ylim(len(models) - 0.5, -0.5)
-        for spare in panels[len(result.segmenters) :]:
-            spare.remove()
         name_legend(figure, _handles(shown), 6)
         note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
         head(figure, TITLE, note.strip())
@@ -293,13 +286,16 @@ FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure
 
 def section(result: PerformanceByDistance, context: Context) -> Section:
     """Make the section of a study of performance by distance."""
-    studied = beside(result.of, context.folder)
+    studied, drawn = beside(result.of, context.folder), list[Part]()
+    if studied is not None:
+        models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
+        drawn = curves(studied, adaptation_curves, FIGURES, as_called(models))
     return Section(
         lead=lead(result),
         sentences=sentences(result),
         parts=[
             *_unadapted(result, context),
-            *([] if studied is None else _curves(studied)),
+            *drawn,
             FigurePart("slopes", partial(performance_slopes, result), _caption(result)),
             TablePart("slopes", "Slope of F at the dataset's best threshold", slopes(result, F_ODS), f"{_PAPER} {_SLOPES}"),
             TablePart("slopes-own", "Slope of F at each model's own threshold", slopes(result, F_OWN), f"{_HONEST} {_SLOPES}"),
@@ -350,11 +346,6 @@ def _adapted(result: PerformanceByDistance) -> list[Part]:
 def _over(result: PerformanceByDistance) -> str:
     seeds = len(result.seeds)
     return f" Means over {seeds} seeds; after ± the standard deviation of F over them." if seeds > 1 else ""
-
-
-def _curves(studied: Adaptations) -> list[Part]:
-    models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
-    return curves(studied, adaptation_curves, FIGURES, as_called(models))
 
 
 def _caption(result: PerformanceByDistance) -> Caption:

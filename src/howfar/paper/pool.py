@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import time
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,10 +39,11 @@ from howfar.progress import bar
 from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Coefficient, Provenance, Trend
-from howfar.results.adaptation import BASELINE, F_OWN, Adaptation
-from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Adaptations, Pool
+from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
+from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.settings import nearest
+from howfar.streams import stream
 from howfar.studies.distance import compare
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
@@ -237,11 +237,14 @@ def _mean_trend(by_seed: Float64Array) -> Trend:
     n, photographs, slope, low, high = by_seed.mean(axis=0)
     ends_of = (None, None) if np.isnan(low) else (float(low), float(high))
     unknown = Coefficient(None)
-    return Trend(int(n), int(photographs), unknown, unknown, slope=Coefficient(_known(slope), *ends_of), partial=None)
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return Trend(
+        int(n),
+        int(photographs),
+        unknown,
+        unknown,
+        slope=Coefficient(None if np.isnan(slope) else float(slope), *ends_of),
+        partial=None,
+    )
 
 
 def _judged(trend: Trend | None, mean: float, level: float, flat: float) -> dict[str, float | str]:
@@ -316,7 +319,7 @@ def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int
     rows = []
     for model in models:
         seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
-        rng = np.random.default_rng([seed, zlib.crc32(model.encode()), 8])
+        rng = stream(seed, "labels of a pool", model)
         drawn = np.median(rng.choice(seconds, (bootstrap, len(seconds))), axis=1)
         rows.append(np.concatenate([[np.median(seconds)], drawn]))
     values = np.stack(rows)
@@ -441,14 +444,15 @@ def _check(settings: PoolSettings, inputs: Inputs) -> None:
 def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     adapted = inputs.results[settings.of]
     assert isinstance(adapted, Adaptations)  # the reference names a study of this kind
-    studies, first = dict(adapted.runs()), adapted.first
+    studies, first = dict(adapted.by_segmenter()), adapted.first
     folders = {model: inputs.folders[settings.of] / model for model in studies}
     strategy = settings.strategy or str(first.settings["strategies"][0])
     blind = _blind(first)
     progress = inputs.execution.progress
     counted = count_maps(studies, folders, strategy, (*first.secondaries, *blind), progress=progress)
     drawn = draw_scores(counted, _thresholds(studies, strategy), settings.bootstrap, settings.seed)
-    files = {model: folder / _first_model(first) for model, folder in folders.items()}
+    seed = first.settings["seeds"][0]
+    files = {model: folder / f"models/seed{seed}/{BASELINE}.safetensors" for model, folder in folders.items()}
     costs, checkpoints = costs_of(files)
     timings = timings_of(checkpoints, inputs.dataset(first.secondaries[0]), inputs.device, progress=progress)
     wished = _wished(settings, drawn, first.secondaries, blind, timings)
@@ -483,11 +487,6 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
 def _ranked(wished: Mapping[str, Wished], models: tuple[str, ...], settings: PoolSettings, *, timed: bool) -> pd.DataFrame:
     """Make the table of the rankings that depend on the time that models took, or of the others."""
     return table_of({wish: each for wish, each in wished.items() if is_timed(wish, settings.weights()) == timed}, models)
-
-
-def _first_model(study: Adaptation) -> str:
-    """Give the place of the first seed's M below a study's folder."""
-    return f"models/seed{study.settings['seeds'][0]}/{BASELINE}.safetensors"
 
 
 def _blind(study: Adaptation) -> tuple[str, ...]:
@@ -545,11 +544,6 @@ def _distances(
     return pd.DataFrame(rows)
 
 
-def _work(settings: PoolSettings, inputs: Inputs) -> Work:
-    """Count nothing: maps and features are those of the study of adaptation, and only a few images are timed."""
-    return Work()
-
-
 POOL = StudyKind(
     name="pool",
     title="Which model suits which wish?",
@@ -557,6 +551,6 @@ POOL = StudyKind(
     settings=PoolSettings,
     run=_run,
     result=Pool,
-    work=_work,
+    work=lambda settings, inputs: Work(),  # maps and features are those of the study of adaptation
     check=_check,
 )

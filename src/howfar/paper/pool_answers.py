@@ -20,14 +20,9 @@ Row = Mapping[Any, Any]
 
 def lead(result: Pool) -> str:
     """Answer every wish in one sentence, with how sure each answer is."""
-    answers = [f"{_wanted(wish)} {_answer(result, wish)}" for wish in result.answered()]
+    wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
+    answers = [f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()]
     return sentence_case("; ".join(answers))
-
-
-def _wanted(wish: str) -> str:
-    return {"few labels": "for few labels", "stable": "for stability", "fast": "for speed", WEIGHTED: "for all, weighted,"}.get(
-        wish, f"for {wish}"
-    )
 
 
 def _answer(result: Pool, wish: str) -> str:
@@ -110,7 +105,10 @@ def _lowest(result: Pool, model: str) -> str:
 def _of_speed(result: Pool, rows: Sequence[Row]) -> str:
     best, second = rows[:2]
     sizes = result.costs.set_index("model")["parameters"]
-    described = [f"{_seconds(row)} an image ({millions(int(sizes[row['model']]))} parameters)" for row in (best, second)]
+    described = [
+        f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)"
+        for row in (best, second)
+    ]
     return f"{best['model']}: {described[0]}, against {described[1]} of {second['model']}."
 
 
@@ -168,8 +166,7 @@ def _against(result: Pool, own: list[str], measure: str, shots: int) -> str:
     means = pd.Series(known, dtype=float).fillna(0.0)
     ours, theirs = means[own], means.drop(own)
     holds = "as suggested" if ours.max() > theirs.max() else "against it"
-    whole = "without images" if not shots else f"with {_images(shots)}"
-    return f"{ours.max():.2f} against {theirs.max():.2f} of {theirs.idxmax()} {whole} ({holds})"
+    return f"{ours.max():.2f} against {theirs.max():.2f} of {theirs.idxmax()} {_shots(shots)} ({holds})"
 
 
 def _sure(result: Pool, own: list[str], measure: str) -> str:
@@ -187,7 +184,7 @@ def _secondaries(result: Pool, model: str, shots: int) -> pd.DataFrame:
 
 def limits(result: Pool) -> list[str]:
     """Say what the rankings do not tell."""
-    fewest = int(result.scores["photographs"].min())
+    fewest, repeats = int(result.scores["photographs"].min()), int(result.timings.groupby("model").size().min())
     seeds = len(result.seeds)
     trained = (
         "Each model was trained with one seed: how much trainings vary is unknown, so that ranks hold for these trainings, and "
@@ -209,8 +206,8 @@ def limits(result: Pool) -> list[str]:
         "depend on it, but looks at labels.",
         "Each dataset counts alike. Ranks are among these models, on these datasets.",
         f"Seconds were measured on {machine(result)}, one image at a time, from the decoded image to its map; "
-        f"median of {_repeats(result)}. They differ from run to run, by more than these draws say where the machine does other "
-        "work.",
+        f"median of {repeats} timings a model. They differ from run to run, by more than these draws say where the machine "
+        "does other work.",
     ]
 
 
@@ -229,11 +226,6 @@ def machine(result: Pool) -> str:
     return f"{made['processor']} with {made['cores']} cores, {threads} {plural(threads, 'thread', 'threads')}{device}"
 
 
-def _repeats(result: Pool) -> str:
-    counts = result.timings.groupby("model").size()
-    return f"{int(counts.min())} timings a model"
-
-
 def seconds_of(result: Pool) -> pd.DataFrame:
     """Give the median, least and most seconds an image by model."""
     return result.timings.groupby("model")[SECONDS].agg(["median", "min", "max"])
@@ -248,10 +240,6 @@ def millions(count: int) -> str:
     ('13.6 M', '63.3 k')
     """
     return f"{count / 1e6:.1f} M" if count >= 1_000_000 else f"{count / 1e3:.1f} k"
-
-
-def _seconds(row: Row) -> str:
-    return f"{format_number(row['value'], 3)} s"
 
 
 def _interval(row: Row) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from howfar.results.adaptation import BASELINE, Adaptation
 from howfar.runners import LocalRunner
 from howfar.significance import interval
 from howfar.significance.bootstrap import resample_counts
+from howfar.streams import stream
 
 
 class Trained(NamedTuple):
@@ -224,7 +224,7 @@ def ends(draws: Float64Array) -> tuple[float, float]:
 def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:
     """Count how often each image is in each draw, (1 + b, n); the first row takes every image once."""
     names, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
-    rng = np.random.default_rng([seed, zlib.crc32(dataset.dataset.encode()), 6])
+    rng = stream(seed, "draws of a pool", dataset.dataset)
     drawn = resample_counts(len(names), bootstrap, rng).T[:, places.ravel()]
     return np.concatenate([np.ones((1, len(places))), drawn])
 
@@ -234,7 +234,7 @@ def _seed_weights(model: str, count: int, bootstrap: int, seed: int) -> Float64A
     alike = np.full((1 + bootstrap, count), 1 / count)
     if count < 2:
         return alike
-    drawn = resample_counts(count, bootstrap, np.random.default_rng([seed, zlib.crc32(model.encode()), 7])).T / count
+    drawn = resample_counts(count, bootstrap, stream(seed, "resamples of a pool", model)).T / count
     alike[1:] += np.sqrt(count / (count - 1)) * (drawn - 1 / count)
     return alike
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption
+from howfar.figures.adaptation_models import panel_grid
 from howfar.figures.style import (
     INK,
     MARKERS,
@@ -92,13 +93,11 @@ def rank_intervals(result: Pool) -> Figure:
     One panel a wish, one row a model, in the same order everywhere.
     """
     wishes = result.answered()
-    columns = min(2, len(wishes))
-    lines = -(-len(wishes) // columns)
     models = list(result.models)
     with drawing():
-        figure = blank(WIDTH if columns > 1 else 5.6, 0.9 + lines * (0.85 + 0.3 * len(models)))
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-        for axes, wish in zip(panels, wishes, strict=False):
+        height = 0.85 + 0.3 * len(models)
+        figure, panels, columns = panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
+        for axes, wish in zip(panels, wishes, strict=True):
             rows = result.ranking(wish).set_index("model").loc[models]
             _ranks(axes, rows)
             head_panel(axes, wish)
@@ -108,9 +107,7 @@ def rank_intervals(result: Pool) -> Figure:
         panels[0].set_ylim(len(models) - 0.5, -0.5)
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
-        for spare in panels[len(wishes) :]:
-            spare.remove()
-        for axes in panels[max(0, len(wishes) - columns) : len(wishes)]:
+        for axes in panels[max(0, len(wishes) - columns) :]:
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("rank, 1 for the best")
         head(
@@ -173,16 +170,11 @@ def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
     """
     datasets, left_out = first(result.secondaries, limit)
-    columns = min(COLUMNS, len(datasets))
-    lines = -(-len(datasets) // columns)
     with drawing():
-        figure = blank(WIDTH if columns > 1 else 5.6, 1.2 + 2.5 * lines)
-        panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
-        for axes, dataset in zip(panels, datasets, strict=False):
+        figure, panels, columns = panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+        for axes, dataset in zip(panels, datasets, strict=True):
             _panel(axes, result, dataset)
-        for spare in panels[len(datasets) :]:
-            spare.remove()
-        for axes in panels[max(0, len(datasets) - columns) : len(datasets)]:
+        for axes in panels[max(0, len(datasets) - columns) :]:
             axes.tick_params(labelbottom=True)
             axes.set_xlabel("images of each dataset")
         panels[0].set_ylim(bottom=0)
@@ -410,15 +402,14 @@ def section(result: Pool, context: Context) -> Section:
         ],
         parts=[
             FigurePart("ranks", partial(rank_intervals, result), _ranks_caption(result)),
-            *_rankings(result),
+            *(
+                TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
+                for wish in result.answered()
+            ),
             *_measured(result),
         ],
         limits=pool_answers.limits(result),
     )
-
-
-def _rankings(result: Pool) -> list[Part]:
-    return [TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish)) for wish in result.answered()]
 
 
 def _measured(result: Pool) -> list[Part]:

@@ -182,7 +182,7 @@ _FOCUS, _BALANCE = 2.0, 0.25
 
 @dataclass(frozen=True)
 class Personal:
-    """Hold what was learnt from the reference: its unit feature (channels,), and the weights of SAM's first two proposals."""
+    """Hold the unit feature (channels,) of the reference, and the fitted weights of SAM's first two proposals."""
 
     target: Tensor
     weights: tuple[float, float]
@@ -286,7 +286,7 @@ TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a roa
 
 
 class ClipSeg:
-    """Load a frozen CLIPSeg that segments what a text describes; the text's embedding is computed once.
+    """Load a frozen CLIPSeg, which segments images by a text; the text's embedding is computed once.
 
     `weights` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are
     random. Raises `HowfarError` where there are no weights, transformers is absent, or there is no such device.
@@ -302,7 +302,7 @@ class ClipSeg:
 
     @torch.inference_mode()
     def probabilities(self, picture: Image.Image, text: str) -> NDArray[np.float32]:
-        """Compute the (height, width) probabilities of what the text describes."""
+        """Compute the (height, width) probabilities that pixels show the text."""
         if text not in self._embeddings:
             # The tokens are created on the CPU.
             self.model.cpu()

@@ -7,8 +7,7 @@ import hashlib
 import itertools
 import json
 import re
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.folder import path_text
 from howfar.data.predictions import map_paths, signature_of, write_map
-from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.keywords import PromptOptions, PromptSettings
 from howfar.options import REQUIRED, Option
 from howfar.paper.promptable_networks import (
@@ -45,6 +44,7 @@ from howfar.results import Provenance, Skipped
 from howfar.results.run_files import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.run_folder import write_run
 from howfar.studies.study_file.inputs import Inputs
@@ -52,33 +52,12 @@ from howfar.studies.study_file.kind import DatasetName, DatasetNames, EntryRefer
 from howfar.studies.study_inputs import check_names, parse_all, parse_images
 
 KINDS: Final = ("points", "box", "text", "persam")
-STREAM: Final = 5
 
 
 class PromptedKinds(PromptSettings, total=False):
     """Hold the checked settings of a study of prompts, with the kinds of prompts."""
 
     kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
-
-
-def settings_of(given: Mapping[str, Any]) -> PromptedKinds:
-    """Check the settings of a study of prompts; the first refused one raises `InputError` with its name, rule and value."""
-    settings = checked(PromptedKinds, given)
-    for kind in settings["kinds"]:
-        if kind not in KINDS:
-            raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
-    texts = settings["texts"]
-    if texts is not None and not (texts and all(text.strip() for text in texts)):
-        raise InputError.of("texts", "must hold words", texts)
-    return settings
-
-
-def refuse_unused(kinds: Sequence[str], **given: Any) -> None:
-    """Refuse weights and texts that none of the chosen kinds uses; `InputError` names the first."""
-    readers = {"texts": {"text"}, "clipseg": {"text"}, "sam": {"points", "box", "persam"}}
-    for name, value in given.items():
-        if value is not None and not readers[name] & set(kinds):
-            raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
 
 
 class ImageWithMask(NamedTuple):
@@ -130,7 +109,7 @@ def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] |
     image, mask = (Path(path) for path in given)
     for file in (image, mask):
         if not file.is_file():
-            raise MissingPathError(f"reference must name files, and {file} is none")
+            raise MissingPathError(f"{option('reference')} must name files, and {file} is none")
     data, marked = read_bytes(image), read_bytes(mask)
     picture = decode(data).image.convert("RGB")
     return ReferenceImage(image.name, content_hash(data), content_hash(data + marked), picture, read_mask(mask))
@@ -146,16 +125,16 @@ def prompters_of(
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
             for text in dict.fromkeys(settings["texts"] or TEXTS):
                 identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
-                prompters.append(Prompter(f"text: {text}", identity, _of_text(network, text)))
+                prompters.append(Prompter(f"text: {text}", identity, partial(_of_text, network, text)))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
         identity = {"kind": kind, "weights": sam.weights}
         if kind == "points":
             identity |= {"foreground": settings["foreground_points"], "background": settings["background_points"]}
             identity |= {"seed": settings["seed"]}
-            prompters.append(Prompter(kind, identity, _of_points(sam, settings), by_mask=True))
+            prompters.append(Prompter(kind, identity, partial(_of_points, sam, settings), by_mask=True))
         elif kind == "box":
-            prompters.append(Prompter(kind, identity, partial(_of_box, sam), by_mask=True))
+            prompters.append(Prompter(kind, identity, lambda image: _of_prompt(sam, image, box_of(image.mask)), by_mask=True))
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
             identity |= {"version": VERSION, "reference": example.content, "steps": settings["steps"]}
@@ -164,22 +143,14 @@ def prompters_of(
     return prompters
 
 
-def _of_text(network: ClipSeg, text: str) -> Make:
-    return lambda image: (network.probabilities(image.picture, text), Prompt(text=text))
+def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    return network.probabilities(image.picture, text), Prompt(text=text)
 
 
-def _of_points(sam: Sam, settings: PromptedKinds) -> Make:
-    def make(image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-        # Seeded by the image's name, so that neither other images nor their order change its points.
-        rng = np.random.default_rng([settings["seed"], zlib.crc32(image.item.name.encode()), STREAM])
-        points = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
-        return _of_prompt(sam, image, points)
-
-    return make
-
-
-def _of_box(sam: Sam, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    return _of_prompt(sam, image, box_of(image.mask))
+def _of_points(sam: Sam, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
+    # Seeded by the image's name, so that neither other images nor their order change its points.
+    rng = stream(settings["seed"], "prompts", image.item.name)
+    return _of_prompt(sam, image, points_of(image.mask, settings["foreground_points"], settings["background_points"], rng))
 
 
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
@@ -286,8 +257,17 @@ def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> Prompte
     """Check kinds and options together, and return the settings; `InputError` for an unknown kind, or an option of no use."""
     texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
     own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
-    settings = settings_of({**picked(PromptSettings, given), **own})
-    refuse_unused(settings["kinds"], texts=settings["texts"], sam=given["sam"], clipseg=given["clipseg"])
+    settings = checked(PromptedKinds, {**picked(PromptSettings, given), **own})
+    for kind in settings["kinds"]:
+        if kind not in KINDS:
+            raise InputError.of("prompts", f"must be of {', '.join(KINDS)}", kind)
+    texts = settings["texts"]
+    if texts is not None and not (texts and all(text.strip() for text in texts)):
+        raise InputError.of("texts", "must hold words", texts)
+    readers = {"texts": frozenset({"text"}), "sam": SAMS, "clipseg": frozenset({"text"})}
+    for name, value in (("texts", texts), ("sam", given["sam"]), ("clipseg", given["clipseg"])):
+        if value is not None and not readers[name] & set(settings["kinds"]):
+            raise InputError.of(name, f"is of use to {' or '.join(sorted(readers[name]))} alone", value, "leave it out")
     return settings
 
 
@@ -301,7 +281,7 @@ def _images(datasets: DatasetsArgument) -> list[Dataset]:
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
     """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
-    rng = np.random.default_rng([settings["seed"], zlib.crc32(dataset.name.encode()), STREAM])
+    rng = stream(settings["seed"], "prompts", dataset.name)
     limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
     usable: dict[int, Item] = {}
     skipped: list[Skipped] = list(dataset.skipped)
@@ -512,7 +492,9 @@ def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
 def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
     """Find the image and mask that PerSAM-F is shown: the named one, or one whose mask has foreground, drawn with the seed."""
     dataset = inputs.file.datasets[settings.reference]
-    for item in _candidates(dataset, settings):
+    order = stream(settings.seed, "prompts").permutation(len(dataset.items)).tolist()
+    named = [item for item in dataset.items if item.name == settings.reference_image]
+    for item in named if settings.reference_image else [dataset.items[index] for index in order]:
         if item.mask is None:
             continue
         try:
@@ -521,13 +503,6 @@ def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
         except ImageError:
             continue
     raise InputError.of("reference", "must have a mask with foreground", settings.reference_image or settings.reference)
-
-
-def _candidates(dataset: Dataset, settings: PromptsSettings) -> list[Any]:
-    if settings.reference_image:
-        return [item for item in dataset.items if item.name == settings.reference_image]
-    order = np.random.default_rng([settings.seed, STREAM]).permutation(len(dataset.items))
-    return [dataset.items[index] for index in order.tolist()]
 
 
 def _work(settings: PromptsSettings, inputs: Inputs) -> Work:

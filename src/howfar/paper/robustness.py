@@ -15,9 +15,18 @@ from howfar import perturb
 from howfar.arrays import Float64Array
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.errors import InputError
-from howfar.paper.scenes import CategorySettings, by_dataset, category_notes, category_rows, check_ends, comparison_settings
+from howfar.paper.scenes import (
+    AGREEMENT,
+    CategorySettings,
+    agreement_row,
+    by_dataset,
+    category_notes,
+    category_rows,
+    check_ends,
+    comparison_settings,
+)
 from howfar.progress import bar
-from howfar.relation.rank_stability import Distances, agreements, interval_of, mean_change
+from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import UNCHANGED, Robustness
 from howfar.studies.distance import compared
@@ -29,7 +38,6 @@ if TYPE_CHECKING:
 
 
 PAPER: Final = ("brighter", "darker", "blur", "noise")
-KENDALL, OVERLAP = 0, 1
 
 
 class RobustnessSettings(CategorySettings):
@@ -65,7 +73,7 @@ class RobustnessTables:
     def add(
         self, backbone: str, perturbation: str, rows: pd.DataFrame, comparison: Comparison, perturbed: Sequence[str]
     ) -> None:
-        """Add the distances before a perturbation or after it, and those of the images of the categories that are perturbed."""
+        """Add the distances of categories before or after a perturbation, and of the images of the perturbed ones."""
         keys = {"backbone": backbone, "perturbation": perturbation}
         kept = rows[["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]]
         kept = kept.assign(perturbed=kept["dataset"].isin(perturbed))
@@ -92,11 +100,14 @@ def _run(settings: RobustnessSettings, inputs: Inputs) -> Robustness:
         primary=settings.primary,
         secondaries=others,
         backbones=settings.backbones,
-        perturbations={name: _parameters(name) for name in settings.perturbations},
+        perturbations={
+            name: ", ".join(f"{key} {value}" for key, value in perturb.named(name).parameters.items())
+            for name in settings.perturbations
+        },
         k=settings.k,
         settings=chosen,
         stability=pd.DataFrame(measured.stability),
-        overall=pd.DataFrame([{"backbone": name, **_interval_rows(drawn)} for name, drawn in measured.drawn.items()]),
+        overall=pd.DataFrame([{"backbone": name, **agreement_row(drawn)} for name, drawn in measured.drawn.items()]),
         differences=_differences(measured.drawn),
         distances=distances,
         images=pd.concat(measured.images, ignore_index=True),
@@ -130,7 +141,7 @@ def _measure(
         measured.add(name, perturbation, after_rows, after, ends)
         row = {"backbone": name, "perturbation": perturbation}
         agreed, changes = _compare(before, rows, after, after_rows, ends, settings)
-        measured.stability.append({**row, **_interval_rows(agreed), **changes})
+        measured.stability.append({**row, **agreement_row(agreed), **changes})
         drawn.append(agreed)
     measured.drawn[name] = np.mean(drawn, axis=0)
 
@@ -146,7 +157,7 @@ def _again(
 
 
 def _merged(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Put the distances after a perturbation in the place of those before it, and rank all categories anew."""
+    """Replace distances by those after a perturbation, and rank all categories again."""
     kept = before[~before["dataset"].isin(after["dataset"])]
     both = pd.concat([kept, after], ignore_index=True).sort_values("o_dist_mean", kind="stable", ignore_index=True)
     return both.assign(rank=np.arange(1, len(both) + 1))
@@ -174,24 +185,10 @@ def _relative(distances: Distances, rows: pd.DataFrame, names: Sequence[str]) ->
     return {name: distances[name] / (own[name] if own[name] > 0 else np.nan) for name in names}
 
 
-def _interval_rows(drawn: Float64Array) -> dict[str, float]:
-    """Lay out Kendall's τ and the overlap with their intervals, of their values as measured and in each resample."""
-    row: dict[str, float] = {}
-    for column, name in ((KENDALL, "kendall"), (OVERLAP, "overlap")):
-        low, high = interval_of(drawn[:, column])
-        row |= {name: float(drawn[0, column]), f"{name}_low": low, f"{name}_high": high}
-    return row
-
-
 def _differences(drawn: Mapping[str, Float64Array]) -> pd.DataFrame:
     """Subtract each two backbones' agreements, resample by resample, as their images are drawn alike."""
-    rows = [{"one": one, "other": other, **_interval_rows(drawn[one] - drawn[other])} for one, other in combinations(drawn, 2)]
-    columns = [f"{name}{end}" for name in ("kendall", "overlap") for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=["one", "other", *columns])
-
-
-def _parameters(name: str) -> str:
-    return ", ".join(f"{key} {value}" for key, value in perturb.named(name).parameters.items())
+    rows = [{"one": one, "other": other, **agreement_row(drawn[one] - drawn[other])} for one, other in combinations(drawn, 2)]
+    return pd.DataFrame(rows, columns=["one", "other", *AGREEMENT])
 
 
 def _work(settings: RobustnessSettings, inputs: Inputs) -> Work:

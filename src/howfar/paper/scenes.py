@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,17 +13,17 @@ import pandas as pd
 from pydantic import Field
 
 from howfar import options
+from howfar.arrays import Float64Array
 from howfar.backbones import cards
 from howfar.errors import InputError
-from howfar.io.checkpoint import digest, part_key
 from howfar.pipeline import forget_pairs
 from howfar.progress import bar
-from howfar.projection.sufficient_statistics import CachedRows
-from howfar.relation.rank_stability import Distances, order_stability
+from howfar.relation.rank_stability import Distances, agreements, interval_of
 from howfar.results import Comparison, Features, Provenance, Settings
 from howfar.results.distance_studies import Scenes, StudiedBackbone
 from howfar.studies.comparison_caveats import matrix_notes
 from howfar.studies.distance import compared
+from howfar.studies.matrix import summed_once
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import BackboneNames, DatasetNames, KindSettings, StudyKind, Work, setting
 
@@ -102,15 +100,6 @@ def by_dataset(comparison: Comparison) -> Distances:
     }
 
 
-def summed_once(features: Sequence[Features], folder: Path) -> list[Features]:
-    """Keep each category's own sums in a folder, as every primary category is compared with all."""
-    made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
-    return [
-        replace(dataset, rows=CachedRows(dataset.rows, folder / part_key(digest(dataset.contents), made_by)))
-        for dataset in features
-    ]
-
-
 def category_notes(features: Sequence[Features], distances: pd.DataFrame, settings: Settings) -> Iterator[str]:
     """Yield one sentence for each thing that weakens the distances of categories: lost, few or shared images, few components.
 
@@ -120,10 +109,6 @@ def category_notes(features: Sequence[Features], distances: pd.DataFrame, settin
         if dataset.skipped:
             yield f"{dataset.name}: {len(dataset.skipped)} files could not be read and were left out"
     yield from matrix_notes(features, [{"components": least} for least in (distances["components"].min(),)], settings)
-
-
-SUMS: Final = ".sums"
-"""Folder of each category's own sums while distances are measured."""
 
 
 class ScenesSettings(CategorySettings):
@@ -143,7 +128,7 @@ class Tables:
     agreement: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, primary: str, backbone: str, comparison: Comparison, settings: ScenesSettings, sets: Sequence[str]) -> None:
-        """Add what one backbone measured from one primary category."""
+        """Add the distances from one primary category by one backbone."""
         rows = category_rows(comparison)
         order, k = list(rows["dataset"]), settings.k
         shown = sets or [*order[:k], *order[-k:]]
@@ -156,11 +141,17 @@ class Tables:
     def agree(self, primary: str, measured: Mapping[str, Distances], settings: ScenesSettings) -> None:
         """Add how far each two backbones put the categories in one order."""
         for one, other in combinations(measured, 2):
-            found = order_stability(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
-            row = {"primary": primary, "one": one, "other": other, "kendall": found.kendall}
-            row |= dict(zip(("kendall_low", "kendall_high"), found.kendall_interval, strict=True))
-            row |= {"overlap": found.overlap}
-            self.agreement.append(row | dict(zip(("overlap_low", "overlap_high"), found.overlap_interval, strict=True)))
+            drawn = agreements(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
+            self.agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
+
+
+def agreement_row(drawn: Float64Array) -> dict[str, float]:
+    """Lay out Kendall's τ and the overlap of two orders with their intervals, of their values as measured and resampled."""
+    row: dict[str, float] = {}
+    for column, name in enumerate(("kendall", "overlap")):
+        low, high = interval_of(drawn[:, column])
+        row |= {name: float(drawn[0, column]), f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 AGREEMENT: Final = ("kendall", "kendall_low", "kendall_high", "overlap", "overlap_low", "overlap_high")
@@ -185,14 +176,16 @@ def _check(settings: ScenesSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
-    """Compare each primary category with all others by each backbone; what is measured is kept until the result is there."""
+    """Compare each primary category with all others by each backbone; measured pairs are kept until the result is saved."""
     primaries, every = _names(settings, inputs)
     datasets = inputs.datasets(every)
     views = inputs.features(datasets, [inputs.backbone(name) for name in settings.backbones])
     tables, chosen = Tables(), comparison_settings(settings, bootstrap=settings.bootstrap)
     sets = inputs.names(settings.sets)
-    with _sums(inputs.folder) as sums:
-        by_backbone = dict(zip(settings.backbones, (summed_once(view, sums) for view in views), strict=True))
+    # Every primary category is compared with all, so that the sums of each are kept.
+    with ExitStack() as stack:
+        summed = [stack.enter_context(summed_once(view, inputs.folder)) for view in views]
+        by_backbone = dict(zip(settings.backbones, summed, strict=True))
         shown = bar(primaries, progress=inputs.execution.progress, patient=True, total=len(primaries), unit="category")
         for primary in shown:
             measured: dict[str, Distances] = {}
@@ -220,14 +213,6 @@ def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
     )
 
 
-@contextmanager
-def _sums(folder: Path) -> Iterator[Path]:
-    """Give a folder for the categories' own sums: it stays after a kill, and goes at the end."""
-    (folder / SUMS).mkdir(parents=True, exist_ok=True)
-    yield folder / SUMS
-    shutil.rmtree(folder / SUMS, ignore_errors=True)
-
-
 def _extremes(images: pd.DataFrame) -> pd.DataFrame:
     """Pick of each category the image that is closest to the primary category by I^dist, and the farthest; ties by name."""
     ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")[["dataset", "image", "path", "i_dist_mean"]]
@@ -237,7 +222,7 @@ def _extremes(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:
-    """Describe a backbone of the study file by its card, one of many models of a family by its name, layer and pooling."""
+    """Describe a backbone of the study file by its card; a model of a large family by its name, layer and pooling."""
     registered, _ = inputs.loading(name)
     family, _, model = registered.partition(":")
     feature = next((card.summary for card in cards() if card.name == family), "")

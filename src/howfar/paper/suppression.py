@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from typing import Annotated, Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from pydantic import Field
 from howfar import options
 from howfar.errors import InputError
 from howfar.results import Provenance
-from howfar.results.adaptation import BASELINE, Adaptation
-from howfar.results.segmenter_studies import Adaptations, Suppression
+from howfar.results.adaptation import BASELINE, Adaptation, Adaptations
+from howfar.results.segmenter_studies import Suppression
+from howfar.streams import stream
 from howfar.studies.adaptation.gains import interval
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import EntryReference, KindSettings, StudyKind, Work, setting
@@ -44,7 +44,7 @@ def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
     if not all(len(study.suppression) for study in studied.adaptations):
         remedy = f"lower background_shots in studies.{settings.of}"
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
-    shares = [row for name, study in studied.runs().items() for row in shares_of(study, name, settings.bootstrap)]
+    shares = [row for name, study in studied.by_segmenter().items() for row in shares_of(study, name, settings.bootstrap)]
     return Suppression(
         of=settings.of,
         primary=studied.first.primary,
@@ -71,7 +71,7 @@ def shares_of(study: Adaptation, segmenter: str, bootstrap: int) -> list[dict[st
         own = blank[(blank["model"] == model) & blank["seed"].isin(study.settings["seeds"])]
         by_seed = own.groupby("seed")["false_positive_share"].mean()
         measured = own.rename(columns={"false_positive_share": "difference"})[["seed", "dataset", "photograph", "difference"]]
-        _, low, high = interval(measured, bootstrap, np.random.default_rng([zlib.crc32(model.encode()), 6]))
+        _, low, high = interval(measured, bootstrap, stream(None, "suppression", model))
         # A share is none below 0 nor above 1, which an interval of few images by the normal distribution does not know.
         ends = {"low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1), "lowest": by_seed.min(), "highest": by_seed.max()}
         rows.append({"segmenter": segmenter, "model": model, "share": float(by_seed.mean()), **ends})

@@ -5,46 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption
-from howfar.figures.adaptation_gains import SUPPRESSION_TITLE
-from howfar.figures.adaptation_models import change_text
-from howfar.figures.adaptation_rows import adaptations_rows
-from howfar.figures.adaptation_scores import adaptation_curves_background, adaptations_bars
-from howfar.figures.style import (
-    INK,
-    MUTED,
-    WIDTH,
-    Look,
-    blank,
-    drawing,
-    head,
-    head_numbers,
-    look,
-    name_rows,
-    name_text,
-    row_number,
-)
-from howfar.report.adaptation_by_segmenter import ABSENT, bars_caption, beside, curves, folder_of, rows_caption
-from howfar.report.adaptation_sentences import CHANGE, COST, Change, points
-from howfar.report.section import (
-    UNDEFINED,
-    Cell,
-    Column,
-    Context,
-    FigurePart,
-    Part,
-    Section,
-    Table,
-    TablePart,
-    plural,
-    with_interval,
-)
-from howfar.results.segmenter_studies import Adaptations, Suppression
-from howfar.wording import signed
+from howfar.figures.adaptation_gains import SuppressionRow, draw_suppression
+from howfar.figures.adaptation_models import CHANGE, COST, Change
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves_background, bars_caption
+from howfar.figures.style import look, name_text
+from howfar.report.adaptation import ABSENT, beside, curves, folder_of, priced, rows_part
+from howfar.report.adaptation_sentences import did, in_points, price
+from howfar.report.section import Cell, Column, Context, FigurePart, Part, Section, Table, TablePart, plural, with_interval
+from howfar.results.adaptation import Adaptations
+from howfar.results.segmenter_studies import Suppression
 
 
 def suppression(result: Suppression) -> Figure:
@@ -54,55 +26,15 @@ def suppression(result: Suppression) -> Figure:
     Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
     together, in one colour.
     """
-    shares = result.shares.to_dict("records")
-    changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records")}
+    costs = {(row["segmenter"], row["model"]): Change.of(row, *COST) for row in result.changes.to_dict("records")}
     look_of = {name: look(position) for position, name in enumerate(result.segmenters)}
-    with drawing():
-        figure = blank(WIDTH, 1.5 + 0.31 * len(shares))
-        left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-        for position, row in enumerate(shares):
-            own = look_of[str(row["segmenter"])]
-            ends = tuple(100 * float(row[name]) for name in ("share", "low", "high"))
-            _dot(left, position, ends, own, f"{row['segmenter']}:{row['model']}", f"{ends[0]:.2f} %")
-            change = changes.get((row["segmenter"], row["model"]))
-            if change is not None:
-                cost = tuple(float(change[name]) for name in ("cost", "cost_low", "cost_high"))
-                _dot(right, position, cost, own, f"cost:{row['segmenter']}:{row['model']}", change_text(*cost))
-            if position and row["segmenter"] != shares[position - 1]["segmenter"]:
-                for axes in (left, right):
-                    axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)
-        _frame(left, right, [name_text(f"{row['segmenter']} · {row['model']}", 36) for row in shares])
-        images = f"{result.left} image{'' if result.left == 1 else 's'} of {name_text(result.background)}"
-        head(figure, SUPPRESSION_TITLE, f"on {images} that no model learnt from; lines are 95 % intervals")
-    return figure
-
-
-def _dot(axes: Axes, position: int, ends: tuple[float, ...], own: Look, label: str, text: str) -> None:
-    value, low, high = ends
-    if np.isnan(value):
-        return
-    line: dict[str, Any] = {"color": own.colour, "zorder": 2.4, "clip_on": False}
-    axes.plot([low, high], [position, position], lw=1.8, label=f"interval:{label}", **line)
-    axes.plot([value], [position], marker="o", ms=6.5, label=label, **line)
-    row_number(axes, position, text)
-
-
-def _frame(left: Axes, right: Axes, names: list[str]) -> None:
-    name_rows(left, names)
-    left.set_ylim(len(names) - 0.5, -0.5)
-    left.set_xlim(left=0)
-    left.tick_params(axis="y", pad=8)
-    left.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
-    left.set_title("false positives, the fewer the better")
-    left.set_xlabel("share of pixels")
-    head_numbers(left, "mean")
-    right.axvline(0, color=MUTED, lw=1.1, label="_nothing")
-    right.margins(x=0.1)
-    right.locator_params(axis="x", nbins=5)
-    right.tick_params(axis="y", length=0)
-    right.set_title("what background cost", color=INK)
-    right.set_xlabel("change of mean F on the secondaries")
-    head_numbers(right, "[95 % interval]")
+    rows = []
+    for row in result.shares.to_dict("records"):
+        segmenter, model = str(row["segmenter"]), str(row["model"])
+        share = Change.of(row, "share", "low", "high")
+        rows.append(SuppressionRow(segmenter, model, look_of[segmenter], share, (), costs.get((segmenter, model))))
+    images = f"{result.left} image{plural(result.left)} of {name_text(result.background)}"
+    return draw_suppression(rows, f"on {images} that no model learnt from; lines are 95 % intervals")
 
 
 Row = dict[Any, Any]
@@ -115,7 +47,11 @@ def lead(result: Suppression) -> str:
         row = _most(result, name)
         change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
         clear = clear or change.below or change.above or cost.below or cost.above
-        told.append(f"with {name} they {_did(change)} ({_points(change)}) {_price(cost)}")
+        lowered = (
+            f"{did(change)} false positives" if change.bounded else "changed false positives by an amount without an interval"
+        )
+        paid = f"{price(cost)} of the secondaries ({cost})" if cost.known else "and what that cost was not measured"
+        told.append(f"with {name} they {lowered} ({in_points(change)}) {paid}")
     single = " With one seed that may be a difference of two trainings." if clear and len(result.seeds) == 1 else ""
     model = _most(result, result.segmenters[0])["model"]
     return f"Background images, the most that were tried ({model}): {'; '.join(told)}.{single}"
@@ -126,27 +62,6 @@ def _most(result: Suppression, segmenter: str) -> Row:
     rows = result.changes[(result.changes["segmenter"] == segmenter) & (result.changes["of"] != "")]
     most: Row = rows[rows["of"] == rows["of"].iloc[0]].to_dict("records")[-1]
     return most
-
-
-def _did(change: Change) -> str:
-    if not change.bounded:
-        return "changed false positives by an amount without an interval"
-    if change.below:
-        return "lowered false positives"
-    return "raised false positives" if change.above else "did not provably change false positives"
-
-
-def _points(change: Change) -> str:
-    interval = f" [{points(change.low)}, {points(change.high)}]" if change.bounded else ""
-    return f"{points(change.value)}{interval} percentage points"
-
-
-def _price(cost: Change) -> str:
-    if not cost.known:
-        return "and what that cost was not measured"
-    if cost.below:
-        return f"at a cost in mean F of the secondaries ({cost})"
-    return f"{'with a rise of mean F' if cost.above else 'with no provable cost in mean F'} of the secondaries ({cost})"
 
 
 def sentences(result: Suppression) -> list[str]:
@@ -176,16 +91,8 @@ def table(result: Suppression) -> Table:
     for row in result.shares.to_dict("records"):
         own = changes.get((row["segmenter"], row["model"]))
         share = with_interval(row["share"], row["low"], row["high"], lambda value: f"{100 * value:.2f} %")
-        rows.append((Cell(str(row["segmenter"])), Cell(str(row["model"])), share, *_changes(own)))
+        rows.append((Cell(str(row["segmenter"])), Cell(str(row["model"])), share, *priced(own)))
     return Table(columns, tuple(rows))
-
-
-def _changes(row: Row | None) -> tuple[Cell, Cell]:
-    if row is None:
-        return UNDEFINED, UNDEFINED
-    cost = with_interval(row["cost"], row["cost_low"], row["cost_high"], lambda value: signed(value, 3))
-    marked = Cell(cost.text, cost.sort, strong=row["cost_high"] < 0)
-    return with_interval(row["change"], row["low"], row["high"], points), marked
 
 
 def limits(result: Suppression) -> list[str]:
@@ -235,11 +142,10 @@ def _caption(result: Suppression) -> Caption:
 
 def _figures(result: Suppression, studied: Adaptations, context: Context) -> list[Part]:
     """Make figs 13 to 17: pictures of the blind sets, or of the background without any; curves and bars of the secondaries."""
-    datasets = studied.first.blind or (result.background,)
-    rows = partial(adaptations_rows, studied, datasets, folder=folder_of(result.of, context.folder), background=True)
-    bars = partial(adaptations_bars, studied, background=True)
+    datasets, folder = studied.first.blind or (result.background,), folder_of(result.of, context.folder)
+    bars = partial(adaptation_bars, studied, background=True)
     return [
-        FigurePart("rows", rows, rows_caption(studied, datasets, background=True), "Figure 13"),
+        rows_part(studied, folder, datasets, "rows", "Figure 13", background=True),
         *curves(studied, adaptation_curves_background, FIGURES),
         FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"),
     ]

@@ -36,7 +36,7 @@ def scaled_brightness(factor: float) -> Perturbation:
     """
 
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        return _as_pixels(pixels * factor)
+        return as_pixels(pixels * factor)
 
     return Perturbation("brighter" if factor > 1 else "darker", change, {"brightness": factor})
 
@@ -55,7 +55,7 @@ def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         widths = (sigma * pixels.shape[0] / REFERENCE, sigma * pixels.shape[1] / REFERENCE, 0.0)
         blurred = ndimage.gaussian_filter(pixels.astype(np.float32), widths, mode="nearest")
-        return _as_pixels(blurred)
+        return as_pixels(blurred)
 
     return Perturbation("blur", change, {"sigma": sigma, "at": REFERENCE})
 
@@ -72,13 +72,9 @@ def gaussian_noise(deviation: float = NOISE) -> Perturbation:
 
     def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         noise = rng.standard_normal(pixels.shape, dtype=np.float32) * np.float32(255 * deviation)
-        return _as_pixels(pixels + noise)
+        return as_pixels(pixels + noise)
 
     return Perturbation("noise", change, {"deviation": deviation})
-
-
-def _as_pixels(values: NDArray[np.floating[Any]]) -> Pixels:
-    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
 
 
 BRIGHTER: Final = scaled_brightness(1.3)

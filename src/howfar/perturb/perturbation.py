@@ -43,8 +43,7 @@ class Perturbation:
         >>> named("brighter")(np.full((1, 1, 3), 100, np.uint8)).ravel().tolist()
         [130, 130, 130]
         """
-        digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
-        return self.change(pixels, np.random.default_rng([seed, *digest]))
+        return self.change(pixels, np.random.default_rng([seed, *_digest(pixels)]))
 
 
 def named(name: str) -> Perturbation:
@@ -178,8 +177,7 @@ class LabelledPerturbation:
             raise InputError.of("others", f"must hold an image for {self.name}", "none", "pass other images")
         for other in others:
             _check_image(other, "others")
-        digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
-        rng = np.random.default_rng([seed, *self.name.encode(), *digest])
+        rng = np.random.default_rng([seed, *self.name.encode(), *_digest(pixels)])
         return self.change(PerturbationSource(pixels, mask, rng, tuple(others)), float(strength))
 
     def check(self, strength: float) -> None:
@@ -230,6 +228,10 @@ def as_pixels(values: NDArray[np.floating]) -> Pixels:
     [0, 100, 255]
     """
     return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
+
+
+def _digest(pixels: Pixels) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
 
 
 def _check_image(pixels: Pixels, argument: str) -> None:

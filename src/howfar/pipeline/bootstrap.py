@@ -17,7 +17,7 @@ from howfar.arrays import Float64Array
 from howfar.distances.dataset import energy_of_sums
 from howfar.distances.frechet import frechet_of_draws
 from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
-from howfar.distances.pairwise import bilinear_forms, both_sums, compiles, quadratic_forms, row_sums
+from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
 from howfar.significance import interval, resample_counts, unbiased_mean
 from howfar.significance.bootstrap import Decomposition, DrawnEffects, drawn_effects, mean_of_different, own_effects
@@ -53,7 +53,7 @@ class RowSums(NamedTuple):
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
         """Compute all sums from the projected images."""
-        of_s, of_p = both_sums(s, p) if compiles(s, p) else (row_sums(s, p), None)
+        of_s, of_p = both_sums(s, p) if in_single(s, p) else (row_sums(s, p), None)
         return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
 
     def energy(self) -> float:
@@ -119,7 +119,7 @@ class DistanceDraws:
 
 
 class _Drawn(NamedTuple):
-    """Hold draws of mean distances, within a set of those of different images; None for what is drawn from all pairs."""
+    """Hold draws of mean distances (within a set, between different images); None where they are drawn from all pairs."""
 
     between: Float64Array | None = None
     within_p: Float64Array | None = None
@@ -135,7 +135,7 @@ def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None)
 
 
 @dataclass(frozen=True, eq=False)
-class _Parts:
+class _DecomposedMeans:
     """Hold a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
 
     None stands where there are so few pairs that their mean is drawn from all of them.
@@ -176,7 +176,7 @@ def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64
     return None if part is None else mean_of_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
-def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | None:
+def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
     """Decompose a pair's mean distances; None where all draws are to be computed from all pairs."""
     n, m = len(p), len(s)
     if max(n, m) ** 2 < EXACT_BELOW:
@@ -188,7 +188,7 @@ def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _Parts | Non
     of_s, of_p = np.stack([rows - mean, effects_s]), np.stack([columns - columns.mean(), effects_p])
     spread_p, spread_s = float(p.var(axis=0).sum()), float(s.var(axis=0).sum())
     apart = float(np.square(s.mean(axis=0) - p.mean(axis=0)).sum()) + spread_s + spread_p
-    parts = _Parts(
+    parts = _DecomposedMeans(
         of_s,
         of_p,
         Decomposition.between(of_s, of_p, bilinear_forms(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,

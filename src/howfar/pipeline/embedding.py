@@ -213,7 +213,7 @@ class Batches(Sequence[ImageBatch]):
         raise IndexError(number)
 
     def datasets(self) -> Iterator[int]:
-        """Yield of each batch the position of its dataset."""
+        """Yield the position of each batch's dataset."""
         for dataset, items in enumerate(self._listings):
             yield from repeat(dataset, self._count(items))
 
@@ -246,7 +246,7 @@ class Outcomes(BufferedText[Outcome]):
             self.settle(len(self._flags) - 1, outcome)
 
     def settle(self, position: int, outcome: Outcome) -> None:
-        """Note an image's outcome in place of what was noted before."""
+        """Replace the outcome of an image."""
         self._contents.replace(position, outcome.content)
         flags = _REUSED * outcome.reused | _ELSEWHERE * outcome.elsewhere | _FAILED * bool(outcome.reason)
         self._flags[position] = flags
@@ -259,7 +259,7 @@ class Outcomes(BufferedText[Outcome]):
         return {self._contents[position] for position in self._at(_REUSED, start, stop)}
 
     def lose(self, contents: set[str]) -> None:
-        """Count as in another process's hands the images of these contents, whose features turned out to be damaged."""
+        """Mark images with damaged features as in another process's hands, so that they are awaited."""
         for position in self._at(_REUSED):
             if self._contents[position] in contents:
                 self._flags[position] = _ELSEWHERE
@@ -366,7 +366,9 @@ def embed_all(
     size = (ON_GPUS if gpus else _batch_size(backbones)) if batch_size is None else batch_size
     size = _fitting(size, backbones, workers or available_cores())
     stores = tuple(_opened(shelf, backbone, executor) for backbone in backbones)
-    _see_shared(stores, executor)
+    if executor.processes and any(str(features.folder).startswith("memory://") for features in stores):
+        rule = "must be where other processes find it"
+        raise InputError.of("store", rule, str(stores[0].folder), "name a folder or a bucket")
     check_reach(datasets, executor)
     task = EmbedBatch(tuple(backbones), stores, "cuda" if gpus else None, size)
     alone = executor.processes or (workers or available_cores()) == 1
@@ -385,7 +387,7 @@ def embed_all(
 
 
 def _opened(shelf: protocols.StoreLike, backbone: Backbone, executor: Runner) -> FeatureStore:
-    """Open the features of a backbone; of one that nothing tells from another those of this run alone."""
+    """Open the stored features of a backbone; an unnamed function gets a temporary store."""
     length = sum(backbone.layers)
     if is_stored(backbone):
         opened: FeatureStore = shelf.open(backbone.identity, length)
@@ -405,13 +407,6 @@ def _unstored(backbone: Backbone) -> tuple[str, ...]:
     return (f"features of the function {backbone.name} were not stored, as nothing tells it from another: {remedy}",)
 
 
-def _see_shared(stores: Sequence[FeatureStore], executor: Runner) -> None:
-    if executor.processes and any(str(store.folder).startswith("memory://") for store in stores):
-        raise InputError.of(
-            "store", "must be where other processes find it", str(stores[0].folder), "name a folder or a bucket"
-        )
-
-
 def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:
     """Raise `InputError` where a runner's tasks have processes of their own, and a dataset is in the memory of this one."""
     images = [dataset for dataset in datasets if isinstance(dataset, Dataset)] if executor.processes else []
@@ -422,9 +417,8 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """Return the smallest batch size that suits a backbone by its own word; backbones that name none are content with any."""
-    sizes = [int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")]
-    return min(sizes, default=BATCH_SIZE)
+    """Return the smallest batch size that a backbone names; backbones that name none are content with any."""
+    return min((int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")), default=BATCH_SIZE)
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
@@ -454,7 +448,7 @@ def check_work(runner: str | Runner, batch_size: int | None, workers: int | None
 def _outcomes(
     executor: Runner, task: EmbedBatch, datasets: Sequence[Dataset | Features], size: int, progress: bool
 ) -> list[Outcomes]:
-    """Return what became of every image of each dataset, in their order; none of them is in another process's hand any more."""
+    """Return the outcomes of each dataset's images, in their order; images that other processes have in hand are awaited."""
     listed = [dataset.items if isinstance(dataset, Dataset) else () for dataset in datasets]
     # Cut from the whole listing, so a resumed run of one size forms the same ones.
     batches = Batches(listed, size)
@@ -478,7 +472,7 @@ def _outcomes(
 
 
 def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
-    """Check the features that the stores had before; one whose own are damaged is awaited, as if another had it in hand."""
+    """Check the features that the stores had before; images whose features are damaged are embedded again."""
     lost: set[str] = set()
     for of_dataset in outcomes:
         for start in range(0, len(of_dataset), CHECKED):
@@ -509,7 +503,7 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Outcomes], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
-    """Wait for what others have in hand, and compute what they let fall.
+    """Wait for images that other processes have in hand, and embed those that they abandon.
 
     Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
     """
@@ -539,12 +533,7 @@ def _awaited(
 
 
 def _features(
-    dataset: Dataset,
-    outcomes: Outcomes,
-    backbone: Backbone,
-    store: FeatureStore,
-    notes: tuple[str, ...],
-    executor: Runner,
+    dataset: Dataset, outcomes: Outcomes, backbone: Backbone, store: FeatureStore, notes: tuple[str, ...], executor: Runner
 ) -> Features:
     bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in outcomes.failed())
     skipped = (*dataset.skipped, *bad)

@@ -15,7 +15,7 @@ from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.cores import available_cores, numeric_threads
 from howfar.distances.knn import neighbours as nearest_images
-from howfar.distances.pairwise import COMPILED_FROM, PAIRS_PER_TILE, compiles, quadratic_forms, row_sums
+from howfar.distances.pairwise import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, budget, is_set, plan, within
 from howfar.pipeline.bootstrap import (
@@ -107,7 +107,7 @@ def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
 def relabellings_at_once(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
     """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws."""
     rows = n + m
-    of_pair, of_draw = _MANY if n * m >= COMPILED_FROM else _FEW
+    of_pair, of_draw = _MANY if n * m >= SINGLE_FROM else _FEW
     held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
     # A relabelling is drawn, set beside the true labels, and multiplied in single precision.
     return at_a_time(usual, rows * (2 * DOUBLE + SINGLE), held, f"distances of {rows:,} images")
@@ -128,7 +128,7 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """Hold what is measured of a projected pair; None stands where P (or S) is a single image and the quantity needs two.
+    """Hold the measures of a projected pair; None where P (or S) is a single image and the quantity needs two.
 
     Attributes
     ----------
@@ -228,12 +228,12 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
     """
     pooled = np.concatenate([pair.secondary, pair.primary])
     m, n, energies = len(pair.secondary), len(pair.primary), []
-    for labels in _labellings(pair, permutations, seed):
+    for labels in _pair_labellings(pair, permutations, seed):
         # 1/m and −1/n, times m n: no weight is rounded then.
         weights = np.where(labels, np.float32(n), np.float32(-m))
         energies.append(quadratic_forms(pooled, pooled, weights, weights) / -((m * n) ** 2))
     values = np.concatenate(energies)
-    rounding = SINGLE_ROUNDING if compiles(pooled, pooled) else ROUNDING
+    rounding = SINGLE_ROUNDING if in_single(pooled, pooled) else ROUNDING
     return p_value(float(values[0]), values[1:], rounding=rounding)
 
 
@@ -246,7 +246,7 @@ def rival_p_values(
     """
     names = [name for name in rivals if name in registry.OURS["dataset_distances"]]
     parts = list[dict[str, Float64Array]]()
-    for labels in _labellings(pair, min(permutations, MOST_RELABELLINGS), seed):
+    for labels in _pair_labellings(pair, min(permutations, MOST_RELABELLINGS), seed):
         parts.append(rival_null(pair.secondary, pair.primary, names, labels))
     null = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return {
@@ -256,21 +256,28 @@ def rival_p_values(
     }
 
 
-def _labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    """Yield labels of S's images, then P's, (m + n, draws), some at a time; before the first drawn ones stand the true ones."""
-    m, n = len(pair.secondary), len(pair.primary)
-    true = np.repeat(np.array([1, 0], np.uint8), [m, n])[:, None]
-    rng, step = np.random.default_rng(list(seed)), relabellings_at_once(permutations, n, m, pair.components)
+def _labellings(
+    true: NDArray[np.uint8], components: int, permutations: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield labels (images, draws), some draws at a time; the true ones (images,) stand before the first drawn ones."""
+    m, n = int(true.sum()), int(len(true) - true.sum())
+    step = relabellings_at_once(permutations, n, m, components)
     for start in range(0, permutations, step):
         drawn = relabellings(m, n, min(step, permutations - start), rng)
-        yield drawn if start else np.concatenate([true, drawn], axis=1)
+        yield drawn if start else np.concatenate([true[:, None], drawn], axis=1)
+
+
+def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    """Yield labels of S's images, then P's."""
+    true = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)])
+    return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)))
 
 
 @contextmanager
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
 ) -> Iterator[_Resampled]:
-    """Draw images of S and of P anew: on a core that waits while all else is measured, or, within a budget, when needed."""
+    """Draw images of S and P anew: on a spare core while distances are measured, or, within a memory budget, when needed."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
         yield _Resampled()
@@ -298,13 +305,9 @@ def _rival_intervals(
 ) -> dict[str, tuple[float, float]]:
     """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
     of_images = {name: np.asarray(values, np.float64) for name, values in others.items() if np.ndim(values) == 1}
-    return _of_means(of_images, of_s) | rival_intervals(pair.secondary, pair.primary, means, of_s, of_p)
-
-
-def _of_means(of_images: Mapping[str, Float64Array], of_s: Counts) -> dict[str, tuple[float, float]]:
-    """Compute intervals of the means of values that images have."""
     weights = of_s.astype(np.float64)
-    return {name: interval(values @ weights / len(values)) for name, values in of_images.items()}
+    of_means = {name: interval(values @ weights / len(values)) for name, values in of_images.items()}
+    return of_means | rival_intervals(pair.secondary, pair.primary, means, of_s, of_p)
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
@@ -434,15 +437,10 @@ class _Dataset:
 
     def _p_value(self, inside: NDArray[np.bool_], permutations: int, rng: np.random.Generator) -> float:
         """Compare the true slice with random ones of its size by the difference of energies, in which P's own part cancels."""
-        m, count = len(self.rows), int(inside.sum())
-        sums, true = row_sums(self.rows, self.rows), inside.astype(np.uint8)[:, None]
-        step = relabellings_at_once(permutations, m - count, count, self.rows.shape[1])
-        found = []
-        for start in range(0, permutations, step):
-            drawn = relabellings(count, m - count, min(step, permutations - start), rng)
-            found.append(self._differences(drawn if start else np.concatenate([true, drawn], axis=1), sums, count))
-        values = np.concatenate(found)
-        rounding = SINGLE_ROUNDING if compiles(self.rows, self.rows) else ROUNDING
+        sums = row_sums(self.rows, self.rows)
+        labellings = _labellings(inside.astype(np.uint8), self.rows.shape[1], permutations, rng)
+        values = np.concatenate([self._differences(labels, sums, int(inside.sum())) for labels in labellings])
+        rounding = SINGLE_ROUNDING if in_single(self.rows, self.rows) else ROUNDING
         return p_value(float(values[0]), values[1:], rounding=rounding)
 
     def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:

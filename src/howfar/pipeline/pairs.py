@@ -30,7 +30,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Between:
+class PairDistances:
     """Hold the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
 
     Attributes
@@ -67,7 +67,7 @@ class Between:
     explained_variance: float
 
 
-def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> Between:
+def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> PairDistances:
     """Measure a projected pair without making one of the two the primary one.
 
     `bootstrap` resamples, of the seed `seed`, stand behind the intervals; 0 leaves them out.
@@ -76,12 +76,15 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     n, m = len(p), len(s)
     sums = RowSums.of(p, s)
     o_dist = float(sums.between.sum() / (n * m))
-    self_one, self_other = (_self_distance(within) for within in (sums.within_p, sums.within_s))
+    self_one, self_other = (
+        float(within.sum()) / (len(within) * (len(within) - 1)) if len(within) > 1 else None
+        for within in (sums.within_p, sums.within_s)
+    )
     energy = sums.energy()
     resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed))) if bootstrap else None
     draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
-    varies = above_rounding(o_dist, _largest(p, s))
-    return Between(
+    varies = above_rounding(o_dist, float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0))))
+    return PairDistances(
         o_dist_mean=o_dist,
         self_one=self_one,
         self_other=self_other,
@@ -98,17 +101,8 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
     )
 
 
-def _self_distance(within: Float64Array) -> float | None:
-    n = len(within)
-    return float(within.sum()) / (n * (n - 1)) if n > 1 else None
-
-
 def _over(o_dist: float, own: float | None) -> float | None:
     return None if own is None or not above_rounding(own, o_dist) else o_dist / own
-
-
-def _largest(p: Float64Array, s: Float64Array) -> float:
-    return float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0)))
 
 
 KEPT = 1024
@@ -212,7 +206,9 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
     missing = [index for index, key in enumerate(keys) if key not in checkpoint]
     if executor is not None and executor.processes and pairs.settings.projection != "joint":
-        fresh = executor.on_processors().run(_without_names(pairs), missing)
+        fresh = executor.on_processors().run(
+            MeasurePairs(bare(pairs.primary), list(map(bare, pairs.secondaries)), pairs.settings), missing
+        )
     else:
         fresh = pairs.each(missing) if missing else iter(())
     for index, key in enumerate(keys):
@@ -224,12 +220,12 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
 
 
 def forget_pairs(out: Path) -> None:
-    """Remove the kept pairs of a run folder, whose result is there."""
+    """Remove the kept pairs of a run folder once its result is saved."""
     KeptArrays(out / FOLDER).forget()
 
 
 def _keys(pairs: MeasurePairs) -> list[str]:
-    """Name each pair by what it depends on: both datasets' images, all settings, and what measures them."""
+    """Make the key of each pair from both datasets' images, all settings and the code that measures."""
     primary, settings = pairs.primary, pairs.settings
     # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
     chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
@@ -249,13 +245,9 @@ def _stored(rows: Rows) -> str:
     return hashlib.sha256(f"{first.dtype}".encode() + first.tobytes()).hexdigest()
 
 
-def _without_names(pairs: MeasurePairs) -> MeasurePairs:
-    """Leave out the names and paths of images, which other machines need not know."""
-
-    def bare(dataset: Features) -> Features:
-        return replace(dataset, images=(), paths=(), contents=(), skipped=())
-
-    return MeasurePairs(bare(pairs.primary), [bare(dataset) for dataset in pairs.secondaries], pairs.settings)
+def bare(dataset: Features) -> Features:
+    """Leave out the names and paths of images, which tasks on other machines need not know."""
+    return replace(dataset, images=(), paths=(), contents=(), skipped=())
 
 
 def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
@@ -268,7 +260,7 @@ def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
-    """Make a pair of what was packed; None of what is absent or of another make."""
+    """Rebuild a pair from its arrays; None where they are absent or incomplete."""
     if arrays is None:
         return None
     with suppress(KeyError, TypeError, ValueError):

@@ -61,16 +61,8 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
     A whole image is resized to the network's square. Where its side, √(width · height), is more than twice that of the largest
     image learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish.
 
-    Parameters
-    ----------
-    dataset
-        Its name.
-    data
-        `data` of the checkpoint's card; those of earlier versions do not have `sides`.
-    trained, size
-        Side of the square that it was trained at, and that it predicts at.
-    maps
-        The maps that were written, which have the sizes of their images.
+    `data` is that of the checkpoint's card, without `sides` in earlier versions; `trained` and `size` are the sides of the
+    squares that it was trained at and predicts at; the written `maps` have the sizes of their images.
 
     Examples
     --------
@@ -140,7 +132,7 @@ class _Sample:
 
 @dataclass
 class _Trial:
-    """Hold what a network gives for the samples by one normalisation: range of its values, and counts by output and channel."""
+    """Hold a network's answers to the samples by one normalisation: range of values, and counts by output and channel."""
 
     reading: Reading
     channels: int = 1
@@ -166,14 +158,13 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
     masks, the normalisations of ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F
     of the summed counts, and by the soft F, which falls where maps are too bright or too dark throughout.
 
-    Raises
-    ------
-    InputError
-        Another reading is clearly better than a default one, or the network gives what is no map.
+    Raises `InputError` where another reading is clearly better than a default one, or the network gives what is no map.
     """
     network = predictor.network
     assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked
-    samples = _samples(images, predictor)
+    # Drawn with a fixed seed, with masks that hold foreground where there are such.
+    samples = _taken([item for item in images.items if item.mask is not None], predictor, LABELLED)
+    samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
     if not samples:
         return None
     trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in _readings(network)]
@@ -216,12 +207,12 @@ def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _
                     trial.faults[output, channel] = fault
                     continue
                 counts = trial.counts.setdefault((output, channel), [])
-                counts += [_count(p, sample.mask) for p, sample in zip(maps, chunk, strict=True) if sample.mask is not None]
+                counts += [
+                    count(resized_map(p, *sample.mask.shape), sample.mask)
+                    for p, sample in zip(maps, chunk, strict=True)
+                    if sample.mask is not None
+                ]
     return trial
-
-
-def _count(p: NDArray[np.float32], mask: NDArray[np.bool_]) -> Counts:
-    return count(resized_map(p, *mask.shape), mask)
 
 
 def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Trial], where: str) -> list[str]:
@@ -267,13 +258,6 @@ def _record(network: ForeignNetwork, size: int, reading: Reading, channels: int)
     return NetworkReading(network.name, size, network.layout, network.dtype, mean, std, reading.output, channel, channels)
 
 
-def _samples(images: Dataset, predictor: Predictor) -> list[_Sample]:
-    """Take a few images with masks that hold foreground, drawn with a fixed seed; without any, a few images."""
-    labelled = [item for item in images.items if item.mask is not None]
-    samples = _taken(labelled, predictor, LABELLED)
-    return samples or [replace(sample, mask=None) for sample in _taken(images.items, predictor, UNLABELLED, blank=True)]
-
-
 def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool = False) -> list[_Sample]:
     samples: list[_Sample] = []
     for place in np.random.default_rng(0).permutation(len(items))[:LOOKED_AT]:
@@ -314,7 +298,7 @@ ModelArgument: TypeAlias = "Model | Checkpoint | nn.Module | str | Path"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Report what became of a dataset's images when they were predicted.
+    """Report which maps of a dataset were written, kept or skipped.
 
     Attributes
     ----------
@@ -453,12 +437,7 @@ def loaded_model(model: ModelArgument, loading: ModelOptions) -> Model:
 
 
 @with_options(PredictOptions)
-def predict(
-    model: ModelArgument,
-    dataset: DatasetArgument,
-    out: str | Path,
-    **options: Unpack[PredictOptions],
-) -> Predicted:
+def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **options: Unpack[PredictOptions]) -> Predicted:
     """Write a dataset's probability maps, 8-bit grey PNG by the images' names, as ``howfar evaluate --predictions`` reads them.
 
     A map that the same model made of the same image, by content, is kept; so a run that was killed goes on where it was.
@@ -496,10 +475,10 @@ def predict(
     desc = f"predicting {images.name}{', mirrored' if given['flipped'] else ''}"
     with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
         for group in maps.batches(wanted):
-            done = maps.write(group)
-            written += done.written
-            kept += done.kept
-            skipped += done.skipped
+            fresh, unreadable = maps.write(group)
+            written += fresh
+            kept += len(group) - fresh - len(unreadable)
+            skipped += unreadable
             shown.update(len(group))
     if not written and not kept:
         raise InputError.of(
@@ -534,13 +513,6 @@ def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ..
 
 
 @dataclass(frozen=True)
-class _Done:
-    written: int
-    kept: int
-    skipped: list[Skipped]
-
-
-@dataclass(frozen=True)
 class _Maps:
     """Write the maps of a dataset's images, group by group."""
 
@@ -554,7 +526,8 @@ class _Maps:
         for start in range(0, len(wanted), size):
             yield wanted[start : start + size]
 
-    def write(self, group: Sequence[tuple[Path, Item]]) -> _Done:
+    def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
+        """Write the maps that are not there yet; return their number, and the images that cannot be read."""
         with ThreadPoolExecutor(available_cores()) as pool:
             read = list(pool.map(lambda pair: self._read(*pair), group))
         skipped = [outcome for outcome in read if isinstance(outcome, Skipped)]
@@ -562,19 +535,14 @@ class _Maps:
         maps = self.model.predictor.maps([picture for _, picture, _ in fresh])
         for (path, _, signature), values in zip(fresh, maps, strict=True):
             write_map(path, values, signature)
-        return _Done(len(fresh), len(read) - len(skipped) - len(fresh), skipped)
+        return len(fresh), skipped
 
     def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
         """Read an image and its map's signature; None where that map is written already."""
         try:
             data = read_bytes(item.path)
             signature = self._signature(content_hash(data))
-            existing = signature_of(path)
-            if existing == "":
-                raise InputError.of(
-                    "out", "must hold no maps that howfar predict did not write", str(path), "choose another folder"
-                )
-            if existing == signature:
+            if is_current(path, signature, "must hold no maps that howfar predict did not write"):
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:
@@ -583,6 +551,14 @@ class _Maps:
 
     def _signature(self, content: str) -> str:
         return json.dumps({**self.model.identity, "flipped": self.flipped, "image": content}, sort_keys=True)
+
+
+def is_current(path: Path, signature: str, rule: str) -> bool:
+    """Tell whether a file is there as it would be written now; `InputError` with the rule where another program wrote it."""
+    existing = signature_of(path)
+    if existing == "":
+        raise InputError.of("out", rule, str(path), "choose another folder")
+    return existing == signature
 
 
 def _check_side(size: int, model: Checkpoint) -> None:

@@ -41,7 +41,7 @@ _DIGITS = 10
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PrimaryReference:
-    """Hold what is kept of a primary dataset P; `howfar.Profile`, which adds loading and scoring, describes the fields."""
+    """Hold the reference data of a primary dataset P; `howfar.Profile` adds loading and scoring, and describes the fields."""
 
     primary: str
     n: int
@@ -96,7 +96,7 @@ class PrimaryReference:
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
-        """Select what the judge of sites reads of `measure`, in units of P's own distances, so that it has no scale.
+        """Select the columns of `measure` that the judge of sites reads, in units of P's own distances.
 
         Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
         many.
@@ -110,7 +110,7 @@ class PrimaryReference:
         return replace(self, judge=judge)
 
     def notes(self) -> tuple[str, ...]:
-        """Say what whoever reads its distances should know."""
+        """List caveats about the profile's distances."""
         notes = []
         if self.own is None:
             notes.append(f"{self.primary} is a single image: it has no self-distance, so relative distances are undefined")
@@ -239,8 +239,12 @@ def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], ki
     z = arrays["rows"].shape[1]
     shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
     for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
-        _check(name, arrays[name], shape)
-    performance = manifest["performance"]
+        array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
+        if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
+            raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
+    performance, count = manifest["performance"], manifest.get("residual_components")
+    if count is not None and (not isinstance(count, int) or not 1 <= count <= z):
+        raise ValueError(f"residual_components must be 1 to {z}, got {count!r}")
     return kind(
         primary=str(manifest["primary"]["name"]),
         n=n,
@@ -256,19 +260,5 @@ def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], ki
         skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
         judge=None if performance is None else SiteJudge.from_dict(performance, manifest["fits"]),
         own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
-        residual_components=_count(manifest.get("residual_components"), z),
+        residual_components=count,
     )
-
-
-def _check(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    types = (np.float32, np.float64) if name == "basis" else (np.float64,)
-    if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
-        raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
-
-
-def _count(value: Any, z: int) -> int | None:
-    if value is None:
-        return None
-    if not isinstance(value, int) or not 1 <= value <= z:
-        raise ValueError(f"residual_components must be 1 to {z}, got {value!r}")
-    return value

@@ -22,7 +22,7 @@ from howfar.settings import picked, with_options
 
 
 class Profile(PrimaryReference):
-    """Hold what new images are scored by against a primary dataset P; `howfar.profile` makes it.
+    """Hold the reference by which new images are scored against a primary dataset P; `howfar.profile` makes it.
 
     Attributes
     ----------

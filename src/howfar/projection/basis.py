@@ -134,11 +134,11 @@ def sampled_square(blocks: Iterable[Float64Array], n: int) -> float:
     return _median(total)
 
 
-def sample_of(sets: Sequence[Rows], root: Float64Array) -> tuple[Float64Array, int]:
-    """Read some rows of each dataset, times `root` (q,), and count those of the first."""
+def sample_of(sets: Sequence[Rows], root: Float64Array) -> tuple[list[Float64Array], int]:
+    """Read some rows of each dataset, times `root` (q,), as the blocks of `sampled_square`, and count those of the first."""
     some = [np.concatenate([rows.rows(row, row + 1) for row in _spread(0, rows.shape[0])]) for rows in sets]
     together = np.concatenate(some).astype(np.float64)
-    return (together - together[0]) * root, len(some[0])
+    return [(together - together[0]) * root], len(some[0])
 
 
 def _spread(start: int, stop: int) -> list[int]:
@@ -345,18 +345,13 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, se
     total = float(np.trace(scatter))
     rounding = ROUNDING_SINGLE * total / math.sqrt(len(scatter)) if fitted.single else 0.0
     vectors, values = leading(scatter, z, rounding)
-    square = _typical(sets, column) if may_hide(values) else math.inf
+    square = sampled_square(*sample_of(sets, column)) if may_hide(values) else math.inf
     if values[0] > limit_of(square, fitted.count):
         if fitted.single:
             exact = reduce(merge, [moments(rows, double=True) for rows in sets])
             return by_covariance(exact, layers, scale, z, sets)
         vectors, values = separated(row_blocks(sets, fitted.mean, column), vectors, values, square, sets)
     return Basis(fitted.mean, vectors * column[:, None] * (values > 0), ratio(values, total))
-
-
-def _typical(sets: Sequence[Rows], column: Float64Array) -> float:
-    sample, n = sample_of(sets, column)
-    return sampled_square([sample], n)
 
 
 def by_gram(

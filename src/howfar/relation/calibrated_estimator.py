@@ -43,6 +43,7 @@ from howfar.protocols import Estimator, FittedEstimator
 from howfar.relation.image_columns import Columns, LabelledImages, Mask, narrow, take
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation import SetEstimate
+from howfar.significance.bootstrap import student
 from howfar.significance.conformal import quantile
 
 
@@ -246,7 +247,7 @@ class Calibrated:
     def set_half_width(self) -> float:
         """Compute half the width of a set's interval before it is clipped, within the range of the labelled sets."""
         freedom, scale = self.error_scale()
-        return _student(freedom, self.level) * scale
+        return student(freedom, self.level) * scale
 
     def share_below(self, estimates: Float64Array, limit: float) -> tuple[float, float, float]:
         """Estimate the share of a set's images whose performance lies below `limit`: the share predicted so, and an interval.
@@ -258,8 +259,6 @@ class Calibrated:
         left out, from 0 where no left-out image was predicted below the limit, to 1 where all were: of such images nothing is
         known.
         """
-        from scipy.special import ndtri
-
         tried, performance, names = self.tried()
         below, failed = tried < limit, performance < limit
         share, m = float(np.mean(estimates < limit)), len(estimates)
@@ -268,10 +267,8 @@ class Calibrated:
         _, codes, counts = np.unique(names, return_inverse=True, return_counts=True)
         errors = (np.abs(np.bincount(codes, below.astype(np.float64) - failed)) + 1.0) / counts
         smooth = (m * share + 1.0) / (m + 2.0)
-        chance = (
-            ndtri((1.0 + self.level) / 2.0) ** 2 * smooth * (1.0 - smooth) * max(1.0 / m - float(np.mean(1.0 / counts)), 0.0)
-        )
-        half = math.sqrt(_student(len(counts) - 1, self.level) ** 2 * float(np.mean(errors**2)) + chance)
+        chance = self._chance_of_few(smooth * (1.0 - smooth), m, counts)
+        half = math.sqrt(student(len(counts) - 1, self.level) ** 2 * float(np.mean(errors**2)) + chance)
         low, high = max(share - half, 0.0), min(share + half, 1.0)
         return share, low if below.any() else 0.0, 1.0 if below.all() else high
 
@@ -279,11 +276,14 @@ class Calibrated:
         """Compute by how much chance widens the squared half width for a set of few images that are right or wrong."""
         if not self.right_or_wrong:
             return 0.0
+        counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
+        return self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), len(estimates), counts)
+
+    def _chance_of_few(self, variance: float, m: int, counts: NDArray[np.integer[Any]]) -> float:
+        """Compute z² · variance · (1 / m − mean of 1 / counts), 0 where m images are not fewer than were left out."""
         from scipy.special import ndtri
 
-        counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
-        rarer = max(1.0 / len(estimates) - float(np.mean(1.0 / counts)), 0.0)
-        return float(ndtri((1.0 + self.level) / 2.0) ** 2 * np.mean(estimates * (1.0 - estimates)) * rarer)
+        return float(ndtri((1.0 + self.level) / 2.0) ** 2 * variance * max(1.0 / m - float(np.mean(1.0 / counts)), 0.0))
 
     def _image_half_width(self) -> float:
         """Compute half an image's interval in units of the spread at its estimate."""
@@ -462,10 +462,3 @@ def _left_out(estimator: Estimator, labelled: LabelledImages, known: KnownFits) 
 def _spread(estimate: Float64Array) -> Float64Array:
     """Compute g(ŷ) = √(ŷ (1 − ŷ) + 0.02), to which the errors of images are proportional."""
     return np.asarray(np.sqrt(estimate * (1.0 - estimate) + _SPREAD), dtype=np.float64)
-
-
-def _student(freedom: float, level: float) -> float:
-    """Compute the (1 + level) / 2 quantile of Student's t."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1.0 + level) / 2.0))

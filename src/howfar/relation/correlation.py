@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike, NDArray
 from howfar.arrays import Float64Array, quotient
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.results import Coefficient
+from howfar.significance.bootstrap import student
 
 _COLLINEAR = 1e-9
 
@@ -203,7 +204,7 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
     error = _standard_error(draws)
     if error is None:
         return Coefficient(value)
-    reach = _quantile(freedom) * max(error, jackknife)
+    reach = student(max(freedom, 1.0), LEVEL) * max(error, jackknife)
     return Coefficient(value, value - reach, value + reach)
 
 
@@ -223,7 +224,7 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> C
     rest = 1.0 - value * value
     if rest <= 0.0 or error == 0.0:
         return Coefficient(value, value, value)
-    reach = _quantile(freedom) * error / rest
+    reach = student(max(freedom, 1.0), LEVEL) * error / rest
     low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
     return Coefficient(value, float(low), float(high))
 
@@ -233,10 +234,3 @@ def _standard_error(draws: Float64Array) -> float | None:
     if len(defined) < max(2, _DEFINED * len(draws)):
         return None
     return float(defined.std(ddof=1))
-
-
-def _quantile(freedom: float) -> float:
-    # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
-    from scipy.special import stdtrit
-
-    return float(stdtrit(max(freedom, 1.0), (1.0 + LEVEL) / 2.0))

@@ -249,7 +249,10 @@ class GateRange:
 
         Raises `InputError` for a check that there is none of.
         """
-        return _named(check).limits(self.labelled(check))
+        checks = {one.name: one for one in CHECKS}
+        if check not in checks:
+            raise InputError.of("check", f"must be one of {', '.join(checks)}", check)
+        return checks[check].limits(self.labelled(check))
 
     def without(self, dataset: str) -> GateRange:
         """Leave one labelled dataset out, so that the others judge it.
@@ -261,6 +264,10 @@ class GateRange:
         (None, 1.1)
         """
         return GateRange({name: values for name, values in self.sets.items() if name != dataset})
+
+    def left_out(self, dataset: str, *, tiled: bool = False) -> Gate:
+        """Set a labelled dataset against the others, as if it had no labels; all else is as in `read`."""
+        return self.without(dataset).read(dataset, self.sets.get(dataset, {}), tiled=tiled)
 
     def read(self, dataset: str, values: Values, *, tiled: bool = False) -> Gate:
         """Set a dataset against the labelled ones, check by check.
@@ -292,9 +299,7 @@ class GateRange:
         if not isinstance(values, Mapping):
             raise InputError.of("values", "must be a mapping of checks to values", type(values).__name__)
         known = {check.name: _known(values.get(check.name), f"values[{check.name}]") for check in CHECKS}
-        wrong = next((f"{check} {value:g}" for check, value in known.items() if value is not None and value < 0), None)
-        if wrong is not None:
-            raise InputError.of("values", "must be at least 0", wrong)
+        _check_not_negative(known, "values", "must be at least 0")
         readings = (self._reading(check, known[check.name], known, tiled) for check in CHECKS)
         return Gate(dataset, tuple(reading for reading in readings if reading is not None))
 
@@ -368,9 +373,7 @@ def fit(sets: Mapping[str, Values]) -> GateRange:
         raise InputError.of("sets", "must be a mapping of datasets to mappings of checks to values", type(sets).__name__)
     for name, values in sets.items():
         known = {check.name: _known(values.get(check.name), f"sets[{name}]") for check in CHECKS}
-        wrong = next((f"{check} {value:g}" for check, value in known.items() if value is not None and value < 0), None)
-        if wrong is not None:
-            raise InputError.of(f"sets[{name}]", "must hold values of at least 0", wrong)
+        _check_not_negative(known, f"sets[{name}]", "must hold values of at least 0")
         learnt[str(name)] = {check: value for check, value in known.items() if value is not None}
     return GateRange(learnt)
 
@@ -382,11 +385,10 @@ def _towards(value: float, end: float, limit: float | None) -> float:
     return max((value - end) / (limit - end), 0.0)
 
 
-def _named(name: str) -> GateCheck:
-    for check in CHECKS:
-        if check.name == name:
-            return check
-    raise InputError.of("check", f"must be one of {', '.join(check.name for check in CHECKS)}", name)
+def _check_not_negative(known: Values, argument: str, rule: str) -> None:
+    for check, value in known.items():
+        if value is not None and value < 0:
+            raise InputError.of(argument, rule, f"{check} {value:g}")
 
 
 def _known(value: float | None, argument: str) -> float | None:

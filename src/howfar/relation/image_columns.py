@@ -77,7 +77,10 @@ def column(columns: Columns, name: str) -> Float64Array:
         raise InputError(f"column {name} must be numeric: {error}") from error
     if values.shape != shape:
         raise InputError.of(f"column {name}", f"must have shape {shape}", values.shape)
-    return _shares(values) if name == HISTOGRAM else np.where(np.isfinite(values), values, np.nan)
+    if name != HISTOGRAM:
+        return np.where(np.isfinite(values), values, np.nan)
+    totals = values.sum(axis=1, keepdims=True)
+    return quotient(values, np.where(np.isfinite(totals), totals, np.nan))
 
 
 def available(columns: Columns, needs: Iterable[str]) -> Mask:
@@ -101,11 +104,6 @@ def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
     """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted."""
     wanted = {name: columns[name] for name in needs if name in columns}
     return wanted or dict(list(columns.items())[:1])
-
-
-def _shares(counts: Float64Array) -> Float64Array:
-    totals = counts.sum(axis=1, keepdims=True)
-    return quotient(counts, np.where(np.isfinite(totals), totals, np.nan))
 
 
 FOLDS = 10
@@ -233,9 +231,7 @@ class LabelledImages:
         error is to be expected before any site is labelled. A single set falls into folds.
         """
         if len(np.unique(self.sets)) < 2:
-            folds = self.folds()
-            for fold in np.unique(folds) if len(folds) > 1 else ():
-                yield folds != fold, folds == fold
+            yield from ((~inside, inside) for _, inside in self.splits())
             return
         for name in np.unique(self.sets[self.foreign]):
             yield self._others(self.sets == name)

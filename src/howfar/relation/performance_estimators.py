@@ -353,13 +353,13 @@ class Consensus:
     @property
     def needs(self) -> tuple[str, ...]:
         """Return the names of all columns that the members read, or may read."""
-        return _union(self.settled or [_named(name) for name in self.members])
+        return _union(self.settled or [named(name) for name in self.members])
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> Consensus | None:
         """Settle which members are averaged and which columns they read; None where no member can be used on these images."""
         if self.settled:
             return self
-        found = [settled for name in self.members if (settled := _named(name).resolve(columns, sets)) is not None]
+        found = [settled for name in self.members if (settled := named(name).resolve(columns, sets)) is not None]
         return replace(self, settled=tuple(found)) if found else None
 
     def fit(
@@ -377,15 +377,10 @@ class Consensus:
         try:
             if document["form"] != FORM or not document["fits"]:
                 raise ValueError(f"form {document['form']!r} of {len(document['fits'])} members")
-            fits = tuple(_named(str(fit["estimator"])).restore(fit) for fit in document["fits"])
+            fits = tuple(named(str(fit["estimator"])).restore(fit) for fit in document["fits"])
             return ConsensusFit(str(document["estimator"]), fits)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"document must be that of a fitted estimator ({type(error).__name__}: {error})") from error
-
-
-def _named(name: str) -> Estimator:
-    estimator: Estimator = registry.load("estimators", name)
-    return estimator
 
 
 def _union(members: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
 from howfar.significance import interval
+from howfar.streams import stream
 
 Distances = Mapping[str, NDArray[np.float64]]
 
@@ -52,7 +53,7 @@ def paired_means(before: Distances, after: Distances, draws: int, seed: int = 0)
     for name in names:
         if len(before[name]) != len(after[name]):
             raise InputError.of(f"after[{name!r}]", f"must hold {len(before[name])} images, as before", len(after[name]))
-    rng = np.random.default_rng([seed, 83])
+    rng = stream(seed, "rank stability")
     means = np.empty((draws + 1, 2, len(names)))
     for place, name in enumerate(names):
         pair = np.stack([before[name], after[name]]).astype(np.float64)

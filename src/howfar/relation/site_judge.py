@@ -285,8 +285,7 @@ class SiteJudge:
         names, found = np.array(fit.sets, dtype=np.str_), []
         for name in fit.set_errors("corrupted"):
             of_set = names == name
-            values = {} if self.gate is None else self.gate.sets.get(name, {})
-            gate = None if self.gate is None else self.gate.without(name).read(name, values, tiled=self.terms.tiled)
+            gate = None if self.gate is None else self.gate.left_out(name, tiled=self.terms.tiled)
             beyond, inside = (0.0, None) if gate is None else (gate.beyond, gate.inside)
             found.append((fit.of_estimates(fit.estimates[of_set], name, float(fit.performance[of_set].mean()), beyond), inside))
         return tuple(found)
@@ -356,7 +355,7 @@ def judge_of(
     InputError
         Evidence that does not fit together, or a wanted estimator that the labelled sets lack the columns for.
     """
-    fits, labelled = KnownFits() if known is None else known, evidence.labelled()
+    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled(), fit(evidence.readings)
     usable = {estimator.name: settled for estimator in every() if (settled := resolved(estimator, labelled)) is not None}
     judged = list(usable.values()) if rivals else _only(usable, (DISTANCE,))
     judgements, _ = judge(
@@ -368,11 +367,10 @@ def judge_of(
         home=evidence.home,
         corrupted=evidence.corrupted,
         known=fits,
-        hidden={name: _hidden(evidence, name, terms.tiled) for name in evidence.sites},
+        hidden={name: _hidden(evidence.sites, gate, name, terms.tiled) for name in evidence.sites},
     )
     order = in_order(usable, judgements) if wanted == AUTO else (_wanted(wanted, labelled).name, MEAN)
-    gate = fit(evidence.readings)
-    stopped = _stopped(evidence, gate, terms.tiled)
+    stopped = _stopped(evidence.sites, gate, terms.tiled)
     return SiteJudge(
         metric=metric,
         threshold=threshold,
@@ -381,16 +379,14 @@ def judge_of(
         order=tuple(dict.fromkeys(order)),
         judgements=judgements if rivals else (),
         fits={
-            estimator.name: calibrated(estimator, _narrowed(labelled, estimator), terms.level, fits, stopped)
+            estimator.name: calibrated(
+                estimator, replace(labelled, columns=narrow(labelled.columns, estimator.needs)), terms.level, fits, stopped
+            )
             for estimator in (usable.values() if rivals else _only(usable, order))
         },
         gate=gate,
         remarks=tuple(remarks),
     )
-
-
-def _narrowed(labelled: LabelledImages, estimator: Estimator) -> LabelledImages:
-    return replace(labelled, columns=narrow(labelled.columns, estimator.needs))
 
 
 def _only(usable: Mapping[str, Estimator], names: Iterable[str]) -> list[Estimator]:
@@ -404,17 +400,15 @@ def _wanted(name: str, labelled: LabelledImages) -> Estimator:
     return settled
 
 
-def _stopped(evidence: Evidence, gate: GateRange, tiled: bool) -> frozenset[str]:
+def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[str]:
     """List the sites that the gate stops when they are left out."""
-    readings = {name: gate.without(name).read(name, evidence.readings.get(name, {}), tiled=tiled) for name in evidence.sites}
-    return frozenset(name for name, read in readings.items() if read.inside is False)
+    return frozenset(name for name in sites if gate.left_out(name, tiled=tiled).inside is False)
 
 
-def _hidden(evidence: Evidence, site: str, tiled: bool) -> HiddenSite:
-    """Read the gate where the labels of a site are hidden: which other sites it stops, and how far this one lies beyond."""
-    rest = replace(evidence, sets=evidence.sets[evidence.sets != site])
-    gate = fit({name: values for name, values in evidence.readings.items() if name != site})
-    return HiddenSite(_stopped(rest, gate, tiled), gate.read(site, evidence.readings.get(site, {}), tiled=tiled).beyond)
+def _hidden(sites: Sequence[str], gate: GateRange, site: str, tiled: bool) -> HiddenSite:
+    """Read the gate where the labels of a site are hidden: which other sites it stops, and how far this site lies beyond."""
+    others = [name for name in sites if name != site]
+    return HiddenSite(_stopped(others, gate.without(site), tiled), gate.left_out(site, tiled=tiled).beyond)
 
 
 def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, known: KnownFits) -> SiteJudge | None:

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from howfar.errors import MissingPathError
+from howfar.figures import Caption, registration
 from howfar.figures.adaptation_gains import by_seed
-from howfar.figures.adaptation_models import arms, looks, scored, seeds_of, seeds_text, strategies, strategy_of
-from howfar.figures.adaptation_scores import Bar, ranges
+from howfar.figures.adaptation_models import (
+    CHANGE,
+    COST,
+    RANDOM,
+    Change,
+    arms,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategies,
+    strategy_of,
+)
+from howfar.figures.adaptation_rows import adaptation_rows, rows_caption
+from howfar.figures.adaptation_scores import Bar, adaptation_bars, bars_caption, is_scored, ranges
 from howfar.report import adaptation_sentences
-from howfar.report.adaptation_sentences import CHANGE, COST, Change, both_scores, gain, opposed, over_random, points, standing
+from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
 from howfar.report.explorer import adaptation_section
 from howfar.report.figures import draw_figures
 from howfar.report.page import write_page
 from howfar.report.rerun import rerun_adaptation
-from howfar.report.section import UNDEFINED, Cell, Column, Table, change, count, decimal, facts, listing, with_interval
-from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Context,
+    FigurePart,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    change,
+    count,
+    decimal,
+    facts,
+    listing,
+    with_interval,
+)
+from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.wording import signed
 
 ADAPTING = "adapting"
@@ -40,6 +72,7 @@ def models(adaptation: Adaptation) -> list[str]:
 
 def scores(adaptation: Adaptation, column: str) -> Table:
     """Compare "mean_f" or "ods" of each dataset by each model: mean over the seeds that all share, lowest and highest."""
+    shown = _model_cells(adaptation)
     several = len(shared_seeds(adaptation)) > 1
     datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
     columns = [Column("model")]
@@ -47,7 +80,7 @@ def scores(adaptation: Adaptation, column: str) -> Table:
     columns += [Column("all", "mean over the secondaries, datasets alike")] if many else []
     bars = ranges(adaptation, models(adaptation), shared_seeds(adaptation), column)
     rows = [
-        (_model(adaptation, model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
+        (shown(model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
         for model in models(adaptation)
     ]
     return Table(tuple(columns), tuple(rows))
@@ -55,6 +88,7 @@ def scores(adaptation: Adaptation, column: str) -> Table:
 
 def both(adaptation: Adaptation) -> Table:
     """Set F at the threshold tuned on the primary beside F at each dataset's own best, with the changes from the base model."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("dataset"),
@@ -68,15 +102,19 @@ def both(adaptation: Adaptation) -> Table:
     rows, scored_by = [], both_scores(adaptation)
     for (model, dataset), now in scored_by.items():
         base = scored_by[BASELINE, dataset]
-        changes = [_difference(new, old) if model != BASELINE else UNDEFINED for new, old in zip(now, base, strict=True)]
+        gained = [None if new != new or old != old else new - old for new, old in zip(now, base, strict=True)]
+        changes = [change(each) if model != BASELINE else UNDEFINED for each in gained]
         if opposed(now[0] - base[0], now[2] - base[2]):
             changes[0] = replace(changes[0], strong=True)
-        rows.append((_model(adaptation, model), _dataset(adaptation, dataset), *map(decimal, now), *changes))
+        rows.append(
+            (shown(model), Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset), *map(decimal, now), *changes)
+        )
     return Table(columns, tuple(rows))
 
 
 def slopes(adaptation: Adaptation) -> Table:
     """List the slope of F on scaled distance of every model, dataset and seed, with both Fs; empty for an earlier version's."""
+    shown = _model_cells(adaptation)
     own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
     columns = (
         Column("model"),
@@ -90,13 +128,14 @@ def slopes(adaptation: Adaptation) -> Table:
     for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
         by_measure = {row["measure"]: row for row in lines.to_dict("records")}
         cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
-        named = (_model(adaptation, str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
+        named = (shown(str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
         rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
     return Table(columns, tuple(rows))
 
 
 def strata(adaptation: Adaptation) -> Table:
     """List F of the halves and thirds by distance of every model, dataset and seed; empty for an earlier version's."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("dataset"),
@@ -110,7 +149,7 @@ def strata(adaptation: Adaptation) -> Table:
     )
     rows = [
         (
-            _model(adaptation, str(row["model"])),
+            shown(str(row["model"])),
             Cell(str(row["dataset"])),
             Cell(f"{row['seed']}", int(row["seed"])),
             Cell(str(row["part"])),
@@ -123,11 +162,6 @@ def strata(adaptation: Adaptation) -> Table:
     return Table(columns, tuple(rows))
 
 
-def colour(adaptation: Adaptation, model: str) -> str:
-    """Find the colour that a model has in the figures."""
-    return looks(adaptation)[model].colour
-
-
 def shared_seeds(adaptation: Adaptation) -> list[int]:
     """List the seeds in which every model was trained, over which the tables' means are."""
     return seeds_of(adaptation, models(adaptation))
@@ -135,6 +169,7 @@ def shared_seeds(adaptation: Adaptation) -> list[int]:
 
 def gains(adaptation: Adaptation) -> Table:
     """List the gain of every model over the unadapted one with its 95 % interval: all secondaries alike, then each dataset."""
+    shown = _model_cells(adaptation)
     datasets = scored(adaptation)
     columns = (
         Column("model"),
@@ -144,7 +179,7 @@ def gains(adaptation: Adaptation) -> Table:
         *(Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets),
     )
     rows = [
-        (_model(adaptation, model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
+        (shown(model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
         for model in models(adaptation)[1:]
     ]
     return Table(columns, tuple(rows))
@@ -152,6 +187,7 @@ def gains(adaptation: Adaptation) -> Table:
 
 def against_random(adaptation: Adaptation) -> Table:
     """List the gain of every model over random's with as many images; no row where random was no strategy."""
+    shown = _model_cells(adaptation)
     pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
     columns = (
         Column("model"),
@@ -168,7 +204,7 @@ def against_random(adaptation: Adaptation) -> Table:
         if change is None or not change.known:
             continue
         own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
-        rows.append((_model(adaptation, model), _change(change), Cell(standing(row)), *own))
+        rows.append((shown(model), _change(change), Cell(standing(row)), *own))
     return Table(columns, tuple(rows))
 
 
@@ -191,6 +227,7 @@ def contributions(adaptation: Adaptation) -> Table:
 
 def suppression(adaptation: Adaptation) -> Table:
     """List false positives on background that no model learnt from, and what suppressing them cost; none if none were added."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("false positives", "share of pixels above the model's own threshold, mean over images and seeds"),
@@ -201,15 +238,24 @@ def suppression(adaptation: Adaptation) -> Table:
         return Table(columns, ())
     labels = [BASELINE, *map(str, adaptation.suppression["model"])]
     shares = by_seed(adaptation, labels).mean()
-    rows = [(_model(adaptation, BASELINE), _share(shares[BASELINE]), UNDEFINED, UNDEFINED)]
-    for row in adaptation.suppression.to_dict("records"):
-        model, change, cost = str(row["model"]), Change.of(row, *CHANGE), Change.of(row, *COST)
-        rows.append((_model(adaptation, model), _share(shares[model]), _points(change), _change(cost)))
+    changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
+    parts = {model: with_interval(share, None, None, lambda value: f"{100 * value:.2f} %") for model, share in shares.items()}
+    rows = [(shown(model), parts[model], *priced(changes.get(model))) for model in labels]
     return Table(columns, tuple(rows))
+
+
+def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
+    """Show what background images changed, in percentage points, and what that cost in mean F; dashes without a row."""
+    if row is None:
+        return UNDEFINED, UNDEFINED
+    change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
+    in_points = with_interval(change.value, change.low, change.high, points)
+    return replace(in_points, strong=change.above), _change(cost)
 
 
 def trained(adaptation: Adaptation) -> Table:
     """List every model and seed: the threshold, and how it does on the primary's held-out photographs."""
+    shown = _model_cells(adaptation)
     columns = (
         Column("model"),
         Column("seed"),
@@ -221,7 +267,7 @@ def trained(adaptation: Adaptation) -> Table:
     )
     rows = [
         (
-            _model(adaptation, str(row["model"])),
+            shown(str(row["model"])),
             *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "background")),
             decimal(row["threshold"], 2),
             decimal(row["held_out_ods"]),
@@ -296,16 +342,10 @@ def _text(name: str, value: Any) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
 
 
-def _model(adaptation: Adaptation, model: str) -> Cell:
-    return Cell(model, colour=colour(adaptation, model))
-
-
-def _difference(new: float, old: float) -> Cell:
-    return change(None if new != new or old != old else new - old)
-
-
-def _dataset(adaptation: Adaptation, dataset: str) -> Cell:
-    return Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset)
+def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
+    """Return what shows a model's name in the colour that it has in the figures."""
+    look_of = looks(adaptation)
+    return lambda model: Cell(model, colour=look_of[model].colour)
 
 
 def _slope(row: Mapping[Any, Any] | None) -> Cell:
@@ -330,18 +370,7 @@ def _range(bar: Bar | None, several: bool) -> Cell:
 def _change(change: Change | None) -> Cell:
     if change is None or not change.known:
         return UNDEFINED
-    return Cell(f"{change}", change.value, strong=change.below)
-
-
-def _points(change: Change) -> Cell:
-    if not change.known:
-        return UNDEFINED
-    text = f"{points(change.value)} [{points(change.low)}, {points(change.high)}]"
-    return Cell(text, change.value, strong=change.above)
-
-
-def _share(value: float) -> Cell:
-    return UNDEFINED if value != value else Cell(f"{100 * value:.2f} %", value)
+    return replace(with_interval(change.value, change.low, change.high, lambda value: signed(value, 3)), strong=change.below)
 
 
 def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
@@ -357,6 +386,7 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
 
 def _content(adaptation: Adaptation) -> dict[str, Any]:
     f, ods = (scores(adaptation, column) for column in ("mean_f", "ods"))
+    look_of = looks(adaptation)
     return {
         "a": adaptation,
         "strategy": strategy_of(adaptation),
@@ -365,7 +395,7 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "lead": adaptation_sentences.lead(adaptation),
         "random": adaptation_sentences.against_random(adaptation),
         "any": adaptation_sentences.any_beats(adaptation),
-        "numbers": [(model, line, colour(adaptation, model)) for model, line in adaptation_sentences.by_number(adaptation)],
+        "numbers": [(model, line, look_of[model].colour) for model, line in adaptation_sentences.by_number(adaptation)],
         "suppressed": adaptation_sentences.suppressed(adaptation),
         "limitations": adaptation_sentences.limits(adaptation),
         "seeds": seeds_text(shared_seeds(adaptation)),
@@ -384,3 +414,86 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "settings": settings(adaptation),
         "rerun": rerun_adaptation(adaptation),
     }
+
+
+ABSENT = "The study of adaptation does not lie beside this one, so the figures of its images are left out."
+
+
+def folder_of(of: str, folder: Path) -> Path:
+    """Give the folder of the study of adaptation called `of`, by the folder of a study of the same file."""
+    return folder.resolve().parent / of
+
+
+def beside(of: str, folder: Path) -> Adaptations | None:
+    """Load the study of adaptation called `of` that lies beside a study's folder; None where it is not there."""
+    try:
+        return Adaptations.load(folder_of(of, folder))
+    except MissingPathError:
+        return None
+
+
+def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, str], before: str = "") -> list[Part]:
+    """Make a figure for each segmenter, under the name that the study file gives it; the first caption explains all.
+
+    `draw` is a registered figure of one segmenter's study, `labels` are the paper's numbers by architecture, and `before` is
+    what the first caption begins with.
+    """
+    parts: list[Part] = []
+    for name, study in studied.by_segmenter().items():
+        named = replace(study, segmenter=name)
+        found = registration(f"curves-{name}", draw).caption(named)
+        text = f"Of {name}, drawn as the figure before." if parts else f"{before} {found.text}".strip()
+        caption = Caption(f"{found.title}, {name}", text, found.alternative)
+        parts.append(FigurePart(f"curves-{name}", partial(draw, named), caption, labels.get(study.segmenter, "")))
+    return parts
+
+
+def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
+    """Stack the tables that `make` makes of every segmenter's study, with the segmenter's name in a first column."""
+    made = {name: make(study) for name, study in result.by_segmenter().items()}
+    columns = next(iter(made.values())).columns
+    rows = tuple((Cell(name), *row) for name, table in made.items() for row in table.rows)
+    return Table((Column("segmenter"), *columns), rows)
+
+
+def section(result: Adaptations, context: Context) -> Section:
+    """Make the section of a study of adaptation."""
+    study, names = result.first, list(result.by_segmenter())
+    over = f" Means over {len(shared_seeds(study))} seeds; in brackets the lowest and the highest."
+    over = over if len(shared_seeds(study)) > 1 else ""
+    rivals = {name: adaptation_sentences.against_random(each) for name, each in result.by_segmenter().items()}
+    compared = RANDOM in strategies(study) and strategy_of(study) != RANDOM
+    told = [f"{name}: {text}" for name, text in rivals.items()] if compared and len(names) > 1 else [rivals[names[0]]]
+    beside_random = stacked(result, against_random)
+    bars = FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
+    parts: list[Part] = [
+        *([bars] if is_scored(result) else []),
+        TablePart("gains", "Gain over M", stacked(result, gains), _GAINED),
+        TablePart(
+            "mean-f", "Mean F at each model's own threshold", stacked(result, partial(scores, column="mean_f")), _HONEST + over
+        ),
+        TablePart("ods", "ODS, as in the paper", stacked(result, partial(scores, column="ods")), _PAPER + over),
+    ]
+    if beside_random.rows:
+        parts.append(TablePart("over-random", "Beside as many images drawn at random", beside_random, _RIVALS))
+    parts.append(rows_part(result, context.folder, study.secondaries, "rows", "Figure 8"))
+    if study.blind:
+        parts.append(rows_part(result, context.folder, study.blind, "rows-blind", "Figure 9"))
+    parts.append(TablePart("models", "The models", stacked(result, trained), _MODELS))
+    sentences = [*told, adaptation_sentences.disagreement(result)]
+    return Section(adaptation_sentences.lead(result), parts, sentences, adaptation_sentences.limits(study))
+
+
+_GAINED = "Change of mean F from M on images that no model learnt from, each model at its own threshold, with 95 % intervals."
+_HONEST = "Mean of the images' F at the threshold tuned on P, which no label of the dataset chose."
+_PAPER = "F of the dataset's summed counts at the threshold that is best for it, which looks at its labels."
+_RIVALS = "Difference from the model that learnt from as many images drawn at random."
+_MODELS = "Every model and seed, its threshold, and how it does at home."
+
+
+def rows_part(
+    result: Adaptations, folder: Path, datasets: Sequence[str], name: str, label: str, background: bool = False
+) -> FigurePart:
+    """Make the figure of pictures of some datasets, at most four, with the maps below the study's folder."""
+    draw = partial(adaptation_rows, result, datasets, folder=folder, background=background, limit=4)
+    return FigurePart(name, draw, rows_caption(result, datasets, background), label)

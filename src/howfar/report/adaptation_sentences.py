@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from howfar.figures.adaptation_models import (
+    CHANGE,
+    COST,
     RANDOM,
+    Change,
     arms,
     by_background,
     by_shots,
-    change_text,
     scored,
     seeds_of,
     strategies,
@@ -20,54 +21,12 @@ from howfar.figures.adaptation_models import (
 )
 from howfar.figures.adaptation_scores import Bar, ranges
 from howfar.report.section import listing, plural
-from howfar.results.adaptation import ALL, BASELINE, Adaptation
+from howfar.results.adaptation import ALL, BASELINE, Adaptation, AdaptationResult
 from howfar.wording import signed
 
 FEW_SEEDS = 5
 MOST_NAMED = 6
 NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
-CHANGE, COST = ("change", "low", "high"), ("cost", "cost_low", "cost_high")
-
-
-DECIMALS: Final = 3
-"""Decimals to which a change is shown, and judged: what reads 0.000 is no change."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Hold a difference with the ends of its interval; NaN where it could not be measured."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def above(self) -> bool:
-        """Tell whether the interval lies above 0."""
-        return round(self.low, DECIMALS) > 0
-
-    @property
-    def below(self) -> bool:
-        """Tell whether the interval lies below 0."""
-        return round(self.high, DECIMALS) < 0
-
-    @property
-    def known(self) -> bool:
-        """Tell whether it was measured."""
-        return self.value == self.value
-
-    @property
-    def bounded(self) -> bool:
-        """Tell whether it has an interval."""
-        return self.low == self.low and self.high == self.high
-
-    def __str__(self) -> str:
-        return change_text(self.value, self.low, self.high)
-
-    @classmethod
-    def of(cls, row: Mapping[Any, Any], *names: str) -> Change:
-        """Read it from these columns of a row."""
-        return cls(*(float(row[name]) for name in names))
 
 
 def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
@@ -80,26 +39,37 @@ def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Chang
     return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
 
 
-def lead(adaptation: Adaptation) -> str:
-    """Say what the most images bought, with its interval, and whether that holds 0."""
-    strategy = strategy_of(adaptation)
-    model = by_shots(adaptation, strategy)[-1]
-    change, count = gain(adaptation, model), _shots(adaptation, model)
-    secondaries = adaptation.secondaries
-    sets = secondaries[0] if len(secondaries) == 1 else f"each of {len(secondaries)} datasets"
-    labelled = f"Labelling {_images(count)} of {sets}, chosen by {strategy}"
+def lead(result: AdaptationResult) -> str:
+    """Say what the most images bought by each segmenter, with its interval, and whether that holds 0."""
+    study, strategy = result.first, strategy_of(result.first)
+    model = by_shots(study, strategy)[-1]
+    sets = study.secondaries[0] if len(study.secondaries) == 1 else f"each of {len(study.secondaries)} datasets"
+    labelled = f"Labelling {_images(_shots(study, model))} of {sets}, chosen by {strategy}"
+    gains = {name: gain(each, model) for name, each in result.by_segmenter().items()}
+    if len(gains) > 1:
+        clear = any(change is not None and (change.above or change.below) for change in gains.values())
+        by_segmenter = "; ".join(f"with {name} {judged(change)}" for name, change in gains.items())
+        return f"{labelled}, changed mean F {by_segmenter}.{_alone(study, model) if clear else ''}"
+    (change,) = gains.values()
     if change is None or not change.known:
         return f"{labelled}, could not be measured: no image that was left out has foreground."
     interval = "(too few photographs for an interval)"
     if change.bounded:
         interval = f"[95 % CI {signed(change.low, 3)}, {signed(change.high, 3)}]"
-    alone = _alone(adaptation, model)
-    if change.above:
-        return f"{labelled}, raised mean F by {change.value:.3f} {interval}.{alone}"
-    if change.below:
-        return f"{labelled}, lowered mean F by {-change.value:.3f} {interval}.{alone}"
+    if change.above or change.below:
+        did = "raised" if change.above else "lowered"
+        return f"{labelled}, {did} mean F by {abs(change.value):.3f} {interval}.{_alone(study, model)}"
     unproven = f"There is no evidence that {labelled[0].lower()}{labelled[1:]}, changed mean F"
     return f"{unproven}: {signed(change.value, 3)} {interval}."
+
+
+def judged(change: Change | None) -> str:
+    """Write a change with its interval, and whether that lies above 0, below, or holds it."""
+    if change is None or not change.known:
+        return "by what could not be measured"
+    if not change.bounded:
+        return f"by {signed(change.value, 3)} (too few photographs for an interval)"
+    return f"by {change} ({'a rise' if change.above else 'a fall' if change.below else 'no evidence of a change'})"
 
 
 def _alone(adaptation: Adaptation, model: str) -> str:
@@ -145,7 +115,9 @@ def any_beats(adaptation: Adaptation) -> str:
 def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
     """Write a sentence for every way without labels, and for every number of images of the chosen strategy."""
     sentences = []
-    for model in (*_without_labels(adaptation), *by_shots(adaptation, strategy_of(adaptation))):
+    models = arms(adaptation)
+    without_labels = models.loc[models["strategy"].isna(), "model"]
+    for model in (*map(str, without_labels), *by_shots(adaptation, strategy_of(adaptation))):
         change = gain(adaptation, model)
         if change is None or not change.known:
             continue
@@ -160,11 +132,6 @@ def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
     return sentences
 
 
-def _without_labels(adaptation: Adaptation) -> list[str]:
-    models = arms(adaptation)
-    return [str(name) for name in models.loc[models["strategy"].isna(), "model"]]
-
-
 def suppressed(adaptation: Adaptation) -> str:
     """Say what adding background images did to false positives, and at what cost; empty where none were added."""
     rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
@@ -174,19 +141,28 @@ def suppressed(adaptation: Adaptation) -> str:
     row = rows[labels[-1]]
     change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
     count = int(arms(adaptation).set_index("model")["background"].loc[labels[-1]])
-    in_points = f"{points(change.value)} [{points(change.low)}, {points(change.high)}] percentage points"
-    did = "lowered" if change.below else "raised" if change.above else "did not provably change"
     text = (
-        f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did} the share of false positives on those left "
-        f"out: {in_points}, to {100 * float(row['share']):.2f} %."
+        f"Adding {_images(count)} of {adaptation.background} to {labels[0]} {did(change)} the share of false positives on "
+        f"those left out: {in_points(change)}, to {100 * float(row['share']):.2f} %."
     )
     text += _alone(adaptation, labels[-1]) if change.below or change.above else ""
-    if not cost.known:
-        return text
-    price = (
-        "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
-    )
-    return f"{text} On the secondaries that came {price}: {cost}."
+    return f"{text} On the secondaries that came {price(cost)}: {cost}." if cost.known else text
+
+
+def did(change: Change) -> str:
+    """Choose the verb of what background images did to false positives."""
+    return "lowered" if change.below else "raised" if change.above else "did not provably change"
+
+
+def in_points(change: Change) -> str:
+    """Write a change of a share in percentage points, with its interval where it has one."""
+    interval = f" [{points(change.low)}, {points(change.high)}]" if change.bounded else ""
+    return f"{points(change.value)}{interval} percentage points"
+
+
+def price(cost: Change) -> str:
+    """Say what background images cost in mean F."""
+    return "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
 
 
 def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, float, float]]:
@@ -212,26 +188,36 @@ def opposed(one: float, other: float) -> bool:
     return round(one, 3) * round(other, 3) < 0
 
 
-def disagreement(adaptation: Adaptation) -> str:
-    """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M to an adapted model."""
-    scores = both_scores(adaptation)
-    compared, found = 0, []
+def disagreement(result: AdaptationResult) -> str:
+    """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M, by segmenter."""
+    found = {name: _disagreements(study) for name, study in result.by_segmenter().items()}
+    if len(found) > 1:
+        told = listing([f"in {len(lines)} of {count} comparisons with {name}" for name, (count, lines) in found.items()], 8)
+        both = "From M to an adapted model, mean F at the models' own thresholds and ODS change in opposite directions"
+        return f"{both} {told}. What a new site would see is the first."
+    ((compared, lines),) = found.values()
+    if not compared:
+        return "Neither could be measured."
+    if not lines:
+        return "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
+    more = f" and {len(lines) - MOST_NAMED} more" if len(lines) > MOST_NAMED else ""
+    return (
+        f"In {len(lines)} of {compared} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
+        f"directions: {'; '.join(lines[:MOST_NAMED])}{more}. What a new site would see is the first."
+    )
+
+
+def _disagreements(adaptation: Adaptation) -> tuple[int, list[str]]:
+    """Count the comparisons with M in which both scores are known, and describe those that disagree."""
+    scores, compared, lines = both_scores(adaptation), 0, []
     for (model, dataset), now in scores.items():
         before = scores[BASELINE, dataset]
         f, ods = now[0] - before[0], now[2] - before[2]
         compared += model != BASELINE and f == f and ods == ods
         if opposed(f, ods):
             where = "all secondaries alike" if dataset == ALL else dataset
-            found.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
-    if not compared:
-        return "Neither could be measured."
-    if not found:
-        return "Mean F at the models' own thresholds and ODS nowhere change in opposite directions."
-    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
-    return (
-        f"In {len(found)} of {compared} comparisons with M, mean F at the models' own thresholds and ODS change in opposite "
-        f"directions: {'; '.join(found[:MOST_NAMED])}{more}. What a new site would see is the first."
-    )
+            lines.append(f"{model} on {where} (mean F {signed(f, 3)} to {now[0]:.3f}, ODS {signed(ods, 3)} to {now[2]:.3f})")
+    return compared, lines
 
 
 def limits(adaptation: Adaptation) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.results.records import Cells, Provenance, plain
 from howfar.results.result import Result, holding
@@ -24,26 +26,36 @@ _LATER = ("strata", "slopes", "contributions")
 _TABLES = ("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
 
 
-def _no_strata() -> pd.DataFrame:
+def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(columns=list(STRATA))
+    return pd.DataFrame(columns=list(columns))
 
 
-def _no_slopes() -> pd.DataFrame:
-    import pandas as pd
+class AdaptationResult:
+    """Give the adaptation studies of one or several segmenters in one form, which figures, tables and sentences read."""
 
-    return pd.DataFrame(columns=list(SLOPES))
+    def by_segmenter(self) -> Mapping[str, Adaptation]:
+        """Return each segmenter's study by its name, of several the name that the study file gives it."""
+        raise NotImplementedError
 
+    @property
+    def first(self) -> Adaptation:
+        """Return the first segmenter's study, whose datasets and seeds are those of all."""
+        return next(iter(self.by_segmenter().values()))
 
-def _no_contributions() -> pd.DataFrame:
-    import pandas as pd
+    def rows(self, table: str) -> pd.DataFrame:
+        """Stack a table of all segmenters' studies, with the segmenter's name first in a column ``segmenter``."""
+        import pandas as pd
 
-    return pd.DataFrame(columns=list(CONTRIBUTIONS))
+        frames = [getattr(study, table).assign(segmenter=name) for name, study in self.by_segmenter().items()]
+        stacked = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+        ordered: pd.DataFrame = stacked[["segmenter", *(name for name in stacked if name != "segmenter")]]
+        return ordered
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Adaptation(Result):
+class Adaptation(AdaptationResult, Result):
     """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C); `howfar.adapt` makes it.
 
     Attributes
@@ -126,9 +138,9 @@ class Adaptation(Result):
     provenance: Provenance
     notes: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
-    strata: pd.DataFrame = field(default_factory=_no_strata)
-    slopes: pd.DataFrame = field(default_factory=_no_slopes)
-    contributions: pd.DataFrame = field(default_factory=_no_contributions)
+    strata: pd.DataFrame = field(default_factory=partial(_no_rows, STRATA))
+    slopes: pd.DataFrame = field(default_factory=partial(_no_rows, SLOPES))
+    contributions: pd.DataFrame = field(default_factory=partial(_no_rows, CONTRIBUTIONS))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""
@@ -181,6 +193,83 @@ class Adaptation(Result):
     def remarks(self) -> list[str]:
         """Return the verdict, what gains differ by, and the notes, as the terminal shows them under the table."""
         return [*filter(None, [self.verdict(), self.contributed()]), *super().remarks()]
+
+    def by_segmenter(self) -> Mapping[str, Adaptation]:
+        """Return the study by its segmenter's name."""
+        return {self.segmenter: self}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Adaptations(AdaptationResult, Result):
+    """Hold one `Adaptation` a segmenter, all of the same datasets, settings and seeds (section 4.3).
+
+    Attributes
+    ----------
+    models
+        The segmenters, as the study file calls them, in its order.
+    adaptations
+        The adaptation study of each, kept in a folder of the segmenter's name below this result's.
+    """
+
+    DOCUMENT: ClassVar = "adaptations.json"
+    COMMAND: ClassVar = "study"
+    MISSING: ClassVar = "name a folder that howfar study wrote"
+    SUBJECT: ClassVar = ": the adaptation of several segmenters"
+    FIGURES: ClassVar = "adaptations_figures"
+    REPORT: ClassVar = "section"
+
+    models: tuple[str, ...]
+    adaptations: tuple[Adaptation, ...]
+
+    def __getitem__(self, model: str) -> Adaptation:
+        return self.by_segmenter()[model]
+
+    @property
+    def provenance(self) -> Provenance:
+        """Return what made the last of the studies."""
+        return self.adaptations[-1].provenance
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what a reader should know, a segmenter at a time."""
+        return tuple(f"{model}: {note}" for model, study in self.by_segmenter().items() for note in study.notes)
+
+    def by_segmenter(self) -> Mapping[str, Adaptation]:
+        """Return each segmenter's study by the name that the study file gives it."""
+        return dict(zip(self.models, self.adaptations, strict=True))
+
+    def runs(self) -> Mapping[str, Adaptation]:
+        """Return each segmenter's study by the name of its folder."""
+        return self.by_segmenter()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document, with the document of every segmenter's study."""
+        return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.by_segmenter().items()}}
+
+    def _document(self) -> dict[str, Any]:
+        return {"format": self.FORMAT, "models": list(self.models)}
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
+        models = document["models"]
+        if not isinstance(models, list) or not models or not all(isinstance(model, str) for model in models):
+            raise TypeError("models: must be a list of names")
+        return cls(tuple(models), tuple(Adaptation.load(root / model) for model in models))
+
+    def table(self) -> Cells:
+        """Return header and cells, a row a segmenter and model: mean F of each dataset, and the gain over M."""
+        tables = {model: study.table() for model, study in self.by_segmenter().items()}
+        header = ("segmenter", *tables[self.models[0]][0])
+        return header, [(model, *row) for model, (_, rows) in tables.items() for row in rows]
+
+    def caption(self) -> str:
+        """Say in one line what the table is about."""
+        return self.first.caption().replace(self.first.segmenter, ", ".join(self.models), 1)
+
+    def footer(self) -> list[str]:
+        """Return the verdict on each segmenter's strategies, and the notes."""
+        verdicts = {model: study.verdict() for model, study in self.by_segmenter().items()}
+        return [*(f"{model}: {verdict}" for model, verdict in verdicts.items() if verdict), *self.notes]
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:

@@ -94,12 +94,17 @@ _LARGEST = 1e100
 """Sizes above it are none, and their sum would overflow."""
 
 
-def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
-    """Return `x` as one row of numbers, a float64 copy, of a given length; NaN may stand in it, infinity may not."""
+def as_floats(x: ArrayLike, name: str) -> Float64Array:
+    """Return `x` as a float64 copy of any shape."""
     try:
-        values = np.array(x, dtype=np.float64)
+        return np.array(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be numbers: {error}") from error
+
+
+def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
+    """Return `x` as one row of numbers, a float64 copy, of a given length; NaN may stand in it, infinity may not."""
+    values = as_floats(x, name)
     if values.ndim != 1 or not len(values):
         raise InputError.of(name, "must be one row of at least one number", values.shape)
     if length is not None and len(values) != length:

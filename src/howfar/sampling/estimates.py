@@ -23,6 +23,7 @@ from howfar.sampling.design import (
     STRATIFIED_FROM,
     Sample,
     as_count,
+    as_floats,
     as_groups,
     as_numbers,
     as_proxy,
@@ -115,7 +116,8 @@ def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_
         [_centred(values, weights, cell) for cell in cells], [_centred(predicted, weights, cell) for cell in cells], scale
     )
     residuals = values - weight * predicted
-    measured = np.array([_variance(_centred(residuals, weights, cell)) for cell in cells])
+    deviations = [_centred(residuals, weights, cell) for cell in cells]
+    measured = np.array([float(np.square(each).sum()) / max(1, len(each) - 1) for each in deviations])
     measured *= _for_fitting(weight, len(values) - len(cells))
     variance = float(scale @ measured)
     value = weight * predicted_mean + float(weights @ residuals)
@@ -157,10 +159,6 @@ def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) ->
     total = own.sum()
     deviations: Float64Array = own * (len(cell) / total) * (inside - own @ inside / total)
     return deviations
-
-
-def _variance(deviations: Float64Array) -> float:
-    return float(np.square(deviations).sum()) / max(1, len(deviations) - 1)
 
 
 def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
@@ -353,7 +351,11 @@ def ods(
     (0.6, 1)
     """
     check_sample(sample)
-    above, below, expected = _floats(numerators, "numerators"), _floats(denominators, "denominators"), _floats(proxy, "proxy")
+    above, below, expected = (
+        as_floats(numerators, "numerators"),
+        as_floats(denominators, "denominators"),
+        as_floats(proxy, "proxy"),
+    )
     if above.ndim != 2 or above.shape != below.shape or not above.shape[1]:
         raise InputError.of("numerators and denominators", "must both be (k, thresholds)", (above.shape, below.shape))
     if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
@@ -371,13 +373,6 @@ def ods(
     return found[best], defined[best]
 
 
-def _floats(x: ArrayLike, name: str) -> Float64Array:
-    try:
-        return np.array(x, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers: {error}") from error
-
-
 def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Float64Array, Float64Array]:
     above, below = as_numbers(numerators, "numerators", k), as_numbers(denominators, "denominators", k)
     if not ((above >= 0.0) & (above <= below)).all():
@@ -389,7 +384,7 @@ def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Flo
 
 def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
     """Return (2, m) expected numbers; a predicted performance p stands for p of 1."""
-    expected = _floats(proxy, "proxy")
+    expected = as_floats(proxy, "proxy")
     if expected.ndim == 1:
         expected = np.stack([filled(as_numbers(expected, "proxy")), np.ones(len(expected))])
     if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():

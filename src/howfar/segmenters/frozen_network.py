@@ -171,7 +171,8 @@ def load_encoder(encoder: str, pretrained: bool | Path) -> Encoder:
 def restore_encoder(architecture: Mapping[str, Any]) -> Encoder:
     """Build an encoder with random weights from what a checkpoint holds; what does not describe one raises `InputError`."""
     sides, timm, kind = (architecture.get(key) for key in ("size", "timm", "transformers"))
-    if not _is_size(sides) or not (isinstance(timm, str) or isinstance(kind, str)):
+    sized = isinstance(sides, list) and len(sides) == 2 and all(isinstance(side, int) and 0 < side < 1 << 14 for side in sides)
+    if not sized or not (isinstance(timm, str) or isinstance(kind, str)):
         raise InputError("the checkpoint does not hold the description of a frozen encoder: train again")
     size, weights = _pair(sides), architecture.get("encoder_weights")
     if isinstance(timm, str):
@@ -210,22 +211,15 @@ def _loaded(
     backbone = family.build(family.options(given))
     network = getattr(backbone, "network", None)
     if not isinstance(network, nn.Module):
-        raise _without_maps(called)
+        rule = "must be a network of timm or transformers that has feature maps"
+        remedy = f"name {LITE0}, timm:resnet18 or facebook/dinov2-small, say"
+        raise InputError.of("frozen's encoder", rule, called, remedy)
     used = backbone.identity["preprocessing"]
     hashed = weights if pretrained is False else backbone.identity["weights"]
     try:
         return Encoder(network, used, size or _pair(used["size"]), hashed)
     except InputError as error:
         raise InputError(f"{called}: {error}") from error
-
-
-def _without_maps(called: str) -> InputError:
-    rule = "must be a network of timm or transformers that has feature maps"
-    return InputError.of("frozen's encoder", rule, called, f"name {LITE0}, timm:resnet18 or facebook/dinov2-small, say")
-
-
-def _is_size(sides: Any) -> bool:
-    return isinstance(sides, list) and len(sides) == 2 and all(isinstance(side, int) and 0 < side < 1 << 14 for side in sides)
 
 
 def _pair(size: Any) -> tuple[int, int]:

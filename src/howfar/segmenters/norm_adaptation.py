@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from howfar.data import Dataset, content_hash, decode, read_bytes
+from howfar.data.item import Item
 from howfar.errors import ImageError, InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.predictor import check_squares, resized
@@ -178,7 +180,10 @@ def adapt_statistics(
     check_squares(min(count, len(site)), side)
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(site.items))
-    read = [(content, square) for content, square in _squares(site, order, side, tiled, rng, count)]
+    read = [
+        (content, _cut(picture, side, rng) if tiled else resized(picture, side))
+        for _, content, picture in itertools.islice(readable(site, order), count)
+    ]
     if not read:
         raise InputError.of(f"dataset {site.name}", "must hold an image that can be read", "none")
     stacked = np.stack([square for _, square in read]).transpose(0, 3, 1, 2)
@@ -198,21 +203,15 @@ def adapt_statistics(
     return Checkpoint(replace(checkpoint.card, weights=hash_state_dict(state), data=data), state)
 
 
-def _squares(
-    site: Dataset, order: NDArray[np.int64], side: int, tiled: bool, rng: np.random.Generator, count: int
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Read the first images, in the order drawn, that can be read, each as a square with the hash of its file."""
-    left = count
+def readable(site: Dataset, order: NDArray[np.int64]) -> Iterator[tuple[Item, str, NDArray[np.uint8]]]:
+    """Read a site's images in an order, each with the hash of its file; those that cannot be read are left out."""
     for place in order:
-        if not left:
-            return
         try:
             data = read_bytes(site.items[place].path)
             picture = np.asarray(decode(data).image)
         except ImageError:
             continue
-        left -= 1
-        yield content_hash(data), _cut(picture, side, rng) if tiled else resized(picture, side)
+        yield site.items[place], content_hash(data), picture
 
 
 def _cut(picture: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError
+from howfar.errors import InputError, MissingExtraError, MissingPathError, option
 from howfar.memory import check_held
 from howfar.options import Floats
 from howfar.weights.onnx import open_session, why_refused
@@ -80,7 +80,7 @@ class Reading:
         low, high = float(p.min()), float(p.max())
         if not (low >= -1e-6 and high <= 1 + 1e-6):
             logits = self.output == "probabilities" and not np.isnan(p).any()
-            remedy = "pass output='logits'" if logits else "it gave NaN: look at its weights"
+            remedy = f"pass {option('output', 'logits')}" if logits else "it gave NaN: look at its weights"
             raise InputError.of("the network's output", "must lie within 0-1", f"{low:.4g} to {high:.4g}", remedy)
         return np.clip(p, 0.0, 1.0)
 
@@ -281,7 +281,7 @@ def _run(session: Any, name: str, fed: NDArray[Any], path: Path, sides: Sequence
     except Exception as error:
         if "alloc" in str(error).lower():
             raise MemoryError(path.name) from error
-        remedy = f"pass size={sides[0]}" if sides else "pass another size, such as a multiple of 32"
+        remedy = f"pass {option('size', sides[0])}" if sides else "pass another size, such as a multiple of 32"
         raise InputError(f"{path.name} cannot be run on pictures of shape {fed.shape}: {remedy}") from error
     if not isinstance(outputs[0], np.ndarray) or outputs[0].ndim < 2:
         raise InputError.of(_OUTPUT, _MAPS, getattr(outputs[0], "shape", type(outputs[0]).__name__))

@@ -155,39 +155,25 @@ FLIP_DISAGREEMENT = FunctionStrategy(
 RIDGE = "ridge_response"
 
 
-def _ridge_response(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
-    """Take the images with the largest response of a ridge filter at several scales (`howfar.metrics.ridge_response`).
-
-    The filter is one of the eigenvalues of the Hessian, after Frangi et al. (MICCAI 1998), Sato et al. (Medical Image Analysis
-    1998) and Lindeberg (IJCV 1998); that images are chosen by it is howfar's own. It needs no model and no map, so it tells
-    whether a model's maps are worth more than what any image filter sees. Ties go to the first image.
-    """
-    return pool.free[np.argsort(-pool[RIDGE][pool.free], kind="stable")[:k]]
-
-
+# The filter is one of the eigenvalues of the Hessian, after Frangi et al. (MICCAI 1998), Sato et al. (Medical Image Analysis
+# 1998) and Lindeberg (IJCV 1998); that images are chosen by it is howfar's own. It needs no model and no map, so it tells
+# whether a model's maps are worth more than what any image filter sees.
 RIDGE_RESPONSE = FunctionStrategy(
     "ridge_response",
     (RIDGE,),
     True,
-    _ridge_response,
+    _lowest(RIDGE, sign=-1.0),
     lambda values: f"ridge response {values[RIDGE]:.4f}, among the highest",
 )
 
 
-def _share_quantiles(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
-    """Take the images of rank ⌊uN⌋ by predicted share, u = 1/2; 1/4, 3/4; 1/8, 5/8, 3/8, 7/8; … (van der Corput in base 2).
-
-    These are the ranks by which `far` goes through its band, here through all N images in order of their share: systematic
-    sampling of a sorted list (Madow & Madow, Annals of Mathematical Statistics 1944), so that images with much foreground,
-    little and none are chosen in the proportion in which they occur. An image with labels spends a rank, as in `far`.
-    """
-    return far(as_shares(pool), k, low=0.0, high=1.0, labelled=pool.labelled)
-
-
+# All N images in order of their share, by the ranks by which `far` goes through its band: systematic sampling of a sorted list
+# (Madow & Madow, Annals of Mathematical Statistics 1944), so that images with much foreground, little and none are chosen in
+# the proportion in which they occur. An image with labels spends a rank, as in `far`.
 SHARE_QUANTILES = FunctionStrategy(
     "share_quantiles",
     (SHARE,),
     True,
-    _share_quantiles,
+    lambda pool, k, rng: far(as_shares(pool), k, low=0.0, high=1.0, labelled=pool.labelled),
     lambda values: f"predicted foreground {100 * values[SHARE]:.2f} %, at an even rank of all",
 )

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import Float64Array
-from howfar.selection.strategy import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions
+from howfar.selection.strategy import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions, warn_of_fewer
 
 PAIRS = 1 << 22
 
@@ -161,22 +161,18 @@ def _one_a_cluster(pool: Candidates, k: int, rng: np.random.Generator, cost: Cos
     costs = [cost(x[members], clustering.centres[number]) for number, members in zip(numbers, clusters, strict=True)]
     taken = pool.labelled.copy()
     chosen: list[int] = []
+
+    def rank(index: int) -> tuple[bool, int, int, int]:
+        members = clusters[index]
+        return len(members) <= small, int(taken[members].sum()), -len(members), int(members[0])
+
     while len(chosen) < k:
         left = (index for index, members in enumerate(clusters) if not taken[members].all())
-        turn = min(left, key=lambda index: _rank(clusters[index], taken, small))
+        turn = min(left, key=rank)
         members = clusters[turn]
         chosen.append(int(members[np.argmin(np.where(taken[members], np.inf, costs[turn]))]))
         taken[chosen[-1]] = True
     return chosen
-
-
-def _rank(members: Positions, taken: Mask, small: int) -> tuple[bool, int, int, int]:
-    return len(members) <= small, int(taken[members].sum()), -len(members), int(members[0])
-
-
-def _atypicality(rows: Float64Array, centre: Float64Array) -> Float64Array:
-    """Return 1 / typicality: the mean distance to the nearest 20 of the cluster, or to all others of a smaller one."""
-    return to_neighbours(rows, NEIGHBOURS)
 
 
 # Hacohen, Dekel & Weinshall, ICML 2022; made for few labels.
@@ -184,7 +180,8 @@ TYPICLUST = FunctionStrategy(
     "typiclust",
     (FEATURES,),
     False,
-    lambda pool, k, rng: _one_a_cluster(pool, k, rng, _atypicality, SMALL),
+    # 1 / typicality: the mean distance to the nearest 20 of the cluster, or to all others of a smaller one.
+    lambda pool, k, rng: _one_a_cluster(pool, k, rng, lambda rows, centre: to_neighbours(rows, NEIGHBOURS), SMALL),
     lambda values: "the most typical image of its cluster",
 )
 # The clusters are those of k-means; it is not the k-medoids of Kaufman & Rousseeuw, which minimises another sum.
@@ -335,7 +332,8 @@ def _objects(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
     """
     order = rng.permutation(len(pool))
     held = kinds(pool[REGIONS], rng)
-    _warn_of_empty(held, pool, k)
+    filled = int(held[pool.free].any(axis=1).sum())
+    warn_of_fewer(filled, k, "regions of foreground are predicted", "in which there is none")
     free, counts = ~pool.labelled, held[pool.labelled].sum(axis=0)
     chosen: list[int] = []
     while len(chosen) < k:
@@ -344,16 +342,6 @@ def _objects(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
         free[chosen[-1]] = False
         counts = counts + held[chosen[-1]]
     return chosen
-
-
-def _warn_of_empty(held: NDArray[np.bool_], pool: Candidates, k: int) -> None:
-    filled = int(held[pool.free].any(axis=1).sum())
-    if filled < k:
-        message = (
-            f"regions of foreground are predicted in {filled} of the images without labels, fewer than the {k} asked for: the "
-            "others are drawn from those in which there is none"
-        )
-        warnings.warn(message, UserWarning, stacklevel=4)
 
 
 OBJECTS = FunctionStrategy(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.selection.strategy import Candidates, FunctionStrategy, Positions
+from howfar.selection.strategy import Candidates, FunctionStrategy, Positions, warn_of_fewer
 
 SHARE = "predicted_foreground"
 
@@ -32,24 +30,28 @@ def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions
     return np.array([rng.choice(open_strata[which]) for which in drawn_from], dtype=np.intp)
 
 
+def as_shares(pool: Candidates) -> Float64Array:
+    """Return the predicted shares of the images of a pool.
+
+    Raises `InputError` where one is outside 0 to 1.
+    """
+    shares = pool[SHARE]
+    outside = (shares < 0.0) | (shares > 1.0)
+    if outside.any():
+        received = float(shares[np.argmax(outside)])
+        raise InputError.of(f"column {SHARE}", "must lie between 0 and 1", received, "it is a share of the pixels")
+    return shares
+
+
 def _foreground(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw without replacement, each time in proportion to the shares of the images left, by exponential keys E / share.
 
     The k smallest keys are such a sample: Efraimidis & Spirakis, IPL 2006. Every image has its key whatever k and the labels
     are. Images in which nothing is predicted follow at random, with a warning, only where no other is left.
     """
-    shares = pool[SHARE]
-    if (shares < 0.0).any() or (shares > 1.0).any():
-        received = float(shares[np.argmax((shares < 0.0) | (shares > 1.0))])
-        raise InputError.of(f"column {SHARE}", "must lie between 0 and 1", received, "it is a share of the pixels")
+    shares = as_shares(pool)
     keys = rng.exponential(size=len(pool))
-    positive = int((shares[pool.free] > 0.0).sum())
-    if positive < k:
-        message = (
-            f"foreground is predicted in {positive} of the images without labels, fewer than the {k} asked for: the others "
-            "are drawn from those in which there is none"
-        )
-        warnings.warn(message, UserWarning, stacklevel=3)
+    warn_of_fewer(int((shares[pool.free] > 0.0).sum()), k, "foreground is predicted", "in which there is none")
     with np.errstate(divide="ignore", over="ignore"):
         order = np.lexsort((keys, keys / shares))
     return order[~pool.labelled[order]][:k]
@@ -76,19 +78,6 @@ FOUND = 0.001
 """Predicted share from which on an image counts as having foreground: half of a line across it, 1/500 of its side wide."""
 
 
-def as_shares(pool: Candidates) -> Float64Array:
-    """Return the predicted shares of the images of a pool.
-
-    Raises `InputError` where one is outside 0 to 1.
-    """
-    shares = pool[SHARE]
-    outside = (shares < 0.0) | (shares > 1.0)
-    if outside.any():
-        received = float(shares[np.argmax(outside)])
-        raise InputError.of(f"column {SHARE}", "must lie between 0 and 1", received, "it is a share of the pixels")
-    return shares
-
-
 def _foreground_random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
     """Draw with one chance each among the images with a predicted share of at least 0.001; the others follow, with a warning.
 
@@ -101,12 +90,7 @@ def _foreground_random(pool: Candidates, k: int, rng: np.random.Generator) -> Po
     order = rng.permutation(len(pool))
     order = order[np.argsort(shares[order] < FOUND, kind="stable")]
     found = int((shares[pool.free] >= FOUND).sum())
-    if found < k:
-        message = (
-            f"a share of foreground of at least {FOUND:g} is predicted in {found} of the images without labels, fewer than the "
-            f"{k} asked for: the others are drawn from those below"
-        )
-        warnings.warn(message, UserWarning, stacklevel=3)
+    warn_of_fewer(found, k, f"a share of foreground of at least {FOUND:g} is predicted", "below")
     return order[~pool.labelled[order]][:k]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -149,6 +150,13 @@ def _mask(labelled: ArrayLike | None, m: int) -> Mask:
         received = f"{mask.dtype} of shape {mask.shape}"
         raise InputError.of("labelled", f"must be a mask of {m} values, True for each image with labels", received)
     return mask
+
+
+def warn_of_fewer(found: int, k: int, predicted: str, others: str) -> None:
+    """Warn where a rule finds its foreground in fewer images than it is to pick."""
+    if found < k:
+        message = f"{predicted} in {found} of the images without labels, fewer than the {k} asked for"
+        warnings.warn(f"{message}: the others are drawn from those {others}", UserWarning, stacklevel=4)
 
 
 Rule: TypeAlias = Callable[[Candidates, int, np.random.Generator], ArrayLike]

@@ -54,8 +54,6 @@ def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Arr
 _SINGLE = 1e-12
 COUNTED_FROM = 1 << 21
 """Weights from which on images are drawn one by one and counted, which is faster than multinomial counts; another stream."""
-COMPILED_FROM = 1 << 12
-"""Images from which a compiled loop counts them, to the same numbers."""
 _BLOCK = 1 << 19
 
 
@@ -118,22 +116,16 @@ def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Arr
 
 
 def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    count_block = _tally
-    if n >= COMPILED_FROM:
-        # numba takes a while to load; the distances of so many images need it as well, where they are computed.
-        from howfar.significance.compiled_tally import tally as count_block
     counts = np.empty((n, draws), np.uint8)
     # The block is part of what a seed gives, so it depends on n alone.
     block = max(1, _BLOCK // n)
     for start in range(0, draws, block):
         count = min(block, draws - start)
-        count_block(rng.integers(n, size=(count, n), dtype=np.uint32), counts[:, start : start + count])
+        drawn = rng.integers(n, size=(count, n), dtype=np.uint32)
+        counts[:, start : start + count] = np.stack(
+            [np.bincount(taken, minlength=n).astype(np.uint8) for taken in drawn], axis=1
+        )
     return counts
-
-
-def _tally(drawn: NDArray[np.uint32], counts: NDArray[np.uint8]) -> None:
-    """Do what `howfar.significance.compiled_tally.tally` does."""
-    counts[:] = np.stack([np.bincount(taken, minlength=len(counts)).astype(np.uint8) for taken in drawn]).T
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
@@ -218,6 +210,20 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     tail = (1.0 - level) / 2.0
     low, high = np.quantile(values[np.isfinite(values)], [tail, 1.0 - tail])
     return float(low), float(high)
+
+
+def student(freedom: float, level: float) -> float:
+    """Compute the (1 + level) / 2 quantile of Student's t.
+
+    Examples
+    --------
+    >>> round(student(10, 0.95), 3)
+    2.228
+    """
+    # What scipy.stats.t.ppf calls; scipy.stats takes a second to load.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1.0 + level) / 2.0))
 
 
 def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | None:

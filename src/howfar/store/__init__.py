@@ -2,8 +2,8 @@
 
 ``<root>/<feature>/manifest.json`` says what the feature is. ``shards/<id>.npy`` holds rows and ``shards/<id>.parquet`` says
 which (content, path, row) and the checksum of each; the index is the union of the latter, so there is no file that two writers
-would share. ``shards/sorted/`` holds the index of a large store once more, sorted, so that it can be mapped; it is made from
-the shards, and may be lost.
+would share. ``shards/index.sqlite`` holds the index of a large store once more, so that no shard has to be read to find an
+image; it is made from the shards, and may be lost.
 `check`, `repair`, `size` and `prune` look after a store as a whole.
 """
 

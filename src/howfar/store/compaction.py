@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from howfar.io.atomic import TEMPORARY
 from howfar.store import shards
 from howfar.store.folder import Folder, ShardDamagedError, ShardGoneError
+from howfar.store.index_database import SORTED
 from howfar.store.index_file import ABSENT
 from howfar.store.local_folder import PIECE_BYTES
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
-from howfar.store.sorted_files import SORTED
 
 LOCK = "pack.lock"
 STALE_SECONDS = 24 * 3600.0
@@ -45,7 +45,7 @@ def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
             drop_idle(catalog)
             merged = rewrite(catalog, target, many)
             catalog.refresh()
-            catalog.merge_files()
+            catalog.purge()
             return merged
     except (ShardGoneError, ShardDamagedError, OSError) as error:
         _log.info("%s is left unpacked: %s", catalog.folder.path, error)
@@ -58,7 +58,7 @@ def drop_idle(catalog: ShardCatalog) -> None:
     """Delete the shards from which nothing is read, since what they hold lies in older ones that are sound, or is damaged."""
     idle = catalog.idle()
     # The older row may be the damaged one, of which nobody knows yet.
-    catalog.verify([content for shard_id in idle for content in catalog.shards[shard_id].contents])
+    catalog.verify([content for shard_id in idle for content in catalog.shard(shard_id).contents])
     shards.remove(catalog.folder, catalog.idle())
     catalog.refresh()
 
@@ -70,17 +70,18 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
     """
     groups = _plan(catalog, target, many)
     planned = {shard_id for group in groups for shard_id in group}
-    for shard_id in catalog.shards:
+    for shard_id in catalog.ids:
         alone = shard_id not in planned
-        if alone and (shard_id in catalog.lost or (renew and _without_checksums(catalog.shards[shard_id]))):
+        if alone and (shard_id in catalog.lost or (renew and rows_without_checksums(catalog.shard(shard_id)))):
             groups.append([shard_id])
     for group in groups:
         _merge(catalog, group)
     return sum(map(len, groups))
 
 
-def _without_checksums(shard: Shard) -> bool:
-    return bool((shard.checksums[list(shard.rows)] == ABSENT).any())
+def rows_without_checksums(shard: Shard) -> int:
+    """Count the rows that an earlier version wrote, without checksums."""
+    return int((shard.checksums[list(shard.rows)] == ABSENT).sum())
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
@@ -117,7 +118,7 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
     shard_id, suffix = name[:32], name[32:]
     if suffix == ARRAY and shards.ID.fullmatch(shard_id):
         return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
-    return name.endswith(TEMPORARY) or (suffix == INDEX and shard_id in damaged)
+    return name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
 
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
@@ -138,18 +139,15 @@ def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
 
 def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
     # Before rows are written anew, so that a damaged one does not take the place of a sound one that is younger.
-    catalog.verify([content for shard_id in ids for content in catalog.shards[shard_id].contents])
-    now = catalog.shards
-    if any(shard_id not in now for shard_id in ids):
-        raise ShardGoneError(ids[0])
-    group = [now[shard_id] for shard_id in ids]
+    catalog.verify([content for shard_id in ids for content in catalog.shard(shard_id).contents])
+    group = [catalog.shard(shard_id) for shard_id in ids]
     merged: set[str] = set()
     rows: list[NDArray[np.int64]] = []
     contents: list[str] = []
     paths: list[str] = []
     entries = shards.several(catalog.folder, lambda shard: shards.read_entries(catalog.folder, shard.id, catalog.layout), group)
     for shard, entry in zip(group, entries, strict=True):
-        path_of = dict(zip(entry.rows, entry.paths, strict=True))
+        path_of = dict(zip(entry.rows.tolist(), entry.paths, strict=True))
         picked = []
         for content, row in sorted(zip(shard.contents, shard.rows, strict=True), key=lambda entry: entry[1]):
             if content not in merged:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, StoreError, one_line
-from howfar.io.location import EXTRAS, as_location, is_url
+from howfar.errors import StoreError, one_line
 
 
 class ShardGoneError(Exception):
@@ -43,7 +42,10 @@ class FileMatrix(Protocol):
 
 
 class Folder(Protocol):
-    """Serve a folder of files that appear whole or not at all; failures raise OSError, absent files FileNotFoundError."""
+    """Serve a folder of files that appear whole or not at all; failures raise OSError, absent files FileNotFoundError.
+
+    What has a body here is for folders that nobody can lock, and that are nothing but the beginnings of names.
+    """
 
     @property
     def near(self) -> bool:
@@ -61,7 +63,7 @@ class Folder(Protocol):
 
     def make(self) -> None:
         """Make the folder, where that is needed and it is not there."""
-        ...
+        return
 
     def names(self) -> set[str]:
         """List the files in it."""
@@ -77,11 +79,11 @@ class Folder(Protocol):
 
     def discard(self) -> None:
         """Delete the folder, where nothing is in it and folders are more than names."""
-        ...
+        return
 
     def touch(self, name: str) -> None:
         """Note that a file was used now, where that can be noted."""
-        ...
+        return
 
     def read(self, name: str) -> bytes:
         """Read a file's bytes."""
@@ -109,49 +111,24 @@ class Folder(Protocol):
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Return whether nobody else holds the lock of that name, which is held until the block ends."""
-        ...
+        return nullcontext(True)
 
     def hold(self) -> object:
         """Make the folder where it is not there, and keep others from removing it until what is returned is gone."""
-        ...
+        return None
 
     def unused(self) -> AbstractContextManager[bool]:
         """Return whether no other process holds the folder; none can until the block ends."""
-        ...
+        return nullcontext(True)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Yield the contents that are this caller's to compute (`howfar.store.local_folder.Claims.take`)."""
-        ...
+        there = stored()
+        return nullcontext(tuple(content for content in dict.fromkeys(wanted) if content not in there))
 
     def claimed(self) -> set[str]:
         """Return the contents that somebody claims now."""
-        ...
-
-
-def folder_at(folder: str | Path) -> Folder:
-    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
-
-    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
-    system.
-
-    Examples
-    --------
-    >>> folder_at("shelf").near, folder_at("memory://shelf").near
-    (True, False)
-    """
-    from howfar.store.local_folder import LocalFolder
-
-    text = str(folder)
-    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
-        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
-    if isinstance(folder, str) and not is_url(text) and ":/" in text and text.partition(":/")[0].lower() in EXTRAS:
-        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
-    location = as_location(folder, "store")
-    if isinstance(location, Path):
-        return LocalFolder(location)
-    from howfar.store.remote_folder import RemoteFolder
-
-    return RemoteFolder(location)
+        return set()
 
 
 _REMEDIES: Final[Mapping[int, str]] = {
@@ -178,7 +155,7 @@ def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
 
     Examples
     --------
-    >>> from howfar.store.folder import folder_at
+    >>> from howfar.store.local_folder import folder_at
     >>> full = OSError(errno.ENOSPC, "No space left on device")
     >>> reason_and_remedy(folder_at("shelf"), full)[1]
     'the disk is full: make room, or name a store on another disk (--store)'
@@ -197,7 +174,7 @@ def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
 
     Examples
     --------
-    >>> from howfar.store.folder import folder_at
+    >>> from howfar.store.local_folder import folder_at
     >>> print(refusal(folder_at("memory://shelf"), "read", OSError("no such key")))
     the store cannot read memory://shelf: no such key; see that it can be reached, and by which keys
     """

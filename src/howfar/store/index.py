@@ -1,28 +1,28 @@
-"""Map image contents to the shards and rows that hold their features, in memory and in sorted files."""
+"""Map image contents to the shards and rows that hold their features, in memory and in a database."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.store.content_digests import digest_of, digests_of
+from howfar.store.index_database import IndexDatabase
+from howfar.store.index_file import digest_of, digests_of
 from howfar.store.shards import Shard
-from howfar.store.sorted_run import GROWTH, NONE, ROW_BITS, SortedRun, joined, merged, numbered, run_of, split
 
-YOUNG = 1 << 16
-"""Entries that lie in a dict, which is as quick for one content as for many; what is more is sorted."""
 Positions = dict[str, tuple[str, int]]
+_ROW_BITS = 32
+_ROW = (1 << _ROW_BITS) - 1
+_NONE = -1
 
 
 @dataclass(frozen=True, eq=False)
 class RowPositions:
     """Hold the positions of a selection's rows: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``.
 
-    `digests` are those of the contents, (n, 2), where a sorted file was asked, whose word is to be compared with the shard's.
+    `digests` are those of the contents, (n, 2), where a database was asked, whose word is to be compared with the shard's.
     """
 
     ids: tuple[str, ...]
@@ -31,7 +31,7 @@ class RowPositions:
     digests: NDArray[np.uint64] | None = None
 
     def digests_at(self, positions: NDArray[np.int64], entries: slice = slice(None)) -> NDArray[np.uint64] | None:
-        """Return the digests at positions among some entries, where a sorted file was asked."""
+        """Return the digests at positions among some entries, where a database was asked."""
         return None if self.digests is None else self.digests[entries][positions]
 
     def by_shard(self, entries: slice = slice(None)) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
@@ -46,42 +46,46 @@ class RowPositions:
 
 @dataclass(frozen=True, eq=False)
 class _Lookup:
-    """Hold where contents are found: in a dict of young ones, and in sorted runs. It is replaced as a whole."""
+    """Hold where contents are found: in a dict, and in a database. It is replaced as a whole.
 
-    young: Positions
-    runs: tuple[SortedRun, ...]
+    `ids` are the sorted ids of the database's shards that are there, `ranks` has the position of each among them by its number
+    in the database, and `lost` holds the damaged rows, as rank << 32 | row.
+    """
 
-    @cached_property
-    def numbered(self) -> tuple[tuple[str, ...], list[NDArray[np.int64]]]:
-        """Return the sorted ids of the runs' shards, and for each run the numbers of its own among them."""
-        ids, _, numbers = numbered(self.runs)
-        return ids, numbers
+    young: Positions = field(default_factory=dict)
+    database: IndexDatabase | None = None
+    ids: tuple[str, ...] = ()
+    ranks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    lost: frozenset[int] = frozenset()
 
     def find(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Find the oldest place of each digest in the runs, as number of the shard << 32 | row; -1 where it has none."""
-        oldest = np.full(len(digests), NONE, np.int64)
-        for run, number in zip(self.runs, self.numbered[1], strict=True):
-            place = run.find(digests)
-            shard, row = split(place)
-            here = np.where(place < 0, NONE, (number[shard] << ROW_BITS) | row)
-            oldest = np.where((oldest < 0) | ((here >= 0) & (here < oldest)), here, oldest)
-        return oldest
+        """Find the oldest place of each digest in the database, as rank of the shard << 32 | row; -1 where it has none."""
+        oldest = np.full(len(digests), np.iinfo(np.int64).max)
+        if self.database is not None and len(digests):
+            position, number, row = self.database.find(digests).T
+            rank = np.append(self.ranks, _NONE)[np.minimum(number, len(self.ranks))]
+            place = (rank << _ROW_BITS) | row
+            there = (rank >= 0) & ~np.isin(place, list(self.lost))
+            np.minimum.at(oldest, position[there], place[there])
+        return np.where(oldest == np.iinfo(np.int64).max, _NONE, oldest)
 
-    def holds(self, digests: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Return which digests have a place in the runs."""
-        there = np.zeros(len(digests), bool)
-        for run in self.runs:
-            left = np.flatnonzero(~there)
-            there[left] = run.find(digests[left]) >= 0
-        return there
+    def has(self, content: str) -> bool:
+        """Return whether one content has a place, quicker than `find` does."""
+        if content in self.young or self.database is None:
+            return content in self.young
+        for number, row in self.database.find_one(digest_of(content)):
+            rank = int(self.ranks[number]) if 0 < number < len(self.ranks) else _NONE
+            if rank >= 0 and (rank << _ROW_BITS) | row not in self.lost:
+                return True
+        return False
 
 
 class Index:
     """Map each content to the oldest shard that holds it.
 
     The choice among several shards depends only on their ids, never on the order in which they were read. One thread at a time
-    may change it; others may ask meanwhile. Whatever asks raises `howfar.store.sorted_run.RunDamagedError` where a sorted file
-    turns out to be damaged, which `forget` then leaves out.
+    may change it; others may ask meanwhile. Whatever asks raises as `howfar.store.index_database.IndexDatabase`, which `forget`
+    then leaves out.
 
     Examples
     --------
@@ -98,27 +102,20 @@ class Index:
     def __init__(self) -> None:
         self._shards: dict[str, Shard | None] = {}
         self._young: dict[str, Shard] = {}
-        self._young_entries = 0
         self._lost: dict[str, frozenset[int]] = {}
-        self._lookup = _Lookup({}, ())
+        self._lookup = _Lookup()
 
     def __len__(self) -> int:
         lookup = self._lookup
-        if not lookup.runs:
+        if lookup.database is None:
             return len(lookup.young)
-        runs = [*lookup.runs, *self._young_run()]
-        if len(runs) == 1:
-            return runs[0].distinct
-        return sum(int(block.starts().sum()) for block in merged(runs, numbered(runs)[2]))
+        numbers = lookup.database.numbers
+        absent = [number for number in numbers.values() if number >= len(lookup.ranks) or lookup.ranks[number] < 0]
+        lost = [(numbers[shard_id], row) for shard_id in self._lost.keys() & numbers for row in self._lost[shard_id]]
+        return lookup.database.count(absent, lost) + int((lookup.find(digests_of(list(lookup.young))) < 0).sum())
 
     def __contains__(self, content: object) -> bool:
-        lookup = self._lookup
-        if content in lookup.young:
-            return True
-        if not lookup.runs or not isinstance(content, str):
-            return False
-        key, rest = digest_of(content)
-        return any(run.has(key, rest) for run in lookup.runs)
+        return isinstance(content, str) and self._lookup.has(content)
 
     @property
     def ids(self) -> KeysView[str]:
@@ -127,69 +124,40 @@ class Index:
 
     @property
     def held(self) -> Mapping[str, Shard | None]:
-        """Return the shards by id; None in place of those that are known by a sorted file, and were not read."""
+        """Return the shards by id; None in place of those that are known by the database, and were not read."""
         return self._shards
 
     @property
-    def files(self) -> tuple[SortedRun, ...]:
-        """Return the sorted files that are in use."""
-        return tuple(run for run in self._lookup.runs if run.name)
+    def young(self) -> Collection[Shard]:
+        """Return the shards that are in memory alone."""
+        return self._young.values()
 
     @property
-    def in_memory(self) -> tuple[SortedRun, ...]:
-        """Return what is sorted in memory."""
-        return tuple(run for run in self._lookup.runs if not run.name)
+    def state(self) -> object:
+        """Return an object that is another one after each change of what is found where, but for shards added in memory."""
+        return self._lookup
 
     @property
-    def unsaved(self) -> int:
-        """Return how many entries are in memory, and in no sorted file."""
-        return self._young_entries + sum(run.count for run in self.in_memory)
+    def database(self) -> IndexDatabase | None:
+        """Return the database that is asked for what is not in memory."""
+        return self._lookup.database
 
     def insert(self, shards: Iterable[Shard]) -> None:
-        """Add shards."""
-        new = {shard.id: shard for shard in shards}
-        self._shards.update(new)
-        self._young.update(new)
-        self._young_entries += sum(len(shard.rows) for shard in new.values())
-        if self._young_entries > YOUNG:
-            self.settle()
-            return
-        for shard in new.values():
+        """Add shards in memory."""
+        for shard in shards:
+            self._shards[shard.id] = self._young[shard.id] = shard
             _enter(self._lookup.young, shard, ())
 
-    def settle(self) -> None:
-        """Sort what lies in the dict."""
-        new = self._young_run()
-        files = list(self.files)
-        sorted_ones = list(self.in_memory)
-        for run in new:
-            parts = [run]
-            while sorted_ones and sorted_ones[-1].count < GROWTH * sum(part.count for part in parts):
-                parts.append(sorted_ones.pop())
-            sorted_ones.append(joined(parts) if len(parts) > 1 else run)
-        self._young, self._young_entries = {}, 0
-        self._lookup = _Lookup({}, (*files, *sorted_ones))
+    def adopt(self, database: IndexDatabase, ids: Iterable[str], held: Iterable[Shard] = ()) -> None:
+        """Take from a database what it says of some shards, whose entries need not be in memory any more."""
+        self._shards |= dict.fromkeys(ids) | {shard.id: shard for shard in held}
+        self._young = {shard_id: shard for shard_id, shard in self._young.items() if shard_id not in database.numbers}
+        self._build(database)
 
-    def adopt(self, file: SortedRun, ids: Collection[str]) -> None:
-        """Take from a sorted file what it says of the shards of some ids, whose entries need not be in memory any more."""
-        covered = set(ids)
-        self._shards.update(dict.fromkeys(covered))
-        self._young = {shard_id: shard for shard_id, shard in self._young.items() if shard_id not in covered}
-        left = self._shards.keys() - covered
-        rest = []
-        for run in self._lookup.runs:
-            if not run.name and covered.intersection(run.ids):
-                run = joined([run.among(left, self._lost)])
-            if run.name or run.count:
-                rest.append(run)
-        self._build([*rest, file])
-
-    def forget(self, name: str) -> None:
-        """Leave out a sorted file, and the shards that nothing else tells of."""
-        left = [run for run in self._lookup.runs if run.name != name]
-        known = set(self._young).union(*(run.ids for run in left))
-        self._shards = {shard_id: shard for shard_id, shard in self._shards.items() if shard_id in known}
-        self._build(left)
+    def forget(self) -> None:
+        """Leave out the database, and the shards that nothing else tells of."""
+        self._shards = dict(self._young)
+        self._build(None)
 
     def drop(self, gone: Iterable[str]) -> None:
         """Remove shards; contents that lie in another one too are found there from now on."""
@@ -197,89 +165,69 @@ class Index:
             del self._shards[shard_id]
             self._young.pop(shard_id, None)
             self._lost.pop(shard_id, None)
-        self._build(self._lookup.runs)
+        self._build(self.database)
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
         """Remove rows of a shard; contents that lie in another one too are found there from now on."""
         self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(rows)
-        self._build(self._lookup.runs)
+        self._build(self.database)
 
-    def _build(self, runs: Iterable[SortedRun]) -> None:
-        """Enter the young shards anew, and let of some runs count what is there."""
+    def _build(self, database: IndexDatabase | None) -> None:
+        """Enter the young shards anew, and let of a database count what is there."""
         # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
         young: Positions = {}
         for shard in self._young.values():
             _enter(young, shard, self._lost.get(shard.id, ()))
-        self._young_entries = sum(len(shard.rows) for shard in self._young.values())
-        masked = [run.among(self._shards.keys(), self._lost) for run in runs]
-        self._lookup = _Lookup(young, tuple(run for run in masked if run.present.any()))
-
-    def _young_run(self) -> list[SortedRun]:
-        """Sort the young entries; none where there are none."""
-        shards = [self._young[shard_id] for shard_id in sorted(self._young)]
-        if not shards:
-            return []
-        run = run_of(
-            [shard.id for shard in shards],
-            [shard.count for shard in shards],
-            [digests_of(shard.contents) for shard in shards],
-            [np.asarray(shard.rows, np.int64) for shard in shards],
-        )
-        return [run.among(self._shards.keys(), self._lost)]
+        if database is None:
+            self._lookup = _Lookup(young)
+            return
+        ids = sorted(self._shards.keys() & database.numbers)
+        ranks = np.full(max(database.numbers.values(), default=0) + 1, _NONE, np.int64)
+        ranks[[database.numbers[shard_id] for shard_id in ids]] = np.arange(len(ids))
+        lost = frozenset((k << _ROW_BITS) | row for k, shard_id in enumerate(ids) for row in self._lost.get(shard_id, ()))
+        self._lookup = _Lookup(young, database, tuple(ids), ranks, lost)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of many contents are in a shard."""
         lookup = self._lookup
         young = np.fromiter((content in lookup.young for content in contents), bool, len(contents))
-        return young | lookup.holds(digests_of(contents)) if lookup.runs else young
+        return young if lookup.database is None else young | (lookup.find(digests_of(contents)) >= 0)
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of many contents, in their order; KeyError where one is in no shard."""
+        positions = self._find(contents)
+        if (positions.shard < 0).any():
+            raise KeyError(contents[int(np.argmax(positions.shard < 0))])
+        return positions
+
+    def _find(self, contents: Sequence[str]) -> RowPositions:
+        """Find shard and row of many contents, in their order; shard -1 where one is in none."""
         lookup = self._lookup
-        if not lookup.runs:
-            positions = [lookup.young[content] for content in contents]
-            ids = sorted({shard_id for shard_id, _ in positions})
-            number = {shard_id: k for k, shard_id in enumerate(ids)}
-            shard = np.fromiter((number[shard_id] for shard_id, _ in positions), np.int64, len(positions))
-            return RowPositions(tuple(ids), shard, np.fromiter((row for _, row in positions), np.int64, len(positions)))
-        digests = digests_of(contents)
-        shard, row = split(lookup.find(digests))
-        ids = list(lookup.numbered[0])
-        _prefer_young(lookup, contents, ids, shard, row)
-        if (shard < 0).any():
-            raise KeyError(contents[int(np.argmax(shard < 0))])
-        used, shard = np.unique(shard, return_inverse=True)
-        names = tuple(ids[k] for k in used.tolist())
-        return RowPositions(names, shard.astype(np.int64), row, digests if self.files else None)
+        digests = None if lookup.database is None else digests_of(contents)
+        place = np.full(len(contents), _NONE, np.int64) if digests is None else lookup.find(digests)
+        shard, row = (place >> _ROW_BITS).tolist(), (place & _ROW).tolist()
+        # In place of what the database says, what the dict has of a content, where that is older.
+        ids, number = list(lookup.ids), dict[str, int]()
+        for k, content in enumerate(contents) if lookup.young else ():
+            young = lookup.young.get(content)
+            if young is not None and (shard[k] < 0 or young < (ids[shard[k]], row[k])):
+                number.setdefault(young[0], len(ids))
+                if number[young[0]] == len(ids):
+                    ids.append(young[0])
+                shard[k], row[k] = number[young[0]], young[1]
+        return RowPositions(tuple(ids), np.array(shard, np.int64), np.array(row, np.int64), digests)
 
     def idle(self) -> list[str]:
         """Return the shards from which nothing is read, since every content of theirs lies in an older one.
 
-        Where there are sorted files, only shards are looked at that are in none of them yet.
+        Only shards are looked at that this process has read.
         """
-        if not self._lookup.runs:
-            used = {shard_id for shard_id, _ in self._lookup.young.values()}
-            return sorted(set(self._shards) - used)
-        self.settle()
-        asked = [shard for shard in self._shards.values() if shard is not None]
-        digests = np.concatenate([digests_of([]), *(digests_of(shard.contents) for shard in asked)])
-        numbers = np.unique(split(self._lookup.find(digests))[0])
-        used = {self._lookup.numbered[0][number] for number in numbers.tolist() if number >= 0}
-        return sorted(shard.id for shard in asked if shard.id not in used)
-
-
-def _prefer_young(
-    lookup: _Lookup, contents: Sequence[str], ids: list[str], shard: NDArray[np.int64], row: NDArray[np.int64]
-) -> None:
-    """Put the position that the dict has of a content in place of that which the runs have, where it is older."""
-    number: dict[str, int] = {}
-    for k, content in enumerate(contents) if lookup.young else ():
-        place = lookup.young.get(content)
-        if place is not None and (shard[k] < 0 or place < (ids[shard[k]], row[k])):
-            if place[0] not in number:
-                number[place[0]] = len(ids)
-                ids.append(place[0])
-            shard[k], row[k] = number[place[0]], place[1]
+        used = set[str]()
+        known = [shard for shard in self._shards.values() if shard is not None]
+        for shard in known:
+            found = self._find(shard.contents)
+            used.update(found.ids[k] for k in set(found.shard.tolist()) if k >= 0)
+        return sorted(shard.id for shard in known if shard.id not in used)
 
 
 def _enter(positions: Positions, shard: Shard, lost: Collection[int]) -> None:

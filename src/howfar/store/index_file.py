@@ -3,21 +3,24 @@
 The seal is a line of the file's metadata, ``howfar-xxh3:`` and 16 digits: XXH3, 64 bits, of the name of the feature's folder
 and of all bytes of the file, where these digits are zeros. It is compared before the file is parsed, so a damaged index never
 gets as far as a parser, and an index that was copied from another feature's folder is refused.
+
+In memory a content is held as a digest of 16 bytes, by which contents are sorted and compared, rather than as text.
 """
 
 from __future__ import annotations
 
+import binascii
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from hashlib import blake2b
+from typing import Any, Final, overload
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from howfar.store.content_digests import DIGITS, in_digits, in_hex
 from howfar.store.folder import ShardDamagedError
 
 CHECKSUM: Final = "xxh3"
@@ -26,25 +29,105 @@ ABSENT: Final = 0
 _SEAL: Final = b"howfar-xxh3:"
 _DIGITS: Final = 16
 _ZEROS: Final = b"0" * _DIGITS
+DIGITS: Final = 32
+"""Hexadecimal digits of a content that howfar has written (`howfar.data.content_hash`)."""
+_NAME: Final = b"howfar-index"
+_BIG: Final = np.dtype(">u8")
+
+
+class HexContents(Sequence[str]):
+    """Hold contents of 32 hexadecimal digits as numbers, (n, 2) uint64, and give them as text when they are asked for.
+
+    Examples
+    --------
+    >>> contents = HexContents(np.array([[0, 10], [1, 255]], np.uint64))
+    >>> contents[1], len(contents)
+    ('000000000000000100000000000000ff', 2)
+    """
+
+    def __init__(self, digests: NDArray[np.uint64]) -> None:
+        self.digests = digests
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> HexContents: ...
+    def __getitem__(self, index: int | slice) -> str | HexContents:
+        if isinstance(index, slice):
+            return HexContents(self.digests[index])
+        return str(self.digests[index].astype(_BIG).tobytes().hex())
+
+    def __iter__(self) -> Any:
+        digits = self.digests.astype(_BIG).tobytes().hex()
+        return (digits[start : start + DIGITS] for start in range(0, len(digits), DIGITS))
+
+
+def digests_of(contents: Sequence[str]) -> NDArray[np.uint64]:
+    """Compute the digests of contents (`digest_of`), (n, 2) uint64, whose order is that of the bytes.
+
+    Examples
+    --------
+    >>> digests_of(["00000000000000010000000000000002"]).tolist()
+    [[1, 2]]
+    >>> digests_of(["cat"]).tolist()
+    [[731827759277707201, 9753301195396271390]]
+    """
+    packed = in_hex(contents)
+    if packed is not None:
+        return packed.digests
+    return _halves(b"".join(map(digest_of, contents)))
+
+
+def in_hex(contents: Sequence[str]) -> HexContents | None:
+    """Hold contents as numbers, where all of them are 32 hexadecimal digits, as howfar writes them; else None."""
+    if isinstance(contents, HexContents):
+        return contents
+    if any(length != DIGITS for length in set(map(len, contents))):
+        return None
+    return in_digits("".join(contents).encode("utf-8", "surrogatepass"))
+
+
+def in_digits(text: bytes) -> HexContents | None:
+    """Read contents of 32 lower-case hexadecimal digits that follow each other without a gap; None where they are others."""
+    try:
+        data = binascii.unhexlify(text)
+    except binascii.Error:
+        return None
+    # Upper-case digits are another content.
+    return HexContents(_halves(data)) if data.hex().encode() == text else None
+
+
+def digest_of(content: str) -> bytes:
+    """Compute the digest of one content: the 16 bytes of 32 hexadecimal digits; of any other text BLAKE2b, so that none meet.
+
+    Examples
+    --------
+    >>> digest_of("00000000000000010000000000000002").hex()
+    '00000000000000010000000000000002'
+    """
+    if len(content) == DIGITS:
+        with suppress(ValueError):
+            data = bytes.fromhex(content)
+            if data.hex() == content:
+                return data
+    return blake2b(content.encode("utf-8", "surrogatepass"), digest_size=DIGITS // 2, person=_NAME).digest()
+
+
+def _halves(data: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(data, _BIG).reshape(-1, 2).astype(np.uint64)
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """Hold what an index says: content, path and row of each entry, and the checksum of each row that it names."""
-
-    contents: Sequence[str]
-    paths: Sequence[str]
-    rows: Sequence[int]
-    checksums: Mapping[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class IndexColumns:
-    """Hold what an index says but the paths, in columns: content, row and checksum of each entry."""
+    """Hold what an index says in columns: content, row and checksum of each entry, and its path where that was asked for."""
 
     contents: Sequence[str]
     rows: NDArray[np.int64]
     checksums: NDArray[np.uint64]
+    paths: Sequence[str | None] = ()
 
 
 def checksum(data: Any) -> int:
@@ -81,26 +164,29 @@ def encode(contents: Sequence[str], paths: Sequence[str], checksums: Sequence[in
     return b"".join((data[:at], _sealed(data, at, key), data[at + _DIGITS :]))
 
 
-def decode(data: bytes, key: str) -> Entries:
+def decode(data: bytes, key: str, paths: bool = False) -> Entries:
     """Read an index; one without a seal and checksums is of an earlier version, and is read as that wrote it.
 
     Raises `ShardDamagedError` where the seal fits neither the bytes nor the feature's folder `key`, or the file is no index.
     """
-    with _spoilt():
-        columns = {name: column.to_pylist() for name, column in _opened(data, key, ("content", "path", "row")).items()}
-    contents, paths, rows = (columns[name] for name in ("content", "path", "row"))
-    return Entries(contents, paths, rows, dict(zip(rows, columns.get(CHECKSUM, ()), strict=CHECKSUM in columns)))
-
-
-def decode_columns(data: bytes, key: str) -> IndexColumns:
-    """Read an index without its paths, as arrays, which no Python object an entry has to be made for. Raises as `decode`."""
-    with _spoilt():
-        columns = _opened(data, key, ("content", "row"))
+    at = data.rfind(_SEAL) + len(_SEAL)
+    sealed = at >= len(_SEAL)
+    if sealed and data[at : at + _DIGITS] != _sealed(data, at, key):
+        raise ShardDamagedError("its index does not match its checksum")
+    try:
+        columns = _parse(data, ("content", "row", "path") if paths else ("content", "row"))
         rows = _numbers(columns["row"], np.dtype(np.int64))
         sums = np.full(len(rows), ABSENT, np.uint64)
         if CHECKSUM in columns:
             sums = _numbers(columns[CHECKSUM], np.dtype(np.uint64))
-        return IndexColumns(_contents(columns["content"]), rows, sums)
+        entries = Entries(_contents(columns["content"]), rows, sums, columns["path"].to_pylist() if paths else ())
+    # The bytes are in memory, so it is never a disk's refusal; which errors a parser has for spoilt bytes nobody has listed.
+    except Exception as error:
+        raise ShardDamagedError(f"its index cannot be read ({error})") from error
+    # Both or neither: where one of them got lost the file is no longer as it was written.
+    if sealed != (CHECKSUM in columns):
+        raise ShardDamagedError("its index has lost its checksum")
+    return entries
 
 
 def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -146,19 +232,6 @@ def _sealed(data: bytes, at: int, key: str) -> bytes:
     return seal.hexdigest().encode()
 
 
-def _opened(data: bytes, key: str, wanted: Sequence[str]) -> dict[str, Any]:
-    """Read some columns of an index, and the checksums where it has them. Raises as `decode`."""
-    at = data.rfind(_SEAL) + len(_SEAL)
-    sealed = at >= len(_SEAL)
-    if sealed and data[at : at + _DIGITS] != _sealed(data, at, key):
-        raise ShardDamagedError("its index does not match its checksum")
-    columns = _parse(data, wanted)
-    # Both or neither: where one of them got lost the file is no longer as it was written.
-    if sealed != (CHECKSUM in columns):
-        raise ShardDamagedError("its index has lost its checksum")
-    return columns
-
-
 def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -170,20 +243,6 @@ def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
     if not all(_is_kind(name, column.type) and not column.null_count for name, column in columns.items() if name != "path"):
         raise ValueError("its columns are of other types, or have gaps")
     return columns
-
-
-@contextmanager
-def _spoilt() -> Iterator[None]:
-    """Raise whatever a parser raises as damage.
-
-    The bytes are in memory, so it is never a disk's refusal; which errors a parser has for spoilt bytes nobody has listed.
-    """
-    try:
-        yield
-    except ShardDamagedError:
-        raise
-    except Exception as error:
-        raise ShardDamagedError(f"its index cannot be read ({error})") from error
 
 
 def _is_kind(name: str, kind: Any) -> bool:

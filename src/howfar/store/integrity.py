@@ -12,14 +12,14 @@ import numpy as np
 
 from howfar.errors import StoreError, one_line
 from howfar.store import shards
-from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
-from howfar.store.folder import ShardDamagedError, ShardGoneError, folder_at, refusal
+from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, rows_without_checksums, sweep
+from howfar.store.folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index_file import ABSENT
-from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered
+from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered, store_folder
 from howfar.store.manifest import NAME, SHARDS, Manifest, write
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, Shard
-from howfar.store.store import TARGET_BYTES, default_root
+from howfar.store.store import TARGET_BYTES
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> Store
     """
     checked = [_of_feature(found) for found in features_in(store, feature)]
     return StoreCheck(
-        str(folder_at(default_root() if store is None else store).path),
+        str(store_folder(store).path),
         tuple(counts for counts, _ in checked),
         tuple(damage for _, damages in checked for damage in damages),
     )
@@ -137,15 +137,19 @@ def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
         return FeatureCheck(feature.name, feature.backbone, 0, 0, 0, 0), damage
     damage += check_rows(feature.name, catalog)
     damage += [Damage(feature.name, str(name), reason, 0) for name, reason in damaged_sums(feature)]
-    whole = catalog.shards.values()
-    without = sum(int((shard.checksums[list(shard.rows)] == ABSENT).sum()) for shard in whole)
+    without = without_checksums(catalog)
     left = sum(name[:32] not in catalog.damaged for _, name in leftovers(feature.home, catalog))
-    return FeatureCheck(feature.name, feature.backbone, len(catalog), len(whole), without, left), damage
+    return FeatureCheck(feature.name, feature.backbone, len(catalog), len(catalog.ids), without, left), damage
+
+
+def without_checksums(catalog: ShardCatalog) -> int:
+    """Count the rows that an earlier version wrote, without checksums."""
+    return sum(rows_without_checksums(catalog.shard(shard_id)) for shard_id in catalog.ids)
 
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
     """Check every row of every shard, those too of which another row is read, and say what is damaged."""
-    before = dict(catalog.shards)
+    before = {shard_id: catalog.shard(shard_id) for shard_id in catalog.ids}
     for shard_id, shard in before.items():
         try:
             catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))
@@ -156,7 +160,7 @@ def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
 
 
 def _of_rows(name: str, catalog: ShardCatalog, shard: Shard, count: int) -> Damage:
-    left = set(catalog.shards[shard.id].rows) if shard.id in catalog.shards else set()
+    left = set(catalog.shard(shard.id).rows) if shard.id in catalog.ids else set()
     lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
     wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
     reason = f"{count:,} of {shard.count:,} rows {wrong}"
@@ -273,7 +277,7 @@ def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> Stor
     1
     """
     done = tuple(_repaired(found) for found in features_in(store, feature))
-    return StoreRepair(str(folder_at(default_root() if store is None else store).path), done)
+    return StoreRepair(str(store_folder(store).path), done)
 
 
 def _repaired(feature: StoredFeature) -> FeatureRepair:
@@ -305,7 +309,7 @@ def _rows_repaired(feature: StoredFeature, catalog: ShardCatalog, spoilt: list[D
     catalog.refresh()
     sweep(feature.home, catalog)
     drop_idle(catalog)
-    without = sum(int((shard.checksums[list(shard.rows)] == ABSENT).sum()) for shard in catalog.shards.values())
+    without = without_checksums(catalog)
     merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
     return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.store import shards
-from howfar.store.folder import Folder, folder_at, reason_and_remedy
+from howfar.store.folder import Folder, reason_and_remedy
+from howfar.store.local_folder import folder_at
 from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
 from howfar.store.shard_catalog import ShardCatalog
 from howfar.store.shards import ShardFormat
@@ -49,7 +50,7 @@ class StoredFeature:
         return named if isinstance(named, str) else self.name[: -DIGITS - 1]
 
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
-        """Read the indexes of its shards, or with `derived` what sorted files say of them; say nothing in the log.
+        """Read the indexes of its shards, or with `derived` what the index file says of them; say nothing in the log.
 
         None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
         """
@@ -86,6 +87,11 @@ class StoredFeature:
         return ""
 
 
+def store_folder(root: Path | str | None = None) -> Folder:
+    """Return the folder of a store, by default that of `howfar.store.default_root`."""
+    return folder_at(default_root() if root is None else root)
+
+
 def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
     """List the features in a store, sorted by their folders' names; what is not a feature's folder is not looked into.
 
@@ -114,7 +120,7 @@ def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, who
     >>> [(feature.backbone, feature.layout.length) for feature in features_in(root)]
     [('pixels', 27648)]
     """
-    folder = folder_at(default_root() if root is None else root)
+    folder = store_folder(root)
     try:
         return _features_in(folder, root is not None, only, whole)
     except MissingPathError:

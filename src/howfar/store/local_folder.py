@@ -24,8 +24,11 @@ from weakref import WeakSet
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.errors import InputError
 from howfar.io.atomic import appearing
+from howfar.io.location import EXTRAS, as_location, is_url
 from howfar.io.lock import Share, alone, held, locked
+from howfar.store.folder import Folder
 
 _held: WeakSet[FolderUse] = WeakSet()
 _lock = Lock()
@@ -328,3 +331,27 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
     fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
     piece = np.cumsum(fresh + width) // PIECE_BYTES
     return np.flatnonzero(np.diff(piece)) + 1
+
+
+def folder_at(folder: str | Path) -> Folder:
+    """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
+
+    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
+    system.
+
+    Examples
+    --------
+    >>> folder_at("shelf").near, folder_at("memory://shelf").near
+    (True, False)
+    """
+    text = str(folder)
+    if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):
+        raise InputError.of("store", "must be a folder or a URL with one in it", folder, "write DIR or s3://BUCKET/FOLDER")
+    if isinstance(folder, str) and not is_url(text) and ":/" in text and text.partition(":/")[0].lower() in EXTRAS:
+        raise InputError.of("store", "must have two slashes after the colon of a URL", folder, "write s3://BUCKET/FOLDER")
+    location = as_location(folder, "store")
+    if isinstance(location, Path):
+        return LocalFolder(location)
+    from howfar.store.remote_folder import RemoteFolder
+
+    return RemoteFolder(location)

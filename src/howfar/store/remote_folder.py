@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from howfar.errors import one_line
 from howfar.io.location import file_system
+from howfar.store.folder import Folder
 
 GAP: Final = 1 << 16
 """Bytes between two pieces that are read with them, rather than asked for apart."""
@@ -33,7 +34,7 @@ _OPEN: Final = Path("/proc/self/fd")
 
 
 @dataclass(frozen=True)
-class RemoteFolder:
+class RemoteFolder(Folder):
     """Serve a folder by its URL. Pickled, it is the URL alone; keys come from where its file system looks for them.
 
     Raises as `howfar.io.location.file_system`.
@@ -73,9 +74,6 @@ class RemoteFolder:
         """Return a folder below it."""
         return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
 
-    def make(self) -> None:
-        """Do nothing: a folder is there as soon as an object's name begins with its own."""
-
     def names(self) -> set[str]:
         """List the objects in it; none where there is no such folder."""
         return set(self.sizes())
@@ -98,12 +96,6 @@ class RemoteFolder:
                 return []
             named = [(entry["name"].rstrip("/").rpartition("/")[2], entry) for entry in entries if entry["type"] == kind]
             return [(name, entry) for name, entry in named if name]
-
-    def discard(self) -> None:
-        """Do nothing: a folder is gone with the last object whose name begins with its own."""
-
-    def touch(self, name: str) -> None:
-        """Do nothing: to write an object anew would cost more than to know when it was read."""
 
     def read(self, name: str) -> bytes:
         """Read an object's bytes."""
@@ -142,27 +134,6 @@ class RemoteFolder:
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> RangedMatrix:
         """Return the matrix that lies in an object from an offset on."""
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
-
-    def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Return True: two processes that pack at once compute the same twice, and lose nothing."""
-        return nullcontext(True)
-
-    def hold(self) -> None:
-        """Do nothing: nobody can lock an object."""
-
-    def unused(self) -> AbstractContextManager[bool]:
-        """Return True, since nothing tells."""
-        return nullcontext(True)
-
-    @contextmanager
-    def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Yield all contents that are not stored."""
-        in_store = stored()
-        yield tuple(content for content in dict.fromkeys(wanted) if content not in in_store)
-
-    def claimed(self) -> set[str]:
-        """Return nothing: nobody can lock an object."""
-        return set()
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from threading import Lock, RLock
 from typing import Any, TypeVar
 
@@ -13,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import StoreError
+from howfar.io.lock import locked
 from howfar.store import shards
 from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index import Index, RowPositions
+from howfar.store.index_database import FILE, LOCK, IndexDamagedError, IndexDatabase, delete
 from howfar.store.index_file import ABSENT, checksums_of
-from howfar.store.shards import Shard, ShardFormat, ShardsById
-from howfar.store.sorted_files import LOCK, SortedFiles, to_join, to_merge
-from howfar.store.sorted_run import RunDamagedError, SortedRun
+from howfar.store.shards import Shard, ShardFormat
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
 OPEN_MAPS = 64
@@ -131,10 +133,10 @@ def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> l
 TRIES = 10
 # Catalogs that a process keeps which were sent to it.
 KEPT = 8
-# Entries in memory from which on they are written to a sorted file, for who opens the store next.
+# Entries in memory from which on they go into a database, for who opens the store next.
 SAVED_FROM = 1 << 17
-# Shards that are read together, and shards known by a sorted file alone of which the index is kept once it was read.
-READ_AT_ONCE = 1024
+# Shards that are read together, and shards known by the index file alone of which the index is kept once it was read.
+READ_AT_ONCE = 64
 READ_LATELY = 64
 R = TypeVar("R")
 _log = logging.getLogger("howfar.store")
@@ -144,18 +146,18 @@ class ShardCatalog:
     """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
 
     `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
-    is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard is
-    read, and no sorted file is trusted to tell what is in it (`howfar.store.sorted_files`).
+    is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard
+    is read, and no index file is trusted to tell what is in it (`howfar.store.index_database`). With `quiet` nothing is said
+    in the log, and no file is written or deleted.
     """
 
     def __init__(
         self, folder: Folder, layout: ShardFormat, quiet: bool = False, use: object = None, derived: bool = True
     ) -> None:
         self.folder, self.layout, self._quiet, self._use = folder, layout, quiet, use
-        self._files = SortedFiles(folder, layout.key, quiet)
-        self._derived = derived and self._files.usable
-        self._save_from = SAVED_FROM
-        self._passed: set[str] = set()
+        self._file = folder.path / FILE if derived and isinstance(folder.path, Path) else None
+        self._damages = 0
+        self._save_from: float = SAVED_FROM
         self._lately: OrderedDict[str, Shard] = OrderedDict()
         self._lock = RLock()
         self._index = Index()
@@ -188,20 +190,18 @@ class ShardCatalog:
         return self._ask(lambda: self._index.holds(contents))
 
     @property
-    def shards(self) -> Mapping[str, Shard]:
-        """Return the shards by id, as of now; one that is known by a sorted file is read when it is asked for (`shard`)."""
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of the shards, as of now."""
         with self._lock:
-            return ShardsById(self._index.ids, self.shard)
+            return tuple(self._index.ids)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Return how many rows each shard has, as of now."""
         with self._lock:
-            counts = {shard_id: shard.count for shard_id, shard in self._index.held.items() if shard is not None}
-            for file in self._index.files:
-                known = zip(file.ids, file.present.tolist(), file.rows.tolist(), strict=True)
-                counts.update({shard_id: rows for shard_id, there, rows in known if there})
-            return counts
+            known = {} if self._index.database is None else self._index.database.rows
+            held = self._index.held.items()
+            return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
 
     def shard(self, shard_id: str) -> Shard:
         """Return a shard without the rows that are lost.
@@ -250,9 +250,8 @@ class ShardCatalog:
     def insert(self, shard: Shard) -> None:
         """Add a shard that this process has written, whose rows need not be checked."""
         with self._lock:
-            self._index.insert([shard])
             self._checks.mark(shard.id, shard.count, slice(None))
-            self._save()
+            self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
         """Follow the folder: add what others have written, drop what they have packed away.
@@ -326,8 +325,7 @@ class ShardCatalog:
             return
         shard = self._whole(shard_id)
         if digests is not None and not shard.has(rows, digests):
-            for file in self._index.files:
-                self._distrust(file.name)
+            self._distrust(IndexDamagedError("an entry is not that of its shard"))
             raise ShardGoneError(shard_id)
         # Outside the lock: what takes long is that other threads may go on meanwhile.
         damaged = damaged_rows(self.matrix(shard_id), shard, unchecked)
@@ -368,35 +366,35 @@ class ShardCatalog:
     def _look(self) -> bool:
         """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""
         present = shards.ids(self.folder)
-        gone = self._index.ids - present
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         self._checks.keep(present)
-        unread = present - self._index.ids - self._damaged.keys()
-        if unread and self._derived:
-            unread -= self._adopt(unread)
-        whole = self._take(sorted(unread))
+        self._adopt(present - self._damaged.keys())
+        gone = self._index.ids - present
+        whole = self._take(sorted(present - self._index.ids - self._damaged.keys()))
         if gone:
             self._index.drop(list(gone))
             self._maps.drop(gone)
-        self._save()
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
         return whole and not gone and present == shards.ids(self.folder)
 
     def _take(self, unread: Sequence[str]) -> bool:
         """Read some shards; False where one is gone meanwhile."""
-        whole = True
+        gone: list[str] = []
         damaged: dict[str, str] = {}
+
+        def read(shard_id: str) -> list[Shard]:
+            try:
+                return [shards.read(self.folder, shard_id, self.layout)]
+            except ShardGoneError:
+                gone.append(shard_id)
+            except ShardDamagedError as error:
+                damaged[shard_id] = str(error)
+            return []
+
         for start in range(0, len(unread), READ_AT_ONCE):
-            usable = []
-            ids = unread[start : start + READ_AT_ONCE]
-            for shard_id, read in zip(ids, shards.read_all(self.folder, ids, self.layout), strict=True):
-                if isinstance(read, Shard):
-                    usable.append(read)
-                elif isinstance(read, ShardGoneError):
-                    whole = False
-                else:
-                    damaged[shard_id] = str(read)
-            self._index.insert(usable)
+            found = shards.several(self.folder, read, unread[start : start + READ_AT_ONCE])
+            usable = [shard for each in found for shard in each]
+            self._enter(usable)
             for shard in usable:
                 if shard.id in self._checks.lost:
                     self._index.lose(shard.id, self._checks.lost[shard.id])
@@ -405,87 +403,128 @@ class ShardCatalog:
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
             self._warn(f"shard {first}{more}", why)
         self._damaged.update(damaged)
-        return whole
+        return not gone
 
-    def _adopt(self, unread: Collection[str]) -> set[str]:
-        """Use the sorted files that tell of shards which are not known yet, and return which these are."""
-        known: set[str] = set()
-        for file in self._files.new({file.name for file in self._index.files} | self._passed):
-            told = set(file.ids).intersection(unread) - known
-            if told:
-                self._index.adopt(file, told)
-                known |= told
-            else:
-                # It never tells more, so it need not be looked into again.
-                self._passed.add(file.name)
-        return known
-
-    def _save(self) -> None:
-        """Write what is in memory to a sorted file where it is much; where another process does, it is left to that."""
-        if not self._derived or self._quiet or self._index.unsaved < self._save_from:
-            return
+    def _adopt(self, wanted: set[str]) -> None:
+        """Use the index file for those of some shards that are not known yet."""
         try:
-            self._files.folder.make()
-            with self._files.folder.alone(LOCK) as first:
-                if first:
-                    self._index.settle()
-                    self._adopt(self._in_memory())
-                    if self._index.unsaved >= SAVED_FROM:
-                        small = to_join(self._index.files, self._index.unsaved)
-                        self._replace([*small, *self._index.in_memory])
-            self._save_from = self._index.unsaved + SAVED_FROM
-        except OSError as error:
-            _log.info("no sorted index is kept in %s: %s", self._files.folder.path, error)
-            self._derived = False
+            database = self._index.database
+            if wanted <= self._index.ids and (database is None or database.current):
+                return
+            database = self._database()
+            if database is None or database.path is None:
+                return
+            database.read_shards()
+            fresh = (wanted & database.numbers.keys()) - self._index.ids
+            if fresh:
+                self._index.adopt(database, fresh)
+        except (OSError, IndexDamagedError) as error:
+            self._distrust(error)
 
-    def _in_memory(self) -> set[str]:
-        return {shard_id for shard_id, shard in self._index.held.items() if shard is not None}
+    def _database(self, make: bool = False) -> IndexDatabase | None:
+        """Return the database in use, opened anew where another index file is there now; None where there is none to `make`."""
+        database = self._index.database
+        if database is not None and not database.current:
+            self._index.forget()
+            database = None
+        if database is None and self._file is not None and (make or self._file.exists()):
+            database = IndexDatabase(self._file, self.layout.key, make=make, read_only=self._quiet)
+        return database
 
-    def merge_files(self) -> None:
-        """Merge sorted files where there are many, and delete those that tell nothing any more; one process at a time does."""
-        if not self._derived or not self._files.names():
-            return
-        try:
-            with self._files.folder.alone(LOCK) as first:
-                if first:
-                    self._replace(to_merge(self._index.files))
-                    used = self._index.files
-                    told = set().union(*(file.ids for file in used))
-                    self._files.clear({file.name for file in used}, shards.ids(self.folder) - told)
-        except OSError as error:
-            _log.info("the sorted index in %s is left as it is: %s", self._files.folder.path, error)
+    def _large(self) -> int:
+        """Return how many entries make it worth while to write to a large database, most of whose pages are touched then."""
+        rows = {} if self._index.database is None else self._index.database.rows
+        return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
 
-    def _replace(self, old: Sequence[SortedRun]) -> None:
-        """Write some runs into one file, which is used in their place."""
-        if not old:
+    def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
+        """Add shards to the index: in memory where they are few, and else, with those in memory, to a database.
+
+        With `waiting` more of them are few where the database is large.
+        """
+        unsaved = [*self._index.young, *new]
+        entries = sum(len(shard.rows) for shard in unsaved)
+        if entries < self._save_from or (waiting and entries < self._large()):
+            self._index.insert(new)
             return
-        try:
-            # What is written never changes, so others may ask and add meanwhile.
-            self._files.write(old)
-        except RunDamagedError as error:
-            self._distrust(str(error))
+        ids = [shard.id for shard in unsaved]
+        if self._file is not None and not self._quiet:
+            try:
+                with locked(self._file.with_name(LOCK)):
+                    database = self._database(make=True) or IndexDatabase(None, self.layout.key)
+                    database.add(unsaved)
+                self._index.adopt(database, ids)
+                return
+            except IndexDamagedError as error:
+                self._distrust(error)
+                return
+            except OSError as error:
+                _log.info("no index is kept in %s: %s", self.folder.path, error)
+                self._file = None
+        database = self._index.database or IndexDatabase(None, self.layout.key)
+        if database.path is None:
+            try:
+                database.add(unsaved)
+                self._index.adopt(database, ids, held=unsaved)
+            except IndexDamagedError as error:
+                self._distrust(error)
+        else:
+            # It can be read, and not be written to.
+            self._index.insert(new)
+            self._save_from = math.inf
+
+    def purge(self) -> None:
+        """Delete what the index file says of shards that are gone, where that is half of it."""
+        if self._file is None or self._quiet or not self._file.exists():
             return
-        told = {shard_id for run in old for shard_id in run.ids}
         with self._lock:
-            self._adopt(told.intersection(self._index.ids))
-            for file in old:
-                if file.name:
-                    self._index.forget(file.name)
-        self._files.remove(file.name for file in old if file.name)
+            try:
+                with locked(self._file.with_name(LOCK)):
+                    database = self._database()
+                    if database is None or database.path is None:
+                        return
+                    database.read_shards()
+                    # Listed twice, as a folder is not listed in one instant.
+                    gone = database.numbers.keys() - shards.ids(self.folder) - shards.ids(self.folder)
+                    if gone and 2 * sum(database.rows[shard_id] for shard_id in gone) >= sum(database.rows.values()):
+                        database.purge(gone)
+            except (OSError, IndexDamagedError) as error:
+                _log.info("the index in %s is left as it is: %s", self.folder.path, error)
 
     def _ask(self, question: Callable[[], R]) -> R:
-        """Answer from the index, and anew without a sorted file that turns out to be damaged meanwhile."""
+        """Answer from the index, and anew where it was changed meanwhile, or its database turns out to be damaged."""
         while True:
+            state = self._index.state
             try:
-                return question()
-            except RunDamagedError as error:
-                self._distrust(str(error))
+                answer = question()
+                if state is self._index.state:
+                    return answer
+            except (OSError, IndexDamagedError) as error:
+                with self._lock:
+                    if state is self._index.state:
+                        self._distrust(error)
 
-    def _distrust(self, name: str) -> None:
+    def _distrust(self, error: Exception) -> None:
+        """Leave out a database that is damaged or refuses, delete its file where it is damaged, and read the shards instead."""
         with self._lock:
-            self._files.distrust(name)
-            self._passed.clear()
-            self._index.forget(name)
+            database, file = self._index.database, self._file
+            private = database is not None and database.path is None
+            if isinstance(error, OSError):
+                if private:
+                    raise refusal(self.folder, "index", error) from error
+                _log.info("no index is used in %s: %s", self.folder.path, error)
+                self._file = None
+            elif file is not None and not private:
+                self._damages += 1
+                if not self._quiet:
+                    _log.warning("the index %s is damaged (%s): the shards are read instead", file, error)
+                try:
+                    if self._quiet or self._damages > TRIES:
+                        self._file = None
+                    elif database is None or database.current:
+                        delete(file)
+                except OSError:
+                    self._file = None
+            self._index.forget()
             self.refresh()
 
     def _warn(self, what: str, why: str) -> None:

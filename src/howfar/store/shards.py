@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,9 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.errors import InputError, StoreError
-from howfar.store.content_digests import HexContents, digests_of, in_hex
 from howfar.store.folder import FileMatrix, Folder, ShardDamagedError, ShardGoneError
-from howfar.store.index_file import ABSENT, Entries, checksums_of, decode, decode_columns, encode
+from howfar.store.index_file import ABSENT, Entries, HexContents, checksums_of, decode, digests_of, encode, in_hex
 
 ARRAY, INDEX = ".npy", ".parquet"
 ID = re.compile(r"[0-9a-f]{32}")
@@ -80,41 +79,13 @@ class Shard:
         return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
 
     def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
-        """Return whether rows are those of the contents with some digests (`howfar.store.content_digests`), (n, 2)."""
+        """Return whether rows are those of the contents with some digests (`howfar.store.index_file`), (n, 2)."""
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             return False
         entry = np.full(self.count, -1, np.int64)
         entry[np.asarray(self.rows)] = np.arange(len(self.rows))
         asked = entry[rows]
         return bool((asked >= 0).all() and (digests_of(self.contents)[asked] == digests).all())
-
-
-class ShardsById(Mapping[str, Shard]):
-    """Give the shards of some ids, each read when it is asked for; what reading it raises is raised then.
-
-    Examples
-    --------
-    >>> found = ShardsById(["a"], lambda shard_id: Shard(shard_id, 0, [], [], np.zeros(0, np.uint64)))
-    >>> found["a"].id, list(found), "b" in found
-    ('a', ['a'], False)
-    """
-
-    def __init__(self, ids: Iterable[str], read: Callable[[str], Shard]) -> None:
-        self._ids, self._read = dict.fromkeys(ids), read
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._ids)
-
-    def __contains__(self, shard_id: object) -> bool:
-        return shard_id in self._ids
-
-    def __getitem__(self, shard_id: str) -> Shard:
-        if shard_id not in self._ids:
-            raise KeyError(shard_id)
-        return self._read(shard_id)
 
 
 def new_id() -> str:
@@ -191,7 +162,7 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     agree with each other or with `layout`; and `OSError` where a file cannot be read.
     """
     try:
-        entries = decode_columns(folder.read(f"{shard_id}{INDEX}"), layout.key)
+        entries = decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
         count, _ = _layout(folder, f"{shard_id}{ARRAY}", layout)
     except FileNotFoundError as error:
         if f"{shard_id}{INDEX}" in folder.names():
@@ -204,21 +175,9 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     return Shard(shard_id, count, entries.contents, entries.rows, checksums)
 
 
-def read_all(folder: Folder, ids: Sequence[str], layout: ShardFormat) -> list[Shard | ShardGoneError | ShardDamagedError]:
-    """Read the shards of some ids, or what is wrong with each. Raises `OSError` where a file cannot be read."""
-
-    def one(shard_id: str) -> Shard | ShardGoneError | ShardDamagedError:
-        try:
-            return read(folder, shard_id, layout)
-        except (ShardGoneError, ShardDamagedError) as error:
-            return error
-
-    return list(several(folder, one, ids))
-
-
 def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:
-    """Read the index of a shard alone. Raises as `read`, and `FileNotFoundError` where it is gone."""
-    return decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
+    """Read the index of a shard alone, with paths. Raises as `read`, and `FileNotFoundError` where it is gone."""
+    return decode(folder.read(f"{shard_id}{INDEX}"), layout.key, paths=True)
 
 
 def view(folder: Folder, shard_id: str, layout: ShardFormat) -> FileMatrix:
@@ -251,7 +210,7 @@ def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[
 
     Examples
     --------
-    >>> from howfar.store.folder import folder_at
+    >>> from howfar.store.local_folder import folder_at
     >>> list(several(folder_at("memory://shelf"), str.upper, ["a", "b"]))
     ['A', 'B']
     """

@@ -5,24 +5,24 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.compaction import LOCK
-from howfar.store.folder import Folder, folder_at, refusal
-from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in
+from howfar.store.folder import Folder, refusal
+from howfar.store.index_database import FILE, JOURNAL, SORTED
+from howfar.store.index_database import LOCK as INDEX_LOCK
+from howfar.store.inventory import IN_USE, SUMS, StoredFeature, features_in, store_folder
 from howfar.store.local_folder import CLAIMS
 from howfar.store.manifest import NAME, SHARDS
 from howfar.store.shards import ARRAY, INDEX
-from howfar.store.sorted_files import LOCK as WRITING
-from howfar.store.sorted_files import RUN, SORTED
-from howfar.store.store import default_root
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreS
     """
     sizes = [size_of(found) for found in features_in(store, feature)]
     ordered = sorted(sizes, key=lambda found: (-found.bytes, found.feature))
-    return StoreSize(str(folder_at(default_root() if store is None else store).path), tuple(ordered))
+    return StoreSize(str(store_folder(store).path), tuple(ordered))
 
 
 def size_of(feature: StoredFeature) -> FeatureSize:
@@ -101,7 +101,7 @@ def size_of(feature: StoredFeature) -> FeatureSize:
         dtype=None if feature.layout is None else feature.layout.dtype,
         length=None if feature.layout is None else feature.layout.length,
         images=0 if catalog is None else len(catalog),
-        shards=0 if catalog is None else len(catalog.shards),
+        shards=0 if catalog is None else len(catalog.ids),
         bytes=_bytes(feature.home),
         sums_bytes=sums,
         used=datetime.fromtimestamp(feature.used(), UTC).isoformat(timespec="seconds"),
@@ -119,7 +119,16 @@ def _bytes(folder: Folder) -> int:
 
 DAY: Final = 24 * 3600.0
 _SUMS: Final = re.compile(r"[0-9a-f]{32}")
-_CLAIM: Final = re.compile(r"[0-9a-f]{16}|\.door")
+_UNFINISHED: Final = rf".*{re.escape(TEMPORARY)}"
+_DERIVED: Final = "|".join(map(re.escape, (FILE, JOURNAL, INDEX_LOCK)))
+_OWN: Final = {
+    f"{SHARDS}/{SORTED}": re.compile(rf".*\.run|write\.lock|{_UNFINISHED}"),
+    SHARDS: re.compile(rf"[0-9a-f]{{32}}({re.escape(ARRAY)}|{re.escape(INDEX)})|{_DERIVED}|{_UNFINISHED}"),
+    CLAIMS: re.compile(r"[0-9a-f]{16}|\.door"),
+    SUMS: re.compile(r"(?!)"),
+    "": re.compile(rf"{re.escape(NAME)}|{_UNFINISHED}"),
+}
+"""Names of the files that howfar writes, by the folder below a feature's."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +218,10 @@ def prune(
     ['pixels']
     """
     if not feature and older_than is None and max_size is None:
-        raise InputError("prune must be told what is to go: a feature, older_than days, or the max_size of the store")
+        raise InputError(
+            "prune must be told what is to go: "
+            f"a feature, {option('older_than')} days, or the {option('max_size')} of the store"
+        )
     if older_than is not None and not older_than >= 0:
         raise InputError.of("older_than", "must be a number of days from 0 on", older_than)
     wanted = {found.name for found in features_in(store, feature, whole=True)}
@@ -228,7 +240,7 @@ def prune(
         else:
             removed.append(sizes[each.name])
             total -= sizes[each.name].bytes
-    root = str(folder_at(default_root() if store is None else store).path)
+    root = str(store_folder(store).path)
     return StorePrune(root, tuple(removed), tuple(left), total, dry_run)
 
 
@@ -277,31 +289,13 @@ def _remove(home: Folder) -> None:
     """Remove what howfar wrote into a feature's folder; shards end first, so that a kill leaves a store that is whole."""
     rows = home.child(SHARDS)
     shards.remove(rows, sorted(shards.ids(rows)))
-    for name in _names(rows):
-        if name.endswith(TEMPORARY) or (name[32:] in (ARRAY, INDEX) and shards.ID.fullmatch(name[:32])):
-            rows.remove(name)
-    for name in _names(rows.child(SORTED)):
-        if name.endswith((RUN, TEMPORARY)) or name == WRITING:
-            rows.child(SORTED).remove(name)
-    rows.child(SORTED).discard()
-    sums = home.child(SUMS)
-    for folder in sorted(name for name in sums.folders() if _SUMS.fullmatch(name)):
-        for name in _names(sums.child(folder)):
-            if name.endswith((".npz", TEMPORARY)):
-                sums.child(folder).remove(name)
-        sums.child(folder).discard()
-    for name in _names(home.child(CLAIMS)):
-        if _CLAIM.fullmatch(name):
-            home.child(CLAIMS).remove(name)
-    for name in _names(home):
-        if name == NAME or name.endswith(TEMPORARY):
-            home.remove(name)
-    for below in (SHARDS, SUMS, CLAIMS):
-        home.child(below).discard()
-
-
-def _names(folder: Folder) -> list[str]:
-    try:
-        return sorted(folder.names())
-    except FileNotFoundError:
-        return []
+    sums = {
+        f"{SUMS}/{name}": re.compile(rf".*(\.npz|{TEMPORARY})") for name in home.child(SUMS).folders() if _SUMS.fullmatch(name)
+    }
+    for below, own in (sums | _OWN).items():
+        folder = home.child(below) if below else home
+        with suppress(FileNotFoundError):
+            for name in sorted(filter(own.fullmatch, folder.names())):
+                folder.remove(name)
+        if below:
+            folder.discard()

@@ -20,9 +20,10 @@ from howfar import protocols
 from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
-from howfar.store.content_digests import in_hex
-from howfar.store.folder import ShardGoneError, folder_at, refusal
+from howfar.store.folder import ShardGoneError, refusal
 from howfar.store.index import RowPositions
+from howfar.store.index_file import in_hex
+from howfar.store.local_folder import folder_at
 from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
 from howfar.store.shard_catalog import TRIES, ShardCatalog
 from howfar.store.shards import STORED, ShardFormat, as_stored
@@ -230,9 +231,9 @@ class FeatureStore:
             return
         try:
             shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
+            self._catalog.insert(shard)
         except OSError as error:
             raise refusal(self._home, "write to", error) from error
-        self._catalog.insert(shard)
 
     def tidy(self) -> None:
         """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.

@@ -6,17 +6,15 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
-from howfar import options
 from howfar.errors import HowfarError, InputError
-from howfar.keywords import AdaptOptions, TrainingOptions
-from howfar.results.adaptation import Adaptation
-from howfar.results.segmenter_studies import Adaptations
+from howfar.keywords import AdaptOptions, SegmenterOptions, TrainingOptions
+from howfar.results.adaptation import Adaptation, Adaptations
 from howfar.segmenters import segmenter_family
-from howfar.settings import checked, picked
+from howfar.settings import checked, declared, picked
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.settings import AdaptSettings
+from howfar.studies.adaptation.settings import all_seeds, arms_of, check_adaptation, check_scored_whole
 from howfar.studies.study_file.inputs import Inputs
 from howfar.studies.study_file.kind import (
     DatasetName,
@@ -26,7 +24,7 @@ from howfar.studies.study_file.kind import (
     ModelNames,
     StudyKind,
     Work,
-    setting,
+    fields_of,
 )
 from howfar.training.settings import settings_for
 
@@ -36,8 +34,8 @@ _MAPS_OF_M: Final = 3
 """M maps every image of a secondary for its score, and twice more, mirrored and not, to choose by."""
 
 
-class AdaptationSettings(KindSettings):
-    """Hold the settings of the study of adaptation."""
+class _AdaptedDatasets(KindSettings):
+    """Hold the names of an adaptation study's datasets and segmenters."""
 
     primary: DatasetName = Field(description="The primary dataset, with masks.")
     secondaries: DatasetNames = Field(description="The secondary datasets, with masks.")
@@ -46,48 +44,46 @@ class AdaptationSettings(KindSettings):
     blind: Annotated[tuple[str, ...], EntryReference("datasets")] = Field(
         (), description="Datasets that are never chosen from, scored where they have masks."
     )
-    shots: tuple[int, ...] = setting(options.Shots)
-    background_shots: tuple[int, ...] = setting(options.BackgroundShots)
-    strategies: tuple[str, ...] = setting(options.Strategies)
-    seeds: tuple[int, ...] = setting(options.Seeds)
-    random_seeds: tuple[int, ...] = setting(options.RandomSeeds)
-    pool_share: float | None = setting(options.PoolShare)
-    start: options.Beginnings = setting(options.Start)
-    components: int = setting(options.Components)
-    bootstrap: int = setting(options.Bootstrap, default=2000, ge=2, description="Draw this many resamples for the intervals.")
 
-    def own(self) -> dict[str, Any]:
-        """Return the options of `howfar.adapt` that say what is chosen and trained."""
-        fields = (
-            "shots",
-            "background_shots",
-            "strategies",
-            "seeds",
-            "random_seeds",
-            "pool_share",
-            "start",
-            "components",
-            "bootstrap",
-        )
-        return {name: getattr(self, name) for name in fields}
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out options that earlier versions did not know, where they have their defaults, so that kept results stay."""
+        values: dict[str, Any] = write(self)
+        later = {name: OWN[name].option.default for name in ("way", "without_labels")}
+        return {name: value for name, value in values.items() if name not in later or value != later[name]}
 
 
-def _check(settings: AdaptationSettings, inputs: Inputs) -> None:
+_ELSEWHERE: Final = {*declared(TrainingOptions), *declared(SegmenterOptions), "runner"}
+"""Options of `howfar.adapt` that stand in a model's entry, in a dataset's, or in the command line of a study file."""
+OWN: Final = {name: each for name, each in declared(AdaptOptions).items() if name not in _ELSEWHERE}
+AdaptationSettings: Any = create_model(
+    "AdaptationSettings",
+    __base__=_AdaptedDatasets,
+    __doc__="Hold the settings of the study of adaptation.",
+    **fields_of(AdaptOptions, _ELSEWHERE),
+)
+
+
+def _own(settings: Any) -> dict[str, Any]:
+    """Return the options of `howfar.adapt` that say what is chosen and trained."""
+    return {name: getattr(settings, name) for name in OWN}
+
+
+def _check(settings: Any, inputs: Inputs) -> None:
     """Check what would else stop the study after its first trainings."""
-    config = AdaptSettings.of(checked(AdaptOptions, settings.own()))
+    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
     if min((*settings.seeds, *settings.random_seeds)) < 0:
         raise InputError.of("seeds and random_seeds", "must be at least 0", [*settings.seeds, *settings.random_seeds])
-    if config.background_shots and not settings.background:
-        raise InputError.of("background_shots", "are of no use without background", list(config.background_shots))
+    check_scored_whole(config, blind=bool(settings.blind), background=bool(settings.background))
     names = _names(settings, inputs)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InputError.of("datasets", "must each have one role: primary, secondary, blind or background", twice)
     _group(names, inputs)
     for name in names[: 1 + len(inputs.names(settings.secondaries))]:
-        _check_labelled(name, max(config.shots) if name != settings.primary else 1, inputs)
+        _check_labelled(name, max(config["shots"]) if name != settings.primary else 1, inputs)
     if settings.background:
-        _check_count("background_shots", max((*config.background_shots, 0)), settings.background, inputs)
+        _check_count("background_shots", max((*config["background_shots"], 0)), settings.background, inputs)
     _check_models(settings, inputs)
 
 
@@ -104,7 +100,7 @@ def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> N
         raise InputError.of(setting_name, f"must leave some of the {there} images of {name} to score", wanted)
 
 
-def _check_models(settings: AdaptationSettings, inputs: Inputs) -> None:
+def _check_models(settings: Any, inputs: Inputs) -> None:
     folders: set[str] = set()
     for name in settings.models:
         if not _FOLDER.fullmatch(name) or name.casefold() in folders:
@@ -119,7 +115,7 @@ def _check_models(settings: AdaptationSettings, inputs: Inputs) -> None:
             raise InputError(f"models.{name}: {error}") from error
 
 
-def _names(settings: AdaptationSettings, inputs: Inputs) -> list[str]:
+def _names(settings: Any, inputs: Inputs) -> list[str]:
     """List the datasets of the study: the primary, the secondaries, the blind ones, the background."""
     background = [settings.background] if settings.background else []
     return [settings.primary, *inputs.names(settings.secondaries), *inputs.names(settings.blind), *background]
@@ -135,7 +131,7 @@ def _group(names: Sequence[str], inputs: Inputs) -> str | None:
     return next(iter(groups.values()), None)
 
 
-def _run(settings: AdaptationSettings, inputs: Inputs) -> Adaptations:
+def _run(settings: Any, inputs: Inputs) -> Adaptations:
     """Run the study of each segmenter in a folder of its own, where one that was stopped goes on."""
     return Adaptations(
         models=settings.models,
@@ -143,7 +139,7 @@ def _run(settings: AdaptationSettings, inputs: Inputs) -> Adaptations:
     )
 
 
-def _adapted(name: str, settings: AdaptationSettings, inputs: Inputs) -> Adaptation:
+def _adapted(name: str, settings: Any, inputs: Inputs) -> Adaptation:
     entry = inputs.model(name)
     return adapt(
         inputs.dataset(settings.primary),
@@ -156,20 +152,20 @@ def _adapted(name: str, settings: AdaptationSettings, inputs: Inputs) -> Adaptat
         device=inputs.device,
         workers=inputs.execution.workers,
         progress=inputs.execution.progress,
-        **settings.own(),
+        **_own(settings),
         **entry.training(),
     )
 
 
-def _work(settings: AdaptationSettings, inputs: Inputs) -> Work:
+def _work(settings: Any, inputs: Inputs) -> Work:
     """Count the trainings and maps of every segmenter, which are as many for each."""
-    config = AdaptSettings.of(checked(AdaptOptions, settings.own()))
-    trainings = sum(1 + len(config.arms(seed)) for seed in config.all_seeds)
+    config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
+    trainings = sum(1 + len(arms_of(config, seed)) for seed in all_seeds(config))
     sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}
     secondaries = sum(sizes[name] for name in inputs.names(settings.secondaries))
     scored = sum(sizes.values()) - sizes[settings.primary]
-    learnt = sizes[settings.primary] + max(config.shots) * len(inputs.names(settings.secondaries))
-    maps = trainings * scored + len(config.all_seeds) * (_MAPS_OF_M - 1) * secondaries
+    learnt = sizes[settings.primary] + max(config["shots"]) * len(inputs.names(settings.secondaries))
+    maps = trainings * scored + len(all_seeds(config)) * (_MAPS_OF_M - 1) * secondaries
     return Work(trained=dict.fromkeys(settings.models, (trainings, learnt)), predicted=dict.fromkeys(settings.models, maps))
 
 

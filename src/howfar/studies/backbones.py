@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
@@ -24,18 +22,18 @@ from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
 from howfar.significance import resample_weights
-from howfar.studies.copies import Looked, hashing, without_leaks
-from howfar.studies.distance import baseline, compared
+from howfar.streams import stream
+from howfar.studies.copies import CopySearch, without_leaks
+from howfar.studies.distance import Baseline, measured_by, read_and_drawn
 from howfar.studies.run_folder import write_run
-from howfar.studies.slices import check_columns, columns_of, with_slices
-from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, limited, read_datasets, sources_of, views
+from howfar.studies.slices import columns_of, with_slices
+from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
 from howfar.tracking import Log, check_tracker, log_result
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
 
 AGREEMENT: Final = ("one", "other", "dataset", "n", "spearman", "low", "high")
-_STREAM: Final = 3
 _BLOCK: Final = 1 << 20
 # Every backbone runs on a CPU.
 ANYWHERE: Final = (("device", "auto"), ("device", "cpu"))
@@ -73,6 +71,7 @@ def compare_backbones(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from howfar.demo import write_dataset
     >>> folder = Path(tempfile.mkdtemp())
     >>> roads, site = (write_dataset(folder / name, 12, seed=i, size=48) for i, name in enumerate(("roads", "site")))
@@ -88,25 +87,25 @@ def compare_backbones(
     if given["map"] is not None:
         rule = "must be left out where there are several backbones"
         raise InputError.of("map", rule, given["map"], "run howfar report OUT/BACKBONE --map umap afterwards")
-    read = read_datasets(primary, secondaries)
-    datasets = [limited(dataset, settings) for dataset in read]
+    read, datasets = read_and_drawn(primary, secondaries, settings, folder)
     ready = [dataset.name for dataset in datasets if not isinstance(dataset, Dataset)]
     if ready:
         raise InputError.of("datasets", "must be images where there are several backbones", f"embeddings: {', '.join(ready)}")
-    check_columns(settings.by, datasets[1:])
     loading = picked(BackboneOptions, options)
     models = _loaded(backbones, loading)
     trivial = [load_backbone(name) for name in BASELINES if given["baselines"]]
-    results: list[BackboneComparison] = []
+    beside: dict[str, Baseline] = {}
 
-    def measured(chosen: Sequence[Dataset | Features]) -> Looked:
-        *views_of, hashes = _views(chosen, models, trivial, settings, execution)
-        results.append(_compared(views_of, models, trivial, settings, execution, folder))
-        return Looked(results[-1].comparisons, hashes)
+    def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
+        search, baselines = measured_by(models, trivial, chosen, settings, execution, folder)
+        beside.update(baselines)
+        return search
 
     with within(given["memory"]):
         found = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
-        result = replace(results[-1], comparisons=found)
+        images = {comparison.backbone.name: by_image(comparison) for comparison in found}
+        images |= {name: dict(distances.images) for name, distances in beside.items() if name not in images}
+        result = with_agreement(found, images, settings)
     sources = sources_of(read, [primary], secondaries)
     comparisons = tuple(
         replace(comparison, options=as_loaded(backbone, _own(backbone, loading)), sources=sources)
@@ -120,44 +119,6 @@ def compare_backbones(
         log = Log.of(given["log"], f"compare {each.primary.name} by {each.backbone.name}", f"compare {each.primary.name}")
         log_result(log, picked(CompareSettings, given), each.to_dict())
     return result
-
-
-def _views(
-    datasets: Sequence[Dataset | Features],
-    models: Sequence[Backbone],
-    trivial: Sequence[Backbone],
-    settings: Settings,
-    execution: Execution,
-) -> list[tuple[Features, ...]]:
-    """Embed all datasets by the models, the trivial backbones, and last the perceptual hash."""
-    count = len(models)
-    every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
-    return [*every[:count], *every[count + 1 :], every[count]]
-
-
-def _compared(
-    views_of: Sequence[Sequence[Features]],
-    models: Sequence[Backbone],
-    trivial: Sequence[Backbone],
-    settings: Settings,
-    execution: Execution,
-    out: Path | None,
-) -> BackboneComparison:
-    """Compare by each of the models, with the trivial backbones beside it, and measure how far they agree."""
-    names = [model.name for model in models]
-    baselines = {
-        backbone.name: baseline(backbone.name, view, settings, execution)
-        for backbone, view in zip(trivial, views_of[len(models) :], strict=True)
-    }
-    rows = [row for measured in baselines.values() for row in measured.rows]
-    comparisons = tuple(
-        # A trivial backbone stands beside the other one only, as where it is compared by alone.
-        compared(view, name, settings, execution, tuple(row for row in rows if row.backbone != name), out)
-        for name, view in zip(names, views_of, strict=False)
-    )
-    images = {comparison.backbone.name: by_image(comparison) for comparison in comparisons}
-    images |= {name: dict(measured.images) for name, measured in baselines.items() if name not in names}
-    return with_agreement(comparisons, images, settings)
 
 
 def _loaded(backbones: Any, given: BackboneOptions) -> list[Backbone]:
@@ -189,7 +150,7 @@ def _refuse_repeated(names: Sequence[str], remedy: str = "") -> None:
 
 
 def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
-    """Pick the options of one backbone from those of all; one that is loaded already has none."""
+    """Pick one backbone's options from those of all; a loaded backbone has none."""
     if not isinstance(backbone, str):
         return {}
     own = {option: value for option, value in options.items() if option in takes(backbone)}
@@ -232,7 +193,7 @@ def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *,
     rho = spearman(*columns)
     row["spearman"] = np.nan if rho is None else rho
     if draws and n > 2:
-        rng = np.random.default_rng([settings.seed, zlib.crc32(dataset.encode()), _STREAM])
+        rng = stream(settings.seed, "agreement of backbones", dataset)
         # A few draws at a time, so that memory does not grow with their number.
         block = max(1, _BLOCK // n)
         parts = [min(block, draws - start) for start in range(0, draws, block)]

@@ -63,7 +63,7 @@ def notes(
 
 
 def _about_store(features: Sequence[Features]) -> Iterator[str]:
-    """Say what of the store was damaged, once for all datasets."""
+    """Yield the store's notes on damage, each once for all datasets."""
     yield from dict.fromkeys(note for dataset in features for note in dataset.notes)
 
 

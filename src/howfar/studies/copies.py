@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.arrays import ArrayRows
 from howfar.backbones import load_backbone
 from howfar.backbones.handcrafted import NAME as HASH
 from howfar.backbones.handcrafted import has_structure, mirrored
@@ -22,6 +21,7 @@ from howfar.options import LeakHandling
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
 from howfar.results.comparison import COPIES, no_copies
+from howfar.studies.study_inputs import at_rows
 
 ALIKE: Final = 0.77
 """Share of equal bits from which two images are near duplicates, whatever their features, where they are not framed alike."""
@@ -33,8 +33,8 @@ SURE: Final = 0.96
 _NAMED: Final = 3
 
 
-class Looked(NamedTuple):
-    """Hold comparisons of the same datasets, and features of these, whose contents and perhaps hashes tell copies.
+class CopySearch(NamedTuple):
+    """Hold comparisons of the same datasets, and the features by which copies of images are found.
 
     `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
     """
@@ -47,25 +47,25 @@ Images = Sequence[Dataset | Features]
 
 
 def hashing(datasets: Images) -> list[Backbone]:
-    """Load what computes the perceptual hashes of images; nothing for ready-made embeddings, which show no picture."""
+    """Load the backbone of perceptual hashes; none for ready-made embeddings, which have no pictures."""
     return [load_backbone(HASH)] if all(isinstance(dataset, Dataset) for dataset in datasets) else []
 
 
-def without_leaks(datasets: Images, measure: Callable[[Images], Looked], leaks: LeakHandling) -> tuple[Comparison, ...]:
+def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], leaks: LeakHandling) -> tuple[Comparison, ...]:
     """Measure datasets, the primary first, and list their near duplicates; with "drop" measure again without leaks.
 
     A leak is an image of a secondary that is one of the primary's, or nearly so. Raises `InputError` where there is one and
     `leaks` is "refuse", or where "drop" would leave nothing of a secondary.
     """
-    looked = measure(datasets)
-    copies = near_duplicates(looked)
-    leaked = copies["other_dataset"] == looked.features[0].name
+    search = measure(datasets)
+    copies = near_duplicates(search)
+    leaked = copies["other_dataset"] == search.features[0].name
     if leaks == "refuse" and leaked.any():
-        raise _refusal(copies[leaked], looked.features[0].name)
+        raise _refusal(copies[leaked], search.features[0].name)
     dropped = leaked & (leaks == "drop")
     copies = copies.assign(dropped=dropped.to_numpy(dtype=bool))
     if not dropped.any():
-        return tuple(_with_copies(each, copies, ()) for each in looked.comparisons)
+        return tuple(_with_copies(each, copies, ()) for each in search.comparisons)
     gone = copies[dropped]
     again = measure(_left(datasets, gone))
     reasons = tuple(
@@ -75,7 +75,7 @@ def without_leaks(datasets: Images, measure: Callable[[Images], Looked], leaks: 
     return tuple(_with_copies(each, copies, reasons) for each in again.comparisons)
 
 
-def near_duplicates(looked: Looked) -> pd.DataFrame:
+def near_duplicates(search: CopySearch) -> pd.DataFrame:
     """List images that are equal or nearly so: each image of a secondary with the most alike one of P, and of the secondaries.
 
     Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
@@ -84,12 +84,12 @@ def near_duplicates(looked: Looked) -> pd.DataFrame:
     dataset, and every other, counts apart; of two secondaries the later one's image is listed. A blank picture is like no
     other.
     """
-    hashed = looked.features[0].identity.get("name") == HASH
-    found = _Found(looked.features)
-    found.add(_equal(looked.features))
+    hashed = search.features[0].identity.get("name") == HASH
+    found = _CopyPairs(search.features)
+    found.add(_equal(search.features))
     if hashed:
-        found.add(_by_hash(looked.features))
-        found.add(_by_features(looked))
+        found.add(_by_hash(search.features))
+        found.add(_by_features(search))
     return found.frame()
 
 
@@ -106,7 +106,7 @@ class _Pair:
     mirrored: bool
 
 
-class _Found:
+class _CopyPairs:
     """Collect pairs, one for each image and other dataset: the first that was added."""
 
     def __init__(self, features: Sequence[Features]) -> None:
@@ -145,13 +145,6 @@ class _Found:
         }
 
 
-def _pairs_of(count: int) -> Iterator[tuple[int, int]]:
-    """List which dataset is searched for copies of which: each secondary of P's, its own, and those of earlier ones."""
-    for dataset in range(1, count):
-        for other in range(dataset + 1):
-            yield dataset, other
-
-
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
     repeated = _repeated([each.contents for each in features])
     if not repeated:
@@ -169,7 +162,7 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
 
 
 def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
-    """Find what stands more than once; mostly nothing does, which counting alone tells."""
+    """Find the contents that occur more than once; counting alone tells that none does, as is usual."""
     if len(set[str]().union(*contents)) == sum(map(len, contents)):
         return set()
     seen, again = set[str](), set[str]()
@@ -181,7 +174,8 @@ def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
 def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
     signs = [each.to_array().astype(np.float32, copy=False) for each in features]
     seen = [np.flatnonzero(has_structure(each)) for each in signs]
-    for dataset, other in _pairs_of(len(features)):
+    # Each secondary is searched for copies of P's images, of its own, and of those of earlier ones.
+    for dataset, other in ((row, column) for row in range(1, len(features)) for column in range(row + 1)):
         if not len(seen[dataset]) or not len(seen[other]):
             continue
         a, b, own = signs[dataset][seen[dataset]], signs[other][seen[other]], dataset == other
@@ -194,14 +188,15 @@ def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
             yield _Pair(dataset, *pair, "hash", float(best[at]), bool(turned[at]))
 
 
-def _by_features(looked: Looked) -> Iterator[_Pair]:
-    primary, *secondaries = looked.features
+def _by_features(search: CopySearch) -> Iterator[_Pair]:
+    primary, *secondaries = search.features
     row_of = {image: row for row, image in enumerate(primary.images)}
     p = primary.to_array().astype(np.float32, copy=False)
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
-        for nearest in _nearest(looked.comparisons, features, row_of):
-            alike, turned = _agreement(signs, p[nearest])
+        for nearest in _nearest(search.comparisons, features, row_of):
+            straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
+            alike, turned = np.maximum(straight, flipped), flipped > straight
             known = has_structure(signs) & has_structure(p[nearest])
             for row in np.flatnonzero(known & (alike >= _share_needed(signs, p, alike, ALIKE_AND_NEAR))):
                 yield _Pair(dataset, int(row), 0, int(nearest[row]), "features", float(alike[row]), bool(turned[row]))
@@ -210,9 +205,9 @@ def _by_features(looked: Looked) -> Iterator[_Pair]:
 def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Say in what share of bits images must agree to be called copies: `least`, or more where they are framed alike.
+    """Compute the share of bits in which copies must agree: `least`, or more where datasets are framed alike.
 
-    What is usual is looked for only where it decides on some pair.
+    The usual agreement is computed only where it decides on some pair.
     """
     if not ((best >= least) & (best < SURE)).any():
         return least
@@ -232,36 +227,18 @@ def nearest_columns(images: pd.DataFrame) -> list[str]:
     return [name for name in (f"nearest{number}" for number in range(1, 100)) if name in images]
 
 
-def _agreement(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Compute the share of equal bits, row by row, of pictures as they are or mirrored, whichever is larger."""
-    straight, flipped = agreement(a, b), agreement(mirrored(a), b)
-    return np.maximum(straight, flipped), flipped > straight
-
-
 def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:
     """Leave images out of their datasets; `InputError` where nothing is left of one."""
     left: list[Dataset | Features] = []
     for dataset in datasets:
         names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
-        kept = [name not in names for name in _names(dataset)]
+        images = [item.name for item in dataset.items] if isinstance(dataset, Dataset) else dataset.images
+        kept = [name not in names for name in images]
         if not any(kept):
             remedy = "leave the dataset out, or pass leaks = warn"
             raise InputError.of("leaks", f"must leave an image of {dataset.name} that is no copy", "drop", remedy)
-        left.append(dataset if all(kept) else _kept(dataset, np.flatnonzero(kept)))
+        left.append(dataset if all(kept) else at_rows(dataset, np.flatnonzero(kept).tolist()))
     return left
-
-
-def _names(dataset: Dataset | Features) -> list[str]:
-    return [item.name for item in dataset.items] if isinstance(dataset, Dataset) else list(dataset.images)
-
-
-def _kept(dataset: Dataset | Features, rows: NDArray[np.intp]) -> Dataset | Features:
-    if isinstance(dataset, Dataset):
-        return replace(dataset, items=tuple(dataset.items[row] for row in rows))
-    names, paths, contents = (
-        tuple(values[row] for row in rows) for values in (dataset.images, dataset.paths, dataset.contents)
-    )
-    return replace(dataset, rows=ArrayRows(dataset.to_array()[rows]), images=names, paths=paths, contents=contents)
 
 
 def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Skipped, ...]) -> Comparison:
@@ -270,7 +247,7 @@ def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Sk
 
 
 def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
-    """Say in a sentence for each two datasets how many images of the one are nearly images of the other, and what was done."""
+    """Yield a sentence for each two datasets with copies: how many there are, and whether they were left out."""
     for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
         near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
         if dropped:

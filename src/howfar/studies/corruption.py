@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,20 +21,21 @@ from numpy.typing import NDArray
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, parse, read_bytes
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
-from howfar.data.predictions import map_paths, signature_of, write_map
-from howfar.errors import HowfarError, ImageError, InputError, one_line
+from howfar.data.predictions import map_paths, write_map
+from howfar.errors import HowfarError, ImageError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import ready_folder
 from howfar.io.lock import locked
 from howfar.keywords import CorruptOptions, ModelOptions
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.corruptions import inpaint
-from howfar.pipeline.prediction import Model, loaded_model, predict
+from howfar.pipeline.prediction import Model, is_current, loaded_model, predict
 from howfar.progress import bar
 from howfar.results import Evaluation, Skipped
 from howfar.results.records import NetworkReading
 from howfar.runners import available_cores
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Corruption:
     """Hold a perturbation at a strength."""
 
     perturbation: LabelledPerturbation
@@ -61,7 +61,7 @@ class Chosen:
         return f"{self.perturbation.name}-{self.strength:g}"
 
 
-def choose(only: str | Sequence[str]) -> tuple[Chosen, ...]:
+def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
     """List the wanted perturbations: ``fade`` at each strength that stands for it, ``fade=0.4`` at that one; all of none.
 
     Raises `UnknownNameError` for a name that is not registered, and `InputError` for a strength that is no number, 0, or out of
@@ -79,11 +79,11 @@ def choose(only: str | Sequence[str]) -> tuple[Chosen, ...]:
     return tuple(dict.fromkeys(chosen for text in wanted or labelled_every() for chosen in _parse_choice(text)))
 
 
-def _parse_choice(text: str) -> list[Chosen]:
+def _parse_choice(text: str) -> list[Corruption]:
     name, given, number = text.partition("=")
     perturbation = labelled_named(name)
     if not given:
-        return [Chosen(perturbation, strength) for strength in perturbation.strengths]
+        return [Corruption(perturbation, strength) for strength in perturbation.strengths]
     try:
         strength = float(number)
     except ValueError as error:
@@ -91,7 +91,7 @@ def _parse_choice(text: str) -> list[Chosen]:
     perturbation.check(strength)
     if strength == 0:
         raise InputError.of("only", "must have a strength that is not 0", text, "the images as they are are scored in any case")
-    return [Chosen(perturbation, strength)]
+    return [Corruption(perturbation, strength)]
 
 
 IMAGES, MASKS = "images", "masks"
@@ -136,13 +136,13 @@ class CorruptedImages:
         Seed of all that is drawn.
     """
 
-    chosen: Chosen | None
+    chosen: Corruption | None
     folder: Path
     others: Sequence[Item]
     seed: int
 
     def write(self, dataset: Dataset, name: str) -> Dataset:
-        """Write what is not there yet of every image, and return the set under a name.
+        """Write the missing files of every image, and return the set under a name.
 
         Raises `InputError` where a file that howfar did not write lies at an image's place, or two images would share a place.
         """
@@ -163,7 +163,7 @@ class CorruptedImages:
         except ImageError as error:
             return Skipped("", path_text(item.path), str(error))
         signature = self._signature(image, beside)
-        if not (_ours(path, signature) & _ours(marks, signature)):
+        if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
             pixels, mask = self._corrupted(image, beside)
             # The mask first: an image that is there has its mask.
             write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
@@ -171,14 +171,16 @@ class CorruptedImages:
         return Item(below.as_posix(), path, marks)
 
     def _other(self, item: Item) -> Item | None:
-        """Draw the other image of an image, the same whatever stands beside it in the dataset."""
+        """Draw the other image of an image; the rest of the dataset does not change the draw."""
         if self.chosen is None or not self.chosen.perturbation.needs_others:
             return None
         candidates = [other for other in self.others if other.path != item.path]
         if not candidates:
             name = self.chosen.perturbation.name
-            raise InputError.of("others", f"must hold an image beside {item.name} for {name}", "none", "pass others=FOLDER")
-        rng = np.random.default_rng([self.seed, *(zlib.crc32(text.encode()) for text in (self.chosen.label, item.name))])
+            raise InputError.of(
+                "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
+            )
+        rng = stream(self.seed, "corruption", self.chosen.label, item.name)
         return candidates[int(rng.integers(len(candidates)))]
 
     def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
@@ -199,22 +201,6 @@ class CorruptedImages:
         perturbation: LabelledPerturbation = self.chosen.perturbation
         others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
         return perturbation(image.pixels, image.mask, self.chosen.strength, seed=self.seed, others=others)
-
-
-def _ours(path: Path, signature: str) -> bool:
-    """Return whether a file is there as it would be written; `InputError` where it is another program's."""
-    existing = signature_of(path)
-    if existing == "":
-        raise InputError.of("out", _NOT_OURS, str(path), "choose another folder")
-    return existing == signature
-
-
-def mirrored(dataset: Dataset, folder: Path) -> Iterator[Path]:
-    """Write the left-right mirrored images of a dataset to a folder, under their names, and yield where."""
-    for path, item in map_paths(folder, dataset).items():
-        pixels = np.asarray(decode(read_bytes(item.path)).image)
-        write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
-        yield path
 
 
 ARGUMENT = "predict_command"
@@ -269,8 +255,8 @@ PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
 
 
 @dataclass(frozen=True)
-class ByModel:
-    """Predict by a loaded model; maps that it made before are kept."""
+class ModelPredictor:
+    """Predict by a loaded model; maps that the same model made before are kept, by their signatures."""
 
     model: Model
 
@@ -279,12 +265,9 @@ class ByModel:
         for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
             predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
 
-    def refused(self, folder: Path) -> None:
-        """Do nothing: what a model wrote is kept by the model's own signature."""
-
 
 @dataclass(frozen=True)
-class ByCommand:
+class CommandPredictor:
     """Predict by the user's command, once for a folder of images; a folder that it finished before is kept."""
 
     command: PredictCommand
@@ -315,8 +298,9 @@ class ByCommand:
             self.command.run(images, out)
         else:
             with tempfile.TemporaryDirectory() as scratch:
-                for _ in mirrored(dataset, Path(scratch)):
-                    pass
+                for path, item in map_paths(Path(scratch), dataset).items():
+                    pixels = np.asarray(decode(read_bytes(item.path)).image)
+                    write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
                 self.command.run(Path(scratch), out)
         if not any(out.iterdir()):
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
@@ -331,18 +315,8 @@ class ByCommand:
                 replace_text(record, json.dumps({**before, "done": False}))
 
 
-@dataclass(frozen=True)
-class UserMaps:
-    """Take the maps that the user put into the folders of a set, where there are any."""
-
-    def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Do nothing: who predicts is the user."""
-
-    def refused(self, folder: Path) -> None:
-        """Do nothing: the user's maps are the user's to mend."""
-
-
-Predictor = ByModel | ByCommand | UserMaps
+Predictor = ModelPredictor | CommandPredictor | None
+"""None where the user puts the maps into the folders of the sets."""
 
 
 def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
@@ -354,7 +328,7 @@ def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
 
 
 def _read_record(record: Path) -> Any:
-    """Read what was written of an earlier run of a command; None where there is nothing that can be read."""
+    """Read the record of a command's earlier run; None where there is none that can be read."""
     try:
         return json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -461,8 +435,9 @@ def corrupt(
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
     whole = _labelled(_images(primary, "primary"))
-    predictor = ByModel(predictor.model.settled(whole, given["progress"])) if isinstance(predictor, ByModel) else predictor
-    card = predictor.model.card if isinstance(predictor, ByModel) else None
+    if isinstance(predictor, ModelPredictor):
+        predictor = ModelPredictor(predictor.model.settled(whole, given["progress"]))
+    card = predictor.model.card if isinstance(predictor, ModelPredictor) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
     pool = _pool(whole.items, others, given["seed"])
@@ -473,7 +448,7 @@ def corrupt(
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
         sets = work.all(wanted, tuple(_notes(seen)))
-    if not isinstance(predictor, ByModel):
+    if not isinstance(predictor, ModelPredictor):
         return sets
     return replace(sets, reading=predictor.model.reading, notes=(*predictor.model.warnings, *sets.notes))
 
@@ -490,7 +465,7 @@ class _Work:
     tolerance: float
     tuned_on: Evaluation | None
 
-    def all(self, wanted: Iterable[Chosen | None], notes: tuple[str, ...]) -> CorruptedSets:
+    def all(self, wanted: Iterable[Corruption | None], notes: tuple[str, ...]) -> CorruptedSets:
         """Make the sets one after the other, first the images as they are, and keep what was scored of each."""
         images, own = self.images, None
         files: list[Path] = []
@@ -507,10 +482,10 @@ class _Work:
                 evaluations += [] if evaluation is None else [evaluation]
         return CorruptedSets(self.folder, images, tuple(datasets), own, tuple(evaluations), tuple(files), images.skipped, notes)
 
-    def place(self, chosen: Chosen | None) -> Path:
+    def place(self, chosen: Corruption | None) -> Path:
         return self.folder / (UNCHANGED if chosen is None else chosen.slug)
 
-    def made(self, chosen: Chosen | None, own: Evaluation | None) -> tuple[Dataset, Evaluation | None]:
+    def made(self, chosen: Corruption | None, own: Evaluation | None) -> tuple[Dataset, Evaluation | None]:
         """Make one set; without a perturbation the images as they are, which keep their own files in their evaluation."""
         place = self.place(chosen)
         name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
@@ -518,7 +493,8 @@ class _Work:
         if not dataset.items:
             received = dataset.skipped[0].reason if dataset.skipped else "none"
             raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
-        self.predictor.predict(dataset, place)
+        if self.predictor is not None:
+            self.predictor.predict(dataset, place)
         scored = dataset if chosen is not None else _as_given(self.images, dataset)
         maps = maps_of(dataset, place)
         if maps is None:
@@ -533,7 +509,8 @@ class _Work:
                 scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
-            self.predictor.refused(place)
+            if isinstance(self.predictor, CommandPredictor):
+                self.predictor.refused(place)
             raise
 
 
@@ -551,8 +528,8 @@ def _predictor(model: ModelArgument | None, command: str | None, loading: ModelO
         if loading:
             name, value = next(iter(loading.items()))
             raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
-        return UserMaps() if command is None else ByCommand(PredictCommand.of(command))
-    return ByModel(loaded_model(model, loading))
+        return None if command is None else CommandPredictor(PredictCommand.of(command))
+    return ModelPredictor(loaded_model(model, loading))
 
 
 def _images(dataset: DatasetArgument, argument: str) -> Dataset:

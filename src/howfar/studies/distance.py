@@ -44,7 +44,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.significance import holm
 from howfar.store import local_root
 from howfar.studies.comparison_caveats import CONFORMAL, notes
-from howfar.studies.copies import Looked, hashing, without_leaks
+from howfar.studies.copies import CopySearch, hashing, without_leaks
 from howfar.studies.image_map import check_map, keep_map
 from howfar.studies.run_folder import draw
 from howfar.studies.slices import check_columns, columns_of, with_slices
@@ -93,11 +93,11 @@ def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path
 
 
 class PreallocatedColumns:
-    """Hold columns of a fixed number of rows; where a part lacks one, it is nan, or None in a column of text.
+    """Hold columns of a fixed number of rows; values that a part lacks are nan, or None in a column of text.
 
     Examples
     --------
-    >>> columns = Columns(3)
+    >>> columns = PreallocatedColumns(3)
     >>> columns.add(2, {"set": "a", "x": np.array([1.0, 2.0])})
     >>> columns.add(1, {"set": "b", "y": np.array([3.0])})
     >>> columns.frame().fillna(0.0).to_dict("list")
@@ -189,7 +189,7 @@ def measured_run(
     options: CompareOptions,
     notes: tuple[str, ...] = (),
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure a comparison as `compare` does, and write nothing of it yet; its second part gives the features again.
+    """Measure a comparison as `compare` does without saving it; the second result returns the features again.
 
     Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
     added to those of the comparison.
@@ -199,16 +199,14 @@ def measured_run(
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
         doing("reading the datasets")
-        read = read_datasets(primary, secondaries)
-        check_out(folder, read)
-        datasets = [limited(dataset, settings) for dataset in read]
-        check_columns(settings.by, datasets[1:])
+        read, datasets = read_and_drawn(primary, secondaries, settings, folder)
         doing("loading the backbone")
         model = loaded(datasets, backbone, loading, execution.runner)
         trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
+        models = [] if model is None else [model]
 
-        def measured(chosen: Sequence[Dataset | Features]) -> Looked:
-            return _measured(chosen, model, trivial, settings, execution, folder)
+        def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
+            return measured_by(models, trivial, chosen, settings, execution, folder)[0]
 
         doing("measuring distances, and looking for copies")
         (result,) = with_slices(without_leaks(datasets, measured, settings.leaks), datasets[1:])
@@ -218,22 +216,40 @@ def measured_run(
     return keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
 
 
-def _measured(
-    datasets: Sequence[Dataset | Features],
-    model: Backbone | None,
+def read_and_drawn(
+    primary: DatasetArgument, secondaries: DatasetsArgument, settings: Settings, folder: Path | None
+) -> tuple[list[Dataset | Features], list[Dataset | Features]]:
+    """Read the datasets of a comparison, whole and as drawn by the limit; check the run folder and the columns of slices."""
+    read = read_datasets(primary, secondaries)
+    check_out(folder, read)
+    datasets = [limited(dataset, settings) for dataset in read]
+    check_columns(settings.by, datasets[1:])
+    return read, datasets
+
+
+def measured_by(
+    models: Sequence[Backbone],
     trivial: Sequence[Backbone],
+    datasets: Sequence[Dataset | Features],
     settings: Settings,
     execution: Execution,
     out: Path | None,
-) -> Looked:
-    """Measure datasets by a backbone, or ready-made embeddings, and give what tells copies of images too."""
-    if model is None:
-        main = _ready(datasets)
-        return Looked((compared(main, _name(main), settings, execution, out=out),), main)
-    main, hashes, *others = views(datasets, [model, *hashing(datasets)], trivial, settings, execution)
-    baselines = [baseline(each.name, view, settings, execution) for each, view in zip(trivial, others, strict=True)]
-    rows = tuple(row for measured in baselines for row in measured.rows)
-    return Looked((compared(main, model.name, settings, execution, rows, out),), hashes)
+) -> tuple[CopySearch, dict[str, Baseline]]:
+    """Measure datasets by each of the models beside the trivial backbones; without a model, as ready-made embeddings."""
+    if not models:
+        main, name = _ready(datasets)
+        return CopySearch((compared(main, name, settings, execution, out=out),), main), {}
+    count = len(models)
+    every = views(datasets, [*models, *hashing(datasets)], trivial, settings, execution)
+    others = zip(trivial, every[count + 1 :], strict=True)
+    baselines = {backbone.name: baseline(backbone.name, view, settings, execution) for backbone, view in others}
+    rows = [row for measured in baselines.values() for row in measured.rows]
+    comparisons = tuple(
+        # A trivial backbone stands beside the other one only, as where it is compared by alone.
+        compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), out)
+        for model, view in zip(models, every[:count], strict=True)
+    )
+    return CopySearch(comparisons, every[count]), baselines
 
 
 def features_of(
@@ -249,28 +265,19 @@ def features_of(
     """
     model = loaded(datasets, backbone, options, execution.runner)
     if model is None:
-        main = _ready(datasets)
-        return main, _name(main)
+        return _ready(datasets)
     (main,) = views(datasets, [model], [], settings, execution)
     return main, model.name
 
 
-def _ready(datasets: Sequence[Dataset | Features]) -> tuple[Features, ...]:
+def _ready(datasets: Sequence[Dataset | Features]) -> tuple[tuple[Features, ...], str]:
+    """Return ready-made embeddings, which must be of one kind, and the name of what made them."""
     main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
-    _check_comparable(main)
-    return main
-
-
-def _name(main: Sequence[Features]) -> str:
-    return str(main[0].identity.get("name", "embeddings"))
-
-
-def _check_comparable(main: Sequence[Features]) -> None:
     for other in main[1:]:
         if dict(other.identity) != dict(main[0].identity):
-            raise InputError.of(
-                other.name, f"must hold the same features as {main[0].name}", dict(other.identity), "use one backbone for all"
-            )
+            rule = f"must hold the same features as {main[0].name}"
+            raise InputError.of(other.name, rule, dict(other.identity), "use one backbone for all")
+    return main, str(main[0].identity.get("name", "embeddings"))
 
 
 def compared(
@@ -327,7 +334,7 @@ def _own_subspace(primary: Features, settings: Settings, projector: Projector) -
 
 
 def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
-    """Measure what the judge of sites reads of each image, as a profile does."""
+    """Measure the columns that the judge of sites reads, as a profile does."""
     if own is None:
         return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
     read = own.columns(own.measure(s.rows))
@@ -335,7 +342,7 @@ def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
 
 
 def _without_columns(pair: MeasuredPair) -> MeasuredPair:
-    """Let go of what is in the table by now and is not read again."""
+    """Drop the arrays that the table holds by now."""
     found = replace(
         pair.found, nearest=pair.found.nearest[:0].copy(), nearest_distances=pair.found.nearest_distances[:0].copy()
     )

@@ -25,7 +25,7 @@ from howfar.studies.study_inputs import check_names, parse_all
 
 @dataclass(frozen=True)
 class FeatureExport:
-    """Say what a table of features holds.
+    """Describe a table of features that was written.
 
     Attributes
     ----------

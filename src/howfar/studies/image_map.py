@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import pandas as pd
 
-from howfar.arrays import ArrayRows, Float64Array
+from howfar.arrays import Float64Array
 from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
@@ -21,7 +21,7 @@ from howfar.pipeline.pairs import KEPT, projector_of
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison import ImageMap
 from howfar.results.records import Provenance
-from howfar.studies.study_inputs import Execution, limited, views
+from howfar.studies.study_inputs import Execution, at_rows, limited, views
 
 NEIGHBOURS: Final = 15
 """Images that make up the surroundings of one, UMAP's own default."""
@@ -47,30 +47,13 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 
 
 def keep_map(
-    comparison: Comparison,
-    chosen: Maps | None,
-    features: Callable[[], Sequence[Features]] | None = None,
-    store: Stored = None,
+    comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
     """Let the pages of a run open with a map: a UMAP, which is made where the run folder keeps none, or the two components.
 
-    Parameters
-    ----------
-    comparison
-        A run that was saved to a folder or loaded from one.
-    chosen
-        "umap", "pca", or None, which leaves the run as it is.
-    features
-        Gives the primary's features and those of each secondary; by default they are read again from the run's datasets.
-    store
-        Where those are kept that are read again; by default the cache.
-
-    Raises
-    ------
-    MissingExtraError
-        umap-learn is absent.
-    InputError
-        The features cannot be had again, or are not those that were compared.
+    The run was saved to a folder or loaded from one. `chosen` is "umap", "pca", or None, which leaves the run as it is.
+    `features` returns the primary's features and those of each secondary; by default they are read again from the run's
+    datasets, with `store`. Raises as `image_map`.
     """
     folder = comparison.folder
     if chosen is None or folder is None:
@@ -94,12 +77,8 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
     run's seed by one thread, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
     https://arxiv.org/abs/1802.03426.
 
-    Raises
-    ------
-    MissingExtraError
-        umap-learn is absent.
-    InputError
-        The features cannot be had again, or are not those that were compared.
+    Raises `MissingExtraError` where umap-learn is absent, and `InputError` where the features cannot be had again, or are not
+    those that were compared.
     """
     _check_installed()
     found = _those_of(comparison, features())
@@ -172,16 +151,9 @@ def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Feat
         if None in rows:
             received = f"{dataset.name}, where {rows.count(None)} of {len(rows)} images are not there or have changed"
             raise InputError.of("map", "needs the images that were compared", received, _AGAIN)
-        chosen.append(_part(dataset, [row for row in rows if row is not None]))
+        known = [row for row in rows if row is not None]
+        chosen.append(dataset if known == list(range(len(dataset))) else at_rows(dataset, known))
     return chosen
-
-
-def _part(dataset: Features, rows: list[int]) -> Features:
-    if rows == list(range(len(dataset))):
-        return dataset
-    names, paths, contents = (tuple(values[i] for i in rows) for values in (dataset.images, dataset.paths, dataset.contents))
-    chosen = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in rows]))
-    return replace(dataset, rows=chosen, images=names, paths=paths, contents=contents)
 
 
 def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:

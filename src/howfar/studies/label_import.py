@@ -24,7 +24,7 @@ from howfar.data.images import size
 from howfar.data.label_exports import KINDS, ExportedImage, LabelExport, Mark, damage_as_input_error, matched, read_export
 from howfar.data.labelling import CATEGORY, Images, LabelNames, Named, kept_below, label_names, put
 from howfar.data.masks import read_mask
-from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.io.atomic import STAGING, staging
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import LabelImportOptions
@@ -224,7 +224,7 @@ def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Ma
         if not mark.label and own == "":
             raise InputError.of(f"a {mark.kind} of {image.name}", "must have a label", "", "give it one, or delete it")
         if own is None:
-            rule = f"must be named in label_names ({', '.join(names.given)})"
+            rule = f"must be named in {option('label_names')} ({', '.join(names.given)})"
             remedy = f"pass it too (--label-names {mark.label}), or leave it out (--label-names ={mark.label})"
             raise InputError.of(f"the label of a {mark.kind} of {image.name}", rule, mark.label, remedy)
         if task == "detection" and own:

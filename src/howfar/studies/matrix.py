@@ -8,11 +8,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, TextIO, Unpack
+from typing import Any, Final, TextIO, TypeAlias, Unpack
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ from howfar.keywords import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.memory import within
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.measure import check_plan
-from howfar.pipeline.pairs import Between, between, projector_of
+from howfar.pipeline.pairs import PairDistances, bare, between, projector_of
 from howfar.progress import bar
 from howfar.projection.sufficient_statistics import CachedRows
 from howfar.protocols import Runner
@@ -49,7 +50,7 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Hold the pairs that were measured, by key: those of the folder's result, and a line for each other one.
+    """Hold the measured pairs by key: those of the folder's result, and those of its journal.
 
     Without a folder it is kept in memory alone. `PairJournal.open` makes it.
     """
@@ -98,7 +99,7 @@ class PairJournal:
                 self._synced = time.monotonic()
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Leave out pairs that the folder's result holds now; what it does not hold, of other settings say, is kept."""
+        """Remove pairs that the folder's result holds now; other pairs, say of other settings, are kept."""
         for key in keys:
             self._rows.pop(key, None)
         if self._folder is not None:
@@ -157,84 +158,57 @@ def _of_lines(path: Path) -> dict[str, dict[str, Any]]:
 
 GROUP: Final = 8
 """Pairs of one task, which have their first dataset in common."""
+Pair: TypeAlias = tuple[str, int, int]
+"""A pair's key, and the positions of its datasets."""
+Row: TypeAlias = tuple[str, dict[str, Any]]
+"""A pair's key and numbers."""
 
 
 @dataclass(frozen=True, eq=False)
-class PairGroup:
-    """Name a dataset and several others by their positions, with each pair's key and the seed of its draws."""
+class MatrixPairs:
+    """Measure pairs of datasets; as a task this holds all datasets, so that the groups of pairs are small.
 
-    first: int
-    others: tuple[int, ...]
-    keys: tuple[str, ...]
-    draws: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class MeasureGroup:
-    """Project and measure each pair of a group in a space of its own; it holds all datasets, so that tasks are small."""
+    `draws` are the seeds of each pair's bootstrap draws, by its key.
+    """
 
     features: Sequence[Features]
     settings: Settings
+    draws: Mapping[str, tuple[int, ...]]
 
-    def __call__(self, group: PairGroup) -> list[tuple[str, dict[str, Any]]]:
-        """Measure all pairs of a group: each pair's key and numbers."""
-        return list(self.each(group))
+    def __call__(self, group: Sequence[Pair]) -> list[Row]:
+        """Measure a group of pairs, each in a space of its own."""
+        return list(self.apart(group))
 
-    def each(self, group: PairGroup) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield each pair's key and numbers as soon as it is measured."""
-        rows = [self.features[other].rows for other in group.others]
-        pairs = projector_of(self.features[group.first], self.settings).project(rows, self.settings.projection)
-        for key, draw, pair in zip(group.keys, group.draws, pairs, strict=True):
-            yield key, row_of(between(pair, self.settings.bootstrap, draw))
-
-
-def in_own_spaces(
-    executor: Runner,
-    features: Sequence[Features],
-    missing: Mapping[str, tuple[int, int]],
-    draws: Mapping[str, tuple[int, ...]],
-    settings: Settings,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Measure pairs that share no space; each by its key.
-
-    Where tasks have processes of their own they are measured there, one core a task; else here, where each takes all cores.
-    """
-    groups = list(_groups(missing, draws, GROUP if executor.processes else len(missing)))
-    # Tasks need neither names nor paths.
-    task = MeasureGroup([replace(dataset, images=(), paths=(), contents=(), skipped=()) for dataset in features], settings)
-    if executor.processes:
-        for rows in executor.on_processors().run(task, groups):
+    def rows(self, missing: Sequence[Pair], executor: Runner) -> Iterator[Row]:
+        """Measure pairs in the processes of the executor, one core a task, or else here, where each pair takes all cores."""
+        if self.settings.projection == "joint":
+            yield from self.together(missing)
+            return
+        groups, size = list[list[Pair]](), GROUP if executor.processes else len(missing)
+        for _, same_first in groupby(sorted(missing, key=itemgetter(1, 2)), key=itemgetter(1)):
+            pairs = list(same_first)
+            groups += [pairs[start : start + size] for start in range(0, len(pairs), size)]
+        for rows in executor.on_processors().run(self, groups) if executor.processes else map(self.apart, groups):
             yield from rows
-    else:
-        for group in groups:
-            yield from task.each(group)
+
+    def apart(self, group: Sequence[Pair]) -> Iterator[Row]:
+        """Yield the numbers of pairs that have their first dataset in common, each pair in a space of its own."""
+        rows = [self.features[other].rows for _, _, other in group]
+        projector = projector_of(self.features[group[0][1]], self.settings)
+        for (key, _, _), pair in zip(group, projector.project(rows, self.settings.projection), strict=True):
+            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key]))
+
+    def together(self, missing: Sequence[Pair]) -> Iterator[Row]:
+        """Yield the numbers of pairs in the space that all datasets share."""
+        first, *others = self.features
+        spaces = list(projector_of(first, self.settings).project([dataset.rows for dataset in others], "joint"))
+        scores = [spaces[0].primary, *(space.secondary for space in spaces)]
+        for key, one, other in missing:
+            pair = replace(spaces[0], primary=scores[one], secondary=scores[other])
+            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key]))
 
 
-def in_one_space(
-    features: Sequence[Features],
-    missing: Mapping[str, tuple[int, int]],
-    draws: Mapping[str, tuple[int, ...]],
-    settings: Settings,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Measure pairs in the space that all datasets share; each by its key."""
-    first, *others = features
-    spaces = list(projector_of(first, settings).project([dataset.rows for dataset in others], "joint"))
-    scores = [spaces[0].primary, *(space.secondary for space in spaces)]
-    for key, (a, b) in missing.items():
-        pair = replace(spaces[0], primary=scores[a], secondary=scores[b])
-        yield key, row_of(between(pair, settings.bootstrap, draws[key]))
-
-
-def _groups(missing: Mapping[str, tuple[int, int]], draws: Mapping[str, tuple[int, ...]], size: int) -> Iterator[PairGroup]:
-    for a, own in groupby(sorted(missing.items(), key=lambda item: item[1]), key=lambda item: item[1][0]):
-        pairs = list(own)
-        for start in range(0, len(pairs), size):
-            part = pairs[start : start + size]
-            keys = tuple(key for key, _ in part)
-            yield PairGroup(a, tuple(b for _, (_, b) in part), keys, tuple(draws[key] for key in keys))
-
-
-def row_of(pair: Between) -> dict[str, Any]:
+def row_of(pair: PairDistances) -> dict[str, Any]:
     """Lay a pair's numbers out as a flat row; nan where a number is undefined."""
     row = {}
     for name, value in asdict(pair).items():
@@ -296,8 +270,8 @@ def matrix(
     with within(given["memory"]):
         drawn = [limited(dataset, settings) for dataset in read]
         features, name = features_of(drawn, backbone, loading, settings, execution)
-    with within(given["memory"]), PairJournal.open(folder) as journal, _sums(folder) as sums:
-        rows = _measured(features, settings, journal, sums, execution.runner, execution.progress)
+    with within(given["memory"]), PairJournal.open(folder) as journal, summed_once(features, folder) as summed:
+        rows = _measured(summed, settings, journal, execution.runner, execution.progress)
         result = Matrix(
             datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
@@ -325,9 +299,9 @@ def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
 
 
 def _measured(
-    features: Sequence[Features], settings: Settings, journal: PairJournal, sums: Path, executor: Runner, progress: bool
+    features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
-    """Make a row for each two datasets, from the journal where it has the pair, else by measuring it once."""
+    """Make a row for each two datasets; pairs that the journal lacks are measured."""
     sizes = sorted(map(len, features))
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]
@@ -342,16 +316,10 @@ def _measured(
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
     missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
-    remembering = [
-        replace(dataset, rows=CachedRows(dataset.rows, sums / part_key(own, feature)))
-        for dataset, own in zip(features, digests, strict=True)
-    ]
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
-    if settings.projection == "joint":
-        rows = in_one_space(remembering, missing, draws, settings) if missing else iter(())
-    else:
-        rows = in_own_spaces(executor, remembering, missing, draws, settings)
+    task = MatrixPairs(list(map(bare, features)), settings, draws)
+    rows = task.rows([(key, *two) for key, two in missing.items()], executor) if missing else iter(())
     distinct = len(set(keys))
     with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
         for key, row in rows:
@@ -365,12 +333,15 @@ def _measured(
 
 
 @contextmanager
-def _sums(folder: Path | None) -> Iterator[Path]:
-    """Give a folder for the datasets' own sums while pairs are measured: it stays after a kill, and goes at the end."""
-    if folder is None:
-        with tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
-            yield Path(scratch)
-        return
-    (folder / SUMS).mkdir(parents=True, exist_ok=True)
-    yield folder / SUMS
-    shutil.rmtree(folder / SUMS, ignore_errors=True)
+def summed_once(features: Sequence[Features], folder: Path | None) -> Iterator[list[Features]]:
+    """Keep each dataset's own sums in a folder while pairs are measured: they stay there after a kill, and go at the end."""
+    made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
+    with ExitStack() as stack:
+        if folder is None:
+            sums = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="howfar-")))
+        else:
+            sums = folder / SUMS
+            sums.mkdir(parents=True, exist_ok=True)
+        keys = [part_key(digest(dataset.contents), made_by) for dataset in features]
+        yield [replace(dataset, rows=CachedRows(dataset.rows, sums / key)) for dataset, key in zip(features, keys, strict=True)]
+    shutil.rmtree(sums, ignore_errors=True)

@@ -97,22 +97,18 @@ def measured_images(
     own: Evaluation | None,
     threshold: float | None,
 ) -> MeasuredImages:
-    """Measure datasets by a profile, and join what their evaluations say of their images, at the common threshold.
+    """Measure datasets by a profile, and join their images' performance at the common threshold.
 
     `own` is the primary dataset's evaluation, `threshold` the common one where it is given.
     """
-    images = _images(labelled)
+    frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
+    images = pd.concat(frames, ignore_index=True)
     matched = match(images, evaluations)
     scores = scores_of(matched, evaluations, own, threshold)
     measured = [profile.columns(profile.measure(features.rows)) for features in labelled]
     distances = {name: np.concatenate([columns[name] for columns in measured]) for name in measured[0]}
     columns = {**distances, **signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
     return MeasuredImages(images, matched, scores, columns)
-
-
-def _images(labelled: Sequence[Features]) -> pd.DataFrame:
-    frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
-    return pd.concat(frames, ignore_index=True)
 
 
 def _remarks(labelled: Sequence[Features], sets: NDArray[Any], matched: Matched, own: set[str], primary: str) -> list[str]:
@@ -172,7 +168,9 @@ def profile(
         pattern_of(given["group"])
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
-        datasets = _datasets(primary, labelled)
+        others = [] if labelled is None else parse_all(labelled, "labelled")
+        datasets = [parse(primary, unnamed="primary"), *others]
+        check_names(datasets)
         performances = _performances(datasets[1:], performance)
     doing("loading the backbone")
     model = loaded(datasets, backbone, loading, execution.runner)
@@ -194,18 +192,11 @@ def profile(
         return reference.with_judge(judge_by(reference, features[1:], performances, calibration, features[0].contents))
 
 
-def _datasets(primary: DatasetArgument, labelled: DatasetsArgument | None) -> list[Dataset | Features]:
-    others = [] if labelled is None else parse_all(labelled, "labelled")
-    datasets = [parse(primary, unnamed="primary"), *others]
-    check_names(datasets)
-    return datasets
-
-
 def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
     """Read the performances; none where neither they nor labelled datasets are given."""
     given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
     if given and not labelled:
-        raise InputError("performance is of no use without labelled datasets: name those that it tells of as labelled")
+        raise InputError.of("performance", "is of no use without labelled datasets: name those that it tells of as labelled")
     if labelled and not given:
         raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
     return read_performances(performance) if given else []

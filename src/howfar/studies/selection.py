@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -19,7 +18,7 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS
-from howfar.data.labelling import FirstLabels, Images, Named, label_names
+from howfar.data.labelling import FirstLabels, Named, label_names
 from howfar.data.predictions import ARRAYS, read_prediction
 from howfar.data.table import match_list, read_list
 from howfar.errors import HowfarError, InputError, StoreError
@@ -39,6 +38,7 @@ from howfar.selection.by_column import RIDGE
 from howfar.selection.random_draws import CLASSES
 from howfar.selection.strategy import FEATURES, NAME, REGIONS
 from howfar.settings import checked, with_options
+from howfar.streams import stream
 from howfar.studies.performance.image_performance import UNTUNED, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 from howfar.tasks.by_name import TASKS, own_options
@@ -57,26 +57,12 @@ def first_labels(
     threshold: float | None,
     min_score: float | None = None,
 ) -> tuple[FirstLabels, tuple[str, ...]]:
-    """Return first labels of the chosen images, and what could not be found of them, as sentences.
+    """Return first labels of the chosen images, and sentences about those without one.
 
-    Parameters
-    ----------
-    images
-        The rows of the dataset in the run.
-    picks
-        The chosen images.
-    predictions
-        A folder of probability maps, a table of classes or a file of boxes; by default the maps on record in `relation`.
-    names
-        What the labels are called in the tool.
-    threshold, min_score
-        Above which a map counts as foreground (by default at the relation's threshold, else 0.5), and from which score boxes
-        are handed over.
-
-    Raises
-    ------
-    HowfarError
-        Predictions that are not there, are of no known form, or of no image of the dataset; names that are refused.
+    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
+    boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
+    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
+    `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
     """
     dataset, file = _dataset(images), None if predictions is None else absolute(predictions)
     task, source = "segmentation", str(predictions)
@@ -171,10 +157,7 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
 
 
 # As in the study of selection: the word for it in an error, and what an evaluation needs for it.
-OF_MAPS: Mapping[str, tuple[str, str]] = {
-    **dict.fromkeys(CLASSES, (HISTOGRAM, "")),
-    REGIONS: ("maps", " --predictions DIR"),
-}
+OF_MAPS: Mapping[str, tuple[str, str]] = {**dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 SIDE = 512
 """Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
 
@@ -342,7 +325,7 @@ def select(
         rows = _rows_among(images, among, dataset)
         images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
-    rng = np.random.default_rng([given["seed"], zlib.crc32(dataset.encode()), 4])
+    rng = stream(given["seed"], "selection", dataset)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         positions = chosen_by.pick(columns, int(k), rng, mask)
@@ -364,18 +347,12 @@ def select(
         task=first.task,
         label_names=first.names.given,
     ).made_from(comparison)
-    for remark in (*remarks, *_write(selection, out, first, given["with_images"])):
+    folder = ready_folder("out", out)
+    if folder is not None:
+        remarks += registry.load("reports", selection.REPORT)(selection, folder, first, given["with_images"])
+    for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
-
-
-def _write(selection: Selection, out: str | Path | None, first: FirstLabels, with_images: Images) -> tuple[str, ...]:
-    """Write a selection where it is to be written, and return what could not be written of it."""
-    folder = ready_folder("out", out)
-    if folder is None:
-        return ()
-    remarks: tuple[str, ...] = registry.load("reports", selection.REPORT)(selection, folder, first, with_images)
-    return remarks
 
 
 def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
@@ -390,7 +367,7 @@ def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDA
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, the relation on record in its folder, what chooses, and why where that was left to `auto`."""
+    """Return the run, the relation in its folder, the strategy, and why `auto` took it."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +23,7 @@ from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.settings import nearest
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, SliceMean, slice_means
+from howfar.streams import stream
 from howfar.wording import printable
 
 BEYOND: Final = 95
@@ -32,7 +32,6 @@ _TABLES: Final = (".csv", ".parquet", ".pq")
 LABEL: Final = "label"
 PREFIX: Final = "table_"
 """Begins the name, in a table of images, of a dataset's column that has the name of one of howfar's."""
-_STREAM: Final = 4
 
 
 def columns_of(by: Any) -> tuple[str, ...]:
@@ -53,7 +52,7 @@ def columns_of(by: Any) -> tuple[str, ...]:
 
 
 def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
-    """Collect what a dataset's own table says of its images beyond their masks: by column, by image.
+    """Collect the further columns of a dataset's own table, by column and image.
 
     Examples
     --------
@@ -86,7 +85,7 @@ def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) 
 
 
 def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset | Features]) -> tuple[Comparison, ...]:
-    """Add to the tables of images what the datasets' own tables say, and to the results the slices that they ask for."""
+    """Add the columns of the datasets' own tables to the tables of images, and the slices to the results."""
     further = {dataset.name: further_columns(dataset) for dataset in secondaries}
     made = []
     for comparison in comparisons:
@@ -129,11 +128,18 @@ def distance_slices(
     Holm's correction is over all slices of a column, whatever the dataset. `primary` counts P's images.
     """
     rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column, primary)]
-    return tuple(sorted(rows, key=lambda row: (settings.by.index(row.column), row.small, -_order(row), row.dataset, row.value)))
-
-
-def _order(row: DistanceSlice) -> float:
-    return row.o_dist_mean if row.relative is None else row.relative
+    return tuple(
+        sorted(
+            rows,
+            key=lambda row: (
+                settings.by.index(row.column),
+                row.small,
+                -(row.o_dist_mean if row.relative is None else row.relative),
+                row.dataset,
+                row.value,
+            ),
+        )
+    )
 
 
 def _by_column(
@@ -145,7 +151,7 @@ def _by_column(
         names, numbers = slice_numbers(rows, column)
         if len(names) == 1 and not names[0]:
             continue  # this dataset's table has no such column
-        rng = np.random.default_rng([settings.seed, zlib.crc32(f"{dataset.name}\n{column}".encode()), _STREAM])
+        rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
         means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, rng=rng, **draws)
         found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
@@ -248,7 +254,6 @@ OWN_COLUMNS: Final = frozenset(
 
 
 PERMUTATIONS: Final = 999
-_PERFORMANCE_STREAM: Final = 5
 
 
 def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
@@ -301,18 +306,14 @@ def _performance_by_column(
         names, numbers = slice_numbers(run[own], column)
         if len(names) == 1 and not names[0]:
             continue  # this dataset's table has no such column
-        means = _means(images[own], numbers, settings, f"{dataset}\n{column}")
+        rng = stream(settings.seed, "slices of performance", f"{dataset}\n{column}")
+        values, groups = images.loc[own, "performance"].to_numpy(dtype=np.float64), images.loc[own, "group"].to_numpy(dtype=str)
+        draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
+        means = slice_means(values, numbers, groups, rng=rng, **draws)
         found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
     adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
     for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
         yield _performance_slice(dataset, column, value, rows, mean, p_value)
-
-
-def _means(rows: pd.DataFrame, numbers: NDArray[np.int64], settings: RelationSettings, seed: str) -> dict[int, SliceMean]:
-    rng = np.random.default_rng([settings.seed, zlib.crc32(seed.encode()), _PERFORMANCE_STREAM])
-    values = rows["performance"].to_numpy(dtype=np.float64)
-    draws = {"bootstrap": settings.bootstrap, "permutations": PERMUTATIONS if settings.bootstrap else 0}
-    return slice_means(values, numbers, rows["group"].to_numpy(dtype=str), rng=rng, **draws)
 
 
 def _performance_slice(

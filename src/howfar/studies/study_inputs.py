@@ -1,8 +1,7 @@
-"""Read what a study measures: its datasets, drawn down to a limit, as features by the backbones that it was given."""
+"""Read a study's datasets, draw them down to a limit, and embed them by its backbones."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.measure import check_plan
 from howfar.results import Features, Settings
+from howfar.streams import stream
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Name by dataset the path or URL that it can be read from again, where there is one.
+    """Map datasets to the path or URL that they can be read from again.
 
     `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
     """
@@ -167,13 +167,20 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     count = len(dataset)
     if limit is None or count <= limit:
         return dataset
-    rng = np.random.default_rng([seed, zlib.crc32(dataset.name.encode()), 2])
+    rng = stream(seed, "limit", dataset.name)
     kept = np.sort(rng.choice(count, limit, replace=False))
+    return at_rows(dataset, kept.tolist())
+
+
+def at_rows(dataset: Images, rows: Sequence[int]) -> Images:
+    """Keep the images at some rows of a dataset, or of its features."""
     if isinstance(dataset, Dataset):
-        return cast(Images, replace(dataset, items=tuple(dataset.items[i] for i in kept)))
-    names, paths, contents = (tuple(values[i] for i in kept) for values in (dataset.images, dataset.paths, dataset.contents))
-    rows = ArrayRows(np.concatenate([dataset.rows.rows(i, i + 1) for i in kept]))
-    return cast(Images, replace(dataset, rows=rows, images=names, paths=paths, contents=contents))
+        return cast(Images, replace(dataset, items=tuple(dataset.items[row] for row in rows)))
+    names, paths, contents = (
+        tuple(values[row] for row in rows) for values in (dataset.images, dataset.paths, dataset.contents)
+    )
+    features = ArrayRows(np.concatenate([dataset.rows.rows(row, row + 1) for row in rows]))
+    return cast(Images, replace(dataset, rows=features, images=names, paths=paths, contents=contents))
 
 
 def views(

@@ -241,8 +241,8 @@ class MapFolders:
             if not absolute(folder).is_dir():
                 raise InputError.of(argument, "must be a folder of probability maps", str(folder))
         if given and predictions is None:
-            raise InputError(
-                "predictions must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
+            raise InputError.of(
+                "predictions", "must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
             )
         main, mirrored, tiled = (None if folder is None else absolute(folder) for folder in (predictions, flipped, tiles))
         return cls(main, mirrored, tuple(absolute(folder) for folder in members), tiled)

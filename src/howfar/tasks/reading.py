@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from howfar.data import Dataset, Item
 from howfar.data.folder import path_text
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, option
 from howfar.progress import bar
 from howfar.results import Skipped
 from howfar.runners import LocalRunner
 
 R = TypeVar("R")
 
-PARTIAL = "pass partial=True (--partial) to score only the other"
+PARTIAL = f"pass {option('partial', True)} to score only the other"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tup
     >>> skip_faults([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
     Traceback (most recent call last):
     howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
-    pass partial=True (--partial) to score only the other 1
+    pass partial=True to score only the other 1
     """
     total, count = len(dataset), len(faults)
     if count and (not partial or count == total):

@@ -24,7 +24,7 @@ from howfar.data.images import size
 from howfar.data.label_exports import read_labels
 from howfar.data.labelling import CATEGORY, FirstLabels
 from howfar.data.predictions import made_with, match_maps, read_prediction
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, option
 from howfar.mask_colour import by_colour
 from howfar.metrics import (
     THRESHOLDS,
@@ -106,7 +106,9 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
     arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
     """
     if threshold is not None and tuned_on is not None:
-        raise InputError("threshold and tuned_on cannot both be given: a threshold is given, or tuned on a set")
+        raise InputError(
+            f"{option('threshold')} and {option('tuned_on')} cannot both be given: a threshold is given, or tuned on a set"
+        )
     if threshold is not None:
         if not isinstance(threshold, Real):
             raise InputError.of("threshold", "must be a number", threshold, "pass one of 0.00, 0.01 … 0.99")

@@ -1,4 +1,4 @@
-"""Test your own backbone, distance, store or other plug-in for howfar by subclassing a pytest conformance suite.
+"""Test your own backbone, distance, runner or other plug-in for howfar by subclassing a pytest conformance suite.
 
 A suite is imported on first use, since it needs pytest and the libraries of what it tests.
 """
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
     from howfar.testing.labelled_perturbation_suite import LabelledPerturbationTests
-    from howfar.testing.metric_suite import MetricTests
     from howfar.testing.runner_suite import RunnerTests
     from howfar.testing.segmenter_suite import SegmenterTests
-    from howfar.testing.store_suite import StoreTests
     from howfar.testing.strategy_suite import StrategyTests
 
 _NAMES = {
@@ -24,16 +22,14 @@ _NAMES = {
     "BackboneTests": "howfar.testing.backbone_suite",
     "DistanceTests": "howfar.testing.distance_suite",
     "LabelledPerturbationTests": "howfar.testing.labelled_perturbation_suite",
-    "MetricTests": "howfar.testing.metric_suite",
     "RunnerTests": "howfar.testing.runner_suite",
     "SegmenterTests": "howfar.testing.segmenter_suite",
-    "StoreTests": "howfar.testing.store_suite",
     "StrategyTests": "howfar.testing.strategy_suite",
 }
 
 __all__ = [
-    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "MetricTests", "RunnerTests",
-    "SegmenterTests", "StoreTests", "StrategyTests",
+    "AdaptationWayTests", "BackboneTests", "DistanceTests", "LabelledPerturbationTests", "RunnerTests",
+    "SegmenterTests", "StrategyTests",
 ]  # fmt: skip
 
 

@@ -1,71 +1,21 @@
-"""Test the contract of a backbone by a suite to inherit from, and provide a backbone that records what it embeds."""
+"""Test the contract of a backbone, by a suite that any package's test class can inherit."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ClassVar
 from unittest import SkipTest
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.Image import Image as PILImage
 
 from howfar.errors import InputError
 from howfar.protocols import Backbone
-
-
-class RecordingBackbone:
-    """Embed an image as its mean colour, after a delay in seconds, and record it in a folder.
-
-    The folder holds a file for each image, with a line, the process id, for each time that the image was embedded.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> backbone = RecordingBackbone(Path(tempfile.mkdtemp()))
-    >>> backbone.embed(np.stack([backbone.prepare(Image.new("RGB", (8, 8), (9, 6, 3)))]))
-    array([[9., 6., 3.]], dtype=float32)
-    >>> sum(backbone.counts().values()), backbone.processes() == {os.getpid()}
-    (1, True)
-    """
-
-    name = "diary"
-    layers = (3,)
-
-    def __init__(self, folder: Path, seconds: float = 0.0) -> None:
-        self.folder, self.seconds = folder, seconds
-        self.identity = {"name": self.name}
-
-    def prepare(self, image: PILImage) -> NDArray[np.uint8]:
-        """Resize an image to (1, 1, 3) uint8."""
-        return np.asarray(image.resize((1, 1)))
-
-    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Turn (b, 1, 1, 3) uint8 into (b, 3) float32."""
-        time.sleep(self.seconds * len(batch))
-        for picture in batch:
-            with (self.folder / bytes(picture).hex()).open("a") as record:
-                record.write(f"{os.getpid()}\n")
-        return batch.reshape(len(batch), 3).astype(np.float32)
-
-    def counts(self) -> Counter[str]:
-        """Count how often each image was embedded; images of one mean colour count together."""
-        return Counter({record.name: len(record.read_text().splitlines()) for record in self.folder.iterdir()})
-
-    def processes(self) -> set[int]:
-        """List the ids of the processes that have embedded an image."""
-        return {int(line) for record in self.folder.iterdir() for line in record.read_text().split()}
-
 
 TOLERANCE = 1e-5
 

@@ -44,7 +44,7 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
         if mirror < 0.5:
             picture, mask = functional.horizontal_flip(picture), functional.horizontal_flip(mask)
         picture, mask = picture.rot90(turns, (1, 2)), mask.rot90(turns, (1, 2))
-        picture = _colour()(picture)
+        picture = v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.03)(picture)
         if blur < _BLUR_CHANCE:
             picture = v2.GaussianBlur(5, _BLUR)(picture)
     return picture, mask
@@ -83,10 +83,6 @@ def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -
         picture = torch.from_numpy(np.pad(picture.numpy(), ((0, 0), *around), mode="symmetric"))
         marks = np.pad(marks, around, mode="symmetric")
     return picture, torch.from_numpy(marks)[None]
-
-
-def _colour() -> Any:
-    return v2.ColorJitter(brightness=0.25, contrast=0.25, saturation=0.2, hue=0.03)
 
 
 class EpochOrder(Sampler[tuple[int, ...]]):

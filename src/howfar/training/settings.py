@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howfar import keywords, options, registry
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.segmenters import SegmenterFamily
 from howfar.settings import checked, declared, picked, refuse_unknown
 
@@ -82,7 +82,9 @@ def settings_for(
         rule = f"must be at least 1 in each of the {settings.epochs} epochs"
         raise InputError.of("steps", rule, settings.steps, f"pass {settings.epochs}, or fewer epochs")
     if settings.balance is not None and settings.batch < 2:
-        raise InputError.of("balance", "needs a batch of at least two images", settings.batch, "pass batch=2 or more")
+        raise InputError.of(
+            "balance", "needs a batch of at least two images", settings.batch, f"pass {option('batch', 2)} or more"
+        )
     return settings
 
 

@@ -33,7 +33,7 @@ def tensor_files(file: Path, data: bytes) -> list[Path]:
     return [path for path in _named(file, data) if path.is_file()]
 
 
-def absent_tensor_files(file: Path) -> list[str]:
+def _absent_tensor_files(file: Path) -> list[str]:
     """Name the files of tensors that a model refers to and that are not beside it."""
     if not file.is_file():
         return []
@@ -125,7 +125,7 @@ def why_refused(error: object, file: Path) -> str:
     >>> why_refused("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model failed", Path("net.onnx"))
     'it is damaged, or no valid ONNX file'
     """
-    absent = absent_tensor_files(file)
+    absent = _absent_tensor_files(file)
     if absent:
         return f"its weights lie in {', '.join(absent)}, which is not beside it"
     for pattern, words in _REFUSALS:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line, option
 
 _LOG = logging.getLogger("howfar")
 SAFE_FILE = "model.safetensors"
@@ -45,7 +45,7 @@ def missing_weights(name: str, repository: str, file: str, reason: str) -> Missi
     """Make the error for weights that cannot be downloaded: the reason, what to download, and how to pass it, in one line."""
     return MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
-        f"download {file} of {repository} elsewhere and pass weights=FILE"
+        f"download {file} of {repository} elsewhere and pass {option('weights', 'FILE')}"
     )
 
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from howfar.paper import performance_by_distance_report
 from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
-from howfar.paper.performance_by_distance_report import lead, limits, section, sentences
-from howfar.report.section import Context, FigurePart, TablePart
-from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
+from howfar.results.adaptation import Adaptations
+from howfar.results.segmenter_studies import PerformanceByDistance
 
 SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
 
@@ -26,28 +23,6 @@ def result(several: Adaptations) -> PerformanceByDistance:
     return made
 
 
-def test_figures_and_tables_carry_the_papers_numbers_of_their_segmenters(
-    result: PerformanceByDistance, run_folder: Path
-) -> None:
-    made = section(result, Context(run_folder / "performance", SYMBOLS))
-    labels = {part.name: part.label for part in made.parts if part.label}
-    assert labels == {
-        "parts-unetplusplus": "Table 3",
-        "parts-deepcrack": "Table 4",
-        "parts-adsam, 1024 px": "Table 5",
-        "curves-unetplusplus": "Figure 5",
-        "curves-deepcrack": "Figure 4",
-        "curves-adsam, 1024 px": "Figure 6",
-    }
-
-
-def test_without_the_study_of_adaptation_the_curves_alone_are_missing(result: PerformanceByDistance, tmp_path: Path) -> None:
-    made = section(result, Context(tmp_path / "performance"))
-    assert [part.name for part in made.parts if isinstance(part, FigurePart)] == ["slopes"]
-    assert "does not lie beside this one" in made.limits[-1]
-    assert len([part for part in made.parts if isinstance(part, TablePart)]) == 3 + 2 + 3
-
-
 def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: PerformanceByDistance) -> None:
     table = performance_by_distance_report.parts(result, "deepcrack", ["M"])
     (row,) = [row for row in table.rows if row[0].text == "walls"]
@@ -57,29 +32,6 @@ def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: Per
     f, mean, std = (own[name].mean() for name in ("ods", "distance_mean", "distance_std"))
     assert row[-1].text == f"{f:.3f} ± {own['ods'].std():.3f} ({mean:.2f}, {std:.2f})"
     assert row[-1].sort == pytest.approx(f)
-
-
-def test_one_seed_is_written_as_the_paper_does(result: PerformanceByDistance) -> None:
-    one = replace(result, seeds=(1,))
-    row = performance_by_distance_report.parts(one, "deepcrack", ["M"]).rows[0]
-    (own,) = result.strata.query(
-        "segmenter == 'deepcrack' and model == 'M' and dataset == 'roads' and part == '0–50 %' and seed == 1"
-    ).to_dict("records")
-    assert row[1].text == f"{own['ods']:.3f} ({own['distance_mean']:.2f}, {own['distance_std']:.2f})"
-
-
-def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDistance) -> None:
-    table = performance_by_distance_report.printed(result, "unetplusplus", SYMBOLS)
-    assert table is not None
-    assert [row[0].text for row in table.rows] == ["S1 (roads)", "S4 (walls)"]
-    assert [cell.text for cell in table.rows[1][1:]] == [
-        "0.241 (0.03, 0.02)",
-        "0.061 (0.40, 0.23)",
-        "0.283 (0.02, 0.01)",
-        "0.021 (0.50, 0.17)",
-    ]
-    assert performance_by_distance_report.printed(result, "unetplusplus", {"roads": "S_5"}) is None
-    assert performance_by_distance_report.printed(result, "other", SYMBOLS) is None
 
 
 @pytest.mark.parametrize("measure", ["f_ods", "f"])
@@ -100,33 +52,3 @@ def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceBy
     assert "seeds" not in [
         column.title for column in performance_by_distance_report.slopes(replace(result, seeds=(0,)), measure).columns
     ]
-
-
-def test_the_lead_says_for_each_segmenter_what_adapting_did(result: PerformanceByDistance) -> None:
-    text = lead(result)
-    assert text.startswith("From the nearest image to the farthest F changes, before adaptation and after (far-7): with")
-    for name in result.segmenters:
-        assert f"with {name} by −0.2" in text
-    lines = sentences(result)
-    assert len(lines) == 2 * len(result.segmenters)
-    assert all("F falls with distance within sets" in line for line in lines)
-    assert "Its slope differs from M's by" in lines[1]
-
-
-def test_a_verdict_that_hangs_on_the_threshold_is_told(result: PerformanceByDistance) -> None:
-    slopes = result.slopes.copy()
-    changed = (slopes["segmenter"] == "deepcrack") & (slopes["model"] == "far-7") & (slopes["measure"] == "f")
-    slopes.loc[changed, "kind"] = "none"
-    told = [line for line in sentences(replace(result, slopes=slopes)) if "At the threshold tuned on P" in line]
-    assert len(told) == 1
-    assert told[0].startswith("deepcrack, far-7")
-
-
-def test_what_has_no_slope_is_said(result: PerformanceByDistance) -> None:
-    slopes = result.slopes.assign(**dict.fromkeys(("slope", "low", "high", "change"), np.nan), kind="none")
-    assert "by an undefined amount (no evidence)" in lead(replace(result, slopes=slopes))
-
-
-def test_limits_tell_of_the_seeds(result: PerformanceByDistance) -> None:
-    assert "means over 3 seeds" in limits(result)[0]
-    assert "one training of each" in limits(replace(result, seeds=(0,)))[0]

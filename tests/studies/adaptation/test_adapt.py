@@ -26,7 +26,7 @@ from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.settings import checked
 from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
 from howfar.studies.adaptation.models import _same, check_unseen
-from howfar.studies.adaptation.settings import AdaptSettings
+from howfar.studies.adaptation.settings import arms_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.settings import settings_for
 from howfar.training.train import TrainingTask
@@ -84,7 +84,7 @@ def test_all_models_are_scored_on_the_same_images(done: tuple[Adaptation, Path])
     images = done[0].images
     sets = images.groupby(["seed", "model", "dataset"])["image"].agg(frozenset).unstack("dataset")
     given = {"shots": (1, 3), "strategies": ("far", "near", "random"), "background_shots": (2,)}
-    assert len(sets) == 2 * len(["M", *AdaptSettings.of(checked(AdaptOptions, given)).arms()])
+    assert len(sets) == 2 * len(["M", *arms_of(checked(AdaptOptions, given))])
     assert set(sets.columns) == {"site", "tiles", "plain", "new"}
     assert sets.nunique().tolist() == [1, 1, 1, 1]
 

@@ -11,14 +11,13 @@ import pytest
 from howfar.keywords import AdaptOptions
 from howfar.settings import checked
 from howfar.studies.adaptation.gains import ADAPTING, SOURCES, contributions_of
-from howfar.studies.adaptation.settings import AdaptSettings
 
 SITES, STRATEGIES = ("a", "b", "c", "d"), ("far", "near", "kcenter", "random")
 
 
-def settings(strategies: tuple[str, ...] = STRATEGIES, seeds: int = 4) -> AdaptSettings:
+def settings(strategies: tuple[str, ...] = STRATEGIES, seeds: int = 4) -> AdaptOptions:
     given: Any = {"strategies": strategies, "shots": (7,), "seeds": tuple(range(seeds))}
-    return AdaptSettings.of(checked(AdaptOptions, given))
+    return checked(AdaptOptions, given)
 
 
 def images(deviations: dict[str, float], strategies: tuple[str, ...] = STRATEGIES, seeds: int = 4) -> pd.DataFrame:

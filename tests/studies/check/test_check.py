@@ -189,7 +189,6 @@ def test_failures_are_those_that_an_estimator_predicts(file: Path) -> None:
     inside = howfar.check(profile, rows(5, 30), rules, estimator="distances")
     assert inside.batches[0].gate is True
     assert inside.decisions[0].value == inside.batches[0].failures / 30
-    assert profile.judge is not None
     fit = profile.judge.fits["distances"]
     predicted = np.array([image.predicted for image in profile.score(rows(5, 30), estimator="distances").images], dtype=float)
     assert (inside.decisions[0].value, inside.decisions[0].low, inside.decisions[0].high) == fit.share_below(predicted, 0.5)
@@ -209,8 +208,6 @@ def test_labels_of_a_certificate_decide_failures_and_settle_the_gate(file: Path,
     assert (images.outcome, gate.outcome, gate.words) == ("pass", "pass", "settled by certificate")
     assert (performance.value, performance.outcome) == (certificate.value, "undecided")
     assert failures.words.startswith(f"{np.sum(measured < 0.5)} of 20 labelled images fail: ")
-    assert failures.low is not None
-    assert failures.high is not None
     assert failures.low < np.mean(predicted < 0.5) < failures.high < 0.5
     # Of what is no performance of an image the labels say no image fails.
     other = howfar.check(file, rows(5, 30), rules, certificate=replace(certificate, metric="precision"))
@@ -231,7 +228,6 @@ def test_labelled_images_are_kept_with_their_predictions(file: Path, tmp_path: P
     assert batch.measured == pytest.approx(np.linspace(0.4, 0.6, 12))
     assert batch.predicted == tuple(score.predicted for score in scores.images[:12])
     assert batch.mean_predicted == pytest.approx(np.mean([score.predicted for score in scores.images]))
-    assert found.alarm is not None
     assert (found.alarm.basis, found.alarm.images) == ("labels", 12)
     with pytest.raises(HowfarError, match=r"0-1|between 0 and 1"):
         howfar.check(file, new, RULES, performance=performance(scores, np.array([1.5])))

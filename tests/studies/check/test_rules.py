@@ -105,7 +105,6 @@ def test_the_start_is_a_rules_file_and_so_is_it_with_its_comments_taken_away(tmp
     ]
     file.write_text("\n".join(lines))
     alarm = read_rules(file).alarm
-    assert alarm is not None
     assert (alarm.at_least, alarm.since) == (0.55, "2026-01-01")
     with pytest.raises(InputError, match="must not be there yet"):
         write_start(file)

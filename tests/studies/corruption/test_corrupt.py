@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import howfar
@@ -23,11 +22,10 @@ from howfar.io.lock import locked
 from howfar.perturb import labelled_every, labelled_named
 from howfar.pipeline.prediction import predict
 from howfar.results import Evaluation
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies import corruption
 from howfar.studies.corruption import CorruptedSets, corrupt
-from howfar.weights.state_dicts import hash_state_dict
+from tiny_checkpoints import tiny_checkpoint
 
 SOME = "fade=0.5,mosaic=1,texture=0.3"
 NAMES = ["roads", "roads·fade 0.5", "roads·mosaic 2×", "roads·texture 0.3"]
@@ -53,10 +51,7 @@ def roads(tmp_path: Path) -> Path:
 
 
 def network(learnt: tuple[str, ...] = ()) -> Checkpoint:
-    torch.manual_seed(0)
-    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": list(learnt), "held_out": []}
-    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, 32, hash_state_dict(state), {}, data, (), None), state)
+    return tiny_checkpoint(contents=list(learnt))
 
 
 @pytest.fixture
@@ -100,7 +95,6 @@ def test_every_registered_perturbation_is_made_by_default(roads: Path, tmp_path:
 def test_a_model_is_scored_at_the_threshold_of_the_images_as_they_are(roads: Path, tmp_path: Path) -> None:
     sets = made(roads, tmp_path / "sets", model=network())
     own = howfar.evaluate(roads, model=network(), progress=False)
-    assert sets.own is not None
     assert sets.own.threshold == own.scores["ods_threshold"]
     np.testing.assert_allclose(sets.own.images["performance"], own.images["performance"])
     np.testing.assert_allclose(sets.own.images["flip_agreement"], own.images["flip_agreement"])
@@ -264,7 +258,6 @@ def test_maps_made_by_hand_are_scored(roads: Path, tmp_path: Path) -> None:
     for place in (tmp_path / "sets").iterdir():
         shutil.copytree(place / "masks", place / "predictions")
     sets = made(roads, tmp_path / "sets")
-    assert sets.own is not None
     assert [one.scores["mean_f"] for one in (sets.own, *sets.evaluations)] == [1.0] * 4
     assert "flip_agreement" not in sets.own.images
     shutil.rmtree(tmp_path / "sets/unchanged/predictions")

@@ -377,11 +377,11 @@ def test_a_missing_map_stops_before_anything_is_read(roads: Path, maps: Path) ->
         mask.write_text("broken")  # would be told of, were it read
     assert line(roads, maps) == (
         f"1 of 6 images of roads has no prediction; the first is 2.jpg: no prediction (no map 2.* below {maps}): "
-        "predict it, or pass partial=True (--partial) to score only the other 5"
+        "predict it, or pass partial=True to score only the other 5"
     )
     (maps / "4.png").unlink()
     assert line(roads, maps).startswith("2 of 6 images of roads have no prediction; the first is 2.jpg")
-    assert line(roads, maps).endswith("predict them, or pass partial=True (--partial) to score only the other 4")
+    assert line(roads, maps).endswith("predict them, or pass partial=True to score only the other 4")
 
 
 def test_with_partial_what_lacks_a_map_is_left_out_and_listed(roads: Path, maps: Path) -> None:
@@ -416,7 +416,7 @@ def test_every_fault_of_reading_has_its_reason(roads: Path, maps: Path) -> None:
     }
     assert line(roads, maps) == (
         f"5 of 7 images of roads cannot be scored; the first is 0.jpg: {reasons['0.jpg']}: "
-        "mend them, or pass partial=True (--partial) to score only the other 2"
+        "mend them, or pass partial=True to score only the other 2"
     )
 
 

@@ -55,7 +55,7 @@ def test_learnt_images_are_left_out_and_listed(roads: Path, model: Checkpoint) -
     found = evaluate(roads, model)
     assert set(found.images["image"]) == {file.name for file in (roads / "images").iterdir()} - set(learnt)
     assert [(fault.path, fault.reason) for fault in found.skipped] == [(f"{roads}/images/{name}", LEARNT) for name in learnt]
-    assert found.notes[0] == "6 images that the model learnt from were left out: learnt=True (--learnt) scores them too"
+    assert found.notes[0] == "6 images that the model learnt from were left out: the option learnt (--learnt) scores them too"
 
 
 def test_other_tiles_and_copies_are_left_out_too(roads: Path, model: Checkpoint, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_rows_that_are_missing_wrong_or_of_no_image(roads: Path, tmp_path: Path)
     p = write(tmp_path / "p.csv", "image,dry,wet,ice", "0.jpg,0.7,0.2,0.1", "1.jpg,2.5,-1,0", "2.jpg,,0,0", "9.jpg,1,0,0")
     assert line(roads, p) == (
         f"1 of 4 images of roads has no prediction; the first is images/3.png: no prediction (no row images/3.png in {p}): "
-        "predict it, or pass partial=True (--partial) to score only the other 3"
+        "predict it, or pass partial=True to score only the other 3"
     )
     found = run(roads, p, partial=True)
     assert (found.n, found.scores["accuracy"]) == (1, 1)

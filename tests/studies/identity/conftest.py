@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import howfar
-from howfar.demo.people import write_people
 from howfar.results.distance_studies import Identity
+from people import write_people
 
 STUDY = """
 [datasets]
@@ -48,5 +48,4 @@ def identity(people: Path) -> Identity:
     with pytest.MonkeyPatch.context() as patch:
         undrawn(patch)
         result = howfar.study(people / "study.toml", progress=False)["identity"]
-    assert isinstance(result, Identity)
     return result

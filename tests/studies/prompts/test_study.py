@@ -12,7 +12,7 @@ from PIL import Image
 
 import howfar
 from howfar.cli.main import run
-from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg, Sam
 from howfar.paper.prompts_report import BACKGROUND, FOREGROUND, page_lead, prompting_rows, write_prompting_report
@@ -30,6 +30,14 @@ def options(sam_folder: Path, roads: Path, **others: Any) -> dict[str, Any]:
 def made(sam_folder: Path, roads: Path, walls: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prompting, Path]:
     out = tmp_path_factory.mktemp("study") / "out"
     return howfar.prompts([roads, walls], KINDS, out=out, **options(sam_folder, roads)), out
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The maps that are written, in their order."""
+    paths, plain = list[Path](), prompts.write_map
+    monkeypatch.setattr(prompts, "write_map", lambda path, *rest: (paths.append(path), plain(path, *rest)))
+    return paths
 
 
 def test_scores_are_evaluates(made: tuple[Prompting, Path], walls: Path) -> None:
@@ -74,14 +82,11 @@ def test_a_picture_is_encoded_once(sam_folder: Path, roads: Path, tmp_path: Path
 
 
 def test_a_study_goes_on_where_it_was(
-    made: tuple[Prompting, Path], sam_folder: Path, roads: Path, walls: Path, monkeypatch: pytest.MonkeyPatch
+    made: tuple[Prompting, Path], sam_folder: Path, roads: Path, walls: Path, written: list[Path]
 ) -> None:
     found, out = made
     maps = sorted(out.rglob("maps/**/*.png"))
     maps[0].unlink()
-    written: list[Path] = []
-    plain = prompts.write_map
-    monkeypatch.setattr(prompts, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
     again = howfar.prompts([roads, walls], KINDS, out=out, **options(sam_folder, roads))
     assert written == [maps[0]]
     pd.testing.assert_frame_equal(again.images, found.images)
@@ -108,11 +113,7 @@ def test_fewer_images_leave_the_others_points(sam_folder: Path, walls: Path, tmp
 
 
 def test_images_without_foreground_are_left_out(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "some"
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-        for file in sorted((walls / kind).iterdir()):
-            (folder / kind / file.name).write_bytes(file.read_bytes())
+    folder = Path(shutil.copytree(walls, tmp_path / "some"))
     Image.new("L", (64, 64)).save(folder / "masks" / "0001.png")
     (folder / "masks" / "0002.png").unlink()
     found = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
@@ -134,25 +135,6 @@ def test_texts_are_clipsegs(walls: Path, tmp_path: Path) -> None:
         expected = np.round(255 * network.probabilities(picture, "a wall"))
         assert np.abs(np.asarray(written, dtype=np.float64) - expected).max() <= 1
     assert json.loads(row["told"])["text"] == "a wall"
-
-
-def test_saves_and_comes_back(made: tuple[Prompting, Path], tmp_path: Path) -> None:
-    found, out = made[0], made[0].save(tmp_path / "copy")
-    again = Prompting.load(out)
-    pd.testing.assert_frame_equal(again.images, found.images)
-    pd.testing.assert_frame_equal(again.scores, found.scores)
-    assert again.to_dict() == found.to_dict()
-    assert repr(again) == repr(found)
-    assert "<table" in again._repr_html_()
-    with pytest.raises(MissingPathError, match=r"prompting\.json is not there"):
-        Prompting.load(tmp_path)
-    (tmp_path / "prompting.json").write_text('{"format": 9}')
-    with pytest.raises(StoreError, match="another format"):
-        Prompting.load(tmp_path)
-    shutil.copy(out / "prompting.parquet", tmp_path)
-    (tmp_path / "prompting.json").write_text(json.dumps({"format": 1, "run": found.run_id}))
-    with pytest.raises(StoreError, match="damaged"):
-        Prompting.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -270,16 +252,8 @@ def test_the_command(sam_folder: Path, walls: Path, tmp_path: Path, capsys: pyte
     assert "reference must be an image and its mask" in capsys.readouterr().err
 
 
-def copied(folder: Path, to: Path) -> Path:
-    for kind in ("images", "masks"):
-        (to / kind).mkdir(parents=True)
-        for file in sorted((folder / kind).iterdir()):
-            (to / kind / file.name).write_bytes(file.read_bytes())
-    return to
-
-
 def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
-    folder = copied(walls, tmp_path / "some")
+    folder = Path(shutil.copytree(walls, tmp_path / "some"))
     first = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)
     corrected = np.zeros((64, 64), dtype=np.uint8)
     corrected[3:9, 5:20] = 255
@@ -291,11 +265,8 @@ def test_a_corrected_mask_is_told_anew(sam_folder: Path, walls: Path, tmp_path: 
 
 
 def test_another_mask_of_the_reference_is_learnt_anew(
-    sam_folder: Path, roads: Path, walls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sam_folder: Path, roads: Path, walls: Path, tmp_path: Path, written: list[Path]
 ) -> None:
-    written: list[Path] = []
-    plain = prompts.write_map
-    monkeypatch.setattr(prompts, "write_map", lambda path, *rest: (written.append(path), plain(path, *rest)))
     for mask in ("0001", "0002", "0002"):
         given = (roads / "images" / "0001.jpg", roads / "masks" / f"{mask}.png")
         howfar.prompts(walls, "persam", out=tmp_path / "out", sam=sam_folder, reference=given, steps=1, limit=1, progress=False)
@@ -323,7 +294,7 @@ def test_networks_that_find_nothing_are_scored_so(walls: Path, tmp_path: Path, m
 
 
 def test_images_that_cannot_be_scored_are_skipped(sam_folder: Path, walls: Path, tmp_path: Path) -> None:
-    folder = copied(walls, tmp_path / "some")
+    folder = Path(shutil.copytree(walls, tmp_path / "some"))
     (folder / "images" / "0001.jpg").write_bytes((folder / "images" / "0001.jpg").read_bytes()[:300])
     Image.fromarray(np.full((10, 20), 255, np.uint8)).save(folder / "masks" / "0002.png")
     found = howfar.prompts(folder, "box", out=tmp_path / "out", sam=sam_folder, progress=False)

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.studies.study_file.document import parse_document
+from howfar.keywords import AdaptOptions, BackboneOptions, PromptOptions, StudyFileOptions, TrainingOptions, TrainOptions
+from howfar.settings import declared
+from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, parse_document
 
 SECOND = '[studies.again]\nkind = "components"\nprimary = "roads"\nsecondaries = ["north"]\nbackbones = ["pixels"]\n'
 
@@ -128,3 +131,25 @@ def test_what_could_do_harm_is_refused(
     assert line in printed.err
     assert printed.err.count("\n") == 1
     assert sorted(path.name for path in study_file.parent.iterdir()) == inside
+
+
+ELSEWHERE = {
+    *declared(StudyFileOptions), "device", "workers",  # of `howfar study`
+    *DatasetEntry.model_fields, *ModelEntry.model_fields, *BackboneEntry.model_fields,  # of the tables of the file
+}  # fmt: skip
+WAITING = {"adaptation": {"way", "without_labels"}}
+"""Options that the command has and the study not yet."""
+
+
+@pytest.mark.parametrize(("kind", "keywords"), [("adaptation", AdaptOptions), ("prompts", PromptOptions)])
+def test_a_study_takes_every_option_of_its_command(kind: str, keywords: type) -> None:
+    taken = set(registry.load("studies", kind).settings.model_fields)
+    assert set(declared(keywords)) - taken - ELSEWHERE - {"log"} == WAITING.get(kind, set())
+
+
+def test_networks_take_every_option_of_their_commands() -> None:
+    by_run = {"device", "model", "group", "workers", "progress", "log", "seed", "memory", *DatasetEntry.model_fields}
+    assert set(declared(BackboneOptions)) - by_run == set(BackboneEntry.model_fields) - {"backbone"}
+    taken = set(ModelEntry.model_fields) - {"segmenter"}
+    assert set(declared(TrainOptions)) - by_run - taken <= ModelEntry.LATER
+    assert set(declared(TrainingOptions)) <= taken

@@ -13,11 +13,11 @@ import pytest
 from howfar import registry
 from howfar.data.catalogue import catalogue
 from howfar.demo import write_dataset
-from howfar.demo.people import write_people
 from howfar.keywords import StudyFileOptions
 from howfar.settings import checked
 from howfar.studies.study_file.document import json_schema
 from howfar.studies.study_file.study import plan_of
+from people import write_people
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 IMAGES = 9

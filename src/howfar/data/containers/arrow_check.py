@@ -106,7 +106,7 @@ def look(file: str, limit: int) -> ArrowVerdict:
         return ArrowVerdict(" ".join(str(error).split())[:120] or type(error).__name__)
 
 
-def limit_process(limit: int, size: int) -> None:
+def _limit_process(limit: int, size: int) -> None:
     """Let this process take no more memory than it may for a file of this size, and leave no core dump."""
     with contextlib.suppress(ImportError, ValueError, OSError):  # the system has no such limit
         import resource
@@ -119,7 +119,7 @@ def limit_process(limit: int, size: int) -> None:
 def _main(limit: int, files: Sequence[str]) -> None:
     import pyarrow  # noqa: F401 - its own addresses are no part of the limit
 
-    limit_process(limit, max(Path(file).stat().st_size for file in files))
+    _limit_process(limit, max(Path(file).stat().st_size for file in files))
     for file in files:
         print(json.dumps(look(file, limit)), flush=True)
 

@@ -56,20 +56,13 @@ class Container(Protocol):
 IMAGE, MASK, LABEL = "image", "mask", "label"
 
 
-def holds_bytes(column_type: Any) -> bool:
-    """Return whether a column of this type holds files: bytes, or a struct with bytes in it.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> holds_bytes(pa.binary()), holds_bytes(pa.string()), holds_bytes(pa.struct({"bytes": pa.binary(), "path": pa.string()}))
-    (True, False, True)
-    """
+def _holds_bytes(column_type: Any) -> bool:
+    """Return whether a column of this type holds files: bytes, or a struct with bytes in it."""
     import pyarrow.types as types
 
     if types.is_struct(column_type):
         position = column_type.get_field_index("bytes")
-        return position >= 0 and holds_bytes(column_type.field(position).type)
+        return position >= 0 and _holds_bytes(column_type.field(position).type)
     return bool(types.is_binary(column_type) or types.is_large_binary(column_type) or types.is_fixed_size_binary(column_type))
 
 
@@ -90,7 +83,7 @@ def has_paths(column_type: Any) -> bool:
 def kind_of(schema: Any, column: str) -> Any:
     """Return the type of a column of files; None where there is none of that name, or one of another kind."""
     position = schema.get_field_index(column)
-    return schema.field(position).type if position >= 0 and holds_bytes(schema.field(position).type) else None
+    return schema.field(position).type if position >= 0 and _holds_bytes(schema.field(position).type) else None
 
 
 def check(schema: Any, location: Location) -> None:

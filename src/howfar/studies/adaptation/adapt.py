@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from howfar import registry
 from howfar.adaptation import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.photographs import HashedDataset
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.io.checkpoint import remove_abandoned
 from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline import check_reach
@@ -33,7 +34,18 @@ from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.settings import checked, picked, with_options
 from howfar.studies.adaptation.gains import contributions_of, suppression_of
 from howfar.studies.adaptation.models import EvaluatedPart, StudyFolder
-from howfar.studies.adaptation.settings import ANEW, RANDOM, RETRAIN, AdaptSettings, Arm
+from howfar.studies.adaptation.settings import (
+    ANEW,
+    RANDOM,
+    RETRAIN,
+    Arm,
+    all_seeds,
+    arms_of,
+    check_adaptation,
+    check_scored_whole,
+    recorded,
+    strategies_of,
+)
 from howfar.studies.adaptation.tables import gains_of, images_of, model_row, numbers_of_study, score_row, slopes_of, strata_of
 from howfar.studies.distance import compare
 from howfar.studies.run_folder import write_run
@@ -54,7 +66,7 @@ class Study:
     A `runner` of several processes trains the models, side by side.
     """
 
-    config: AdaptSettings
+    config: AdaptOptions
     storage: StudyFolder
     settings: TrainSettings
     primary: HashedDataset
@@ -74,19 +86,20 @@ class Study:
     def run(self) -> Adaptation:
         """Choose, train and score; what lies in the study's folder already is not made again."""
         datasets = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
+        group = self.config["group"]
         self.notes += [
-            f"group {self.config.group!r} matches no image of {each.dataset.name}: its photographs were guessed from the names"
+            f"group {group!r} matches no image of {each.dataset.name}: its photographs were guessed from the names"
             for each in datasets
-            if self.config.group is not None and each.group is None
+            if group is not None and each.group is None
         ]
         self.ahead = self._count()
         self._leave_out_ways()
-        seeds = self.config.all_seeds
+        seeds = all_seeds(self.config)
         self._made_ahead(_chosen_by, seeds)
         for seed in seeds:
             self._choose(seed)
         parts = self._parts()
-        models = [(seed, arm) for seed in seeds for arm in (None, *self.config.arms(seed))]
+        models = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
         self._made_ahead(partial(_scored, parts), models)
         for seed, arm in models:
             self._score(seed, arm, parts)
@@ -105,7 +118,7 @@ class Study:
             background=background,
             segmenter=self.storage.segmenter,
             settings={
-                **self.config.model_dump(),
+                **recorded(self.config),
                 "options": dict(self.storage.options),
                 "pretrained": pretrained if isinstance(pretrained, bool) else str(pretrained.expanduser().absolute()),
                 "training": self.settings.model_dump(),
@@ -117,7 +130,7 @@ class Study:
             gains=gains_of(images, names, self.config),
             suppression=suppression_of(images, background, names, self.config),
             strata=pd.DataFrame(self.strata, columns=list(STRATA)),
-            slopes=slopes_of(images, self.config.bootstrap),
+            slopes=slopes_of(images, self.config["bootstrap"]),
             contributions=contributions_of(images, names, self.config),
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
@@ -138,16 +151,16 @@ class Study:
 
     def _leave_out_ways(self) -> None:
         """Leave out a way without labels that the architecture does not have, such as batch norm statistics, with a note."""
-        network = self._baseline(self.config.all_seeds[0]).build()
+        network = self._baseline(all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
-        if NORM in self.config.way.split(THEN):
+        if NORM in self.config["way"].split(THEN):
             rule = f"needs batch norm layers, which {self.storage.segmenter} does not have"
-            raise InputError.of("way", rule, self.config.way, f"leave {NORM} out")
-        kept = tuple(way for way in self.config.without_labels if NORM not in way.split(THEN))
-        if len(kept) < len(self.config.without_labels):
+            raise InputError.of("way", rule, self.config["way"], f"leave {NORM} out")
+        kept = tuple(way for way in self.config["without_labels"] if NORM not in way.split(THEN))
+        if len(kept) < len(self.config["without_labels"]):
             self.notes.append(f"{self.storage.segmenter} has no batch norm, so that there is no model that norm adapted")
-        self.config = self.config.model_copy(update={"without_labels": kept})
+        self.config = {**self.config, "without_labels": kept}
 
     def _baseline(self, seed: int) -> Checkpoint:
         return self._trained(f"seed{seed}/{BASELINE}", seed, ())
@@ -155,7 +168,8 @@ class Study:
     def _trained(self, path: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
         """Train a model or load it; before the first one that is trained the time of all is told."""
         loads = self.storage.file(path).exists()
-        trained = self.storage.trained(path, self._settings(seed), extra, start, ahead=0 if loads else self.ahead)
+        settings = self._settings(seed) if extra else self._settings(seed).model_copy(update={"balance": None})
+        trained = self.storage.trained(path, settings, extra, start, ahead=0 if loads else self.ahead)
         self.ahead = self.ahead if loads else 0
         return trained
 
@@ -163,8 +177,8 @@ class Study:
         """Count the models that are trained from the first step on and do not lie in the study's folder yet."""
         labels = [
             f"seed{seed}/{BASELINE if arm is None else arm.label}"
-            for seed in self.config.all_seeds
-            for arm in (None, *self.config.arms(seed))
+            for seed in all_seeds(self.config)
+            for arm in (None, *arms_of(self.config, seed))
             if arm is None or (arm.strategy and arm.way == RETRAIN)
         ]
         return sum(not self.storage.file(label).exists() for label in labels)
@@ -183,10 +197,10 @@ class Study:
 
     def _choose_of(self, hashed: HashedDataset, seed: int, run: Comparison, model: Model) -> None:
         signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
-        among = None if self.config.pool is None else hashed.divided(self.config.pool, 0)[0]
-        most = max(self.config.shots)
-        for strategy in self.config.strategies_of(seed):
-            for count in self.config.shots:
+        among = None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
+        most = max(self.config["shots"])
+        for strategy in strategies_of(self.config, seed):
+            for count in self.config["shots"]:
                 chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
                 self.notes += [f"{strategy}: {note}" for note in chosen.notes]
                 if chosen.nested and count < most:
@@ -203,7 +217,7 @@ class Study:
             baseline.card.segmenter,
             weights=self.storage.file(f"seed{seed}/{BASELINE}"),
             store=self.storage.folder / "store",
-            components=self.config.components,
+            components=self.config["components"],
             bootstrap=0,
             permutations=0,
             baselines=False,
@@ -220,7 +234,7 @@ class Study:
 
     def _parts(self) -> list[EvaluatedPart]:
         """List the parts of datasets that are evaluated, the same for all models of all seeds."""
-        drawn = self._drawn(max(self.config.background_shots, default=0))
+        drawn = self._drawn(max(self.config["background_shots"], default=0))
         learnt = {pick["content"] for pick in self.picks}
         taken = learnt | {content_hash(read_bytes(example.path)) for example in drawn}
         parts = [EvaluatedPart(hashed, self._unseen(hashed, taken)) for hashed in (*self.secondaries, *self.blind)]
@@ -238,13 +252,15 @@ class Study:
         if hashed in self.blind:
             return hashed.without(taken).dataset
         name = hashed.dataset.name
-        if self.config.pool is None:
+        if self.config["pool_share"] is None:
             names: Collection[str] = {pick["image"] for pick in self.picks if pick["dataset"] == name}
         else:
-            names = hashed.divided(self.config.pool, 0)[0]
+            names = hashed.divided(self.config["pool_share"], 0)[0]
         unseen = hashed.apart_from(names).without(taken).dataset
         if not unseen.items:
-            raise InputError(f"{name}: every photograph was learnt from by some model: choose fewer, or pass pool_share=0.5")
+            raise InputError(
+                f"{name}: every photograph was learnt from by some model: choose fewer, or pass {option('pool_share', 0.5)}"
+            )
         return unseen
 
     def _drawn(self, count: int) -> list[TrainingExample]:
@@ -261,7 +277,7 @@ class Study:
         """Give the model that learnt from the labelled images of all datasets, before what is done for each dataset alone."""
         baseline = self._baseline(seed)
         if arm.way == RETRAIN:
-            begin = baseline if self.config.start != ANEW else None
+            begin = baseline if self.config["start"] != ANEW else None
             return self._trained(path, seed, self._examples(seed, arm), begin)
         way = THEN.join(step.name for step in _shared(arm))
         if not way:
@@ -275,8 +291,8 @@ class Study:
             return checkpoint
         name = part.hashed.dataset.name
         site = part.dataset
-        if self.config.pool is not None and part.hashed in self.secondaries:
-            inside = set(part.hashed.divided(self.config.pool, 0)[0])
+        if self.config["pool_share"] is not None and part.hashed in self.secondaries:
+            inside = set(part.hashed.divided(self.config["pool_share"], 0)[0])
             site = replace(part.hashed.dataset, items=tuple(i for i in part.hashed.dataset.items if i.name in inside))
         picks = [example for example in self._examples(seed, arm) if example.dataset == name] if arm.strategy else []
         return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
@@ -336,16 +352,8 @@ def _scored(parts: list[EvaluatedPart], study: Study, task: tuple[int, Arm | Non
 
 def _copied(study: Study) -> Study:
     """Copy a study, so that the rows that a task adds to its tables are lost with the copy."""
-    return replace(
-        study,
-        picks=list(study.picks),
-        distances=dict(study.distances),
-        notes=list(study.notes),
-        models=list(study.models),
-        scores=list(study.scores),
-        images=list(study.images),
-        strata=list(study.strata),
-    )
+    tables = ("picks", "distances", "notes", "models", "scores", "images", "strata")
+    return replace(study, **{name: copy.copy(getattr(study, name)) for name in tables})
 
 
 def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
@@ -400,8 +408,9 @@ def adapt(
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
     given["shots"], given["background_shots"] = sorted(given["shots"]), sorted(given["background_shots"])
-    config, group, pretrained = AdaptSettings.of(given), given["group"], given["pretrained"]
-    config.check_given(blind=bool(blind), background=background is not None)
+    config = check_adaptation(given, background=background is not None)
+    check_scored_whole(config, blind=bool(blind), background=background is not None)
+    group, pretrained = given["group"], given["pretrained"]
     family = segmenter_family(model)
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
@@ -445,10 +454,10 @@ def _check_group(group: str | None, every: Sequence[HashedDataset]) -> None:
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
 
 
-def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptSettings) -> None:
+def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptOptions) -> None:
     """Write the study's result and page, log its numbers, and remove what killed trainings left."""
     write_run(adaptation, study_folder.folder)
-    log_result(study_folder.log(study_folder.folder.name), config.model_dump(), numbers_of_study(adaptation))
+    log_result(study_folder.log(study_folder.folder.name), recorded(config), numbers_of_study(adaptation))
     remove_abandoned(study_folder.folder / "models")
 
 

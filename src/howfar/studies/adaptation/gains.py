@@ -12,9 +12,10 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from howfar.arrays import Float64Array
+from howfar.keywords import AdaptOptions
 from howfar.results.adaptation import BASELINE, CONTRIBUTIONS
 from howfar.significance.variance_components import REST, variance_components
-from howfar.studies.adaptation.settings import AdaptSettings, Arm
+from howfar.studies.adaptation.settings import Arm, arms_of
 
 LEVEL = 0.95
 
@@ -172,7 +173,7 @@ SOURCES = {
 """
 
 
-def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:
+def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
     """Fit one mixed model to the gains of a study at each number of shots, with sites, trainings and strategies crossed.
 
     `images` is the table `Adaptation.images`. A gain is the mean difference from M of a site's images, for a strategy and a
@@ -182,17 +183,17 @@ def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: A
     """
     rows: list[dict[str, Any]] = []
     scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
-    for shots in config.shots:
+    for shots in config["shots"]:
         gains = _gains(scored, shots, config)
         if all(gains[column].nunique() > 1 for column in ("dataset", "seed", "strategy")):
             rows += [{"shots": shots, **row} for row in contributions(gains)]
     return pd.DataFrame(rows, columns=list(CONTRIBUTIONS))
 
 
-def _gains(scored: pd.DataFrame, shots: int, config: AdaptSettings) -> pd.DataFrame:
+def _gains(scored: pd.DataFrame, shots: int, config: AdaptOptions) -> pd.DataFrame:
     """List the mean gain of every strategy at one number of shots by dataset and seed."""
     parts = [pd.DataFrame(columns=["dataset", "seed", "difference", "strategy"])]
-    for arm in config.arms():
+    for arm in arms_of(config):
         if arm.strategy is not None and arm.shots == shots and not arm.background:
             differences = paired(scored, arm.label, BASELINE)
             means = differences.groupby(["dataset", "seed"])["difference"].mean().reset_index()
@@ -218,7 +219,7 @@ COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", 
 
 
 def suppression_of(
-    images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptSettings
+    images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptOptions
 ) -> pd.DataFrame:
     """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
 
@@ -230,16 +231,16 @@ def suppression_of(
     """
     blank = images[images["dataset"] == background]
     rows: list[dict[str, object]] = []
-    if not config.background_shots or blank.empty:
+    if not config["background_shots"] or blank.empty:
         return pd.DataFrame(rows, columns=list(COLUMNS))
-    most = max(config.shots)
-    for strategy in config.strategies:
+    most = max(config["shots"])
+    for strategy in config["strategies"]:
         plain = Arm(strategy, most).label
         rows.append({"model": plain, "of": "", "share": _share(blank, plain)})
-        for count in config.background_shots:
+        for count in config["background_shots"]:
             label = Arm(strategy, most, count).label
-            change = _change(blank, label, plain, "false_positive_share", config.bootstrap)
-            cost = _change(images[images["dataset"].isin(secondaries)], label, plain, "f", config.bootstrap)
+            change = _change(blank, label, plain, "false_positive_share", config["bootstrap"])
+            cost = _change(images[images["dataset"].isin(secondaries)], label, plain, "f", config["bootstrap"])
             shown = {"model": label, "of": plain, "share": _share(blank, label)}
             rows.append({**shown, **dict(zip(COLUMNS[3:], (*change, *cost), strict=True))})
     return pd.DataFrame(rows, columns=list(COLUMNS))

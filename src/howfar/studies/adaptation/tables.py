@@ -12,6 +12,7 @@ import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data.folder import path_text
+from howfar.keywords import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
@@ -20,7 +21,7 @@ from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
 from howfar.studies.adaptation.models import EvaluatedPart
-from howfar.studies.adaptation.settings import RANDOM, AdaptSettings, Arm
+from howfar.studies.adaptation.settings import RANDOM, Arm, arms_of
 from howfar.studies.performance.image_performance import counts_of
 
 HALVES, THIRDS = 2, 3
@@ -102,11 +103,12 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
             draws = np.random.default_rng([zlib.crc32(str(keys[-1]).encode()), 4])
             fitted = trend(points, draws, bootstrap)
             if fitted is not None:
-                rows.append((*keys, measure, fitted.n, fitted.groups, *_slope_ends(fitted.slope)))
+                rows.append((*keys, measure, fitted.n, fitted.groups, *slope_ends(fitted.slope)))
     return pd.DataFrame(rows, columns=list(SLOPES))
 
 
-def _slope_ends(slope: Coefficient) -> tuple[float, ...]:
+def slope_ends(slope: Coefficient) -> tuple[float, ...]:
+    """Return a slope and the ends of its interval, NaN for what is undefined."""
     return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
 
 
@@ -196,21 +198,21 @@ def _at_best(evaluation: Evaluation) -> Float64Array:
     return at_threshold(counts_of(evaluation.images), best).per_image_f
 
 
-def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptSettings) -> pd.DataFrame:
+def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
     """Compute every model's gain over the base model, and over random choice where that was a strategy.
 
     Gains are computed on each dataset and on all secondary ones together. The variance between trainings is pooled over the
     models that learnt from labels; those without labels, such as M with other statistics, vary otherwise, each for itself.
     """
     scored = images[images["f"].notna()]
-    arms, datasets = config.arms(), ("all", *dict.fromkeys(scored["dataset"]))
+    arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for dataset in datasets:
         compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
         over_base = [_spread(compared, arm.label, BASELINE, dataset, config) for arm in arms]
         over_random = [_spread(compared, arm.label, _rival(arm, config), dataset, config) for arm in arms]
         for arm, gain, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
-            judged = _judged(over, len(config.strategies) - 1)
+            judged = _judged(over, len(config["strategies"]) - 1)
             rows[arm.label, dataset] = {**_ends(gain, "gain", "low", "high"), **_ends(over, *OVER), **judged}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
 
@@ -221,18 +223,18 @@ def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> 
     return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
 
 
-def _rival(arm: Arm, config: AdaptSettings) -> str | None:
-    if RANDOM not in config.strategies or arm.strategy in (None, RANDOM):
+def _rival(arm: Arm, config: AdaptOptions) -> str | None:
+    if RANDOM not in config["strategies"] or arm.strategy in (None, RANDOM):
         return None
     return Arm(RANDOM, arm.shots, arm.background, arm.way).label
 
 
-def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: AdaptSettings) -> Spread | None:
+def _spread(images: pd.DataFrame, one: str, other: str | None, dataset: str, config: AdaptOptions) -> Spread | None:
     differences = None if other is None else paired(images, one, other)
     if differences is None or differences.empty:
         return None
     return spread(
-        differences, config.bootstrap, np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(dataset.encode())])
+        differences, config["bootstrap"], np.random.default_rng([zlib.crc32(one.encode()), zlib.crc32(dataset.encode())])
     )
 
 

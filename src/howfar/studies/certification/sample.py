@@ -339,7 +339,9 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
         line = "the maps are of a checkpoint of howfar train: name it (model=, --model), so that images that it learnt from are"
         return (f"{line} left out",)
     if weights and weights != signed:
-        raise InputError(f"model is another one than made the maps, such as {path_text(file)}: pass the one that made them")
+        raise InputError.of(
+            "model", f"is another one than made the maps, such as {path_text(file)}: pass the one that made them"
+        )
     return ()
 
 

@@ -1,4 +1,4 @@
-"""Check new datasets against a profile and rules, and keep what came out: the question that a pipeline asks of a model."""
+"""Check new datasets against a profile and rules, and log the decisions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from howfar.pipeline.reference import place_of
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
 from howfar.results.check import Check, CheckedDataset, Decision, LogRow, Outcome, worst
-from howfar.results.scores import Score, Scores
+from howfar.results.scores import Scores
 from howfar.settings import with_options
 from howfar.studies.check import log as logs
 from howfar.studies.check.decisions import RuleFacts, decisions_of, failing_of, interval_of, judged_of
@@ -124,7 +124,7 @@ def check(
 
 
 def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
-    """Name the place of each dataset as it was given here; none of those that were given otherwise."""
+    """Map each dataset that was given by a path to this path."""
     given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
     if len(given) != len(groups):
         return {}  # image files that follow each other are one group
@@ -137,7 +137,7 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
 def _certify(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
-    """Write the command that certifies a dataset, as it was given here; "" where it was given otherwise than by a place.
+    """Write the command that certifies a dataset; "" where the dataset was not given by a path.
 
     The profile goes along for its threshold and its predictions.
     """
@@ -154,8 +154,8 @@ def _rules(rules: Any, new: Any, since: str | None) -> Rules:
     if rules is not None:
         return read_rules(rules)
     if new is not None or since is None:
-        raise InputError(
-            "rules must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
+        raise InputError.of(
+            "rules", "must be given, and new images or a date since which the log is judged: howfar check --new writes a start"
         )
     return Rules()
 
@@ -166,7 +166,7 @@ def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | Non
     if not keep and since is None:
         return None
     if isinstance(profile, Profile):
-        raise InputError("log must be given where the profile is in memory, as a profile's own log lies beside its file")
+        raise InputError.of("log", "must be given where the profile is in memory, as a profile's own log lies beside its file")
     return logs.log_of(place_of(profile))
 
 
@@ -180,9 +180,10 @@ def _begin(rules: Rules, since: str | None) -> datetime | None:
     text = since if since is not None or rules.alarm is None else rules.alarm.since
     if text is None:
         if rules.alarm is not None and rules.alarm.compares:
-            raise InputError(
-                "since must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
-                "the date up to which all was well"
+            raise InputError.of(
+                "since",
+                "must be given for an alarm that compares with earlier batches (tolerated_drop, spread: in_control): "
+                "the date up to which all was well",
             )
         return None
     try:
@@ -202,7 +203,7 @@ class History:
 
 
 def _with_history(found: Check, rules: Rules, history: History) -> Check:
-    """Add what the log says; new rows are written with the alarm's decision, which is made of them too."""
+    """Add the log's rows and the alarm's decision, which depends on the new rows too; write these."""
     file = history.file
     if file is None:
         if rules.alarm is None:
@@ -240,12 +241,11 @@ def _judged(found: Check, rules: Rules, history: History, earlier: Sequence[LogR
 def _decided(rows: Sequence[LogRow], more: Sequence[Decision]) -> list[LogRow]:
     """Add decisions about the whole log to its new rows."""
     extra = {decision.rule: decision.counts for decision in more}
-    return [replace(row, decisions={**row.decisions, **extra}, outcome=_together(row, more)) for row in rows]
-
-
-def _together(row: LogRow, more: Sequence[Decision]) -> Outcome:
-    outcomes = {row.outcome, worst(tuple(more))}
-    return "breach" if "breach" in outcomes else ("undecided" if "undecided" in outcomes else "pass")
+    severity: tuple[Outcome, ...] = ("pass", "undecided", "breach")
+    return [
+        replace(row, decisions={**row.decisions, **extra}, outcome=max(row.outcome, worst(tuple(more)), key=severity.index))
+        for row in rows
+    ]
 
 
 def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
@@ -287,7 +287,7 @@ def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[
 
 
 def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
-    """Name the certified images that are not among those given, by their contents; of embeddings by their names."""
+    """List the certified images that are missing among the given ones, by content; for embeddings by name."""
     names, contents = certificate.site.images, certificate.site.contents
     embeddings = [
         group.features for group in groups if group.features is not None and group.features.name == certificate.dataset
@@ -309,7 +309,7 @@ def _names(scores: Scores) -> list[str]:
 def _known(
     profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
 ) -> tuple[RuleFacts, ...]:
-    """Count every dataset, and join what is estimated, certified and measured of it."""
+    """Count every dataset, and join its estimate, its certificate and its labelled images."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
     gates = {gate.dataset: gate for gate in scores.gates}
     known = []
@@ -349,14 +349,14 @@ def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedD
 
 
 def _spread(profile: Profile, estimator: str) -> float | None:
-    """Return how far an image lies from its prediction where the estimator was judged on datasets that it had not seen."""
+    """Return the typical error of a prediction for one image, as judged on held-out datasets."""
     judgements = () if profile.judge is None else profile.judge.judgements
     judgement = next((each for each in judgements if each.estimator == estimator), None)
     return None if judgement is None else _OF_MAE * judgement.mae_image
 
 
 def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
-    """Name the images of datasets as the datasets do, by what scores call them."""
+    """Map the image names of scores to those of the datasets."""
     return {
         (group.dataset.name, arrival.image): item.name
         for group in groups
@@ -368,7 +368,8 @@ def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
 def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
     """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
     names = _called(groups)
-    images = pd.DataFrame([_named(score, names) for score in scores.images], columns=["dataset", "image", "content"])
+    named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
+    images = pd.DataFrame(named, columns=["dataset", "image", "content"])
     if images.empty:
         return np.empty(0)
     maps = all(evaluation.task == "segmentation" for evaluation in read)
@@ -378,10 +379,6 @@ def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: S
     if len(wrong):
         raise InputError.of("performance", "must lie between 0 and 1", float(values[wrong[0]]))
     return values
-
-
-def _named(score: Score, names: Mapping[tuple[str, str], str]) -> tuple[str, str, str]:
-    return score.dataset, names.get((score.dataset, score.image)) or Path(score.image).name, ""
 
 
 def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequence[Decision]) -> LogRow:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from scipy.stats import norm
@@ -19,7 +19,7 @@ from howfar.results.check import CheckedDataset, Decision, Outcome, Severity
 from howfar.results.relation import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.studies.certification.estimates import share_below
-from howfar.studies.check.rules import PerformanceRule, Rules, ShareRule
+from howfar.studies.check.rules import Rules, ShareRule
 from howfar.wording import format_interval, share_interval
 
 LEVEL: Final = 0.9
@@ -32,53 +32,9 @@ FEWEST: Final = 8
 SETTLED: Final = "settled by certificate"
 
 
-class Certified(Protocol):
-    """Say what a rule reads of a certificate: the mean performance of a dataset by the labels of a random sample."""
-
-    @property
-    def dataset(self) -> str:
-        """Return the dataset's name."""
-
-    @property
-    def metric(self) -> str:
-        """Return what is certified: mean_f, f or ods."""
-
-    @property
-    def n(self) -> int:
-        """Return how many images the dataset had."""
-
-    @property
-    def anytime(self) -> bool:
-        """Return whether more images may be drawn to the same sample."""
-
-    @property
-    def unlabelled(self) -> int:
-        """Return how many drawn images have no label yet."""
-
-    @property
-    def value(self) -> float | None:
-        """Return the estimate; None before there are labels."""
-
-    @property
-    def low(self) -> float | None:
-        """Return the lower end of its interval."""
-
-    @property
-    def high(self) -> float | None:
-        """Return the upper end of its interval."""
-
-    @property
-    def level(self) -> float:
-        """Return the level of the interval."""
-
-    @property
-    def labelled(self) -> int:
-        """Return how many labels it rests on."""
-
-
 @dataclass(frozen=True)
 class Interval:
-    """Hold a mean performance, or a share, with its interval, and where it comes from in words.
+    """Hold a mean performance, or a share, with its interval and its source in words.
 
     `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
     """
@@ -94,7 +50,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """Hold what the rules are held against, for one dataset.
+    """Hold the facts about one dataset that rules decide by.
 
     Attributes
     ----------
@@ -112,7 +68,7 @@ class RuleFacts:
 
     batch: CheckedDataset
     estimate: SetEstimate | None = None
-    certificate: Certified | None = None
+    certificate: Certificate | None = None
     gate: Gate | None = None
     spread: float | None = None
     certify: str = ""
@@ -187,7 +143,8 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     if found is None:
         return _unknown(known, "performance", rule.severity, must, _no_estimate(known))
     outside = found.source == ESTIMATED and known.gate is not None and known.gate.inside is False
-    outcome = "undecided" if outside else _by_bound(rule, found)
+    ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
+    outcome = "undecided" if outside else compared(*ends, rule.at_least)
     words = _words(found, known)
     if outside and known.gate is not None:
         # The rule on the gate, where it is asked, lists every check.
@@ -207,7 +164,7 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
 
 
 def _words(found: Interval, known: RuleFacts) -> str:
-    """Say where a value comes from; of a certificate also what it certifies, where that is not all images' mean F."""
+    """Write a value with its interval and source; a certificate's metric too, unless it is the mean F."""
     certificate = known.certificate if found.source == CERTIFIED else None
     what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
     interval = format_interval(found.value, found.low, found.high)
@@ -220,12 +177,6 @@ def _part(found: Interval, known: RuleFacts) -> str:
     if found.source != CERTIFIED or certificate is None or certificate.n == n:
         return ""
     return f", of {certificate.n} of {n} images"
-
-
-def _by_bound(rule: PerformanceRule, found: Interval) -> Outcome:
-    if rule.bound == "value":
-        return compared(found.value, found.value, rule.at_least)
-    return compared(found.low, found.high, rule.at_least)
 
 
 def _spread(found: Interval, n: int, judged: float | None) -> float:

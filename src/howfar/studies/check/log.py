@@ -50,12 +50,7 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
 
     The lines are synced before this returns. A line that a kill left unfinished is ended first, so that it spoils no other.
 
-    Raises
-    ------
-    InputError
-        The file cannot be written.
-    StoreError
-        It was written by a later howfar.
+    Raises `InputError` where the file cannot be written, and `StoreError` where it was written by a later howfar.
     """
     path = absolute(file)
     if path.is_dir() or not path.parent.is_dir():
@@ -77,12 +72,7 @@ def read(file: str | Path) -> tuple[tuple[LogRow, ...], int]:
 
     Of several rows of the same images the last counts, in its place.
 
-    Raises
-    ------
-    InputError
-        The file cannot be read.
-    StoreError
-        It was written by a later howfar.
+    Raises `InputError` where the file cannot be read, and `StoreError` where it was written by a later howfar.
     """
     path = absolute(file)
     try:
@@ -183,7 +173,7 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
 
 
 def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
-    """Turn what the alarm says into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
+    """Turn the alarm's reading into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
     rate = f"{100 * rule.false_alarms:g} % false alarms"
     if reading is None:
         remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else "check batches with a log"

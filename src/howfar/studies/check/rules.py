@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -118,12 +118,8 @@ class Rules(BaseModel):
 def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
     """Read rules from a YAML or TOML file (by its ending), or check those that are in memory.
 
-    Raises
-    ------
-    MissingPathError
-        The file is not there.
-    InputError
-        It is no such text, holds no rule, a key that is not known, or a value that breaks its rule.
+    Raises `MissingPathError` where the file is not there, and `InputError` where it is no such text, holds no rule, a key that
+    is not known, or a value that breaks its rule.
 
     Examples
     --------
@@ -230,7 +226,9 @@ def _refused(error: Any) -> InputError:
     location = [str(part) for part in error["loc"]]
     place = ".".join(location)
     if error["type"] == "extra_forbidden":
-        known = Rules.model_fields if len(location) == 1 else _fields(location[0])
+        known = (
+            Rules.model_fields if len(location) == 1 else get_args(Rules.model_fields[location[0]].annotation)[0].model_fields
+        )
         above = "rules" if len(location) == 1 else f"rule {location[0]}"
         return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], list(known), "keys"))
     if error["type"] == "missing":
@@ -238,20 +236,6 @@ def _refused(error: Any) -> InputError:
     if place == "distance.severity":
         return InputError.of(place, "must be warn", error["input"], "distance is no harm: put a rule on performance beside it")
     return InputError.of(place, rule_broken(error), error["input"])
-
-
-def _fields(rule: str) -> list[str]:
-    """List the keys of one rule."""
-    models: dict[str, type[BaseModel]] = {
-        "performance": PerformanceRule,
-        "failures": ShareRule,
-        "gate": GateRule,
-        "distance": DistanceRule,
-        "unreadable": ShareRule,
-        "images": ImagesRule,
-        "alarm": AlarmRule,
-    }
-    return list(models[rule].model_fields)
 
 
 TEMPLATE: Final = Path(__file__).with_name("start.yaml")

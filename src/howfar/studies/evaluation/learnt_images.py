@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from howfar.data import Dataset
 from howfar.data.folder import path_text
 from howfar.data.photographs import HashedDataset, fits
-from howfar.errors import InputError
+from howfar.errors import InputError, option
 from howfar.results import Skipped
 from howfar.segmenters.checkpoint import CheckpointCard
 
-ALL_THE_SAME = "pass learnt=True (--learnt) to score them all the same: it is the training error"
+ALL_THE_SAME = f"pass {option('learnt', True)} to score them all the same: it is the training error"
 LEARNT = "the model learnt from it"
 LEARNT_FROM = "that the model learnt from"
 
@@ -101,7 +101,7 @@ class Seen:
             count = len(self.contents)
             images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"
             more = f", and {len(self.tiles)} more {_are(len(self.tiles))} of their photographs" if self.tiles else ""
-            yield f"{images} left out{more}: learnt=True (--learnt) scores them too"
+            yield f"{images} left out{more}: the option learnt (--learnt) scores them too"
 
 
 def _are(count: int) -> str:

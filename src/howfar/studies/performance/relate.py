@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +39,7 @@ from howfar.results import (
 from howfar.results.relation import BLANK, Gate, without_foreground
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, picked, with_options
+from howfar.streams import stream
 from howfar.studies.performance.image_performance import (
     NOT_TUNED,
     Further,
@@ -526,7 +526,7 @@ class _Related:
 
     def _rng(self, name: str) -> np.random.Generator:
         """Make the generator of a set's own draws, whichever sets stand beside it."""
-        return np.random.default_rng([self.settings.seed, zlib.crc32(name.encode()), 3])
+        return stream(self.settings.seed, "relation", name)
 
     def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> TrendVerdict:
         called = "F" if self.scores.threshold is not None else "performance"

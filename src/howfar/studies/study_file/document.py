@@ -8,16 +8,17 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from howfar import options as declared
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, one_line, rule_broken
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url
-from howfar.studies.study_file.kind import StudyKind, references, setting
+from howfar.keywords import BackboneOptions, TrainingOptions
+from howfar.studies.study_file.kind import StudyKind, fields_of, references, setting
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -39,58 +40,70 @@ class DatasetEntry(BaseModel):
     )
 
 
-class BackboneEntry(BaseModel):
-    """Declare a backbone of a study file: a registered name, by default the entry's own, and how it is loaded."""
+class NetworkEntry(BaseModel):
+    """Hold the options that a network of a study file is loaded or trained by, besides its registered name `NAME`."""
 
     model_config = _ENTRY
 
+    NAME: ClassVar[str]
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Fields that study files had not from the beginning: a study's key includes them only where they are set."""
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults."""
+        fields = type(self).model_fields
+        values = {name: getattr(self, name) for name in fields if name != self.NAME}
+        return {name: value for name, value in values.items() if value != fields[name].default}
+
+    def described(self) -> dict[str, Any]:
+        """Return the values that a study's key includes."""
+        return self.model_dump(exclude=set(self.LATER - self.chosen().keys()))
+
+
+_BACKBONE: Any = create_model(
+    "BackboneFields",
+    __base__=NetworkEntry,
+    **fields_of(
+        BackboneOptions,
+        ("device", "model"),
+        weights=(str | None, Field(None, description="Local weights: a file, or a folder in the hub's format.")),
+        engine=(declared.Engines | None, setting(declared.Engine, default=None)),
+        precision=(declared.Floats | None, setting(declared.Precision, default=None)),
+    ),
+)
+_OPTIONS: Any = Field({}, description="Options of the architecture.")
+_MODEL: Any = create_model(
+    "ModelFields",
+    __base__=NetworkEntry,
+    **fields_of(TrainingOptions),
+    options=(dict[str, int | float | bool | str], _OPTIONS),
+    pretrained=(bool | str, setting(declared.Pretrained)),
+)
+
+
+class BackboneEntry(_BACKBONE):  # type: ignore[misc]  # its fields are the options of `BackboneOptions`
+    """Declare a backbone of a study file: a registered name, by default the entry's own, and how it is loaded."""
+
+    NAME: ClassVar[str] = "backbone"
+
     backbone: str = Field("", description="One of `howfar backbones`, or timm:MODEL …; by default the entry's name.")
-    weights: str | None = Field(None, description="Local weights: a file, or a folder in the hub's format.")
-    pretrained: bool = setting(declared.RandomWeights)
-    pool: bool | None = setting(declared.Pool)
-    fit: declared.Fits = setting(declared.Fit)
-    via: int | None = setting(declared.Via)
-    size: int | tuple[int, ...] | None = setting(declared.InputSize)
-    mean: tuple[float, ...] | None = setting(declared.Mean)
-    std: tuple[float, ...] | None = setting(declared.Std)
-    output: str | None = setting(declared.Output)
-    prompt: str | None = setting(declared.PromptText)
-    engine: declared.Engines | None = setting(declared.Engine, default=None)
-    precision: declared.Floats | None = setting(declared.Precision, default=None)
 
     def loading(self) -> dict[str, Any]:
         """Return the options of `howfar.load_backbone` that differ from their defaults."""
-        fields = type(self).model_fields
-        chosen = {name: getattr(self, name) for name in fields if name != "backbone"}
-        return {name: value for name, value in chosen.items() if value != fields[name].default}
+        return dict(self.chosen())
 
 
-class ModelEntry(BaseModel):
+class ModelEntry(_MODEL):  # type: ignore[misc]  # its fields are the options of `TrainingOptions`
     """Declare a segmenter of a study file, and how it is trained."""
 
-    model_config = _ENTRY
+    NAME: ClassVar[str] = "segmenter"
+    LATER: ClassVar[frozenset[str]] = frozenset({"steps", "balance", "rescale", "tune"})
 
     segmenter: str = Field("", description="unetplusplus, deepcrack or adsam; by default the entry's name.")
-    options: dict[str, int | float | bool | str] = Field(default={}, description="Options of the architecture.")
-    pretrained: bool | str = setting(declared.Pretrained)
-    size: int | None = setting(declared.Side)
-    epochs: int | None = setting(declared.Epochs)
-    batch: int | None = setting(declared.Batch)
-    loss: str | None = setting(declared.Loss)
-    schedule: str | None = setting(declared.Schedule)
-    rate: float | None = setting(declared.Rate)
-    decay: float | None = setting(declared.Decay)
-    augment: bool = setting(declared.Augment)
-    holdout: float = setting(declared.Holdout)
-    patience: int | None = setting(declared.Patience)
-    keep: Literal["best", "last"] = setting(declared.Keep)
-    precision: Literal["32", "bf16"] = setting(declared.TrainingPrecision)
 
     def training(self) -> dict[str, Any]:
         """Return the options of `howfar.train` that differ from their defaults, but for the segmenter."""
-        fields = type(self).model_fields
-        chosen = {name: getattr(self, name) for name in fields if name != "segmenter"}
-        return {name: value for name, value in chosen.items() if value != fields[name].default}
+        return dict(self.chosen())
 
 
 class StudyDocument(BaseModel):
@@ -232,7 +245,8 @@ def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
         name: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
         for name, value in placed.options.items()
     }
-    return ModelEntry.model_validate(placed.model_copy(update={"options": options}).model_dump())
+    local: ModelEntry = ModelEntry.model_validate(placed.model_copy(update={"options": options}).model_dump())
+    return local
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -330,7 +330,8 @@ class Inputs:
     def model(self, name: str) -> ModelEntry:
         """Return a model's entry of the file, its segmenter filled in."""
         entry = self.file.document.models[name]
-        return entry.model_copy(update={"segmenter": entry.segmenter or name})
+        named_entry: ModelEntry = entry.model_copy(update={"segmenter": entry.segmenter or name})
+        return named_entry
 
     def features(self, datasets: Sequence[Dataset], backbones: Sequence[Backbone]) -> list[tuple[Features, ...]]:
         """Embed datasets by backbones, each image decoded once for all: for each backbone the features of every dataset."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from types import GenericAlias, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from howfar.errors import InputError
 from howfar.options import REQUIRED, Option
+from howfar.settings import declared as declared_options
 
 if TYPE_CHECKING:
     from howfar.results.result import Result
@@ -75,6 +80,38 @@ def setting(declared: Any, **changes: Any) -> Any:
     option = next(each for each in get_args(declared) if isinstance(each, Option))
     default = {} if option.default is REQUIRED else {"default": option.default}
     return Field(**{**default, "description": option.help, **option.rule, **changes})
+
+
+def fields_of(keywords: type, leave_out: Collection[str] = (), **changes: Any) -> dict[str, Any]:
+    """Make fields of a table of a study file from the options of a function, for `pydantic.create_model`.
+
+    `leave_out` names options that the table does not have, `changes` fields that differ here.
+
+    Examples
+    --------
+    >>> from howfar.keywords import CalibrationOptions
+    >>> sorted(fields_of(CalibrationOptions, ("group",)))
+    ['error_rate', 'level', 'tau', 'threshold']
+    """
+    options = {name: entry for name, entry in declared_options(keywords).items() if name not in leave_out}
+    return {name: (written_type(kind), setting(Annotated[kind, option])) for name, (kind, option) in options.items()} | changes
+
+
+def written_type(kind: Any) -> Any:
+    """Return the type that TOML has for an option's: a sequence is a tuple, a path is text.
+
+    Examples
+    --------
+    >>> from collections.abc import Sequence
+    >>> written_type(int | Sequence[int] | None)
+    int | tuple[int, ...] | None
+    """
+    if get_origin(kind) in (Union, UnionType):
+        parts = dict.fromkeys(written_type(part) for part in get_args(kind))
+        return reduce(or_, parts)
+    if kind is Path:
+        return str
+    return GenericAlias(tuple, (get_args(kind)[0], ...)) if get_origin(kind) is Sequence else kind
 
 
 @dataclass(frozen=True)

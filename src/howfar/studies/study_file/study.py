@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
 from howfar.data import Dataset
-from howfar.errors import HowfarError, InputError, one_line
+from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url, stamp
 from howfar.io.lock import alone
@@ -68,9 +68,9 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
             name: [fingerprints[name], *(getattr(file.entries[name], field) for field in ("limit", "group"))]
             for name in datasets
         },
-        "backbones": {name: [entry.model_dump(), _weights(entry.weights)] for name, entry in backbones.items()},
+        "backbones": {name: [entry.described(), _weights(entry.weights)] for name, entry in backbones.items()},
         "models": {
-            name: [entry.model_dump(), *map(_weights, (entry.pretrained, *entry.options.values()))]
+            name: [entry.described(), *map(_weights, (entry.pretrained, *entry.options.values()))]
             for name, entry in models.items()
         },
         "needs": {name: needs[name] for name in planned.needs},
@@ -269,7 +269,10 @@ def _locked(root: Path) -> Iterator[None]:
     with alone(root / LOCK) as free:
         if not free:
             raise InputError.of(
-                "out", "must not be written to by another run at once", str(root), "wait for it, or pass out=FOLDER"
+                "out",
+                "must not be written to by another run at once",
+                str(root),
+                f"wait for it, or pass {option('out', 'FOLDER')}",
             )
         yield
 

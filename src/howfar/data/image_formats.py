@@ -1,0 +1,134 @@
+"""Describe the image formats that are read, by howfar or by other packages: endings, Pillow's plugin, and decoding costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any, Literal, NamedTuple
+
+from PIL import Image
+
+from howfar import registry
+
+
+@dataclass(frozen=True)
+class ImageFormat:
+    """Describe one raster format, which is read with all its properties wherever images are read.
+
+    Attributes
+    ----------
+    plugin
+        The module that adds the format to `PIL.Image.OPEN` when it is imported. Files of the format cannot be read where the
+        module is absent.
+    names
+        Pillow's names of the format, that of its opener first.
+    endings
+        Endings of its files, in lower case.
+    lossy
+        Whether decoded pixels may differ from those that were saved, so that masks of the format are unsafe.
+    deep
+        Whether a pixel may be one number of 16 bits.
+    decoder_bytes
+        Bytes that the decoder holds for each pixel beside Pillow's picture.
+    short_magic
+        Whether two letters begin a file, so that plain text may begin like one.
+    """
+
+    plugin: str
+    names: tuple[str, ...]
+    endings: tuple[str, ...]
+    lossy: bool = False
+    deep: bool = False
+    decoder_bytes: int = 0
+    short_magic: bool = False
+
+
+# Only raster formats: Pillow opens an EPS file, whatever its name, by running Ghostscript on it.
+JPEG = ImageFormat("PIL.JpegImagePlugin", ("JPEG", "MPO"), (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), lossy=True)
+PNG = ImageFormat("PIL.PngImagePlugin", ("PNG",), (".png", ".apng"), deep=True)
+BMP = ImageFormat("PIL.BmpImagePlugin", ("BMP",), (".bmp",), short_magic=True)
+GIF = ImageFormat("PIL.GifImagePlugin", ("GIF",), (".gif",))
+TIFF = ImageFormat("PIL.TiffImagePlugin", ("TIFF",), (".tif", ".tiff"), deep=True)
+WEBP = ImageFormat("PIL.WebPImagePlugin", ("WEBP",), (".webp",), lossy=True, decoder_bytes=8)
+PPM = ImageFormat("PIL.PpmImagePlugin", ("PPM",), (".pbm", ".pgm", ".ppm", ".pnm", ".pfm"), deep=True, short_magic=True)
+JPEG2000 = ImageFormat(
+    "PIL.Jpeg2KImagePlugin",
+    ("JPEG2000",),
+    (".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    lossy=True,
+    deep=True,
+    decoder_bytes=16,
+)
+AVIF = ImageFormat("PIL.AvifImagePlugin", ("AVIF",), (".avif",), lossy=True, decoder_bytes=12)  # came with Pillow 11.3
+
+
+@cache
+def image_formats() -> tuple[ImageFormat, ...]:
+    """Return the registered formats, in the order in which a file is tried as one of them.
+
+    Examples
+    --------
+    >>> [each.names[0] for each in image_formats()[:3]]
+    ['JPEG', 'PNG', 'BMP']
+    """
+    return tuple(registry.load("image_formats", name) for name in registry.ordered("image_formats"))
+
+
+@cache
+def format_named(name: str | None) -> ImageFormat | None:
+    """Return the format of a picture by Pillow's name; None where it has none.
+
+    Examples
+    --------
+    >>> format_named("MPO").lossy, format_named(None)
+    (True, None)
+    """
+    return next((each for each in image_formats() if name in each.names), None)
+
+
+class Opener(NamedTuple):
+    """Hold the functions by which Pillow accepts the first bytes of a file, and opens the file."""
+
+    format: ImageFormat
+    factory: Callable[..., Any]
+    accept: Callable[[bytes], Any]
+
+
+@cache
+def openers() -> tuple[Opener, ...]:
+    """Return the openers of the formats whose plugin is installed."""
+    for each in image_formats():
+        with suppress(ModuleNotFoundError):
+            import_module(each.plugin)
+    known = ((each, *Image.OPEN[each.names[0]]) for each in image_formats() if each.names[0] in Image.OPEN)
+    return tuple(Opener(each, factory, accept) for each, factory, accept in known if accept is not None)
+
+
+class FormatWords(Set[str]):
+    """Hold the endings or names of all formats, or of those with a property; formats are looked up on first use.
+
+    Examples
+    --------
+    >>> ".jpg" in FormatWords("endings"), ".gif" in FormatWords("endings", "deep"), "MPO" in FormatWords("names", "lossy")
+    (True, False, True)
+    """
+
+    def __init__(self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "") -> None:
+        self._choice = kind, having
+
+    def __contains__(self, word: object) -> bool:
+        return word in _words(*self._choice)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_words(*self._choice))
+
+    def __len__(self) -> int:
+        return len(_words(*self._choice))
+
+
+@cache
+def _words(kind: str, having: str) -> frozenset[str]:
+    return frozenset(word for each in image_formats() if not having or getattr(each, having) for word in getattr(each, kind))

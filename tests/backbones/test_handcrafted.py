@@ -1,0 +1,134 @@
+"""Pixels and perceptual hashes: nearly the same where a picture was altered a little, and unlike for other pictures."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import imagehash
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from howfar.backbones import load_backbone
+from howfar.backbones.handcrafted import has_structure, mirrored
+from howfar.errors import ImageError, InputError
+from howfar.protocols import Backbone
+from howfar.testing.backbone_suite import BackboneTests
+
+
+class TestPixels(BackboneTests):
+    length = 27_648
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone("pixels", **options)
+
+    def changes(self) -> Iterable[Mapping[str, Any]]:
+        return ({"fit": "crop"}, {"fit": "pad"}, {"via": 448})
+
+
+class TestColourMoments(BackboneTests):
+    length = 6
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone("colour_moments", **options)
+
+
+def test_pixels_are_the_picture_in_order() -> None:
+    values = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    pixels = load_backbone("pixels")
+    feature = pixels.embed(pixels.prepare(Image.fromarray(values))[None])[0]
+    np.testing.assert_allclose(feature.reshape(96, 96, 3) * 255, values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (201, 333)])
+def test_moments_are_those_of_numpy(shape: tuple[int, int]) -> None:
+    values = np.random.default_rng(1).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    moments = load_backbone("colour_moments")
+    assert moments.layers == (3, 3)
+    found = moments.embed(moments.prepare(Image.fromarray(values))[None])[0]
+    flat = values.reshape(-1, 3) / 255
+    np.testing.assert_allclose(found, [*flat.mean(axis=0), *flat.std(axis=0)], rtol=1e-6, atol=1e-7)
+
+
+def test_wrong_batches() -> None:
+    with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 96, 96, 3\)"):
+        load_backbone("pixels").embed(np.zeros((2, 96, 96, 3)))
+    with pytest.raises(InputError, match=r"batch must have the shape \(b, 2, 3\)"):
+        load_backbone("colour_moments").embed(np.zeros((2, 6)))
+
+
+@pytest.mark.parametrize("name", ["pixels", "colour_moments"])
+@pytest.mark.parametrize("mode", ["F", "I;16"])
+def test_more_than_eight_bits_are_refused(name: str, mode: str) -> None:
+    with pytest.raises(ImageError, match="not 8 bits a channel"):
+        load_backbone(name).prepare(Image.new(mode, (4, 4)))
+
+
+def test_no_torch() -> None:
+    code = (
+        "import sys, numpy, howfar\n"
+        "from PIL import Image\n"
+        "for name in ('pixels', 'colour_moments'):\n"
+        "    b = howfar.load_backbone(name)\n"
+        "    b.embed(b.prepare(Image.new('RGB', (9, 9)))[None])\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+# Perceptual hashes stay nearly the same where a picture was altered a little, and are unlike for other pictures
+
+
+class TestPerceptualHash(BackboneTests):
+    length = 256
+
+    def make(self, **options: Any) -> Backbone:
+        return load_backbone("perceptual_hash", **options)
+
+
+def photograph(seed: int) -> Image.Image:
+    """Coarse structure with texture on it."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).resize((200, 160), Image.Resampling.BICUBIC)
+    return Image.fromarray((0.9 * np.asarray(coarse) + 0.1 * rng.integers(0, 256, (160, 200, 3))).astype(np.uint8))
+
+
+def hashed(*pictures: Image.Image) -> np.ndarray:
+    backbone = load_backbone("perceptual_hash")
+    signs: np.ndarray = backbone.embed(np.stack([backbone.prepare(picture) for picture in pictures]))
+    return signs
+
+
+def test_it_is_the_hash_of_the_library() -> None:
+    picture = photograph(0)
+    np.testing.assert_array_equal(hashed(picture)[0] > 0, imagehash.phash(picture, hash_size=16).hash.ravel())
+
+
+def test_altered_pictures_agree_and_others_do_not() -> None:
+    picture, buffer = photograph(1), io.BytesIO()
+    picture.save(buffer, "jpeg", quality=60)
+    saved, small = Image.open(buffer), picture.resize((90, 70))
+    original, *altered, other = hashed(picture, saved, small, photograph(2))
+    assert [(original == signs).mean() > 0.9 for signs in altered] == [True, True]
+    assert (original == other).mean() < 0.65
+
+
+def test_a_mirrored_picture_is_found_by_its_hash() -> None:
+    picture = photograph(3)
+    original, flipped = hashed(picture, ImageOps.mirror(picture))
+    assert (mirrored(original[None])[0] == flipped).mean() > 0.9
+    assert (original == flipped).mean() < 0.65
+
+
+@pytest.mark.parametrize("colour", ["black", "white", "grey"])
+def test_a_blank_picture_has_no_structure(colour: str) -> None:
+    assert has_structure(hashed(Image.new("RGB", (80, 60), colour), photograph(4))).tolist() == [False, True]
+
+
+def test_batches_without_a_hash() -> None:
+    with pytest.raises(InputError, match=r"batch must have the shape \(b, 256\)"):
+        load_backbone("perceptual_hash").embed(np.zeros((2, 16)))

@@ -1,0 +1,271 @@
+"""Every command of the table: help, options, defaults, JSON and refusals, by one test each."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import typer
+
+from command_world import FAST, TINY, Command
+from howfar import keywords, registry
+from howfar.cli import main
+from howfar.cli.command_help import ORDER
+from howfar.cli.options import choices_of
+from howfar.cli.outcomes import flags_of
+from howfar.commands import COMMANDS, CommandEntry
+from howfar.errors import InputError
+from howfar.options import FOLDED, HIDDEN
+from howfar.segmenters import segmenter_family
+from howfar.settings import Declared, declared
+
+ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
+PARSERS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]  # a group has commands
+each_command = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+FUNCTIONS = {entry.name: registry.load("commands", entry.name) for entry in ENTRIES}
+DECLARED = {name: function.keywords for name, function in FUNCTIONS.items() if hasattr(function, "keywords")}
+
+
+# Help.
+
+
+@each_command
+def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry: CommandEntry, howfar: Command) -> None:
+    code, out, _ = howfar(entry.name, "--help")
+    text = " ".join(out.split())
+    assert code == 0
+    PARSERS[entry.name].make_context(entry.name, shlex.split(entry.example))
+    assert f"Example: howfar {entry.name} {entry.example} See also: " in text
+    others = entry.see_also.split()
+    assert set(others) <= {each.name for each in ENTRIES} - {entry.name}
+    assert text.endswith(f"See also: {', '.join(f'howfar {other}' for other in others)}")
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_help_lists_the_words_that_an_option_may_be(name: str, howfar: Command) -> None:
+    text, flags = " ".join(howfar(name, "--help")[1].split()), flags_of(PARSERS[name])
+    for option, (kind, entry) in declared(DECLARED[name]).items():
+        words = choices_of(kind, entry)
+        if option in flags and words and entry.flags not in (HIDDEN, FOLDED) and option != "start":
+            after = text.partition(f"{flags[option]} ")[2]
+            assert after.startswith(f"<{'|'.join(words)}> ") or f"One of {', '.join(words)}." in after, option
+
+
+def test_commands_and_options_stand_under_heads(howfar: Command) -> None:
+    names = [entry.name for entry in ENTRIES]
+    assert len(names) == len(set(names))
+    _, out, _ = howfar("--help")
+    assert "..." not in out.partition("Begin here")[2].replace("NEW...`", "")
+    assert [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] not in " O"] == list(COMMANDS)
+    assert re.findall(r"^  (\w+) ", out.partition("Begin here:")[2], re.MULTILINE) == names
+    _, out, _ = howfar("compare", "--help")
+    heads = [line[:-1] for line in out.splitlines() if line.endswith(":") and line[0] != " "]
+    topics = ["Options", "Distance", "How sure it is", "Network", "Where it runs", "Output and defaults"]
+    assert heads == ["Arguments", *topics, "Example", "See also"]
+    assert "Output and defaults" not in howfar("report", "--help")[1]
+    every = {entry.option.topic for keyword in DECLARED.values() for entry in declared(keyword).values()}
+    assert every <= set(ORDER)
+
+
+@pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
+def test_the_defaults_of_a_training_are_those_of_the_segmenters(name: str) -> None:
+    first, *others = declared(keywords.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
+    exceptions = dict(each.split(" ", 1) for each in others)
+    for family in registry.OURS["segmenters"]:
+        value = getattr(segmenter_family(family).training, name)
+        told = exceptions.get(family, first).replace("its own", family)
+        assert told == (f"{value:g}" if isinstance(value, float) else str(value)), family
+
+
+# Options.
+
+CALLED = {
+    "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
+    "compare": ("howfar.studies.distance.compare", "p s"),
+    "matrix": ("howfar.studies.matrix.matrix", "p s"),
+    "evaluate": ("howfar.studies.evaluation.evaluate.evaluate", "p --predictions m"),
+    "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
+    "select": ("howfar.studies.selection.select", "r --dataset s -k 3"),
+    "labels": ("howfar.studies.label_import.import_labels", "import f --images d -o o"),
+    "certify": ("howfar.studies.certification.certify.certify", "{roads} --predictions m"),
+    "train": ("howfar.training.train.train", "p -o {out}.safetensors"),
+    "predict": ("howfar.pipeline.prediction.predict", "m d -o {out}"),
+    "corrupt": ("howfar.studies.corruption.corrupt", "p -o o"),
+    "adapt": ("howfar.studies.adaptation.adapt.adapt", "p s -o {out}"),
+    "prompts": ("howfar.paper.prompts.prompts", "p -o {out}"),
+    "profile": ("howfar.studies.profile.profile", "p -o {out}.howfar"),
+    "check": ("howfar.studies.check.check.check", "f n --rules r"),
+    "export": ("howfar.studies.export.export", "p -o {out}.parquet"),
+    "report": ("howfar.studies.run_folder.write_report", "r"),
+    "explore": ("howfar.report.explorer.site_of", "r"),
+}
+"""By command: the function that it calls, and the words that it needs."""
+OWN: dict[str, tuple[str, dict[str, Any]]] = {
+    "adapt": ("--background bg --blind x --blind y", {"background": "bg", "blind": ["x", "y"]}),
+    "select": ("--labelled l.txt --performance p", {"labelled": Path("l.txt"), "performance": [Path("p")]}),
+    "train": ("--add s:l --background b --start c", {"add": ["s:l"], "background": ["b"], "start": Path("c")}),
+    "certify": ("--labels l --profile p --sample s", {"labels": Path("l"), "profile": Path("p"), "sample": Path("s")}),
+    "evaluate": ("--tuned-on t", {"tuned_on": Path("t")}),
+    "corrupt": ("--others o --model m", {"others": ["o"], "model": Path("m")}),
+    "profile": ("--labelled s --performance p", {"labelled": ["s"], "performance": [Path("p")]}),
+    "check": ("--certificate c --keep --since d", {"certificate": [Path("c")], "keep": True, "since": "d"}),
+}
+"""By command: options of its own, and what they are in Python."""
+SPELT: dict[str, tuple[str, Any]] = {
+    "weights": ("w", Path("w")),
+    "mean": ("0.5,0.4,0.3", (0.5, 0.4, 0.3)),
+    "std": ("0.5,0.4,0.3", (0.5, 0.4, 0.3)),
+    "shots": ("0,2,4", [2, 4]),
+    "background_shots": ("3,7", [3, 7]),
+    "seeds": ("2", range(2)),
+    "random_seeds": ("3", range(2, 5)),
+    "options": ("width=4", {"width": 4}),
+    "pretrained": ("none", False),
+    "without_labels": ("none", ()),
+    "strategies": ("all", registry.names("strategies")),
+    **dict.fromkeys(("ensemble", "label_names", "by"), ("x", ("x",))),
+    "texts": ("x", ["x"]),
+    "backbone_option": ("size=96,128", (96, 128)),
+}
+"""By option: how a value is typed that Python has in another form."""
+
+
+def spelling(name: str, entry: Declared, parameter: Any) -> tuple[list[str], Any]:
+    """Return words that set an option to another value than its default, and that value in Python."""
+    flag, (kind, option) = parameter.opts[-1], entry
+    if name == "start":
+        return [flag], "tuned"
+    if parameter.is_flag:
+        return ([parameter.secondary_opts[-1]], False) if option.default is True else ([flag], True)
+    if name in SPELT:
+        return [flag, SPELT[name][0]], SPELT[name][1]
+    words = choices_of(kind, option)
+    text = words[-1] if words else {int: "3", float: "0.3"}.get(_number(kind), "x")
+    return [flag, text], _number(kind)(text)
+
+
+def _number(kind: Any) -> Any:
+    parts = (kind, *get_args(kind))
+    return next((part for part in (int, float) if part in parts and str not in parts), str)
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_options_reach_the_function_and_defaults_are_its_own(
+    name: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No option is passed on that was not typed, and every one that was."""
+    seen: dict[str, Any] = {}
+
+    def study(*_: Any, **given: Any) -> Any:
+        seen.clear()
+        seen.update(given)
+        raise KeyboardInterrupt
+
+    target, needed = CALLED[name]
+    monkeypatch.setattr(target, study)
+    monkeypatch.chdir(tmp_path)
+    places = {"roads": world / "roads", "near": world / "near", "maps": world / "maps", "out": tmp_path / "out"}
+    command = [name, *(word.format(**places) for word in needed.split())]
+    options = {each: entry for each, entry in declared(DECLARED[name]).items() if entry.option.flags not in (HIDDEN, FOLDED)}
+    assert howfar(*command)[0] == 130
+    assert seen.keys() & (options.keys() - {"runner", "out", "predictions"}) == set()
+    parameters = {parameter.name: parameter for parameter in PARSERS[name].params}
+    typed = {each: spelling(each, entry, parameters[each]) for each, entry in options.items() if each not in ("runner", "log")}
+    own, values = OWN.get(name, ("", {}))
+    code, _, err = howfar(*command, *own.split(), *(word for words, _ in typed.values() for word in words))
+    assert code == 130, err
+    wanted = values | {each: value for each, (_, value) in typed.items()}
+    assert {each: seen.get(each) for each in wanted} == wanted
+
+
+def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
+    for name, parser in PARSERS.items():
+        for parameter in parser.params:
+            line = InputError.of(parameter.name, "must be another", 7, "change it").line(flags_of(parser))
+            called = line.partition(" must be another")[0]
+            wanted = called in parameter.opts if parameter.param_type_name == "option" else called[0].isupper()
+            assert wanted, (name, called)
+        outs = [parameter.opts for parameter in parser.params if "--out" in parameter.opts]
+        assert outs in ([], [["--out", "-o"]]), name
+
+
+@each_command
+def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Command, tmp_path: Path) -> None:
+    flag = "--config"
+    code, out, err = howfar(entry.name, *shlex.split(entry.example), f"{flag[:-2]}ug")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("howfar: No such option: --confug")
+    assert flag in err
+
+
+def test_the_keys_of_a_study_file_are_no_flags(tmp_path: Path, howfar: Command) -> None:
+    (tmp_path / "study.toml").write_text("out = 3\n[datasets]\nroads = { path = 'roads' }\n")
+    code, _, err = howfar("study", tmp_path / "study.toml")
+    assert (code, "--out" in err) == (2, False)
+
+
+# JSON.
+
+JSON: dict[str, tuple[str, str, str]] = {
+    "explain": ("ODS", "", "terms"),
+    "compare": ("{roads} {near} FAST --out {out}", "result.json", "primary backbone seed settings datasets skipped"),
+    "matrix": ("{roads} {near} --backbone pixels --out {out}", "matrix.json", "backbone datasets pairs settings notes"),
+    "embed": ("{roads} --backbone pixels", "", "backbone store datasets skipped notes"),
+    "backbones": ("", "", "name length licence weights input"),
+    "evaluate": ("{near} --predictions {maps}/near -o {out}.parquet", "", "dataset metric threshold scores skipped"),
+    "relate": ("{out} --performance {near}.parquet --performance {far}.parquet --bootstrap 0", "relation.json",
+               "primary metric settings datasets pooled pooled_verdict judgements choices estimator estimates failures gates "
+               "slices notes provenance"),
+    "certify": ("{near} --predictions {maps}/near -k 4 --out {out}", "certificate.json", "sample value low high labelled"),
+    "corrupt": ("{near} -o {out} --only invert", "", "folder threshold datasets notes skipped"),
+    "select": ("{run} --dataset new -k 2 --out {out}", "selection.json",
+               "primary dataset strategy nested seed n labelled picks why task label_names notes provenance"),
+    "labels": ("import {world}/coco.json --images {new} -o {out}", "import.json", "dataset tool names images"),
+    "strategies": ("", "", "strategies summary"),
+    "profile": ("{roads} --backbone pixels -o {out}.howfar", "", "settings performance"),
+    "score": ("{world}/roads.howfar {new}/images/0001.jpg", "",
+              "dataset image i_dist i_dist_mean relative knn mahalanobis percentile p_value predicted predicted_low "
+              "predicted_high estimator flag reason"),
+    "check": ("{world}/roads.howfar {new} --rules {world}/rules.yaml", "", "outcome exit_code decisions"),
+    "train": ("{near} -o {out}.safetensors TINY --epochs 1", "", "segmenter options settings"),
+    "predict": ("{world}/m.safetensors {new} -o {out}", "", "folder written kept skipped notes"),
+    "adapt": ("{near} {far} -o {out} TINY --shots 1 --epochs 1 --bootstrap 20", "adaptation.json", "primary settings"),
+    "study": ("{world}/study.toml --out {out}", "study.json", "title studies datasets"),
+    "data": ("", "", "name images sizes"),
+    "store": ("size {world}/store", "", "store features"),
+    "export": ("{near} --backbone pixels -o {out}.parquet", "", "path images length skipped notes"),
+}  # fmt: skip
+"""By command: what is typed, the file of the run folder that holds the same, and keys of the document."""
+IDS = ("run", "parents", "runs_of")
+"""What a document in a run folder has beside."""
+OWN_JSON = {"assess": "test_assess.py", "prompts": "tests/studies/prompts"}
+"""Commands that take long to run, and where their documents are tested."""
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in ENTRIES if "json" in flags_of(PARSERS[entry.name])])
+def test_json_is_one_document_on_stdout(name: str, world: Path, tmp_path: Path, howfar: Command) -> None:
+    if name in OWN_JSON:
+        pytest.skip(f"in {OWN_JSON[name]}")
+    typed, file, keys = JSON[name]
+    places = {place: world / place for place in ("roads", "near", "far", "new", "maps", "run")}
+    line = (
+        typed.replace("FAST", " ".join(FAST)).replace("TINY", " ".join(TINY)).format(**places, world=world, out=tmp_path / "o")
+    )
+    if name == "relate":
+        shutil.copytree(world / "run", tmp_path / "o")
+    code, out, err = howfar(name, *line.split(), "--json")
+    assert code == 0, err
+    assert out.count("\n") == 1
+    assert all(not text.startswith(("{", "[")) for text in err.splitlines())
+    document = json.loads(out)
+    assert set(keys.split()) <= set(document if isinstance(document, dict) else document[0])
+    if file:
+        saved = json.loads((tmp_path / "o" / file).read_text(encoding="utf-8"))
+        assert {key: document.get(key) for key in saved if key not in IDS} == {
+            key: value for key, value in saved.items() if key not in IDS
+        }

@@ -1,0 +1,277 @@
+"""Whatever a command refuses is one line on stderr, exit code 2 or 1, and leaves every file as it was."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from command_world import TINY, Command
+
+LINES = {
+    # Arguments and options that hold of every command.
+    "compare {roads} /no/such/folder": "/no/such/folder",
+    "compare {roads} {w}/empty": "no image below … empty",
+    "compare {roads} {w}/broken --backbone pixels": "broken … no readable image",
+    "compare {roads}": "SECONDARY",
+    "compare {roads} {near} --backbone efficientnet_lite": "efficientnet_lite0",
+    "compare {roads} {near} --components 0": "--components must be at least 1, got 0",
+    "compare {roads} {near} --components many": "--components must be a whole number, got 'many'",
+    "compare {roads} {near} --projection pear": "--projection must be pair … got 'pear'",
+    "compare {roads} {near} --permutations -1": "--permutations must",
+    "compare {roads} {near} --batch-size 0": "--batch-size must be at least 1, got 0",
+    "compare {roads} {near} --workers 0": "--workers must be at least 1, got 0",
+    "compare {roads} {near} --runner abacus": "no runners named 'abacus'; known: local",
+    "compare {roads} {near} --device abacus": "device … abacus",
+    "compare {roads} {near} --memory lots": "--memory must be a size, got 'lots' … write 512MB, 2GB",
+    "compare {roads} {near} --allow-urls *": "--allow-urls must be hosts or buckets",
+    "compare {roads} {near} --backbone pixels --weights {roads}/images/0001.jpg": "pixels takes no weights, got",
+    "compare {roads} {roads}": "names of their own … NAME=PATH",
+    "compare {roads} {near} --out {w}/text.csv": "--out must be a folder that can be made",
+    "compare {roads} {near} --out {w}/text.csv/below": "--out must be a folder that can be made",
+    "compare {roads} {near} --out s3://bucket/run": "--out must be a folder on this machine",
+    "compare {roads} {near} --quiet --verbose": "--quiet must not be given with --verbose",
+    "compare {roads} {near} --backbone pixels --backbone clip --weights folder":
+        "--weights must be NAME=VALUE, got 'folder': write --weights dinov2=FOLDER",
+    "compare {roads} {near} --backbone pixels --backbone colour_moments --weights clip=folder":
+        "--weights must be of one of the backbones, pixels, colour_moments",
+    "compare {roads} {near} --backbone clip --weights a --weights b": "--weights must be given once for one backbone",
+    "compare {roads} {near} --backbone clip --weights clip=/no/such": "/no/such is neither",
+    "conpare": "conpare … compare",
+    "report {w}/empty": "result.json",
+    "explain gat": "no term named 'gat'; did you mean gate?",
+    "embed {new} --backbone pixels --backbone-option size":
+        "--backbone-option must be NAME=VALUE, got 'size': write --backbone-option size=448",
+    "embed {new} --backbone pixels --backbone-option side=3":
+        "--backbone-option must be one of size, mean, std, output, prompt, engine, precision, got 'side'",
+    "embed {new} --backbone pixels --backbone-option size=big":
+        "--backbone-option size must be numbers with commas between them, got 'big': write 448 or 448,224",
+    "embed {new} --backbone pixels --backbone-option std=1;2;3": "--backbone-option std must be numbers … write 0.5,0.5,0.5",
+    "embed {new} --backbone pixels --backbone-option prompt=cracks": "pixels takes no prompt, got 'cracks'",
+    "matrix {roads} --backbone pixels": "DATASET must be at least two, got 1",
+    "matrix {roads} no-such-folder": "no-such-folder",
+    "matrix {roads} {near} --projection primary": "--projection must be pair, joint or none in a matrix",
+    # A budget that is too small, before any work.
+    "matrix {roads} {near} --backbone pixels --memory 1MB": "--memory must be at least",
+    "compare {roads} {near} --backbone pixels --memory 1MB": "--memory must be at least",
+    "embed {roads} --backbone pixels --memory 1MB": "--memory must be at least",
+    "profile {roads} --backbone pixels --memory 1MB -o {out}.howfar": "--memory must be at least",
+    # Performance.
+    "evaluate {near}": "--predictions must be given, or a model",
+    "evaluate /no/such/folder --predictions {maps}/near": "/no/such/folder",
+    "evaluate {near} --predictions /no/such/folder": "no folder of predictions at /no/such/folder",
+    "evaluate {near} --predictions {near}/images/0001.jpg": "must be a folder of probability maps",
+    "evaluate {near} --predictions {maps}/near --threshold 0.435": "--threshold … 0.00, 0.01 … 0.99 … 0.435",
+    "evaluate {near} --predictions {maps}/near --threshold half": "--threshold must be a number",
+    "evaluate {near} --predictions {maps}/near --tolerance -1": "--tolerance … -1",
+    "evaluate {near} --predictions {maps}/near --tuned-on none.parquet": "none.parquet is not there",
+    "evaluate {near} --predictions {maps}/near --threshold 0.5 --tuned-on x": "--threshold and --tuned-on cannot both be given",
+    "evaluate {near} --predictions {maps}/near --task depth": "--task must be one of segmentation … got 'depth'",
+    "evaluate {near} --predictions {maps}/near --flipped {maps}/near": "flipped … not given already",
+    "evaluate {near} --predictions {maps}/near -o x.csv": "--out must end in .parquet or .pq, got 'x.csv'",
+    "evaluate {near} --predictions {maps}/near -o {w}/folder.parquet": "--out must be a file",
+    "evaluate {near} --predictions {maps}/near -o {near}/images/0001.jpg/e.parquet": "--out … can be made",
+    "evaluate {near} --predictions {maps}/near --model {w}/m.safetensors": "--model is of no use beside predictions",
+    "evaluate {near} --model {w}/m.safetensors --task classification": "--model is of use only to segmentation",
+    "relate {run}": "--performance",
+    "relate {w}/none --performance {near}.parquet": "none/result.json is not there … howfar compare --out",
+    "relate {run} --performance {w}/none": "performance: nothing at … none",
+    "relate {run} --performance {run}": "performance must be a file … run",
+    "relate {run} --performance {w}/text.csv": "text.csv … has no column image",
+    "relate {run} --performance {w}/strange.csv": "none of its 2 images … near, far, new",
+    "relate {run} --performance {roads}.parquet": "must tell of a secondary dataset … roads",
+    "relate {run} --performance {near}.parquet --performance {near}.parquet": "each dataset once … near",
+    "relate {run} --performance {near}.parquet --threshold 0.435": "--threshold … 0.00, 0.01 … 0.99 … 0.435",
+    "relate {run} --performance {near}.parquet --tau 2": "--tau must … 2",
+    "relate {run} --performance {near}.parquet --flat 0": "--flat must",
+    "relate {run} --performance {near}.parquet --level 1": "--level must",
+    "relate {run} --performance {near}.parquet --error-rate 0": "--error-rate must",
+    "relate {run} --performance {near}.parquet --bootstrap 1": "--bootstrap must be 0 (no intervals) or at least 2",
+    "relate {run} --performance {near}.parquet --seed -1": "--seed must",
+    "relate {run} --performance {near}.parquet --group (": "--group must be a regular expression",
+    "relate {run} --performance {near}.parquet --group (x)": "--group must match the names of images",
+    "relate {run} --performance {near}.parquet --estimator signal": "signal … did you mean 'signals'",
+    "relate {run} --performance {near}.parquet --estimator ensemble_agreement": "whose signals the labelled sets have",
+    "assess {roads} {near} --out {out}": "--model and --predictions",
+    "assess {roads} {near} --out {out} --predictions maps --model m.safetensors": "--model and --predictions",
+    "certify {near} --predictions {maps}/near -k 0": "-k must be",
+    "certify {near} --predictions {maps}/near --out {out} --until soon": "--until must be a half width or a performance",
+    "certify {near} --predictions {maps}/near --out {out} --metric mean_g":
+        "--metric must be a known one, got 'mean_g': did you mean mean_f?",
+    # Choice and labels.
+    "select {run} -k 2": "--dataset must be given",
+    "select {run} --dataset new": "-k must be given",
+    "select {run} --dataset news -k 2": "--dataset must be a secondary dataset of the run (near, far, new), got 'news'",
+    "select {run} --dataset new -k 0": "-k must … 0",
+    "select {run} --dataset new -k 8": "-k must be at most 7 … got 8",
+    "select {run} --dataset new -k two": "-k must be a whole number, got 'two'",
+    "select {run} --dataset new -k 2 --strategy kcentre": "kcentre … did you mean 'kcenter'",
+    "select {run} --dataset new -k 2 --strategy uncertainty": "uncertainty needs the entropy … evaluate",
+    "select {run} --dataset new -k 2 --seed -1": "--seed must",
+    "select {run} --dataset new -k 2 --labelled none.txt": "no list of images at … none.txt",
+    "select {run} --dataset new -k 2 --performance none.parquet": "nothing at none.parquet",
+    "select {run} --dataset new -k 2 --out {run}/result.json": "--out must be a folder",
+    "select {run}/figures --dataset new -k 2": "result.json",
+    "select {run} --dataset new -k 2 --predictions none": "--predictions must be a folder of maps",
+    "select {run} --dataset new -k 2 --with-images zip": "--with-images must",
+    "select {run} --dataset new -k 2 --label-names ' '": "--label-names must name each label",
+    "labels import none.json --images {new} -o {out}": "no labels at … none.json",
+    "labels import {w}/coco.json --images none -o {out}": "nothing at",
+    "labels import {w}/coco.json --images {new}": "--out",
+    "labels import {w}/coco.json -o {out}": "--images",
+    "labels import {w}/coco.json --images {new} -o {new}": "--out must be a new or empty folder",
+    "labels import {w}/coco.json --images {new} -o {out} --task depth": "--task must",
+    "labels import {w}/coco.json --images {new} -o {out} --label-names y": "must be named in --label-names (y), got 'x'",
+    "labels import x.json --images x --out s3://bucket/w": "on this machine",
+    # Profiles, scores and rules.
+    "profile {near}": "--out",
+    "profile {near} -o {w}/text.csv": "--out must end in .howfar",
+    "profile {near} -o {w}/text.csv/below.howfar": "--out must be a folder that can be made",
+    "profile {near} -o {out}.howfar --backbone pixel": "pixels",
+    "profile {near} -o {out}.howfar --components 0": "--components must",
+    "profile {near} -o {out}.howfar --labelled {roads}": "need their performance",
+    "profile {near} -o {out}.howfar --performance {w}/text.csv": "--performance is of no use without labelled datasets",
+    "score {w}/roads.howfar": "NEW must name at least one image",
+    "score {w}/absent.howfar {near}": "nothing at … absent.howfar",
+    "score {w}/text.howfar {near}": "text.howfar … damaged",
+    "score {w}/roads.howfar {w}/absent": "nothing at",
+    "score {w}/roads.howfar {near} --estimator mean": "holds no estimators",
+    "score {w}/roads.howfar {near} --predictions {near}": "holds no estimators",
+    "score {w}/roads.howfar {near} --batch-size 0": "--batch-size",
+    "score {w}/roads.howfar {near} --device cuda": "colour_moments takes no device",
+    "check {w}/roads.howfar {near} --rules {w}/wrong.yaml": "did you mean images?",
+    "check {w}/roads.howfar {near}": "--rules must be given … howfar check --new writes a start",
+    "check {w}/roads.howfar --rules {w}/wrong.yaml": "did you mean images?",
+    "check": "PROFILE must be given",
+    "check {w}/none.howfar {near} --rules {w}/rules.yaml": "none.howfar",
+    "check {w}/roads.howfar {w}/none --rules {w}/rules.yaml": "nothing at",
+    "check {w}/roads.howfar --since tomorrow": "is no date",
+    "check {w}/roads.howfar {near} --rules {w}/rules.yaml --log {w}": "--log",
+    "check {w}/roads.howfar {near} --rules {w}/rules.yaml --log {w}/none/log.jsonl": "--log",
+    "check {w}/roads.howfar {near} --rules {w}/rules.yaml --keep --junit {w}": "--junit must be a file, not a folder",
+    "check {w}/roads.howfar {near} --rules {w}/rules.yaml --keep --markdown {w}": "--markdown must be a file, not a folder",
+    "check {w}/roads.howfar {near} --rules {w}/rules.yaml --keep --prometheus {w}":
+        "--prometheus must be a file, not a folder",
+    # Training and prediction.
+    "train": "PRIMARY",
+    "train {roads}": "--out",
+    "train {roads} -o m.pth": "--out must end in .safetensors, got 'm.pth': nothing in such a file can be executed",
+    "train x --out s3://bucket/w.safetensors": "on this machine",
+    "train {roads} -o {w}/folder.safetensors": "--out must be a file, not a folder",
+    "train {roads} -o {roads}/images/0001.jpg/m.safetensors": "--out must be a folder that can be made",
+    "train /no/such/folder -o {out}.safetensors": "/no/such/folder",
+    "train {w}/bare -o {out}.safetensors": "dataset bare must have masks to learn from",
+    "train {roads} -o {out}.safetensors --model unet": "unet … unetplusplus",
+    "train {roads} -o {out}.safetensors --option width": "option must be NAME=VALUE, got 'width' … encoder=b3",
+    "train {roads} -o {out}.safetensors --option wide=4": "option must be one of deepcrack … did you mean width?",
+    "train {roads} -o {out}.safetensors --option width=0": "deepcrack's width must",
+    "train {roads} -o {out}.safetensors --size 50": "--size must be a multiple of 32 for deepcrack, got 50: pass 32 or 64",
+    "train {roads} -o {out}.safetensors --epochs 0": "--epochs must … got 0",
+    "train {roads} -o {out}.safetensors --epochs two": "--epochs must be a whole number",
+    "train {roads} -o {out}.safetensors --loss focal": "focal … bce_dice",
+    "train {roads} -o {out}.safetensors --schedule cosin": "cosin … cosine",
+    "train {roads} -o {out}.safetensors --holdout 1": "--holdout must",
+    "train {roads} -o {out}.safetensors --keep all": "--keep must be best or last",
+    "train {roads} -o {out}.safetensors --precision 16": "--precision must",
+    "train {roads} -o {out}.safetensors --group (a": "--group must be a regular expression",
+    "train {roads} -o {out}.safetensors --option width=64 --weights none.pth": "none.pth",
+    "train {roads} -o {out}.safetensors --start none.safetensors": "no checkpoint at none.safetensors",
+    "train {roads} -o {out}.safetensors --background /no/such": "/no/such",
+    "train {roads} -o {out}.safetensors --background {roads}": "are held out too, under another name: remove the doubles",
+    "train {roads} -o {out}.safetensors --workers -1": "--workers must be at least 0",
+    "train {roads} -o {out}.safetensors --device abacus": "device must be",
+    "train {w}/wrong -o {out}.safetensors": "wrong/1.png: its mask is 8×32 pixels, the picture 32×32",
+    "train {roads} -o {out}.safetensors --rate 1e30": "--rate must be so low that the loss stays finite",
+    "train {roads} -o {out}.safetensors --way norm": "needs the model to adapt",
+    "train {roads} -o {out}.safetensors --site x": "is of use only with",
+    "train {roads} -o {out}.safetensors --start {model} --way norm": "needs images of the site",
+    "train {roads} -o {out}.safetensors --start {model} --way finetune --site {near}":
+        "must be one that needs no label where none is given",
+    "train {roads} -o {out}.safetensors --start {model} --way nrm --site {near}": "did you mean 'norm'?",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --epochs 3":
+        "--epochs must not be given with --way",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --model unetplusplus":
+        "--model must not be given with --way",
+    "train {roads} -o {out}.safetensors --start {model} --way norm --site {near} --background {near}":
+        "not be given with --way",
+    "predict {model} {new}": "--out",
+    "predict none.safetensors {new} -o {out}": "no checkpoint at none.safetensors",
+    "predict {new}/images/0001.jpg {new} -o {out}": "must be a .safetensors file that howfar train wrote",
+    "predict {w}/tampered.safetensors {new} -o {out}": "is damaged: its weights are not those that it names",
+    "predict {model} /no/such/folder -o {out}": "/no/such/folder",
+    "predict {model} {new} -o {new}/images/0001.jpg": "--out must be a folder that can be made",
+    "predict {model} {new} -o {new}/masks": "--out must hold no maps that howfar predict did not write",
+    "predict {model} {new} -o {out} --size 50": "--size must be a multiple of 32 for deepcrack, got 50",
+    "predict {model} {new} -o {out} --size 0": "--size must be at least 1, got 0",
+    "predict {model} {new} -o {out} --batch-size 0": "--batch-size must be at least 1",
+    "predict {model} {new} -o {out} --channel 1": "are of use only to a foreign network, got 'deepcrack'",
+    "predict {model} {new} -o {out} --device abacus": "device must be auto, cpu",
+    "predict {w}/n.onnx {new} -o {out}": "--size must be given for a network that is no checkpoint",
+    "predict {w}/n.onnx {new} -o {out} --size 32": "the network gives 3 channels: name the foreground's",
+    "predict {w}/n.onnx {new} -o {out} --size 32 --channel 0 --output probabilities":
+        "the network's output must lie within 0-1 … pass --output logits",
+    "predict {w}/n.onnx {new} -o {out} --size 32 --output scores": "--output must be logits or prob",
+    "predict {w}/n.onnx {new} -o {out} --size 32 --std 1 1 0": "--std must be above 0",
+    "predict {w}/n.onnx {new} -o {out} --size 32 --mean 1 1": "mean",
+    "predict {w}/text.onnx {new} -o {out} --size 32": "must be an ONNX file that onnxruntime can run",
+    "adapt {roads}": "SECONDARY",
+    "adapt {roads} {near}": "--out",
+    "adapt x y --out s3://bucket/w": "on this machine",
+    "adapt {roads} {near} -o {out} --shots 1,x": "--shots must be whole numbers … got '1,x': write 1,3,7",
+    "adapt {roads} {near} -o {out} --shots 0": "--shots must hold a number above 0, got '0'",
+    "adapt {roads} {near} -o {out} --strategy furthest": "furthest … far",
+    "adapt {roads} {roads} -o {out}": "roads",
+    "adapt {roads} {near} -o {out} --random-seeds 2": "--random-seeds are of use only where random",
+    "adapt {roads} {near} -o {out} --background-shots 3": "--background-shots are of no use without",
+    "adapt {roads} {near} -o {out} --background {w}/bare --background-shots 9": "at most the 1 image",
+    "adapt {roads} /no/such -o {out}": "/no/such",
+    "adapt {roads} {near} -o {roads}/images/0001.jpg": "--out must be a folder that can be made",
+    # Data, stores and study files.
+    "data crkwh100 no/such/folder": "nothing at",
+    "data crkwh": "no dataset of the paper named 'crkwh'; known: ",
+    "store prune {w}/store --older-than -1": "--older-than must be a number of days from 0 on, got -1.0",
+    "store check {w}/store --older-than 1": "--older-than is of no use to check: howfar store prune takes it",
+    "store prune {w}/store --max-size much": "--max-size must be a size, got 'much'",
+    "store prune {w}/store": "prune must be told what is to go: a feature, --older-than days, or the --max-size of the store",
+    "store check {roads}": "store must hold folders of features",
+    "study {w}/none.toml": "study file … is not there: howfar study --new",
+    "study {w}/none.zip": "--data must be given with a bundle to run again",
+    "study {w}/study.toml --new --dry-run": "must be given one at a time",
+    "study {w}/study.toml --new": "study file must not be there yet",
+}  # fmt: skip
+"""What is typed, and parts of the line that answers; ``…`` stands for words between."""
+FAILURES = ("score {w}/text.howfar", "predict {w}/tampered")
+"""What is no bad input but a damaged file: exit code 1."""
+LATE = ("train {roads} -o {out}.safetensors --rate 1e30", "adapt {roads} {near} -o {out} --background {w}/bare")
+"""What shows only after some training, from which the command goes on."""
+BEFORE = {"train": TINY, "adapt": (*TINY, "--epochs", "1", "--bootstrap", "20")}
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    """Describe every file below a folder, so that a change is seen."""
+    return {str(file): (file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize("typed", LINES)
+def test_a_refusal_is_one_line_and_leaves_nothing(
+    typed: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    places = {name: world / name for name in ("roads", "near", "far", "new", "maps", "run")}
+    places |= {"w": world, "model": world / "m.safetensors", "out": tmp_path / "here" / "out"}
+    command, *words = shlex.split(typed.format(**places))
+    before = state(world)
+    options = () if {"--way", "--site"} & set(words) else BEFORE.get(command, ())
+    code, out, err = howfar(command, *options, *words)
+    lines = [line for line in err.splitlines() if line.startswith("howfar: ")]
+    assert (code, out, len(lines)) == (1 if typed.startswith(FAILURES) else 2, "", 1), err
+    assert err.splitlines()[-1] == lines[0]
+    assert "Traceback" not in err
+    place = 0
+    for part in LINES[typed].split(" … "):
+        assert part in lines[0][place:], lines[0]
+        place = lines[0].index(part, place) + len(part)
+    assert state(world) == before
+    assert typed.startswith(LATE) or not list((tmp_path / "here").rglob("*"))

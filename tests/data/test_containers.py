@@ -1,0 +1,358 @@
+"""Images within tar, Parquet and Arrow files are listed, read and kept open."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from howfar.data import containers, read_bytes
+from howfar.data.containers import parquet, tar
+from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
+from howfar.data.containers.tar import TarShard
+from howfar.data.image_bytes import exists, is_member
+from howfar.errors import ImageError, InputError
+from packed import FILE, image_table, tar_bytes, write_parquet
+
+
+def shard(folder: Path, *members: tuple[str, bytes]) -> TarShard:
+    (folder / "s.tar").write_bytes(tar_bytes(members))
+    return TarShard(folder / "s.tar")
+
+
+def test_a_key_joins_image_class_and_mask(tmp_path: Path) -> None:
+    found = shard(
+        tmp_path,
+        ("a/1.jpg", b"one"), ("a/1.cls", b"3\n"), ("a/1.txt", b"a caption"), ("a/1.mask.png", b"m1"), ("a/1.json", b"{}"),
+        ("a/2.PNG", b"two"), ("a/2.seg.png", b"m2"), ("a/2.txt", b"wet"),
+        ("a/3.left.jpg", b"three"), ("a/3.cls", b"7"),
+    )  # fmt: skip
+    rows = [(one.inner_path, one.mask, one.label) for one in found.listing().members]
+    assert rows == [
+        ("a/1.jpg", "a/1.mask.png", "3"),
+        ("a/2.PNG", "a/2.seg.png", "wet"),
+        ("a/3.left.jpg", None, "7"),
+    ]
+    assert [found.read(name) for name in ("a/1.jpg", "a/1.mask.png", "a/2.seg.png", "a/3.left.jpg")] == [
+        b"one", b"m1", b"m2", b"three",
+    ]  # fmt: skip
+
+
+def test_the_order_is_the_file_s_and_hidden_members_are_left_out(tmp_path: Path) -> None:
+    found = shard(tmp_path, ("./10.jpg", b"a"), ("._10.jpg", b"x"), (".hidden/1.jpg", b"x"), ("2.jpg", b"b"), ("notes", b"x"))
+    assert [one.inner_path for one in found.listing().members] == ["10.jpg", "2.jpg"]
+    assert found.has("10.jpg")
+    assert not found.has("._10.jpg")
+
+
+def test_a_path_from_the_root_stays_within_the_tar(tmp_path: Path) -> None:
+    found = shard(tmp_path, ("/etc/1.jpg", b"a"), ("../2.jpg", b"b"))
+    assert [one.inner_path for one in found.listing().members] == ["etc/1.jpg"]
+    assert found.read("etc/1.jpg") == b"a"
+
+
+def test_of_two_members_of_one_name_the_later_counts(tmp_path: Path) -> None:
+    found = shard(tmp_path, ("1.jpg", b"old"), ("2.jpg", b"other"), ("1.jpg", b"new"))
+    assert [one.inner_path for one in found.listing().members] == ["2.jpg", "1.jpg"]
+    assert found.read("1.jpg") == b"new"
+
+
+def test_what_is_no_image_is_said(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "s.tar", "w") as out:
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "1.jpg"
+        out.addfile(tarfile.TarInfo("bad\udcff.jpg"))
+        out.addfile(link)
+        for name in ("1.jpg", "9.mask.png"):
+            member = tarfile.TarInfo(name)
+            member.size = 2
+            out.addfile(member, io.BytesIO(b"ok"))
+    listing = TarShard(tmp_path / "s.tar").listing()
+    assert [one.inner_path for one in listing.members] == ["1.jpg"]
+    assert listing.faults == (
+        ("bad\udcff.jpg", "its name is not valid UTF-8: rename it"),
+        ("link.jpg", "a link or special file within the tar"),
+        ("9.mask.png", "a mask without its image"),
+    )
+
+
+def test_a_cut_tar_keeps_what_is_whole(tmp_path: Path) -> None:
+    whole = tar_bytes([("1.jpg", b"a" * 5000), ("2.jpg", b"b" * 5000)])
+    (tmp_path / "s.tar").write_bytes(whole[: 512 + 5120 + 512 + 100])
+    found = TarShard(tmp_path / "s.tar")
+    assert found.read("1.jpg") == b"a" * 5000
+    with pytest.raises(ImageError, match="cut short: its tar file ends before it"):
+        found.read("2.jpg")
+    assert "damaged after 2 members" in found.listing().faults[0][1]
+
+
+@pytest.mark.parametrize(("mode", "word"), [("w:gz", "gzip"), ("w:bz2", "bzip2"), ("w:xz", "xz")])
+def test_compressed_ones_are_refused_whatever_they_are_called(mode: Any, word: str, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "s.tar", mode) as out:
+        out.addfile(tarfile.TarInfo("1.jpg"))
+    with pytest.raises(InputError, match=rf"must not be compressed, got .*\({word}\).*write it as plain \.tar"):
+        TarShard(tmp_path / "s.tar")
+
+
+@pytest.mark.parametrize("data", [b"", b"text" * 400])
+def test_what_is_no_tar_is_one_line(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s.tar").write_bytes(data)
+    with pytest.raises(InputError, match=r"s\.tar is not a readable tar file"):
+        TarShard(tmp_path / "s.tar")
+
+
+def test_a_missing_member_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such file"):
+        shard(tmp_path, ("1.jpg", b"a")).read("2.jpg")
+
+
+def test_listing_reads_headers_and_classes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    members = [pair for k in range(50) for pair in ((f"{k}.jpg", b"x" * 100_000), (f"{k}.cls", b"1"))]
+    (tmp_path / "s.tar").write_bytes(tar_bytes(members))
+    read: list[int] = []
+
+    class Counting(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(-1 if size is None else size)
+            read.append(len(data))
+            return data
+
+    monkeypatch.setattr(tar, "open_binary", lambda place, block: Counting(place))
+    assert len(TarShard(tmp_path / "s.tar").listing().members) == 50
+    assert sum(read) < 100_000
+
+
+# Parquet files with image bytes: columns of either kind, names, masks, and rows read in any order by several threads
+
+
+def noise(count: int, size: int = 20_000) -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    return {f"{number}.jpg": rng.bytes(size) for number in range(count)}
+
+
+def saved(folder: Path, table: pa.Table, **options: Any) -> ParquetImages:
+    pq.write_table(table, folder / "t.parquet", **options)
+    return ParquetImages(folder / "t.parquet")
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), FILE])
+def test_columns_of_either_kind(kind: pa.DataType, tmp_path: Path) -> None:
+    struct = kind == FILE
+    cells = [{"bytes": data, "path": f"{data.decode()}.jpg"} if struct else data for data in (b"a", b"b")]
+    found = saved(tmp_path, pa.table({"image": pa.array(cells, kind)}))
+    assert [(one.inner_path, one.name) for one in found.listing().members] == [
+        ("0", "a.jpg" if struct else None),
+        ("1", "b.jpg" if struct else None),
+    ]
+    assert [found.read("1"), found.read("0")] == [b"b", b"a"]
+
+
+def test_classes_have_their_names(tmp_path: Path) -> None:
+    found = saved(tmp_path, image_table(noise(4, 10), [1, 0, -1, 1], ["dry", "wet"]))
+    assert [one.label for one in found.listing().members] == ["wet", "dry", None, "wet"]
+    plain = saved(tmp_path, pa.table({"image": [b"a", b"b"], "label": ["x", None]}))
+    assert [one.label for one in plain.listing().members] == ["x", None]
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_masks_are_there_where_a_cell_is_filled(statistics: bool, tmp_path: Path) -> None:
+    table = pa.table({"image": [b"a", b"b", b"c"], "mask": pa.array([b"m", None, b"n"], pa.binary())})
+    found = saved(tmp_path, table, row_group_size=2, write_statistics=statistics)
+    assert [one.mask for one in found.listing().members] == ["0/mask", None, "2/mask"]
+    assert found.read("2/mask") == b"n"
+    full = saved(tmp_path, table.set_column(1, "mask", pa.array([b"m", b"k", b"n"])), write_statistics=statistics)
+    assert [one.mask for one in full.listing().members] == ["0/mask", "1/mask", "2/mask"]
+    assert found.has("0/mask")
+    assert not saved(tmp_path, pa.table({"image": [b"a"]})).has("0/mask")
+
+
+def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path: Path) -> None:
+    (tmp_path / "beside.jpg").write_bytes(b"beside")
+    fsspec.filesystem("memory").pipe("/parquet/1.jpg", b"far")
+    cells = [{"bytes": None, "path": "beside.jpg"}, {"bytes": None, "path": None}, None, {"bytes": b"", "path": "x.jpg"}]
+    cells.append({"bytes": None, "path": "memory://parquet/1.jpg"})
+    found = saved(tmp_path, pa.table({"image": pa.array(cells, FILE)}))
+    assert (found.read("0"), found.read("4")) == (tmp_path / "beside.jpg", "memory://parquet/1.jpg")
+    assert read_bytes(tmp_path / "t.parquet" / "0") == b"beside"
+    assert read_bytes(tmp_path / "t.parquet" / "4") == b"far"
+    for inner_path in ("1", "2"):
+        with pytest.raises(ImageError, match="no image in this row"):
+            found.read(inner_path)
+    assert found.read("3") == b""
+
+
+@pytest.mark.parametrize("inner_path", ["5", "x", "-1", "0/mask", "0/label", "²"])
+def test_what_is_no_row_is_said(inner_path: str, tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="no such row"):
+        saved(tmp_path, pa.table({"image": [b"a"]})).read(inner_path)
+
+
+def test_other_files_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no column image of bytes; its columns: picture: name the column"):
+        saved(tmp_path, pa.table({"picture": [b"a"]}))
+    (tmp_path / "t.parquet").write_bytes(b"text")
+    with pytest.raises(InputError, match="is not a readable Parquet file"):
+        ParquetImages(tmp_path / "t.parquet")
+
+
+def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
+    images = noise(120)
+    found = ParquetImages(write_parquet(tmp_path / "t.parquet", images, rows=50))
+    wanted = list(images.values())
+    orders = [np.random.default_rng(seed).permutation(120) for seed in range(3)] + [np.arange(120), np.arange(119, -1, -1)]
+
+    def check(order: Any) -> bool:
+        return all(found.read(str(row)) == wanted[row] for row in order)
+
+    with ThreadPoolExecutor(len(orders)) as pool:
+        assert all(pool.map(check, orders))
+
+
+def test_rows_in_order_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
+    found = ParquetImages(write_parquet(tmp_path / "t.parquet", noise(100), rows=50))
+    opened: list[object] = []
+    plain = ParquetFile.pieces
+    monkeypatch.setattr(ParquetFile, "pieces", lambda *given: opened.append(given) or plain(*given))
+    for row in range(100):
+        found.read(str(row))
+    assert len(opened) == 2  # row groups
+    kept = parquet._piece_cache
+    assert sum(piece.nbytes for piece in kept._pieces.values()) == kept._bytes <= 300_000
+
+
+def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write_parquet(tmp_path / "t.parquet", noise(50, 100_000))
+    read: list[int] = []
+
+    class Counting:
+        def __init__(self, place: str) -> None:
+            self.file = io.BytesIO(Path(place).read_bytes())
+
+        def read(self, size: int = -1) -> bytes:
+            data = self.file.read(size)
+            read.append(len(data))
+            return data
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    monkeypatch.setattr(pa, "OSFile", Counting)
+    assert len(ParquetImages(file).listing().members) == 50
+    assert 0 < sum(read) < 200_000
+
+
+# Which containers are kept open, and what becomes of one that changes
+
+
+def test_a_member_is_read_by_its_path_as_text_too(tmp_path: Path) -> None:
+    (tmp_path / "s.tar").write_bytes(tar_bytes([("a/1.jpg", b"one"), ("2.jpg", b"")]))
+    for path in (tmp_path / "s.tar" / "a" / "1.jpg", str(tmp_path / "s.tar" / "a/1.jpg"), f"file://{tmp_path}/s.tar/a/1.jpg"):
+        assert read_bytes(path) == b"one"
+        assert exists(path)
+        assert is_member(path)
+    assert not exists(tmp_path / "s.tar" / "3.jpg")
+    assert not is_member(tmp_path / "s.tar")
+    with pytest.raises(ImageError, match="no such file"):
+        read_bytes(tmp_path / "s.tar" / "3.jpg")
+    with pytest.raises(ImageError, match="empty file"):
+        read_bytes(tmp_path / "s.tar" / "2.jpg")
+
+
+def test_below_any_other_file_there_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "s.zip").write_bytes(b"x")
+    with pytest.raises(ImageError, match="no such file"):
+        read_bytes(tmp_path / "s.zip" / "1.jpg")
+
+
+def test_a_folder_may_be_called_like_a_container(tmp_path: Path) -> None:
+    (tmp_path / "s.tar").mkdir()
+    (tmp_path / "s.tar" / "t.tar").write_bytes(tar_bytes([("1.jpg", b"one")]))
+    assert read_bytes(tmp_path / "s.tar" / "t.tar" / "1.jpg") == b"one"
+
+
+def test_a_changed_file_is_indexed_anew(tmp_path: Path) -> None:
+    file = tmp_path / "s.tar"
+    file.write_bytes(tar_bytes([("1.jpg", b"old")]))
+    assert read_bytes(file / "1.jpg") == b"old"
+    file.write_bytes(tar_bytes([("0.jpg", b"before it"), ("1.jpg", b"new")]))
+    os.utime(file, ns=(1, 1))
+    assert read_bytes(file / "1.jpg") == b"new"
+
+
+def test_one_that_fails_is_not_kept(tmp_path: Path) -> None:
+    file = tmp_path / "s.tar"
+    file.write_bytes(b"text" * 400)
+    with pytest.raises(ImageError, match="is not a readable ta"):
+        read_bytes(file / "1.jpg")
+    assert file not in containers._slots
+    file.write_bytes(tar_bytes([("1.jpg", b"whole")]))
+    assert read_bytes(file / "1.jpg") == b"whole"
+
+
+def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    plain = TarShard.__init__
+    monkeypatch.setattr(TarShard, "__init__", lambda self, place: made.append(place) or plain(self, place))
+    files = [tmp_path / f"{number}.tar" for number in range(containers.KEPT + 4)]
+    for file in files:
+        file.write_bytes(tar_bytes([("1.jpg", file.name.encode())]))
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda _: read_bytes(files[0] / "1.jpg"), range(64))) == {b"0.tar"}
+    assert len(made) == 1
+    assert [read_bytes(file / "1.jpg") for file in files] == [file.name.encode() for file in files]
+    assert len(made) == len(files)
+    assert len(containers._slots) == containers.KEPT
+
+
+# Arrow files: streams and files for random access, mapped into memory
+
+IMAGES = {f"{number}.jpg": bytes([65 + number]) * 10 for number in range(9)}
+
+
+def saved_stream(file: Path, table: pa.Table, stream: bool = True) -> ArrowImages:
+    make = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with pa.OSFile(str(file), "wb") as sink, make(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=4)
+    return ArrowImages(file)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_rows_of_all_batches(stream: bool, tmp_path: Path) -> None:
+    found = saved_stream(tmp_path / "t.arrow", image_table(IMAGES, [0, 1] * 4 + [0], ["dry", "wet"]), stream)
+    listed = found.listing().members
+    assert [(one.inner_path, one.name, one.label) for one in listed[:2]] == [("0", "0.jpg", "dry"), ("1", "1.jpg", "wet")]
+    assert [found.read(one.inner_path) for one in listed] == list(IMAGES.values())
+
+
+def test_masks_where_a_cell_is_filled(tmp_path: Path) -> None:
+    masks = [{"bytes": b"m", "path": None}, {"bytes": None, "path": None}, None]
+    found = saved_stream(tmp_path / "t.arrow", pa.table({"image": [b"a", b"b", b"c"], "mask": pa.array(masks, FILE)}))
+    assert [one.mask for one in found.listing().members] == ["0/mask", None, None]
+    assert found.read("0/mask") == b"m"
+    with pytest.raises(ImageError, match="no image in this row"):
+        found.read("1/mask")
+    assert found.has("2/mask")
+    assert not found.has("3")
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"an Arrow file must lie on this machine, got 's3://b/t\.arrow'"):
+        ArrowImages("s3://b/t.arrow")
+    (tmp_path / "t.arrow").write_bytes(b"text that is no Arrow file")
+    with pytest.raises(InputError, match="is not a readable Arrow file"):
+        ArrowImages(tmp_path / "t.arrow")
+    with pytest.raises(InputError, match="no column image of bytes; its columns: x"):
+        saved_stream(tmp_path / "t.arrow", pa.table({"x": [1]}))

@@ -1,0 +1,192 @@
+"""Columns of images, texts and hashes equal tuples of the same values, in a tenth of the memory."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from howfar.data import Dataset, Item, item
+from howfar.data.folder import natural_key
+from howfar.data.image_bytes import MemoryImages
+from howfar.data.item import HashColumn, ItemTable, PathTexts, TextColumn, first_repeat, sorted_texts
+from howfar.io.cell_urls import CellUrl, Place
+from howfar.io.location import Url
+
+TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)
+PLACES = st.one_of(
+    st.builds(Path, TEXT),
+    TEXT,
+    st.builds(lambda text: Url(f"s3://bucket/{text}"), TEXT),
+    st.builds(lambda text: Path("/roads") / f"{text}.png", TEXT),
+)
+ITEMS = st.builds(
+    Item, TEXT, PLACES, st.none() | PLACES, st.none() | TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
+)
+
+
+def same(found: Item, wanted: Item) -> bool:
+    return found == wanted and (type(found.path), type(found.mask)) == (type(wanted.path), type(wanted.mask))
+
+
+@given(st.lists(ITEMS, max_size=8))
+def test_each_image_comes_back_as_it_was(items: list[Item]) -> None:
+    table = ItemTable.of(items)
+    assert len(table) == len(items)
+    assert all(map(same, table, items))
+    assert all(map(same, pickle.loads(pickle.dumps(table)), items))
+    assert table.names == tuple(item.name for item in items)
+    assert PathTexts(table) == tuple(str(item.path) for item in items)
+    assert table.masks == sum(item.mask is not None for item in items)
+
+
+@pytest.mark.parametrize("label", [np.int64(3), b"wet", ("a", "b"), Path("wet")])
+def test_what_is_no_text_stays_what_it_is(label: Any) -> None:
+    items = [Item("1.png", "/1.png", label=label), Item("2.png", "/2.png", further=(("camera", label),))]
+    table = ItemTable.of(items)
+    assert table == tuple(items)
+    assert (table.labelled, table.columns) == (1, ("camera",))
+
+
+def test_a_location_that_fits_no_frame_is_held_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item, "_MOST", 2)
+    items = [Item(f"{k}.png", Path(f"/folder-{k}/{k}.png"), f"mask {k * 7}") for k in range(6)]
+    table = ItemTable.of(items)
+    assert all(map(same, table, items))
+    assert PathTexts(table, [4, 1]) == (str(items[4].path), str(items[1].path))
+
+
+def test_urls_of_cells_keep_their_rules() -> None:
+    home = Place("https", "b.org:443")
+    rules = [(frozenset({"a.org"}), home), (frozenset[str](), home), (frozenset[str](), None)]
+    items = [Item(f"{k}.png", CellUrl(f"https://b.org/{k}.png", *rules[k % 3])) for k in range(6)]
+    found = [item.path for item in ItemTable.of(items)]
+    assert found == [item.path for item in items]
+    assert [(type(path), path.hosts, path.home) for path in found if isinstance(path, CellUrl)] == [
+        (CellUrl, *rules[k % 3]) for k in range(6)
+    ]
+
+
+def test_images_in_memory_are_held_as_long_as_the_table() -> None:
+    images = MemoryImages(lambda part, number: b"picture", 1)
+    dataset = Dataset("made", (Item("0", images.path(0)),))
+    del images
+    (item,) = dataset.items
+    assert item.path.images.read("image", 0) == b"picture"  # type: ignore[union-attr]
+
+
+def test_an_image_takes_a_tenth_of_its_objects() -> None:
+    def listed() -> Iterator[Item]:
+        for k in range(3000):
+            yield Item(f"{k:06d}.png", Path(f"/roads/images/{k:06d}.png"), Path(f"/roads/masks/{k:06d}.png"))
+
+    def held(make: Callable[[Iterator[Item]], object]) -> int:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = make(listed())
+        assert kept
+        return tracemalloc.get_traced_memory()[0] - before
+
+    tracemalloc.start()
+    try:
+        held(ItemTable.of)
+        # What other threads of the process allocate meanwhile counts too.
+        assert min(held(ItemTable.of) for _ in range(3)) < min(held(list) / 10, 3000 * 50)
+    finally:
+        tracemalloc.stop()
+
+
+# Columns of texts and hashes equal tuples of the same values
+
+TEXTS = st.lists(st.text(st.characters(codec=None), max_size=8), max_size=12)
+
+
+@given(TEXTS)
+def test_a_column_of_texts_is_a_tuple_of_them(texts: list[str]) -> None:
+    column, same = TextColumn(texts), tuple(texts)
+    assert tuple(column) == same
+    assert column == same
+    assert same == column
+    assert hash(column) == hash(same)
+    assert column[1:-1] == same[1:-1]
+    assert [column[-k] for k in range(1, len(same) + 1)] == [same[-k] for k in range(1, len(same) + 1)]
+    assert pickle.loads(pickle.dumps(column)) == same
+    assert column != (*same, "")
+    assert column + column == same + same
+    assert (column + ("b",), ("a",) + column) == (same + ("b",), ("a",) + same)  # noqa: RUF005  # it is what users write
+    assert (column == list(same)) == (same == list(same))
+
+
+def test_columns_are_added_and_repeated_as_tuples_are() -> None:
+    column = TextColumn(["a", "b"])
+    assert column + column == ("a", "b", "a", "b")
+    one = ("c",)
+    assert column + one == ("a", "b", "c")
+    assert one + column == ("c", "a", "b")
+    assert 2 * column == column * 2 == ("a", "b", "a", "b")
+    with pytest.raises(TypeError):
+        column + list(one)
+
+
+def test_names_that_are_not_utf8_are_kept() -> None:
+    assert TextColumn(["bad\udcff.jpg"])[0] == "bad\udcff.jpg"
+
+
+def test_positions_outside_are_refused() -> None:
+    for column in (TextColumn(["a"]), HashColumn(["00" * 16])):
+        with pytest.raises(IndexError):
+            column[1]
+        with pytest.raises(IndexError):
+            column[-2]
+
+
+def test_a_text_takes_its_bytes_and_eight() -> None:
+    column = TextColumn(f"{k:09d}.jpg" for k in range(20_000))
+    # The buffers grow by an eighth at a time.
+    assert len(pickle.dumps(column)) < 20_000 * (13 + 8) * 1.02
+    assert column[12_345] == "000012345.jpg"
+
+
+def test_hashes_take_sixteen_bytes_and_are_replaced() -> None:
+    hashes = [f"{k:032x}" for k in range(1000)]
+    column = HashColumn(hashes)
+    assert column == tuple(hashes)
+    assert len(pickle.dumps(column)) < 1000 * 16 + 500
+    column.replace(7, "f" * 32)
+    column.append("")
+    assert (column[7], column[8], column[1000]) == ("f" * 32, hashes[8], "0" * 32)
+    with pytest.raises(ValueError, match="32 hexadecimal digits, got 'abcd'"):
+        column.append("abcd")
+
+
+@given(TEXTS)
+def test_the_first_repeat_is_found(texts: list[str]) -> None:
+    seen: dict[str, int] = {}
+    expected = None
+    for position, text in enumerate(texts):
+        if text in seen:
+            expected = (seen[text], position)
+            break
+        seen[text] = position
+    assert first_repeat(TextColumn(texts)) == expected
+
+
+def test_texts_of_one_hash_are_no_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item, "hash", lambda text: 7, raising=False)
+    assert first_repeat(["a", "b", "c"]) is None
+    assert first_repeat(["a", "b", "b"]) == (1, 2)
+
+
+@pytest.mark.parametrize("run", [1, 3, 1000])
+def test_texts_are_sorted_run_by_run(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item, "_RUN", run)
+    names = [f"{letter}{number}.png" for letter in "ab" for number in range(20)]
+    random.Random(0).shuffle(names)
+    assert list(sorted_texts(names, key=natural_key)) == sorted(names, key=natural_key)

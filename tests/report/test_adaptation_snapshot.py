@@ -1,0 +1,304 @@
+"""What the pages of adaptation, its distances, suppression and the pool say, of believable studies and of changed ones.
+
+The text lies in ``snapshots/``; ``HOWFAR_WRITE_SNAPSHOTS=1`` writes it anew, to be read before it is committed. Of a changed
+study only the lines are kept that differ from those of the study as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from believable_pool import make
+from howfar.figures.adaptation_models import Change
+from howfar.paper import performance_by_distance_report, pool_answers, pool_report, suppression_report
+from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
+from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
+from howfar.report import adaptation
+from howfar.report import adaptation_sentences as words
+from howfar.report.section import Context, FigurePart, Section, Table
+from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.segmenter_studies import Pool
+
+FOLDER = Path(__file__).parent / "snapshots"
+ROWS = 4
+WHOLE = {
+    "a study with background and random", "every strategy", "lowered", "not measured", "random: better", "random: not compared",
+    "background raised", "one seed", "half to choose from, nothing held out", "ODS falls on one dataset", "an earlier version",
+    "no held-out score",
+}  # fmt: skip
+SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
+
+
+def check(name: str, told: Mapping[str, list[str]]) -> None:
+    """Compare what the first of some studies says, and by what the others differ, with the text that was kept."""
+    base, *others = told.items()
+    lines = [f"# {base[0]}", *base[1]]
+    for title, own in others:
+        lines += ["", f"# {title}", *(line for line in own if line not in set(base[1]))]
+    text, file = "\n".join(lines) + "\n", FOLDER / f"{name}.txt"
+    if os.environ.get("HOWFAR_WRITE_SNAPSHOTS"):
+        FOLDER.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert text.splitlines() == file.read_text(encoding="utf-8").splitlines()
+
+
+def rows(title: str, table: Table) -> list[str]:
+    """Write the first rows of a table (all settings), marked cells between stars, and how many there are."""
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    shown = [
+        " | ".join(f"*{cell.text}*" if cell.strong else cell.text for cell in row)
+        for row in table.rows[: None if title == "settings" else ROWS]
+    ]
+    heads = " | ".join(column.title for column in table.columns)
+    return [f"{title}, {len(table.rows)} rows: {heads}", *(f"  {line}" for line in shown)]
+
+
+def section(made: Section) -> list[str]:
+    lines = [f"lead: {made.lead}", *(f"sentence: {text}" for text in made.sentences)]
+    for part in made.parts:
+        if isinstance(part, FigurePart):
+            lines.append(
+                f"figure {part.name} [{part.label}]: {part.caption.title}. {part.caption.text} ({part.caption.alternative})"
+            )
+        else:
+            lines += rows(f"table {part.name} [{part.label}] {part.title}", part.table)
+            lines += rows("  printed", part.printed) if part.printed else []
+    return [*lines, *(f"limit: {text}" for text in made.limits)]
+
+
+def page(study: Adaptation, whole: bool) -> list[str]:
+    """The sentences of the page of one segmenter, and where `whole` its tables."""
+    lines = [f"lead: {words.lead(study)}", f"random: {words.against_random(study)}", f"any: {words.any_beats(study)}"]
+    lines += [f"{model}: {line}" for model, line in words.by_number(study)]
+    lines += [f"background: {words.suppressed(study)}", f"both F: {words.disagreement(study)}"]
+    lines += [f"limit: {text}" for text in words.limits(study)]
+    if not whole:
+        return lines
+    tables: dict[str, Callable[[Adaptation], Table]] = {
+        "mean F": lambda each: adaptation.scores(each, "mean_f"),
+        "ODS": lambda each: adaptation.scores(each, "ods"),
+        **{
+            make.__name__: make
+            for make in (
+                adaptation.both, adaptation.gains, adaptation.against_random, adaptation.contributions, adaptation.suppression,
+                adaptation.trained, adaptation.chosen, adaptation.slopes, adaptation.strata, adaptation.settings,
+            )
+        },
+    }  # fmt: skip
+    return [*lines, *(line for title, make in tables.items() for line in rows(title, make(study)))]
+
+
+def changed(study: Adaptation, frame: str, where: Mapping[str, Any], **values: Any) -> Adaptation:
+    """The study with other numbers in some rows of one of its tables."""
+    table = getattr(study, frame).copy()
+    here = np.logical_and.reduce([table[name].isin([value]) for name, value in where.items()])
+    assert here.any()
+    for name, value in values.items():
+        table[name] = table[name].astype(object)
+        table.loc[here, name] = value
+    return replace(study, **{frame: table})
+
+
+def gained(study: Adaptation, low: float, high: float, **where: str) -> Adaptation:
+    """The study with another gain of far-7, by default of all secondaries."""
+    place = {"model": "far-7", "dataset": "all", **where}
+    return changed(study, "gains", place, gain=(low + high) / 2, low=low, high=high)
+
+
+def over(study: Adaptation, low: float, high: float, beats: Any = False, below: Any = False) -> Adaptation:
+    """The study with another difference of far-7 from random."""
+    middle = {"over_random": (low + high) / 2, "over_random_low": low, "over_random_high": high}
+    place = {"model": "far-7", "dataset": "all"}
+    return changed(study, "gains", place, **middle, beats_random=beats, below_random=below)
+
+
+def priced(study: Adaptation, change: Iterable[float], cost: Iterable[float]) -> Adaptation:
+    names = ("change", "low", "high", "cost", "cost_low", "cost_high")
+    return changed(study, "suppression", {"model": "far-7-B7"}, **dict(zip(names, (*change, *cost), strict=True)))
+
+
+def seeds(study: Adaptation, count: int) -> Adaptation:
+    first = study.models[study.models["seed"] == 0]
+    return replace(study, models=pd.concat([first.assign(seed=seed) for seed in range(count)]))
+
+
+def test_one_segmenter(study: Adaptation, bakeoff: Adaptation) -> None:
+    ods = study.scores.query("model == 'M' and dataset == 'walls' and seed < 3")["ods"].astype(float).mean()
+    shots = study.models["shots"].replace({7: 1, 1: 0, 3: 0})
+    no_winner = bakeoff.gains["beats_random"].map({True: False, False: False})
+    variants = {
+        "a study with background and random": study,
+        "every strategy": bakeoff,
+        "no strategy beats random": replace(bakeoff, gains=bakeoff.gains.assign(beats_random=no_winner)),
+        "lowered": gained(study, -0.15, -0.05),
+        "no evidence": gained(study, -0.01, 0.03),
+        "the interval ends at 0": gained(study, 0.0, 0.02),
+        "not measured": gained(study, np.nan, np.nan),
+        "one image of one dataset": replace(study, secondaries=("roads",), models=study.models.assign(shots=shots)),
+        "worse on one dataset": gained(study, -0.3, -0.1, dataset="walls"),
+        "norm gains": gained(study, 0.02, 0.08, model="norm"),
+        "random: no evidence": over(study, -0.01, 0.03),
+        "random: beaten": over(study, 0.01, 0.03, beats=True),
+        "random: better": over(study, -0.03, -0.01, below=True),
+        "random: beaten by itself alone": over(study, 0.01, 0.03),
+        "random: better by itself alone": over(study, -0.03, -0.01),
+        "random: one seed, None": over(study, 0.01, 0.03, None, None),
+        "random: one seed, NaN": over(study, 0.01, 0.03, np.nan, np.nan),
+        "random: not compared": over(study, np.nan, np.nan),
+        "random alone": replace(
+            study,
+            **{
+                name: frame[~frame["model"].str.startswith("far")].reset_index(drop=True)
+                for name in ("models", "gains", "suppression", "strata", "slopes")
+                for frame in [getattr(study, name)]
+            },
+        ),
+        "background raised": priced(study, (0.05, 0.04, 0.06), (0.02, 0.01, 0.03)),
+        "background unclear": priced(study, (-0.01, -0.03, 0.01), (-0.001, -0.01, 0.01)),
+        "one seed": seeds(study, 1),
+        "five seeds": seeds(study, 5),
+        "half to choose from, nothing held out": replace(
+            study, settings={**study.settings, "pool": 0.5, "training": {"holdout": 0}}
+        ),
+        "ODS falls on one dataset": changed(study, "scores", {"model": "far-7", "dataset": "walls"}, ods=ods - 0.01),
+        "ODS falls everywhere": replace(
+            study, scores=study.scores.assign(ods=study.scores["ods"].where(study.scores["model"] == "M", 0.0))
+        ),
+        "without ODS": replace(study, scores=study.scores.assign(ods=np.nan)),
+        "an earlier version": replace(
+            study, scores=study.scores.drop(columns="mean_f_ods"), slopes=study.slopes[:0], strata=study.strata[:0]
+        ),
+        "no held-out score": replace(study, models=study.models.assign(held_out_ods=None)),
+    }
+    check("adaptation", {title: page(each, title in WHOLE) for title, each in variants.items()})
+
+
+def test_several_segmenters(several: Adaptations, run_folder: Path) -> None:
+    plain = [
+        replace(
+            each,
+            gains=each.gains[~each.gains["model"].str.startswith("random")].assign(over_random=np.nan),
+            models=each.models[each.models["strategy"] != "random"].reset_index(drop=True),
+            blind=(),
+        )
+        for each in several.adaptations
+    ]
+    first, *others = several.adaptations
+    gains = {
+        "falls": gained(first, -0.15, -0.05),
+        "no evidence": gained(first, -0.05, 0.25),
+        "no interval": changed(first, "gains", {"model": "far-7", "dataset": "all"}, gain=-0.1, low=np.nan, high=np.nan),
+        "not measured": gained(first, np.nan, np.nan),
+    }
+    variants = {
+        "three segmenters": several,
+        "without random and blind sets": Adaptations(several.models, tuple(plain)),
+        "one seed": Adaptations(several.models, tuple(seeds(each, 1) for each in several.adaptations)),
+        **{title: Adaptations(several.models, (each, *others)) for title, each in gains.items()},
+    }
+    context = Context(run_folder / "gain")
+    check("adaptations", {title: section(adaptation.section(each, context)) for title, each in variants.items()})
+
+
+def test_suppression(several: Adaptations, run_folder: Path) -> None:
+    result: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
+    changes = result.changes
+
+    def other(made: Any = result, **values: float) -> Any:
+        return replace(made, changes=changes.assign(**{k: changes[k].where(changes["of"] == "", v) for k, v in values.items()}))
+
+    one = replace(result, seeds=(0,))
+    variants = {
+        "three segmenters": result,
+        "did not change": other(low=-0.1, high=0.1),
+        "raised": other(low=0.1, high=0.2),
+        "no interval": other(low=np.nan, high=np.nan),
+        "no cost": other(cost_low=-0.1, cost_high=0.1),
+        "a rise of F": other(cost_low=0.1, cost_high=0.2),
+        "cost not measured": other(cost=np.nan),
+        "one seed": one,
+        "one seed, unclear": other(one, low=-1.0, high=1.0, cost_low=-1.0, cost_high=1.0),
+        "one image left": replace(result, left=1),
+    }
+    context = Context(run_folder / "suppression")
+    told = {title: section(suppression_report.section(each, context)) for title, each in variants.items()}
+    told["elsewhere"] = section(suppression_report.section(result, Context(Path("elsewhere/suppression"))))
+    check("suppression", told)
+
+
+def test_performance_by_distance(several: Adaptations, run_folder: Path) -> None:
+    result: Any = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), SimpleNamespace(results={"gain": several}))
+    slopes = result.slopes
+    one_f = (slopes["segmenter"] == "deepcrack") & (slopes["model"] == "far-7") & (slopes["measure"] == "f")
+    undefined = slopes.assign(**dict.fromkeys(("slope", "low", "high", "change"), np.nan), kind="none")
+    context = Context(run_folder / "performance", SYMBOLS)
+    variants = {
+        "three segmenters": (result, context),
+        "one seed": (replace(result, seeds=(1,)), context),
+        "the verdict hangs on the threshold": (
+            replace(result, slopes=slopes.assign(kind=slopes["kind"].mask(one_f, "none"))),
+            context,
+        ),
+        "no slope": (replace(result, slopes=undefined), context),
+        "no dataset of the paper's": (result, Context(run_folder / "performance", {"roads": "S_5"})),
+        "elsewhere": (result, Context(Path("elsewhere/performance"), SYMBOLS)),
+    }
+    told = {title: section(performance_by_distance_report.section(*each)) for title, each in variants.items()}
+    check("performance_by_distance", told)
+
+
+def test_pool() -> None:
+    def likely() -> Pool:
+        pool = make(wishes=("recall",))
+        pool.rankings["first"] = pool.rankings["model"].map({"deepcrack": 0.85, "adsam": 0.1, "unetplusplus": 0.05})
+        return pool
+
+    def imprecise(models: Iterable[str]) -> Pool:
+        pool = make()
+        predicts = (pool.scores["model"] == "adsam") | (pool.scores["dataset"] != "tunnel")
+        pool.scores["precision"] = pool.scores["precision"].where(predicts)
+        columns = ["value", "low", "high", "over", "over_low", "over_high"]
+        pool.rankings.loc[pool.rankings["model"].isin(list(models)), columns] = np.nan
+        return pool
+
+    def assigned(column: str, value: Any, frame: str = "scores", where: str = "") -> Pool:
+        pool = make()
+        table = getattr(pool, frame)
+        table.loc[table["model"] == where if where else slice(None), column] = value
+        return pool
+
+    variants = {
+        "three models": make(),
+        "nothing stands out": make(noise=0.15, wishes=("stable",)),
+        "likely": likely(),
+        "two predict nothing somewhere": imprecise(("unetplusplus", "deepcrack")),
+        "all predict nothing somewhere": imprecise(("unetplusplus", "deepcrack", "adsam")),
+        "a level that none reaches": make(level=0.95),
+        "a level that one has without images": make(level=0.3),
+        "another is more precise": assigned("precision", 0.01, where="adsam"),
+        "two models": make(models=("unetplusplus", "deepcrack")),
+        "not the paper's models": assigned("segmenter", "unetplusplus", "costs"),
+        "three seeds": make(seeds=3),
+        "nothing held out": make(tuned=False),
+        "two seeds, noisy": make(seeds=2, noise=0.1),
+        "weights and a blind set": make(weights={"fast": 1.0, "stable": 3.0}, blind=("new",)),
+        "without slopes": assigned(["slope", "slope_low", "slope_high"], np.nan),
+    }  # fmt: skip
+    told = {title: section(pool_report.section(pool, Context(Path("pool")))) for title, pool in variants.items()}
+    told["leans"] = [pool_answers.leans(make(), shots) for shots in (0, 1, 3, 7)]
+    check("pool", told)
+
+
+def test_changes_are_judged_as_they_are_shown() -> None:
+    assert not Change(0.0004, 0.0003, 0.0005).above
+    assert words.opposed(0.001, -0.001)
+    assert not words.opposed(0.0004, -0.2)
+    assert not words.opposed(0.1, float("nan"))
