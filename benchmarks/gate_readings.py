@@ -20,9 +20,9 @@ from howfar.distances.knn import knn, leave_one_out_knn
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.pipeline.prediction import load_model
-from howfar.pipeline.signals import MapFolders
 from howfar.projection import Projector
 from howfar.relation.image_columns import AGREEMENTS, CONFIDENCES
+from howfar.tasks.maps import MapFolders
 
 SPACES = ("pair", "primary", "none")
 BEYOND = 0.95

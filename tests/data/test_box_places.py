@@ -64,7 +64,7 @@ def test_boxes_of_other_units_are_refused(roads: Path, tmp_path: Path) -> None:
 
 def labels_of(file: Path, text: str) -> Any:
     file.write_text(text)
-    return read_box_labels(Dataset("roads", (Item("a.jpg", Path("a.jpg")),)), file).boxes
+    return read_box_labels(Dataset("roads", (Item("a.jpg", Path("a.jpg")),)), file).by_image
 
 
 def test_a_box_of_cvat_without_a_label_is_refused(tmp_path: Path) -> None:

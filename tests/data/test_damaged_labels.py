@@ -20,7 +20,7 @@ ROADS = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jp
 def read(folder: Path, text: str, ending: str = ".json") -> Any:
     file = folder / f"labels{ending}"
     file.write_text(text, encoding="utf-8")
-    return read_labels(ROADS, file).masks
+    return read_labels(ROADS, file).by_image
 
 
 def coco(segmentation: Any = None, width: Any = 4, height: Any = 4, ids: tuple[int, ...] = (1,)) -> str:

@@ -24,10 +24,10 @@ COCO = {"images": [IMAGE], "annotations": [BOX], "categories": [{"id": 2, "name"
 def test_a_box_of_coco_is_an_area_and_a_box(tmp_path: Path) -> None:
     """CVAT exports rectangles so, and an annotation must not become nothing."""
     file = written(tmp_path / "c.json", json.dumps(COCO))
-    mask = read_labels(SITE, file).masks["a.jpg"]
+    mask = read_labels(SITE, file).by_image["a.jpg"]
     assert not isinstance(mask, Path)
     assert (mask.sum(), mask[2:6, 1:4].all()) == (12, True)
-    assert read_box_labels(SITE, file).boxes == {"a.jpg": [("foreground", [1, 2, 4, 6])]}
+    assert read_box_labels(SITE, file).by_image == {"a.jpg": [("foreground", [1, 2, 4, 6])]}
     turned = {**COCO, "annotations": [{**BOX, "attributes": {"rotation": 30}}]}
     with pytest.raises(InputError, match=r"box of a\.jpg is no upright box"):
         read_box_labels(SITE, written(tmp_path / "t.json", json.dumps(turned)))
@@ -40,7 +40,7 @@ def test_two_entries_of_one_id_are_refused(what: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"two of its {what} have the id {COCO[what][0]['id']}: number them anew"):
         read_box_labels(SITE, file)
     if what == "annotations":  # datumaro writes them so, and shapes that are joined need no numbers
-        assert read_labels(SITE, file).masks["a.jpg"].sum() == 12  # type: ignore[union-attr]
+        assert read_labels(SITE, file).by_image["a.jpg"].sum() == 12
 
 
 def test_a_box_without_a_label_is_refused(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_box_without_a_label_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path / "c.xml", f'<annotations><image name="a.jpg" width="9" height="7">{box}</image></annotations>')
     with pytest.raises(InputError, match=r"a box of a\.jpg has no label: give it one, or delete it"):
         read_box_labels(SITE, file)
-    assert read_labels(SITE, file).masks["a.jpg"].any()  # type: ignore[union-attr]
+    assert read_labels(SITE, file).by_image["a.jpg"].any()
 
 
 def test_a_zip_is_read_by_all_three(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_a_zip_is_read_by_all_three(tmp_path: Path) -> None:
     for name, inside in (("box", box), ("tag", tag)):
         with ZipFile(tmp_path / f"{name}.zip", "w") as archive:
             archive.writestr("annotations.xml", xml.format(inside))
-    assert read_box_labels(SITE, tmp_path / "box.zip").boxes == {"a.jpg": [("car", [1, 1, 3, 2])]}
-    assert read_labels(SITE, tmp_path / "box.zip").masks["a.jpg"].sum() == 2  # type: ignore[union-attr]
-    assert read_class_labels(SITE, tmp_path / "tag.zip").labels == {"a.jpg": "wet"}
+    assert read_box_labels(SITE, tmp_path / "box.zip").by_image == {"a.jpg": [("car", [1, 1, 3, 2])]}
+    assert read_labels(SITE, tmp_path / "box.zip").by_image["a.jpg"].sum() == 2
+    assert read_class_labels(SITE, tmp_path / "tag.zip").by_image == {"a.jpg": "wet"}
 
 
 def test_label_studio_says_who_looked(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_label_studio_says_who_looked(tmp_path: Path) -> None:
 
 def test_classes_of_a_table_that_points_elsewhere_are_found_by_name(tmp_path: Path) -> None:
     table = written(tmp_path / "labels.csv", "image,label,name\n/other/place/1/a.jpg,wet,a.jpg\n")
-    assert read_class_labels(SITE, table).labels == {"a.jpg": "wet"}
+    assert read_class_labels(SITE, table).by_image == {"a.jpg": "wet"}
 
 
 def test_images_that_were_sorted_into_folders_are_labelled(tmp_path: Path) -> None:
@@ -85,8 +85,8 @@ def test_images_that_were_sorted_into_folders_are_labelled(tmp_path: Path) -> No
         (tmp_path / "sorted" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / "sorted" / name)
     found = read_class_labels(Dataset("s", tuple(Item(name, Path(name)) for name in ("a.jpg", "b.jpg"))), tmp_path / "sorted")
-    assert (found.labels, found.strangers) == ({"a.jpg": "wet", "b.jpg": "dry"}, ("c",))
+    assert (found.by_image, found.strangers) == ({"a.jpg": "wet", "b.jpg": "dry"}, ("c",))
     whole = Dataset("s", (Item("wet/a.jpg", Path("a.jpg")),))
-    assert read_class_labels(whole, tmp_path / "sorted").labels == {"wet/a.jpg": "wet"}
+    assert read_class_labels(whole, tmp_path / "sorted").by_image == {"wet/a.jpg": "wet"}
     with pytest.raises(InputError, match="labels must be a folder with two folders or more, one a class"):
         read_class_labels(whole, tmp_path / "sorted" / "dry")

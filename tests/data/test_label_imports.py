@@ -63,7 +63,7 @@ def test_our_own_files_come_back(name: str, write, tmp_path: Path) -> None:
     (tmp_path / name).write_text(write(pictures(), "site"), encoding="utf-8")
     labels = read_labels(SITE, tmp_path / name)
     assert labels.unsure
-    assert {image: mask.tolist() for image, mask in labels.masks.items()} == {  # type: ignore[union-attr]
+    assert {image: mask.tolist() for image, mask in labels.by_image.items()} == {
         image: blob(seed).tolist() for seed, image in enumerate(NAMES)
     }
 
@@ -72,16 +72,16 @@ def test_predictions_of_label_studio_are_no_labels(tmp_path: Path) -> None:
     tasks = json.loads(label_studio(pictures(), "site"))
     file = tmp_path / "tasks.json"
     file.write_text(json.dumps(tasks))
-    assert not read_labels(SITE, file).masks
+    assert not read_labels(SITE, file).by_image
     for task in tasks[:2]:
         task["annotations"] = [{"result": task["predictions"][0]["result"]}]
     tasks[2]["annotations"] = [{"result": []}]
     file.write_text(json.dumps(tasks))
     labels = read_labels(SITE, file)
     assert not labels.unsure
-    assert (labels.masks["a/1.jpg"] == blob(0)).all()
-    assert (labels.masks["a/2.jpg"] == blob(1)).all()
-    assert np.asarray(labels.masks["3.jpg"]).size == 0
+    assert (labels.by_image["a/1.jpg"] == blob(0)).all()
+    assert (labels.by_image["a/2.jpg"] == blob(1)).all()
+    assert np.asarray(labels.by_image["3.jpg"]).size == 0
 
 
 def test_coco_polygons_and_compressed_runs(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_coco_polygons_and_compressed_runs(tmp_path: Path) -> None:
         ],
     }
     (tmp_path / "coco.json").write_text(json.dumps(document))
-    masks = read_labels(SITE, tmp_path / "coco.json").masks
+    masks = read_labels(SITE, tmp_path / "coco.json").by_image
     wanted = np.zeros((30, 41), bool)
     wanted[3:9, 2:12] = True
     assert (masks["a/1.jpg"] == wanted).all()
@@ -115,7 +115,7 @@ def test_of_several_labels_one_must_be_foreground(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="2 labels, none called foreground"):
         read_labels(SITE, tmp_path / "cvat.xml")
     (tmp_path / "cvat.xml").write_text(document.format(box.format("foreground", 10) + box.format("ignore", 2)))
-    mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").masks["3.jpg"])
+    mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").by_image["3.jpg"])
     assert (int(mask.sum()), mask[1:4, 10:12].all()) == (6, True)
     # A file may declare foreground, as howfar's own do, and hold areas of another label alone.
     (tmp_path / "coco.json").write_text(
@@ -127,7 +127,7 @@ def test_of_several_labels_one_must_be_foreground(tmp_path: Path) -> None:
             }
         )
     )
-    mask = np.asarray(read_labels(SITE, tmp_path / "coco.json").masks["3.jpg"])
+    mask = np.asarray(read_labels(SITE, tmp_path / "coco.json").by_image["3.jpg"])
     assert (int(mask.sum()), mask[1:4, 10:12].all()) == (6, True)
 
 
@@ -137,7 +137,7 @@ def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
         '<polygon label="foreground" points="2.0,2.0;7.0,2.0;7.0,5.0;2.0,5.0"/>'
         '<box label="foreground" xtl="10" ytl="1" xbr="12" ybr="4"/><tag label="x"/></image></annotations>'
     )
-    mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").masks["3.jpg"])
+    mask = np.asarray(read_labels(SITE, tmp_path / "cvat.xml").by_image["3.jpg"])
     wanted = np.zeros((10, 20), np.bool_)
     wanted[2:5, 2:7] = wanted[1:4, 10:12] = True
     assert (mask == wanted).all()
@@ -148,7 +148,7 @@ def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
     ]
     task = {"data": {"image": "/data/local-files/?d=site/3.jpg"}, "annotations": [{"result": results}]}
     (tmp_path / "studio.json").write_text(json.dumps([task]))
-    assert (np.asarray(read_labels(SITE, tmp_path / "studio.json").masks["3.jpg"]) == mask).all()
+    assert (np.asarray(read_labels(SITE, tmp_path / "studio.json").by_image["3.jpg"]) == mask).all()
 
 
 def test_a_folder_of_masks_is_matched_by_path_or_last_part(tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def test_a_folder_of_masks_is_matched_by_path_or_last_part(tmp_path: Path) -> No
     for name in ("a/1.png", "a/9.png"):
         Image.new("L", (4, 4)).save(tmp_path / name)
     labels = read_labels(SITE, tmp_path)
-    assert (dict(labels.masks), labels.strangers, labels.unsure) == ({"a/1.jpg": tmp_path / "a/1.png"}, ("a/9",), False)
+    assert (dict(labels.by_image), labels.strangers, labels.unsure) == ({"a/1.jpg": tmp_path / "a/1.png"}, ("a/9",), False)
     flat = read_labels(SITE, tmp_path / "a")
-    assert dict(flat.masks) == {"a/1.jpg": tmp_path / "a/1.png"}
+    assert dict(flat.by_image) == {"a/1.jpg": tmp_path / "a/1.png"}
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:

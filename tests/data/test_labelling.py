@@ -135,4 +135,4 @@ def test_names_that_xml_cannot_hold_are_written_out_and_found_again(name: str, t
     assert image.attrib["name"].isprintable()
     labels = read_labels(Dataset("roads", (Item(name, Path("x.png")),)), tmp_path / "cvat.xml")
     assert labels.strangers == ()
-    assert np.array_equal(labels.masks[name], mask)
+    assert np.array_equal(labels.by_image[name], mask)

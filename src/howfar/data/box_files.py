@@ -1,11 +1,11 @@
 """Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
 
-Ultralytics' ``save_json`` writes the same, with the stem of the image's file as ``image_id``.
+COCO's results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there.
 
-Corners are numbers of pixels, the first of them 1, and both inside of the box (VOC development kit, VOC2012), so that the box
-reaches from ``xmin − 1`` to ``xmax``.
+Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012), so that the box reaches
+from ``xmin − 1`` to ``xmax``.
 
-A line is ``class x y width height``, with the middle of the box, and where predicted the confidence behind it
+A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the confidence behind it
 (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
 """
 
@@ -561,6 +561,3 @@ def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
     told = not without or (read.notes and not absent)
     notes = () if told else (f"{what} in {path_text(place)}: taken for images without detections",)
     return replace(read, boxes={**read.boxes, **empty}, notes=(*read.notes, *notes))
-
-
-__all__ = ["KINDS", "BoxFile", "read_predicted_boxes", "read_true_boxes"]

@@ -463,27 +463,25 @@ def _packed(path: Path) -> tuple[str, bytes]:
         return Path(members[0].filename).suffix.lower(), data
 
 
-_ALL_OF_LABEL_IMPORTS = ["Labels", "matched", "read_labels"]
-
 Shapes = Iterator[tuple[str, NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """Hold the masks of a dataset's images: files by image name, or foregrounds (h, w) that an export describes.
+    """Hold the labels of a dataset's images: masks, classes or boxes by image name.
 
-    A foreground of 0 × 0 pixels is that of an image in which somebody found nothing. `strangers` are masks or entries that
-    belong to no image of the dataset. `unsure` is whether images may be among them that nobody looked at: COCO and CVAT list
-    all images of a task, with the shapes that they were imported with.
+    A mask is a file, or a foreground (h, w) that an export describes; 0 × 0 pixels, or no box, stand for an image in which
+    somebody found nothing. `strangers` are labels that belong to no image of the dataset. `unsure` is whether images may be
+    among them that nobody looked at: COCO and CVAT list all images of a task, with the shapes that they were imported with.
     """
 
-    masks: Mapping[str, Path | NDArray[np.bool_]]
+    by_image: Mapping[str, Any]
     strangers: tuple[str, ...] = ()
     unsure: bool = False
 
 
 def read_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the labels of a dataset's images.
+    """Read the masks of a dataset's images.
 
     Parameters
     ----------
@@ -507,7 +505,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
     >>> from howfar.data import Item
     >>> folder = Path(tempfile.mkdtemp())
     >>> Image.new("L", (4, 4)).save(folder / "1.png")
-    >>> list(read_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).masks)
+    >>> list(read_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).by_image)
     ['1.jpg']
     """
     path = absolute(source)
@@ -522,13 +520,16 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
     return Labels(*matched(dataset, by_key), unsure=export.unsure)
 
 
-def matched(dataset: Dataset, by_key: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Match labels to images by path without ending, or by the last part of it where that alone is unique and matches."""
+def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Match labels to images by path without ending, or by the last part of it where that alone is unique and matches.
+
+    Returns labels by image name, and the keys that match no image. With `whole` the last part alone is not enough.
+    """
     plain = {xml_text(stem(item.name)): stem(item.name) for item in dataset.items}
     by_key = {plain.get(key, key): label for key, label in by_key.items()}
     keys = match_names(dataset, by_key)
     masks: dict[str, Any] = {name: by_key[key] for name, key in keys.items() if key in by_key}
-    if not masks:
+    if not masks and not whole:
         last = {PurePosixPath(key).name: key for key in by_key}
         short = {name: PurePosixPath(key).name for name, key in keys.items()}
         if len(last) == len(by_key) and len(set(short.values())) == len(short):

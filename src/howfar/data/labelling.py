@@ -1,6 +1,7 @@
 """Write lists and archives of images to be labelled, as COCO, CVAT and Label Studio import them.
 
-Where a model's foreground is known it stands there as a first label to correct (a pre-annotation).
+A model's foreground and boxes stand there as first labels to correct (pre-annotations). A class does so for Label Studio alone,
+which keeps predictions and annotations apart.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
@@ -27,49 +29,137 @@ from howfar.io.atomic import replace, replace_text
 from howfar.io.location import is_in_memory, is_url
 from howfar.wording import xml_text
 
+CATEGORY = "foreground"
+"""What is to be labelled, where nobody calls it otherwise."""
+NAMES = (CATEGORY,)
+"""The names of the labels that a tool offers; the first is that of the model's foreground."""
+LOCAL_FILES = "/data/local-files/?d="
+
+
+Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
+"""The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
+
 
 @dataclass(frozen=True)
-class Frame:
-    """Hold an image's name, its width and height in pixels, and its annotations, a tag with attributes each."""
+class PictureToLabel:
+    """Hold an image's name in its dataset, its file, its width and height in pixels, and a model's answer as a first label.
+
+    The size is None where the file cannot be read. `foreground` returns an (h, w) mask of that size each time it is called, so
+    that one mask at a time is in memory; None where there is no mask. `boxes` are the model's boxes, None where no boxes are
+    labelled; `label` is its class, "" for none.
+    """
 
     name: str
-    width: int
-    height: int
-    annotations: Sequence[tuple[str, Mapping[str, str]]] = ()
+    path: str
+    size: tuple[int, int] | None = None
+    foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
+    boxes: Boxes | None = None
+    label: str = ""
+
+    def mask(self) -> NDArray[np.bool_] | None:
+        """Return the foreground; None where there is none or it is empty."""
+        shape = None if self.foreground is None else self.foreground()
+        return shape if shape is not None and shape.any() else None
 
 
-def cvat_document(title: str, labels: Sequence[str], kind: str, frames: Sequence[Frame]) -> str:
-    """Write a task's labels, each of a kind ("any", "rectangle", "tag"), and its frames, which count from 0.
+def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
+    """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
+
+    ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
+    taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
+    one annotation of uncompressed run lengths, of the first category; the categories are `names`. COCO has no class of an
+    image.
 
     Examples
     --------
-    >>> text = cvat_document("roads", ["car"], "rectangle", [Frame("a.png", 4, 3)])
-    >>> ElementTree.fromstring(text).find("image").attrib
-    {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
+    >>> json.loads(coco([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads"))["images"]
+    [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 3}]
+    >>> text = coco([PictureToLabel("a.png", "/roads/a.png", (9, 9), boxes=[("car", (1, 2, 5, 4))])], "roads", ["car"])
+    >>> json.loads(text)["annotations"][0]["bbox"]
+    [1, 2, 4, 2]
     """
+    sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    annotations = (
+        {"image_id": number, **annotation}
+        for number, (picture, *_) in enumerate(sized, start=1)
+        for annotation in _annotations(picture, numbers)
+    )
+    document = {
+        "info": {"description": title},
+        "licenses": [],
+        "images": [
+            {"id": number, "file_name": picture.name, "width": width, "height": height}
+            for number, (picture, width, height) in enumerate(sized, start=1)
+        ],
+        "annotations": [{"id": count, **annotation} for count, annotation in enumerate(annotations, start=1)],
+        "categories": [{"id": number, "name": name, "supercategory": ""} for name, number in numbers.items()],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _annotations(picture: PictureToLabel, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield a COCO annotation for the foreground, if it is not empty, and for each box; ``iscrowd`` 1 says "run lengths"."""
+    shape = picture.mask()
+    if shape is not None:
+        yield {
+            "category_id": 1,
+            "iscrowd": 1,
+            "segmentation": {"counts": to_columns(shape), "size": list(shape.shape)},
+            "area": int(shape.sum()),
+            "bbox": list(box(shape)),
+        }
+    for label, (left, top, right, bottom) in picture.boxes or ():
+        yield {
+            "category_id": numbers[label],
+            "iscrowd": 0,
+            "bbox": [left, top, right - left, bottom - top],
+            "area": (right - left) * (bottom - top),
+            "segmentation": [],
+        }
+
+
+def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES, kind: str = "any") -> str:
+    r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
+
+    ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
+    image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
+    `names`, which are the task's labels, each of a `kind` ("any", "rectangle", "tag"). A class is not set: a class that
+    somebody confirmed could not be told from one that nobody looked at. What a name holds and XML cannot hold is written out,
+    as ``\x1b``; `howfar.data.label_exports` finds the image again.
+
+    Examples
+    --------
+    >>> text = cvat([PictureToLabel("a.png", "/roads/a.png", (4, 3), boxes=[("car", (1, 2, 4, 3))])], "roads", ["car"])
+    >>> root = ElementTree.fromstring(text)
+    >>> root.find("image").attrib, root.find("image/box").attrib["xbr"]
+    ({'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}, '4')
+    """
+    sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
     root = ElementTree.Element("annotations")
     _add(root, "version", "1.1")
     task = _add(_add(root, "meta"), "task")
-    about = {"name": title, "size": str(len(frames)), "mode": "annotation", "overlap": "0"}
-    limits = {"start_frame": "0", "stop_frame": str(max(0, len(frames) - 1))}
+    about = {"name": title, "size": str(len(sized)), "mode": "annotation", "overlap": "0"}
+    limits = {"start_frame": "0", "stop_frame": str(max(0, len(sized) - 1))}
     for tag, text in (about | limits).items():
         _add(task, tag, text)
-    _add_labels(_add(task, "labels"), labels, kind)
-    for number, frame in enumerate(frames):
-        size = {"width": str(frame.width), "height": str(frame.height)}
-        image = _add(root, "image", None, {"id": str(number), "name": frame.name, **size})
-        for tag, attributes in frame.annotations:
-            _add(image, tag, None, attributes)
+    labels = _add(task, "labels")
+    for name in names:
+        label = _add(labels, "label")
+        for tag, value in (("name", name), ("type", kind), ("attributes", None)):
+            _add(label, tag, value)
+    for number, (picture, width, height) in enumerate(sized):
+        size = {"width": str(width), "height": str(height)}
+        image = _add(root, "image", None, {"id": str(number), "name": picture.name, **size})
+        shape = picture.mask()
+        if shape is not None:
+            _add(image, "mask", None, _mask(shape, names[0]))
+        for own, corners in picture.boxes or ():
+            sides = (f"{side:g}" if side == round(side, 3) else f"{side:.3f}" for side in corners)
+            place = dict(zip(("xtl", "ytl", "xbr", "ybr"), sides, strict=True))
+            _add(image, "box", None, {"label": own, "source": "auto", "occluded": "0", **place, "z_order": "0"})
     ElementTree.indent(root, " ")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
-
-
-def _add_labels(parent: ElementTree.Element, labels: Iterable[str], kind: str) -> None:
-    for name in labels:
-        label = _add(parent, "label")
-        _add(label, "name", name)
-        _add(label, "type", kind)
-        _add(label, "attributes")
 
 
 def _add(
@@ -80,92 +170,57 @@ def _add(
     return child
 
 
-CATEGORY = "foreground"
-"""What is to be labelled, where nobody calls it otherwise."""
-NAMES = (CATEGORY,)
-"""The names of the labels that a tool offers; the first is that of the model's foreground."""
-LOCAL_FILES = "/data/local-files/?d="
-
-
-@dataclass(frozen=True)
-class PictureToLabel:
-    """Hold an image's name in its dataset, its file, its width and height in pixels, and what a model takes for foreground.
-
-    The size is None where the file cannot be read; `foreground` returns an (h, w) mask of that size each time it is called, so
-    that one mask at a time is in memory; None where there is no model.
-    """
-
-    name: str
-    path: str
-    size: tuple[int, int] | None = None
-    foreground: Callable[[], NDArray[np.bool_]] | None = field(default=None, compare=False, repr=False)
-
-
-def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
-
-    ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
-    taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
-    one annotation of uncompressed run lengths, of the first category; the categories are `names`.
-
-    Examples
-    --------
-    >>> json.loads(coco([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads"))["images"]
-    [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 3}]
-    """
-    document = {
-        "info": {"description": title},
-        "licenses": [],
-        "images": [
-            {"id": number, "file_name": name, "width": width, "height": height}
-            for number, (name, width, height, _) in enumerate(_sized(pictures), start=1)
-        ],
-        "annotations": list(_annotations(pictures)),
-        "categories": [{"id": number, "name": name, "supercategory": ""} for number, name in enumerate(names, start=1)],
-    }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-
-
-def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
-
-    ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
-    image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
-    `names`, which are the task's labels. What a name holds and XML cannot hold is written out, as ``\x1b``;
-    `howfar.data.label_exports` finds the image again.
-
-    Examples
-    --------
-    >>> from xml.etree import ElementTree
-    >>> text = cvat([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads")
-    >>> ElementTree.fromstring(text).find("image").attrib
-    {'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}
-    """
-    frames = [Frame(name, width, height, _masks(foreground, names[0])) for name, width, height, foreground in _sized(pictures)]
-    return cvat_document(title, names, "any", frames)
+def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
+    """Return the attributes of CVAT's element ``mask``."""
+    left, top, width, height = box(foreground)
+    runs = to_rows(foreground[top : top + height, left : left + width])
+    place = {"left": left, "top": top, "width": width, "height": height}
+    fixed = {"label": label, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
+    return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
 
 
 def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. A foreground is a prediction
-    by a brush, called as the first of `names`, which the interface of `howfar.data.labelling` shows.
+    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. The model's answer is a
+    prediction by the control ``label`` of `label_studio_interface`: a foreground by a brush, called as the first of `names`,
+    boxes by rectangles, a class by a choice.
 
     Examples
     --------
-    >>> json.loads(label_studio([PictureToLabel("a b.png", "/roads/a b.png")], "roads"))[0]["data"]
-    {'image': '/data/local-files/?d=roads/a%20b.png'}
+    >>> (task,) = json.loads(label_studio([PictureToLabel("a b.png", "/roads/a b.png", label="wet")], "roads"))
+    >>> task["data"], task["predictions"][0]["result"][0]["value"]
+    ({'image': '/data/local-files/?d=roads/a%20b.png'}, {'choices': ['wet']})
     """
-    tasks = [
-        {
-            "data": {"image": address(picture.path)},
-            "meta": {"title": title, "image": picture.name, "rank": rank},
-            **_prediction(picture, names[0]),
-        }
-        for rank, picture in enumerate(pictures, start=1)
-    ]
+    tasks = []
+    for rank, picture in enumerate(pictures, start=1):
+        meta = {"title": title, "image": picture.name, "rank": rank}
+        task: dict[str, Any] = {"data": {"image": address(picture.path)}, "meta": meta}
+        result = list(_results(picture, names[0] if names else ""))
+        if result or picture.boxes is not None:
+            task["predictions"] = [{"model_version": "model", "result": result}]
+        tasks.append(task)
     return json.dumps(tasks, indent=1, ensure_ascii=False) + "\n"
+
+
+def _results(picture: PictureToLabel, foreground: str) -> Iterator[dict[str, Any]]:
+    """Yield the results of a Label Studio prediction: of the foreground, of each box, of the class."""
+    by_label = {"from_name": "label", "to_name": "image"}
+    if picture.label:
+        yield {**by_label, "type": "choices", "value": {"choices": [picture.label]}}
+    if picture.size is None:
+        return
+    width, height = picture.size
+    sizes = {"original_width": width, "original_height": height, "image_rotation": 0}
+    shape = picture.mask()
+    if shape is not None:
+        value: dict[str, Any] = {"format": "rle", "rle": to_brush(shape), "brushlabels": [foreground]}
+        yield {**by_label, "type": "brushlabels", **sizes, "value": value}
+    for label, (left, top, right, bottom) in picture.boxes or ():
+        sides = {"x": left / width, "y": top / height, "width": (right - left) / width, "height": (bottom - top) / height}
+        value = {**{name: 100.0 * share for name, share in sides.items()}, "rotation": 0, "rectanglelabels": [label]}
+        yield {**by_label, "type": "rectanglelabels", **sizes, "value": value}
 
 
 def address(path: str) -> str:
@@ -190,66 +245,6 @@ def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
     left, top = int(columns[0]), int(rows[0])
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
-
-
-def _annotations(pictures: Sequence[PictureToLabel]) -> Iterator[dict[str, Any]]:
-    """Yield one COCO annotation for each foreground that is not empty; ``iscrowd`` 1 says that it is run lengths."""
-    count = 0
-    for number, (_, width, height, foreground) in enumerate(_sized(pictures), start=1):
-        shape = _shape(foreground)
-        if shape is not None:
-            count += 1
-            yield {
-                "id": count,
-                "image_id": number,
-                "category_id": 1,
-                "iscrowd": 1,
-                "segmentation": {"counts": to_columns(shape), "size": [height, width]},
-                "area": int(shape.sum()),
-                "bbox": list(box(shape)),
-            }
-
-
-def _masks(foreground: Callable[[], NDArray[np.bool_]] | None, label: str) -> list[tuple[str, dict[str, str]]]:
-    shape = _shape(foreground)
-    return [] if shape is None else [("mask", _mask(shape, label))]
-
-
-def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
-    """Return the attributes of CVAT's element ``mask``."""
-    left, top, width, height = box(foreground)
-    runs = to_rows(foreground[top : top + height, left : left + width])
-    place = {"left": left, "top": top, "width": width, "height": height}
-    fixed = {"label": label, "source": "auto", "occluded": "0", "rle": ", ".join(map(str, runs))}
-    return {**fixed, **{name: str(value) for name, value in place.items()}, "z_order": "0"}
-
-
-def _prediction(picture: PictureToLabel, label: str) -> dict[str, Any]:
-    """Return the predictions of a Label Studio task, none where the model takes nothing for foreground."""
-    shape = _shape(picture.foreground)
-    if picture.size is None or shape is None:
-        return {}
-    width, height = picture.size
-    result = {
-        "from_name": "label",
-        "to_name": "image",
-        "type": "brushlabels",
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
-        "value": {"format": "rle", "rle": to_brush(shape), "brushlabels": [label]},
-    }
-    return {"predictions": [{"model_version": "model", "result": [result]}]}
-
-
-def _shape(foreground: Callable[[], NDArray[np.bool_]] | None) -> NDArray[np.bool_] | None:
-    """Return a foreground; None where there is none or it is empty."""
-    shape = None if foreground is None else foreground()
-    return shape if shape is not None and shape.any() else None
-
-
-def _sized(pictures: Sequence[PictureToLabel]) -> list[tuple[str, int, int, Callable[[], NDArray[np.bool_]] | None]]:
-    return [(picture.name, *picture.size, picture.foreground) for picture in pictures if picture.size is not None]
 
 
 CONTROLS = {
@@ -362,6 +357,45 @@ def _pair(text: object, task: str) -> tuple[str, str]:
     if equals:
         return own, name
     return (CATEGORY if task == "segmentation" else text), text
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLabels:
+    """Hold first labels by the name of an image, of one task; an image that is in none of the mappings has none.
+
+    Attributes
+    ----------
+    task
+        "segmentation", "multiclass", "detection" or "classification".
+    names
+        What the tool calls the labels.
+    own
+        The labels that the model may give, in its own words.
+    foregrounds, boxes, classes, maps
+        Functions that return the model's foreground, (h, w); the model's boxes; its class; the file of its map of classes.
+    faults
+        Why an image has no first label although there is an answer of the model.
+    """
+
+    task: str = "segmentation"
+    names: LabelNames = field(default_factory=lambda: LabelNames({}))
+    own: tuple[str, ...] = ()
+    foregrounds: Mapping[str, Callable[[], NDArray[np.bool_]]] = field(default_factory=dict)
+    boxes: Mapping[str, Boxes] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def offered(self) -> tuple[str, ...]:
+        """Return the names of the labels that the tool offers; the first is that of the foreground where masks are labelled."""
+        return self.names.offered(() if self.task == "segmentation" and self.names.given else self.own)
+
+    def on(self, picture: PictureToLabel) -> PictureToLabel:
+        """Return an image with its first label, under the names that the tool offers."""
+        boxes = [(self.names.in_tool(label), corners) for label, corners in self.boxes.get(picture.name, ())]
+        label = self.names.in_tool(self.classes[picture.name]) if picture.name in self.classes else ""
+        foreground = self.foregrounds.get(picture.name)
+        return replace_fields(picture, foreground=foreground, boxes=boxes if self.task == "detection" else None, label=label)
 
 
 Images = Literal["none", "copy", "link"]

@@ -18,6 +18,7 @@ from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
 from howfar.data import Dataset, DatasetsArgument, content_hash, decode, parse, read_bytes
+from howfar.data.documents import TABLES
 from howfar.data.folder import home_of, path_text
 from howfar.data.image_bytes import place_of
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
@@ -28,7 +29,6 @@ from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
 from howfar.pipeline.embedding import check_work
 from howfar.pipeline.reference import PrimaryReference
-from howfar.pipeline.signals import ENDINGS, BoxListing, ImageMaps, Listed, ListedImage, MapFolders, class_maps_in, stacked
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of
@@ -40,6 +40,11 @@ from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.settings import checked
 from howfar.store import FeatureStore, Store
+from howfar.tasks.classification import class_listing
+from howfar.tasks.detection import BOXES, BoxListing
+from howfar.tasks.listing import ListedImage, ListedSignals
+from howfar.tasks.maps import ImageMaps, MapFolders, stacked
+from howfar.tasks.multiclass import class_maps_in
 
 NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
 """What is to be scored: images, datasets, or a list of these."""
@@ -231,7 +236,7 @@ def flagged(
 
 READ = ("predicted_foreground", "foreground_width", "tile_agreement")
 """What the gate reads of a map's signals."""
-PIXELS, RESIDUAL = "pixels", "residual"
+PIXELS, RESIDUAL, JSON = "pixels", "residual", ".json"
 
 
 class SiteEstimates(NamedTuple):
@@ -267,8 +272,6 @@ def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEsti
 
 
 _ROWS = 256
-BOXES = "F1 at IoU"
-"""How the words begin that say what a detector's performance is."""
 _Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
 _NOTHING: _Predicted = (None, None, None, None)
 
@@ -484,28 +487,29 @@ def _read(signals: Mapping[str, Any]) -> dict[str, float]:
     return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
-def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Listed | BoxListing:
+def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | ListedSignals | BoxListing:
     """Find the folders of maps; or the file of predictions, where that is what was given."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
-    metric = "" if profile.judge is None else profile.judge.metric
-    of_maps = bool(work["ensemble"] or work["tiles"])
-    if predictions is not None and predictions.exists() and metric.startswith(BOXES) and not of_maps:
-        flipped = None if work["flipped"] is None else absolute(work["flipped"])
-        return BoxListing(predictions, flipped, Detection.named(metric))
+    metric, flipped = "" if profile.judge is None else profile.judge.metric, work["flipped"]
+    many = [(name, work[name]) for name in ("ensemble", "tiles") if work[name]]
+    ending = "" if predictions is None or not predictions.is_file() else predictions.suffix.lower()
+    boxes = predictions is not None and predictions.exists() and metric.startswith(BOXES) and not many
+    if predictions is not None and (boxes or (ending == JSON and not many)):
+        return BoxListing(predictions, None if flipped is None else absolute(flipped), Detection.named(metric))
     if predictions is not None and predictions.is_dir() and metric == METRIC:
-        for name in ("flipped", "ensemble", "tiles"):
-            if work[name]:
-                raise InputError.of(name, "is of no use to maps of several classes", str(work[name]), "leave it out")
+        for name, folder in (("flipped", flipped), *many) if flipped else many:
+            raise InputError.of(name, "is of no use to maps of several classes", str(folder), "leave it out")
         return class_maps_in(predictions)
-    if predictions is None or not predictions.is_file() or predictions.suffix.lower() not in ENDINGS:
-        return MapFolders.of(work["predictions"], work["flipped"], work["ensemble"], work["tiles"])
-    for name, folder in (("ensemble", work["ensemble"]), ("tiles", work["tiles"])):
-        if folder:
-            raise InputError.of(name, "is of use only to maps", str(folder), "leave it out")
-    return Listed.of(predictions, work["flipped"], metric)
+    if predictions is None or ending not in (JSON, *TABLES):
+        return MapFolders.of(work["predictions"], flipped, work["ensemble"], work["tiles"])
+    for name, folder in many:
+        raise InputError.of(name, "is of use only to maps", str(folder), "leave it out")
+    if flipped is not None:
+        raise InputError.of("flipped", "is of no use to classification", str(flipped), "leave it out")
+    return class_listing(predictions)
 
 
-def _trust(profile: PrimaryReference, folders: MapFolders | Listed | BoxListing, estimator: str) -> tuple[str, ...]:
+def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals | BoxListing, estimator: str) -> tuple[str, ...]:
     """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
     if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES

@@ -5,19 +5,18 @@ Images are pointed to, never copied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace as with_changes
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from howfar.data.image_bytes import is_member
 from howfar.data.images import size
 from howfar.data.labelling import (
     CATEGORY,
+    FirstLabels,
     Images,
     PictureToLabel,
     check_archive,
@@ -29,17 +28,7 @@ from howfar.data.labelling import (
     remove_archive,
     write_archive,
 )
-from howfar.data.listed_labels import (
-    IMAGE,
-    LABEL,
-    Boxes,
-    FirstLabels,
-    class_choices,
-    class_tags,
-    coco_boxes,
-    cvat_boxes,
-    label_studio_boxes,
-)
+from howfar.data.listed_labels import IMAGE, LABEL
 from howfar.data.table import list_line
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.pictures import ContactImage, contact_sheet, sheet
@@ -52,10 +41,20 @@ from howfar.results import Selection
 from howfar.results.certificate import Certificate
 from howfar.wording import cell, unguarded
 
-TOOLS = {"coco.json": coco, "cvat.xml": cvat, "label_studio.json": label_studio}
+KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}
+"""What CVAT calls the labels of a task."""
 INTERFACE = "label_studio.xml"
 ARCHIVES = ("coco", "cvat")
-FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *TOOLS, INTERFACE, Selection.DOCUMENT)
+FILES = (
+    "chosen.txt",
+    "chosen.csv",
+    "contact_sheet.png",
+    "coco.json",
+    "cvat.xml",
+    "label_studio.json",
+    INTERFACE,
+    Selection.DOCUMENT,
+)
 
 
 def write_selection(
@@ -130,8 +129,7 @@ def _write_pictures(selection: Selection, folder: Path, first: FirstLabels, with
         return
     read = [as_picture(pick.image, pick.path) for pick in selection.picks]
     replace(folder / "contact_sheet.png", partial(save, contact_sheet(selection), kind="png"))
-    begun = [(with_changes(picture, foreground=first.foregrounds.get(picture.name)), why) for picture, why in read]
-    yield from write_for_tools(begun, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
+    yield from write_for_tools(read, f"{selection.dataset}, chosen by {selection.strategy}", folder, first, with_images)
 
 
 def write_for_tools(
@@ -142,14 +140,15 @@ def write_for_tools(
     with_images: Images = "none",
 ) -> Iterator[str]:
     """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
-    first, pictures = first or FirstLabels(), [picture for picture, _ in read]
+    first = first or FirstLabels()
+    pictures = [first.on(picture) for picture, _ in read]
     for name, text in texts_for_tools(pictures, title, first).items():
         replace_text(folder / name, text)
     if with_images != "none":
         sized = [picture for picture in pictures if picture.size is not None]
         places = kept_below({picture.name: picture.path for picture in sized})
         below = [with_changes(picture, name=places[picture.name]) for picture in sized]
-        texts = texts_for_tools(below, title, first_by(first, places))
+        texts = texts_for_tools(below, title, first)
         for kind in ARCHIVES:
             file = "coco.json" if kind == "coco" else "cvat.xml"
             if file in texts:
@@ -160,23 +159,13 @@ def write_for_tools(
 def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: FirstLabels) -> dict[str, str]:
     """Return the files for labelling tools by name; none of COCO where classes are labelled, which it has not of an image."""
     names = first.offered() or (CATEGORY,)
-    interface = {INTERFACE: label_studio_interface(first.task, names)}
-    if first.task == "classification":
-        classes = [first.named_class(picture.name) for picture in pictures]
-        studio, tags = class_choices(pictures, classes, title), class_tags(pictures, names, title)
-        return {"cvat.xml": tags, "label_studio.json": studio, **interface}
-    if first.task == "detection":
-        boxes = [first.named_boxes(picture.name) for picture in pictures]
-        texts = {"coco.json": coco_boxes(pictures, boxes, names, title), "cvat.xml": cvat_boxes(pictures, boxes, names, title)}
-        return {**texts, "label_studio.json": label_studio_boxes(pictures, boxes, title), **interface}
-    return {**{name: text(pictures, title, names) for name, text in TOOLS.items()}, **interface}
-
-
-def first_by(first: FirstLabels, places: Mapping[str, str]) -> FirstLabels:
-    """Return first labels by other names of the images."""
-    boxes = {places[name]: boxes for name, boxes in first.boxes.items() if name in places}
-    classes = {places[name]: label for name, label in first.classes.items() if name in places}
-    return with_changes(first, boxes=boxes, classes=classes)
+    files = {
+        "coco.json": coco(pictures, title, names),
+        "cvat.xml": cvat(pictures, title, names, KINDS[first.task]),
+        "label_studio.json": label_studio(pictures, title, names),
+        INTERFACE: label_studio_interface(first.task, names),
+    }
+    return {name: text for name, text in files.items() if name != "coco.json" or first.task != "classification"}
 
 
 def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
@@ -205,33 +194,44 @@ def as_picture(name: str, path: str) -> tuple[PictureToLabel, str]:
 
 
 MASKS = "masks"
-HINT = (
-    "Put one mask here for each image of ../chosen.txt, in that order: a PNG with the image's name and size, 255 for "
-    "foreground and 0 for the rest, all 0 where there is none. Then run the same howfar certify again.\n"
-)
+PREDICTED = "predicted"
+_HINT = "Put one mask here for each image of ../chosen.txt, in that order: a {}. Then run the same howfar certify again.\n"
+HINTS = {
+    "segmentation": _HINT.format(
+        "PNG with the image's name and size, 255 for foreground and 0 for the rest, all 0 where there is none"
+    ),
+    "multiclass": _HINT.format(
+        "grey or palette PNG with the image's name and size, whose values are the numbers of the classes"
+    ),
+}
+"""What the README in the folder of masks says, by task."""
 
 
-def write_to_label(
-    certificate: Certificate, foregrounds: Mapping[str, Callable[[], NDArray[np.bool_]]], folder: Path
-) -> tuple[str, ...]:
+def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> tuple[str, ...]:
     """Write what it takes to label a sample into a folder, and return what could not be written of it, as sentences.
 
-    `foregrounds` return what the model takes for foreground in each image, (h, w), by the image's name. They stand in the files
-    for labelling tools as labels to correct. Images are pointed to, never copied.
+    The model's answers stand in the files for labelling tools as labels to correct. ``labels.csv`` has a row an image with an
+    empty column label, in which what somebody has filled in already stays; ``first-maps.csv`` names the model's map of classes
+    of each image. Images are pointed to, never copied.
     """
-    (folder / MASKS).mkdir(parents=True, exist_ok=True)
-    replace_text(folder / MASKS / "README.txt", HINT)
-    remarks = write_list(certificate, folder)
-    read = [as_picture(one.image, one.path) for one in certificate.sample]
-    begun = [(with_changes(picture, foreground=foregrounds[picture.name]), why) for picture, why in read]
-    return (*remarks, *write_for_tools(begun, f"{certificate.dataset}, drawn to certify", folder))
-
-
-def write_list(certificate: Certificate, folder: Path) -> tuple[str, ...]:
-    """Write the drawn images as a list, as a table, and as a contact sheet, and return what the list cannot hold."""
+    task = certificate.task
+    folder.mkdir(parents=True, exist_ok=True)
+    if task in HINTS:
+        (folder / MASKS).mkdir(exist_ok=True)
+        replace_text(folder / MASKS / "README.txt", HINTS[task])
     replace(folder / "chosen.csv", partial(_table, certificate))
     replace(folder / "contact_sheet.png", partial(_draw, certificate))
-    return tuple(write_list_file([one.path for one in certificate.sample], folder))
+    remarks = tuple(write_list_file([one.path for one in certificate.sample], folder))
+    if task != "segmentation" and (first.own or task != "multiclass"):
+        replace(folder / "classes.csv", partial(guarded(pd.DataFrame({"class": list(first.own)})).to_csv, index=False))
+    if task == "multiclass":
+        rows = {IMAGE: list(first.maps), "map": list(map(str, first.maps.values()))}
+        replace(folder / "first-maps.csv", partial(guarded(pd.DataFrame(rows)).to_csv, index=False))
+        return remarks
+    if task == "classification":
+        replace(folder / "labels.csv", partial(_to_fill_in, certificate, first.classes, folder / "labels.csv"))
+    read = [as_picture(one.image, one.path) for one in certificate.sample]
+    return (*remarks, *write_for_tools(read, f"{certificate.dataset}, drawn to certify", folder, first))
 
 
 def _table(certificate: Certificate, path: Path) -> None:
@@ -247,80 +247,6 @@ def _draw(certificate: Certificate, path: Path) -> None:
     ]
     title = f"{len(cells)} of {certificate.n:,} images of {name_text(certificate.dataset)}, drawn at random"
     save(sheet(cells, title, "place in the order of labelling · predicted performance (0–1)"), path, "png")
-
-
-PREDICTED = "predicted"
-MASK_HINT = (
-    "Put one mask here for each image of ../chosen.txt, in that order: a grey or palette PNG with the image's name and size, "
-    "whose values are the numbers of the classes. Then run the same howfar certify again.\n"
-)
-
-
-def write_class_sample(
-    certificate: Certificate, predicted: Mapping[str, str], classes: Sequence[str], folder: Path
-) -> tuple[str, ...]:
-    """Write what it takes to say the class of drawn images, and return what could not be written of it, as sentences.
-
-    ``labels.csv`` has a row an image with an empty column label, in which what somebody has filled in already stays.
-    `predicted` is the model's class by an image's name, `classes` are all of the model's.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    remarks = write_list(certificate, folder)
-    _write_classes(classes, folder)
-    replace(folder / "labels.csv", partial(_to_fill_in, certificate, predicted, folder / "labels.csv"))
-    read = [as_picture(one.image, one.path) for one in certificate.sample]
-    pictures, title = [picture for picture, _ in read], _title(certificate)
-    replace_text(folder / "label_studio.json", class_choices(pictures, [predicted[one.name] for one in pictures], title))
-    replace_text(folder / INTERFACE, label_studio_interface("classification", classes))
-    replace_text(folder / "cvat.xml", class_tags(pictures, classes, title))
-    return (*remarks, *unwritten(read))
-
-
-def write_box_sample(
-    certificate: Certificate, boxes: Mapping[str, Boxes], classes: Sequence[str], folder: Path
-) -> tuple[str, ...]:
-    """Write what it takes to draw the boxes of drawn images, and return what could not be written of it, as sentences.
-
-    `boxes` are the model's by an image's name: they stand in the files for labelling tools as labels to correct. `classes` are
-    all of the model's.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    remarks = write_list(certificate, folder)
-    _write_classes(classes, folder)
-    read = [as_picture(one.image, one.path) for one in certificate.sample]
-    pictures: list[PictureToLabel] = [picture for picture, _ in read]
-    begun, title = [boxes[picture.name] for picture in pictures], _title(certificate)
-    replace_text(folder / INTERFACE, label_studio_interface("detection", classes))
-    replace_text(folder / "coco.json", coco_boxes(pictures, begun, classes, title))
-    replace_text(folder / "cvat.xml", cvat_boxes(pictures, begun, classes, title))
-    replace_text(folder / "label_studio.json", label_studio_boxes(pictures, begun, title))
-    return (*remarks, *unwritten(read))
-
-
-def write_class_map_sample(
-    certificate: Certificate, maps: Mapping[str, Path], classes: Sequence[str], folder: Path
-) -> tuple[str, ...]:
-    """Write what it takes to draw the classes of drawn images, and return what could not be written of it, as sentences.
-
-    ``first-maps.csv`` names the model's own map of each image, from which labelling may begin; `classes` are the names of the
-    classes 0, 1, 2 …
-    """
-    (folder / MASKS).mkdir(parents=True, exist_ok=True)
-    replace_text(folder / MASKS / "README.txt", MASK_HINT)
-    remarks = write_list(certificate, folder)
-    if classes:
-        _write_classes(classes, folder)
-    rows = {IMAGE: [one.image for one in certificate.sample], "map": [str(maps[one.image]) for one in certificate.sample]}
-    replace(folder / "first-maps.csv", partial(guarded(pd.DataFrame(rows)).to_csv, index=False))
-    return remarks
-
-
-def _title(certificate: Certificate) -> str:
-    return f"{certificate.dataset}, drawn to certify"
-
-
-def _write_classes(classes: Sequence[str], folder: Path) -> None:
-    replace(folder / "classes.csv", partial(guarded(pd.DataFrame({"class": list(classes)})).to_csv, index=False))
 
 
 def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path, path: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias, Unpack
 
@@ -15,17 +16,14 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, decode, read_bytes
-from howfar.data.dataset import entries_of, examples
+from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS
-from howfar.data.images import size
-from howfar.data.labelling import CATEGORY, Named, label_names
-from howfar.data.listed_labels import FirstLabels
-from howfar.data.predictions import ARRAYS, match_maps, read_prediction
+from howfar.data.labelling import FirstLabels, Named, label_names
+from howfar.data.predictions import ARRAYS, read_prediction
 from howfar.data.table import match_list, read_list
-from howfar.errors import HowfarError, ImageError, InputError, StoreError
+from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import SelectOptions
-from howfar.metrics import threshold_index
 from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
 from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
 from howfar.metrics.label_free_signals import class_entropy
@@ -41,10 +39,10 @@ from howfar.selection.random_draws import CLASSES
 from howfar.selection.strategy import FEATURES, NAME, REGIONS
 from howfar.settings import checked, with_options
 from howfar.streams import stream
-from howfar.studies.certification.labels import read_foreground
-from howfar.studies.certification.listed_answers import BoxAnswers, answers_of
 from howfar.studies.performance.image_performance import UNTUNED, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
+from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.task import ModelAnswer, ModelAnswers
 
 DEFAULT_THRESHOLD = 0.5
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
@@ -66,22 +64,30 @@ def first_labels(
     foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
     `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
     """
-    if predictions is not None and not absolute(predictions).is_dir():
-        return _listed(_dataset(images), picks, absolute(predictions), names, min_score)
-    if min_score is not None:
+    dataset, file = _dataset(images), None if predictions is None else absolute(predictions)
+    task, source = "segmentation", str(predictions)
+    if file is not None and not file.is_dir():
+        if file.suffix.lower() not in _TASKS:
+            forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
+            raise InputError.of("predictions", forms, str(file))
+        task, source = _TASKS[file.suffix.lower()], str(file)
+        own_options({"task": task, "min_score": min_score})
+    elif min_score is not None:
         raise InputError.of("min_score", "is of no use without boxes", min_score, "pass a file of boxes as predictions")
-    named = label_names(names, "segmentation")
+    named = label_names(names, task)
     recorded = DEFAULT_THRESHOLD if relation is None or relation.settings.threshold is None else relation.settings.threshold
     at = recorded if threshold is None else threshold
-    threshold_index(at)
-    if predictions is not None:
-        matched = match_maps(_dataset(images), predictions)
-        files, source = dict(matched.files), str(predictions)
+    reader = TASKS[task].of({"min_score": min_score, "threshold": at, "tolerance": 0.0})
+    if file is not None:
+        answers = reader.answers(dataset, file)
     else:
-        files, source = _recorded(picks, relation), "the maps of howfar relate"
-    foregrounds, faults = _foregrounds(picks, files, at)
-    first = FirstLabels("segmentation", named, (CATEGORY,), foregrounds)
-    return first, tuple(_first_label_notes(picks, files, faults, source)) if files else ()
+        maps, source = _recorded(picks, relation), "the maps of howfar relate"
+        answers = ModelAnswers(dataset, Path(), {image: ModelAnswer(place) for image, place in maps.items()})
+    known = [pick.image for pick in picks if pick.image in answers.by_image]
+    placed = {pick.image for pick in picks if pick.path or task != "segmentation"}
+    first = replace(reader.first_labels(answers, [name for name in known if name in placed]), names=named)
+    notes = tuple(_first_label_notes(picks, known, first.faults, source)) if file is not None or answers.by_image else ()
+    return first, notes
 
 
 def _dataset(images: pd.DataFrame) -> Dataset:
@@ -100,52 +106,7 @@ def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Pat
     return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
 
 
-def _foregrounds(
-    picks: Sequence[Pick], files: Mapping[str, Path], threshold: float
-) -> tuple[dict[str, Callable[[], NDArray[np.bool_]]], dict[str, str]]:
-    """Return by image the function that reads its foreground, and why maps of others are of no use."""
-    foregrounds: dict[str, Callable[[], NDArray[np.bool_]]] = {}
-    faults: dict[str, str] = {}
-    for pick in picks:
-        if pick.image not in files or not pick.path:
-            continue
-        try:
-            (height, width), wanted = read_prediction(files[pick.image]).values.shape, size(pick.path)
-        except ImageError as error:
-            faults[pick.image] = str(error)
-            continue
-        if (width, height) == wanted:
-            foregrounds[pick.image] = partial(read_foreground, files[pick.image], threshold)
-        else:
-            faults[pick.image] = f"its map is of {width}×{height} pixels, the image of {wanted[0]}×{wanted[1]}"
-    return foregrounds, faults
-
-
-def _listed(
-    dataset: Dataset, picks: Sequence[Pick], file: Path, names: Named, min_score: float | None
-) -> tuple[FirstLabels, tuple[str, ...]]:
-    """Read first labels from a table of classes or a file of boxes."""
-    if file.suffix.lower() not in _TASKS:
-        forms = "must be a folder of maps, a table of classes (.csv, .parquet) or a file of boxes (.json)"
-        raise InputError.of("predictions", forms, str(file))
-    task = _TASKS[file.suffix.lower()]
-    named, answers = label_names(names, task), answers_of(task, dataset, file, {"min_score": min_score})
-    entries = entries_of(dataset, "row", file, list(answers.entries))
-    found = {
-        pick.image: answer
-        for pick in picks
-        if pick.image in entries and (answer := answers.entries[entries[pick.image]]) is not None
-    }
-    notes = tuple(_first_label_notes(picks, found, {}, str(file)))
-    if isinstance(answers, BoxAnswers):
-        boxes = {image: answers.boxes(answer) for image, answer in found.items()}
-        return FirstLabels(task, named, answers.classes, boxes=boxes), notes
-    return FirstLabels(task, named, answers.classes, classes={image: answer.value for image, answer in found.items()}), notes
-
-
-def _first_label_notes(
-    picks: Sequence[Pick], found: Mapping[str, object], faults: Mapping[str, str], source: str
-) -> Iterator[str]:
+def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Mapping[str, str], source: str) -> Iterator[str]:
     missing = [pick.image for pick in picks if pick.image not in found]
     if missing:
         what = f"{len(missing)} of {len(picks)} images have no prediction in {source} ({examples(missing)})"

@@ -12,7 +12,8 @@ import pytest
 from data.box_files import scene
 from data.box_files.scene import NAMES, PREDICTED, TRUE, written
 from howfar.data import Dataset, Item
-from howfar.data.box_files import BoxFile, read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.box_files import read_predicted_boxes, read_results, read_true_boxes
+from howfar.data.boxes import BoxFile
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of
 from howfar.data.documents import column_roles
@@ -150,7 +151,10 @@ def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:
         written(tmp_path / f"{name}.xml", text)
     dataset = Dataset("roads", tuple(Item(f"{name}.jpg", tmp_path / f"{name}.jpg") for name in names))
     labels = read_box_labels(dataset, tmp_path)
-    assert {name: boxes[0][1][0] for name, boxes in labels.boxes.items()} == {"x_jpg.rf.abc.jpg": 0.0, "x_jpg.rf.def.jpg": 1.0}
+    assert {name: boxes[0][1][0] for name, boxes in labels.by_image.items()} == {
+        "x_jpg.rf.abc.jpg": 0.0,
+        "x_jpg.rf.def.jpg": 1.0,
+    }
     assert labels.strangers == ()
 
 

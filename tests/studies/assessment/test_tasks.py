@@ -21,7 +21,6 @@ from howfar.report import estimates
 from howfar.results import Evaluation
 from howfar.results.assessment import Assessment, SiteAnswer
 from howfar.studies.assessment import assess as module
-from howfar.studies.assessment.preparation import TASKS
 
 QUICK: dict[str, Any] = {
     "backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False,
@@ -44,7 +43,6 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "draw", lambda *_, **__: None)
     monkeypatch.setattr("howfar.studies.distance.draw", lambda result, folder, **_: folder)
     monkeypatch.setattr("howfar.studies.certification.certify.draw_page", lambda *_, **__: None)
-    monkeypatch.setattr("howfar.studies.certification.listed_certificate.draw_page", lambda *_, **__: None)
 
 
 def picture(rng: np.random.Generator, shade: int) -> Image.Image:
@@ -286,7 +284,3 @@ def test_predictions_that_are_there_twice_are_refused(scenes: Path, tmp_path: Pa
     pd.read_csv(answers / "near.csv").to_parquet(answers / "near.parquet")
     with pytest.raises(HowfarError, match=r"^predictions must hold near once, got 'near\.csv, near\.parquet in "):
         howfar.assess(scenes / "home", [scenes / "near"], tmp_path / "run", predictions=answers, task="classification", **QUICK)
-
-
-def test_the_tasks_are_those_that_can_be_evaluated() -> None:
-    assert set(TASKS) == set(howfar.registry.OURS["metrics"])

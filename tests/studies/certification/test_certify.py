@@ -24,7 +24,8 @@ from howfar.results.certificate import Certificate
 from howfar.sampling import Sample, draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.settings import declared
-from howfar.studies.certification.estimates import MEASURES, first, parse_until, sample_of
+from howfar.studies.certification.estimates import first, parse_until, sample_of
+from howfar.tasks.map_measures import MEASURES
 
 COUNT = 24
 

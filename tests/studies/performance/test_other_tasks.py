@@ -163,3 +163,17 @@ def test_predictions_of_another_form_are_refused_in_a_line(case: Case, profiled:
     of_no_use = "flipped is of no use to classification" if case.task == "classification" else unread
     with pytest.raises(InputError, match=of_no_use):
         profiled.score(case.argument("new"), predictions=lost, flipped="x")
+
+
+def test_a_row_of_no_probabilities_is_refused_alike_by_evaluate_and_score(
+    case: Case, profiled: howfar.Profile, tmp_path: Path
+) -> None:
+    if case.task == "detection":
+        pytest.skip("boxes have no probabilities of classes")
+    bad, lines = tmp_path / "bad.csv", case.sets["new"].predictions.read_text().splitlines()
+    bad.write_text("\n".join([*lines[:3], f"{lines[3].split(',')[0]},0.9,0.9,0.9", *lines[4:]]) + "\n")
+    row = rf"the row {lines[3].split(',')[0]} of .*bad\.csv: .*must .*sum to 1"
+    with pytest.raises(InputError, match=row):
+        howfar.evaluate(case.argument("new"), bad, task="classification", progress=False)
+    with pytest.raises(InputError, match=row):
+        profiled.score(case.argument("new"), predictions=bad)

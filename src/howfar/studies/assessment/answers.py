@@ -10,8 +10,10 @@ from pathlib import Path
 from howfar.results import Failures, Relation, SetEstimate
 from howfar.results.assessment import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.relation import Gate
-from howfar.studies.assessment.preparation import SEGMENTATION, AssessedTask, BlankSite, folder_of
-from howfar.studies.certification.estimates import FALSE_ALARMS
+from howfar.studies.assessment.preparation import BlankSite, folder_of
+from howfar.tasks.map_measures import FALSE_ALARMS
+from howfar.tasks.segmentation import SegmentationTask
+from howfar.tasks.task import Task
 from howfar.wording import percentage_of, says_nothing
 
 CHANGES = 0.02
@@ -204,7 +206,7 @@ class Commands:
     read: tuple[str, ...] = ()
     chosen: tuple[str, ...] = ()
     segmenter: str = "unetplusplus"
-    task: AssessedTask = SEGMENTATION
+    task: type[Task] = SegmentationTask
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def certify(self, site: str, count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -10,13 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from howfar.data import Dataset
-from howfar.data.box_files import BoxFile, read_predicted_boxes, read_true_boxes
 from howfar.data.boxes import read_document
-from howfar.data.classes import class_names, labelled_by_folders, read_classes
-from howfar.data.dataset import entries_of
-from howfar.data.documents import TABLES, column_roles
+from howfar.data.documents import TABLES
 from howfar.data.images import size
-from howfar.data.map_style import labelled as read_labels
 from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.keywords import AssessOptions, FedOptions, TaskOptions
@@ -24,14 +20,15 @@ from howfar.metrics import f_per_image, threshold_index
 from howfar.pipeline.prediction import LARGER, Model, predict
 from howfar.results import Evaluation
 from howfar.results.assessment import OwnScore
-from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.results.relation import BLANK
 from howfar.settings import picked
-from howfar.studies.certification.estimates import FALSE_ALARMS
-from howfar.studies.evaluation.evaluate import evaluate, own_options
+from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
+from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.segmentation import SegmentationTask
+from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
 from howfar.wording import share
 
 if TYPE_CHECKING:
@@ -91,9 +88,6 @@ def blank_sites(evaluations: Iterable[Evaluation]) -> dict[str, BlankSite]:
     return {name: blank for name, blank in found if blank is not None}
 
 
-FLIPPED, TILED = "-flipped", "-tiled"
-FOLDER: Final = ""
-"""The ending of predictions that are a folder."""
 _JSON = ".json"
 
 
@@ -110,48 +104,6 @@ class Predictions:
     tiled: Path | None = None
     truth: Path | None = None
     categories: Path | None = None
-
-
-@dataclass(frozen=True)
-class AssessedTask:
-    """Describe a task to an assessment.
-
-    Attributes
-    ----------
-    name
-        As `howfar.evaluate` names it.
-    endings
-        Those that a file of predictions of a dataset NAME may have, ``NAME.csv``; "" stands for a folder NAME.
-    further
-        What is added to NAME for predictions of the same images in another way.
-    truth
-        What a labelled dataset has, in the plural.
-    labelling
-        How a dataset is given that.
-    labelled
-        From a dataset and its `Predictions` to its images that may be labelled.
-    predicted
-        From a dataset, its `Predictions` and the checked options to the names of its images that have a prediction.
-    trained
-        Whether howfar trains models of this task.
-    if_blank
-        What to do where the labels that are asked for turn out to hold nothing to find, as a sentence.
-    """
-
-    name: str
-    endings: tuple[str, ...]
-    truth: str
-    labelling: str
-    labelled: Callable[[Dataset, Predictions], Dataset]
-    predicted: Callable[[Dataset, Predictions, Mapping[str, Any]], Collection[str]]
-    further: tuple[str, ...] = ()
-    trained: bool = False
-    if_blank: str = ""
-
-    @property
-    def performance_name(self) -> str:
-        """Return what the mean performance of images is called."""
-        return PERFORMANCE_NAMES[self.name]
 
 
 def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | None:
@@ -187,74 +139,6 @@ def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None,
     return (truth if "annotations" in document else None), categories
 
 
-def _masked(dataset: Dataset, _: Predictions) -> Dataset:
-    return replace(dataset, items=tuple(item for item in dataset.items if item.mask is not None))
-
-
-def _classed(dataset: Dataset, _: Predictions) -> Dataset:
-    labelled = labelled_by_folders(read_labels(dataset))
-    items = zip(dataset.items, labelled.items, strict=True)
-    return replace(dataset, items=tuple(item for item, with_label in items if with_label.label is not None))
-
-
-def _boxed(dataset: Dataset, found: Predictions) -> Dataset:
-    return dataset if found.truth is not None else replace(dataset, items=())
-
-
-def _mapped(dataset: Dataset, found: Predictions, _: Mapping[str, Any]) -> Collection[str]:
-    return match_maps(dataset, found.main).files
-
-
-def _listed_classes(dataset: Dataset, found: Predictions, given: Mapping[str, Any]) -> Collection[str]:
-    table = read_classes(found.main, column_roles(given["columns"]), class_names(given["classes"]))
-    return entries_of(dataset, "row", found.main, table.images)
-
-
-def _listed_boxes(dataset: Dataset, found: Predictions, given: Mapping[str, Any]) -> Collection[str]:
-    """Name the images that have an entry among the predictions and, as the truth may list fewer, among the true boxes."""
-    roles, names = column_roles(given["columns"]), class_names(found.categories or given["classes"])
-    truth = BoxFile({}) if found.truth is None else read_true_boxes(dataset, found.truth, roles, names)
-    predicted = read_predicted_boxes(dataset, found.main, truth, roles, names)
-    sides = [entries_of(dataset, "entry", found.main, list(predicted.boxes))]
-    sides += [entries_of(dataset, "entry", found.truth, list(truth.boxes))] if found.truth is not None else []
-    return [item.name for item in dataset.items if all(item.name in side for side in sides)]
-
-
-SEGMENTATION: Final = AssessedTask(
-    name="segmentation",
-    endings=(FOLDER,),
-    truth="masks",
-    labelling="put them in masks/ beside images/, named as the images",
-    labelled=_masked,
-    predicted=_mapped,
-    further=(FLIPPED, TILED),
-    trained=True,
-    if_blank=f"Should they hold no foreground, F is undefined: add --metric {FALSE_ALARMS}, with the same labels.",
-)
-TASKS: Final[Mapping[str, AssessedTask]] = {
-    task.name: task
-    for task in (
-        SEGMENTATION,
-        replace(SEGMENTATION, name="multiclass", further=(), trained=False, if_blank=""),
-        AssessedTask(
-            name="classification",
-            endings=TABLES,
-            truth="labels",
-            labelling="sort the images into class folders, or pass a table with the columns image and label",
-            labelled=_classed,
-            predicted=_listed_classes,
-        ),
-        AssessedTask(
-            name="detection",
-            endings=(_JSON, *TABLES, FOLDER),
-            truth="true boxes",
-            labelling="pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)",
-            labelled=_boxed,
-            predicted=_listed_boxes,
-            further=(FLIPPED,),
-        ),
-    )
-}
 TRUTHS: Final = (_JSON, *TABLES, ".xml", ".zip", FOLDER)
 """Endings that a dataset's file of true boxes may have."""
 
@@ -279,7 +163,7 @@ def folder_of(dataset: str) -> str:
     return name if name.strip(".") else name.replace(".", "-")
 
 
-def check_folders(datasets: Sequence[Dataset], task: AssessedTask = SEGMENTATION) -> None:
+def check_folders(datasets: Sequence[Dataset], task: type[Task] = SegmentationTask) -> None:
     """Raise `InputError` where the predictions of two datasets would lie in one place."""
     names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -297,7 +181,7 @@ class GivenPredictions:
     """
 
     folder: Path
-    task: AssessedTask = SEGMENTATION
+    task: type[Task] = SegmentationTask
     truth: Path | None = None
     named: bool = False
 
@@ -389,11 +273,11 @@ def _side(dataset: Dataset, folder: Path) -> float:
     return float(np.median(sides))
 
 
-def labelled_part(dataset: Dataset, found: Predictions, task: AssessedTask) -> Dataset:
+def labelled_part(dataset: Dataset, task: Task) -> Dataset:
     """Leave out the images of the primary dataset that have no label; `InputError` where none has one."""
-    labelled = task.labelled(dataset, found)
+    labelled = task.labelled(dataset)
     if not labelled.items:
-        raise InputError.of("primary", f"must have {task.truth}", f"{dataset.name} without any", task.labelling)
+        raise InputError.of("primary", f"must have {task.truth_noun}", f"{dataset.name} without any", task.labelling)
     return labelled
 
 
@@ -437,9 +321,14 @@ class Preparation:
     given: AssessOptions
 
     @property
-    def task(self) -> AssessedTask:
+    def task(self) -> type[Task]:
         """Return the model's task."""
         return TASKS[self.given["task"]]
+
+    def _reader(self, found: Predictions) -> Task:
+        """Return the task with the options by which a dataset's predictions and truth are read."""
+        classes = found.categories or self.given["classes"]
+        return self.task.of({**self.given, "classes": classes, "truth": found.truth})
 
     @property
     def maps(self) -> Path:
@@ -475,12 +364,12 @@ class Preparation:
         if not parts.labelled:
             blank = blank_sites(evaluations)
             names = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
-            raise InputError.of("sites", f"must hold one with {self.task.truth}", names, self._remedy())
+            raise InputError.of("sites", f"must hold one with {self.task.truth_noun}", names, self._remedy())
         return parts
 
     def _remedy(self) -> str:
         """Say what to do where no site is labelled."""
-        if self.task is not SEGMENTATION:
+        if self.task is not SegmentationTask:
             return f"label one: {self.task.labelling}"
         remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
         return remedy + ("" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images")
@@ -525,14 +414,15 @@ class Preparation:
         limit, seed = self.given["limit"], self.given["seed"]
         if self.model is None:
             found = self._given().one(primary)
-            primary = labelled_part(primary, found, self.task)
+            reader = self._reader(found)
+            primary = labelled_part(primary, reader)
             if limit is None:
                 return primary, ()
             # Of images without a prediction none can be scored: a limit is drawn of the others.
-            names = set(self.task.predicted(primary, found, self.given))
+            names = set(reader.predicted(primary, found.main))
             with_one = replace(primary, items=tuple(item for item in primary.items if item.name in names))
             return drawn(with_one, limit, seed), ()
-        primary, card = labelled_part(primary, Predictions(self.maps), self.task), self.model.card
+        primary, card = labelled_part(primary, self._reader(Predictions(self.maps))), self.model.card
         if card is None:
             return drawn(primary, limit, seed), ()
         seen = Seen.of(primary, card, group=self.given["group"])
@@ -659,12 +549,10 @@ def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path
             if name != "device" and value is not False:
                 raise InputError.of(name, "is of use only to a model", value, "leave it out, or pass a model")
         return Preparation(run, None, Path(predictions), given)
-    if given["task"] != SEGMENTATION.name:
+    if given["task"] != SegmentationTask.name:
         remedy = "pass its predictions (--predictions DIR)"
         raise InputError.of("model", "is of use only to segmentation", given["task"], remedy)
     from howfar.pipeline.prediction import Model, load_model
 
     loaded = model if isinstance(model, Model) else load_model(model, **picked(FedOptions, given))
-    return Preparation(
-        run, loaded.settled(labelled_part(primary, Predictions(run / MAPS), SEGMENTATION), given["progress"]), None, given
-    )
+    return Preparation(run, loaded.settled(labelled_part(primary, SegmentationTask()), given["progress"]), None, given)

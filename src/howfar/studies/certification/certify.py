@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
@@ -13,36 +14,22 @@ import numpy as np
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument
-from howfar.data.folder import EXTENSIONS
+from howfar.data.dataset import examples
+from howfar.data.folder import EXTENSIONS, walk
 from howfar.errors import InputError, StoreError
 from howfar.keywords import CertifyOptions
-from howfar.metrics.threshold_counts import as_tolerance
 from howfar.pipeline.reference_profile import Profile
 from howfar.results import Evaluation, Provenance
-from howfar.results.certificate import Certificate, CertifiedSite
+from howfar.results.certificate import Certificate, CertifiedSite, SampledImage
 from howfar.results.run_files import page_folder
 from howfar.sampling.design import as_shares
 from howfar.settings import checked, with_options
-from howfar.studies.certification.estimates import (
-    FALSE_ALARMS,
-    SHORT,
-    VALUES,
-    Question,
-    SampleMeasures,
-    look,
-    marked,
-    measure_of,
-    parse_until,
-    sample_of,
-)
-from howfar.studies.certification.labels import MASKS, expected_parts, foregrounds, mask_files, take_labels
-from howfar.studies.certification.listed_answers import OPTIONS, refuse_idle_options
-from howfar.studies.certification.listed_certificate import LABEL_FILES, certify_listed
+from howfar.studies.certification.estimates import SHORT, VALUES, Looks, Question, look, marked, parse_until, sample_of
 from howfar.studies.certification.sample import (
     MAPS,
     ORDER,
-    Asked,
-    Begun,
+    DrawnSite,
+    DrawRequest,
     begin,
     design_of,
     drawn_sample,
@@ -50,11 +37,12 @@ from howfar.studies.certification.sample import (
     images_of,
     made_by,
     recorded,
-    tolerance_of,
 )
 from howfar.studies.evaluation.learnt_images import Seen
-from howfar.studies.evaluation.segmentation import choose
 from howfar.studies.run_folder import draw as draw_page
+from howfar.tasks.by_name import TASKS, own_options
+from howfar.tasks.segmentation import FALLBACK, choose
+from howfar.tasks.task import SampleMeasures, Task, label_count
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
@@ -116,13 +104,13 @@ def is_values(site: Any) -> bool:
 
 
 def certify_values(
-    predicted: Any, k: int | None, labels: Any, beside: Mapping[str, Any], given: Mapping[str, Any]
+    predicted: Any, k: int | None, labels: Any, arguments: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Certificate:
     """Certify the mean of values in memory; `howfar.certify` says what its arguments mean.
 
     Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
     """
-    idle = {name: value for name, value in {**beside, **_others(given)}.items() if value is not None}
+    idle = {name: value for name, value in {**arguments, **_others(given)}.items() if value is not None}
     for name, value in idle.items():
         raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
@@ -133,35 +121,37 @@ def certify_values(
     drawn = recorded(sample, record, [""] * len(proxies))
     values = _measured(labels, len(drawn))
     found = look(question, SampleMeasures(values), proxies, sample)
+    fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": given["seed"]}
+    return _stated(
+        question, found, record, drawn, len(values), dataset="values", words=VALUES.words, notes=found.notes, **fields
+    )
+
+
+def _stated(
+    question: Question, found: Looks, record: CertifiedSite, drawn: Sequence[SampledImage], labelled: int, **fields: Any
+) -> Certificate:
+    """Make the certificate of what labels show; `fields` are its fields that depend on the task and on the draw."""
     return Certificate(
-        dataset="values",
-        metric=VALUES.name,
-        words=VALUES.words,
+        metric=question.measure.name,
         value=found.last.value,
         low=found.last.low,
         high=found.last.high,
         level=question.level,
-        labelled=len(values),
-        n=len(proxies),
-        anytime=question.goal is not None,
+        labelled=labelled,
+        n=len(record.images),
+        anytime=fields["design"] == ORDER,
         until=None if question.goal is None else question.goal.text,
         settled=found.last.settled,
         needed=found.needed,
-        threshold=None,
-        tolerance=0.0,
-        proxy="given",
-        design=design_of(VALUES, question.goal),
-        seed=given["seed"],
         site=record,
-        sample=marked(drawn, values),
+        sample=marked(drawn, found.values),
         steps=found.steps,
         provenance=Provenance.now(),
-        notes=found.notes,
+        **fields,
     )
 
 
 def _others(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are of use only to images, where they are not their defaults."""
     defaults: Mapping[str, Any] = checked(CertifyOptions, {})
     return {name: value for name, value in given.items() if name not in _USED and value != defaults[name]}
 
@@ -174,11 +164,6 @@ def _measured(labels: Any, most: int) -> Float64Array:
         rule = f"must be one row of at most {most} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
     return values
-
-
-TASKS = tuple(OPTIONS)
-FEW = 16
-"""Labels below which intervals of ratios of sums are doubted."""
 
 
 @with_options(CertifyOptions)
@@ -248,9 +233,9 @@ def certify(
     >>> bool(certificate.low < np.mean(predicted**1.5) < certificate.high)
     True
     """
-    given = checked(CertifyOptions, options)
+    given: Mapping[str, Any] = checked(CertifyOptions, options)
     if is_values(site):
-        beside = {
+        arguments = {
             "predictions": predictions,
             "profile": profile,
             "model": model,
@@ -258,31 +243,31 @@ def certify(
             "sample": sample,
             "out": out,
         }
-        return certify_values(site, k, labels, beside, given)
+        return certify_values(site, k, labels, arguments, given)
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = page_folder("out", out, Certificate.COMMAND)
     earlier = _earlier(folder)
     check_replaced(folder, earlier, k, labels)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
-    before = earlier or over
-    given = _of_task(given, options, before)
-    if given["task"] != TASKS[0]:
-        others = {"labels": labels, "profile": profile, "model": model, "tuned_on": tuned_on}
-        beside = {**others, "earlier": earlier, "over": over, "folder": folder}
-        return certify_listed(site, predictions, k, beside, given, options, _compared)
-    question = _question(given, options, before)
-    asked = {"k": k, "profile": profile, "tuned_on": tuned_on, "over": over}
+    given = _of_task(given, options, earlier, over, {"model": model, "tuned_on": tuned_on, "profile": profile})
+    cut = choose(given["threshold"], tuned_on)
+    loaded = None if profile is None or earlier is not None else Profile.load(profile)
+    threshold = None if cut is None else cut.threshold
+    task = TASKS[given["task"]].of({**given, "threshold": _threshold(threshold, loaded, earlier)})
+    question = _question(task, given, options, earlier or over)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
-    begun = _begun(dataset, maps, seen, asked, question, given, options, earlier)
+    asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
+    begun = begin(dataset, asked, seen, over) if earlier is None else go_on(dataset, asked, seen, earlier)
     begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
-    certificate = _compared(_look(begun, question, _places(labels, folder), folder), earlier)
+    certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
+    certificate = _compared(certificate, earlier)
     if folder is not None:
         if earlier is None or len(earlier) < len(certificate):
             # The sample is kept last: a run that is killed before leaves none, and draws the same again.
-            shapes = foregrounds(begun)
-            remarks = registry.load("reports", "to_label")(certificate, shapes, folder)
+            first = task.first_labels(begun.answers, [one.image for one in certificate.sample])
+            remarks = registry.load("reports", "to_label")(certificate, first, folder)
             certificate = replace(certificate, notes=(*certificate.notes, *remarks))
         certificate.save(folder)
         draw_page(certificate, folder)
@@ -300,29 +285,51 @@ def _earlier(folder: Path | None) -> Certificate | None:
         return Certificate.load(folder)
     except StoreError as error:
         what = str(error).removesuffix(f": run {Certificate.COMMAND} again")
-        masks = sum(file.suffix.lower() in EXTENSIONS for file in (folder / MASKS).rglob("*"))
-        kept = [f"{folder / MASKS} ({masks} {'file' if masks == 1 else 'files'})"] if masks else []
-        kept += [str(folder / name) for name in LABEL_FILES.values() if (folder / name).is_file()]
+        kept = []
+        for place in dict.fromkeys(folder / task.label_place for task in TASKS.values()):
+            masks = sum(file.suffix.lower() in EXTENSIONS for file in place.rglob("*"))
+            if place.is_file() or masks:
+                kept.append(f"{place} ({masks} {'file' if masks == 1 else 'files'})" if masks else str(place))
         labels = f"the labels in {' and '.join(kept)} are kept" if kept else "no labels are in its folder"
         on = "move certificate.json away and run the same command again: it draws the same images, and takes their labels"
         raise StoreError(f"{what}: {labels}; {on}") from error
 
 
-def _of_task(given: CertifyOptions, written: CertifyOptions, before: Certificate | None) -> CertifyOptions:
-    """Return the options with their task, which is as when the sample was drawn where it is not said.
+def _of_task(
+    given: Mapping[str, Any],
+    written: Mapping[str, Any],
+    earlier: Certificate | None,
+    over: Certificate | None,
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the options; the task and its settings are those of the drawn sample where they are not given.
 
-    Raises `InputError` for a task that there is none of, and for what a segmentation has no use for.
+    Raises `InputError` for an unknown task, for another than the drawn sample's, and for options of no use to the task or
+    without a profile.
     """
-    if written.get("task") is None and before is not None:
-        given = {**given, "task": before.task}
-    if given["task"] not in TASKS:
-        raise InputError.of("task", f"must be one of {', '.join(TASKS)}", given["task"])
-    if given["task"] != TASKS[0]:
-        return given
-    if before is not None and before.task != TASKS[0]:
-        raise InputError.of("task", f"must be what it was when the sample was drawn ({before.task})", TASKS[0])
-    refuse_idle_options(TASKS[0], given)
-    return given
+    before, settings = earlier or over, dict(given)
+    for name in ("task", "tolerance", "iou", "min_score"):
+        if before is not None and written.get(name) is None:
+            settings[name] = getattr(before, name)
+    own_options({**settings, **arguments, "flipped": None})
+    for name in ("flipped", "ensemble", "estimator") if arguments["profile"] is None else ():
+        if written.get(name):
+            rule = "is of use only to a profile's estimators"
+            raise InputError.of(name, rule, str(settings[name]), "pass --profile FILE, or leave it out")
+    for drawn in (earlier, over):
+        if drawn is not None and drawn.task != settings["task"]:
+            raise InputError.of("task", f"must be what it was when the sample was drawn ({drawn.task})", settings["task"])
+    if earlier is not None:  # the maps of flipped images and of further models mattered to the draw alone
+        settings |= {"flipped": None, "ensemble": ()}
+    return settings
+
+
+def _threshold(given: float | None, profile: Profile | None, earlier: Certificate | None) -> float:
+    """Return the threshold of the drawn sample, else the given one, the profile's, or 0.5."""
+    if earlier is not None:
+        return FALLBACK if earlier.threshold is None else earlier.threshold
+    judge = None if profile is None else profile.judge
+    return given if given is not None else FALLBACK if judge is None else judge.cut
 
 
 def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
@@ -332,40 +339,18 @@ def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
-def _question(given: Mapping[str, Any], written: Mapping[str, Any], earlier: Certificate | None) -> Question:
+def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> Question:
     """Read what is to be certified; what is not said is as when the sample was drawn."""
     now: dict[str, Any] = {name: given[name] for name in ("metric", "until", "level")}
-    if earlier is not None:
-        before = {"metric": earlier.metric, "until": earlier.until, "level": earlier.level}
-        now |= {name: value for name, value in before.items() if written.get(name) is None}
-    measure = measure_of(now["metric"], as_tolerance(tolerance_of(given, written, earlier)))
+    now |= {name: getattr(before, name) for name in now if before is not None and written.get(name) is None}
+    measure = task.measure(now["metric"])
     goal = parse_until(now["until"], measure.name, SHORT.get(measure.name, measure.name))
     if goal is not None and measure.kind != "mean":
-        remedy = "certify mean_f, mean_iou, mean_precision, mean_recall or ois, or leave it out"
+        remedy = f"certify {task.means}, or leave it out"
         raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
     if goal is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
     return Question(measure, now["level"], goal)
-
-
-def _begun(
-    dataset: Dataset,
-    maps: str | Path,
-    seen: Seen,
-    asked: Mapping[str, Any],
-    question: Question,
-    given: Mapping[str, Any],
-    written: Mapping[str, Any],
-    earlier: Certificate | None,
-) -> Begun:
-    """Draw a sample, or go on with an earlier one."""
-    cut = choose(given["threshold"], asked["tuned_on"])
-    threshold = None if cut is None else cut.threshold
-    profile = None if asked["profile"] is None or earlier is not None else Profile.load(asked["profile"])
-    draw = Asked(maps, asked["k"], profile, threshold, question.measure, question.goal, given, written)
-    if earlier is not None:
-        return go_on(dataset, draw, seen, earlier)
-    return begin(dataset, draw, seen, asked["over"])
 
 
 def _maps(
@@ -401,72 +386,63 @@ def _compared(certificate: Certificate, earlier: Certificate | None) -> Certific
     return replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
 
 
-def _doubts(question: Question, labelled: int, population: int) -> tuple[str, ...]:
-    """Say where an interval is known to hold less often than it states."""
-    if question.measure.kind == "mean" or not 0 < labelled < min(FEW, population):
-        return ()
-    return (
-        f"a few images with many false pixels rule a ratio of sums, and fewer than {FEW} labels may miss them: by 8 labels a "
-        "90 % interval held in 80 % of the samples of one of five crack datasets",
-    )
-
-
-def _undefined(question: Question, labelled: int, value: float | None) -> tuple[str, ...]:
-    """Say why there is no value though there are labels."""
-    if not labelled or value is not None:
-        return ()
-    name = question.measure.name
-    if name.startswith("false_positive"):
-        return (f"{name} is not defined in any of the {labelled} labelled images, which all hold foreground: certify mean_f",)
-    remedy = "label more of the sample"
-    if question.measure.kind == "mean":
-        remedy += (
-            f", or, where none has foreground, certify how often some is predicted (--metric {FALSE_ALARMS}, the same labels)"
-        )
-    return (f"{name} is not defined in any of the {labelled} labelled images (of F: their masks are blank): {remedy}",)
-
-
-def _places(labels: Any, folder: Path | None) -> list[str | Path]:
-    """List where labels are looked for: what was given, then the masks in the folder."""
-    places = [] if labels is None else [labels]
-    return [*places, folder / MASKS] if folder is not None and mask_files(folder / MASKS) else places
-
-
-def _look(begun: Begun, question: Question, places: Sequence[str | Path], folder: Path | None) -> Certificate:
+def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
     """Take the labels and make the certificate of what they show."""
-    taken = take_labels(begun, places, None if folder is None else folder / MASKS)
-    measured = SampleMeasures(np.zeros(0)) if taken.counts is None else question.measure.measured(taken.counts, begun.threshold)
-    expected = None if measured.parts is None else expected_parts(begun, question.measure)
-    proxies = np.array(begun.record.proxies, dtype=np.float64)
-    found = look(question, measured, proxies, sample_of(begun.drawn), expected)
-    return Certificate(
-        dataset=begun.dataset.name,
-        metric=question.measure.name,
-        words=question.measure.words.format(threshold=begun.threshold),
-        value=found.last.value,
-        low=found.last.low,
-        high=found.last.high,
-        level=question.level,
-        labelled=len(taken),
-        n=len(begun.record.images),
-        anytime=begun.design == ORDER,
-        until=None if question.goal is None else question.goal.text,
-        settled=found.last.settled,
-        needed=found.needed,
-        threshold=begun.threshold,
-        tolerance=begun.tolerance,
+    labels: dict[str, Any] = {}
+    notes = list(begun.notes)
+    own = None if folder is None else folder / task.label_place
+    places = [] if given is None else [given]
+    if own is not None and (own.is_file() or (own.is_dir() and walk(own, endings=EXTENSIONS).images)):
+        places.append(own)
+    with TemporaryDirectory() as scratch:
+        for number, place in enumerate(places):
+            read, remarks = task.read_labels(begun.answers, place, place == own, Path(scratch) / str(number))
+            labels |= {name: label for name, label in read.items() if name not in labels}
+            notes += remarks
+        counting, remarks = in_order([one.image for one in begun.drawn], labels)
+        counted = {name: labels[name] for name in counting}
+        measured = task.measured(question.measure, begun.answers, counted) if counted else SampleMeasures(np.zeros(0))
+    expected = None if measured.parts is None else task.expected(question.measure, begun.answers)
+    found = look(question, measured, begun.proxies, sample_of(begun.drawn), expected)
+    population, measure = len(begun.record.images), question.measure
+    return _stated(
+        question,
+        found,
+        begun.record,
+        begun.drawn,
+        len(counted),
+        dataset=begun.answers.dataset.name,
+        words=measure.words.format(threshold=task.threshold),
+        threshold=task.threshold,
+        tolerance=task.tolerance,
         proxy=begun.proxy,
         design=begun.design,
         seed=begun.seed,
-        site=begun.record,
-        sample=marked(begun.drawn, found.values),
-        steps=found.steps,
-        provenance=Provenance.now(),
-        notes=(
-            *begun.notes,
-            *taken.notes,
-            *found.notes,
-            *_undefined(question, len(taken), found.last.value),
-            *_doubts(question, len(taken), len(begun.record.images)),
-        ),
+        task=task.name,
+        notes=(*notes, *remarks, *found.notes, *task.remarks(measure, len(counted), population, found.last.value)),
     )
+
+
+def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the images whose labels count, the first drawn up to one that has none, and notes on labels that do not count.
+
+    Labels count in the order of the draw: whoever skips an image chooses, and a chosen sample shows nothing. Labels of images
+    that were not drawn do not count either.
+
+    Examples
+    --------
+    >>> in_order(["3.png", "1.png", "2.png"], {"3.png", "2.png"})[0]
+    ['3.png']
+    """
+    notes = []
+    strange = [name for name in labelled if name not in set(drawn)]
+    first_gap = next((position for position, name in enumerate(drawn) if name not in labelled), len(drawn))
+    waiting = [name for name in drawn[first_gap:] if name in labelled]
+    if strange:
+        notes.append(
+            f"{label_count(len(strange))} not of drawn images ({examples(strange)}): left out, since they were not drawn"
+        )
+    if waiting:
+        rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
+        notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
+    return list(drawn[:first_gap]), notes

@@ -8,44 +8,64 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, Item, content_hash, parse, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.folder import path_text
 from howfar.data.image_bytes import check_files
 from howfar.data.photographs import photographs_of
 from howfar.data.predictions import made_with
 from howfar.errors import ImageError, InputError, LeakError
-from howfar.metrics import stack, threshold_index
-from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.pipeline.reference_profile import Profile
 from howfar.results.certificate import Certificate, CertifiedSite, SampledImage
 from howfar.sampling import Sample, draw, order
 from howfar.sampling.design import as_count
-from howfar.studies.certification.estimates import Goal, Measure, expected_counts
+from howfar.studies.certification.estimates import Question
 from howfar.studies.evaluation.learnt_images import Seen
-from howfar.studies.evaluation.map_scores import ScoredMap, Sources, find_sources, settle
-from howfar.studies.evaluation.segmentation import FALLBACK, scored_maps
+from howfar.tasks.segmentation import MapAnswers
+from howfar.tasks.task import ModelAnswers, Task
 
-OWN = "confidence of the model's maps in their foreground"
+LABELS, LABELS_UNTIL = 16, 64
+"""How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
+ORDER, PERFORMANCE, SIZE = "order", "performance", "size"
+"""How a sample may be drawn."""
+MAPS = "maps"
+"""The folder in `out` where the maps of a model are kept."""
+SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
+"""What the signature of a checkpoint's map says."""
 
 
 @dataclass(frozen=True, eq=False)
-class ReadSite:
-    """Hold the images of a site that have a map, the maps' histograms, what is recorded, and what predicted performance."""
+class DrawnSite:
+    """Hold a sample with the answers that it was drawn from, and how it was drawn."""
 
-    dataset: Dataset
-    histograms: tuple[NDArray[np.int64], ...]
-    sources: Sources
+    answers: ModelAnswers
     record: CertifiedSite
+    drawn: tuple[SampledImage, ...]
     proxy: str
+    seed: int
+    design: str
+    notes: tuple[str, ...] = ()
 
     @property
     def proxies(self) -> Float64Array:
         """Return the predicted performance, (m,), nan where there is none."""
         return np.array(self.record.proxies, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class DrawRequest:
+    """Hold the arguments of `howfar.certify` for a draw: its options with their defaults (`given`) and without (`written`)."""
+
+    task: Task
+    predictions: str | Path
+    k: int | None
+    profile: Profile | None
+    threshold: float | None
+    question: Question
+    given: Mapping[str, Any]
+    written: Mapping[str, Any]
 
 
 def images_of(site: DatasetArgument) -> Dataset:
@@ -57,88 +77,108 @@ def images_of(site: DatasetArgument) -> Dataset:
     return parsed.without_masks()
 
 
-def read_site(dataset: Dataset, given: Mapping[str, Any], predictions: str | Path, profile: Profile | None) -> ReadSite:
-    """Read every image and map, and predict each image's performance.
+def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
+    """Draw a sample of a site, or take over that of an earlier certificate for another model.
 
-    Parameters
-    ----------
-    dataset
-        The site's images, without masks.
-    given
-        The checked options of `howfar.certify`.
-    predictions
-        The folder of the model's maps.
-    profile
-        A profile whose estimators predict; without one the maps' own signals do.
+    Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
+    of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
+    learnt from none of the site.
 
     Raises
     ------
+    LeakError
+        The model learnt from an image of the sample that is taken over.
     HowfarError
-        Images without a map that may not be left out, folders that are missing, a profile without estimators.
+        Images without a prediction that may not be left out, predictions that are missing, a profile without estimators; a site
+        of other images than the sample's.
     """
-    for name in ("flipped", "ensemble"):
-        if profile is None and given[name]:
-            raise InputError.of(
-                name, "is of use only to a profile's estimators", str(given[name]), "pass --profile FILE, or leave it out"
-            )
-    ensemble = given["ensemble"]
-    members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-    sources = find_sources(dataset, predictions, given["flipped"], members)
-    scored, faults = scored_maps(dataset, sources, 0.0, given["partial"], given["progress"])
-    skipped = settle(faults, dataset, given["partial"])
-    kept = replace(dataset, items=tuple(image.item for image in scored), skipped=(*dataset.skipped, *skipped))
-    if profile is None:
-        proxies, words = own_signal(scored), OWN
-    else:
-        proxies, words = by_profile(kept, profile, predictions, given)
-    names = [item.name for item in kept.items]
-    record = CertifiedSite(
-        source="" if dataset.root is None else path_text(dataset.root),
-        images=tuple(names),
-        contents=tuple(image.content for image in scored),
-        predictions=tuple(_hash("prediction", sources.main.files[name]) for name in names),
-        proxies=tuple(None if value != value else float(value) for value in proxies.tolist()),
-        groups=() if given["group"] is None else tuple(photographs_of(names, given["group"])),
+    if over is not None:
+        check_whole(over)
+        refuse_learnt(seen, over)
+        check_design(asked, over)
+    elif asked.k is not None:
+        as_count(asked.k, "k")
+    task, given, question = asked.task, asked.given, asked.question
+    answers, contents = task.answers(seen.unseen(dataset), asked.predictions, given["progress"]).with_images(
+        given["partial"], given["progress"]
     )
-    return ReadSite(kept, tuple(image.histogram for image in scored), sources, record, words)
+    images = [item.name for item in answers.dataset.items]
+    proxies, words = [answers.by_image[name].confidence for name in images], task.proxy
+    if asked.profile is not None:
+        predicted, words = by_profile(answers.dataset, asked.profile, asked.predictions, given)
+        proxies = predicted.tolist()
+    record = CertifiedSite(
+        source="" if answers.dataset.root is None else path_text(answers.dataset.root),
+        images=tuple(images),
+        contents=tuple(contents),
+        predictions=tuple(answers.digest(name) or "" for name in images),
+        proxies=tuple(None if value != value else float(value) for value in proxies),
+        groups=() if given["group"] is None else tuple(photographs_of(images, given["group"])),
+    )
+    begun = DrawnSite(answers, record, (), words, given["seed"], design_of(question), tuple(_notes(seen, answers.dataset)))
+    if over is None:
+        sizes = task.sizes(question.measure, answers)
+        # Where nothing is predicted in any image, none is larger than another.
+        sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
+        sample = drawn_sample(begun.proxies, asked.k, question.goal is not None, begun.seed, record.groups, sizes)
+        return replace(begun, drawn=recorded(sample, record, [path_text(item.path) for item in answers.dataset.items]))
+    check_same_images(record, over)
+    drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
+    return replace(begun, drawn=drawn, seed=over.seed, design=over.design)
 
 
-def own_signal(scored: Sequence[ScoredMap]) -> Float64Array:
-    """Predict F by each map alone: by Σ p² / Σ p, its confidence where it sees foreground.
+def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
+    """Go on with the sample of a certificate that was begun.
 
-    Within five crack datasets it correlates with F by .73 to .95, and so does soft F; averaged with the agreement with flipped
-    maps both correlate less.
+    Raises
+    ------
+    LeakError
+        The model learnt from an image of the sample.
+    InputError
+        An image or a prediction has changed, or an option says other than when the sample was drawn.
     """
-    return np.array([foreground_confidence(image.histogram) for image in scored])
+    check_whole(earlier)
+    if asked.k is not None:
+        as_count(asked.k, "k")
+    check_same_options(asked, earlier)
+    check_design(asked, earlier)
+    refuse_learnt(seen, earlier)
+    answers = unchanged(asked.task.answers(dataset, asked.predictions, asked.given["progress"]), earlier.site, asked.task.noun)
+    return DrawnSite(
+        answers=answers,
+        record=earlier.site,
+        drawn=extended(earlier, asked.k, [path_text(item.path) for item in answers.dataset.items]),
+        proxy=earlier.proxy,
+        seed=earlier.seed,
+        design=earlier.design,
+        notes=added_note(dataset, earlier),
+    )
 
 
-def check_unchanged(dataset: Dataset, sources: Sources, recorded: CertifiedSite) -> Dataset:
-    """Return the recorded images of a site, which must be as they were when the sample was drawn.
+def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> ModelAnswers:
+    """Return the answers on the recorded images of a site, which must be as they were when the sample was drawn.
 
-    Raises `InputError` in one line where an image or its map is gone or has changed; `added_note` tells of added ones.
+    Raises `InputError` in one line where an image or the model's answer is gone or has changed; `added_note` tells of added
+    images.
     """
-    items = {item.name: item for item in dataset.items}
-    lines = zip(recorded.images, recorded.contents, recorded.predictions, strict=True)
-    for name, content, prediction in lines:
-        if name not in items or name in sources.main.missing:
-            what = "its map" if name in items else "it"
+    items = {item.name: item for item in answers.dataset.items}
+    for name, content, prediction in zip(recorded.images, recorded.contents, recorded.predictions, strict=True):
+        digest = answers.digest(name) if name in items else None
+        if digest is None:
+            what = f"its {noun}" if name in items else "it"
             raise changed(f"{name} was there when the sample was drawn, and {what} is not")
-        if _hash("image", items[name].path) != content:
+        if _hash(items[name]) != content:
             raise changed(f"the image {name} is another than when the sample was drawn")
-        if _hash("prediction", sources.main.files[name]) != prediction:
+        if digest != prediction:
             raise changed(f"the prediction of {name} is another than when the sample was drawn")
-    return replace(dataset, items=tuple(items[name] for name in recorded.images))
-
-
-def added_since(dataset: Dataset, recorded: CertifiedSite) -> list[str]:
-    """List images that the site has now and that no sample could hold: they came later, or had no map."""
-    known = set(recorded.images)
-    return [item.name for item in dataset.items if item.name not in known]
+    dataset = replace(answers.dataset, items=tuple(items[name] for name in recorded.images))
+    return replace(answers, dataset=dataset, by_image={name: answers.by_image[name] for name in recorded.images})
 
 
 def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
     """Note images that the site has now and that its certificate is not of, where there are any."""
-    added = added_since(dataset, earlier.site)
+    known = set(earlier.site.images)
+    added = [item.name for item in dataset.items if item.name not in known]
     if not added:
         return ()
     are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
@@ -152,11 +192,11 @@ def changed(reason: str) -> InputError:
     )
 
 
-def _hash(what: str, path: Path | str) -> str:
+def _hash(item: Item) -> str:
     try:
-        return content_hash(read_bytes(path))
+        return content_hash(read_bytes(item.path))
     except ImageError as error:
-        raise InputError(f"the {what} {path_text(path)} cannot be read: {error}") from error
+        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
 
 
 def by_profile(
@@ -176,122 +216,6 @@ def by_profile(
         line = f"the profile of {profile.primary} predicts no performance: make it with labelled datasets and their performance"
         raise InputError(f"{line}, or leave --profile out")
     return np.clip(values, 0.0, 1.0), f"{', '.join(names)} of the profile of {scores.primary}"
-
-
-LABELS, LABELS_UNTIL = 16, 64
-"""How many images are drawn where nothing else is said, and where labelling goes on until a question is settled."""
-ORDER, PERFORMANCE, SIZE = "order", "performance", "size"
-"""How a sample may be drawn."""
-MAPS = "maps"
-"""The folder in `out` where the maps of a model are kept."""
-SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
-"""What the signature of a checkpoint's map says."""
-
-
-@dataclass(frozen=True, eq=False)
-class Begun:
-    """Hold a sample with the images and maps that it was drawn from, and what was settled when it was drawn."""
-
-    dataset: Dataset
-    sources: Sources
-    record: CertifiedSite
-    drawn: tuple[SampledImage, ...]
-    proxy: str
-    threshold: float
-    tolerance: float
-    seed: int
-    design: str
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """Hold what `howfar.certify` was asked for the draw: its arguments, and the options with their defaults and without."""
-
-    predictions: str | Path
-    k: int | None
-    profile: Profile | None
-    threshold: float | None
-    measure: Measure
-    goal: Goal | None
-    given: Mapping[str, Any]
-    written: Mapping[str, Any]
-
-
-def begin(dataset: Dataset, asked: Asked, seen: Seen, over: Certificate | None = None) -> Begun:
-    """Draw a sample of a site, or take over that of an earlier certificate for another model.
-
-    Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
-    of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
-    learnt from none of the site.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample that is taken over.
-    HowfarError
-        As `read_site`; a site of other images than the sample's.
-    """
-    if over is not None:
-        check_whole(over)
-        refuse_learnt(seen, over)
-        check_design(asked, over)
-    elif asked.k is not None:
-        as_count(asked.k, "k")
-    read = read_site(seen.unseen(dataset), asked.given, asked.predictions, asked.profile)
-    if over is None:
-        sizes = _sizes(read, asked.measure, _threshold(asked))
-        sample = drawn_sample(read.proxies, asked.k, asked.goal is not None, asked.given["seed"], read.record.groups, sizes)
-        drawn = recorded(sample, read.record, [path_text(item.path) for item in read.dataset.items])
-    else:
-        check_same_images(read.record, over)
-        drawn = tuple(
-            replace(one, proxy=read.record.proxies[one.index], performance=None, labelled=False) for one in over.sample
-        )
-    return Begun(
-        dataset=read.dataset,
-        sources=read.sources,
-        record=read.record,
-        drawn=drawn,
-        proxy=read.proxy,
-        threshold=_threshold(asked),
-        tolerance=tolerance_of(asked.given, asked.written, over),
-        seed=asked.given["seed"] if over is None else over.seed,
-        design=design_of(asked.measure, asked.goal) if over is None else over.design,
-        notes=tuple(_notes(seen, read.dataset)),
-    )
-
-
-def go_on(dataset: Dataset, asked: Asked, seen: Seen, earlier: Certificate) -> Begun:
-    """Go on with the sample of a certificate that was begun.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample.
-    InputError
-        An image or a map has changed, or an option says other than when the sample was drawn.
-    """
-    check_whole(earlier)
-    if asked.k is not None:
-        as_count(asked.k, "k")
-    check_same_options(asked, earlier)
-    check_design(asked, earlier)
-    refuse_learnt(seen, earlier)
-    sources = find_sources(dataset, asked.predictions, None, ())
-    same = check_unchanged(dataset, sources, earlier.site)
-    return Begun(
-        dataset=same,
-        sources=sources,
-        record=earlier.site,
-        drawn=extended(earlier, asked.k, [path_text(item.path) for item in same.items]),
-        proxy=earlier.proxy,
-        threshold=FALLBACK if earlier.threshold is None else earlier.threshold,
-        tolerance=earlier.tolerance,
-        seed=earlier.seed,
-        design=earlier.design,
-        notes=added_note(dataset, earlier),
-    )
 
 
 def check_whole(certificate: Certificate) -> None:
@@ -321,14 +245,9 @@ def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
         )
 
 
-def tolerance_of(given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> float:
-    """Return the tolerance that was given, else that of the certificate before, in pixels."""
-    return before.tolerance if before is not None and written.get("tolerance") is None else float(given["tolerance"])
-
-
-def design_of(measure: Measure, goal: Goal | None) -> str:
+def design_of(question: Question) -> str:
     """Name how a sample is drawn: in plain random order to look after each label, else in strata of performance or of size."""
-    return ORDER if goal is not None else PERFORMANCE if measure.kind == "mean" else SIZE
+    return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
 
 
 def drawn_sample(
@@ -367,7 +286,7 @@ def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple
     return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
 
 
-def check_same_options(asked: Asked, earlier: Certificate) -> None:
+def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
     """Refuse an option that says other than when the sample was drawn."""
     before: dict[str, Any] = {
         name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
@@ -383,16 +302,16 @@ def check_same_options(asked: Asked, earlier: Certificate) -> None:
             raise InputError.of(name, rule, value, "leave it out, or draw anew in another --out")
 
 
-def check_design(asked: Asked, drawn: Certificate) -> None:
+def check_design(asked: DrawRequest, drawn: Certificate) -> None:
     """Refuse what a sample cannot show: ratios of sums where it was drawn for means, and more than one look at strata."""
-    measure = asked.measure
+    measure, goal = asked.question.measure, asked.question.goal
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
         rule = f"must be asked when the sample is drawn: this one is in strata for means, such as {drawn.metric}"
         raise InputError.of("metric", rule, measure.name, "certify a mean, or draw anew in another --out")
-    if asked.goal is not None and drawn.design != ORDER:
+    if goal is not None and drawn.design != ORDER:
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
-        raise InputError.of("until", rule, asked.goal.text, "leave it out, or draw anew in another --out")
+        raise InputError.of("until", rule, goal.text, "leave it out, or draw anew in another --out")
 
 
 def check_same_images(record: CertifiedSite, over: Certificate) -> None:
@@ -402,33 +321,15 @@ def check_same_images(record: CertifiedSite, over: Certificate) -> None:
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
 
 
-def _sizes(read: ReadSite, measure: Measure, threshold: float) -> Float64Array | None:
-    """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
-    counts = stack(expected_counts(one) for one in read.histograms)
-    parts = measure.measured(counts, threshold).parts
-    if parts is None:
-        return None
-    if measure.name == "false_positive_share":
-        # It is of the images without foreground, which are not known before they are labelled: any may be one.
-        return counts.pixels.astype(np.float64)
-    sizes = parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(threshold)]
-    # Where nothing is predicted in any image, none is larger than another.
-    return sizes if sizes.any() else np.ones(len(sizes))
-
-
-def _threshold(asked: Asked) -> float:
-    """Return the threshold that was given, the profile's, or 0.5."""
-    judge = None if asked.profile is None else asked.profile.judge
-    return asked.threshold if asked.threshold is not None else FALLBACK if judge is None else judge.cut
-
-
-def made_by(begun: Begun, weights: str | None) -> tuple[str, ...]:
+def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
     """Compare the signature of the maps, where there is one, with the model's weights, and note where no model is given.
 
     `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
     are signed by another checkpoint.
     """
-    file = begun.sources.main.files[begun.record.images[0]]
+    if not isinstance(begun.answers, MapAnswers):
+        return ()
+    file = begun.answers.by_image[begun.record.images[0]].value
     signature = made_with(file)
     # The signature of a foreign network says more: how it was fed and read.
     if "weights" not in signature or not set(signature) <= SIGNED:

@@ -9,33 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
-from howfar.data.classes import class_names
-from howfar.data.documents import column_roles
 from howfar.data.folder import path_text
-from howfar.data.predictions import match_maps
 from howfar.errors import InputError
 from howfar.keywords import EvaluateOptions, ModelOptions
-from howfar.metrics.detection import Detection
-from howfar.metrics.multiclass import Multiclass
-from howfar.metrics.threshold_counts import as_tolerance
 from howfar.results import Evaluation
 from howfar.settings import checked, picked, with_options
-from howfar.studies.evaluation.listed_predictions import evaluate_boxes, evaluate_classes
-from howfar.studies.evaluation.map_scores import find_sources
-from howfar.studies.evaluation.multiclass import evaluate_class_maps
-from howfar.studies.evaluation.segmentation import choose, evaluate_maps, with_agreement
+from howfar.tasks.by_name import TASKS, own_options
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
-
-# Options that a single task has a use for.
-_OWN = {
-    "segmentation": ("foreground", "tolerance", "threshold", "tuned_on", "flipped", "ensemble", "tiles"),
-    "multiclass": ("classes", "ignore_index"),
-    "classification": ("columns", "classes"),
-    "detection": ("truth", "iou", "min_score", "flipped", "columns", "classes"),
-}
-_EMPTY = ("tolerance", "ensemble", "columns", "classes")
 
 
 @with_options(EvaluateOptions)
@@ -96,10 +78,6 @@ def evaluate(
     (1.0, [1.0, 1.0, 1.0])
     """
     given = checked(EvaluateOptions, options)
-    task, partial, progress = given["task"], given["partial"], given["progress"]
-    flipped, truth, ensemble = given["flipped"], given["truth"], given["ensemble"]
-    members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
-    columns, classes = column_roles(given["columns"]), class_names(given["classes"])
     own = own_options({**given, "tuned_on": tuned_on})
     images = _images(dataset)
     loading = picked(ModelOptions, options)
@@ -110,17 +88,8 @@ def evaluate(
             raise InputError.of(idle, "is of use only to a model", value, "leave it out, or pass a checkpoint (--model CKPT)")
     if predictions is None:
         raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
-    if task == "classification":
-        return evaluate_classes(images, predictions, partial, progress, columns, classes)
-    if task == "detection":
-        chosen = {name: own[name] for name in ("iou", "min_score") if name in own}
-        return evaluate_boxes(images, predictions, truth, Detection(**chosen), partial, progress, flipped, columns, classes)
-    if task == "multiclass":
-        metric = Multiclass(given["ignore_index"], classes)
-        return evaluate_class_maps(images, match_maps(images, predictions), metric, partial, progress)
-    radius, cut = as_tolerance(given["tolerance"]), choose(given["threshold"], tuned_on)
-    scored = evaluate_maps(images, find_sources(images, predictions, flipped, members), cut, radius, partial, progress)
-    return scored if given["tiles"] is None else with_agreement(scored, images, predictions, given["tiles"])
+    reader = TASKS[given["task"]].of({**given, "tuned_on": tuned_on})
+    return reader.evaluate(images, predictions, given["partial"], given["progress"])
 
 
 def _predicted(
@@ -156,27 +125,6 @@ def _predicted(
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         made = evaluation.images.assign(prediction="")
         return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
-
-
-def own_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect of checked options those that single tasks have a use for; `InputError` for one of another task than `given`'s.
-
-    Examples
-    --------
-    >>> own_options({"task": "detection", "iou": 0.7, "tolerance": 0.0, "seed": 3})
-    {'iou': 0.7}
-    """
-    task = given["task"]
-    if task not in _OWN:
-        raise InputError.of("task", f"must be one of {', '.join(_OWN)}", task)
-    written = {name: given.get(name) for name in dict.fromkeys(name for names in _OWN.values() for name in names)}
-    # What stands for "nothing given" of these is no None.
-    own = {name: value or None if name in _EMPTY else value for name, value in written.items()}
-    own = {name: value for name, value in own.items() if value is not None}
-    idle = [name for name in own if name not in _OWN[task]]
-    if idle:
-        raise InputError.of(idle[0], f"is of no use to {task}", own[idle[0]], "leave it out")
-    return own
 
 
 def _images(dataset: DatasetArgument) -> Dataset:

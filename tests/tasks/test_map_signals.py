@@ -13,8 +13,8 @@ from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import foreground_dice
-from howfar.pipeline.signals import MapFolders, stacked
 from howfar.relation.image_columns import CONFIDENCES, SHAPES
+from howfar.tasks.maps import MapFolders, stacked
 
 SIDE = 12
 MAIN = (*CONFIDENCES, "soft_f", "histogram", *SHAPES)

@@ -1,0 +1,345 @@
+"""Read probability maps and masks image by image, count their pixels, and list the images that cannot be scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howfar.data import Dataset, Item, content_hash, decode, read_bytes
+from howfar.data.folder import EXTENSIONS, path_text
+from howfar.data.masks import Mask
+from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
+from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.io.location import absolute
+from howfar.metrics import (
+    Counts,
+    count,
+    ensemble_agreement,
+    flip_agreement,
+    flip_overlap,
+    foreground_shape,
+    histogram,
+    signals,
+    soft_f,
+)
+from howfar.metrics.label_free_signals import foreground_dice
+from howfar.options import Members
+from howfar.relation.image_columns import (
+    AGREEMENTS,
+    CONFIDENCES,
+    FLIP_OVERLAP,
+    HISTOGRAM,
+    SHAPES,
+    SOFT_F,
+    TILE_AGREEMENT,
+    VALUES,
+)
+from howfar.tasks.reading import Fault, read_all, read_named
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Name the folders of maps: the predictions, those of the flipped images, and those of further models."""
+
+    main: MatchedMaps
+    flipped: MatchedMaps | None = None
+    members: tuple[MatchedMaps, ...] = ()
+
+    def named(self) -> Iterator[tuple[str, MatchedMaps]]:
+        """Yield each folder's maps with their name in an error."""
+        yield "prediction", self.main
+        if self.flipped is not None:
+            yield "flipped prediction", self.flipped
+        for member in self.members:
+            yield "ensemble prediction", member
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredMap:
+    """Hold the counts and signals of one image's map; the counts have no true pixels where there is no mask."""
+
+    item: Item
+    content: str
+    prediction: str
+    counts: Counts
+    histogram: NDArray[np.int64]
+    grey: bool
+    lossy: bool
+    faint: bool
+    flip_agreement: float | None
+    ensemble_agreement: float | None
+
+
+def find_sources(
+    dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
+) -> Sources:
+    """Match every folder's maps to the images, before any is read.
+
+    Raises `HowfarError` where a folder is missing, has no map of any image, or is given twice.
+    """
+    main = match_maps(dataset, predictions)
+    mirrored = None if flipped is None else match_maps(dataset, flipped)
+    members = tuple(match_maps(dataset, folder) for folder in ensemble)
+    seen = {main.folder.resolve()}
+    others = [("flipped", mirrored)] if mirrored is not None else []
+    for argument, maps in [*others, *(("ensemble", member) for member in members)]:
+        if maps.folder.resolve() in seen:
+            raise InputError.of(argument, "must be a folder that is not given already", str(maps.folder))
+        seen.add(maps.folder.resolve())
+    return Sources(main, mirrored, members)
+
+
+def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
+    """List the images that lack a map in one of the folders, and which map."""
+    faults = []
+    for item in dataset.items:
+        reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]
+        if reasons:
+            faults.append(Fault(item.name, path_text(item.path), reasons[0], missing=True))
+    return faults
+
+
+def all_faint(scored: Sequence[ScoredMap]) -> bool:
+    """Return whether some maps hold nothing but 0 and 1, and no other holds more: then 1 stands for p = 1, not for 1/255."""
+    return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
+
+
+@dataclass(frozen=True)
+class MapScorer:
+    """Score one image's map against its mask, within a tolerance in pixels."""
+
+    sources: Sources
+    tolerance: float
+
+    def __call__(self, item: Item) -> ScoredMap | Fault:
+        try:
+            return self._score(item)
+        except ImageError as error:
+            return Fault(item.name, path_text(item.path), str(error))
+
+    def _score(self, item: Item) -> ScoredMap:
+        picture = read_named("the image", item.path, read_bytes)
+        file = self.sources.main.files[item.name]
+        prediction = read_named("the prediction", file, read_prediction)
+        values = prediction.values
+        mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
+        if mask is not None:
+            _check_mask(values.shape, file, mask.foreground.shape, item, picture)
+        else:
+            _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
+        others = [
+            _other(what, maps.files[item.name], values.shape)
+            for what, maps in self.sources.named()
+            if maps is not self.sources.main
+        ]
+        flipped = others.pop(0) if self.sources.flipped is not None else None
+        truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
+        return ScoredMap(
+            item=item,
+            content=content_hash(picture),
+            prediction=path_text(file),
+            counts=count(values, truth, 0.0 if mask is None else self.tolerance),
+            histogram=histogram(values),
+            grey=mask is not None and mask.grey,
+            lossy=prediction.lossy,
+            # A map that howfar wrote is p × 255, however small.
+            faint=prediction.faint and not signature_of(file),
+            flip_agreement=None if flipped is None else flip_agreement(values, flipped),
+            ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
+        )
+
+
+def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    values = read_named(f"the {what}", path, read_prediction).values
+    _check_size(what, values.shape, path, shape, "the prediction")
+    return values
+
+
+def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
+    image = read_named("the image", path, lambda _: decode(picture)).image
+    return image.height, image.width
+
+
+def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], item: Item, picture: bytes) -> None:
+    """Refuse a map and a mask of two sizes, and say which of them the image's size contradicts."""
+    if shape == wanted:
+        return
+    if item.mask is not None and _shape(picture, item.path) == shape:
+        line = f"the mask {path_text(item.mask)} is {_size(wanted)} and its image and prediction {_size(shape)}"
+        raise ImageError(f"{line}: save the mask at the image's size")
+    _check_size("prediction", shape, file, wanted, "its mask")
+
+
+def _check_size(what: str, shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], other: str) -> None:
+    if shape != wanted:
+        line = f"the {what} {path_text(file)} is {_size(shape)} and {other} {_size(wanted)}"
+        raise ImageError(f"{line}: save it at that size (resize the probabilities, not a thresholded map)")
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}×{shape[0]} pixels"
+
+
+def scored_maps(
+    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
+) -> tuple[list[ScoredMap], Dataset]:
+    """Score every image that has its maps; return the scores, and the dataset of the scored images.
+
+    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
+    to 255.
+    """
+    missing = missing_maps(dataset, sources)
+    scored, kept = read_all(dataset, missing, MapScorer(sources, tolerance), partial, progress)
+    if all_faint(scored):
+        file = next(image.prediction for image in scored if image.faint)
+        raise InputError(
+            f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
+            "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
+        )
+    return scored, kept
+
+
+_Place: TypeAlias = tuple[Path | None, Path]
+_Compared: TypeAlias = Callable[[NDArray[Any], list[NDArray[Any]], float], dict[str, float]]
+_ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
+
+
+@dataclass(frozen=True)
+class MapFolders:
+    """Name the folders of probability maps: the model's, those of flipped images, of further models, and those by tiles."""
+
+    predictions: Path | None = None
+    flipped: Path | None = None
+    ensemble: tuple[Path, ...] = ()
+    tiles: Path | None = None
+
+    @classmethod
+    def of(
+        cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members, tiles: str | Path | None = None
+    ) -> MapFolders:
+        """Check that the folders are there.
+
+        Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
+        none of the model's own maps.
+        """
+        members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
+        named = [
+            ("predictions", predictions),
+            ("flipped", flipped),
+            *(("ensemble", member) for member in members),
+            ("tiles", tiles),
+        ]
+        given = [(argument, folder) for argument, folder in named if folder is not None]
+        for argument, folder in given:
+            if not absolute(folder).exists():
+                raise MissingPathError(f"no folder of predictions at {absolute(folder)}: check the path")
+            if not absolute(folder).is_dir():
+                raise InputError.of(argument, "must be a folder of probability maps", str(folder))
+        if given and predictions is None:
+            raise InputError.of(
+                "predictions", "must be given where flipped, ensemble or tiles is: they are compared with the model's own maps"
+            )
+        main, mirrored, tiled = (None if folder is None else absolute(folder) for folder in (predictions, flipped, tiles))
+        return cls(main, mirrored, tuple(absolute(folder) for folder in members), tiled)
+
+    def columns(self) -> tuple[str, ...]:
+        """List the columns that these folders give."""
+        if self.predictions is None:
+            return ()
+        agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
+        overlap = (FLIP_OVERLAP,) if self.flipped else ()
+        return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
+
+    def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
+        """Find the maps of a dataset's images, by the image's file.
+
+        Raises `HowfarError` where a folder has no map of any of the images.
+        """
+        by_folder = [match_maps(dataset, folder).files for folder in self.all()]
+        return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
+
+    def beside(self, image: Path | str) -> ImageMaps:
+        """Find the maps of one image: the files with its name but for the ending."""
+        return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
+
+    def all(self) -> Iterator[Path]:
+        """Yield the folders in the order in which `ImageMaps.files` has them."""
+        yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble, self.tiles) if folder is not None)
+
+
+@dataclass(frozen=True)
+class ImageMaps:
+    """Hold the maps of one image: a file, or None, from each of the folders in their order."""
+
+    files: tuple[Path | None, ...]
+    folders: MapFolders
+
+    def read(self, threshold: float) -> tuple[dict[str, Any], str]:
+        """Compute the signals of the maps, by the names that estimators know them by; and why some are missing, else "".
+
+        What is read of the predicted foreground counts the pixels with a probability above `threshold`.
+        """
+        columns: dict[str, Any] = {}
+        place, *others = zip(self.files, self.folders.all(), strict=True)
+        try:
+            main = _read_map(*place)
+            counts = histogram(main)
+            columns |= {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold), HISTOGRAM: counts.astype(np.float64)}
+            columns |= foreground_shape(main, threshold)
+        except (ImageError, InputError) as error:
+            return columns, str(error)
+        why = []
+        for compare, places in self._comparisons(others):
+            try:
+                columns |= compare(main, [_read_map(*each) for each in places], threshold)
+            except (ImageError, InputError) as error:
+                why.append(str(error))
+        return columns, "; ".join(why)
+
+    def _comparisons(self, others: list[_Place]) -> Iterator[tuple[_Compared, list[_Place]]]:
+        """Yield what a map is compared with, and how."""
+        if self.folders.flipped is not None:
+            yield _flipped, [others.pop(0)]
+        if self.folders.tiles is not None:
+            yield _tiled, [others.pop()]
+        if others:
+            yield _ensemble, others
+
+
+def _flipped(main: NDArray[Any], mirrored: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {
+        "flip_agreement": flip_agreement(main, mirrored[0]),
+        FLIP_OVERLAP: flip_overlap(main, mirrored[0], threshold),
+    }
+
+
+def _tiled(main: NDArray[Any], tiled: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
+
+
+def _ensemble(main: NDArray[Any], members: list[NDArray[Any]], threshold: float) -> dict[str, float]:
+    return {"ensemble_agreement": ensemble_agreement([main, *members])}
+
+
+def _read_map(file: Path | None, folder: Path) -> NDArray[Any]:
+    if file is None:
+        raise ImageError(f"no map of it below {path_text(folder)}")
+    try:
+        return read_prediction(file).values
+    except ImageError as error:
+        raise ImageError(f"its map {path_text(file)}: {error}") from error
+
+
+def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+    """Stack several images' signals into columns, nan where an image lacks one."""
+    blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
+    return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
+
+
+def _of_stem(folder: Path, stem: str) -> Path | None:
+    return next((file for ending in _ENDINGS if (file := folder / f"{stem}{ending}").is_file()), None)

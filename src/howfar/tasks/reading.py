@@ -1,0 +1,93 @@
+"""Read images one by one, and either list those that cannot be scored or stop with one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from howfar.data import Dataset, Item
+from howfar.data.folder import path_text
+from howfar.errors import ImageError, InputError, option
+from howfar.progress import bar
+from howfar.results import Skipped
+from howfar.runners import LocalRunner
+
+R = TypeVar("R")
+
+PARTIAL = f"pass {option('partial', True)} to score only the other"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Describe an image that cannot be scored: name, file, reason, and whether its prediction is missing."""
+
+    image: str
+    path: str
+    reason: str
+    missing: bool = False
+
+
+def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
+    """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
+
+    Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from howfar.data import Item
+    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
+    >>> skip_faults([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
+    Traceback (most recent call last):
+    howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
+    pass partial=True to score only the other 1
+    """
+    total, count = len(dataset), len(faults)
+    if count and (not partial or count == total):
+        single, missing = count == 1, all(fault.missing for fault in faults)
+        what = ("has" if single else "have") + " no prediction" if missing else "cannot be scored"
+        mend = f"{'predict' if missing else 'mend'} {'it' if single else 'them'}"
+        others = f", or {PARTIAL} {total - count}" if count < total else ""
+        images = "image" if total == 1 else "images"
+        first = f"the first is {faults[0].image}: {faults[0].reason}"
+        raise InputError(f"{count} of {total} {images} of {dataset.name} {what}; {first}: {mend}{others}")
+    return tuple(Skipped(dataset.name, fault.path, fault.reason) for fault in faults)
+
+
+def read_all(
+    dataset: Dataset,
+    missing: Sequence[Fault],
+    read: Callable[[Item], R | Fault],
+    partial: bool,
+    progress: bool,
+    title: str = "scores",
+) -> tuple[list[R], Dataset]:
+    """Read every image but the `missing`; return the readings, and the dataset without the images that could not be read.
+
+    Raises `InputError` as `skip_faults`, for the missing images before any image is read.
+    """
+    skip_faults(missing, dataset, partial)
+    faults = {fault.image: fault for fault in missing}
+    present = [item for item in dataset.items if item.name not in faults]
+    outcomes = dict(zip((item.name for item in present), with_bar(read, present, progress, title), strict=True))
+    faults |= {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Fault)}
+    items = tuple(item for item in dataset.items if item.name not in faults)
+    skipped = skip_faults([faults[item.name] for item in dataset.items if item.name in faults], dataset, partial)
+    readings = [outcome for item in items if not isinstance(outcome := outcomes[item.name], Fault)]
+    return readings, replace(dataset, items=items, skipped=(*dataset.skipped, *skipped))
+
+
+def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
+    """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
+    results = LocalRunner().run(function, items)
+    yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
+
+
+def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
+    """Read a file; an `ImageError` names the file, and what it holds."""
+    try:
+        return reader(path)
+    except ImageError as error:
+        raise ImageError(f"{what} {path_text(path)}: {error}") from error

@@ -1,0 +1,230 @@
+"""Define the interface by which commands use a task: its measures, a model's answers, labels, and first labels to correct."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeAlias, TypeVar
+
+from howfar.arrays import Float64Array
+from howfar.data import Dataset, Item, content_hash, read_bytes
+from howfar.data.dataset import entries_of, examples
+from howfar.data.folder import path_text
+from howfar.data.labelling import FirstLabels
+from howfar.data.predictions import match_maps
+from howfar.errors import ImageError, InputError
+from howfar.results import Evaluation
+from howfar.settings import nearest
+from howfar.tasks.reading import Fault, read_all
+
+FLIPPED, TILED = "-flipped", "-tiled"
+FOLDER = ""
+"""The ending of predictions that are a folder."""
+Pair: TypeAlias = tuple[Float64Array, Float64Array]
+LabelsRead: TypeAlias = tuple[dict[str, Any], list[str]]
+"""Labels by image name, and notes on labels that do not count."""
+M = TypeVar("M", bound="Measure")
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMeasures:
+    """Hold of k labelled images the numbers that an estimate is made of.
+
+    Attributes
+    ----------
+    values
+        (k,) each image's own value of the measure, nan where it has none.
+    parts
+        Numerators and denominators of each image, (k, t) each for t thresholds; None for a mean of `values`.
+    """
+
+    values: Float64Array
+    parts: Pair | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Describe a measure: a mean over images, a ratio of sums over images, or the best ratio over thresholds.
+
+    Attributes
+    ----------
+    name, words
+        As `metric` names it; in words, with a place for the threshold.
+    kind
+        "mean", "ratio" or "best".
+    """
+
+    name: str
+    words: str
+    kind: Literal["mean", "ratio", "best"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAnswer:
+    """Hold a model's answer on an image, its confidence (nan where unknown), and the text by which a change is noticed."""
+
+    value: Any
+    confidence: float = float("nan")
+    text: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ModelAnswers:
+    """Hold a model's answers on a dataset's images, by image name, the file they were read from, and the model's classes."""
+
+    dataset: Dataset
+    file: Path
+    by_image: Mapping[str, ModelAnswer] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, file: str | Path, entries: Mapping[str, ModelAnswer | None], classes: Sequence[str]) -> Self:
+        """Match the entries of a file with images; an entry that is None holds no answer.
+
+        Raises `InputError` where no entry matches an image.
+        """
+        matched = entries_of(dataset, "row", Path(file), list(entries))
+        answers = {image: answer for image, entry in matched.items() if (answer := entries[entry]) is not None}
+        return cls(dataset, Path(file), answers, tuple(classes))
+
+    def digest(self, image: str) -> str | None:
+        """Return a hash of the answer on an image, by which a change is noticed; None where there is no answer."""
+        answer = self.by_image.get(image)
+        return None if answer is None else content_hash(answer.text.encode())
+
+    def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
+        """Read every image that has an answer; return the answers on these images alone, and the images' content hashes.
+
+        Raises `InputError` for images that cannot be read or have no answer, and may not be left out.
+        """
+        reason = f"no prediction (none in {path_text(self.file)})"
+        missing = [
+            Fault(item.name, path_text(item.path), reason, missing=True)
+            for item in self.dataset.items
+            if item.name not in self.by_image
+        ]
+        contents, kept = read_all(self.dataset, missing, _content, partial, progress, "images")
+        return replace(self, dataset=kept, by_image={item.name: self.by_image[item.name] for item in kept.items}), contents
+
+
+def _content(item: Item) -> str | Fault:
+    try:
+        return content_hash(read_bytes(item.path))
+    except ImageError as error:
+        return Fault(item.name, path_text(item.path), f"the image {path_text(item.path)}: {error}")
+
+
+class Task(ABC):
+    """Serve one task to every command; an instance holds the options by which predictions are read and measured."""
+
+    name: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    """Options of commands that this task has a use for and some other task has not."""
+    noun: ClassVar[str] = "prediction"
+    """What the model's answer on an image is called in error lines."""
+    proxy: ClassVar[str]
+    """Where predicted performance comes from without a profile, in words."""
+    means: ClassVar[str]
+    """The names of measures that are means over images, as an error line lists them."""
+    label_place: ClassVar[str]
+    """The file or folder, in the folder that certify writes, where labels are looked for."""
+    performance_name: ClassVar[str]
+    """What the mean performance of images is called."""
+    endings: ClassVar[tuple[str, ...]] = (FOLDER,)
+    """Endings that the predictions of a dataset NAME may have, ``NAME.csv``; "" stands for a folder NAME."""
+    further: ClassVar[tuple[str, ...]] = ()
+    """What is added to NAME for predictions of the same images in another way."""
+    truth_noun: ClassVar[str] = "masks"
+    """What a labelled dataset has, in the plural."""
+    labelling: ClassVar[str] = "put them in masks/ beside images/, named as the images"
+    """How a dataset is labelled, as a remedy in error lines."""
+    trained: ClassVar[bool] = False
+    """Whether howfar trains models of this task."""
+    if_blank: ClassVar[str] = ""
+    """What to do if the labels that are asked for turn out to hold nothing to find, as a sentence."""
+    threshold: float | None = None
+    tolerance: float = 0.0
+
+    @classmethod
+    @abstractmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """Make the task by a command's checked options."""
+
+    @abstractmethod
+    def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
+        """Score a model's predictions of a dataset; `howfar.evaluate` says what its arguments mean."""
+
+    def labelled(self, dataset: Dataset) -> Dataset:
+        """Leave out the images that have no label."""
+        return replace(dataset, items=tuple(item for item in dataset.items if item.mask is not None))
+
+    def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
+        """Return the names of the images that have a prediction and, where the truth is in a file, a truth."""
+        return match_maps(dataset, predictions).files
+
+    @abstractmethod
+    def measure(self, name: str | None) -> Measure:
+        """Return the measure of a name, by default the first; raises `InputError` where there is none."""
+
+    @abstractmethod
+    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
+        """Read a model's predictions of a dataset's images."""
+
+    @abstractmethod
+    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+        """Read the labels of images, by image name, and notes on labels that do not count.
+
+        `own` says that howfar handed the place out; `scratch` is a folder for temporary files, which need not exist.
+        """
+
+    @abstractmethod
+    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
+        """Measure the answers on the labelled images, in the order of the labels."""
+
+    def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
+        """Compute the numerators and denominators that the answers expect of themselves, (m, t) each; None for a mean."""
+        return None
+
+    def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
+        """Return the expected size of each image in a ratio of sums, (m,); None for a mean over images."""
+        parts = self.expected(measure, answers)
+        return None if parts is None else parts[1][:, 0]
+
+    def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
+        """Say why there is no value though there are labels, and where an interval is known to hold less often than stated."""
+        return ()
+
+    @abstractmethod
+    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+        """Return the answers on some images as first labels to correct."""
+
+
+def named_measure(name: str | None, measures: Sequence[M]) -> M:
+    """Return the measure of a name, by default the first; raises `InputError` where there is none."""
+    by_name = {measure.name: measure for measure in measures}
+    if name is None:
+        return measures[0]
+    if name not in by_name:
+        raise InputError.of("metric", "must be a known one", name, nearest(name, by_name, "metrics"))
+    return by_name[name]
+
+
+def label_count(count: int) -> str:
+    """Begin a sentence on labels: "1 label is", "2 labels are"."""
+    return "1 label is" if count == 1 else f"{count} labels are"
+
+
+def stranger_notes(names: Sequence[str], dataset: Dataset) -> list[str]:
+    """Note labels that belong to no image of a dataset, where there are any."""
+    return [f"{label_count(len(names))} of no image of {dataset.name} ({examples(names)})"] if names else []
+
+
+def unknown_class_notes(labels: Sequence[str], classes: Sequence[str], begin: str) -> list[str]:
+    """Note labels whose class the model never gives, where there are any."""
+    unknown = sorted(set(labels) - set(classes))
+    return [f"{begin} ({examples(unknown)}): check how they are written"] if unknown else []
