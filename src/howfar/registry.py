@@ -104,7 +104,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "step": "howfar.training.optimisation:step",
     },
     "strategies": {
-        "far": "howfar.selection.far:FAR",
+        "far": "howfar.selection.by_column:FAR",
         "near": "howfar.selection.by_column:NEAR",
         "random": "howfar.selection.random_draws:RANDOM",
         "stratified": "howfar.selection.random_draws:STRATIFIED",
@@ -309,7 +309,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "reading": "howfar.report.comparison:READING",
         "performance": "howfar.report.performance:PERFORMANCE",
         "estimates": "howfar.report.estimates:ESTIMATES",
-        "failures": "howfar.report.failures:SECTION",
+        "failures": "howfar.report.failures:SECTION_OF_FAILURES",
         "slices": "howfar.report.performance:SLICES",
         "near_duplicates": "howfar.report.comparison:NEAR_DUPLICATES",
         "trivial": "howfar.report.comparison:TRIVIAL",

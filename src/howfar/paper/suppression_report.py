@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,26 +15,23 @@ from howfar.figures.adaptation_gains import SUPPRESSION_TITLE
 from howfar.figures.adaptation_models import change_text
 from howfar.figures.adaptation_rows import adaptations_rows
 from howfar.figures.adaptation_scores import adaptation_curves_background, adaptations_bars
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    Look,
     blank,
     drawing,
     head,
     head_numbers,
     look,
-    name_rows,
     name_text,
-    row_number,
 )
 from howfar.report.adaptation_by_segmenter import ABSENT, bars_caption, beside, curves, folder_of, rows_caption
 from howfar.report.adaptation_sentences import CHANGE, COST, Change, points
 from howfar.report.section import (
     UNDEFINED,
     Cell,
-    Column,
     Context,
     FigurePart,
     Part,
@@ -41,7 +39,8 @@ from howfar.report.section import (
     Table,
     TablePart,
     plural,
-    with_interval,
+    row_interval,
+    tabulate,
 )
 from howfar.results.segmenter_studies import Adaptations, Suppression
 from howfar.wording import signed
@@ -57,39 +56,34 @@ def suppression(result: Suppression) -> Figure:
     shares = result.shares.to_dict("records")
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records")}
     look_of = {name: look(position) for position, name in enumerate(result.segmenters)}
+
+    def share(row: Row) -> ForestRow:
+        name, (value, low, high) = f"{row['segmenter']}:{row['model']}", (100 * row[end] for end in ("share", "low", "high"))
+        return ForestRow(name, value, low, high, replace(look_of[row["segmenter"]], marker="o"), f"{value:.2f} %")
+
+    def cost(place: int, row: Row) -> Iterator[ForestRow]:
+        ends = tuple(float(row[name]) for name in ("cost", "cost_low", "cost_high"))
+        if ends[0] == ends[0]:
+            seen = replace(look_of[row["segmenter"]], marker="o")
+            yield ForestRow(f"cost:{row['segmenter']}:{row['model']}", *ends, seen, change_text(*ends), place)
+
     with drawing():
         figure = blank(WIDTH, 1.5 + 0.31 * len(shares))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-        for position, row in enumerate(shares):
-            own = look_of[str(row["segmenter"])]
-            ends = tuple(100 * float(row[name]) for name in ("share", "low", "high"))
-            _dot(left, position, ends, own, f"{row['segmenter']}:{row['model']}", f"{ends[0]:.2f} %")
-            change = changes.get((row["segmenter"], row["model"]))
-            if change is not None:
-                cost = tuple(float(change[name]) for name in ("cost", "cost_low", "cost_high"))
-                _dot(right, position, cost, own, f"cost:{row['segmenter']}:{row['model']}", change_text(*cost))
-            if position and row["segmenter"] != shares[position - 1]["segmenter"]:
-                for axes in (left, right):
-                    axes.axhline(position - 0.5, color=MUTED, lw=0.6, alpha=0.6)
-        _frame(left, right, [name_text(f"{row['segmenter']} · {row['model']}", 36) for row in shares])
+        style: dict[str, Any] = {"width": 1.8, "size": 6.5, "clip_on": False, "solid_capstyle": "projecting"}
+        forest(left, map(share, shares), **style)
+        keys = [(row["segmenter"], row["model"]) for row in shares]
+        forest(right, (one for at, key in enumerate(keys) if key in changes for one in cost(at, changes[key])), **style)
+        groups = [place for place in range(1, len(keys)) if keys[place][0] != keys[place - 1][0]]
+        for axes in (left, right):
+            frame_forest(axes, [name_text(f"{segmenter} · {model}", 36) for segmenter, model in keys], groups)
+        _frame(left, right)
         images = f"{result.left} image{'' if result.left == 1 else 's'} of {name_text(result.background)}"
         head(figure, SUPPRESSION_TITLE, f"on {images} that no model learnt from; lines are 95 % intervals")
     return figure
 
 
-def _dot(axes: Axes, position: int, ends: tuple[float, ...], own: Look, label: str, text: str) -> None:
-    value, low, high = ends
-    if np.isnan(value):
-        return
-    line: dict[str, Any] = {"color": own.colour, "zorder": 2.4, "clip_on": False}
-    axes.plot([low, high], [position, position], lw=1.8, label=f"interval:{label}", **line)
-    axes.plot([value], [position], marker="o", ms=6.5, label=label, **line)
-    row_number(axes, position, text)
-
-
-def _frame(left: Axes, right: Axes, names: list[str]) -> None:
-    name_rows(left, names)
-    left.set_ylim(len(names) - 0.5, -0.5)
+def _frame(left: Axes, right: Axes) -> None:
     left.set_xlim(left=0)
     left.tick_params(axis="y", pad=8)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
@@ -161,31 +155,33 @@ def sentences(result: Suppression) -> list[str]:
 
 def table(result: Suppression) -> Table:
     """List shares of false positives, their change by background, and its cost, a row a segmenter and model."""
-    columns = (
-        Column("segmenter"),
-        Column("model"),
-        Column(
-            "false positives",
-            "share of pixels above the model's own threshold, with its interval over photographs and trainings",
-        ),
-        Column("change, points", "from the same model without background"),
-        Column("change of mean F", "on the secondaries; marked where the interval lies below 0"),
-    )
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
-    rows = []
-    for row in result.shares.to_dict("records"):
+    share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
+
+    def change(row: Row) -> Cell:
         own = changes.get((row["segmenter"], row["model"]))
-        share = with_interval(row["share"], row["low"], row["high"], lambda value: f"{100 * value:.2f} %")
-        rows.append((Cell(str(row["segmenter"])), Cell(str(row["model"])), share, *_changes(own)))
-    return Table(columns, tuple(rows))
+        return UNDEFINED if own is None else row_interval(own, "change", points, "low", "high")
+
+    def cost(row: Row) -> Cell:
+        own = changes.get((row["segmenter"], row["model"]))
+        return UNDEFINED if own is None else row_interval(own, "cost", _three, strong=own["cost_high"] < 0)
+
+    return tabulate(
+        result.shares.to_dict("records"),
+        ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
+        ("model", "", lambda row: Cell(str(row["model"]))),
+        (
+            "false positives",
+            share,
+            lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high"),
+        ),
+        ("change, points", "from the same model without background", change),
+        ("change of mean F", "on the secondaries; marked where the interval lies below 0", cost),
+    )
 
 
-def _changes(row: Row | None) -> tuple[Cell, Cell]:
-    if row is None:
-        return UNDEFINED, UNDEFINED
-    cost = with_interval(row["cost"], row["cost_low"], row["cost_high"], lambda value: signed(value, 3))
-    marked = Cell(cost.text, cost.sort, strong=row["cost_high"] < 0)
-    return with_interval(row["change"], row["low"], row["high"], points), marked
+def _three(value: float) -> str:
+    return signed(value, 3)
 
 
 def limits(result: Suppression) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 import numpy as np
 
 from howfar.results.adaptation import ALL, F_ODS, Adaptation
-from howfar.results.records import Average, Cells, Provenance, Skipped, plain
+from howfar.results.records import Cells, Interval, Provenance, Skipped, plain
 from howfar.results.result import Result, holding
 from howfar.wording import format_interval, format_number
 
@@ -279,9 +279,9 @@ class ModelEdges:
     segmenter: str
     threshold: float
     held_out_ods: float | None
-    foreground: Average
-    probability: Average
-    edges: Average
+    foreground: Interval
+    probability: Interval
+    edges: Interval
     n: int
     blank: int
 
@@ -292,7 +292,7 @@ class EdgeDifference:
 
     model: str
     other: str
-    edges: Average
+    edges: Interval
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ import pytest
 
 from howfar.paper import performance_by_distance_report
 from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
-from howfar.paper.performance_by_distance_report import lead, limits, section, sentences
+from howfar.paper.performance_by_distance_report import lead, section, sentences
 from howfar.report.section import Context, FigurePart, TablePart
 from howfar.results.segmenter_studies import Adaptations, PerformanceByDistance
 
@@ -48,26 +48,6 @@ def test_without_the_study_of_adaptation_the_curves_alone_are_missing(result: Pe
     assert len([part for part in made.parts if isinstance(part, TablePart)]) == 3 + 2 + 3
 
 
-def test_a_cell_is_f_with_mean_and_spread_of_distance_over_the_seeds(result: PerformanceByDistance) -> None:
-    table = performance_by_distance_report.parts(result, "deepcrack", ["M"])
-    (row,) = [row for row in table.rows if row[0].text == "walls"]
-    own = result.strata.query("segmenter == 'deepcrack' and model == 'M' and dataset == 'walls' and part == '67–100 %'")
-    own = own[own["seed"] < 3]
-    assert len(own) == 3
-    f, mean, std = (own[name].mean() for name in ("ods", "distance_mean", "distance_std"))
-    assert row[-1].text == f"{f:.3f} ± {own['ods'].std():.3f} ({mean:.2f}, {std:.2f})"
-    assert row[-1].sort == pytest.approx(f)
-
-
-def test_one_seed_is_written_as_the_paper_does(result: PerformanceByDistance) -> None:
-    one = replace(result, seeds=(1,))
-    row = performance_by_distance_report.parts(one, "deepcrack", ["M"]).rows[0]
-    (own,) = result.strata.query(
-        "segmenter == 'deepcrack' and model == 'M' and dataset == 'roads' and part == '0–50 %' and seed == 1"
-    ).to_dict("records")
-    assert row[1].text == f"{own['ods']:.3f} ({own['distance_mean']:.2f}, {own['distance_std']:.2f})"
-
-
 def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDistance) -> None:
     table = performance_by_distance_report.printed(result, "unetplusplus", SYMBOLS)
     assert table is not None
@@ -82,37 +62,6 @@ def test_printed_numbers_are_those_of_the_datasets_kind(result: PerformanceByDis
     assert performance_by_distance_report.printed(result, "other", SYMBOLS) is None
 
 
-@pytest.mark.parametrize("measure", ["f_ods", "f"])
-def test_the_table_of_slopes_is_of_one_f_with_its_verdicts(result: PerformanceByDistance, measure: str) -> None:
-    table = performance_by_distance_report.slopes(result, measure)
-    titles = [column.title for column in table.columns]
-    (row,) = [row for row in table.rows if [cell.text for cell in row[:3]] == ["deepcrack", "far-7", "all"]]
-    found = dict(zip(titles, row, strict=True))
-    (own,) = result.slopes.query(
-        "segmenter == 'deepcrack' and model == 'far-7' and dataset == 'all' and measure == @measure"
-    ).to_dict("records")
-    assert found["slope"].sort == pytest.approx(own["slope"])
-    assert found["span"].sort == pytest.approx(own["span"])
-    assert found["by distance"].text == performance_by_distance_report.WORDS[own["kind"]]
-    assert found["less M's"].strong == bool(own["change_low"] > 0 or own["change_high"] < 0)
-    assert not [row for row in table.rows if "-B" in row[1].text]
-    assert "seeds" in titles
-    assert "seeds" not in [
-        column.title for column in performance_by_distance_report.slopes(replace(result, seeds=(0,)), measure).columns
-    ]
-
-
-def test_the_lead_says_for_each_segmenter_what_adapting_did(result: PerformanceByDistance) -> None:
-    text = lead(result)
-    assert text.startswith("From the nearest image to the farthest F changes, before adaptation and after (far-7): with")
-    for name in result.segmenters:
-        assert f"with {name} by −0.2" in text
-    lines = sentences(result)
-    assert len(lines) == 2 * len(result.segmenters)
-    assert all("F falls with distance within sets" in line for line in lines)
-    assert "Its slope differs from M's by" in lines[1]
-
-
 def test_a_verdict_that_hangs_on_the_threshold_is_told(result: PerformanceByDistance) -> None:
     slopes = result.slopes.copy()
     changed = (slopes["segmenter"] == "deepcrack") & (slopes["model"] == "far-7") & (slopes["measure"] == "f")
@@ -125,8 +74,3 @@ def test_a_verdict_that_hangs_on_the_threshold_is_told(result: PerformanceByDist
 def test_what_has_no_slope_is_said(result: PerformanceByDistance) -> None:
     slopes = result.slopes.assign(**dict.fromkeys(("slope", "low", "high", "change"), np.nan), kind="none")
     assert "by an undefined amount (no evidence)" in lead(replace(result, slopes=slopes))
-
-
-def test_limits_tell_of_the_seeds(result: PerformanceByDistance) -> None:
-    assert "means over 3 seeds" in limits(result)[0]
-    assert "one training of each" in limits(replace(result, seeds=(0,)))[0]

@@ -15,7 +15,7 @@ from howfar.data.folder import path_text
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
-from howfar.results import Coefficient, DistancePart, Evaluation
+from howfar.results import DistancePart, Evaluation, Interval
 from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
@@ -106,7 +106,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SLOPES))
 
 
-def _slope_ends(slope: Coefficient) -> tuple[float, ...]:
+def _slope_ends(slope: Interval) -> tuple[float, ...]:
     return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
 
 
