@@ -330,4 +330,4 @@ def test_section_of_what_segmenters_learnt(name: str, seeds: str, several: Adapt
     # Figures of the study of adaptation have tests of their own.
     found = section(made, Context(run_folder / name, SYMBOLS))
     own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))] if not seeds else []
-    check_section(replace(found, parts=own), name + seeds, name)
+    check_section(replace(found, parts=own), name + seeds, name + seeds)
