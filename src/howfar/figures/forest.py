@@ -43,7 +43,12 @@ def forest(
         if row.value is None or np.isnan(row.value):
             continue
         if row.low is not None and row.high is not None and not np.isnan(row.low):
-            style = {"color": row.look.colour, "lw": width, "solid_capstyle": "butt", "label": f"interval:{row.name}"} | line
+            style: dict[str, Any] = {
+                "color": row.look.colour,
+                "lw": width,
+                "solid_capstyle": "butt",
+                "label": f"interval:{row.name}",
+            } | line
             axes.plot([row.low, row.high], [place, place], **style)
         dot: dict[str, Any] = {"ms": size, "color": row.look.colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
         axes.plot([row.value], [place], marker=row.look.marker, label=row.name, **dot)

@@ -317,7 +317,7 @@ def costs(result: Pool) -> Table:
     seconds = seconds_of(result)
 
     def speed(row: Row) -> Cell:
-        timed = seconds.loc[row["model"]]
+        timed: Any = seconds.loc[row["model"]]
         return with_interval(timed["median"], timed["min"], timed["max"], lambda value: format_number(value, 3))
 
     def size(name: str) -> Callable[[Row], Cell]:

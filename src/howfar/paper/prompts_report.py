@@ -26,6 +26,7 @@ from howfar.report.section import (
     Context,
     FigurePart,
     Made,
+    Part,
     RegisteredFigure,
     Section,
     Table,
@@ -253,7 +254,7 @@ def _sections(prompting: Prompting) -> Iterator[tuple[str, str, Section]]:
         "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches "
         "on the same images (<code>howfar evaluate</code>); where it is not, labels and training are the way."
     )
-    answer = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
+    answer: list[Part] = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
     yield "answer", "In short", Section(page_lead(prompting), answer, [trained])
     mean = "Mean of the images' own F, where the network itself would cut."
     ods = f"{ODS_TEXT[:-1]}: what a well-chosen cut could give."

@@ -62,10 +62,10 @@ def suppression(result: Suppression) -> Figure:
         return ForestRow(name, value, low, high, replace(look_of[row["segmenter"]], marker="o"), f"{value:.2f} %")
 
     def cost(place: int, row: Row) -> Iterator[ForestRow]:
-        ends = tuple(float(row[name]) for name in ("cost", "cost_low", "cost_high"))
-        if ends[0] == ends[0]:
-            seen = replace(look_of[row["segmenter"]], marker="o")
-            yield ForestRow(f"cost:{row['segmenter']}:{row['model']}", *ends, seen, change_text(*ends), place)
+        value, low, high = (float(row[name]) for name in ("cost", "cost_low", "cost_high"))
+        if value == value:
+            seen, name = replace(look_of[row["segmenter"]], marker="o"), f"cost:{row['segmenter']}:{row['model']}"
+            yield ForestRow(name, value, low, high, seen, change_text(value, low, high), place)
 
     with drawing():
         figure = blank(WIDTH, 1.5 + 0.31 * len(shares))

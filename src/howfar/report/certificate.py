@@ -14,6 +14,7 @@ from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.section import (
     Cell,
     Made,
+    Part,
     RegisteredFigure,
     Section,
     Table,
@@ -127,7 +128,7 @@ def write_certificate_report(certificate: Certificate, folder: str | Path) -> Pa
 
 def _sections(certificate: Certificate) -> Iterator[tuple[str, str, Section]]:
     steps = len(certificate.steps)
-    answer = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
+    answer: list[Part] = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
     yield "answer", "In short", Section(lead(certificate), answer, sentences(certificate))
     sample = TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
     yield "sample", "Sample", Section("", [RegisteredFigure("sample"), sample], [design(certificate)])

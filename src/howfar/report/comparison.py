@@ -123,12 +123,17 @@ def intervals(comparison: Comparison) -> Table:
     own = "leave-one-out, in this dataset's subspace: what `relative` divides by"
     return _by_dataset(
         comparison,
-        ("O^dist (mean), 95 % CI", "", lambda row: span(*(row[1].o_dist_mean_ci or (None, None)), format_number)),
+        ("O^dist (mean), 95 % CI", "", lambda row: _span(row[1].o_dist_mean_ci)),
         ("P's self-distance", own, lambda row: number(row[1].self_distance)),
-        ("energy, 95 % CI", "", lambda row: span(*(row[1].energy_ci or (None, None)), format_number)),
+        ("energy, 95 % CI", "", lambda row: _span(row[1].energy_ci)),
         ("p, uncorrected", "", lambda row: Cell(format_p(row[1].p_value_raw), row[1].p_value_raw)),
         ("z", "components kept", lambda row: count(row[1].components)),
     )
+
+
+def _span(interval: tuple[float, float] | None) -> Cell:
+    low, high = interval or (None, None)
+    return span(low, high, format_number)
 
 
 def neighbours(comparison: Comparison) -> Table:
@@ -381,7 +386,7 @@ def _near_duplicates_content(comparison: Comparison, _: Relation | None) -> Sect
     every = pairs(comparison)
     cut = f"The first {len(every.rows)} of {total:,} pairs, in the order of the figure; all are in near_duplicates.parquet"
     summary = f"{total} pairs, in the order of the figure" if len(every.rows) == total else cut
-    parts = [
+    parts: list[Part] = [
         *shown("counts", "Near duplicates by dataset", counts(comparison)),
         RegisteredFigure("near_duplicates"),
         *shown("pairs", "Pairs of near duplicates", every, summary=summary, style="named"),
@@ -451,7 +456,7 @@ def _answer(comparison: Comparison, relation: Relation | None, assessment: Asses
     ]
     # The section before this one says the warnings where there is an assessment.
     warnings = relation.warnings() if relation is not None and assessment is None else ()
-    parts = [
+    parts: list[Part] = [
         Items(lines),
         *texts(_verdict(comparison)),
         *texts(_caution(comparison, relation), style="caution"),
@@ -495,7 +500,7 @@ def _distances(comparison: Comparison, _: Relation | None) -> Section:
         f"{chosen.permutations:,} permutations and Holm's correction over {sets} dataset{plural(sets)} cannot give a p below"
     )
     more = shown("intervals", "Intervals and uncorrected values", intervals(comparison))
-    parts = [
+    parts: list[Part] = [
         *shown("main", f"Distances of the secondary datasets from {primary.name}", main(comparison)),
         *texts("" if least is None else f"{tests} {least:.3g}{few}.", style="small"),
         Fold("Intervals, P's self-distance in each subspace, uncorrected p", more),
@@ -540,7 +545,7 @@ def _reading(comparison: Comparison, _: Relation | None) -> Section:
         listing(differing) if differing else "", plural(len(differing), "its", "their")
     )
     said = look if differing else alike if several else ""
-    parts = [
+    parts: list[Part] = [
         why,
         Text([ENERGY], heading="What the energy distance adds"),
         Text([CENTRE.format(comparison.settings.neighbours) + said], heading="Near the centre is not near an image"),
@@ -560,7 +565,7 @@ def _trivial(comparison: Comparison, _: Relation | None) -> Section | None:
     ).format(by)
     lines = Items([(line, "") for line in agreements_text(agreements, len(comparison.datasets))])
     named = f"Trivial backbones beside {comparison.backbone.name}"
-    parts = [*shown("trivial", named, table), lines, Text([_verdict(comparison)])]
+    parts: list[Part] = [*shown("trivial", named, table), lines, Text([_verdict(comparison)])]
     return Section("", parts, [read], title="What colour and layout alone would say")
 
 
@@ -598,7 +603,7 @@ def _files(comparison: Comparison, _: Relation | None) -> Section:
     )
     out = f"{files} file{plural(files, ' was', 's were')} left out of every number above."
     in_both, left = "In both P and a secondary", "Left out"
-    parts = [
+    parts: list[Part] = [
         *shown("leaks", "Images that are in both", shared, in_both, summary=both, style="texts"),
         *([] if copies else [Text([neither], heading=in_both)]),
         *shown("skipped", "Files that were left out", left_out, left, summary=out, style="texts"),

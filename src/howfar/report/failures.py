@@ -10,6 +10,7 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance import dataset_cells
 from howfar.report.section import (
     Cell,
+    Part,
     RegisteredFigure,
     Section,
     Table,
@@ -175,7 +176,7 @@ def _content(_: Comparison, relation: Relation | None) -> Section | None:
     few = f"{total:,} image{plural(total, ', the lowest estimate', 's, the lowest estimates')} first"
     cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
     summary = few if len(all_listed.rows) == total else cut
-    parts = [
+    parts: list[Part] = [
         *texts(promise(relation), style="caution"),
         *shown("lists", "Lists of probable failures by dataset", lists(relation)),
         RegisteredFigure("failures"),
