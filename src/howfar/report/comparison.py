@@ -34,7 +34,7 @@ from howfar.report.section import (
     Cell,
     Column,
     ColumnOf,
-    Fold,
+    Disclosure,
     Items,
     Made,
     Part,
@@ -503,7 +503,7 @@ def _distances(comparison: Comparison, _: Relation | None) -> Section:
     parts: list[Part] = [
         *shown("main", f"Distances of the secondary datasets from {primary.name}", main(comparison)),
         *texts("" if least is None else f"{tests} {least:.3g}{few}.", style="small"),
-        Fold("Intervals, P's self-distance in each subspace, uncorrected p", more),
+        Disclosure("Intervals, P's self-distance in each subspace, uncorrected p", more),
         RegisteredFigure("violin"),
     ]
     return Section("", parts, [own])
@@ -582,7 +582,7 @@ def _rivals(comparison: Comparison, _: Relation | None) -> Section:
     table, ends = rivals(comparison), "Intervals and p-values of these distances"
     parts: list[Part] = [
         *shown("rivals", f"Other distances between the secondary datasets and {comparison.primary.name}", table),
-        Fold(ends, shown("rival_intervals", ends, rival_intervals(comparison))),
+        Disclosure(ends, shown("rival_intervals", ends, rival_intervals(comparison))),
         Text([of_rivals(comparison)]),
     ]
     said = read + (own if comparison.settings.projection == "pair" else "")

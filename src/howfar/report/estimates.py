@@ -15,13 +15,13 @@ from howfar.report.section import (
     Cell,
     Column,
     Columns,
-    Fold,
+    Definitions,
+    Disclosure,
     Part,
     RegisteredFigure,
     Section,
     Table,
     TablePart,
-    Terms,
     Text,
     bracketed,
     change,
@@ -105,8 +105,8 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
         TablePart("sites", "The answer for each site, in numbers", sites(assessment), heading="", explained=False),
         RegisteredFigure("sites"),
         Columns(sites(assessment)),
-        *([Fold("Labelled sites, and what to do about each", labelled)] if labelled else []),
-        *(Fold(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
+        *([Disclosure("Labelled sites, and what to do about each", labelled)] if labelled else []),
+        *(Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
         *notes("Notes", assessment.notes[1:]),
     ]
     return Section(assessment.first, parts, title="What will it score?")
@@ -512,11 +512,11 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> Section | No
     said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
-        of_ours = [Fold("What each estimator is", [Terms(explained(relation))])] if explained(relation) else []
+        of_ours = [Disclosure("What each estimator is", [Definitions(explained(relation))])] if explained(relation) else []
         parts += [
             *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
             *of_ours,
-            Fold(errors, shown("errors", errors, set_errors(relation))),
+            Disclosure(errors, shown("errors", errors, set_errors(relation))),
             RegisteredFigure("judgements"),
         ]
     if relation.estimates:

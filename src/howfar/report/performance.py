@@ -11,7 +11,7 @@ from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
-    Fold,
+    Disclosure,
     Items,
     Part,
     RegisteredFigure,
@@ -236,7 +236,9 @@ def _performance_content(_: Comparison, relation: Relation | None) -> Section | 
     names = dataset_cells(relation)
     verdicts = Items([(named(name, text), names[name].colour) for name, text in sentences(relation)])
     many = len(verdicts.lines)
-    folded = [Fold(f"The verdict on each of {many} datasets", [verdicts])] if many > LONG else [verdicts] if many > 1 else []
+    folded = (
+        [Disclosure(f"The verdict on each of {many} datasets", [verdicts])] if many > LONG else [verdicts] if many > 1 else []
+    )
     said = f"{tally(relation)} {unknown(relation)}".strip()
     remarks = notes("Notes on performance", relation.notes)
     return Section(lead(relation), [*folded, *remarks, *_performance_parts(relation)], [said] if said else [])

@@ -320,7 +320,7 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Terms:
+class Definitions:
     """Hold names with what each is."""
 
     KIND: ClassVar = "terms"
@@ -338,7 +338,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Fold:
+class Disclosure:
     """Hold parts that are shown when a reader opens them."""
 
     KIND: ClassVar = "fold"
@@ -361,7 +361,7 @@ class Made:
     rerun_heading: str = "The same again"
 
 
-Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Terms | Columns | Fold | Made
+Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Columns | Disclosure | Made
 
 
 @dataclass(frozen=True)
