@@ -318,7 +318,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "reading": "howfar.report.comparison:READING",
         "performance": "howfar.report.performance:PERFORMANCE",
         "estimates": "howfar.report.estimates:ESTIMATES",
-        "failures": "howfar.report.failures:SECTION",
+        "failures": "howfar.report.failures:SECTION_OF_FAILURES",
         "slices": "howfar.report.performance:SLICES",
         "near_duplicates": "howfar.report.comparison:NEAR_DUPLICATES",
         "trivial": "howfar.report.comparison:TRIVIAL",

@@ -16,11 +16,11 @@ from scipy import stats
 from howfar.relation.trend import verdict
 from howfar.results import (
     Choice,
-    Coefficient,
     Comparison,
     DatasetRelation,
     DistancePart,
     Failures,
+    Interval,
     Judgement,
     Provenance,
     Relation,
@@ -230,7 +230,7 @@ def _parts(known: pd.DataFrame, labels: tuple[str, ...], rng: np.random.Generato
 def _trend(known: pd.DataFrame) -> Trend:
     x, y = known["i_dist_scaled"].to_numpy(), known["performance"].to_numpy()
     if np.ptp(x) == 0 or np.ptp(y) == 0:
-        undefined = Coefficient(None)
+        undefined = Interval(None)
         return Trend(len(x), known["group"].nunique(), undefined, undefined, undefined, None)
     half = 1.96 / math.sqrt(len(x))
     rho, tau = float(stats.spearmanr(x, y).statistic), float(stats.kendalltau(x, y).statistic)
@@ -240,20 +240,20 @@ def _trend(known: pd.DataFrame) -> Trend:
         groups=known["group"].nunique(),
         spearman=_coefficient(rho, half),
         kendall=_coefficient(tau, 0.8 * half),
-        slope=_coefficient(float(line.slope), 2 * float(line.stderr)) if len(x) > 3 else Coefficient(float(line.slope)),
+        slope=_coefficient(float(line.slope), 2 * float(line.stderr)) if len(x) > 3 else Interval(float(line.slope)),
         partial=_coefficient(0.8 * rho, half) if len(x) > 10 else None,
     )
 
 
 def _pooled(trends: Sequence[Trend]) -> Trend:
     values = [one.slope.value for one in trends if one.slope.value is not None]
-    spread = Coefficient(-0.14, -0.22, -0.06)
-    slope = _coefficient(float(np.mean(values)), 0.05) if values else Coefficient(None)
+    spread = Interval(-0.14, -0.22, -0.06)
+    slope = _coefficient(float(np.mean(values)), 0.05) if values else Interval(None)
     return Trend(sum(one.n for one in trends), sum(one.groups for one in trends), spread, spread, slope, None)
 
 
-def _coefficient(value: float, half: float) -> Coefficient:
-    return Coefficient(value, max(-1.0, value - half), value + half)
+def _coefficient(value: float, half: float) -> Interval:
+    return Interval(value, max(-1.0, value - half), value + half)
 
 
 def _verdict(trend: Trend | None, mean: float) -> TrendVerdict:

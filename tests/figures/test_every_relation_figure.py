@@ -19,7 +19,7 @@ from howfar.figures.performance import performance
 from howfar.figures.style import look
 from howfar.figures.thresholds import relation_thresholds
 from howfar.paper.near_and_far_parts import parts
-from howfar.results import Coefficient, Relation, Trend
+from howfar.results import Interval, Relation, Trend
 
 SETS = [performance, parts, estimates, failures, relation_thresholds]
 EVERY = pytest.mark.parametrize("draw", [*SETS, judgements], ids=lambda f: f.__name__)
@@ -99,7 +99,7 @@ def test_draws_small_and_blank_sets(draw: Callable[..., Figure], sets: tuple[tup
 
 @EVERY
 def test_draws_undefined_coefficients_and_other_tasks(draw: Callable[..., Figure], related: Relation) -> None:
-    undefined = Coefficient(None)
+    undefined = Interval(None)
     trend = Trend(5, 5, undefined, undefined, undefined, None)
     bare = replace(
         related,

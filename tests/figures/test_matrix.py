@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 import howfar
 from howfar.figures.matrix import arranged, matrix_map, matrix_relative
@@ -27,32 +26,11 @@ def test_what_is_near_stands_together() -> None:
     assert names in (line, line[::-1])
 
 
-@pytest.mark.parametrize("draw", [matrix_map, matrix_relative])
-def test_numbers_and_names_are_those_of_the_table(draw: object) -> None:
-    found = made(4)
-    figure = draw(found)  # type: ignore[operator]  # a figure's function
-    axes = next(one for one in figure.axes if one.images)
-    order, _ = arranged(found)
-    square = found.square("mutual" if draw is matrix_map else "relative").iloc[order, order]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(square.index)
-    assert [label.get_text() for label in axes.get_xticklabels()] == list(square.columns)
-    np.testing.assert_array_equal(axes.images[0].get_array(), square.to_numpy())
-    assert [text.get_text() for text in axes.texts] == [f"{value:.2f}" for value in square.to_numpy().ravel()]
-    figure.canvas.draw()
-
-
 def test_numbers_on_cells_keep_their_colour_on_a_dark_page() -> None:
     axes = next(one for one in matrix_map(made(4)).axes if one.images)
     colours = {text.get_color() for text in axes.texts}
     assert colours == {ON_DARK, ON_LIGHT}
     assert not colours & set(PAGE_COLOURS)
-
-
-@pytest.mark.parametrize(("count", "named", "numbered"), [(2, True, True), (13, True, False), (61, False, False)])
-def test_many_datasets_have_no_names_and_no_numbers(count: int, named: bool, numbered: bool) -> None:
-    axes = next(one for one in matrix_map(made(count, 4)).axes if one.images)
-    assert bool(axes.get_yticklabels()) is named
-    assert bool(axes.texts) is numbered
 
 
 def test_the_tree_is_scipys() -> None:

@@ -45,18 +45,6 @@ def drawn(axes: Axes) -> dict[str, list[float]]:
     return {str(line.get_label()): [float(x) for x in line.get_xdata()] for line in axes.lines}  # type: ignore[union-attr]  # numbers
 
 
-@pytest.mark.parametrize(("measure", "more"), [("f_ods", 0.0), ("f", 0.05)])
-def test_dots_are_slopes_and_lines_their_intervals(measure: str, more: float) -> None:
-    figure = performance_slopes(made(), measure=measure)  # type: ignore[arg-type]  # one of both
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["net", "wide"]
-    for axes in figure.axes:
-        found = drawn(axes)
-        assert found["slope:far-7"] == pytest.approx([-0.3 + more])
-        assert found["interval:far-7"] == pytest.approx([-0.4 + more, -0.2 + more])
-        assert found["walls:M"] == pytest.approx([-0.46 + more])
-        assert not [label for label in found if "random" in label or "B3" in label]
-
-
 def test_a_single_secondary_is_the_dot() -> None:
     found = drawn(performance_slopes(made(("site",))).axes[0])
     assert found["slope:M"] == pytest.approx([-0.5])

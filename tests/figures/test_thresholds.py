@@ -86,17 +86,6 @@ def test_counts_come_back_from_a_file(evaluation: Evaluation, tmp_path_factory: 
     assert registry.load("evaluation_figures", "thresholds") is thresholds
 
 
-def test_each_set_has_its_curve_and_its_best(related: Relation) -> None:
-    figure = relation_thresholds(related)
-    for one in related.datasets[:2]:
-        rows = related.thresholds[related.thresholds["dataset"] == one.name]
-        np.testing.assert_array_equal(curve(figure, one.name)[1], rows["f"])
-        np.testing.assert_array_equal(curve(figure, one.name, 1)[0], rows["recall"])
-    dots = [float(np.asarray(line.get_ydata())[0]) for line in figure.axes[0].get_lines() if line.get_label() == "_ods"]
-    assert dots == pytest.approx([one.ods for one in related.datasets])
-    assert curve(figure, "common threshold: 0.43")[0].tolist() == [0.43, 0.43]
-
-
 def test_curves_of_one_f_have_that_f(related: Relation) -> None:
     plane = relation_thresholds(related).axes[1]
     for line, level in zip(

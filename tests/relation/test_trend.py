@@ -26,7 +26,7 @@ from howfar.relation.correlation import (
 )
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.relation.trend import pooled_trend, trend
-from howfar.results import Coefficient, Trend
+from howfar.results import Interval, Trend
 
 
 def sample(rng: np.random.Generator, m: int, ties: bool) -> tuple[Float64Array, Float64Array, Float64Array]:
@@ -48,7 +48,7 @@ def defined(found: Trend | None) -> Trend:
     return found
 
 
-def bounds(one: Coefficient | None) -> tuple[float, float, float]:
+def bounds(one: Interval | None) -> tuple[float, float, float]:
     assert one is not None
     assert one.value is not None
     assert one.low is not None
@@ -183,7 +183,7 @@ def test_three_images_of_known_foreground_have_no_partial_correlation(rng: np.ra
     assert four is not None
     assert four.value is not None
     z[3] = np.nan
-    assert defined(trend(PerformancePoints.of(x, y, z), rng, 20)).partial == Coefficient(None)
+    assert defined(trend(PerformancePoints.of(x, y, z), rng, 20)).partial == Interval(None)
 
 
 def test_a_trend_that_foreground_explains(rng: np.random.Generator) -> None:
@@ -247,7 +247,7 @@ def test_sets_that_hold_nothing_to_resample_are_left_out(rng: np.random.Generato
 
 
 def test_what_is_undefined(rng: np.random.Generator) -> None:
-    none, line = Coefficient(None), np.linspace(0.0, 1.0, 20)
+    none, line = Interval(None), np.linspace(0.0, 1.0, 20)
     assert trend(PerformancePoints.of([0.0, 1.0], [0.9, 0.1]), rng, 100) is None
     assert trend(PerformancePoints.of(line, np.full(20, np.nan)), rng, 100) is None
     same_distance = defined(trend(PerformancePoints.of(np.zeros(20), line), rng, 100))
@@ -290,7 +290,7 @@ def test_one_image_that_differs_carries_no_rank_correlation(rng: np.random.Gener
 def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def spy(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
+    def spy(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
         seen.append(freedom)
         return slope_interval(value, draws, jackknife, freedom)
 
@@ -330,8 +330,8 @@ def test_the_jackknife_leaves_out_groups_within_sets(rng: np.random.Generator) -
 
 def test_draws_that_are_undefined() -> None:
     draws = np.array([np.nan, np.nan, np.nan, 0.1, 0.3])
-    assert slope_interval(0.2, draws, 0.1, 5.0) == Coefficient(0.2)
-    assert correlation_interval(0.2, draws, 5.0) == Coefficient(0.2)
+    assert slope_interval(0.2, draws, 0.1, 5.0) == Interval(0.2)
+    assert correlation_interval(0.2, draws, 5.0) == Interval(0.2)
     enough = slope_interval(0.2, np.array([np.nan, 0.1, 0.3]), 0.0, 1.0)
     # sd √0.02 and t 12.706 at one degree of freedom.
     assert enough.high == pytest.approx(0.2 + 12.706 * 0.02**0.5, rel=1e-4)

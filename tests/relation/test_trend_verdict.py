@@ -7,17 +7,17 @@ import pytest
 
 from howfar.errors import InputError
 from howfar.relation.trend import signed, summary, verdict
-from howfar.results import Coefficient, Trend, TrendVerdict
+from howfar.results import Interval, Trend, TrendVerdict
 
-NONE = Coefficient(None)
+NONE = Interval(None)
 FALLS, RISES, FLAT, VAGUE = (-0.31, -0.40, -0.22), (0.2, 0.1, 0.3), (-0.02, -0.1, 0.06), (-0.1, -0.6, 0.4)
 
 
 def made(
     slope: tuple[float | None, ...], rho: tuple[float, ...] | None = None, partial: Any = None, n: int = 120, groups: int = 120
 ) -> Trend:
-    ranks = NONE if rho is None else Coefficient(*rho)
-    return Trend(n, groups, ranks, NONE, Coefficient(*slope), None if partial is None else Coefficient(*partial))
+    ranks = NONE if rho is None else Interval(*rho)
+    return Trend(n, groups, ranks, NONE, Interval(*slope), None if partial is None else Interval(*partial))
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ import howfar
 from howfar.errors import HowfarError, MissingPathError, StoreError
 from howfar.results import (
     Choice,
-    Coefficient,
     Comparison,
     DatasetRelation,
     DistancePart,
     Evaluation,
     Failures,
+    Interval,
     Judgement,
     Leak,
     Pick,
@@ -100,7 +100,7 @@ def matrix() -> Matrix:
 
 def relation() -> Relation:
     part = DistancePart("near", 6, 0.5, 0.25, None, 0.5, 0.2, 0.1)
-    trend = Trend(12, 12, Coefficient(-0.5, -0.75, -0.25), Coefficient(None), Coefficient(-0.5), None)
+    trend = Trend(12, 12, Interval(-0.5, -0.75, -0.25), Interval(None), Interval(-0.5), None)
     verdict = TrendVerdict("falls", "It falls.")
     images = pd.DataFrame(
         {"dataset": "site", "image": ["1.png", "2.png"], "performance": [0.5, np.nan], "listed": [True, False]}

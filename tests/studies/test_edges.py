@@ -14,7 +14,7 @@ from howfar.errors import InputError
 from howfar.metrics.image_structure import edge_preference
 from howfar.paper.edges_report import edges_rows, lead, paper_sentence, section
 from howfar.report.section import Context
-from howfar.results.records import Average, Provenance
+from howfar.results.records import Interval, Provenance
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.study import study
@@ -113,7 +113,7 @@ def test_maps_that_are_there_are_kept(edges: Edges, folder: Path) -> None:
     text = (DATASETS + TRAINED + STUDY).replace("bootstrap = 100", "bootstrap = 0")
     again = study(written(folder, text), progress=False)["drawn"]
     assert [file.stat().st_mtime_ns for file in files] == before
-    assert again.models[0].edges == Average(edges.models[0].edges.value)
+    assert again.models[0].edges == Interval(edges.models[0].edges.value)
 
 
 def test_trained_models_are_backbones(run: StudyRun, folder: Path) -> None:
@@ -141,12 +141,12 @@ def test_a_model_that_was_not_trained_is_refused(folder: Path) -> None:
 
 def believed(gap: tuple[float, float, float], other: str = "unetplusplus") -> Edges:
     """Two models with a stated difference."""
-    none = Average(0.1, 0.05, 0.15)
+    none = Interval(0.1, 0.05, 0.15)
     models = tuple(
-        ModelEdges(name, segmenter, 0.5, 0.6, none, none, Average(value, value - 0.1, value + 0.1), 4, 0)
+        ModelEdges(name, segmenter, 0.5, 0.6, none, none, Interval(value, value - 0.1, value + 0.1), 4, 0)
         for name, segmenter, value in (("net", other, 0.2), ("dc", "deepcrack", 0.2 + gap[0]))
     )
-    difference = EdgeDifference("net", "dc", Average(-gap[0], -gap[2], -gap[1]))
+    difference = EdgeDifference("net", "dc", Interval(-gap[0], -gap[2], -gap[1]))
     return Edges("walls", "gain", 0, models, (difference,), (), pd.DataFrame(), Provenance.now())
 
 

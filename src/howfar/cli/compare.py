@@ -81,7 +81,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
         show(result, {}, others=others)
     else:
         if every:
-            from howfar.report.comparison import of_rivals
+            from howfar.report.comparison_sentences import of_rivals
 
             console().print(result.caption(), style="bold", markup=False)
             header, rows = result.table()
@@ -108,7 +108,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
 
 def print_answer(comparison: Comparison) -> None:
     """Print four columns that a newcomer can read, and a sentence a dataset."""
-    from howfar.report.comparison import plain
+    from howfar.report.comparison_sentences import plain
 
     to, home = console(), comparison.primary.name
     to.print(

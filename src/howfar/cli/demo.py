@@ -92,7 +92,7 @@ def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Seq
 
 def _print_answers(comparison: Comparison, related: Relation) -> None:
     """Print one table, how far each set is and how well the detector does there, and what it says in sentences."""
-    from howfar.report.comparison import lead
+    from howfar.report.comparison_sentences import lead
 
     to, primary = console(), comparison.primary
     title = f"{len(comparison.datasets)} sets of synthetic pictures against {primary.name}, and a crack detector fitted to it"

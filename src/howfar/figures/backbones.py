@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered
 from howfar.figures.distances import AXIS, SHAPES
+from howfar.figures.forest import frame_forest
 from howfar.figures.style import (
     INK,
     MUTED,
@@ -139,10 +140,7 @@ def _frame(axes: Axes, order: Sequence[str], frame: pd.DataFrame, measure: str) 
     values = frame.loc[frame["dataset"].isin(order), measure].dropna()
     if len(values) and values.min() > 0 and values.max() > 8 * values.min():
         log_ticks(axes)
-    name_rows(axes, [name_text(name) for name in order])
-    for position in range(1, len(order)):
-        axes.axhline(position - 0.5, color=MUTED, lw=0.5, alpha=0.5, label="_rule")
-    axes.set_ylim(len(order) - 0.5, -0.5)
+    frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
     axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     I_DIST,
     INK,
@@ -28,11 +29,10 @@ from howfar.figures.style import (
     name_text,
     own_name,
     plain,
-    row_number,
     rows,
 )
 from howfar.results import Comparison
-from howfar.wording import format_number, times
+from howfar.wording import format_interval, format_number, times
 
 AXIS = r"O$^{\mathrm{dist}}$(S, P) / O$^{\mathrm{dist}}$(P, P)   (1: as far as P's own images from each other)"
 UNDEFINED = "undefined: P's own images have no distance from each other"
@@ -74,26 +74,16 @@ def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
         figure = blank(WIDTH, 1.55 + 0.36 * len(shown))
         axes = figure.add_subplot()
         axes.axvline(1.0, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_one")
-        for position, row in enumerate(shown):
-            _estimate(axes, row, position)
+        forest(axes, map(_estimate, shown), size=8, text_size=9)
         seen = _baselines(axes, comparison, [row.name for row in shown])
         _frame(figure, axes, shown, seen)
         head(figure, f"Distance from {name_text(comparison.primary.name)} over its self-distance [95 % interval]", left_out)
     return figure
 
 
-def _estimate(axes: Axes, row: DatasetRow, position: int) -> None:
-    summary = row.summary
-    text = "–"
-    if summary.relative is not None:
-        text = f"{summary.relative:.2f}"
-        if summary.relative_ci is not None:
-            low, high = summary.relative_ci
-            text = f"{text} [{low:.2f}, {high:.2f}]"
-            axes.plot([low, high], [position] * 2, color=row.look.colour, lw=3, solid_capstyle="butt", label=f"ci:{row.name}")
-        style: dict[str, Any] = {"ms": 8, "color": row.look.colour, "mec": PAPER, "mew": 1, "ls": "none"}
-        axes.plot([summary.relative], [position], marker=row.look.marker, label=row.name, **style)
-    row_number(axes, position, text, 9)
+def _estimate(row: DatasetRow) -> ForestRow:
+    value, (low, high) = row.summary.relative, row.summary.relative_ci or (None, None)
+    return ForestRow(row.name, value, low, high, row.look, format_interval(value, low, high))
 
 
 def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str]:
@@ -121,8 +111,7 @@ def _frame(figure: Figure, axes: Axes, shown: list[DatasetRow], seen: list[str])
     else:
         axes.set_xlim(0.5, 1.5)
         axes.text(0.5, 0.5, UNDEFINED, transform=axes.transAxes, ha="center", va="center", bbox={"fc": PAPER, "ec": "none"})
-    name_rows(axes, [name_text(row.name) for row in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    frame_forest(axes, [name_text(row.name) for row in shown])
     axes.set_xlabel(AXIS)
     handles = [line for line in axes.get_lines() if line.get_label() in seen and line.get_markerfacecolor() == "none"]
     if handles:

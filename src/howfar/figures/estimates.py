@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.pictures import Thumbnail, highest, square, thumbnail, unit_values
 from howfar.figures.style import (
     COLOURS,
@@ -34,16 +36,14 @@ from howfar.figures.style import (
     look,
     looks,
     name_legend,
-    name_rows,
     name_text,
     nothing,
     picture_sheet,
     require_one,
-    row_number,
 )
 from howfar.results import Failures, Judgement, Relation, SetEstimate
 from howfar.results.assessment import Assessment, SiteAnswer
-from howfar.wording import percentage_of
+from howfar.wording import format_interval, percentage_of
 
 ESTIMATES_TITLE = "Estimated mean performance"
 BAR: Final[dict[str, Any]] = {"alpha": 0.55, "solid_capstyle": "butt"}
@@ -87,9 +87,8 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
             _estimates_plane(plane, measured, look_of)
         else:
             rows = figure.add_subplot()
-        for position, estimate in enumerate(shown):
-            _estimate_row(rows, estimate, position, look_of[estimate.dataset])
-            _estimate_number(rows, estimate, position, relation.estimator)
+        forest(rows, (_estimate_row(row, look_of[row.dataset], relation.estimator) for row in shown), alpha=0.55)
+        _measured(rows, [row.measured for row in shown], [row.dataset for row in shown])
         _estimates_frame(rows, shown)
         _estimates_legend(figure, bool(measured))
         usual = name_text(relation.estimator or shown[0].estimator)
@@ -97,25 +96,23 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     return figure
 
 
-def _estimate_row(axes: Axes, estimate: SetEstimate, position: int, look: Look) -> None:
-    label = estimate.dataset
-    axes.plot([estimate.low, estimate.high], [position] * 2, color=look.colour, lw=3, label=f"ci:{label}", **BAR)
-    axes.plot([estimate.predicted], [position], marker=look.marker, color=look.colour, label=label, **DOT)
-    if estimate.measured is not None:
-        hollow = DOT | {"mec": INK, "mfc": "none", "zorder": 2.6}
-        axes.plot([estimate.measured], [position], marker="d", label=f"measured:{label}", **hollow)
-
-
-def _estimate_number(axes: Axes, estimate: SetEstimate, position: int, usual: str | None) -> None:
-    """Write estimate, interval and level at the row's right; the estimator where it is another than for the other datasets."""
+def _estimate_row(estimate: SetEstimate, look: Look, usual: str | None) -> ForestRow:
+    """Make a row with estimate, interval and level; with the estimator where it is another than for the other datasets."""
     other = "" if estimate.estimator == usual else f"\nby {name_text(estimate.estimator)}"
-    text = f"{estimate.predicted:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]  {100 * estimate.level:.0f} %{other}"
-    row_number(axes, position, text)
+    value, low, high = estimate.predicted, estimate.low, estimate.high
+    text = f"{format_interval(value, low, high)}  {100 * estimate.level:.0f} %{other}"
+    return ForestRow(estimate.dataset, value, low, high, look, text)
+
+
+def _measured(axes: Axes, values: Sequence[float | None], names: Sequence[str]) -> None:
+    """Draw a hollow diamond where the truth of a row is known."""
+    for position, (value, name) in enumerate(zip(values, names, strict=True)):
+        if value is not None:
+            axes.plot([value], [position], label=f"measured:{name}", **TRUTH)
 
 
 def _estimates_frame(axes: Axes, shown: list[SetEstimate]) -> None:
-    name_rows(axes, [name_text(estimate.dataset, 22) for estimate in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    frame_forest(axes, [name_text(estimate.dataset, 22) for estimate in shown])
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("mean performance")
     axes.set_title(" ")
@@ -184,8 +181,10 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     with drawing():
         figure = blank(WIDTH, 1.5 + 0.36 * len(shown))
         axes = figure.add_subplot()
+        forest(axes, (_site_row(site, look_of[site.dataset]) for site in shown), width=0)
         for position, site in enumerate(shown):
-            _site_row(axes, site, position, look_of[site.dataset])
+            _site_bar(axes, site, position, look_of[site.dataset])
+        _measured(axes, [site.measured for site in shown], [site.dataset for site in shown])
         asked = sum(site.measured is None for site in shown)
         if 0 < asked < len(shown):
             axes.axhline(asked - 0.5, color=MUTED, lw=0.8)
@@ -195,33 +194,29 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     return figure
 
 
-def _site_row(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
-    assert site.estimate is not None
+def _site_row(site: SiteAnswer, seen: Look) -> ForestRow:
+    shown = replace(seen, colour=MUTED) if site.doubted else seen
+    return ForestRow(site.dataset, site.estimate, None, None, shown, _site_number(site, site.doubted))
+
+
+def _site_bar(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
+    """Draw the interval of a site: hatched where the estimate is not to be believed."""
     assert site.low is not None
     assert site.high is not None  # for the type checker: sites without an estimate are not drawn
-    doubted = site.doubted
-    style: dict[str, Any] = (
-        {"fc": GRID, "ec": MUTED, "hatch": "////"} if doubted else {"fc": seen.colour, "ec": "none", "alpha": 0.45}
-    )
+    plain: dict[str, Any] = {"fc": seen.colour, "ec": "none", "alpha": 0.45}
+    style = {"fc": GRID, "ec": MUTED, "hatch": "////"} if site.doubted else plain
     axes.barh(position, site.high - site.low, 2 * HALF, site.low, label=f"ci:{site.dataset}", **style)
-    axes.plot(
-        [site.estimate], [position], marker=seen.marker, color=MUTED if doubted else seen.colour, label=site.dataset, **DOT
-    )
-    if site.measured is not None:
-        axes.plot([site.measured], [position], label=f"measured:{site.dataset}", **TRUTH)
-    row_number(axes, position, _site_number(site, doubted))
 
 
 def _site_number(site: SiteAnswer, doubted: bool) -> str:
     if doubted:
         return "do not believe: outside"
     measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-    return f"{site.estimate:.2f} [{site.low:.2f}, {site.high:.2f}]{measured}"
+    return f"{format_interval(site.estimate, site.low, site.high)}{measured}"
 
 
 def _sites_frame(axes: Axes, shown: list[SiteAnswer], performance_name: str) -> None:
-    name_rows(axes, [name_text(site.dataset, 22) for site in shown])
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    frame_forest(axes, [name_text(site.dataset, 22) for site in shown])
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel(f"{performance_name}, mean over a site's images")
     axes.set_title(" ")
@@ -322,10 +317,9 @@ def _mean_lines(axes: Axes, shown: Sequence[Judgement]) -> None:
 
 def _errors_frame(errors: Axes, cover: Axes, relation: Relation) -> None:
     shown = relation.judgements
-    name_rows(errors, [name_text(judgement.estimator) for judgement in shown])
+    frame_forest(errors, [name_text(judgement.estimator) for judgement in shown])
     for label, judgement in zip(errors.get_yticklabels(), shown, strict=True):
         label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
-    errors.set_ylim(len(shown) - 0.5, -0.5)
     errors.set_xlim(0, 1.08 * max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown)))
     errors.set_xlabel("mean absolute error")
     cover.tick_params(axis="y", length=0)

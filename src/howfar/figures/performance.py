@@ -31,7 +31,7 @@ from howfar.figures.style import (
     nothing,
     unit_panels,
 )
-from howfar.results import Coefficient, DatasetRelation, Relation
+from howfar.results import DatasetRelation, Interval, Relation
 from howfar.wording import signed
 
 COLUMNS = 3
@@ -116,7 +116,7 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look)
     head_panel(axes, dataset.name, VERDICTS[dataset.verdict.kind], f"{slope_text(slope)}n = {dataset.scored:,}")
 
 
-def slope_text(slope: Coefficient | None) -> str:
+def slope_text(slope: Interval | None) -> str:
     """Write a slope with its interval, to start a line; empty where it is undefined."""
     if slope is None or slope.value is None:
         return ""

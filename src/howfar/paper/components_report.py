@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption
 from howfar.figures.style import MUTED, WIDTH, blank, drawing, first, head, head_panel, look, name_legend
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_6, scaled_rows
-from howfar.report.section import Cell, Column, Context, FigurePart, Section, Table, TablePart, decimal, listing, percentage
+from howfar.report.section import (
+    Cell,
+    ColumnOf,
+    Context,
+    FigurePart,
+    Section,
+    Table,
+    TablePart,
+    decimal,
+    listing,
+    percentage,
+    tabulate,
+)
 from howfar.results.distance_studies import Components
 
 COLUMNS = 3
@@ -92,16 +105,18 @@ def lead(result: Components) -> str:
 
 
 def _table(result: Components, backbone: str) -> Table:
-    columns = (Column("components"), *(Column(name) for name in result.secondaries), Column("explained"))
     measured = result.distances[result.distances["backbone"] == backbone]
-    rows = []
-    for z in sorted(set(measured["components"])):
-        row = measured[measured["components"] == z].set_index("dataset")
-        scaled = dict(zip(row.index, row["o_dist_scaled"].tolist(), strict=True))
-        cells = [decimal(scaled[name]) for name in result.secondaries]
-        least = percentage(float(row["explained_variance"].min()))
-        rows.append((Cell(f"{z}", float(z), strong=z == result.plateaus[backbone]), *cells, least))
-    return Table(columns, tuple(rows))
+    rows = [(z, measured[measured["components"] == z].set_index("dataset")) for z in sorted(set(measured["components"]))]
+
+    def scaled(name: str) -> ColumnOf[Any]:
+        return name, "", lambda row: decimal(float(row[1]["o_dist_scaled"][name]))
+
+    return tabulate(
+        rows,
+        ("components", "", lambda row: Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
+        *map(scaled, result.secondaries),
+        ("explained", "", lambda row: percentage(float(row[1]["explained_variance"].min()))),
+    )
 
 
 def _caption(result: Components) -> Caption:

@@ -15,7 +15,6 @@ from howfar.figures.pictures import Thumbnail, extent, probabilities, square, th
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
 from howfar.report.section import (
     Cell,
-    Column,
     Context,
     FigurePart,
     Part,
@@ -26,10 +25,11 @@ from howfar.report.section import (
     decimal,
     listing,
     plural,
+    tabulate,
     with_interval,
 )
-from howfar.results.records import Average
-from howfar.results.segmenter_studies import EdgeDifference, Edges
+from howfar.results.records import Interval
+from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.wording import share, signed
 
 _STEP: Final = 1.05
@@ -179,22 +179,22 @@ def most_sentence(result: Edges) -> str:
     return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
 
 
-def _between(result: Edges, one: str, other: str) -> Average:
+def _between(result: Edges, one: str, other: str) -> Interval:
     """Return the difference of two models, the first minus the second."""
     for each in result.differences:
         if (each.model, each.other) == (one, other):
             return each.edges
         if (each.model, each.other) == (other, one):
             return _turned(each)
-    return Average(None)
+    return Interval(None)
 
 
-def _turned(difference: EdgeDifference) -> Average:
+def _turned(difference: EdgeDifference) -> Interval:
     value, low, high = (None if each is None else -each for each in vars(difference.edges).values())
-    return Average(value, high, low)
+    return Interval(value, high, low)
 
 
-def _written(average: Average) -> str:
+def _written(average: Interval) -> str:
     low, high = average.low, average.high
     interval = "" if low is None or high is None else f" [{signed(low)}, {signed(high)}]"
     return f"{signed(average.value)}{interval}"
@@ -210,29 +210,31 @@ def _how(result: Edges) -> str:
 
 
 def _models(result: Edges) -> Table:
-    columns = (
-        Column("model"),
-        Column("ODS on P", "on the held-out photographs of P: how well the model does what it was trained for"),
-        Column("threshold", "tuned on the same photographs"),
-        Column("foreground", "share of an image above the threshold"),
-        Column("mean probability"),
-        Column("follows edges", "rank correlation of map and gradient, mean over the images"),
-        Column("blank", "images whose map is the same everywhere, which have no correlation"),
-    )
     most = max((each.edges.value for each in result.models if each.edges.value is not None), default=None)
-    rows = []
-    for each in result.models:
-        drawn, mean = _cell(each.foreground), _cell(each.probability)
-        follows = _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
-        rows.append(
-            (Cell(each.model), decimal(each.held_out_ods), decimal(each.threshold, 2), drawn, mean, follows, count(each.blank))
-        )
-    return Table(columns, tuple(rows))
+    held_out = "on the held-out photographs of P: how well the model does what it was trained for"
+    blank = "images whose map is the same everywhere, which have no correlation"
+
+    def follows(each: ModelEdges) -> Cell:
+        return _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
+
+    return tabulate(
+        result.models,
+        ("model", "", lambda each: Cell(each.model)),
+        ("ODS on P", held_out, lambda each: decimal(each.held_out_ods)),
+        ("threshold", "tuned on the same photographs", lambda each: decimal(each.threshold, 2)),
+        ("foreground", "share of an image above the threshold", lambda each: _cell(each.foreground)),
+        ("mean probability", "", lambda each: _cell(each.probability)),
+        ("follows edges", "rank correlation of map and gradient, mean over the images", follows),
+        ("blank", blank, lambda each: count(each.blank)),
+    )
 
 
 def _differences(result: Edges) -> Table:
-    rows = [(Cell(f"{each.model} − {each.other}"), _cell(each.edges, sign=True)) for each in result.differences]
-    return Table((Column("models"), Column("difference")), tuple(rows))
+    return tabulate(
+        result.differences,
+        ("models", "", lambda each: Cell(f"{each.model} − {each.other}")),
+        ("difference", "", lambda each: _cell(each.edges, sign=True)),
+    )
 
 
 def _three(value: float) -> str:
@@ -240,6 +242,6 @@ def _three(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
-def _cell(average: Average, *, strong: bool = False, sign: bool = False) -> Cell:
-    cell = with_interval(average.value, average.low, average.high, partial(signed, decimals=3) if sign else _three)
-    return Cell(cell.text, cell.sort, strong=strong)
+def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> Cell:
+    write = partial(signed, decimals=3) if sign else _three
+    return with_interval(average.value, average.low, average.high, write, strong=strong)

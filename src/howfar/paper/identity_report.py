@@ -37,7 +37,6 @@ from howfar.figures.style import (
 from howfar.paper.printed_values import TABLE_9
 from howfar.report.section import (
     Cell,
-    Column,
     Context,
     FigurePart,
     Section,
@@ -48,7 +47,8 @@ from howfar.report.section import (
     listing,
     percentage,
     plural,
-    with_interval,
+    row_interval,
+    tabulate,
 )
 from howfar.results.distance_studies import PLAIN, Identity, called
 from howfar.wording import share, signed
@@ -226,36 +226,46 @@ def _finish(figure: Figure, title: str) -> None:
 
 def claims_table(result: Identity) -> Table:
     """Make the table of violated pairs and margins, a row a backbone, variation and perturbation."""
-    columns = (
-        Column("backbone"),
-        Column("variation"),
-        Column("images", "as they are, or perturbed"),
-        Column("pairs", "of another set of the same person with a set of another, over all primary sets"),
-        Column("violated [95 % CI]", "share of pairs in which the other person is not farther"),
-        Column("blind", "the share to expect of distances that see the value and not the person"),
-        Column("change [95 % CI]", "of that share, in percentage points, from images as they are; both share their draws"),
-        Column("margin [95 % CI]", "nearest other over farthest own, minus 1: the median over primary sets"),
-        Column("least", "the smallest margin of a primary set"),
-        Column("hold", "share of primary sets from which no pair is violated"),
+    pairs = "of another set of the same person with a set of another, over all primary sets"
+    moved = "of that share, in percentage points, from images as they are; both share their draws"
+    three = partial(signed, decimals=3)
+
+    def hold(row: Any) -> Cell:
+        return percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"])
+
+    return tabulate(
+        result.claims.to_dict("records"),
+        ("backbone", "", lambda row: Cell(str(row["backbone"]))),
+        ("variation", "", lambda row: Cell(str(row["variation"]))),
+        (
+            "images",
+            "as they are, or perturbed",
+            lambda row: Cell("as they are" if row["perturbation"] == PLAIN else str(row["perturbation"])),
+        ),
+        ("pairs", pairs, lambda row: count(int(row["pairs"]))),
+        (
+            "violated [95 % CI]",
+            "share of pairs in which the other person is not farther",
+            lambda row: row_interval(row, "violated", share, "low", "high"),
+        ),
+        (
+            "blind",
+            "the share to expect of distances that see the value and not the person",
+            lambda row: percentage(row["blind"]),
+        ),
+        ("change [95 % CI]", moved, lambda row: row_interval(row, "change", points)),
+        (
+            "margin [95 % CI]",
+            "nearest other over farthest own, minus 1: the median over primary sets",
+            lambda row: row_interval(row, "margin", three),
+        ),
+        (
+            "least",
+            "the smallest margin of a primary set",
+            lambda row: change(None if row["least"] != row["least"] else float(row["least"])),
+        ),
+        ("hold", "share of primary sets from which no pair is violated", hold),
     )
-    rows = []
-    for row in result.claims.to_dict("records"):
-        plain = row["perturbation"] == PLAIN
-        rows.append(
-            (
-                Cell(str(row["backbone"])),
-                Cell(str(row["variation"])),
-                Cell("as they are" if plain else str(row["perturbation"])),
-                count(int(row["pairs"])),
-                with_interval(row["violated"], row["low"], row["high"], share),
-                percentage(row["blind"]),
-                with_interval(row["change"], row["change_low"], row["change_high"], points),
-                with_interval(row["margin"], row["margin_low"], row["margin_high"], lambda value: signed(value, 3)),
-                change(None if row["least"] != row["least"] else float(row["least"])),
-                percentage(row["holding"] / row["references"], strong=row["holding"] == row["references"]),
-            )
-        )
-    return Table(columns, tuple(rows))
 
 
 def points(value: float) -> str:
@@ -271,23 +281,20 @@ def points(value: float) -> str:
 
 def variations_table(result: Identity) -> Table:
     """Make table 9: the values of each variation, and the images of a set."""
-    columns = (
-        Column("variation"),
-        Column("values"),
-        Column("sets", "persons times values, where all are seen"),
-        Column("measured from", "sets that were primary"),
-        Column("images a set"),
-        Column("which"),
+
+    def images(row: tuple[str, pd.DataFrame]) -> Cell:
+        low, high = int(row[1]["images"].min()), int(row[1]["images"].max())
+        return Cell(f"{low}" if low == high else f"{low}–{high}", float(low))
+
+    return tabulate(
+        [(variation, result.sets[result.sets["variation"] == variation]) for variation in result.variations],
+        ("variation", "", lambda row: Cell(row[0])),
+        ("values", "", lambda row: count(row[1]["value"].nunique())),
+        ("sets", "persons times values, where all are seen", lambda row: count(len(row[1]))),
+        ("measured from", "sets that were primary", lambda row: count(int(row[1]["reference"].sum()))),
+        ("images a set", "", images),
+        ("which", "", lambda row: Cell(listing(list(dict.fromkeys(row[1]["value"])), 12))),
     )
-    rows = []
-    for variation in result.variations:
-        sets = result.sets[result.sets["variation"] == variation]
-        values, images = list(dict.fromkeys(sets["value"])), sets["images"]
-        low, high = int(images.min()), int(images.max())
-        size = Cell(f"{low}" if low == high else f"{low}–{high}", float(low))
-        shown = Cell(listing(values, 12))
-        rows.append((Cell(variation), count(len(values)), count(len(sets)), count(int(sets["reference"].sum())), size, shown))
-    return Table(columns, tuple(rows))
 
 
 def lead(result: Identity) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 from howfar import options
 from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
-from howfar.results import Coefficient, Provenance, Trend
+from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.streams import stream
@@ -104,7 +104,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
     fitted = _fitted(points, values, names, settings.bootstrap)
     mean = float(values[points["dataset"].isin(names)].mean())
     words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
-    slope = Coefficient(None) if fitted is None else fitted.slope
+    slope = Interval(None) if fitted is None else fitted.slope
     sizes = (0, 0) if fitted is None else (fitted.n, fitted.groups)
     ends = dict(zip(("slope", "low", "high"), slope_ends(slope), strict=True))
     reach = points[points["dataset"].isin(names)].groupby("dataset")["distance"].agg(np.ptp)
@@ -115,7 +115,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
 def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
     """Fit the slope of the differences from M; of M itself there is `none`."""
     fitted = None if none else _fitted(points, values, names, draws)
-    ends = slope_ends(Coefficient(None) if fitted is None else fitted.slope)
+    ends = slope_ends(Interval(None) if fitted is None else fitted.slope)
     return dict(zip(("change", "change_low", "change_high"), ends, strict=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,17 +15,18 @@ from matplotlib.lines import Line2D
 from howfar.figures import Caption
 from howfar.figures.adaptation_models import Measure, as_called, by_shots, check_measure, panel_grid, strategy_of
 from howfar.figures.adaptation_scores import adaptation_curves
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
     MUTED,
     PAPER,
+    Look,
     drawing,
     first,
     head,
     head_panel,
     look,
     name_legend,
-    name_rows,
     name_text,
 )
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
@@ -42,12 +43,15 @@ from howfar.report.section import (
     TablePart,
     count,
     decimal,
-    with_interval,
+    f_mu_sigma,
+    row_interval,
+    tabulate,
 )
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN
 from howfar.results.segmenter_studies import PerformanceByDistance
 from howfar.wording import signed
 
+Row = dict[Any, Any]
 TITLE = "Slope of F on distance"
 COLUMNS = 3
 
@@ -72,8 +76,7 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
             head_panel(axes, segmenter)
             axes.set_xlabel("change of F, nearest to farthest")
             axes.tick_params(axis="y", length=0)
-        name_rows(panels[0], [name_text(model, 24) for model in models])
-        panels[0].set_ylim(len(models) - 0.5, -0.5)
+        frame_forest(panels[0], [name_text(model, 24) for model in models])
         name_legend(figure, _handles(shown), 6)
         note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
         head(figure, TITLE, note.strip())
@@ -96,8 +99,8 @@ def _panel(axes: Axes, rows: pd.DataFrame, models: list[str], shown: list[str], 
         if np.isnan(value):
             continue
         if dataset == pooled or pooled is None:
-            axes.plot([low, high], [at, at], color=INK, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
-            axes.plot([value], [at], "o", color=INK, ms=6.5, zorder=2.6, label=f"slope:{row['model']}")
+            dot = ForestRow(f"slope:{row['model']}", value, low, high, Look(INK, "-", "o"), place=at)
+            forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
         elif dataset in shown:
             own = look(shown.index(dataset))
             mark: dict[str, Any] = {"ls": "none", "mec": own.colour, "mfc": PAPER, "mew": 1.3, "ms": 5, "zorder": 2.7}
@@ -142,7 +145,7 @@ def _part(rows: pd.DataFrame) -> Cell:
         return UNDEFINED
     f, mean, std = (float(rows[name].mean()) for name in ("ods", "distance_mean", "distance_std"))
     over = f" ± {float(rows['ods'].std()):.3f}" if len(rows) > 1 else ""
-    return Cell(f"{f:.3f}{over} ({mean:.2f}, {std:.2f})", f)
+    return f_mu_sigma(f, mean, std, f"{f:.3f}{over}")
 
 
 def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> Table | None:
@@ -154,7 +157,7 @@ def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[s
     rows = tuple(
         (
             Cell(f"{symbol.replace('_', '')} ({name})"),
-            *(Cell(f"{f:.3f} ({mean:.2f}, {std:.2f})", f) for f, mean, std in numbers[symbol]),
+            *(f_mu_sigma(*each) for each in numbers[symbol]),
         )
         for name, symbol in shown
     )
@@ -163,49 +166,40 @@ def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[s
 
 def slopes(result: PerformanceByDistance, measure: str) -> Table:
     """List slope and verdict of every segmenter, model and dataset, and how the slope differs from M's, by one of both Fs."""
-    several = len(result.seeds) > 1
-    columns = (
-        Column("segmenter"),
-        Column("model"),
-        Column("dataset"),
-        Column("n", "images that have an F"),
-        Column("span", "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"),
-        Column("mean F"),
-        Column("slope", "change of F over a distance of 1, with its 95 % interval"),
-        *([Column("seeds", "lowest and highest slope of single seeds")] if several else []),
-        Column("less M's", "the same images: this slope less that of M; marked where the interval excludes 0"),
-        Column("by distance", f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"),
+    span = "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"
+    less = "the same images: this slope less that of M; marked where the interval excludes 0"
+    flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
+
+    def text(name: str) -> Callable[[Row], Cell]:
+        return lambda row: Cell(str(row[name]))
+
+    def changed(row: Row) -> Cell:
+        return row_interval(row, "change", _three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
+
+    return tabulate(
+        result.slopes[result.slopes["measure"] == measure].to_dict("records"),
+        *((name, "", text(name)) for name in ("segmenter", "model", "dataset")),
+        ("n", "images that have an F", lambda row: count(int(row["n"]))),
+        ("span", span, lambda row: decimal(row["span"], 2)),
+        ("mean F", "", lambda row: decimal(row["mean"])),
+        (
+            "slope",
+            "change of F over a distance of 1, with its 95 % interval",
+            lambda row: row_interval(row, "slope", _three, "low", "high"),
+        ),
+        ("seeds", "lowest and highest slope of single seeds", _range, len(result.seeds) > 1),
+        ("less M's", less, changed),
+        ("by distance", flat, lambda row: Cell(WORDS[row["kind"]])),
     )
-    rows = []
-    for row in result.slopes[result.slopes["measure"] == measure].to_dict("records"):
-        change = _slope(row, "change", "change_low", "change_high")
-        clear = row["change_low"] > 0 or row["change_high"] < 0
-        rows.append(
-            (
-                *(Cell(str(row[key])) for key in ("segmenter", "model", "dataset")),
-                count(int(row["n"])),
-                decimal(row["span"], 2),
-                decimal(row["mean"]),
-                _slope(row, "slope", "low", "high"),
-                *([_range(row)] if several else []),
-                Cell(change.text, change.sort, strong=clear),
-                Cell(WORDS[row["kind"]]),
-            )
-        )
-    return Table(columns, tuple(rows))
 
 
-def _slope(row: Mapping[Any, Any], *names: str) -> Cell:
-    value, low, high = (row[name] for name in names)
-    return with_interval(value, low, high, lambda number: signed(number, 3))
+def _three(value: float) -> str:
+    return signed(value, 3)
 
 
-def _range(row: Mapping[Any, Any]) -> Cell:
+def _range(row: Row) -> Cell:
     low, high = row["lowest"], row["highest"]
-    return UNDEFINED if low != low else Cell(f"[{signed(low, 3)}, {signed(high, 3)}]", low)
-
-
-Row = dict[Any, Any]
+    return UNDEFINED if low != low else Cell(f"[{signed(low, 3)}, {signed(high, 3)}]", low, numbers=(("high", high),))
 
 
 def lead(result: PerformanceByDistance) -> str:

@@ -38,7 +38,7 @@ from howfar.pipeline.prediction import load_model
 from howfar.progress import bar
 from howfar.relation.rank_stability import ranking, ranks_of
 from howfar.relation.trend import verdict
-from howfar.results import Coefficient, Provenance, Trend
+from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation import BASELINE, F_OWN, Adaptation, Adaptations
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.segmenters.checkpoint import Checkpoint
@@ -236,20 +236,20 @@ def _mean_trend(by_seed: Float64Array) -> Trend:
     """Average slopes over seeds with their ends, which give an interval no narrower than that of the mean."""
     n, photographs, slope, low, high = by_seed.mean(axis=0)
     ends_of = (None, None) if np.isnan(low) else (float(low), float(high))
-    unknown = Coefficient(None)
+    unknown = Interval(None)
     return Trend(
         int(n),
         int(photographs),
         unknown,
         unknown,
-        slope=Coefficient(None if np.isnan(slope) else float(slope), *ends_of),
+        slope=Interval(None if np.isnan(slope) else float(slope), *ends_of),
         partial=None,
     )
 
 
 def _judged(trend: Trend | None, mean: float, level: float, flat: float) -> dict[str, float | str]:
     """Give a slope with its interval and the kind of its verdict; NaN and "none" where there is none."""
-    slope = Coefficient(None) if trend is None else trend.slope
+    slope = Interval(None) if trend is None else trend.slope
     values = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
     kind = verdict(trend, mean, tau=level, flat=flat).kind
     return {**{name: np.nan if value is None else value for name, value in values.items()}, "verdict": kind}

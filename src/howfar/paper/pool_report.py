@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from howfar.figures import Caption
 from howfar.figures.adaptation_models import panel_grid
+from howfar.figures.forest import ForestRow, forest, frame_forest
 from howfar.figures.style import (
     INK,
     MARKERS,
@@ -27,16 +29,14 @@ from howfar.figures.style import (
     head_panel,
     look,
     name_legend,
-    name_rows,
     name_text,
-    row_number,
 )
 from howfar.paper import pool_answers
 from howfar.paper.pool_answers import millions, seconds_of
 from howfar.report.section import (
-    UNDEFINED,
     Cell,
     Column,
+    ColumnOf,
     Context,
     FigurePart,
     Part,
@@ -47,6 +47,8 @@ from howfar.report.section import (
     decimal,
     name_cell,
     percentage,
+    row_interval,
+    tabulate,
     with_interval,
 )
 from howfar.results.segmenter_studies import ALL_SETS, Pool
@@ -103,8 +105,7 @@ def rank_intervals(result: Pool) -> Figure:
             head_panel(axes, wish)
             head_numbers(axes, "first in")
         figure.set_layout_engine("constrained", wspace=0.08)
-        name_rows(panels[0], [name_text(model, 24) for model in models])
-        panels[0].set_ylim(len(models) - 0.5, -0.5)
+        frame_forest(panels[0], [name_text(model, 24) for model in models])
         panels[0].set_xlim(0.6, len(models) + 0.4)
         panels[0].set_xticks(range(1, len(models) + 1))
         for axes in panels[max(0, len(wishes) - columns) :]:
@@ -148,14 +149,12 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame) -> None:
-    for position, (model, row) in enumerate(rows.iterrows()):
-        colour = look(position).colour
-        axes.plot(
-            [row["rank_low"], row["rank_high"]], [position] * 2, color=colour, lw=2, solid_capstyle="round", label="_interval"
-        )
-        axes.plot([row["rank"]], [position], marker="o", ms=7, color=colour, ls="none", zorder=2.5, label=str(model))
-        row_number(axes, position, share(float(row["first"])))
-        axes.tick_params(axis="y", length=0, labelcolor=INK)
+    ranked = [
+        ForestRow(str(model), row["rank"], row["rank_low"], row["rank_high"], look(place), share(float(row["first"])))
+        for place, (model, row) in enumerate(rows.iterrows())
+    ]
+    forest(axes, [replace(row, look=replace(row.look, marker="o")) for row in ranked], width=2, solid_capstyle="round")
+    axes.tick_params(axis="y", length=0, labelcolor=INK)
 
 
 COLUMNS = 3
@@ -206,56 +205,53 @@ Row = Mapping[Any, Any]
 
 def scores(result: Pool) -> Table:
     """Make the table of models × datasets, without images of them and with the most."""
-    columns = (
-        Column("model"),
-        Column("images of each", "that it learnt from, beside the primary dataset"),
-        Column("dataset"),
-        Column("n", "images that all models were scored on"),
-        Column("ODS", "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"),
-        Column("mean F", "of the images, at each model's own threshold"),
-        Column("mean F at ODS", "of the images, at the dataset's own threshold"),
-        Column("precision", "of summed counts, at each model's own threshold"),
-        Column("recall", "at the same threshold"),
-        Column("lean", "precision − recall"),
-    )
-    rows = result.scores[result.scores["shots"].isin([0, result.most])]
-    return Table(columns, tuple(_score(result, row) for row in rows.to_dict("records")))
-
-
-def _score(result: Pool, row: Row) -> tuple[Cell, ...]:
-    return (
-        _model(result, row),
-        count(int(row["shots"])),
-        Cell(str(row["dataset"])),
-        count(int(row["n"])),
-        decimal(row["ods"]),
-        decimal(row["mean_f"]),
-        decimal(row["mean_f_ods"]),
-        *(with_interval(*_ends(row, name), lambda v: f"{v:.2f}") for name in ("precision", "recall")),
-        with_interval(*_ends(row, "lean"), signed),
+    best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
+    return tabulate(
+        result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        ("images of each", "that it learnt from, beside the primary dataset", lambda row: count(int(row["shots"]))),
+        ("dataset", "", lambda row: Cell(str(row["dataset"]))),
+        ("n", "images that all models were scored on", lambda row: count(int(row["n"]))),
+        ("ODS", best, lambda row: decimal(row["ods"])),
+        ("mean F", "of the images, at each model's own threshold", lambda row: decimal(row["mean_f"])),
+        ("mean F at ODS", "of the images, at the dataset's own threshold", lambda row: decimal(row["mean_f_ods"])),
+        (
+            "precision",
+            "of summed counts, at each model's own threshold",
+            lambda row: row_interval(row, "precision", "{:.2f}".format),
+        ),
+        ("recall", "at the same threshold", lambda row: row_interval(row, "recall", "{:.2f}".format)),
+        ("lean", "precision − recall", lambda row: row_interval(row, "lean", signed)),
     )
 
 
 def labels(result: Pool) -> Table:
     """Make the table of mean F by the number of images of each dataset, and from which on the level is reached."""
-    columns = (
-        Column("model"),
-        Column("dataset"),
-        *(Column("M" if not shots else f"M{shots}", f"mean F with {shots} of each") for shots in result.shots),
-        Column(f"until F {result.level:g}", "images of each until mean F reaches it"),
-        Column(f"gain of M{result.fewest}", "over M, with its 95 % interval"),
-    )
     f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
     means = result.spreads.set_index(["model", "shots"])["mean"]
-    rows = []
-    for row in result.labels.to_dict("records"):
-        model, dataset = str(row["model"]), str(row["dataset"])
-        values = [means[model, q] if dataset == ALL_SETS else f[model, dataset, q] for q in result.shots]
-        reached = row["until"]
-        until = Cell("not reached") if reached != reached else count(int(reached))
-        gain = with_interval(*_ends(row, "gain"), lambda v: signed(v, 3))
-        rows.append((_model(result, row), Cell(dataset), *(decimal(float(v)) for v in values), until, gain))
-    return Table(columns, tuple(rows))
+
+    def mean_f(shots: int) -> ColumnOf[Row]:
+        def cell(row: Row) -> Cell:
+            key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
+            return decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
+
+        return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
+
+    def until(row: Row) -> Cell:
+        return Cell("not reached") if row["until"] != row["until"] else count(int(row["until"]))
+
+    return tabulate(
+        result.labels.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        ("dataset", "", lambda row: Cell(str(row["dataset"]))),
+        *map(mean_f, result.shots),
+        (f"until F {result.level:g}", "images of each until mean F reaches it", until),
+        (
+            f"gain of M{result.fewest}",
+            "over M, with its 95 % interval",
+            lambda row: row_interval(row, "gain", lambda value: signed(value, 3)),
+        ),
+    )
 
 
 def slopes(result: Pool) -> Table:
@@ -271,69 +267,63 @@ def slopes(result: Pool) -> Table:
 
 
 def _slope(row: Row) -> Cell:
-    slope, low, high = _ends(row, "slope")
-    if slope is None or slope != slope:
-        return UNDEFINED
-    verdict = "" if row["verdict"] == "none" else f" {row['verdict']}"
-    interval = "" if low is None else f" [{signed(low)}, {signed(high)}]"
-    return Cell(f"{signed(slope)}{interval}{verdict}", slope)
+    cell = row_interval(row, "slope", signed)
+    return cell if cell.sort is None or row["verdict"] == "none" else replace(cell, text=f"{cell.text} {row['verdict']}")
 
 
 def spreads(result: Pool) -> Table:
     """Make the table of how mean F differs between datasets and between seeds."""
-    columns = (
-        Column("model"),
-        Column("images of each"),
-        Column("mean", "of mean F over the secondary datasets"),
-        Column("lowest"),
-        Column("on"),
-        Column("highest"),
-        Column("over datasets", "standard deviation of mean F"),
-        Column("over seeds", "standard deviation of the mean; a dash with one seed"),
+    return tabulate(
+        result.spreads.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        ("images of each", "", lambda row: count(int(row["shots"]))),
+        ("mean", "of mean F over the secondary datasets", lambda row: decimal(row["mean"])),
+        ("lowest", "", lambda row: decimal(row["lowest"])),
+        ("on", "", lambda row: Cell(str(row["lowest_dataset"]))),
+        ("highest", "", lambda row: decimal(row["highest"])),
+        ("over datasets", "standard deviation of mean F", lambda row: decimal(row["sets_std"])),
+        ("over seeds", "standard deviation of the mean; a dash with one seed", lambda row: decimal(row["seeds_std"])),
     )
-    rows = []
-    for row in result.spreads.to_dict("records"):
-        values = [decimal(row[name]) for name in ("mean", "lowest", "highest", "sets_std", "seeds_std")]
-        rows.append((_model(result, row), count(int(row["shots"])), *values[:2], Cell(str(row["lowest_dataset"])), *values[2:]))
-    return Table(columns, tuple(rows))
 
 
 def distances(result: Pool) -> Table:
     """Make the table of every model's distances of the secondary datasets, by the features of M."""
-    columns = (Column("model"), *(Column(name) for name in result.secondaries))
-    rows = []
-    for model in result.models:
-        own = {row["dataset"]: row for row in result.distances[result.distances["model"] == model].to_dict("records")}
-        cells = [_relative(own[name]) for name in result.secondaries]
-        rows.append((_model(result, {"model": model}), *cells))
-    return Table(columns, tuple(rows))
+    by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
+
+    def column(dataset: str) -> ColumnOf[str]:
+        return dataset, "", lambda model: _relative(by_model[model, dataset])
+
+    columns = map(column, result.secondaries)
+    return tabulate(result.models, ("model", "", lambda model: _model(result, {"model": model})), *columns)
 
 
 def _relative(row: Row) -> Cell:
     relative, distance = row["relative"], float(row["o_dist_mean"])
     if relative is None or relative != relative:
         return Cell(format_number(distance), distance)
-    return Cell(f"{relative:.2f} ({format_number(distance)})", float(relative))
+    return Cell(f"{relative:.2f} ({format_number(distance)})", float(relative), numbers=(("O^dist", distance),))
 
 
 def costs(result: Pool) -> Table:
     """Make the table of parameters and seconds."""
-    columns = (
-        Column("model"),
-        Column("segmenter"),
-        Column("input", "side of the square that images are resized to, in pixels"),
-        Column("parameters"),
-        Column("trained", "parameters that training changes"),
-        Column("seconds an image", "median, with the least and the most"),
-    )
     seconds = seconds_of(result)
-    rows = []
-    for row in result.costs.to_dict("records"):
-        timed = seconds.loc[row["model"]]
-        sizes = [Cell(millions(int(row[name])), float(row[name])) for name in ("parameters", "trained")]
-        speed = with_interval(timed["median"], timed["min"], timed["max"], lambda v: format_number(v, 3))
-        rows.append((_model(result, row), Cell(str(row["segmenter"])), count(int(row["size"])), *sizes, speed))
-    return Table(columns, tuple(rows))
+
+    def speed(row: Row) -> Cell:
+        timed: Any = seconds.loc[row["model"]]
+        return with_interval(timed["median"], timed["min"], timed["max"], lambda value: format_number(value, 3))
+
+    def size(name: str) -> Callable[[Row], Cell]:
+        return lambda row: Cell(millions(int(row[name])), float(row[name]))
+
+    return tabulate(
+        result.costs.to_dict("records"),
+        ("model", "", lambda row: _model(result, row)),
+        ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
+        ("input", "side of the square that images are resized to, in pixels", lambda row: count(int(row["size"]))),
+        ("parameters", "", size("parameters")),
+        ("trained", "parameters that training changes", size("trained")),
+        ("seconds an image", "median, with the least and the most", speed),
+    )
 
 
 MEASURED: Mapping[str, tuple[str, str]] = {
@@ -348,22 +338,18 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 
 def ranks(result: Pool, wish: str) -> Table:
     """Make the table of one wish's ranking, the best model first."""
-    columns = (
-        Column("model"),
-        Column(*MEASURED[wish]),
-        Column("rank", "with its 95 % interval over draws"),
-        Column("first in", "share of draws in which it is first"),
-        *([] if wish == "few labels" else [Column("from the best other", "difference, with its 95 % interval")]),
+
+    def over(row: Row) -> Cell:
+        return row_interval(row, "over", _small if wish == "fast" else lambda value: signed(value, 3))
+
+    return tabulate(
+        result.ranking(wish).to_dict("records"),
+        ("model", "", lambda row: _model(result, row, strong=row["rank"] == 1)),
+        (*MEASURED[wish], lambda row: _value(row, wish)),
+        ("rank", "with its 95 % interval over draws", lambda row: row_interval(row, "rank", "{}".format)),
+        ("first in", "share of draws in which it is first", lambda row: percentage(float(row["first"]))),
+        ("from the best other", "difference, with its 95 % interval", over, wish != "few labels"),
     )
-    rows = []
-    for row in result.ranking(wish).to_dict("records"):
-        rank = Cell(f"{row['rank']} [{row['rank_low']}, {row['rank_high']}]", float(row["rank"]))
-        cells = [_model(result, row, strong=row["rank"] == 1), _value(row, wish), rank, percentage(float(row["first"]))]
-        if wish != "few labels":
-            write = _small if wish == "fast" else lambda v: signed(v, 3)
-            cells.append(with_interval(row["over"], row["over_low"], row["over_high"], write))
-        rows.append(tuple(cells))
-    return Table(columns, tuple(rows))
 
 
 def _small(value: float) -> str:
@@ -382,12 +368,6 @@ def _value(row: Row, wish: str) -> Cell:
 def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
     cell = name_cell(str(row["model"]), result.models.index(str(row["model"])))
     return Cell(cell.text, cell.sort, cell.colour, strong)
-
-
-def _ends(row: Row, name: str) -> tuple[float | None, float | None, float | None]:
-    """Return a value and its interval, None for an end that is unknown."""
-    value, low, high = (float(row[each]) for each in (name, f"{name}_low", f"{name}_high"))
-    return value, None if low != low else low, None if high != high else high
 
 
 def section(result: Pool, context: Context) -> Section:

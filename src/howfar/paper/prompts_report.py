@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from textwrap import fill
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,21 +19,26 @@ from howfar.figures import Caption, registered, registration
 from howfar.figures.pictures import StandInImage, Thumbnail, extent, middle, probabilities, thumbnail, truth
 from howfar.figures.style import INK, MUTED, drawing, head, name_text, picture_sheet, require_one
 from howfar.report.figures import draw_figures
-from howfar.report.page import write_page
+from howfar.report.page import Page, fill_page, made_section
 from howfar.report.section import (
     Cell,
     Column,
     Context,
     FigurePart,
+    Made,
+    Part,
+    RegisteredFigure,
     Section,
     Table,
     TablePart,
     facts,
     listing,
+    notes,
+    plural,
     sentence_case,
     with_interval,
 )
-from howfar.results.records import Average
+from howfar.results.records import Interval
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights
 from howfar.wording import format_number
@@ -232,14 +238,40 @@ def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
 
     `folder` is the study's, below which the maps lie; what is in it by these names is replaced.
     """
-    content = {
-        "p": prompting,
-        "lead": page_lead(prompting),
-        "ods": score_table(prompting, "ods", "ods_threshold"),
-        "mean_f": score_table(prompting, "mean_f"),
-        "settings": _settings(prompting),
-    }
-    return write_page("prompting/page.html.j2", content, folder, draw_figures({"prompting_figures": prompting}, folder))
+    figures = draw_figures({"prompting_figures": prompting}, folder)
+    return Page(
+        kicker="Prompting report",
+        question="Would a prompt do?",
+        title="What prompted networks segment",
+        facts=[f"{len(prompting.datasets)} dataset{plural(len(prompting.datasets))}", ", ".join(prompting.prompts)],
+        provenance=prompting.provenance,
+        sections=fill_page(_sections(prompting), figures),
+    ).write(folder, figures)
+
+
+def _sections(prompting: Prompting) -> Iterator[tuple[str, str, Section]]:
+    trained = Markup(
+        "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches "
+        "on the same images (<code>howfar evaluate</code>); where it is not, labels and training are the way."
+    )
+    answer: list[Part] = [*notes("Notes of the study", prompting.notes), RegisteredFigure("prompting_rows")]
+    yield "answer", "In short", Section(page_lead(prompting), answer, [trained])
+    mean = "Mean of the images' own F, where the network itself would cut."
+    ods = f"{ODS_TEXT[:-1]}: what a well-chosen cut could give."
+    tables = [
+        TablePart("mean-f", f"{MEAN_TITLE} by prompt and dataset", score_table(prompting, "mean_f"), mean, heading=MEAN_TITLE),
+        TablePart("ods", "ODS by prompt and dataset", score_table(prompting, "ods", "ods_threshold"), ods, heading="ODS"),
+    ]
+    yield "scores", "Scores", Section("", tables)
+    yield made_section(Made([("Settings", _settings(prompting))], prompting.provenance, source=SOURCE, heading="Sources"))
+
+
+MEAN_TITLE: Final = "Mean F at 0.5"
+ODS_TEXT: Final = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
+SOURCE: Final = Markup(
+    'A. Achara and R. K. Pandey, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023, figs. '
+    "11 and 12. SAM: Kirillov et al., ICCV 2023. CLIPSeg: Lüddecke and Ecker, CVPR 2022. PerSAM-F: Zhang et al., ICLR 2024."
+)
 
 
 def page_lead(prompting: Prompting) -> str:
@@ -284,13 +316,12 @@ def section(result: Prompting, context: Context) -> Section:
     mean = (
         "Mean of the images' own F at 0.5, where the network itself would cut, with 95 % bootstrap intervals over the images."
     )
-    ods = "F of the counts summed over a dataset at the threshold that is best for it, which looks at the masks."
     return Section(
         lead=lead(result),
         parts=[
             FigurePart("rows", draw, caption, "Figures 11 and 12"),
-            TablePart("mean-f", "Mean F at 0.5 by prompt and dataset", mean_f(result), mean),
-            TablePart("ods", "ODS by prompt and dataset", score_table(result, "ods", "ods_threshold"), ods),
+            TablePart("mean-f", f"{MEAN_TITLE} by prompt and dataset", mean_f(result), mean),
+            TablePart("ods", "ODS by prompt and dataset", score_table(result, "ods", "ods_threshold"), ODS_TEXT),
         ],
         sentences=SENTENCES,
         limits=LIMITS,
@@ -336,7 +367,7 @@ def mean_f(result: Prompting) -> Table:
     return Table((Column("prompt"), *map(Column, result.datasets)), tuple(rows))
 
 
-def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Average:
+def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Interval:
     """Compute the mean of the images' own F by one prompt, or of its difference from the F by another.
 
     The images are drawn alike for every prompt, so that differences are of the same images.

@@ -28,7 +28,18 @@ from howfar.figures.style import (
     name_rows,
     name_text,
 )
-from howfar.report.section import Cell, Column, Context, FigurePart, Section, Table, TablePart, listing, plural
+from howfar.report.section import (
+    UNDEFINED,
+    Cell,
+    Context,
+    FigurePart,
+    Section,
+    Table,
+    TablePart,
+    listing,
+    plural,
+    tabulate,
+)
 from howfar.results.distance_studies import UNCHANGED, Robustness, with_interval
 
 COLUMNS: Final = 2
@@ -103,9 +114,6 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
 def _ascending(result: Robustness, backbone: str, perturbation: str, category: str) -> Float64Array:
     values = result.relative_of(backbone, perturbation, category).to_numpy(dtype=np.float64)
     return np.sort(values[np.isfinite(values)])
-
-
-NUMBERS = (("kendall", ""), ("overlap", ""), ("change", "+"))
 
 
 def section(result: Robustness, context: Context) -> Section:
@@ -195,53 +203,64 @@ def _sentences(result: Robustness) -> Iterator[str]:
 
 
 def _stability(result: Robustness) -> Table:
-    columns = (
-        Column("backbone"),
-        Column("perturbation"),
-        Column("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it"),
-        Column(f"top-{result.k} overlap [95 % CI]", f"share of the {result.k} closest categories that stay among them"),
-        Column("change of relative distance [95 % CI]", "of the perturbed categories, on average"),
+    def perturbation(row: Any) -> Cell:
+        return Cell(f"{row['perturbation']} ({result.perturbations[str(row['perturbation'])]})")
+
+    return tabulate(
+        result.stability.to_dict("records"),
+        ("backbone", "", lambda row: Cell(str(row["backbone"]))),
+        ("perturbation", "", perturbation),
+        (
+            "Kendall's τ [95 % CI]",
+            "1: the order by O^dist is unchanged; 0: unrelated to it",
+            lambda row: _cell(row, "kendall"),
+        ),
+        (
+            f"top-{result.k} overlap [95 % CI]",
+            f"share of the {result.k} closest categories that stay among them",
+            lambda row: _cell(row, "overlap"),
+        ),
+        (
+            "change of relative distance [95 % CI]",
+            "of the perturbed categories, on average",
+            lambda row: _cell(row, "change", "+"),
+        ),
     )
-    rows = []
-    for row in result.stability.to_dict("records"):
-        numbers = [_cell(row, name, sign) for name, sign in NUMBERS]
-        perturbation = str(row["perturbation"])
-        rows.append((Cell(str(row["backbone"])), Cell(f"{perturbation} ({result.perturbations[perturbation]})"), *numbers))
-    return Table(columns, tuple(rows))
 
 
 def _overall(result: Robustness) -> Table:
     ordered = result.overall.sort_values("kendall", ascending=False, kind="stable")
     best = str(ordered["backbone"].iloc[0])
-    columns = (
-        Column("backbone"),
-        Column("Kendall's τ [95 % CI]"),
-        Column(f"top-{result.k} overlap [95 % CI]"),
-        Column(f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0"),
+
+    def less(row: Any) -> Cell:
+        return UNDEFINED if row["backbone"] == best else _cell(difference(result, row["backbone"], best), "kendall", "+")
+
+    return tabulate(
+        ordered.to_dict("records"),
+        ("backbone", "", lambda row: Cell(str(row["backbone"]))),
+        ("Kendall's τ [95 % CI]", "", lambda row: _cell(row, "kendall")),
+        (f"top-{result.k} overlap [95 % CI]", "", lambda row: _cell(row, "overlap")),
+        (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
     )
-    rows = []
-    for row in ordered.to_dict("records"):
-        name = str(row["backbone"])
-        less = Cell("–") if name == best else _cell(difference(result, name, best), "kendall", "+")
-        rows.append((Cell(name), _cell(row, "kendall"), _cell(row, "overlap"), less))
-    return Table(columns, tuple(rows))
 
 
 def _orders(result: Robustness) -> Table:
-    columns = (Column("backbone"), Column("images"), Column(f"{result.k} closest"), Column(f"{result.k} farthest"))
-    rows = []
-    for backbone in result.backbones:
-        for perturbation in (UNCHANGED, *result.perturbations):
-            order = result.order(backbone, perturbation)
-            ends = (", ".join(order[: result.k]), ", ".join(order[: -result.k - 1 : -1]))
-            images = "as they are" if perturbation == UNCHANGED else perturbation
-            rows.append((Cell(backbone), Cell(images), *map(Cell, ends)))
-    return Table(columns, tuple(rows))
+    rows = [(backbone, images) for backbone in result.backbones for images in (UNCHANGED, *result.perturbations)]
+    return tabulate(
+        rows,
+        ("backbone", "", lambda row: Cell(row[0])),
+        ("images", "", lambda row: Cell("as they are" if row[1] == UNCHANGED else row[1])),
+        (f"{result.k} closest", "", lambda row: Cell(", ".join(result.order(*row)[: result.k]))),
+        (f"{result.k} farthest", "", lambda row: Cell(", ".join(result.order(*row)[: -result.k - 1 : -1]))),
+    )
 
 
 def _cell(row: Any, name: str, sign: str = "") -> Cell:
+    numbers = tuple(
+        (end, float(row[f"{name}_{end}"])) for end in ("low", "high") if row[f"{name}_{end}"] == row[f"{name}_{end}"]
+    )
     value = float(row[name])
-    return Cell(with_interval(row, name, sign), None if value != value else value)
+    return Cell(with_interval(row, name, sign), None if value != value else value, numbers=numbers)
 
 
 def _caption(result: Robustness) -> Caption:

@@ -32,7 +32,7 @@ from howfar.paper import printed_values
 from howfar.paper.printed_values import is_listed
 from howfar.report.section import (
     Cell,
-    Column,
+    ColumnOf,
     Context,
     FigurePart,
     Part,
@@ -42,9 +42,10 @@ from howfar.report.section import (
     count,
     listing,
     number,
-    with_interval,
+    row_interval,
+    tabulate,
 )
-from howfar.results.distance_studies import End, Scenes, relative_text
+from howfar.results.distance_studies import End, Scenes
 from howfar.wording import format_interval, signed
 
 COLUMNS: Final = 2
@@ -161,91 +162,90 @@ def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: flo
 
 def categories(result: Scenes) -> Table:
     """Make table 7: every category with its number of images."""
-    columns = (
-        Column("category"),
-        Column("images"),
-        Column("primary", "whether all others are compared with it"),
-        Column("in the paper", "whether it is one of the 50 categories of table 7"),
+
+    def yes(true: bool) -> Cell:
+        return Cell("yes" if true else "–")
+
+    return tabulate(
+        result.sizes.items(),
+        ("category", "", lambda row: Cell(row[0])),
+        ("images", "", lambda row: count(row[1])),
+        ("primary", "whether all others are compared with it", lambda row: yes(row[0] in result.primaries)),
+        ("in the paper", "whether it is one of the 50 categories of table 7", lambda row: yes(is_listed(row[0]))),
     )
-    rows = [
-        (Cell(name), count(n), Cell("yes" if name in result.primaries else "–"), Cell("yes" if is_listed(name) else "–"))
-        for name, n in result.sizes.items()
-    ]
-    return Table(columns, tuple(rows))
 
 
 def backbones(result: Scenes) -> Table:
     """Make table 8: every backbone with its feature."""
-    columns = (Column("backbone"), Column("model"), Column("feature"), Column("q", "length of the feature"))
-    rows = [(Cell(each.name), Cell(each.registered), Cell(each.feature), count(each.length)) for each in result.backbones]
-    return Table(columns, tuple(rows))
+    return tabulate(
+        result.backbones,
+        ("backbone", "", lambda each: Cell(each.name)),
+        ("model", "", lambda each: Cell(each.registered)),
+        ("feature", "", lambda each: Cell(each.feature)),
+        ("q", "length of the feature", lambda each: count(each.length)),
+    )
 
 
 def ends(result: Scenes, primary: str) -> Table:
     """Make the table of the closest and the farthest categories, a row a backbone and place."""
-    columns = (
-        Column("backbone"),
-        Column("place", "from the closest, and from the farthest"),
-        Column("closest"),
-        Column("O^dist", "mean over all pairs of images"),
-        Column("relative [95 % CI]", "O^dist over P's distance from itself"),
-        Column("farthest"),
-        Column("O^dist"),
-        Column("relative [95 % CI]"),
-    )
     rows = []
     for backbone in result.names():
         by_name: Any = result.measured(primary, backbone).set_index("dataset")
         places = zip(result.closest(primary, backbone), result.farthest(primary, backbone), strict=True)
-        for place, (near, far) in enumerate(places, 1):
-            cells = (*_category(near, by_name.loc[near]), *_category(far, by_name.loc[far]))
-            rows.append((Cell(backbone), count(place), *cells))
-    return Table(columns, tuple(rows))
+        rows += [(backbone, place, by_name.loc[near], by_name.loc[far]) for place, (near, far) in enumerate(places, 1)]
+    return tabulate(
+        rows,
+        ("backbone", "", lambda row: Cell(row[0])),
+        ("place", "from the closest, and from the farthest", lambda row: count(row[1])),
+        ("closest", "", lambda row: Cell(row[2].name)),
+        ("O^dist", "mean over all pairs of images", lambda row: number(float(row[2]["o_dist_mean"]))),
+        ("relative [95 % CI]", "O^dist over P's distance from itself", lambda row: _relative(row[2])),
+        ("farthest", "", lambda row: Cell(row[3].name)),
+        ("O^dist", "", lambda row: number(float(row[3]["o_dist_mean"]))),
+        ("relative [95 % CI]", "", lambda row: _relative(row[3])),
+    )
 
 
 def distances(result: Scenes, primary: str) -> Table:
     """Make the table of all categories, in the order of the first backbone: relative distance and place by each backbone."""
-    names = result.names()
-    by_backbone: dict[str, Any] = {name: result.measured(primary, name).set_index("dataset") for name in names}
-    columns = [Column("category")]
-    for name in names:
-        columns += [Column(f"{name}: relative [95 % CI]"), Column(f"{name}: place")]
-    rows = []
-    for category in result.order(primary, names[0]):
-        cells = [Cell(category)]
-        for name in names:
-            row = by_backbone[name].loc[category]
-            cells += [_relative(row), count(int(row["rank"]))]
-        rows.append(tuple(cells))
-    return Table(tuple(columns), tuple(rows))
+    by_backbone: dict[str, Any] = {name: result.measured(primary, name).set_index("dataset") for name in result.names()}
+
+    def columns(name: str) -> tuple[ColumnOf[str], ColumnOf[str]]:
+        rows = by_backbone[name]
+        return (
+            (f"{name}: relative [95 % CI]", "", lambda category: _relative(rows.loc[category])),
+            (f"{name}: place", "", lambda category: count(int(rows.loc[category]["rank"]))),
+        )
+
+    further = [column for name in result.names() for column in columns(name)]
+    return tabulate(result.order(primary, result.names()[0]), ("category", "", Cell), *further)
 
 
 def agreement(result: Scenes) -> Table:
     """Make the table of how far each two backbones agree, by primary category."""
-    columns = (
-        Column("primary"),
-        Column("backbones"),
-        Column("Kendall's τ [95 % CI]", "1: the same order; 0: unrelated orders; −1: the opposite order"),
-        Column(f"top-{result.k} overlap [95 % CI]", f"share of the {result.k} closest categories that both name"),
+
+    def unsigned(value: float) -> str:
+        return signed(value).removeprefix("+")
+
+    return tabulate(
+        result.agreement.to_dict("records"),
+        ("primary", "", lambda row: Cell(str(row["primary"]))),
+        ("backbones", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
+        (
+            "Kendall's τ [95 % CI]",
+            "1: the same order; 0: unrelated orders; −1: the opposite order",
+            lambda row: row_interval(row, "kendall", unsigned),
+        ),
+        (
+            f"top-{result.k} overlap [95 % CI]",
+            f"share of the {result.k} closest categories that both name",
+            lambda row: row_interval(row, "overlap", unsigned),
+        ),
     )
-    rows = []
-    for row in result.agreement.to_dict("records"):
-        cells = (_interval(row, "kendall"), _interval(row, "overlap"))
-        rows.append((Cell(str(row["primary"])), Cell(f"{row['one']} and {row['other']}"), *cells))
-    return Table(columns, tuple(rows))
-
-
-def _category(name: str, row: Any) -> tuple[Cell, ...]:
-    return Cell(name), number(float(row["o_dist_mean"])), _relative(row)
 
 
 def _relative(row: Any) -> Cell:
-    value = float(row["relative"])
-    return Cell(relative_text(row), None if value != value else value)
-
-
-def _interval(row: Any, name: str) -> Cell:
-    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], lambda value: signed(value).removeprefix("+"))
+    return row_interval(row, "relative", "{:.3f}".format)
 
 
 NAMED = 3

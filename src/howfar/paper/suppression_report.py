@@ -14,7 +14,7 @@ from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves_
 from howfar.figures.style import look, name_text
 from howfar.report.adaptation import ABSENT, beside, curves, folder_of, priced, rows_part
 from howfar.report.adaptation_sentences import did, in_points, price
-from howfar.report.section import Cell, Column, Context, FigurePart, Part, Section, Table, TablePart, plural, with_interval
+from howfar.report.section import Cell, Context, FigurePart, Part, Section, Table, TablePart, plural, row_interval, tabulate
 from howfar.results.adaptation import Adaptations
 from howfar.results.segmenter_studies import Suppression
 
@@ -76,23 +76,27 @@ def sentences(result: Suppression) -> list[str]:
 
 def table(result: Suppression) -> Table:
     """List shares of false positives, their change by background, and its cost, a row a segmenter and model."""
-    columns = (
-        Column("segmenter"),
-        Column("model"),
-        Column(
-            "false positives",
-            "share of pixels above the model's own threshold, with its interval over photographs and trainings",
-        ),
-        Column("change, points", "from the same model without background"),
-        Column("change of mean F", "on the secondaries; marked where the interval lies below 0"),
-    )
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
-    rows = []
-    for row in result.shares.to_dict("records"):
-        own = changes.get((row["segmenter"], row["model"]))
-        share = with_interval(row["share"], row["low"], row["high"], lambda value: f"{100 * value:.2f} %")
-        rows.append((Cell(str(row["segmenter"])), Cell(str(row["model"])), share, *priced(own)))
-    return Table(columns, tuple(rows))
+    share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
+
+    def change(row: Row) -> Cell:
+        return priced(changes.get((row["segmenter"], row["model"])))[0]
+
+    def cost(row: Row) -> Cell:
+        return priced(changes.get((row["segmenter"], row["model"])))[1]
+
+    return tabulate(
+        result.shares.to_dict("records"),
+        ("segmenter", "", lambda row: Cell(str(row["segmenter"]))),
+        ("model", "", lambda row: Cell(str(row["model"]))),
+        (
+            "false positives",
+            share,
+            lambda row: row_interval(row, "share", lambda value: f"{100 * value:.2f} %", "low", "high"),
+        ),
+        ("change, points", "from the same model without background", change),
+        ("change of mean F", "on the secondaries; marked where the interval lies below 0", cost),
+    )
 
 
 def limits(result: Suppression) -> list[str]:

@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, quotient
 from howfar.relation.performance_by_distance import PerformancePoints
-from howfar.results import Coefficient
+from howfar.results import Interval
 from howfar.significance.bootstrap import student
 
 _COLLINEAR = 1e-9
@@ -194,7 +194,7 @@ FEWEST = 6
 _DEFINED = 0.5
 
 
-def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Coefficient:
+def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
     """Compute a slope's symmetric interval: value ± t · max(bootstrap, jackknife standard error).
 
     `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
@@ -203,12 +203,12 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
     """
     error = _standard_error(draws)
     if error is None:
-        return Coefficient(value)
+        return Interval(value)
     reach = student(max(freedom, 1.0), LEVEL) * max(error, jackknife)
-    return Coefficient(value, value - reach, value + reach)
+    return Interval(value, value - reach, value + reach)
 
 
-def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Coefficient:
+def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Interval:
     """Compute a correlation's interval: tanh(artanh(r) ± t · s / (1 − r²)), s the bootstrap standard error of r.
 
     Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
@@ -220,13 +220,13 @@ def correlation_interval(value: float, draws: Float64Array, freedom: float) -> C
     """
     error = _standard_error(draws)
     if error is None:
-        return Coefficient(value)
+        return Interval(value)
     rest = 1.0 - value * value
     if rest <= 0.0 or error == 0.0:
-        return Coefficient(value, value, value)
+        return Interval(value, value, value)
     reach = student(max(freedom, 1.0), LEVEL) * error / rest
     low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
-    return Coefficient(value, float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def _standard_error(draws: Float64Array) -> float | None:

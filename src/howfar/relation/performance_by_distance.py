@@ -115,7 +115,8 @@ def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float6
     images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
     Satterthwaite, "An approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
 
-    `sets` holds one `PerformancePoints` a set; `columns` (m,) a set are distances, performance or their ranks, centred within the set.
+    `sets` holds one `PerformancePoints` a set. `columns` (m,) a set are distances, performance or their ranks, centred within
+    the set.
     """
     scatters = [np.bincount(points.groups, column**2) for points, column in zip(sets, columns, strict=True)]
     shares = np.concatenate(scatters)

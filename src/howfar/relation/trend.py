@@ -26,7 +26,7 @@ from howfar.relation.correlation import (
     slope_of,
 )
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
-from howfar.results import Coefficient, Trend, TrendVerdict
+from howfar.results import Interval, Trend, TrendVerdict
 from howfar.significance import resample_weights
 
 FEWEST_IMAGES = 3
@@ -211,7 +211,7 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
     if draws and groups - len(sets) >= FEWEST - 1:
         coefficients = _with_intervals(sets, statistics, values, rng, draws)
     else:
-        coefficients = [Coefficient(value if np.isfinite(value) else None) for value in values]
+        coefficients = [Interval(value if np.isfinite(value) else None) for value in values]
     slope, spearman, kendall, *partial = coefficients
     return Trend(
         n=sum(len(points) for points in sets),
@@ -229,12 +229,12 @@ def _with_intervals(
     values: Sequence[float],
     rng: np.random.Generator,
     draws: int,
-) -> list[Coefficient]:
+) -> list[Interval]:
     blocks = [[statistic.of(sets, drawn) for statistic in statistics] for drawn in _drawn(sets, rng, draws)]
     coefficients = []
     for statistic, value, resampled in zip(statistics, values, map(np.concatenate, zip(*blocks, strict=True)), strict=True):
         if not np.isfinite(value):
-            coefficients.append(Coefficient(None))
+            coefficients.append(Interval(None))
         elif statistic is _SLOPE:
             coefficients.append(slope_interval(value, resampled, jackknife_error(sets), statistic.freedom(sets)))
         else:
@@ -297,11 +297,11 @@ def verdict(
 
     Examples
     --------
-    >>> falling = Trend(120, 120, Coefficient(-0.52, -0.65, -0.37), Coefficient(-0.36), Coefficient(-0.31, -0.4, -0.22), None)
+    >>> falling = Trend(120, 120, Interval(-0.52, -0.65, -0.37), Interval(-0.36), Interval(-0.31, -0.4, -0.22), None)
     >>> print(verdict(falling, 0.62, tau=0.5).text)
     F falls with distance: it changes by −0.31 [−0.40, −0.22] from the nearest to the farthest image (mean F 0.62,
     Spearman −0.52 [−0.65, −0.37], 120 images)
-    >>> few = Trend(9, 9, Coefficient(-0.1, -0.7, 0.6), Coefficient(-0.1), Coefficient(-0.05, -0.6, 0.5), None)
+    >>> few = Trend(9, 9, Interval(-0.1, -0.7, 0.6), Interval(-0.1), Interval(-0.05, -0.6, 0.5), None)
     >>> print(verdict(few, 0.8, tau=0.5).text)
     No evidence either way: the change of F from the nearest to the farthest image, −0.05 [−0.60, +0.50], may be 0 but also
     more than ±0.2 (mean F 0.80, Spearman −0.10 [−0.70, +0.60], 9 images)
@@ -421,7 +421,7 @@ def _missing(trend: Trend | None, metric: str) -> str:
     return ""
 
 
-def _kind(slope: Coefficient, mean: float | None, tau: float, flat: float) -> Kind:
+def _kind(slope: Interval, mean: float | None, tau: float, flat: float) -> Kind:
     sign = _sign(slope)
     if sign:
         return "falls" if sign < 0 else "rises"
@@ -432,19 +432,19 @@ def _high(mean: float | None, tau: float) -> bool:
     return mean is not None and mean >= tau
 
 
-def _flat(slope: Coefficient, flat: float) -> bool:
+def _flat(slope: Interval, flat: float) -> bool:
     """Return whether the whole interval lies within ±flat."""
     return slope.low is not None and slope.high is not None and -flat <= slope.low and slope.high <= flat
 
 
-def _sign(coefficient: Coefficient | None) -> int | None:
+def _sign(coefficient: Interval | None) -> int | None:
     """Return on which side of 0 the interval lies, 0 where it holds 0; None where there is none."""
     if coefficient is None or coefficient.low is None or coefficient.high is None:
         return None
     return -1 if coefficient.high < 0.0 else 1 if coefficient.low > 0.0 else 0
 
 
-def _with_interval(coefficient: Coefficient) -> str:
+def _with_interval(coefficient: Interval) -> str:
     if coefficient.value is None:
         return "undefined"
     if coefficient.low is None or coefficient.high is None:

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from howfar.figures.backbones import looks, nearest_first
 from howfar.report.comparison import settings
 from howfar.report.figures import draw_figures
-from howfar.report.page import write_page
+from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.rerun import rerun_backbones
-from howfar.report.section import AGREES, UNDEFINED, UNRELATED, Cell, Column, Table, agreement, listing, with_interval
+from howfar.report.section import (
+    AGREES,
+    UNRELATED,
+    Cell,
+    Column,
+    ColumnOf,
+    Items,
+    Made,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    agreement,
+    listing,
+    notes,
+    paper_source,
+    plural,
+    ranked,
+    row_interval,
+    tabulate,
+    texts,
+    with_interval,
+    with_rank,
+)
+from howfar.results import Comparison
 from howfar.results.backbones import SETS, BackboneComparison
 from howfar.results.run_files import PAGE
 from howfar.wording import signed
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 FEW_SETS: Final = 4
 
@@ -122,34 +145,56 @@ def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -
     folder by these names is replaced.
     """
     figures = draw_figures({"backbone_figures": comparison}, folder)
-    return write_page("backbones/page.html.j2", _content(comparison), folder, figures)
+    first, count = comparison.comparisons[0], len(comparison.comparisons[0].datasets)
+    return Page(
+        kicker="Distance report, several backbones",
+        question="Do backbones agree on what is far?",
+        title=f"How far from {first.primary.name}, by {len(comparison.backbones)} backbones",
+        facts=[
+            Markup("P = <strong>{}</strong>, {:,} images").format(first.primary.name, first.primary.n),
+            f"{count} secondary dataset{plural(count)}",
+            ", ".join(comparison.backbones),
+            f"beside them {', '.join(comparison.trivial)}" if comparison.trivial else "",
+        ],
+        provenance=first.provenance,
+        sections=fill_page(_sections(comparison, first), figures),
+    ).write(folder, figures)
 
 
-def _content(comparison: BackboneComparison) -> dict[str, Any]:
-    frame = comparison.to_frame()
-    first = comparison.comparisons[0]
-    return {
-        "c": first,
-        "backbones": comparison.backbones,
-        "trivial": comparison.trivial,
-        "lead": lead(comparison),
-        "sentences": list(filter(None, (write(comparison) for write in SENTENCES))),
-        "limitations": limits(comparison),
-        "remarks": comparison.notes(),
-        "scaled": _by_backbone(comparison, frame, "o_dist_scaled"),
-        "relative": _by_backbone(comparison, frame, "relative"),
-        "agreement": _agreement(comparison),
-        "runs": [(name, f"{folder}/{PAGE}", comparison[name].backbone.length) for name, folder in comparison.folders().items()],
-        "settings": settings(first),
-        "skipped": comparison.skipped,
-        "rerun": rerun_backbones(comparison),
-    }
+def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tuple[str, str, Section]]:
+    remarks, skipped = notes("Notes of the run", comparison.notes()), len(comparison.skipped)
+    said = [text for write in SENTENCES if (text := write(comparison))]
+    yield "answer", "In short", Section(lead(comparison), [*remarks, RegisteredFigure("backbones_relative")], said)
+    relative = "O^dist over P's self-distance in the same subspace, with 95 % intervals, and the rank in the row: 1 is nearest."
+    scaled = "O^dist over its sum over the datasets: table 2 of the paper, a row a backbone."
+    distances = [
+        ("Relative distance", "relative", "Relative to P's own", relative),
+        ("Row-scaled distance", "o_dist_scaled", "Row-scaled", scaled),
+    ]
+    parts = [
+        TablePart(measure, f"{name} of each dataset by each backbone", _by_backbone(comparison, measure), text, heading=heading)
+        for name, measure, heading, text in distances
+    ]
+    yield "distances", "Distances", Section("", parts)
+    agreement = TablePart("agreement", "Spearman's rank correlation between backbones", _agreement(comparison), heading="")
+    yield "agreement", "Agreement", Section("", [RegisteredFigure("backbones_agreement"), agreement])
+    pages = [
+        (Markup('<a href="{}/{}">{}</a>: q = {:,}').format(folder, PAGE, name, comparison[name].backbone.length), "")
+        for name, folder in comparison.folders().items()
+    ]
+    files = f"{skipped} file{plural(skipped)} could not be used; each run's report lists them."
+    every = "Every backbone has a run folder and a report of its own, beside this page."
+    yield "runs", "Each backbone", Section("", [Items(pages), *texts(files if skipped else "")], [every])
+    yield limits_section(limits(comparison))
+    additions = "Relative distances, intervals, the trivial backbones and rank agreement are howfar's additions to it."
+    source = paper_source("tables 2 and 8", additions)
+    yield made_section(Made([("Settings", settings(first))], first.provenance, rerun_backbones(comparison), source))
 
 
-def _by_backbone(comparison: BackboneComparison, frame: pd.DataFrame, measure: str) -> Table:
+def _by_backbone(comparison: BackboneComparison, measure: str) -> Table:
     """Make a table of a row a backbone, a column a dataset, each number with its rank in the row."""
+    frame, seen = comparison.to_frame(), looks(comparison)
     columns = [Column("backbone"), *(Column(name) for name in nearest_first(frame))]
-    seen = looks(comparison)
     rows = []
     for backbone, own in frame.groupby("backbone", sort=False):
         by_name = own.set_index("dataset")
@@ -160,30 +205,20 @@ def _by_backbone(comparison: BackboneComparison, frame: pd.DataFrame, measure: s
 
 
 def _number(row: Any, measure: str, rank: float) -> Cell:
-    value = row[measure]
-    if value is None or value != value:
-        return UNDEFINED
-    interval = ""
-    if measure == "relative" and row["relative_low"] == row["relative_low"] and row["relative_low"] is not None:
-        interval = f" [{row['relative_low']:.2f}, {row['relative_high']:.2f}]"
-    shown = f"{value:.3f}" if measure == "o_dist_scaled" else f"{value:.2f}{interval}"
-    return Cell(f"{shown} ({rank:g})", float(value))
+    if measure == "o_dist_scaled":
+        return ranked(f"{row[measure]:.3f}", row[measure], rank)
+    cell = with_interval(row[measure], row["relative_low"], row["relative_high"], "{:.2f}".format)
+    return with_rank(cell, rank)
 
 
 def _agreement(comparison: BackboneComparison) -> Table:
     """List each two backbones: Spearman of the datasets' order, then of the images of each dataset."""
     names = [dataset.name for dataset in comparison.comparisons[0].datasets]
-    columns = (
-        Column("backbones"),
-        Column("datasets", "Spearman of the two orders of the datasets"),
-        *(Column(name, f"Spearman of I^dist over the images of {name} [95 % interval]") for name in names),
-    )
-    rows = []
-    for (one, other), pair in comparison.agreement.groupby(["one", "other"], sort=False):
-        by_name = pair.set_index("dataset")
-        rows.append((Cell(f"{one} and {other}"), *(_correlation(by_name.loc[name]) for name in (SETS, *names))))
-    return Table(columns, tuple(rows))
+    pairs = [(pair, own.set_index("dataset")) for pair, own in comparison.agreement.groupby(["one", "other"], sort=False)]
 
+    def correlation(name: str) -> ColumnOf[Any]:
+        words = f"Spearman of I^dist over the images of {name} [95 % interval]"
+        title, explanation = (name, words) if name != SETS else ("datasets", "Spearman of the two orders of the datasets")
+        return title, explanation, lambda row: row_interval(row[1].loc[name], "spearman", signed, "low", "high")
 
-def _correlation(row: Any) -> Cell:
-    return with_interval(row["spearman"], row["low"], row["high"], signed)
+    return tabulate(pairs, ("backbones", "", lambda row: Cell(" and ".join(row[0]))), *map(correlation, (SETS, *names)))

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Final
+
+from markupsafe import Markup
 
 from howfar.report.figures import draw_figures
-from howfar.report.page import write_page
-from howfar.report.section import Cell, Column, Table, count, decimal, facts, plural, with_interval
-from howfar.results.certificate import Certificate
+from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.section import (
+    Cell,
+    Made,
+    Part,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    facts,
+    notes,
+    plural,
+    tabulate,
+    with_interval,
+)
+from howfar.results.certificate import Certificate, Step
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 
@@ -93,67 +112,83 @@ def write_certificate_report(certificate: Certificate, folder: str | Path) -> Pa
     What is in the folder by these names is replaced.
     """
     figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
-    return write_page("certificate/page.html.j2", _content(certificate), folder, figures)
+    return Page(
+        kicker="Certificate",
+        question=f"What does the model reach on {certificate.dataset}?",
+        title=f"Certificate of a model on {certificate.dataset}",
+        facts=[
+            f"{certificate.n:,} images",
+            f"{certificate.labelled} of {len(certificate.sample)} drawn images labelled",
+            certificate.words,
+        ],
+        provenance=certificate.provenance,
+        sections=fill_page(_sections(certificate), figures),
+    ).write(folder, figures)
 
 
-def _content(certificate: Certificate) -> dict[str, Any]:
-    return {
-        "c": certificate,
-        "lead": lead(certificate),
-        "design": design(certificate),
-        "sentences": sentences(certificate),
-        "limitations": limits(certificate),
-        "sample": _sample(certificate),
-        "steps": _steps(certificate),
-        "settings": _settings(certificate),
-    }
+def _sections(certificate: Certificate) -> Iterator[tuple[str, str, Section]]:
+    steps = len(certificate.steps)
+    answer: list[Part] = [*notes("Notes", certificate.notes), RegisteredFigure("steps")]
+    yield "answer", "In short", Section(lead(certificate), answer, sentences(certificate))
+    sample = TablePart("sample", "The drawn images in the order of labelling", _sample(certificate), heading="")
+    yield "sample", "Sample", Section("", [RegisteredFigure("sample"), sample], [design(certificate)])
+    if steps > 1:
+        summary = f"What was known after each of {steps} labels"
+        table = TablePart("steps", "What was known after each label", _steps(certificate), heading="", summary=summary)
+        yield "steps", "Label by label", Section("", [replace(table, explained=False)])
+    yield limits_section(limits(certificate))
+    yield made_section(Made([("Settings", _settings(certificate))], certificate.provenance, source=SOURCE))
+
+
+SOURCE: Final = Markup(
+    "A. N. Angelopoulos, S. Bates, C. Fannjiang, M. I. Jordan and T. Zrnic, “Prediction-powered inference”, "
+    '<a href="https://doi.org/10.1126/science.adi6000" rel="noreferrer">Science 382, 2023</a>; its weight after '
+    "A. N. Angelopoulos, J. C. Duchi and T. Zrnic, “PPI++”, "
+    '<a href="https://arxiv.org/abs/2311.01453" rel="noreferrer">arXiv:2311.01453</a>, 2023. Strata and allocation: '
+    "J. Neyman, J. R. Stat. Soc. 97, 1934."
+)
 
 
 def _sample(certificate: Certificate) -> Table:
     """List the drawn images in the order of labelling."""
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
-    columns = (
-        Column("image"),
-        Column("order", "in which the images were drawn, and are to be labelled"),
-        Column("stratum", stratum),
-        Column("stands for", "how many images of the site: 1 over its chance of being drawn"),
-        Column("predicted", certificate.proxy),
-        Column("measured", "by its label; – where the measure is not defined for the image"),
-    )
-    rows = [
+    return tabulate(
+        certificate.sample,
+        ("image", "", lambda one: Cell(one.image)),
+        ("order", "in which the images were drawn, and are to be labelled", lambda one: count(one.rank)),
+        ("stratum", stratum, lambda one: count(one.stratum)),
         (
-            Cell(one.image),
-            count(one.rank),
-            count(one.stratum),
-            decimal(1 / one.probability, 1),
-            decimal(one.proxy),
-            decimal(one.performance) if one.labelled else Cell("to label"),
-        )
-        for one in certificate.sample
-    ]
-    return Table(columns, tuple(rows))
+            "stands for",
+            "how many images of the site: 1 over its chance of being drawn",
+            lambda one: decimal(1 / one.probability, 1),
+        ),
+        ("predicted", certificate.proxy, lambda one: decimal(one.proxy)),
+        (
+            "measured",
+            "by its label; – where the measure is not defined for the image",
+            lambda one: decimal(one.performance) if one.labelled else Cell("to label"),
+        ),
+    )
 
 
 def _steps(certificate: Certificate) -> Table:
     """List what was known after each number of labels, and whether the question was settled where there is one."""
-    asked = () if certificate.until is None else (Column("settled"),)
-    columns = (
-        Column("labels"),
-        Column("estimate", f"{100 * certificate.level:g} % interval"),
-        Column("half width"),
-        *asked,
-    )
-    rows = [
+
+    def half(step: Step) -> Cell:
+        return decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
+
+    return tabulate(
+        certificate.steps,
+        ("labels", "", lambda step: Cell(f"{step.labelled}", step.labelled)),
         (
-            Cell(f"{step.labelled}", step.labelled),
-            with_interval(step.value, step.low, step.high, "{:.3f}".format),
-            decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2),
-            *(Cell(step.settled or "–") for _ in asked),
-        )
-        for step in certificate.steps
-    ]
-    return Table(columns, tuple(rows))
+            "estimate",
+            f"{100 * certificate.level:g} % interval",
+            lambda step: with_interval(step.value, step.low, step.high, "{:.3f}".format),
+        ),
+        ("half width", "", half),
+        ("settled", "", lambda step: Cell(step.settled or "–"), certificate.until is not None),
+    )
 
 
 def _settings(certificate: Certificate) -> Table:

@@ -3,229 +3,66 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
+
+from markupsafe import Markup
 
 from howfar.figures.performance import is_scored
 from howfar.figures.pictures import ordered_pairs
 from howfar.figures.style import nearest_first
 from howfar.relation.correlation import spearman
 from howfar.report import estimates, performance
+from howfar.report.comparison_sentences import (
+    ALPHA,
+    lead,
+    of_rivals,
+    rank_changes,
+    same_farthest,
+    sentence,
+    smallest_p,
+    trivial_verdict,
+)
 from howfar.report.figures import draw_figures
-from howfar.report.page import SectionKind, fill_sections, write_page
+from howfar.report.page import SECTION, Page, SectionKind, fill_sections
 from howfar.report.performance import relation_settings
 from howfar.report.rerun import rerun
 from howfar.report.run_results import RunResults
 from howfar.report.section import (
-    AGREES,
-    UNDEFINED,
     Cell,
     Column,
-    Sentence,
+    ColumnOf,
+    Disclosure,
+    Items,
+    Made,
+    Part,
+    RegisteredFigure,
+    Section,
     Table,
+    Text,
     agreement,
     count,
     facts,
     listing,
     name_cell,
+    named,
+    notes,
     number,
+    paper_source,
     percentage,
     plural,
+    ranked,
     ranks,
-    sentence_case,
+    shown,
+    span,
+    tabulate,
+    texts,
 )
-from howfar.results import BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Relation
+from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment import Assessment
-from howfar.wording import format_number, format_p, p_text, share, signed, times
-
-ALPHA = 0.05
-_FEWEST_FOR_CONFORMAL = 19
-
-
-def lead(comparison: Comparison) -> str:
-    """Answer in one or two sentences which secondary is nearest, which farthest, and whether that order is settled."""
-    datasets, primary = comparison.datasets, comparison.primary.name
-    if any(dataset.relative is None for dataset in datasets):
-        return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
-    ordered = sorted(datasets, key=_relative)
-    near, far = ordered[0], ordered[-1]
-    if len(ordered) == 1:
-        return (
-            f"{near.name} lies {times(_relative(near))} as far from {primary} as the images of {primary} lie from each other."
-        )
-    if times(_relative(near)) == times(_relative(far)):
-        return f"All {len(ordered)} datasets lie equally far from {primary}: {times(_relative(near))} as far as its own images."
-    text = (
-        f"Of {len(ordered)} datasets {near.name} lies nearest to {primary} and {far.name} farthest: {times(_relative(near))} "
-        f"and {times(_relative(far))} as far as its own images lie from each other."
-    )
-    return f"{text} {_settled(ordered)}".strip()
-
-
-def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> Sentence:
-    """Say what the numbers tell of one secondary: how far, how many images are unusual, whether the sets differ.
-
-    P is called P, as a page that shows many such sentences says once what P is.
-    """
-    parts = [_distance(dataset), _beyond(primary, dataset), _test(dataset)]
-    return Sentence(dataset.name, "; ".join(part for part in parts if part) + ".")
-
-
-def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    """Say in one sentence, in a newcomer's words, how far a secondary is; its number stands in the table above it."""
-    home = primary.name
-    low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
-    if dataset.relative is None:
-        text = f"{dataset.name} {_raw(dataset, home)}, with no yardstick to read that by"
-    else:
-        text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
-    if low is not None and high is not None and low <= 1:
-        text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
-    unusual = _unusual(primary, dataset)
-    differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
-    return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
-
-
-def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    if dataset.beyond is None or primary.n < _FEWEST_FOR_CONFORMAL or dataset.n == 1:
-        return _beyond(primary, dataset, primary.name)
-    if dataset.beyond == 0:
-        return "none of its images is unusual there"
-    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are unusual there"
-
-
-def smallest_p(permutations: int, secondaries: int) -> float | None:
-    """Compute the smallest p-value that Holm's correction of a permutation test can give."""
-    return min(1.0, secondaries / (permutations + 1)) if permutations else None
-
-
-def of_rivals(comparison: Comparison) -> str:
-    """Say how the literature's distances are to be read: above 0 even for equal sets, and with how small a p."""
-    from howfar.pipeline.bootstrap import MOST_RELABELLINGS
-
-    read = (
-        "A Fréchet or Wasserstein distance of two samples of one distribution is above 0, and so is its interval: what tells "
-        "whether the sets differ is p."
-    )
-    permutations, secondaries = min(comparison.settings.permutations, MOST_RELABELLINGS), len(comparison.datasets)
-    least = smallest_p(permutations, secondaries)
-    if least is None:
-        return read
-    sets = "1 dataset" if secondaries == 1 else f"{secondaries} datasets"
-    return (
-        f"{read} {permutations:,} relabellings, as many as these distances take, and Holm's correction over {sets} cannot give "
-        f"a p below {least:.3g}."
-    )
-
-
-def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
-    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too."""
-    farthest = max(model, key=lambda name: model[name])
-    return farthest, [backbone for backbone, view in views.items() if view[farthest] == max(view.values())]
-
-
-def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
-    """Conclude from how the trivial backbones order the secondaries.
-
-    `agreements` are Spearman's correlations of each trivial backbone's order of `count` datasets with the backbone's;
-    `farthest` and `also` are what `same_farthest` returns.
-    """
-    if not agreements:
-        return ""
-    if count < 3:
-        return "With fewer than three secondary datasets, orders cannot tell the backbone from raw colour and layout."
-    alike = [name for name, rho in agreements.items() if rho is not None and rho >= AGREES]
-    if alike:
-        return (
-            f"{listing(alike)} alone {plural(len(alike), 'puts', 'put')} the datasets in much the same order as the "
-            "backbone does: the order by itself is no evidence that the backbone sees more than colour and layout."
-        )
-    text = "No trivial backbone puts the datasets in the backbone's order, so that order is not colour and layout alone"
-    if also:
-        put = plural(len(also), "puts", "put")
-        return f"{text}; but {listing(also)} {put} {farthest} farthest too, so that it is farthest proves little."
-    return f"{text}, nor does one find {farthest} farthest."
-
-
-def rank_changes(comparison: Comparison) -> list[str]:
-    """Name the secondaries whose rank by raw O^dist is another than by `relative`; none where `relative` is undefined."""
-    datasets = comparison.datasets
-    if any(dataset.relative is None for dataset in datasets):
-        return []
-    raw, relative = ranks([dataset.o_dist_mean for dataset in datasets]), ranks([_relative(dataset) for dataset in datasets])
-    return [dataset.name for dataset, a, b in zip(datasets, raw, relative, strict=True) if a != b]
-
-
-def _relative(dataset: DatasetSummary) -> float:
-    return float("nan") if dataset.relative is None else dataset.relative
-
-
-def _no_yardstick(primary: PrimarySummary) -> str:
-    if primary.n == 1:
-        return f"{primary.name} is a single image, so it has no self-distance to measure others by."
-    return f"The images of {primary.name} do not differ from each other, so there is no self-distance to measure others by."
-
-
-def _settled(ordered: Sequence[DatasetSummary]) -> str:
-    """Remark on intervals at the near or the far end that overlap with the neighbours'."""
-    if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
-        return "All their intervals overlap, so the order is not settled."
-    remarks = []
-    for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
-        rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
-        if rivals:
-            remarks.append(
-                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {listing(rivals)}"
-            )
-    return sentence_case("; ".join(remarks))
-
-
-def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
-    return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
-
-
-def _raw(dataset: DatasetSummary, home: str) -> str:
-    return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from {home}"
-
-
-def _distance(dataset: DatasetSummary) -> str:
-    if dataset.relative is None:
-        return _raw(dataset, "P")
-    text = f"lies {times(dataset.relative)} as far from P as P's own images from each other"
-    if dataset.relative_ci is None:
-        return f"{text} (no interval)"
-    low, high = dataset.relative_ci
-    interval = f"95 % CI {low:.2f}–{high:.2f}"
-    if low <= 1 <= high:
-        return f"{text} ({interval}, which holds 1: neither farther nor nearer than P's own is shown)"
-    if high < 1:
-        return f"{text} ({interval}: nearer than these, as a set of little variety near P's centre can be)"
-    return f"{text} ({interval})"
-
-
-def _beyond(primary: PrimarySummary, dataset: DatasetSummary, home: str = "P") -> str:
-    if dataset.beyond is None:
-        return ""
-    if primary.n < _FEWEST_FOR_CONFORMAL:
-        return f"{home} has too few images ({primary.n}) to say which single images are unusual"
-    own = f"farther than 95 % of {home}'s own"
-    if dataset.n == 1:
-        return f"this one image is {'' if dataset.beyond else 'not '}{own}"
-    if dataset.beyond == 0:
-        return f"none of its images is {own}"
-    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are {own}"
-
-
-def _test(dataset: DatasetSummary) -> str:
-    if dataset.p_value is None:
-        return "whether the two sets differ was not tested"
-    if dataset.p_value <= ALPHA:
-        farther = dataset.relative_ci is None or dataset.relative_ci[0] > 1
-        return f"{'' if farther else 'even so '}the two sets differ ({p_text(dataset.p_value)})"
-    return f"no evidence that the two sets differ ({p_text(dataset.p_value)})"
-
+from howfar.wording import format_number, format_p, signed
 
 FARTHEST = 20
 SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")
@@ -273,53 +110,63 @@ def main(comparison: Comparison) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
+Place: TypeAlias = tuple[int, DatasetSummary]
+
+
+def _by_dataset(comparison: Comparison, *columns: ColumnOf[Place]) -> Table:
+    """Make a table of a row a secondary, by its place and summary; its name stands first, in its colour."""
+    return tabulate(list(enumerate(comparison.datasets)), ("dataset", "", lambda row: name_cell(row[1].name, row[0])), *columns)
+
+
 def intervals(comparison: Comparison) -> Table:
     """List what the summary table leaves out: intervals, self-distances, the uncorrected p, components."""
-    columns = (
-        Column("dataset"),
-        Column("O^dist (mean), 95 % CI"),
-        Column("P's self-distance", "leave-one-out, in this dataset's subspace: what `relative` divides by"),
-        Column("energy, 95 % CI"),
-        Column("p, uncorrected"),
-        Column("z", "components kept"),
+    own = "leave-one-out, in this dataset's subspace: what `relative` divides by"
+    return _by_dataset(
+        comparison,
+        ("O^dist (mean), 95 % CI", "", lambda row: _span(row[1].o_dist_mean_ci)),
+        ("P's self-distance", own, lambda row: number(row[1].self_distance)),
+        ("energy, 95 % CI", "", lambda row: _span(row[1].energy_ci)),
+        ("p, uncorrected", "", lambda row: Cell(format_p(row[1].p_value_raw), row[1].p_value_raw)),
+        ("z", "components kept", lambda row: count(row[1].components)),
     )
-    rows = [
-        (
-            name_cell(dataset.name, index),
-            _interval(dataset.o_dist_mean_ci),
-            number(dataset.self_distance),
-            _interval(dataset.energy_ci),
-            Cell(format_p(dataset.p_value_raw), dataset.p_value_raw),
-            count(dataset.components),
-        )
-        for index, dataset in enumerate(comparison.datasets)
-    ]
-    return Table(columns, tuple(rows))
+
+
+def _span(interval: tuple[float, float] | None) -> Cell:
+    low, high = interval or (None, None)
+    return span(low, high, format_number)
 
 
 def neighbours(comparison: Comparison) -> Table:
     """Compare I^dist with the distance to the nearest primary images, over each set and in it; ranks that differ stand out."""
     by_mean = ranks([dataset.o_dist_mean for dataset in comparison.datasets])
     nearest = [_of_images(comparison, dataset, "knn") for dataset in comparison.datasets]
-    by_nearest = ranks([sum(values) / len(values) for values in nearest])
-    k = comparison.settings.neighbours
-    columns = (
-        Column("dataset"),
-        Column("mean I^dist", "mean form, over the images of the set"),
-        Column("rank", "among the secondaries, 1 is nearest"),
-        Column("mean kNN", f"mean distance to the {k} nearest images of P"),
-        Column("rank by kNN", "marked where it is another than by I^dist"),
-        Column("within the set", "Spearman correlation of I^dist and kNN over the images of the set"),
+    means = [sum(values) / len(values) for values in nearest]
+    by_nearest = ranks(means)
+    within = [
+        spearman(_of_images(comparison, dataset, "i_dist_mean"), values)
+        for dataset, values in zip(comparison.datasets, nearest, strict=True)
+    ]
+
+    def rank(row: Place) -> Cell:
+        differs = by_mean[row[0]] != by_nearest[row[0]]
+        return Cell(f"{by_nearest[row[0]]:g}{' ≠' if differs else ''}", by_nearest[row[0]], strong=differs)
+
+    return _by_dataset(
+        comparison,
+        ("mean I^dist", "mean form, over the images of the set", lambda row: number(row[1].o_dist_mean)),
+        ("rank", "among the secondaries, 1 is nearest", lambda row: Cell(f"{by_mean[row[0]]:g}", by_mean[row[0]])),
+        (
+            "mean kNN",
+            f"mean distance to the {comparison.settings.neighbours} nearest images of P",
+            lambda row: number(means[row[0]]),
+        ),
+        ("rank by kNN", "marked where it is another than by I^dist", rank),
+        (
+            "within the set",
+            "Spearman correlation of I^dist and kNN over the images of the set",
+            lambda row: Cell(signed(within[row[0]]), within[row[0]]),
+        ),
     )
-    rows = []
-    for index, dataset in enumerate(comparison.datasets):
-        within = spearman(_of_images(comparison, dataset, "i_dist_mean"), nearest[index])
-        differs = by_mean[index] != by_nearest[index]
-        by_distance = (number(dataset.o_dist_mean), Cell(f"{by_mean[index]:g}", by_mean[index]))
-        rank = Cell(f"{by_nearest[index]:g}{' ≠' if differs else ''}", by_nearest[index], strong=differs)
-        by_neighbours = (number(sum(nearest[index]) / len(nearest[index])), rank, Cell(signed(within), within))
-        rows.append((name_cell(dataset.name, index), *by_distance, *by_neighbours))
-    return Table(columns, tuple(rows))
 
 
 def disagreeing(neighbours: Table) -> list[str]:
@@ -346,12 +193,13 @@ def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None]]:
     columns = {comparison.backbone.name: list(model.values())}
     columns |= {backbone: [view[name] for name in model] for backbone, view in trivials.items()}
     agreements = {backbone: spearman(list(model.values()), columns[backbone]) for backbone in trivials}
-    order = {backbone: ranks(values) for backbone, values in columns.items()}
-    rows = []
-    for index, name in enumerate(model):
-        cells = [Cell(f"{values[index]:.3f} ({order[key][index]:g})", values[index]) for key, values in columns.items()]
-        rows.append((name_cell(name, index), *cells))
-    return Table((Column("dataset"), *(Column(backbone) for backbone in columns)), tuple(rows)), agreements
+    return _by_dataset(comparison, *(_ranked(key, "", values, "{:.3f}".format) for key, values in columns.items())), agreements
+
+
+def _ranked(title: str, explanation: str, values: Sequence[float], write: Callable[[float], str]) -> ColumnOf[Place]:
+    """Make a column of numbers with their ranks."""
+    order = ranks(values)
+    return title, explanation, lambda row: ranked(write(values[row[0]]), values[row[0]], order[row[0]])
 
 
 def trivial_measure(comparison: Comparison) -> str:
@@ -368,14 +216,14 @@ def agreements_text(agreements: dict[str, float | None], count: int) -> list[str
 def rivals(comparison: Comparison) -> Table:
     """List the literature's dataset distances, each column with the rank it gives (1 is nearest)."""
     names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
-    titled = [RIVAL_MEASURES.get(name, (name, "")) for name in names]
     values = {name: [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets] for name in names}
-    order = {name: ranks(column) for name, column in values.items()}
-    rows = []
-    for index, dataset in enumerate(comparison.datasets):
-        cells = [_ranked(values[name][index], order[name][index]) for name in names]
-        rows.append((name_cell(dataset.name, index), *cells))
-    return Table((Column("dataset"), *(Column(*title) for title in titled)), tuple(rows))
+
+    def write(value: float) -> str:
+        return format_number(value).replace("-", "−")
+
+    return _by_dataset(
+        comparison, *(_ranked(*RIVAL_MEASURES.get(name, (name, "")), column, write) for name, column in values.items())
+    )
 
 
 def rival_intervals(comparison: Comparison) -> Table:
@@ -399,23 +247,24 @@ def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
     units = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / comparison.images["dataset"].map(units))
     top = frame.sort_values(["over", "dataset", "image"], ascending=[False, True, True], kind="stable").head(most)
-    columns = (
-        Column("image"),
-        Column("dataset"),
-        Column("I^dist (mean)", "mean distance to P's images"),
-        Column("over P's own", "the same over P's self-distance in that subspace; the table is sorted by it"),
-        Column("kNN", "mean distance to the nearest images of P"),
-        Column("percentile", "share of P's own images that are nearer to the rest of P"),
-        Column("p", "conformal p-value: at most 0.05 for one in twenty of P's own kind"),
+
+    def over(row: Any) -> Cell:
+        return number(row["over"] if comparison.datasets[index_of[str(row["dataset"])]].self_distance else None)
+
+    return tabulate(
+        top.to_dict("records"),
+        ("image", "", lambda row: Cell(str(row["image"]))),
+        ("dataset", "", lambda row: name_cell(str(row["dataset"]), index_of[str(row["dataset"])])),
+        ("I^dist (mean)", "mean distance to P's images", lambda row: number(row["i_dist_mean"])),
+        ("over P's own", "the same over P's self-distance in that subspace; the table is sorted by it", over),
+        ("kNN", "mean distance to the nearest images of P", lambda row: number(row["knn"])),
+        ("percentile", "share of P's own images that are nearer to the rest of P", lambda row: number(row["percentile"])),
+        (
+            "p",
+            "conformal p-value: at most 0.05 for one in twenty of P's own kind",
+            lambda row: number(row["p_value"], 2),
+        ),
     )
-    rows = []
-    for record in top.to_dict("records"):
-        index = index_of[str(record["dataset"])]
-        over = record["over"] if comparison.datasets[index].self_distance else None
-        numbers = (number(value) for value in (record["i_dist_mean"], over, record["knn"], record["percentile"]))
-        image, dataset = Cell(str(record["image"])), name_cell(str(record["dataset"]), index)
-        rows.append((image, dataset, *numbers, number(record["p_value"], 2)))
-    return Table(columns, tuple(rows))
 
 
 def settings(comparison: Comparison) -> Table:
@@ -454,14 +303,22 @@ def model(assessment: Assessment) -> Table | None:
 
 def skipped(comparison: Comparison) -> Table:
     """List the files that could not be used, and why."""
-    rows = [(Cell(file.path), Cell(file.dataset), Cell(file.reason)) for file in comparison.skipped]
-    return Table((Column("file"), Column("dataset"), Column("reason")), tuple(rows))
+    return tabulate(
+        comparison.skipped,
+        ("file", "", lambda file: Cell(file.path)),
+        ("dataset", "", lambda file: Cell(file.dataset)),
+        ("reason", "", lambda file: Cell(file.reason)),
+    )
 
 
 def leaks(comparison: Comparison) -> Table:
     """List the images that are in the primary dataset and in a secondary too, byte for byte."""
-    rows = [(Cell(leak.image), Cell(leak.dataset), Cell(leak.primary_image)) for leak in comparison.leaks]
-    return Table((Column("image"), Column("dataset"), Column(f"the same file in {comparison.primary.name}")), tuple(rows))
+    return tabulate(
+        comparison.leaks,
+        ("image", "", lambda leak: Cell(leak.image)),
+        ("dataset", "", lambda leak: Cell(leak.dataset)),
+        (f"the same file in {comparison.primary.name}", "", lambda leak: Cell(leak.primary_image)),
+    )
 
 
 def _of_images(comparison: Comparison, dataset: DatasetSummary, column: str) -> Sequence[float]:
@@ -475,70 +332,69 @@ def _fact(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _ranked(value: float, rank: float) -> Cell:
-    return UNDEFINED if math.isnan(value) else Cell(f"{format_number(value).replace('-', '−')} ({rank:g})", value)
-
-
-def _interval(interval: tuple[float, float] | None) -> Cell:
-    if interval is None:
-        return UNDEFINED
-    low, high = interval
-    return Cell(f"{format_number(low)} – {format_number(high)}", low)
-
-
 MOST = 200
 
 
 def counts(comparison: Comparison) -> Table:
     """Count pairs by dataset and by what they are copies of."""
-    columns = (
-        Column("images of"),
-        Column("that are images of"),
-        Column("equal", "byte for byte"),
-        Column("nearly equal", "saved anew, resized, cropped a little, mirrored, of one burst …"),
-        Column("left out", "of all that was measured, as --leaks drop asks"),
+    grouped = comparison.near_duplicates.groupby(["dataset", "other_dataset"], sort=False)
+    return tabulate(
+        [(dataset, other, pairs, int((pairs["kind"] == "equal").sum())) for (dataset, other), pairs in grouped],
+        ("images of", "", lambda row: Cell(str(row[0]))),
+        ("that are images of", "", lambda row: Cell(f"{row[1]} itself" if row[0] == row[1] else str(row[1]))),
+        ("equal", "byte for byte", lambda row: count(row[3])),
+        (
+            "nearly equal",
+            "saved anew, resized, cropped a little, mirrored, of one burst …",
+            lambda row: count(len(row[2]) - row[3]),
+        ),
+        ("left out", "of all that was measured, as --leaks drop asks", lambda row: count(int(row[2]["dropped"].sum()))),
     )
-    rows = []
-    for (dataset, other), pairs in comparison.near_duplicates.groupby(["dataset", "other_dataset"], sort=False):
-        equal = int((pairs["kind"] == "equal").sum())
-        same = Cell(f"{other} itself" if dataset == other else str(other))
-        rows.append((Cell(str(dataset)), same, count(equal), count(len(pairs) - equal), count(int(pairs["dropped"].sum()))))
-    return Table(columns, tuple(rows))
 
 
 def pairs(comparison: Comparison, most: int = MOST) -> Table:
     """List pairs in the order of the figure: those with the primary dataset first, the least alike first; at most so many."""
-    columns = (
-        Column("image"),
-        Column("dataset"),
-        Column("is"),
-        Column("the image"),
-        Column("of"),
-        Column("equal bits", "share of the 256 bits of their perceptual hashes that are equal; unrelated images have a half"),
-        Column("found by", "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too"),
+    bits = "share of the 256 bits of their perceptual hashes that are equal; unrelated images have a half"
+
+    def kind(row: Any) -> Cell:
+        return Cell("equal to" if row["kind"] == "equal" else "nearly, mirrored," if row["mirrored"] else "nearly")
+
+    return tabulate(
+        ordered_pairs(comparison).head(most).to_dict("records"),
+        ("image", "", lambda row: Cell(row["image"])),
+        ("dataset", "", lambda row: Cell(row["dataset"])),
+        ("is", "", kind),
+        ("the image", "", lambda row: Cell(row["other"])),
+        ("of", "", lambda row: Cell(row["other_dataset"])),
+        ("equal bits", bits, lambda row: percentage(row["agreement"])),
+        (
+            "found by",
+            "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too",
+            lambda row: Cell(row["found_by"]),
+        ),
     )
-    rows = []
-    for row in ordered_pairs(comparison).head(most).to_dict("records"):
-        kind = "equal to" if row["kind"] == "equal" else "nearly, mirrored," if row["mirrored"] else "nearly"
-        names = (Cell(row["image"]), Cell(row["dataset"]), Cell(kind), Cell(row["other"]), Cell(row["other_dataset"]))
-        rows.append((*names, percentage(row["agreement"]), Cell(row["found_by"])))
-    return Table(columns, tuple(rows))
 
 
-def _near_duplicates_content(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | None:
-    if not len(comparison.near_duplicates):
+def _near_duplicates_content(comparison: Comparison, _: Relation | None) -> Section | None:
+    total = len(comparison.near_duplicates)
+    if not total:
         return None
-    return {
-        "counts": counts(comparison),
-        "pairs": pairs(comparison),
-        "total": len(comparison.near_duplicates),
-    }
+    lead = (
+        f"{total:,} pair{plural(total, ' of images is', 's of images are')} equal or nearly so. A copy of an image of "
+        f"{comparison.primary.name} makes its dataset look nearer than it is; copies within a dataset make it look larger."
+    )
+    every = pairs(comparison)
+    cut = f"The first {len(every.rows)} of {total:,} pairs, in the order of the figure; all are in near_duplicates.parquet"
+    summary = f"{total} pairs, in the order of the figure" if len(every.rows) == total else cut
+    parts: list[Part] = [
+        *shown("counts", "Near duplicates by dataset", counts(comparison)),
+        RegisteredFigure("near_duplicates"),
+        *shown("pairs", "Pairs of near duplicates", every, summary=summary, style="named"),
+    ]
+    return Section(lead, parts, title="Images that are equal, or nearly so")
 
 
-NEAR_DUPLICATES = SectionKind("near_duplicates", "Near duplicates", "near_duplicates/section.html.j2", _near_duplicates_content)
-
-
-TEMPLATE = "comparison/page.html.j2"
+NEAR_DUPLICATES = SectionKind("near_duplicates", "Near duplicates", SECTION, _near_duplicates_content)
 
 
 def write_report(
@@ -575,24 +431,55 @@ def write_report(
     run = RunResults.of(comparison, Path(folder), relation, assessment)
     results = {"figures": run.comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
     figures = draw_figures(results, folder)
-    sections = fill_sections(run.comparison, run.relation, figures, run.assessment, run.whole)
-    return write_page(TEMPLATE, {"c": run.comparison, "sections": sections}, folder, figures)
-
-
-def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any]:
-    measured = relation is not None and is_scored(relation)
-    return {
-        "lead": lead(comparison),
-        "sentences": [
-            (sentence(comparison.primary, comparison.datasets[index]), name_cell("", index).colour)
-            for index in nearest_first(comparison)
+    c, chosen = run.comparison, run.comparison.settings
+    components = f"{chosen.components} components, projection “{chosen.projection}”"
+    return Page(
+        kicker="Dataset distance report",
+        question=f"How far from {c.primary.name}?",
+        title=f"How far from {c.primary.name}? ({c.backbone.name})",
+        facts=[
+            Markup("P = <strong>{}</strong>, {:,} image{}").format(c.primary.name, c.primary.n, plural(c.primary.n)),
+            Markup("backbone <strong>{}</strong>, q = {:,}").format(c.backbone.name, c.backbone.length),
+            f"{len(c.datasets)} secondary dataset{plural(len(c.datasets))}",
+            "no projection" if chosen.projection == "none" else components,
+            f"seed {chosen.seed}",
         ],
-        "verdict": _verdict(comparison),
-        # The section before this one says them where there is an assessment.
-        "warnings": relation.warnings() if relation is not None and assessment is None else [],
-        "measured": (performance.lead(relation), estimates.distance(relation)) if relation and measured else None,
-        "expected": relation is not None and bool(estimates.unlabelled(relation)),
-    }
+        provenance=c.provenance,
+        sections=fill_sections(c, run.relation, figures, run.assessment, run.whole),
+    ).write(folder, figures)
+
+
+def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section:
+    lines = [
+        (named(row.name, sentence(comparison.primary, row), " "), name_cell("", index).colour)
+        for index, row in ((index, comparison.datasets[index]) for index in nearest_first(comparison))
+    ]
+    # The section before this one says the warnings where there is an assessment.
+    warnings = relation.warnings() if relation is not None and assessment is None else ()
+    parts: list[Part] = [
+        Items(lines),
+        *texts(_verdict(comparison)),
+        *texts(_caution(comparison, relation), style="caution"),
+        *notes("Notes of the run", comparison.notes),
+        RegisteredFigure("relative"),
+    ]
+    doubts = [Markup("<strong>Do not believe the estimate</strong> of {}").format(warning) for warning in warnings]
+    return Section(lead(comparison), parts, warnings=doubts)
+
+
+def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
+    """Say that distance is not performance, and what was measured of performance here."""
+    if relation is None or not is_scored(relation):
+        return Markup(
+            "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}. Distance "
+            "alone does not tell whether a model fails: near images can be hard, far ones easy. To know, score predictions "
+            "against masks or labels of the dataset in question."
+        ).format(comparison.backbone.name)
+    expected = Markup('; what to expect of datasets without labels, under <a href="#estimates">Estimates</a>')
+    return Markup(
+        "<strong>Distance is not performance</strong>, and here performance was measured too. {} {} "
+        'More under <a href="#performance">Performance</a>{}.'
+    ).format(performance.lead(relation), estimates.distance(relation), expected if estimates.unlabelled(relation) else "")
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -600,63 +487,148 @@ def _verdict(comparison: Comparison) -> str:
     return trivial_verdict(agreements, len(comparison.datasets), *same_farthest(*views))
 
 
-def _distances(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {
-        "main": main(comparison),
-        "intervals": intervals(comparison),
-        "smallest_p": smallest_p(comparison.settings.permutations, len(comparison.datasets)),
-    }
+def _distances(comparison: Comparison, _: Relation | None) -> Section:
+    primary, chosen, sets = comparison.primary, comparison.settings, len(comparison.datasets)
+    own = Markup("Self-distance of {}, each of its images against all others{}: <strong>{}</strong>.").format(
+        primary.name,
+        " in a subspace fitted to it alone" if chosen.projection == "pair" else "",
+        "undefined" if primary.self_distance is None else format_number(primary.self_distance),
+    )
+    least = smallest_p(chosen.permutations, sets)
+    few = "" if least is None or least <= ALPHA else ": too few to find any difference; ask for more permutations"
+    tests = (
+        f"{chosen.permutations:,} permutations and Holm's correction over {sets} dataset{plural(sets)} cannot give a p below"
+    )
+    more = shown("intervals", "Intervals and uncorrected values", intervals(comparison))
+    parts: list[Part] = [
+        *shown("main", f"Distances of the secondary datasets from {primary.name}", main(comparison)),
+        *texts("" if least is None else f"{tests} {least:.3g}{few}.", style="small"),
+        Disclosure("Intervals, P's self-distance in each subspace, uncorrected p", more),
+        RegisteredFigure("violin"),
+    ]
+    return Section("", parts, [own])
 
 
-def _reading(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    near, changed = neighbours(comparison), rank_changes(comparison)
+TWO_RULERS: Final = Markup(
+    "The projection is fitted anew on P and each secondary, as in the paper, so every pair has its own subspace. The raw "
+    "O^dist of two secondaries is therefore measured with two rulers, and so is the row-scaled value. <i>Relative</i> divides "
+    "by P's own distance under the same ruler: compare datasets by it."
+)
+ONE_SPACE: Final = Markup(
+    "All secondaries share one {} (projection “{}”), so their raw O^dist may be compared with each other. <i>Relative</i> is "
+    "the same number in units of P's own distance."
+)
+ENERGY: Final = Markup(
+    "O^dist is not 0 for two equal sets, and a set of little variety near P's centre lies nearer to P than P's own images do: "
+    "its <i>relative</i> is below 1 although it is another set. The energy distance takes both sets' own spread into account "
+    "and is 0 only where they are spread alike. The p-value is that of the energy distance."
+)
+CENTRE: Final = Markup(
+    "I<sup>dist</sup> is a mean over all of P, so it ranks images much like their distance to P's centre: where P has two "
+    "clusters, the empty middle looks near. The distance to the {} nearest images of P (kNN) has no such fault and stands "
+    "beside it."
+)
+
+
+def _reading(comparison: Comparison, _: Relation | None) -> Section:
+    near, changed, several = neighbours(comparison), rank_changes(comparison), len(comparison.datasets) > 1
+    alike = " Here the two rank the datasets alike."
+    if comparison.settings.projection == "pair":
+        differ = Markup(" <strong>Here the two rank {} differently.</strong>").format(listing(changed)) if changed else ""
+        same = alike if several and comparison.primary.self_distance is not None else ""
+        why = Text([TWO_RULERS + (differ or same)], heading=Markup("Why O^dist and <i>relative</i> may disagree"))
+    else:
+        space = "space" if comparison.settings.projection == "none" else "subspace"
+        why = Text([ONE_SPACE.format(space, comparison.settings.projection)], heading="Which number to compare")
     differing = disagreeing(near)
-    return {
-        "neighbours": near,
-        "disagreeing": listing(differing) if differing else "",
-        "changed": listing(changed) if changed else "",
-    }
+    look = Markup(" <strong>The two rank {} differently</strong>: look at {} images before relying on either.").format(
+        listing(differing) if differing else "", plural(len(differing), "its", "their")
+    )
+    said = look if differing else alike if several else ""
+    parts: list[Part] = [
+        why,
+        Text([ENERGY], heading="What the energy distance adds"),
+        Text([CENTRE.format(comparison.settings.neighbours) + said], heading="Near the centre is not near an image"),
+        *shown("neighbours", "Mean distance to all of P beside the distance to its nearest images", near),
+    ]
+    return Section("", parts, title="Reading the numbers")
 
 
-def _trivial(comparison: Comparison, _: Relation | None) -> Mapping[str, Any] | None:
+def _trivial(comparison: Comparison, _: Relation | None) -> Section | None:
     if not comparison.baselines:
         return None
     table, agreements = trivial(comparison)
-    return {
-        "trivial": table,
-        "measure": trivial_measure(comparison),
-        "agreements": agreements_text(agreements, len(comparison.datasets)),
-        "verdict": _verdict(comparison),
-    }
+    by = Markup("<i>relative</i>" if trivial_measure(comparison) == "relative" else "the row-scaled O^dist")
+    read = Markup(
+        "The same images measured by backbones that know nothing of content, by {}; in brackets the rank, 1 is nearest. If "
+        "these put the sets in the same order, the backbone's order proves little."
+    ).format(by)
+    lines = Items([(line, "") for line in agreements_text(agreements, len(comparison.datasets))])
+    named = f"Trivial backbones beside {comparison.backbone.name}"
+    parts: list[Part] = [*shown("trivial", named, table), lines, Text([_verdict(comparison)])]
+    return Section("", parts, [read], title="What colour and layout alone would say")
 
 
-def _rivals(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {
-        "rivals": rivals(comparison),
-        "rival_intervals": rival_intervals(comparison),
-        "of_rivals": of_rivals(comparison),
-    }
+def _images(comparison: Comparison, _: Relation | None) -> Section:
+    table = farthest(comparison)
+    heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
+    figures = [RegisteredFigure(name) for name in ("thumbnails", "sorted_distances", "scatter")]
+    return Section("", [*figures, *shown("farthest", named, table, heading, style="named")])
 
 
-def _files(comparison: Comparison, _: Relation | None) -> Mapping[str, Any]:
-    return {"skipped": skipped(comparison), "leaks": leaks(comparison)}
+def _rivals(comparison: Comparison, _: Relation | None) -> Section:
+    own = " Like O^dist they are measured in each pair's own subspace and are not divided by anything of P's."
+    read = "The literature's distances on the same projected features; in brackets the rank, 1 is nearest."
+    table, ends = rivals(comparison), "Intervals and p-values of these distances"
+    parts: list[Part] = [
+        *shown("rivals", f"Other distances between the secondary datasets and {comparison.primary.name}", table),
+        Disclosure(ends, shown("rival_intervals", ends, rival_intervals(comparison))),
+        Text([of_rivals(comparison)]),
+    ]
+    said = read + (own if comparison.settings.projection == "pair" else "")
+    found = parts if len(table.columns) > 1 else texts("None were computed.")
+    return Section("", found, [said], title="Other distances between datasets")
 
 
-def _made(comparison: Comparison, relation: Relation | None, assessment: Assessment | None = None) -> Mapping[str, Any]:
-    return {
-        "backbone": backbone(comparison),
-        "settings": settings(comparison),
-        "chosen": None if relation is None else relation_settings(relation),
-        "model": None if assessment is None else model(assessment),
-        "rerun": (assessment.command if assessment is not None else "") or rerun(comparison, relation),
-    }
+def _files(comparison: Comparison, _: Relation | None) -> Section:
+    shared, left_out, primary = leaks(comparison), skipped(comparison), comparison.primary.name
+    copies, files = len(shared.rows), len(left_out.rows)
+    both = (
+        f"{copies} image{plural(copies, ' is', 's are')} in {primary} and in a secondary dataset too, byte for byte. Each "
+        "makes its dataset look nearer."
+    )
+    neither = (
+        f"No image of a secondary is in {primary} too (compared byte for byte; nearly equal images, where any were found, have "
+        "a section of their own)."
+    )
+    out = f"{files} file{plural(files, ' was', 's were')} left out of every number above."
+    in_both, left = "In both P and a secondary", "Left out"
+    parts: list[Part] = [
+        *shown("leaks", "Images that are in both", shared, in_both, summary=both, style="texts"),
+        *([] if copies else [Text([neither], heading=in_both)]),
+        *shown("skipped", "Files that were left out", left_out, left, summary=out, style="texts"),
+        *([] if files else [Text(["Every image file could be read."], heading=left)]),
+    ]
+    return Section("", parts)
 
 
-ANSWER = SectionKind("answer", "In short", TEMPLATE, _answer)
-DISTANCES = SectionKind("distances", "Distances", TEMPLATE, _distances)
-READING = SectionKind("reading", "Reading them", TEMPLATE, _reading)
-TRIVIAL = SectionKind("trivial", "Trivial backbones", TEMPLATE, _trivial)
-IMAGES = SectionKind("images", "Images", TEMPLATE, lambda comparison, _: {"farthest": farthest(comparison)})
-RIVALS = SectionKind("rivals", "Other distances", TEMPLATE, _rivals)
-FILES = SectionKind("files", "Files", TEMPLATE, _files)
-MADE = SectionKind("made", "How it was made", TEMPLATE, _made, whole=True)
+def _made(comparison: Comparison, relation: Relation | None, assessment: Assessment | None = None) -> Section:
+    tables = [
+        ("Settings", settings(comparison)),
+        ("Backbone", backbone(comparison)),
+        ("Performance", None if relation is None else relation_settings(relation)),
+        ("Model", None if assessment is None else model(assessment)),
+    ]
+    again = (assessment.command if assessment is not None else "") or rerun(comparison, relation)
+    source = paper_source("", "Self-distance, relative and energy distance, intervals and tests are howfar's additions to it.")
+    return Section("", [Made(tables, comparison.provenance, again, source)])
+
+
+ANSWER = SectionKind("answer", "In short", SECTION, _answer)
+DISTANCES = SectionKind("distances", "Distances", SECTION, _distances)
+READING = SectionKind("reading", "Reading them", SECTION, _reading)
+TRIVIAL = SectionKind("trivial", "Trivial backbones", SECTION, _trivial)
+IMAGES = SectionKind("images", "Images", SECTION, _images)
+RIVALS = SectionKind("rivals", "Other distances", SECTION, _rivals)
+FILES = SectionKind("files", "Files", SECTION, _files)
+MADE = SectionKind("made", "How it was made", SECTION, _made, whole=True)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
 
 from howfar.relation.site_judge import CONSENSUS
 from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
-from howfar.report.page import SectionKind
+from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance import dataset_cells
 from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
+    Columns,
+    Definitions,
+    Disclosure,
+    Part,
+    RegisteredFigure,
+    Section,
     Table,
+    TablePart,
+    Text,
     bracketed,
     change,
     count,
@@ -22,87 +30,89 @@ from howfar.report.section import (
     estimated,
     listing,
     name_cell,
+    notes,
+    part_of,
     percentage,
     plural,
+    shown,
+    tabulate,
+    texts,
 )
-from howfar.results import Choice, Comparison, Judgement, Relation
-from howfar.results.assessment import Assessment, NextStep, SiteAnswer, gate_word
+from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
+from howfar.results.assessment import Assessment, SiteAnswer, gate_word
 from howfar.wording import percentage_of, share
-
-
-@dataclass(frozen=True)
-class AnswerRow:
-    """Hold a site's name, the sentences after it, whether they warn, what to do next, and the site's colour."""
-
-    name: str
-    text: str
-    outside: bool
-    next: NextStep
-    colour: str
-
-
-def answers(assessment: Assessment, *, labelled: bool) -> list[AnswerRow]:
-    """List the answers about labelled sites, or about the others, in the order in which they are to be read, warnings first."""
-    places = {site.dataset: place for place, site in enumerate(assessment.sites)}
-    return [
-        AnswerRow(
-            site.dataset,
-            site.answer.removeprefix(f"{site.dataset}: "),
-            site.inside is False,
-            site.next,
-            name_cell("", places[site.dataset]).colour,
-        )
-        for site in assessment.ordered()
-        if labelled is (site.measured is not None)
-    ]
 
 
 def sites(assessment: Assessment) -> Table:
     """Give the numbers behind the answers, one row a site."""
-    columns = (
-        Column("site"),
-        Column("images"),
-        Column("gate", "whether labelled datasets like the site are known; outside, no estimate is to be believed"),
-        Column("estimate", f"{assessment.performance_name} expected without the site's own labels, a mean over its images"),
-        Column("interval", "of the estimate, at its level"),
-        Column("held", "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"),
-        Column("error", "by which the estimator missed the mean of a dataset left out, on average"),
-        Column("measured", f"{assessment.performance_name} by the site's own labels, where it has some"),
-        Column("probably fail", "share of its images that are listed as probable failures"),
+    places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
+    known = "whether labelled datasets like the site are known; outside, no estimate is to be believed"
+    held = "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"
+
+    def blank(site: SiteAnswer) -> bool:
+        return site.false_positive_share is not None
+
+    def mean_and_interval(site: SiteAnswer) -> tuple[Cell, Cell]:
+        level = f" ({100 * site.level:.0f} %)"
+        shown = estimated(site.estimate, site.low, site.high, 2, doubted=site.doubted, level=level)
+        return (Cell("undefined"), UNDEFINED) if blank(site) else shown
+
+    def measured(site: SiteAnswer) -> Cell:
+        return Cell("no foreground") if blank(site) else decimal(site.measured, 2)
+
+    def failing(site: SiteAnswer) -> Cell:
+        return UNDEFINED if blank(site) else bracketed(percentage(site.listed_share), site.doubted)
+
+    return tabulate(
+        assessment.ordered(),
+        ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
+        ("images", "", lambda site: count(site.n)),
+        ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
+        (
+            "estimate",
+            f"{name} expected without the site's own labels, a mean over its images",
+            lambda site: mean_and_interval(site)[0],
+        ),
+        ("interval", "of the estimate, at its level", lambda site: mean_and_interval(site)[1]),
+        ("held", held, lambda site: part_of(site.held, site.left_out) if site.left_out else UNDEFINED),
+        ("error", "by which the estimator missed the mean of a dataset left out, on average", lambda site: decimal(site.error)),
+        ("measured", f"{name} by the site's own labels, where it has some", measured),
+        ("probably fail", "share of its images that are listed as probable failures", failing),
     )
+
+
+def _answers(assessment: Assessment, style: str = "", *, labelled: bool) -> Iterator[Text]:
+    """Write the answers about labelled sites, or about the others, in the order of reading, warnings first."""
     places = {site.dataset: place for place, site in enumerate(assessment.sites)}
-    return Table(columns, tuple(_row(site, places[site.dataset]) for site in assessment.ordered()))
+    dot = Markup('<span class="dot" style="background:{}"></span>')
+    line = Markup('{}<strong>{}</strong>: {}<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
+    for site in assessment.ordered():
+        if labelled is (site.measured is not None):
+            colour = dot.format(name_cell("", places[site.dataset]).colour) if style else ""
+            said = site.answer.removeprefix(f"{site.dataset}: ")
+            text = line.format(colour, site.dataset, said, site.next.text, site.next.command)
+            yield Text([text], "caution answer" if style and site.inside is False else style)
 
 
-def _row(site: SiteAnswer, place: int) -> tuple[Cell, ...]:
-    blank = site.false_positive_share is not None
-    doubted, level = site.doubted, f" ({100 * site.level:.0f} %)"
-    mean, interval = estimated(site.estimate, site.low, site.high, 2, doubted=doubted, level=level)
-    return (
-        name_cell(site.dataset, place),
-        count(site.n),
-        Cell(gate_word(site.inside), strong=site.inside is False),
-        *((Cell("undefined"), UNDEFINED) if blank else (mean, interval)),
-        Cell(f"{site.held} of {site.left_out}", site.held / site.left_out) if site.left_out else UNDEFINED,
-        decimal(site.error),
-        Cell("no foreground") if blank else decimal(site.measured, 2),
-        UNDEFINED if blank else bracketed(percentage(site.listed_share), doubted),
-    )
-
-
-def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Mapping[str, Any] | None:
+def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> Section | None:
     if assessment is None or relation is None:
         return None
-    return {
-        "a": assessment,
-        "asked": answers(assessment, labelled=False),
-        "labelled": answers(assessment, labelled=True),
-        "sites": sites(assessment),
-        "to_label": [site for site in assessment.ordered() if site.to_label],
-    }
+    labelled = list(_answers(assessment, labelled=True))
+    to_label = [site for site in assessment.ordered() if site.to_label]
+    parts: list[Part] = [
+        *_answers(assessment, "inside", labelled=False),
+        *texts(*assessment.notes[:1], style="small"),
+        TablePart("sites", "The answer for each site, in numbers", sites(assessment), heading="", explained=False),
+        RegisteredFigure("sites"),
+        Columns(sites(assessment)),
+        *([Disclosure("Labelled sites, and what to do about each", labelled)] if labelled else []),
+        *(Disclosure(f"Images of {site.dataset} to label first", texts(", ".join(site.to_label))) for site in to_label),
+        *notes("Notes", assessment.notes[1:]),
+    ]
+    return Section(assessment.first, parts, title="What will it score?")
 
 
-ASSESSMENT = SectionKind("assessment", "The answer", "assessment/section.html.j2", _assessment_content)
+ASSESSMENT = SectionKind("assessment", "The answer", SECTION, _assessment_content)
 
 
 MEAN, SIGNALS, EVERYTHING, DISTANCE = "mean", "signals", "all", "distance"
@@ -395,70 +405,57 @@ KINDS = {"baseline": "the mean"}
 def judgements(relation: Relation) -> Table:
     """List every estimator with its judgement on datasets left out; the one in use stands out."""
     fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
-    rows = []
-    for row in relation.judgements:
-        on = (count(row.sets), count(row.images)) if fewer else ()
-        rows.append(
-            (
-                Cell(row.estimator, strong=row.estimator == relation.estimator),
-                Cell(KINDS.get(row.kind, row.kind)),
-                *on,
-                decimal(row.mae_set),
-                decimal(row.mae_image),
-                _held(row),
-                percentage(row.coverage),
-                *(decimal(value, 2) for value in (row.width, row.auroc, row.auroc_within)),
-                decimal(row.aurc),
-            )
+    level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
+    held = f"how many of the datasets' intervals held the measured mean; they claim {level}"
+    coverage = f"share of image intervals that hold the measured value; they claim {level}; – where images have none"
+    auroc = (
+        f"chance that an image below τ = {tau} is estimated lower than another, over all datasets; 0.5 is guessing, and with "
+        "few datasets leaving one out pushes it lower"
+    )
+    within = "the same within a dataset, mean over the datasets that hold both kinds: ranking one set's images"
+    aurc = "mean of 1 − performance over the images estimated highest, over all shares that might be kept; lower is better"
+    kind = "what it reads: distances, the confidence of predictions, their agreement, or several of these"
+
+    def sets_held(row: Judgement) -> Cell:
+        return (
+            UNDEFINED if row.set_coverage is None else part_of(round(row.set_coverage * row.sets), row.sets, row.set_coverage)
         )
-    return Table(_columns(relation, fewer), tuple(rows))
+
+    return tabulate(
+        relation.judgements,
+        (
+            "estimator",
+            "the one whose estimates are shown is marked",
+            lambda row: Cell(row.estimator, strong=row.estimator == relation.estimator),
+        ),
+        ("kind", kind, lambda row: Cell(KINDS.get(row.kind, row.kind))),
+        ("sets", "datasets that it was judged on, each left out in turn", lambda row: count(row.sets), fewer),
+        (
+            "images",
+            "images that it was judged on: those that have what it reads",
+            lambda row: count(row.images),
+            fewer,
+        ),
+        ("error, set", "mean absolute error of a dataset's mean performance", lambda row: decimal(row.mae_set)),
+        (
+            "error, image",
+            "mean absolute error of an image's performance; each dataset counts alike",
+            lambda row: decimal(row.mae_image),
+        ),
+        ("sets held", held, sets_held),
+        ("coverage", coverage, lambda row: percentage(row.coverage)),
+        ("width", "mean length of those intervals; one of 1 says nothing", lambda row: decimal(row.width, 2)),
+        ("AUROC", auroc, lambda row: decimal(row.auroc, 2)),
+        ("AUROC within", within, lambda row: decimal(row.auroc_within, 2)),
+        ("AURC", aurc, lambda row: decimal(row.aurc)),
+    )
 
 
 def _gate(relation: Relation, dataset: str) -> Cell:
     gate = relation.gate(dataset)
     if gate is None or gate.inside is None:
-        return Cell("–")
+        return UNDEFINED
     return Cell("inside" if gate.inside else ", ".join(reading.check for reading in gate.outside), strong=not gate.inside)
-
-
-def _held(row: Judgement) -> Cell:
-    """Say of how many datasets left out the interval held the mean."""
-    if row.set_coverage is None:
-        return Cell("–")
-    return Cell(f"{round(row.set_coverage * row.sets)} of {row.sets}", row.set_coverage)
-
-
-def _columns(relation: Relation, fewer: bool) -> tuple[Column, ...]:
-    """Head the judgements; on how many images, where that is not the same for all."""
-    level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
-    on = (
-        Column("sets", "datasets that it was judged on, each left out in turn"),
-        Column("images", "images that it was judged on: those that have what it reads"),
-    )
-    return (
-        Column("estimator", "the one whose estimates are shown is marked"),
-        Column("kind", "what it reads: distances, the confidence of predictions, their agreement, or several of these"),
-        *(on if fewer else ()),
-        Column("error, set", "mean absolute error of a dataset's mean performance"),
-        Column("error, image", "mean absolute error of an image's performance; each dataset counts alike"),
-        Column("sets held", f"how many of the datasets' intervals held the measured mean; they claim {level}"),
-        Column(
-            "coverage", f"share of image intervals that hold the measured value; they claim {level}; – where images have none"
-        ),
-        Column("width", "mean length of those intervals; one of 1 says nothing"),
-        Column(
-            "AUROC",
-            f"chance that an image below τ = {tau} is estimated lower than another, over all datasets; 0.5 is guessing, and "
-            "with few datasets leaving one out pushes it lower",
-        ),
-        Column(
-            "AUROC within", "the same within a dataset, mean over the datasets that hold both kinds: ranking one set's images"
-        ),
-        Column(
-            "AURC",
-            "mean of 1 − performance over the images estimated highest, over all shares that might be kept; lower is better",
-        ),
-    )
 
 
 def set_errors(relation: Relation) -> Table:
@@ -478,58 +475,64 @@ def explained(relation: Relation) -> list[tuple[str, str]]:
 
 def estimates(relation: Relation) -> Table:
     """List what is expected of each dataset's mean performance, and what was measured where that is known."""
-    columns = (
-        Column("dataset"),
-        Column("images", "that have an estimate"),
-        Column("estimator"),
-        Column("estimated mean", "made without any label of this dataset"),
-        Column("interval", "Student's, from the errors of the estimator on the labelled datasets left out"),
-        Column("level", "of the interval"),
-        Column("gate", "whether labelled datasets like it are known: outside their range no estimate is to be believed"),
-        Column("measured mean", "where the dataset has performances"),
-        Column("error", "estimated less measured"),
-        Column("held", "whether the interval holds the measured mean"),
-    )
     names = dataset_cells(relation)
-    rows = []
-    for row in relation.estimates:
-        measured = row.measured is not None
-        rows.append(
-            (
-                names[row.dataset],
-                count(row.n),
-                Cell(row.estimator),
-                *estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row)),
-                percentage(row.level),
-                _gate(relation, row.dataset),
-                decimal(row.measured),
-                change(None if row.measured is None else row.predicted - row.measured),
-                Cell(("yes" if row.held else "no") if measured else "–", strong=measured and not row.held),
-            )
-        )
-    return Table(columns, tuple(rows))
+    gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
+    student = "Student's, from the errors of the estimator on the labelled datasets left out"
+
+    def mean_and_interval(row: SetEstimate) -> tuple[Cell, Cell]:
+        return estimated(row.predicted, row.low, row.high, doubted=relation.doubted(row))
+
+    def held(row: SetEstimate) -> Cell:
+        return UNDEFINED if row.measured is None else Cell("yes" if row.held else "no", strong=not row.held)
+
+    return tabulate(
+        relation.estimates,
+        ("dataset", "", lambda row: names[row.dataset]),
+        ("images", "that have an estimate", lambda row: count(row.n)),
+        ("estimator", "", lambda row: Cell(row.estimator)),
+        ("estimated mean", "made without any label of this dataset", lambda row: mean_and_interval(row)[0]),
+        ("interval", student, lambda row: mean_and_interval(row)[1]),
+        ("level", "of the interval", lambda row: percentage(row.level)),
+        ("gate", gate, lambda row: _gate(relation, row.dataset)),
+        ("measured mean", "where the dataset has performances", lambda row: decimal(row.measured)),
+        (
+            "error",
+            "estimated less measured",
+            lambda row: change(None if row.measured is None else row.predicted - row.measured),
+        ),
+        ("held", "whether the interval holds the measured mean", held),
+    )
 
 
-def _estimates_content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+def _estimates_content(_: Comparison, relation: Relation | None) -> Section | None:
     if relation is None:
         return None
-    return {
-        "lead": lead(relation),
-        "distance": distance(relation),
-        "distance_numbers": distance_numbers(relation),
-        "addition": addition(relation),
-        "in_use": in_use(relation),
-        "fewer": fewer(relation),
-        "images": image_intervals(relation),
-        "sets": set_intervals(relation),
-        "unlabelled": unlabelled(relation),
-        "warnings": relation.warnings(),
-        "gate": gate_errors(relation),
-        "judgements": judgements(relation),
-        "errors": set_errors(relation),
-        "explained": explained(relation),
-        "estimates": estimates(relation),
-    }
+    worth, parts = distance(relation), list[Part]()
+    numbers = f"{distance_numbers(relation)} {addition(relation)}".strip()
+    said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
+    if relation.judgements:
+        errors = "Error of every dataset's mean, estimated less measured"
+        of_ours = [Disclosure("What each estimator is", [Definitions(explained(relation))])] if explained(relation) else []
+        parts += [
+            *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
+            *of_ours,
+            Disclosure(errors, shown("errors", errors, set_errors(relation))),
+            RegisteredFigure("judgements"),
+        ]
+    if relation.estimates:
+        expected, gate = unlabelled(relation), gate_errors(relation)
+        parts += [
+            Text(
+                [Markup("<strong>{}</strong>").format(expected)] if expected else [], heading="What to expect of each dataset"
+            ),
+            *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
+            *texts(gate),
+            Text([set_intervals(relation), image_intervals(relation)], "caution"),
+            RegisteredFigure("estimates"),
+        ]
+    warnings = [Markup("<strong>{}</strong>").format(warning) for warning in relation.warnings()]
+    sentences = [*said, *(text for text in (in_use(relation), fewer(relation)) if text)]
+    return Section(lead(relation), parts, sentences, warnings=warnings)
 
 
-ESTIMATES = SectionKind("estimates", "Estimates", "estimates/section.html.j2", _estimates_content, whole=True)
+ESTIMATES = SectionKind("estimates", "Estimates", SECTION, _estimates_content, whole=True)

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from howfar.report.page import SectionKind
+from markupsafe import Markup
+
+from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance import dataset_cells
-from howfar.report.section import UNDEFINED, Cell, Column, Table, count, decimal, listing, percentage, plural
-from howfar.results import Comparison, Relation
+from howfar.report.section import (
+    Cell,
+    Part,
+    RegisteredFigure,
+    Section,
+    Table,
+    count,
+    decimal,
+    listing,
+    percentage,
+    plural,
+    shown,
+    span,
+    tabulate,
+    texts,
+)
+from howfar.results import Comparison, Failures, Relation
 from howfar.wording import percentage_of, share
 
 FEW = 30
@@ -112,64 +126,63 @@ MOST = 200
 
 def lists(relation: Relation) -> Table:
     """Count the listed images of each dataset, and say how right that is where performances are known."""
-    tau = f"{relation.settings.tau:g}"
-    columns = (
-        Column("dataset"),
-        Column("images"),
-        Column("listed", f"images that probably score below {tau}"),
-        Column("measured error", f"share of the listed images that scored {tau} or more, where performances are known"),
-        Column("failing", f"images that scored below {tau}"),
-        Column("found", "failing images that are listed"),
+    tau, names = f"{relation.settings.tau:g}", dataset_cells(relation)
+    wrong = f"share of the listed images that scored {tau} or more, where performances are known"
+
+    def error(row: Failures) -> Cell:
+        return percentage(row.measured_error, strong=row.measured_error is not None and row.measured_error > row.error_rate)
+
+    return tabulate(
+        relation.failures,
+        ("dataset", "", lambda row: names[row.dataset]),
+        ("images", "", lambda row: count(row.n)),
+        ("listed", f"images that probably score below {tau}", lambda row: count(row.listed)),
+        ("measured error", wrong, error),
+        ("failing", f"images that scored below {tau}", lambda row: count(row.failing)),
+        ("found", "failing images that are listed", lambda row: count(row.found)),
     )
-    names = dataset_cells(relation)
-    rows = []
-    for row in relation.failures:
-        above = row.measured_error is not None and row.measured_error > row.error_rate
-        error = percentage(row.measured_error, strong=above)
-        counts = (count(row.n), count(row.listed), error, count(row.failing), count(row.found))
-        rows.append((names[row.dataset], *counts))
-    return Table(columns, tuple(rows))
 
 
 def listed(relation: Relation, most: int = MOST) -> Table:
     """List the listed images, the lowest estimates first, at most so many."""
-    columns = (
-        Column("image"),
-        Column("dataset"),
-        Column("estimate", "estimated performance, made without any label of the dataset"),
-        Column("interval", f"claiming {percentage_of(relation.settings.level)}"),
-        Column(
-            "p", "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
-        ),
-        Column("measured", "where the dataset has performances; marked where the image did not fail"),
-    )
     names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
     ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(most)
-    rows = []
-    for record in ordered.to_dict("records"):
-        measured = float(record["performance"])
-        low, high = float(record["estimate_low"]), float(record["estimate_high"])
-        interval = UNDEFINED if math.isnan(low) or math.isnan(high) else Cell(f"{low:.2f} – {high:.2f}", low)
-        estimated = (decimal(float(record["estimate"])), interval, decimal(float(record["p_value"])))
-        image = (Cell(str(record["image"])), names[str(record["dataset"])])
-        rows.append((*image, *estimated, decimal(measured, strong=measured >= tau)))
-    return Table(columns, tuple(rows))
+    p = "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
+    return tabulate(
+        ordered.to_dict("records"),
+        ("image", "", lambda row: Cell(str(row["image"]))),
+        ("dataset", "", lambda row: names[str(row["dataset"])]),
+        ("estimate", "estimated performance, made without any label of the dataset", lambda row: decimal(row["estimate"])),
+        (
+            "interval",
+            f"claiming {percentage_of(relation.settings.level)}",
+            lambda row: span(row["estimate_low"], row["estimate_high"], "{:.2f}".format),
+        ),
+        ("p", p, lambda row: decimal(row["p_value"])),
+        (
+            "measured",
+            "where the dataset has performances; marked where the image did not fail",
+            lambda row: decimal(row["performance"], strong=row["performance"] >= tau),
+        ),
+    )
 
 
-def _content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+def _content(_: Comparison, relation: Relation | None) -> Section | None:
     if relation is None or not relation.failures:
         return None
-    return {
-        "lead": lead(relation),
-        "promise": promise(relation),
-        "found": found(relation),
-        "broken": broken(relation),
-        "whole": whole(relation),
-        "lists": lists(relation),
-        "listed": listed(relation),
-        "count": int(relation.images["listed"].sum()),
-    }
+    wrong, all_listed, total = broken(relation), listed(relation), int(relation.images["listed"].sum())
+    measured_rate = Markup("{} <strong>{}</strong>").format(found(relation), wrong) if wrong else found(relation)
+    few = f"{total:,} image{plural(total, ', the lowest estimate', 's, the lowest estimates')} first"
+    cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
+    summary = few if len(all_listed.rows) == total else cut
+    parts: list[Part] = [
+        *texts(promise(relation), style="caution"),
+        *shown("lists", "Lists of probable failures by dataset", lists(relation)),
+        RegisteredFigure("failures"),
+        *shown("listed", "Images that probably fail", all_listed, "Listed images", summary=summary, style="named"),
+    ]
+    return Section(lead(relation), parts, [text for text in (measured_rate, whole(relation)) if text])
 
 
-SECTION = SectionKind("failures", "Probable failures", "failures/section.html.j2", _content)
+SECTION_OF_FAILURES = SectionKind("failures", "Probable failures", SECTION, _content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +10,26 @@ import pandas as pd
 
 from howfar.figures.matrix import arranged
 from howfar.report.figures import draw_figures
-from howfar.report.page import write_page
+from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.rerun import rerun_matrix
-from howfar.report.section import Cell, Column, Table, count, decimal, facts, with_interval
+from howfar.report.section import (
+    Cell,
+    ColumnOf,
+    Made,
+    RegisteredFigure,
+    Section,
+    Table,
+    TablePart,
+    count,
+    decimal,
+    facts,
+    notes,
+    paper_source,
+    plural,
+    row_interval,
+    tabulate,
+    texts,
+)
 from howfar.results.comparison import PAIRS, Matrix
 
 
@@ -85,78 +103,89 @@ def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
 
     What is in the folder by these names is replaced.
     """
-    return write_page("matrix/page.html.j2", _content(matrix), folder, draw_figures({"matrix_figures": matrix}, folder))
+    figures = draw_figures({"matrix_figures": matrix}, folder)
+    return Page(
+        kicker="Distance report, every pair",
+        question="Which datasets are alike?",
+        title=f"Distances of {len(matrix.datasets)} datasets from each other",
+        facts=[
+            f"{len(matrix.datasets)} datasets, {len(matrix.pairs):,} pairs",
+            f"{matrix.backbone.name}, q = {matrix.backbone.length:,}",
+            f"{matrix.settings.projection} projection",
+        ],
+        provenance=matrix.provenance,
+        sections=fill_page(_sections(matrix), figures),
+    ).write(folder, figures)
 
 
-def _content(matrix: Matrix) -> dict[str, Any]:
-    return {
-        "m": matrix,
-        "lead": lead(matrix),
-        "sentences": list(filter(None, [beside_compare(matrix), primary_sentence(matrix)])),
-        "limitations": limits(matrix),
-        "datasets": _datasets(matrix),
-        "pairs": _pairs(matrix),
-        "shown": min(SHOWN, len(matrix.pairs)),
-        "file": PAIRS,
-        "settings": _settings(matrix),
-        "rerun": rerun_matrix(matrix),
-    }
+def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
+    remarks, maps = notes("Notes of the run", matrix.notes), map(RegisteredFigure, ("matrix_map", "matrix_relative"))
+    said = [text for text in (beside_compare(matrix), primary_sentence(matrix)) if text]
+    yield "answer", "In short", Section(lead(matrix), [*remarks, *maps], said)
+    skipped, all_pairs, half = len(matrix.skipped), len(matrix.pairs), SHOWN // 2
+    files = f"{skipped} file{plural(skipped)} could not be used; matrix.json lists them." if skipped else ""
+    named = "Each dataset with its nearest and its farthest other"
+    datasets = TablePart("datasets", named, _datasets(matrix), heading="", explained=False)
+    yield "datasets", "Datasets", Section("", [datasets, *texts(files)])
+    few = f"The {half} most and the {half} least alike; all {all_pairs:,} are in {PAIRS}." if all_pairs > SHOWN else ""
+    pairs = TablePart("pairs", "Distances of every two datasets", _pairs(matrix), few, heading="")
+    yield "pairs", "Pairs", Section("", [pairs])
+    yield limits_section(limits(matrix))
+    energy = "Inhomogeneity: G. J. Székely and M. L. Rizzo, “Energy statistics”, J. Stat. Plan. Inference 143, 2013."
+    source = paper_source("equations 2 to 7", energy)
+    yield made_section(Made([("Settings", _settings(matrix))], matrix.provenance, rerun_matrix(matrix), source))
 
 
 def _datasets(matrix: Matrix) -> Table:
     """List the datasets in the order of the tree."""
-    columns = (
-        Column("dataset"),
-        Column("images"),
-        Column("nearest", "the other dataset of the smallest relative distance, the row taken as the primary dataset"),
-        Column(
-            "relative", "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
-        ),
-        Column("farthest"),
-        Column("relative"),
-    )
     order, _ = arranged(matrix)
     nearest = matrix.nearest()
-    rows = []
-    for row in (nearest.iloc[position] for position in order):
-        ends = [(row[end], row[f"{end}_value"]) for end in ("nearest", "farthest")]
-        cells = [cell for name, value in ends for cell in (Cell(name or "–"), decimal(value, 2))]
-        rows.append((Cell(row["dataset"]), count(int(row["n"])), *cells))
-    return Table(columns, tuple(rows))
+    relative = "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
+    return tabulate(
+        [nearest.iloc[position] for position in order],
+        ("dataset", "", lambda row: Cell(row["dataset"])),
+        ("images", "", lambda row: count(int(row["n"]))),
+        (
+            "nearest",
+            "the other dataset of the smallest relative distance, the row taken as the primary dataset",
+            lambda row: Cell(row["nearest"] or "–"),
+        ),
+        ("relative", relative, lambda row: decimal(row["nearest_value"], 2)),
+        ("farthest", "", lambda row: Cell(row["farthest"] or "–")),
+        ("relative", "", lambda row: decimal(row["farthest_value"], 2)),
+    )
 
 
 def _pairs(matrix: Matrix) -> Table:
     """List each two datasets, the most alike first."""
-    columns = (
-        Column("datasets"),
-        Column("mutual", MUTUAL),
-        Column("inhomogeneity", "energy over twice the mean distance: 0 for equal datasets, at most 1"),
-        Column("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′) [95 % interval]"),
-        Column("mean distance", "over all pairs of an image of the one and one of the other [95 % interval]"),
-        Column("relative, first as P", "mean distance over the first one's self-distance [95 % interval]"),
-        Column("relative, second as P", "mean distance over the second one's self-distance [95 % interval]"),
-        Column("expl. var.", "share of the variance that the components keep"),
-    )
     ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
     if len(ordered) > SHOWN:
         ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
-    rows = [
+
+    def measured(title: str, explanation: str, name: str) -> ColumnOf[Any]:
+        form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
+        low, high = f"{name}_ci_low", f"{name}_ci_high"
+        return title, f"{explanation} [95 % interval]", lambda row: row_interval(row, name, form.format, low, high)
+
+    return tabulate(
+        ordered.to_dict("records"),
+        ("datasets", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
+        ("mutual", MUTUAL, lambda row: decimal(row["mutual"], 2)),
         (
-            Cell(f"{row['one']} and {row['other']}"),
-            decimal(row["mutual"], 2),
-            decimal(row["inhomogeneity"]),
-            *(_measured(row, name) for name in ("energy", "o_dist_mean", "relative_one", "relative_other")),
-            Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),
-        )
-        for row in ordered.to_dict("records")
-    ]
-    return Table(columns, tuple(rows))
-
-
-def _measured(row: Any, name: str) -> Cell:
-    value, low, high = (float(row[column]) for column in (name, f"{name}_ci_low", f"{name}_ci_high"))
-    form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
-    return with_interval(value, low, high, form.format)
+            "inhomogeneity",
+            "energy over twice the mean distance: 0 for equal datasets, at most 1",
+            lambda row: decimal(row["inhomogeneity"]),
+        ),
+        measured("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′)", "energy"),
+        measured("mean distance", "over all pairs of an image of the one and one of the other", "o_dist_mean"),
+        measured("relative, first as P", "mean distance over the first one's self-distance", "relative_one"),
+        measured("relative, second as P", "mean distance over the second one's self-distance", "relative_other"),
+        (
+            "expl. var.",
+            "share of the variance that the components keep",
+            lambda row: Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),
+        ),
+    )
 
 
 def _settings(matrix: Matrix) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import unescape
@@ -18,8 +18,10 @@ from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
 from howfar.report.figures import Figures, check_unchanged
+from howfar.report.section import Items, Made, Section
 from howfar.results import Comparison, Relation
 from howfar.results.assessment import Assessment
+from howfar.results.records import Provenance
 from howfar.results.run_files import PAGE, check_page
 from howfar.wording import format_number, printable_lines
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 
 LONG = 12
+SECTION = "section.html.j2"
 TERMS = "<!-- terms -->"
 """Stands where the page explains its words, until it is known which there are."""
 _HIDDEN = re.compile(r"<(style|script|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
@@ -49,6 +52,51 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
         check_page(root)
         replace_text(root / PAGE, text)
     return root / PAGE
+
+
+class FilledSection(NamedTuple):
+    """Hold a section of one page."""
+
+    name: str
+    title: str
+    html: Markup
+
+
+@dataclass(frozen=True)
+class Page:
+    """Hold a page: what kind it is, its question, its name in the browser, facts below the question, and its sections."""
+
+    kicker: str
+    question: str
+    title: str
+    facts: Sequence[str]
+    provenance: Provenance
+    sections: Sequence[FilledSection]
+
+    def write(self, folder: str | Path, figures: Figures) -> Path:
+        """Write the page as `write_page` does."""
+        return write_page("sections.html.j2", {"page": self}, folder, figures)
+
+
+def fill_section(name: str, title: str, section: Section, figures: Figures) -> FilledSection:
+    """Fill the template of a section, whose anchor is `name`, and which has `title` in the page's contents."""
+    content = {"name": name, "title": title, "section": section, "figures": figures}
+    return FilledSection(name, title, fill(SECTION, content))
+
+
+def fill_page(sections: Iterable[tuple[str, str, Section | None]], figures: Figures) -> list[FilledSection]:
+    """Fill the sections of a page, each given with its anchor and title; None leaves a section out."""
+    return [fill_section(name, title, section, figures) for name, title, section in sections if section is not None]
+
+
+def limits_section(lines: Sequence[str]) -> tuple[str, str, Section]:
+    """Make the section of what a page's numbers do not tell."""
+    return "limits", "Limits", Section("", [Items([(line, "") for line in lines])])
+
+
+def made_section(made: Made) -> tuple[str, str, Section]:
+    """Make the section of how a page's numbers were made."""
+    return "made", "How it was made", Section("", [made])
 
 
 def _visible(page: str) -> str:
@@ -91,9 +139,13 @@ def _raised(text: str) -> Markup:
 
 def _bound(text: str) -> Markup:
     """Hold numbers to their signs, intervals and the options of commands together, so that no line breaks between."""
+    whole = _held(text)
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', whole if isinstance(text, Markup) else str(escape(whole))))
+
+
+def _held(text: str) -> str:
     held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
-    whole = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
-    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(whole))))
+    return _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
 
 
 @dataclass(frozen=True)
@@ -105,11 +157,12 @@ class SectionKind:
     name, title
         Its anchor, which no other section has, and its name in the page's contents.
     template
-        Path of a jinja template, whose block called `name` is filled where it has one. It reads `c` (the comparison), `r` (the
-        relation, or None), what `content` gives, and the macros of ``report/macros.html.j2``: `table`, `figure` …
+        Path of a jinja template, by default the one of a `Section`; its block called `name` is filled where it has one. It
+        reads `c` (the comparison), `r` (the relation, or None), what `content` gives, and the macros of
+        ``report/macros.html.j2``: `table`, `figure` …
     content
-        From the comparison, and the relation where there is one, what the template reads; None leaves the section out. One that
-        takes an `assessment` is given the run's, or None.
+        From the comparison, and the relation where there is one, a `Section` or what the template reads; None leaves the
+        section out. One that takes an `assessment` is given the run's, or None.
     whole
         Whether it is also about the corrupted versions of the primary's images that an assessment made to learn from; the
         other sections are about the datasets that somebody asked about.
@@ -118,16 +171,8 @@ class SectionKind:
     name: str
     title: str
     template: str | Path
-    content: Callable[..., Mapping[str, Any] | None]
+    content: Callable[..., Section | Mapping[str, Any] | None]
     whole: bool = False
-
-
-class FilledSection(NamedTuple):
-    """Hold a section of one page."""
-
-    name: str
-    title: str
-    html: Markup
 
 
 def fill_sections(
@@ -148,7 +193,9 @@ def fill_sections(
             takes = "assessment" in inspect.signature(section.content).parameters
             shown = whole if whole is not None and section.whole else (comparison, relation)
             content = section.content(*shown, **({"assessment": assessment} if takes else {}))
-            if content is not None:
+            if isinstance(content, Section):
+                filled.append(fill_section(section.name, section.title, content, figures))
+            elif content is not None:
                 read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
                 filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
         except Exception as error:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from howfar.figures.performance import VERDICTS
 from howfar.figures.style import looks
-from howfar.report.page import SectionKind
+from howfar.report.page import LONG, SECTION, SectionKind
 from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
-    Sentence,
+    Disclosure,
+    Items,
+    Part,
+    RegisteredFigure,
+    Section,
     Table,
+    Text,
     change,
     count,
     decimal,
+    f_mu_sigma,
     facts,
     listing,
     name_cell,
+    named,
+    notes,
     plural,
+    shown,
+    tabulate,
+    texts,
     with_interval,
 )
-from howfar.results import Coefficient, Comparison, DatasetRelation, DistancePart, Relation, Trend
+from howfar.results import Comparison, DatasetRelation, DistancePart, Interval, Relation
 from howfar.results.relation import BLANK, without_foreground
 from howfar.results.slices import EMPTY, DistanceSlice, PerformanceSlice, distance_table, performance_table, too_small
 from howfar.wording import signed
@@ -36,60 +46,48 @@ def dataset_cells(relation: Relation) -> dict[str, Cell]:
 
 def levels(relation: Relation) -> Table:
     """List how well each labelled dataset does: its mean, and with thresholds F at the common one and at its own best."""
-    tuned = relation.settings.threshold is not None
+    tuned, names = relation.settings.threshold is not None, dataset_cells(relation)
     at = " at the common threshold" if tuned else ""
-    by_threshold = (
-        Column("pooled", "performance of the counts summed over its images, at the common threshold"),
-        Column("ODS", "the same at the threshold that is best for this dataset, which looks at its labels"),
-        Column("at threshold", "where the ODS is reached"),
+    pooled = "performance of the counts summed over its images, at the common threshold"
+    best = "the same at the threshold that is best for this dataset, which looks at its labels"
+    scored = "those that have a performance: an image without a label, or with nothing to find, has none"
+    verdict = "how performance goes with distance within the dataset"
+    return tabulate(
+        relation.datasets,
+        ("dataset", "", lambda row: names[row.name]),
+        ("images", "measured images of the dataset", lambda row: count(row.n)),
+        ("scored", scored, lambda row: count(row.scored)),
+        ("mean", f"mean performance of its images{at}: what estimates below aim at", lambda row: decimal(row.mean)),
+        ("pooled", pooled, lambda row: decimal(row.pooled), tuned),
+        ("ODS", best, lambda row: decimal(row.ods), tuned),
+        ("at threshold", "where the ODS is reached", lambda row: decimal(row.ods_threshold, 2), tuned),
+        ("verdict", verdict, lambda row: Cell(VERDICTS[row.verdict.kind])),
     )
-    columns = (
-        Column("dataset"),
-        Column("images", "measured images of the dataset"),
-        Column("scored", "those that have a performance: an image without a label, or with nothing to find, has none"),
-        Column("mean", f"mean performance of its images{at}: what estimates below aim at"),
-        *(by_threshold if tuned else ()),
-        Column("verdict", "how performance goes with distance within the dataset"),
-    )
-    names = dataset_cells(relation)
-    rows = [
-        (
-            names[row.name],
-            count(row.n),
-            count(row.scored),
-            decimal(row.mean),
-            *((decimal(row.pooled), decimal(row.ods), decimal(row.ods_threshold, 2)) if tuned else ()),
-            Cell(VERDICTS[row.verdict.kind]),
-        )
-        for row in relation.datasets
-    ]
-    return Table(columns, tuple(rows))
 
 
 def trends(relation: Relation) -> Table:
     """List correlations and slopes of each labelled dataset with their intervals, and pooled within the datasets."""
-    grouped = any(row.trend is not None and row.trend.groups != row.trend.n for row in relation.datasets)
-    groups = Column("groups", "photographs that they come from, which the intervals resample")
-    partial = any(row.trend is not None and row.trend.partial is not None for row in relation.datasets)
-    given_foreground = Column(
-        "Spearman, given foreground",
-        "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects",
-    )
-    columns = (
-        Column("dataset"),
-        Column("images", "that have a performance"),
-        *((groups,) if grouped else ()),
-        Column("Spearman", "rank correlation of distance and performance: below 0, farther images do worse"),
-        Column("Kendall", "the same by pairs (τ-b), in which outlying images weigh less"),
-        Column("slope", "change of performance from the nearest image (0) to the farthest (1), by least squares"),
-        *((given_foreground,) if partial else ()),
-    )
     names = dataset_cells(relation)
-    measured = [(row.name, row.trend) for row in relation.datasets if row.trend is not None]
-    rows = [(names[name], *_trend(trend, grouped, partial)) for name, trend in measured]
+    rows = [(names[row.name], row.trend) for row in relation.datasets if row.trend is not None]
+    grouped = any(trend.groups != trend.n for _, trend in rows)
+    partial = any(trend.partial is not None for _, trend in rows)
     if relation.pooled is not None and len(rows) > 1:
-        rows.append((Cell("all, each within itself", strong=True), *_trend(relation.pooled, grouped, partial)))
-    return Table(columns, tuple(rows))
+        rows.append((Cell("all, each within itself", strong=True), relation.pooled))
+    spearman = "rank correlation of distance and performance: below 0, farther images do worse"
+    kendall = "the same by pairs (τ-b), in which outlying images weigh less"
+    slope = "change of performance from the nearest image (0) to the farthest (1), by least squares"
+    held = "with the share of true foreground held fixed, on which F depends: far images may only hold thinner objects"
+    photographs = "photographs that they come from, which the intervals resample"
+    return tabulate(
+        rows,
+        ("dataset", "", lambda row: row[0]),
+        ("images", "that have a performance", lambda row: count(row[1].n)),
+        ("groups", photographs, lambda row: count(row[1].groups), grouped),
+        ("Spearman", spearman, lambda row: coefficient(row[1].spearman)),
+        ("Kendall", kendall, lambda row: coefficient(row[1].kendall)),
+        ("slope", slope, lambda row: coefficient(row[1].slope)),
+        ("Spearman, given foreground", held, lambda row: coefficient(row[1].partial), partial),
+    )
 
 
 def parts(relation: Relation, attribute: str) -> Table:
@@ -142,32 +140,23 @@ def relation_settings(relation: Relation) -> Table:
     return facts(values)
 
 
-def coefficient(value: Coefficient | None) -> Cell:
+def coefficient(value: Interval | None) -> Cell:
     """Show a coefficient with its interval."""
     return UNDEFINED if value is None else with_interval(value.value, value.low, value.high, signed)
-
-
-def _trend(trend: Trend, grouped: bool, partial: bool) -> tuple[Cell, ...]:
-    return (
-        count(trend.n),
-        *((count(trend.groups),) if grouped else ()),
-        *(coefficient(row) for row in (trend.spearman, trend.kendall, trend.slope)),
-        *((coefficient(trend.partial),) if partial else ()),
-    )
 
 
 def _part(part: DistancePart) -> Cell:
     if part.performance_common is None:
         return UNDEFINED
-    spread = f"({part.distance_mean:.2f}, {part.distance_std:.2f})"
-    return Cell(f"{part.performance_common:.3f} {spread}", part.performance_common)
+    return f_mu_sigma(part.performance_common, part.distance_mean, part.distance_std)
 
 
 def _retuned(part: DistancePart) -> Cell:
     if part.performance is None:
         return UNDEFINED
-    at = "" if part.threshold is None else f" at {part.threshold:.2f}"
-    return Cell(f"{part.performance:.3f}{at}", part.performance)
+    if part.threshold is None:
+        return decimal(part.performance)
+    return Cell(f"{part.performance:.3f} at {part.threshold:.2f}", part.performance, numbers=(("at", part.threshold),))
 
 
 def _change(cut: Sequence[DistancePart]) -> Cell:
@@ -211,9 +200,9 @@ def unknown(relation: Relation) -> str:
     return f"No performance is known of {listing(names)}{expected}."
 
 
-def sentences(relation: Relation) -> list[Sentence]:
-    """State the verdict on each labelled dataset, in the words of its record."""
-    return [Sentence(row.name, f"{row.verdict.text.rstrip('.')}.{_unscored(row)}") for row in relation.datasets]
+def sentences(relation: Relation) -> list[tuple[str, str]]:
+    """Return the name of each labelled dataset and the verdict on it, in the words of its record."""
+    return [(row.name, f"{row.verdict.text.rstrip('.')}.{_unscored(row)}") for row in relation.datasets]
 
 
 def how_measured(relation: Relation) -> str:
@@ -241,25 +230,45 @@ def _unscored(dataset: DatasetRelation) -> str:
     return f" {missing:,} of its {dataset.n:,} images {plural(missing, 'has', 'have')} no performance."
 
 
-def _performance_content(_: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+def _performance_content(_: Comparison, relation: Relation | None) -> Section | None:
     if relation is None:
         return None
     names = dataset_cells(relation)
-    return {
-        "lead": lead(relation),
-        "tally": tally(relation),
-        "unknown": unknown(relation),
-        "sentences": [(sentence, names[sentence.name].colour) for sentence in sentences(relation)],
-        "measured": how_measured(relation),
-        "standing": standing(relation),
-        "levels": levels(relation),
-        "trends": trends(relation),
-        "halves": parts(relation, "halves"),
-        "thirds": parts(relation, "thirds"),
-    }
+    verdicts = Items([(named(name, text), names[name].colour) for name, text in sentences(relation)])
+    many = len(verdicts.lines)
+    folded = (
+        [Disclosure(f"The verdict on each of {many} datasets", [verdicts])] if many > LONG else [verdicts] if many > 1 else []
+    )
+    said = f"{tally(relation)} {unknown(relation)}".strip()
+    remarks = notes("Notes on performance", relation.notes)
+    return Section(lead(relation), [*folded, *remarks, *_performance_parts(relation)], [said] if said else [])
 
 
-PERFORMANCE = SectionKind("performance", "Performance", "performance/section.html.j2", _performance_content)
+def _performance_parts(relation: Relation) -> list[Part]:
+    """Make the tables and figures of the labelled datasets; none where no dataset has labels."""
+    table = levels(relation)
+    if not table.rows:
+        return []
+    scaled = (
+        f"{how_measured(relation)} Distances are scaled to 0–1 within each dataset and every trend is a dataset's own: "
+        "datasets are never mixed, as one that is harder and farther would make a trend by itself."
+    )
+    halves = "Performance of the near and the far half, as in tables 3a to 5a of the paper"
+    thirds = "Performance of the thirds by distance, as in tables 3b to 5b of the paper"
+    cut = {name: parts(relation, name) for name in ("halves", "thirds")}
+    return [
+        Text([scaled, standing(relation)], "prose"),
+        RegisteredFigure("performance"),
+        *shown("levels", "Performance of the labelled datasets", table, "Levels"),
+        *shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
+        *shown("halves", halves, cut["halves"], "Near and far halves"),
+        *shown("thirds", thirds, cut["thirds"], "Thirds", explained=False),
+        RegisteredFigure("parts"),
+        RegisteredFigure("thresholds"),
+    ]
+
+
+PERFORMANCE = SectionKind("performance", "Performance", SECTION, _performance_content)
 
 
 SIGNIFICANCE = 0.05
@@ -332,17 +341,20 @@ def _table(
     return Table(tuple(Column(title, EXPLAINED.get(title, "")) for title in header), tuple(rows))
 
 
-def _slices_content(comparison: Comparison, relation: Relation | None) -> Mapping[str, Any] | None:
+def _slices_content(comparison: Comparison, relation: Relation | None) -> Section | None:
     performance = () if relation is None else relation.slices
     if not comparison.slices and not performance:
         return None
-    return {
-        "distance": slice_distance(comparison) if comparison.slices else None,
-        "performance": slice_performance(relation) if relation is not None and performance else None,
-        "lead": slice_lead(comparison.slices, performance),
-        "small_distance": too_small(comparison.slices),
-        "small_performance": too_small(performance),
-    }
+    tables = [
+        *([("Distance", slice_distance(comparison), too_small(comparison.slices))] if comparison.slices else []),
+        *([("Performance", slice_performance(relation), too_small(performance))] if relation and performance else []),
+    ]
+    parts: list[Part] = []
+    for title, table, small in tables:
+        summary = f"{len(table.rows)} slice{plural(len(table.rows), '', 's, the worst first')}"
+        parts += shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
+        parts += texts(f"{small}." if small else "")
+    return Section(slice_lead(comparison.slices, performance), parts)
 
 
-SLICES = SectionKind("slices", "Slices", "slices/section.html.j2", _slices_content)
+SLICES = SectionKind("slices", "Slices", SECTION, _slices_content)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
+from markupsafe import Markup
 
 from howfar.figures import Caption
 from howfar.figures.style import look
@@ -16,16 +17,12 @@ from howfar.wording import NOT_KNOWN, format_number, says_nothing, share, signed
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from howfar.report.figures import PageFigure
+    from howfar.results.records import Provenance
+
+Row = TypeVar("Row")
 
 AGREES, UNRELATED = 0.7, 0.3
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """Hold a sentence about one dataset; the name is apart so that a page can mark it."""
-
-    name: str
-    text: str
 
 
 def listing(names: Sequence[str], most: int = 4) -> str:
@@ -79,12 +76,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis."""
+    """Hold what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis.
+
+    `numbers` are further numbers that the text holds, by what they are ("low", "high"): columns of their own in CSV files.
+    """
 
     text: str
     sort: float | None = None
     colour: str = ""
     strong: bool = False
+    numbers: tuple[tuple[str, float], ...] = ()
 
 
 UNDEFINED = Cell("–")
@@ -96,6 +97,24 @@ class Table:
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+
+
+ColumnOf: TypeAlias = tuple[str, str, Callable[[Row], "Cell"]] | tuple[str, str, Callable[[Row], "Cell"], bool]
+
+
+def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
+    """Make a table of a row a record; a column is its title, its explanation, its cell by the record, and whether to show it.
+
+    Examples
+    --------
+    >>> sizes = [("roads", 12), ("site", 1200)]
+    >>> table = tabulate(sizes, ("dataset", "", lambda row: Cell(row[0])), ("n", "its images", lambda row: count(row[1])))
+    >>> [[cell.text for cell in row] for row in table.rows], [column.title for column in table.columns]
+    ([['roads', '12'], ['site', '1,200']], ['dataset', 'n'])
+    """
+    shown = [column for column in columns if len(column) == 3 or column[3]]
+    lines = tuple(tuple(column[2](row) for column in shown) for row in rows)
+    return Table(tuple(Column(column[0], column[1]) for column in shown), lines)
 
 
 def facts(values: Mapping[str, object]) -> Table:
@@ -119,12 +138,50 @@ def number(value: float | None, digits: int = 4) -> Cell:
     return UNDEFINED if value is None or value != value else Cell(format_number(value, digits), float(value))
 
 
-def with_interval(value: float | None, low: float | None, high: float | None, write: Callable[[float], str]) -> Cell:
+def with_interval(
+    value: float | None, low: float | None, high: float | None, write: Callable[[float], str], *, strong: bool = False
+) -> Cell:
     """Show a number with its interval where it has one, a dash where it is undefined."""
     if value is None or value != value:
         return UNDEFINED
-    interval = "" if low is None or high is None or low != low else f" [{write(low)}, {write(high)}]"
-    return Cell(f"{write(value)}{interval}", float(value))
+    if low is None or high is None or low != low:
+        return Cell(write(value), float(value), strong=strong)
+    ends = (("low", float(low)), ("high", float(high)))
+    return Cell(f"{write(value)} [{write(low)}, {write(high)}]", float(value), strong=strong, numbers=ends)
+
+
+def row_interval(row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", **look: bool) -> Cell:
+    """Show a number of a row of a frame with its interval, by default the columns ``<name>_low`` and ``<name>_high``."""
+    return with_interval(row[name], row[low or f"{name}_low"], row[high or f"{name}_high"], write, **look)
+
+
+def with_rank(cell: Cell, rank: float) -> Cell:
+    """Put a rank in brackets after a number; a dash stays a dash."""
+    if cell.sort is None:
+        return cell
+    return replace(cell, text=f"{cell.text} ({rank:g})", numbers=(*cell.numbers, ("rank", rank)))
+
+
+def ranked(text: str, value: float | None, rank: float) -> Cell:
+    """Show a number with its rank in brackets, a dash where the number is undefined."""
+    return UNDEFINED if value is None or value != value else with_rank(Cell(text, float(value)), rank)
+
+
+def part_of(count: int, of: int, share: float | None = None) -> Cell:
+    """Show how many of how many, which sorts by the share."""
+    return Cell(f"{count} of {of}", count / of if share is None else share)
+
+
+def span(low: float | None, high: float | None, write: Callable[[float], str]) -> Cell:
+    """Show an interval by its ends, a dash where it is undefined."""
+    if low is None or high is None or low != low or high != high:
+        return UNDEFINED
+    return Cell(f"{write(low)} – {write(high)}", float(low), numbers=(("high", float(high)),))
+
+
+def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
+    """Show F of a part with mean and standard deviation of its distances, as the paper's tables 3 to 5 do."""
+    return Cell(f"{text or f'{f:.3f}'} ({mean:.2f}, {std:.2f})", f, numbers=(("mean", mean), ("deviation", std)))
 
 
 def estimated(
@@ -134,7 +191,8 @@ def estimated(
     mean = Cell(NOT_KNOWN, value) if says_nothing(low, high) else bracketed(decimal(value, decimals), doubted)
     if low is None or high is None:
         return mean, UNDEFINED
-    return mean, bracketed(Cell(f"{low:.{decimals}f} – {high:.{decimals}f}{level}", low), doubted)
+    ends = Cell(f"{low:.{decimals}f} – {high:.{decimals}f}{level}", low, numbers=(("high", high),))
+    return mean, bracketed(ends, doubted)
 
 
 def bracketed(cell: Cell, doubted: bool) -> Cell:
@@ -157,6 +215,9 @@ def percentage(value: float | None, strong: bool = False) -> Cell:
     return UNDEFINED if value is None else Cell(share(value), value, strong=strong)
 
 
+Prose: TypeAlias = str | Markup
+
+
 @dataclass(frozen=True)
 class TablePart:
     """Hold a table of a section.
@@ -173,14 +234,31 @@ class TablePart:
         The paper's number, as "Table 6", where it is the paper's table.
     printed
         The numbers that the paper printed for datasets of the same kind, which stand beside; None where there are none.
+    heading
+        What stands above it; by default label and title.
+    summary
+        Where it is not empty, the table of more than a dozen rows is folded behind it.
+    style
+        Class of the page's style sheet: "named" for first columns of names, "texts" for columns of text.
+    explained
+        Whether what its columns are stands below it.
+    files
+        Where its files lie below the page.
     """
+
+    KIND: ClassVar = "table"
 
     name: str
     title: str
     table: Table
-    text: str = ""
+    text: Prose = ""
     label: str = ""
     printed: Table | None = None
+    heading: str | None = None
+    summary: str = ""
+    style: str = ""
+    explained: bool = True
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -197,37 +275,141 @@ class FigurePart:
         Its heading, how to read it, and the numbers in words for those who do not see it.
     label
         The paper's number, as "Figs. 30" or "Figure 3", where it is after the paper's figure.
+    drawn, files
+        The figure once it is drawn, and where its files lie below the page.
     """
+
+    KIND: ClassVar = "figure"
 
     name: str
     draw: Callable[[], Figure]
     caption: Caption
     label: str = ""
+    drawn: PageFigure | None = None
+    files: tuple[str, ...] = ()
 
 
-Part: TypeAlias = TablePart | FigurePart
+@dataclass(frozen=True)
+class RegisteredFigure:
+    """Name a registered figure that stands at this place, where it is drawn."""
+
+    KIND: ClassVar = "registered"
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Text:
+    """Hold paragraphs in a style of the page: "lead", "caution", "small", "prose", "inside" or none, with a heading above."""
+
+    KIND: ClassVar = "text"
+
+    paragraphs: Sequence[Prose]
+    style: str = ""
+    heading: Prose = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Hold a list of lines, each with a dataset's colour or none, and a title above where they are notes."""
+
+    KIND: ClassVar = "items"
+
+    lines: Sequence[tuple[Prose, str]]
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Hold names with what each is."""
+
+    KIND: ClassVar = "terms"
+
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Explain the columns of a table that stands before another part."""
+
+    KIND: ClassVar = "columns"
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class Disclosure:
+    """Hold parts that are shown when a reader opens them."""
+
+    KIND: ClassVar = "fold"
+
+    summary: str
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Made:
+    """Hold how a result was made: tables of settings by their titles, versions, code that makes it again, and the source."""
+
+    KIND: ClassVar = "made"
+
+    tables: Sequence[tuple[str, Table | None]]
+    provenance: Provenance
+    rerun: str = ""
+    source: Prose = ""
+    heading: str = "Source of the method"
+    rerun_heading: str = "The same again"
+
+
+Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Definitions | Columns | Disclosure | Made
 
 
 @dataclass(frozen=True)
 class Section:
-    """Hold the section of one study: a sentence that answers its question, further sentences, then tables and figures.
+    """Hold a section of a page: a sentence that answers its question, further sentences, then tables, figures and texts.
 
     Attributes
     ----------
     lead
         The answer in one sentence, computed from the numbers.
     parts
-        Tables and figures in their order.
+        Tables, figures and texts in their order.
     sentences
         What else the numbers say, and how they are to be read.
     limits
         When the numbers mislead, and what they do not say.
+    warnings
+        What stands before the answer, as it must not be overlooked.
+    title
+        Its heading, where that is another than its name in the page's contents.
     """
 
-    lead: str
+    lead: Prose
     parts: Sequence[Part]
-    sentences: Sequence[str] = ()
-    limits: Sequence[str] = ()
+    sentences: Sequence[Prose] = ()
+    limits: Sequence[Prose] = ()
+    warnings: Sequence[Prose] = ()
+    title: Prose = ""
+
+
+def shown(name: str, title: str, table: Table, heading: str = "", **options: Any) -> Sequence[TablePart]:
+    """Make the part of a table, or none where the table has no rows."""
+    return [TablePart(name, title, table, heading=heading, **options)] if table.rows else []
+
+
+def named(name: str, text: str, between: str = ": ") -> Markup:
+    """Write a name in strong letters before a text."""
+    return Markup("<strong>{}</strong>{}{}").format(name, between, text)
+
+
+def texts(*lines: Prose, style: str = "") -> Sequence[Text]:
+    """Make a part of each line that is not empty."""
+    return [Text([line], style) for line in lines if line]
+
+
+def notes(title: str, lines: Sequence[str]) -> Sequence[Items]:
+    """Make the part of notes, or none where there are none."""
+    return [Items([(line, "") for line in lines], title)] if lines else []
 
 
 @dataclass(frozen=True)
@@ -244,3 +426,14 @@ class Context:
 
     folder: Path
     symbols: Mapping[str, str] = field(default_factory=dict)
+
+
+_PAPER = Markup(
+    "A. Achara and R. K. Pandey, “Revealing the Underlying Patterns: Investigating Dataset Similarity, Performance, and "
+    'Generalization”, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023'
+)
+
+
+def paper_source(where: str = "", additions: str = "") -> Markup:
+    """Cite the paper, where in it the method stands, and what howfar adds to it."""
+    return Markup("{}{}.{}").format(_PAPER, f", {where}" if where else "", f" {additions}" if additions else "")

@@ -6,16 +6,35 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
+
 from howfar import registry
-from howfar.io.atomic import replace, replace_text
+from howfar.io import atomic
+from howfar.io.atomic import replace_text
 from howfar.report.figures import Embedded, Figures, PageFigure, embed, runs_of, save
-from howfar.report.page import write_page
-from howfar.report.section import Cell, Column, Context, FigurePart, Section, Table, TablePart, count
+from howfar.report.page import Page, fill_page
+from howfar.report.section import (
+    Cell,
+    Context,
+    FigurePart,
+    Items,
+    Made,
+    Part,
+    Section,
+    Table,
+    TablePart,
+    count,
+    notes,
+    paper_source,
+    plural,
+    shown,
+    tabulate,
+)
 from howfar.results.result import Result
 from howfar.results.run_files import MARK
 from howfar.results.study_run import StudyRecord, StudyRun
@@ -52,16 +71,37 @@ def write_figure(part: FigurePart, name: str, root: Path, run: str = "") -> tupl
     figure = part.draw()
     embedded = embed(figure, name, folder, run=run)
     described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
-    replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
+    atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
     return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
 
 
 def as_csv(table: Table) -> str:
-    """Write a table as CSV: numbers in full where a cell has one, else its text; a dash, which is undefined, is left empty."""
+    """Write a table as CSV: numbers in full in columns of their own (value, low, high, rank), texts elsewhere.
+
+    A dash, which is undefined, is left empty.
+
+    Examples
+    --------
+    >>> from howfar.report.section import Cell, Column, Table, with_interval
+    >>> rows = ((Cell("roads"), with_interval(0.5, 0.25, 0.75, "{:.1f}".format)), (Cell("site"), Cell("–")))
+    >>> print(as_csv(Table((Column("set"), Column("F")), rows)), end="")
+    set,F,F low,F high
+    roads,0.5,0.25,0.75
+    site,,,
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([guarded_cell(column.title) for column in table.columns])
-    writer.writerows([[guarded_cell(_plain(cell)) for cell in row] for row in table.rows])
+    further = [
+        list(dict.fromkeys(name for row in table.rows for name, _ in row[place].numbers)) for place in range(len(table.columns))
+    ]
+    titles = [
+        [column.title, *(f"{column.title} {name}" for name in names)]
+        for column, names in zip(table.columns, further, strict=True)
+    ]
+    writer.writerow([guarded_cell(title) for every in titles for title in every])
+    for row in table.rows:
+        cells = [[_plain(cell), *_further(cell, names)] for cell, names in zip(row, further, strict=True)]
+        writer.writerow([guarded_cell(text) for every in cells for text in every])
     return buffer.getvalue()
 
 
@@ -110,10 +150,15 @@ def as_latex(part: TablePart, name: str) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    """Return a cell's number in full where its text is that number alone, else the text."""
-    if cell.sort is not None and _NUMBER.fullmatch(cell.text):
+    """Return a cell's number in full where its text is that number, else the text."""
+    if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
         return repr(cell.sort)
     return "" if cell.text == "–" else cell.text
+
+
+def _further(cell: Cell, names: Sequence[str]) -> list[str]:
+    numbers = dict(cell.numbers)
+    return [repr(numbers[name]) if name in numbers else "" for name in names]
 
 
 def _cell(cell: Cell) -> str:
@@ -127,50 +172,24 @@ def _latex(text: str) -> str:
     return "".join(rf"${each}^{{\mathrm{{dist}}}}$" if place % 2 else each for place, each in enumerate(escaped))
 
 
-TEMPLATE = "study/page.html.j2"
-
-
-@dataclass(frozen=True)
-class StudyExhibit:
-    """Hold a table or figure as the page shows it, and where its files lie below the page."""
-
-    part: TablePart | FigurePart
-    figure: PageFigure | None
-    files: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class StudyPageSection:
-    """Hold a study's section as the page shows it."""
-
-    name: str
-    title: str
-    kind: str
-    section: Section
-    shown: Sequence[StudyExhibit]
-    notes: Sequence[str]
-
-
 def write_study_report(run: StudyRun, folder: str | Path) -> Path:
     """Write ``report.html`` of a run, its figures (.png, .svg, .pdf) and tables (.csv, .tex), and return the page's path."""
-    root, order = Path(folder), registry.ordered("study_sections")
+    root, order, failed = Path(folder), registry.ordered("study_sections"), list[str]()
     paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
-    failed: list[str] = []
     filled = [
-        section
+        (record.name, record.title, section)
         for record, result in paired
         if (section := _filled(record, result, Context(root / record.name, run.symbols), root, f"{record.name}-", failed))
     ]
-    return _write(run, run.title, filled, root, failed, datasets=_datasets(run), text=run.text)
+    return _write(run, run.title, filled, root, failed, _datasets(run), run.text)
 
 
 def write_section_report(result: Result, folder: str | Path) -> Path:
     """Write ``report.html`` with the section of one study's result, its figures and tables, and return the page's path."""
-    root, kind = Path(folder), _kind_of(result)
+    root, kind, failed = Path(folder), _kind_of(result), list[str]()
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
-    failed: list[str] = []
     section = _filled(record, result, Context(root), root, "", failed)
-    return _write(result, record.title, [section] if section else [], root, failed, datasets=None, text="")
+    return _write(result, record.title, [(record.name, record.title, section)] if section else [], root, failed)
 
 
 def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
@@ -184,43 +203,68 @@ def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
 
 def _filled(
     record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
-) -> StudyPageSection | None:
+) -> Section | None:
     """Make the section of one study and its files; a kind of another package that raises leaves a note."""
     try:
         section: Section = registry.load("study_sections", record.kind)(result, context)
-        shown = [_shown(part, root, prefix, result.run_id) for part in section.parts]
+        parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
     except Exception as error:
         if registry.is_ours("study_sections", record.kind):
             raise
         failed.append(f"The section of {record.name} could not be made ({type(error).__name__}: {error}).")
         return None
-    return StudyPageSection(record.name, record.title, record.kind, section, shown, tuple(getattr(result, "notes", ())))
+    return replace(section, parts=[*parts, *notes("Notes of the run", getattr(result, "notes", ()))])
 
 
-def _shown(part: TablePart | FigurePart, root: Path, prefix: str, run: str) -> StudyExhibit:
-    name = f"{prefix}{part.name}"
+def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
+    """Write the files of a table or a figure, and return the part as the page shows it."""
     if isinstance(part, TablePart):
-        return StudyExhibit(part, None, write_table(part, name, root))
-    embedded, files = write_figure(part, name, root, run)
-    return StudyExhibit(part, PageFigure(embedded, part.caption), files)
+        return replace(part, files=write_table(part, f"{prefix}{part.name}", root))
+    if isinstance(part, FigurePart):
+        embedded, files = write_figure(part, f"{prefix}{part.name}", root, run)
+        return replace(part, drawn=PageFigure(embedded, part.caption), files=files)
+    return part
 
 
 def _write(
-    result: Result, title: str, sections: Sequence[StudyPageSection], root: Path, failed: list[str], **content: Any
+    result: Result,
+    title: str,
+    sections: Sequence[tuple[str, str, Section]],
+    root: Path,
+    failed: list[str],
+    datasets: Table | None = None,
+    text: str = "",
 ) -> Path:
     provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
     figures = Figures({}, failed, runs_of(result))
-    return write_page(TEMPLATE, {"title": title, "sections": sections, "provenance": provenance, **content}, root, figures)
+    links = [(Markup('<a href="#{}">{}</a> {}').format(name, heading, section.lead), "") for name, heading, section in sections]
+    answer = [("answer", "In short", Section("", [Items(links)]))] if len(sections) > 1 else []
+    listed = shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
+    made = Section("", [*listed, Made([], provenance, text, paper_source(), rerun_heading="The study file")])
+    return Page(
+        kicker="Study report",
+        question=title,
+        title=title,
+        facts=[
+            f"{len(sections)} stud{plural(len(sections), 'y', 'ies')}",
+            f"{len(datasets.rows)} datasets" if datasets else "",
+        ],
+        provenance=provenance,
+        sections=fill_page([*answer, *sections, ("made", "How it was made", made)], figures),
+    ).write(root, figures)
 
 
 def _datasets(run: StudyRun) -> Table:
-    columns = (
-        Column("dataset"),
-        Column("images", "that are drawn of it at most"),
-        Column("stands for", "the paper's symbol of the dataset whose kind it is"),
+    return tabulate(
+        run.datasets,
+        ("dataset", "", lambda each: Cell(each.name)),
+        ("images", "that are drawn of it at most", lambda each: count(each.n)),
+        (
+            "stands for",
+            "the paper's symbol of the dataset whose kind it is",
+            lambda each: Cell(each.stands_for.replace("_", "") or "–"),
+        ),
     )
-    rows = ((Cell(each.name), count(each.n), Cell(each.stands_for.replace("_", "") or "–")) for each in run.datasets)
-    return Table(columns, tuple(rows))
 
 
 def _kind_of(result: Result) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from howfar.results.comparison import BackboneSummary, BaselineSummary, Comparison, DatasetSummary, PrimarySummary, Settings
 from howfar.results.evaluation import Evaluation
 from howfar.results.labelling import Pick, Selection
-from howfar.results.records import Features, Leak, Provenance, Skipped
+from howfar.results.records import Features, Interval, Leak, Provenance, Skipped
 from howfar.results.relation import (
     Choice,
-    Coefficient,
     DatasetRelation,
     DistancePart,
     Failures,
@@ -27,7 +26,6 @@ __all__ = [
     "BackboneSummary",
     "BaselineSummary",
     "Choice",
-    "Coefficient",
     "Comparison",
     "DatasetRelation",
     "DatasetSummary",
@@ -35,6 +33,7 @@ __all__ = [
     "Evaluation",
     "Failures",
     "Features",
+    "Interval",
     "Judgement",
     "Leak",
     "Pick",

@@ -97,8 +97,8 @@ LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "
 
 
 @dataclass(frozen=True)
-class Average:
-    """Hold a mean over images with its 95 % bootstrap interval; None where it is undefined."""
+class Interval:
+    """Hold a number with the ends of its interval; None where one is undefined (constant values, too few images)."""
 
     value: float | None
     low: float | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from howfar.results.records import Cells, Provenance, as_text
+from howfar.results.records import Cells, Interval, Provenance, as_text
 from howfar.results.result import Result, holding
 from howfar.results.slices import PerformanceSlice, performance_table, too_small
 from howfar.wording import format_estimate, format_interval, format_number
@@ -92,15 +92,6 @@ BLANK: Final = "labelled, without foreground"
 
 
 @dataclass(frozen=True)
-class Coefficient:
-    """Hold a coefficient with its bootstrap interval; None where it is undefined (constant values, too few images)."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class Trend:
     """Say how performance goes with distance over `n` images in `groups` independent groups (photographs).
 
@@ -111,10 +102,10 @@ class Trend:
 
     n: int
     groups: int
-    spearman: Coefficient
-    kendall: Coefficient
-    slope: Coefficient
-    partial: Coefficient | None
+    spearman: Interval
+    kendall: Interval
+    slope: Interval
+    partial: Interval | None
 
 
 @dataclass(frozen=True)

@@ -188,10 +188,7 @@ class Result(Shown):
         return cls._read(document, root)._known_as(document, text, root)
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
-        """Give the result the ids in its document, and see that the results in folders below are those that it was saved with.
-
-        One of an earlier version has no id, and gets one that is always the same for the same document.
-        """
+        """Give the result the ids in its document, and check that the results in folders below are those it was saved with."""
         own, parts = _text_of(document, RUN), self._parts()
         self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
         self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
@@ -247,13 +244,7 @@ class Result(Shown):
 
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Turn the document's values into the fields' types: records, tuples, None.
-
-        Raises
-        ------
-        TypeError
-            A field is absent, or holds what is none of its type; the line says which.
-        """
+        """Turn the document's values into the fields' types: records, tuples, None."""
         from pydantic import ValidationError
 
         for name in cls.FILLED:

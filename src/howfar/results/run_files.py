@@ -147,11 +147,7 @@ def _refuse(foreign: str, root: Path, argument: str) -> None:
 
 
 def _foreign_file(root: Path) -> str:
-    """Name a file that a result would replace in a folder that holds nothing of a run; "" where there is none.
-
-    Runs of earlier versions have documents with a provenance, those of this one an id in every file: a run whose document was
-    damaged is known by its tables. A document that is cut off is nobody's.
-    """
+    """Name a file that a result would replace in a folder that holds nothing of a run; "" where there is none."""
     tables = [file for file in root.glob("*.parquet") if file.is_file() and file.stat().st_size]
     documents = [file for file in root.glob("*.json") if file.is_file() and file.stat().st_size]
     if not (tables or documents) or any(map(_is_of_run, tables)):

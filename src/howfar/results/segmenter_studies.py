@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 import numpy as np
 
 from howfar.results.adaptation import ALL, F_ODS
-from howfar.results.records import Average, Cells, Provenance, Skipped, plain
+from howfar.results.records import Cells, Interval, Provenance, Skipped, plain
 from howfar.results.result import Result, holding
 from howfar.wording import format_interval, format_number
 
@@ -192,9 +192,9 @@ class ModelEdges:
     segmenter: str
     threshold: float
     held_out_ods: float | None
-    foreground: Average
-    probability: Average
-    edges: Average
+    foreground: Interval
+    probability: Interval
+    edges: Interval
     n: int
     blank: int
 
@@ -205,7 +205,7 @@ class EdgeDifference:
 
     model: str
     other: str
-    edges: Average
+    edges: Interval
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, quotient
 from howfar.errors import InputError
-from howfar.results.records import Average
+from howfar.results.records import Interval
 
 
 def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Array:
@@ -237,7 +237,7 @@ def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | Non
     return resample_weights(n, draws, np.random.default_rng(list(seed))) if draws and n > 1 else None
 
 
-def average(values: ArrayLike, weights: Float64Array | None) -> Average:
+def average(values: ArrayLike, weights: Float64Array | None) -> Interval:
     """Compute the mean over images, without those whose value is NaN, with its 95 % percentile bootstrap interval.
 
     Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
@@ -252,19 +252,19 @@ def average(values: ArrayLike, weights: Float64Array | None) -> Average:
     Examples
     --------
     >>> average([1.0, 3.0, np.nan], None)
-    Average(value=2.0, low=None, high=None)
+    Interval(value=2.0, low=None, high=None)
     >>> average([1.0, 3.0], np.array([[1.0, 0.0], [0.0, 1.0]]))
-    Average(value=2.0, low=1.05, high=2.95)
+    Interval(value=2.0, low=1.05, high=2.95)
     """
     each = np.asarray(values, dtype=np.float64)
     defined = np.isfinite(each)
     if not defined.any():
-        return Average(None)
+        return Interval(None)
     mean = float(each[defined].mean())
     if weights is None or defined.sum() < 2:
-        return Average(mean)
+        return Interval(mean)
     drawn = weights[defined]
-    return Average(mean, *interval(quotient(each[defined] @ drawn, drawn.sum(axis=0))))
+    return Interval(mean, *interval(quotient(each[defined] @ drawn, drawn.sum(axis=0))))
 
 
 _ROWS = 512

@@ -14,10 +14,10 @@ import pytest
 import howfar
 from howfar.paper import distance_table_answers
 from howfar.paper.distance_table_answers import orders
-from howfar.paper.distance_table_report import section, sorted_thirds, violins
-from howfar.report.section import Context, FigurePart, TablePart
+from howfar.paper.distance_table_report import section
+from howfar.report.section import Context
 from howfar.results import BackboneSummary, Comparison
-from howfar.results.backbones import BackboneComparison, BackboneFeature, DistanceTable
+from howfar.results.backbones import BackboneFeature, DistanceTable
 from howfar.results.records import Provenance
 from howfar.studies.backbones import by_image, with_agreement
 
@@ -92,43 +92,12 @@ def test_words_of_the_order(table: DistanceTable) -> None:
     assert "the other one by other" in distance_table_answers.relative_sentence(turned)
 
 
-def test_the_two_farthest_of_a_row_are_strong(table: DistanceTable) -> None:
-    strong = {
-        row[0].text: [name for name, cell in zip(SETS, row[1:], strict=True) if cell.strong]
-        for row in distance_table_answers.scaled(table).rows
-    }
-    assert strong == {"net": ["birds", "boats"], "other": ["south", "boats"], "pixels": ["birds", "boats"]}
-    sums = [sum(float(cell.sort or 0) for cell in row[1:]) for row in distance_table_answers.scaled(table).rows]
-    assert sums == pytest.approx([1.0, 1.0, 1.0])
-
-
-def test_relative_and_raw_stand_with_intervals(table: DistanceTable) -> None:
-    first = table.comparison["net"].datasets[0]
-    assert first.relative_ci is not None
-    shown = f"{first.relative:.2f} [{first.relative_ci[0]:.2f}, {first.relative_ci[1]:.2f}]"
-    assert distance_table_answers.relative(table).rows[0][1].text == shown
-    assert distance_table_answers.raw(table).rows[0][2].sort == first.o_dist_mean
-
-
 def test_the_last_third_spans_what_numpy_says() -> None:
     scaled = pd.Series(np.linspace(0, 1, 10) ** 2)
     found = made({"net": (1, 2, 5, 6)}).comparison["net"]
     images = pd.DataFrame({"dataset": ["north"] * 10 + ["few"] * 2, "i_dist_scaled": [*scaled[::-1], 0.0, 1.0]})
     spans = distance_table_answers.spans_of(replace(found, images=images))
     assert spans == {"north": pytest.approx(1 - (7 / 9) ** 2), "few": None}
-
-
-def test_the_papers_numbers_stand_beside(table: DistanceTable) -> None:
-    parts = {part.name: part for part in section(table, Context(Path(), SYMBOLS)).parts}
-    scaled = parts["scaled"]
-    assert isinstance(scaled, TablePart)
-    assert scaled.label == "Table 2"
-    assert scaled.printed is not None
-    assert [cell.text for cell in scaled.printed.rows[0]] == ["SAM", "0.149", "0.164", "0.213", "0.195"]
-    assert parts["features"].label == "Table 1"
-    assert {name: part.label for name, part in parts.items() if isinstance(part, FigurePart)} == {
-        "violins": "Figure 3", "relative": "", "agreement": "", "thirds": "Figure 10",
-    }  # fmt: skip
 
 
 def test_agreement_and_p_values_in_words(table: DistanceTable) -> None:
@@ -146,26 +115,3 @@ def test_agreement_and_p_values_in_words(table: DistanceTable) -> None:
     )
     few = replace(near, comparison=replace(near.comparison, comparisons=(measured("net", (0, 4, 5, 6), 19),)))
     assert distance_table_answers.p_sentence(few).startswith("With 19 permutations no dataset can be told from roads")
-
-
-def test_figures_have_a_panel_a_backbone(table: DistanceTable) -> None:
-    for figure, kind in ((violins(table), "violins"), (sorted_thirds(table), "thirds")):
-        assert len(figure.axes) == 3, kind
-        assert [axes.get_title(loc="left") for axes in figure.axes] == ["net", "other", "pixels"]
-    lines = {line.get_label(): line for line in sorted_thirds(table).axes[1].get_lines()}
-    assert set(SETS) <= set(lines)
-    images = table.comparison["other"].images
-    own = np.sort(images[images["dataset"] == "south"]["i_dist_scaled"])
-    np.testing.assert_allclose(lines["south"].get_ydata(), own)
-    assert [line.get_xdata()[0] for name, line in lines.items() if name == "_third"] == [2 / 3]
-    few = violins(table, limit=2)
-    assert [label.get_text() for label in few.axes[0].get_yticklabels()] == ["north", "south"]
-    assert "The first 2 of 4" in few.get_suptitle()
-
-
-def test_one_backbone_alone(tmp_path: Path) -> None:
-    alone = made({"net": (1, 2, 5, 6)})
-    made_section = section(alone, Context(tmp_path, {}))
-    assert made_section.lead == "By net boats is farthest from roads, and north nearest."
-    assert "agreement" not in {part.name for part in made_section.parts}
-    assert isinstance(alone.comparison, BackboneComparison)

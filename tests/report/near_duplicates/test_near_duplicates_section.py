@@ -32,23 +32,11 @@ def copied(six: Comparison) -> Comparison:
     return replace(six, near_duplicates=pd.DataFrame(table, columns=list(COPIES)).astype(COPIES))
 
 
-def test_pairs_are_counted_and_listed(copied: Comparison) -> None:
-    assert [[cell.text for cell in row[1:]] for row in comparison.counts(copied).rows] == [
-        [copied.primary.name, "1", "1", "0"],
-        [f"{copied.datasets[0].name} itself", "0", "1", "0"],
-    ]
-    mirrored, equal, own = ([cell.text for cell in row[2:]] for row in comparison.pairs(copied).rows)
-    assert equal == ["equal to", "p1.png", copied.primary.name, "100 %", "content"]
-    assert mirrored == ["nearly, mirrored,", "p2.png", copied.primary.name, "90 %", "hash"]
-    assert own[-2:] == ["70 %", "features"]
-    assert len(comparison.pairs(copied, most=1).rows) == 1
-
-
 def test_there_is_no_section_without_copies(six: Comparison, copied: Comparison) -> None:
     assert NEAR_DUPLICATES.content(six, None) is None
     content = NEAR_DUPLICATES.content(copied, None)
     assert content is not None
-    assert content["total"] == 3
+    assert content.lead.startswith("3 pairs of images are equal or nearly so.")
 
 
 def test_the_figure_shows_nearly_equal_pairs_of_p_first(copied: Comparison, six: Comparison) -> None:

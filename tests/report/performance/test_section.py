@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ import pytest
 from howfar import registry
 from howfar.errors import InputError, StoreError
 from howfar.report.comparison import write_report
-from howfar.report.section import estimated
 from howfar.results import Comparison, Relation
 
 if TYPE_CHECKING:
@@ -59,37 +57,6 @@ def test_the_page_is_whole_and_sound(related_page: Page, related_report: Path) -
     assert related_report.stat().st_size < 6_000_000
 
 
-def test_names_are_escaped(related_page: Page, related_report: Path, related: Relation) -> None:
-    assert "<b>bold" not in related_report.read_text()
-    for one in related.datasets:
-        assert one.name in related_page.text
-    for note in related.notes:
-        assert note in related_page.text
-
-
-def test_the_verdicts_are_the_records(related_page: Page, related: Relation) -> None:
-    assert related.pooled_verdict is not None
-    assert f"{related.pooled_verdict.text.rstrip('.')}. This is over 5 datasets together" in related_page.text
-    for one in related.datasets:
-        assert f"{one.name} : {one.verdict.text.rstrip('.')}." in related_page.text
-
-
-def test_every_estimator_and_every_estimate_is_there(related_page: Page, related: Relation) -> None:
-    for one in related.judgements:
-        assert f"{one.estimator} {'the mean' if one.kind == 'baseline' else one.kind} {one.mae_set:.3f}" in related_page.text
-    for estimate in related.estimates:
-        mean, interval = estimated(estimate.predicted, estimate.low, estimate.high, doubted=related.doubted(estimate))
-        assert f"{mean.text} {interval.text}" in related_page.text
-    assert "Alone, distance is no estimator of performance here" in related_page.text
-    assert "Nothing promises it" in related_page.text or "nothing promises it" in related_page.text
-
-
-def test_the_stated_and_the_measured_error_rate(related_page: Page) -> None:
-    assert "at most 10 % of the images on them are expected to score 0.5 or more" in related_page.text
-    assert "1 of 6 listed images scored 0.5 or more (17 %), more than the stated 10 %" in related_page.text
-    assert "39 images, the lowest estimates first" in related_page.text
-
-
 def test_the_caution_gives_way_to_what_was_measured(
     quick: Callable[..., Page], six: Comparison, related: Relation, relations: ModuleType
 ) -> None:
@@ -107,44 +74,6 @@ def test_without_a_relation_nothing_is_said_of_one(page: Page, report: Path) -> 
     assert {path.stem for path in (report.parent / "figures").iterdir()} == set(registry.OURS["figures"]) - {"near_duplicates"}
     assert "labelled" not in page.text
     assert "estimator" not in page.text
-
-
-@pytest.mark.parametrize("edge", ["nothing known", "one set", "no list", "blank", "small"])
-def test_edges(
-    edge: str, quick: Callable[..., Page], six: Comparison, related: Relation, relations: ModuleType, believable: ModuleType
-) -> None:
-    names = tuple(one.name for one in six.datasets)
-    comparison = six
-    if edge == "nothing known":
-        relation = relations.of_comparison(six, unlabelled=names)
-    elif edge == "one set":
-        relation = relations.of_comparison(six, unlabelled=names[1:])
-    elif edge == "no list":
-        images = related.images.assign(listed=False)
-        relation = replace(related, images=images, failures=tuple(replace(one, listed=0) for one in related.failures))
-    elif edge == "blank":
-        relation = relations.of_comparison(six, blank=names[:2])
-    else:
-        comparison = believable.only(six, 3, 5)
-        relation = relations.of_comparison(comparison, unlabelled=())
-    page = quick(comparison, relation)
-    assert "None" not in page.text.replace("limit=None", "").replace("None beats", "")
-    assert "nan" not in page.text.lower().split()
-    assert page.open == []
-    assert set(anchors(page)) <= {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert ("No estimator could be judged" in page.text) == (edge in ("nothing known", "one set"))
-    assert ("failures" in anchors(page)) == (edge not in ("nothing known", "one set"))
-    assert ("none is listed" in page.text) == (edge in ("no list", "small"))
-
-
-def test_long_lists_of_failures_are_cut_and_folded(quick: Callable[..., Page], six: Comparison, related: Relation) -> None:
-    every = replace(related, images=related.images.assign(listed=True))
-    page = quick(six, every)
-    assert "The 200 lowest estimates of 478 listed images; all are in relation.parquet" in page.text
-    few = related.images["listed"] & (related.images["dataset"] == "roads_wet")
-    short = quick(six, replace(related, images=related.images.assign(listed=few)))
-    assert len(page.of("details")) == len(short.of("details")) + 1
-    assert "2 images, the lowest estimates first" in short.text
 
 
 def test_the_relation_of_the_folder_is_found(

@@ -8,7 +8,7 @@ import pytest
 
 from howfar.results.check import Check, CheckedDataset, Decision
 from howfar.results.relation import Gate, GateReading, SetEstimate
-from howfar.studies.check.decisions import Interval, RuleFacts, decisions_of, labels_to_decide
+from howfar.studies.check.decisions import RuleFacts, SourcedInterval, decisions_of, labels_to_decide
 from howfar.studies.check.rules import read_rules
 
 FAR = Gate(
@@ -129,8 +129,8 @@ def test_labels_to_decide_are_what_a_simple_random_sample_takes() -> None:
 
 def failing(
     low: float, high: float, source: str = "estimated", counted: tuple[int, int] = (13, 54), labelled: int = 0
-) -> Interval:
-    return Interval(counted[0] / counted[1], low, high, 0.9, source, labelled, counted)
+) -> SourcedInterval:
+    return SourcedInterval(counted[0] / counted[1], low, high, 0.9, source, labelled, counted)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from howfar.keywords import AdaptOptions
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
-from howfar.results import Coefficient, DistancePart, Evaluation
+from howfar.results import DistancePart, Evaluation, Interval
 from howfar.results.adaptation import BASELINE, F_ODS, F_OWN, SLOPES, Adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies.adaptation.gains import LEVEL, Spread, half_width, paired, pooled, spread
@@ -107,7 +107,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SLOPES))
 
 
-def slope_ends(slope: Coefficient) -> tuple[float, ...]:
+def slope_ends(slope: Interval) -> tuple[float, ...]:
     """Return a slope and the ends of its interval, NaN for what is undefined."""
     return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
 

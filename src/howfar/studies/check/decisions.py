@@ -33,7 +33,7 @@ SETTLED: Final = "settled by certificate"
 
 
 @dataclass(frozen=True)
-class Interval:
+class SourcedInterval:
     """Hold a mean performance, or a share, with its interval and its source in words.
 
     `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
@@ -72,7 +72,7 @@ class RuleFacts:
     gate: Gate | None = None
     spread: float | None = None
     certify: str = ""
-    failing: Interval | None = None
+    failing: SourcedInterval | None = None
 
     def certifying(self, labels: int) -> str:
         """Write the command that certifies the dataset by so many labels."""
@@ -92,14 +92,14 @@ def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     return tuple(decision for decision in made if decision is not None)
 
 
-def interval_of(known: RuleFacts) -> Interval | None:
+def interval_of(known: RuleFacts) -> SourcedInterval | None:
     """Return the mean performance that counts: the certified one where there is one, else the estimated one."""
     certificate, estimate = known.certificate, known.estimate
     if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
         value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
-        return Interval(value, low, high, certificate.level, CERTIFIED, certificate.labelled)
+        return SourcedInterval(value, low, high, certificate.level, CERTIFIED, certificate.labelled)
     if estimate is not None:
-        return Interval(estimate.predicted, estimate.low, estimate.high, estimate.level, ESTIMATED)
+        return SourcedInterval(estimate.predicted, estimate.low, estimate.high, estimate.level, ESTIMATED)
     return None
 
 
@@ -163,7 +163,7 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     )
 
 
-def _words(found: Interval, known: RuleFacts) -> str:
+def _words(found: SourcedInterval, known: RuleFacts) -> str:
     """Write a value with its interval and source; a certificate's metric too, unless it is the mean F."""
     certificate = known.certificate if found.source == CERTIFIED else None
     what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
@@ -171,7 +171,7 @@ def _words(found: Interval, known: RuleFacts) -> str:
     return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
 
 
-def _part(found: Interval, known: RuleFacts) -> str:
+def _part(found: SourcedInterval, known: RuleFacts) -> str:
     """Say of how many of the images a certificate is, where that is not all of them."""
     certificate, n = known.certificate, known.batch.n
     if found.source != CERTIFIED or certificate is None or certificate.n == n:
@@ -179,7 +179,7 @@ def _part(found: Interval, known: RuleFacts) -> str:
     return f", of {certificate.n} of {n} images"
 
 
-def _spread(found: Interval, n: int, judged: float | None) -> float:
+def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
     """Return an image's standard deviation: as a certificate's interval implies, else as judged, else the largest possible."""
     k = found.labelled
     if k > 1 and n > k:
@@ -189,7 +189,7 @@ def _spread(found: Interval, n: int, judged: float | None) -> float:
     return judged if judged is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
 
 
-def _label(known: RuleFacts, labels: int, found: Interval) -> str:
+def _label(known: RuleFacts, labels: int, found: SourcedInterval) -> str:
     count = found.labelled + labels
     certificate = known.certificate if found.source == CERTIFIED else None
     if certificate is None or certificate.anytime:
@@ -313,7 +313,7 @@ def judged_of(images: Sequence[Score]) -> list[Score]:
     return [image for image in images if image.predicted is not None and image.estimator not in CONSTANT]
 
 
-def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> Interval | None:
+def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> SourcedInterval | None:
     """Return the share of a dataset's images whose performance lies below the profile's tau; None where nothing tells.
 
     A certificate whose labels say it goes before predictions. The interval of predictions is that of the estimator which made
@@ -326,7 +326,7 @@ def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Ce
         estimate, count = shown
         valued = sum(one.labelled and one.performance is not None for one in certificate.sample)
         ends = (estimate.value, estimate.low, estimate.high)
-        return Interval(*ends, certificate.level, CERTIFIED, certificate.labelled, (count, valued))
+        return SourcedInterval(*ends, certificate.level, CERTIFIED, certificate.labelled, (count, valued))
     judged = judged_of(images)
     if not judged:
         return None
@@ -335,4 +335,4 @@ def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Ce
     value, low, high = fit.share_below(predicted, judge.terms.tau)
     known = len(judged) / len(images)
     ends = (value, low * known, high * known + 1.0 - known)
-    return Interval(*ends, fit.level, ESTIMATED, counted=(int(np.sum(predicted < judge.terms.tau)), len(judged)))
+    return SourcedInterval(*ends, fit.level, ESTIMATED, counted=(int(np.sum(predicted < judge.terms.tau)), len(judged)))

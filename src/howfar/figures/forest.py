@@ -1,0 +1,62 @@
+"""Draw rows of a dot, its interval and its number: the form of every figure that compares estimates with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from howfar.figures.style import MUTED, PAPER, Look, name_rows, row_number
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """Hold a row of a forest: its name, its value with the ends of its interval, its look, and the number beside it.
+
+    A value that is None or NaN leaves the number alone; an interval with such an end leaves the dot alone. The dot is labelled
+    by `name`, the interval by ``interval:<name>``. `place` is the row's, by default the next one.
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    look: Look
+    text: str = ""
+    place: float | None = None
+
+
+def forest(
+    axes: Axes, rows: Iterable[ForestRow], *, width: float = 3, size: float = 7, text_size: float = 8.5, **line: Any
+) -> None:
+    """Draw rows from the top down: a line `width` points wide for the interval, a dot of `size`, and the number at the right.
+
+    `line` are further properties of the lines of the intervals, as ``alpha``.
+    """
+    for position, row in enumerate(rows):
+        place = position if row.place is None else row.place
+        if row.text:
+            row_number(axes, place, row.text, text_size)
+        if row.value is None or np.isnan(row.value):
+            continue
+        if row.low is not None and row.high is not None and not np.isnan(row.low):
+            style: dict[str, Any] = {
+                "color": row.look.colour,
+                "lw": width,
+                "solid_capstyle": "butt",
+                "label": f"interval:{row.name}",
+            } | line
+            axes.plot([row.low, row.high], [place, place], **style)
+        dot: dict[str, Any] = {"ms": size, "color": row.look.colour, "mec": PAPER, "mew": 1, "ls": "none", "zorder": 2.5}
+        axes.plot([row.value], [place], marker=row.look.marker, label=row.name, **dot)
+
+
+def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> None:
+    """Name the rows of a forest, the first on top, and part them by thin lines above those of `groups`."""
+    name_rows(axes, list(names))
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    for place in groups:
+        axes.axhline(place - 0.5, color=MUTED, lw=0.6, alpha=0.6, label="_rule")

@@ -1,0 +1,195 @@
+"""Say in sentences how far a comparison's datasets are, whether their order is settled, and what trivial backbones say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from howfar.report.section import AGREES, listing, plural, ranks, sentence_case
+from howfar.results import Comparison, DatasetSummary, PrimarySummary
+from howfar.wording import format_number, p_text, share, times
+
+ALPHA = 0.05
+_FEWEST_FOR_CONFORMAL = 19
+
+
+def lead(comparison: Comparison) -> str:
+    """Answer in one or two sentences which secondary is nearest, which farthest, and whether that order is settled."""
+    datasets, primary = comparison.datasets, comparison.primary.name
+    if any(dataset.relative is None for dataset in datasets):
+        return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
+    ordered = sorted(datasets, key=_relative)
+    near, far = ordered[0], ordered[-1]
+    if len(ordered) == 1:
+        return (
+            f"{near.name} lies {times(_relative(near))} as far from {primary} as the images of {primary} lie from each other."
+        )
+    if times(_relative(near)) == times(_relative(far)):
+        return f"All {len(ordered)} datasets lie equally far from {primary}: {times(_relative(near))} as far as its own images."
+    text = (
+        f"Of {len(ordered)} datasets {near.name} lies nearest to {primary} and {far.name} farthest: {times(_relative(near))} "
+        f"and {times(_relative(far))} as far as its own images lie from each other."
+    )
+    return f"{text} {_settled(ordered)}".strip()
+
+
+def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    """Say after its name what the numbers tell of one secondary: how far, how many images are unusual, whether sets differ.
+
+    P is called P, as a page that shows many such sentences says once what P is.
+    """
+    parts = [_distance(dataset), _beyond(primary, dataset), _test(dataset)]
+    return "; ".join(part for part in parts if part) + "."
+
+
+def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    """Say in one sentence, in a newcomer's words, how far a secondary is; its number stands in the table above it."""
+    home = primary.name
+    low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
+    if dataset.relative is None:
+        text = f"{dataset.name} {_raw(dataset, home)}, with no yardstick to read that by"
+    else:
+        text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
+    if low is not None and high is not None and low <= 1:
+        text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
+    unusual = _unusual(primary, dataset)
+    differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
+    return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
+
+
+def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
+    if dataset.beyond is None or primary.n < _FEWEST_FOR_CONFORMAL or dataset.n == 1:
+        return _beyond(primary, dataset, primary.name)
+    if dataset.beyond == 0:
+        return "none of its images is unusual there"
+    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are unusual there"
+
+
+def smallest_p(permutations: int, secondaries: int) -> float | None:
+    """Compute the smallest p-value that Holm's correction of a permutation test can give."""
+    return min(1.0, secondaries / (permutations + 1)) if permutations else None
+
+
+def of_rivals(comparison: Comparison) -> str:
+    """Say how the literature's distances are to be read: above 0 even for equal sets, and with how small a p."""
+    from howfar.pipeline.bootstrap import MOST_RELABELLINGS
+
+    read = (
+        "A Fréchet or Wasserstein distance of two samples of one distribution is above 0, and so is its interval: what tells "
+        "whether the sets differ is p."
+    )
+    permutations, secondaries = min(comparison.settings.permutations, MOST_RELABELLINGS), len(comparison.datasets)
+    least = smallest_p(permutations, secondaries)
+    if least is None:
+        return read
+    sets = "1 dataset" if secondaries == 1 else f"{secondaries} datasets"
+    return (
+        f"{read} {permutations:,} relabellings, as many as these distances take, and Holm's correction over {sets} cannot give "
+        f"a p below {least:.3g}."
+    )
+
+
+def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
+    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too."""
+    farthest = max(model, key=lambda name: model[name])
+    return farthest, [backbone for backbone, view in views.items() if view[farthest] == max(view.values())]
+
+
+def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
+    """Conclude from how the trivial backbones order the secondaries.
+
+    `agreements` are Spearman's correlations of each trivial backbone's order of `count` datasets with the backbone's;
+    `farthest` and `also` are what `same_farthest` returns.
+    """
+    if not agreements:
+        return ""
+    if count < 3:
+        return "With fewer than three secondary datasets, orders cannot tell the backbone from raw colour and layout."
+    alike = [name for name, rho in agreements.items() if rho is not None and rho >= AGREES]
+    if alike:
+        return (
+            f"{listing(alike)} alone {plural(len(alike), 'puts', 'put')} the datasets in much the same order as the "
+            "backbone does: the order by itself is no evidence that the backbone sees more than colour and layout."
+        )
+    text = "No trivial backbone puts the datasets in the backbone's order, so that order is not colour and layout alone"
+    if also:
+        put = plural(len(also), "puts", "put")
+        return f"{text}; but {listing(also)} {put} {farthest} farthest too, so that it is farthest proves little."
+    return f"{text}, nor does one find {farthest} farthest."
+
+
+def rank_changes(comparison: Comparison) -> list[str]:
+    """Name the secondaries whose rank by raw O^dist is another than by `relative`; none where `relative` is undefined."""
+    datasets = comparison.datasets
+    if any(dataset.relative is None for dataset in datasets):
+        return []
+    raw, relative = ranks([dataset.o_dist_mean for dataset in datasets]), ranks([_relative(dataset) for dataset in datasets])
+    return [dataset.name for dataset, a, b in zip(datasets, raw, relative, strict=True) if a != b]
+
+
+def _relative(dataset: DatasetSummary) -> float:
+    return float("nan") if dataset.relative is None else dataset.relative
+
+
+def _no_yardstick(primary: PrimarySummary) -> str:
+    if primary.n == 1:
+        return f"{primary.name} is a single image, so it has no self-distance to measure others by."
+    return f"The images of {primary.name} do not differ from each other, so there is no self-distance to measure others by."
+
+
+def _settled(ordered: Sequence[DatasetSummary]) -> str:
+    """Remark on intervals at the near or the far end that overlap with the neighbours'."""
+    if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
+        return "All their intervals overlap, so the order is not settled."
+    remarks = []
+    for word, end in (("nearest", ordered), ("farthest", list(reversed(ordered)))):
+        rivals = [other.name for other in end[1:] if _overlap(end[0].relative_ci, other.relative_ci)]
+        if rivals:
+            remarks.append(
+                f"which is {word} is not settled: the interval of {end[0].name} overlaps with that of {listing(rivals)}"
+            )
+    return sentence_case("; ".join(remarks))
+
+
+def _overlap(a: tuple[float, float] | None, b: tuple[float, float] | None) -> bool:
+    return a is not None and b is not None and a[0] <= b[1] and b[0] <= a[1]
+
+
+def _raw(dataset: DatasetSummary, home: str) -> str:
+    return f"lies at a mean distance of {format_number(dataset.o_dist_mean)} from {home}"
+
+
+def _distance(dataset: DatasetSummary) -> str:
+    if dataset.relative is None:
+        return _raw(dataset, "P")
+    text = f"lies {times(dataset.relative)} as far from P as P's own images from each other"
+    if dataset.relative_ci is None:
+        return f"{text} (no interval)"
+    low, high = dataset.relative_ci
+    interval = f"95 % CI {low:.2f}–{high:.2f}"
+    if low <= 1 <= high:
+        return f"{text} ({interval}, which holds 1: neither farther nor nearer than P's own is shown)"
+    if high < 1:
+        return f"{text} ({interval}: nearer than these, as a set of little variety near P's centre can be)"
+    return f"{text} ({interval})"
+
+
+def _beyond(primary: PrimarySummary, dataset: DatasetSummary, home: str = "P") -> str:
+    if dataset.beyond is None:
+        return ""
+    if primary.n < _FEWEST_FOR_CONFORMAL:
+        return f"{home} has too few images ({primary.n}) to say which single images are unusual"
+    own = f"farther than 95 % of {home}'s own"
+    if dataset.n == 1:
+        return f"this one image is {'' if dataset.beyond else 'not '}{own}"
+    if dataset.beyond == 0:
+        return f"none of its images is {own}"
+    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are {own}"
+
+
+def _test(dataset: DatasetSummary) -> str:
+    if dataset.p_value is None:
+        return "whether the two sets differ was not tested"
+    if dataset.p_value <= ALPHA:
+        farther = dataset.relative_ci is None or dataset.relative_ci[0] > 1
+        return f"{'' if farther else 'even so '}the two sets differ ({p_text(dataset.p_value)})"
+    return f"no evidence that the two sets differ ({p_text(dataset.p_value)})"

@@ -1,0 +1,119 @@
+"""What figures show, kept as texts in ``snapshots/``: titles, marks with their places, numbers beside them, legends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import howfar
+from assessed_sites import assessment
+from howfar.figures import registration
+from howfar.figures.certificate import certificate_sample, certificate_steps
+from howfar.figures.distances import relative, scatter, sorted_distances, violin
+from howfar.figures.estimates import estimates, judgements, sites
+from howfar.figures.matrix import matrix_map, matrix_relative
+from howfar.figures.performance import performance
+from howfar.figures.thresholds import relation_thresholds
+from howfar.paper.near_and_far_parts import parts
+from howfar.results import Comparison, Interval, Relation
+from snapshots import check, figure_text
+
+HERE = Path(__file__).parent / "snapshots"
+
+
+def check_figures(draws: list[Any], result: Any, name: str) -> None:
+    lines = []
+    for draw in draws:
+        words = registration(draw.__name__, draw)
+        caption = words.caption(result) if words.shows(result) else "left out"
+        lines.append(f"---- {draw.__name__}: {caption}\n{figure_text(draw(result))}")
+    check("\n\n".join(lines), HERE / f"{name}.md")
+
+
+def spread(six: Comparison, largest: float) -> Comparison:
+    """Two datasets and one without a distance, the farthest so many times as far as P's own images."""
+    near, far, undefined = (
+        replace(dataset, relative=value, relative_ci=None)
+        for dataset, value in zip(six.datasets, (1.0, largest, None), strict=False)
+    )
+    return replace(six, datasets=(near, far, undefined), baselines=())
+
+
+COMPARISONS: dict[str, Callable[[Comparison, ModuleType], Comparison]] = {
+    "six": lambda six, _: six,
+    "without yardstick": lambda six, make: make.without_yardstick(make.only(six, 0, 5)),
+    "equal": lambda six, make: make.constant(make.only(six, 0, 3)),
+    "spread": lambda six, _: spread(six, 7.0),
+    "wide spread": lambda six, _: spread(six, 9.0),
+    "no projection": lambda six, make: replace(make.only(six, 3), settings=replace(six.settings, projection="none")),
+}
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_figures_of_a_comparison(name: str, six: Comparison, believable: ModuleType) -> None:
+    check_figures([relative, violin, sorted_distances, scatter], COMPARISONS[name](six, believable), f"comparison, {name}")
+
+
+def bare(related: Relation) -> Relation:
+    """A task without thresholds, whose estimates are by two estimators and whose trends are undefined."""
+    same = [
+        tuple(replace(part, performance=part.performance_common, threshold=None) for part in row.halves)
+        for row in related.datasets
+    ]
+    slopes = (Interval(0.1), Interval(None), None)
+    datasets = tuple(
+        replace(row, trend=row.trend and slope and replace(row.trend, slope=slope), halves=halves, thirds=())
+        for row, slope, halves in zip(related.datasets, slopes, same, strict=False)
+    )
+    first, *rest = related.estimates
+    mine = replace(related.judgements[1], estimator="mine", kind="magic", coverage=None)
+    return replace(
+        related,
+        datasets=datasets,
+        estimates=(replace(first, estimator="mean"), *rest),
+        judgements=(*related.judgements, mine),
+        settings=replace(related.settings, threshold=None),
+        images=related.images.assign(listed=False),
+    )
+
+
+RELATIONS: dict[str, Callable[[Relation, Callable[..., Relation]], Relation]] = {
+    "six": lambda related, _: related,
+    "without thresholds": lambda related, _: bare(related),
+    "nothing known": lambda _, sized: sized(("new", 30), ("other", 20), unlabelled=("new", "other")),
+    "small": lambda _, sized: sized(("three", 3), ("two", 2), ("new", 30), unlabelled=("new",)),
+    "blank": lambda _, sized: sized(("blank", 9), ("roads", 40), ("lanes", 30), blank=("blank",)),
+}
+
+
+@pytest.mark.parametrize("name", RELATIONS)
+def test_figures_of_a_relation(name: str, related: Relation, sized: Callable[..., Relation]) -> None:
+    draws = [performance, parts, estimates, judgements, relation_thresholds]
+    check_figures(draws, RELATIONS[name](related, sized), f"relation, {name}")
+
+
+@pytest.mark.parametrize("name", ["all", "unknown"])
+def test_figures_of_answers(name: str) -> None:
+    found = assessment()
+    check_figures([sites], found if name == "all" else replace(found, sites=(found.sites[3],)), f"sites, {name}")
+
+
+@pytest.mark.parametrize("count", [4, 13, 61])
+def test_figures_of_a_matrix(count: int) -> None:
+    rng = np.random.default_rng(0)
+    sets = {f"$set_{k}$": rng.normal(0, 0.2, size=(6, 3)) + np.array([k, 0, 0]) for k in rng.permutation(count)}
+    check_figures([matrix_map, matrix_relative], howfar.matrix(sets, progress=False, components=3), f"matrix, {count}")
+
+
+@pytest.mark.parametrize("until", [None, "F >= 0.1"])
+def test_figures_of_a_certificate(until: str | None) -> None:
+    predicted = np.linspace(0.1, 0.9, 30)
+    order = [one.index for one in howfar.certify(predicted, k=12, until=until).sample]
+    found = howfar.certify(predicted, k=12, labels=(predicted**1.5)[order], until=until)
+    check_figures([certificate_steps, certificate_sample], found, f"certificate, {'asked' if until else 'one look'}")

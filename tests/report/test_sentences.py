@@ -1,0 +1,433 @@
+"""What is said of numbers at and beside the limits where the words change, kept as texts in ``snapshots/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import believable_identity
+import believable_pool
+from howfar import registry
+from howfar.figures.performance import slope_text
+from howfar.paper import identity_report, pool_answers, pool_report, robustness_report
+from howfar.report import backbones, estimates, failures, performance
+from howfar.report import comparison_sentences as comparison
+from howfar.report.section import Context, agreement, ranks
+from howfar.results import (
+    Choice,
+    Comparison,
+    DatasetRelation,
+    DatasetSummary,
+    Failures,
+    Interval,
+    Judgement,
+    PrimarySummary,
+    Relation,
+    SetEstimate,
+    TrendVerdict,
+)
+from howfar.results.backbones import BackboneComparison
+from howfar.results.distance_studies import Robustness
+from howfar.results.segmenter_studies import WISHES, Pool
+from howfar.results.slices import DistanceSlice, PerformanceSlice
+from snapshots import check
+
+Lines = Iterator[tuple[str, object]]
+P = PrimarySummary("bridges", 200, 3.0)
+ROADS = DatasetSummary(
+    "roads", 50, 660.0, 3.3, (3.2, 3.4), 0.5, 3.0, 1.1, (1.07, 1.13), 0.4, (0.3, 0.5), 0.001, 0.001, 0.14, 25, 0.6
+)  # fmt: skip
+FAR = replace(ROADS, name="faces", relative=2.0, relative_ci=(1.9, 2.1))
+
+
+def of_datasets(six: Comparison, _: Relation) -> Lines:
+    changes: list[dict[str, Any]] = [
+        {},
+        *({"relative_ci": ci} for ci in ((1.0, 1.2), (0.9, 1.0), (0.9, 0.9999), (1.0001, 1.2), None)),
+        *({"p_value": p} for p in (0.05, 0.0501, 1.0, 0.0001, None)),
+        *({"relative_ci": (0.95, 1.05), "p_value": p} for p in (0.4, 0.001)),
+        *({"beyond": share, "n": n} for share, n in ((0.0, 50), (1.0, 50), (0.0004, 5000), (0.9996, 5000), (1.0, 1), (0.0, 1))),
+        {"beyond": None},
+        {"relative": None, "relative_ci": None, "beyond": None, "p_value": None},
+    ]
+    for change in changes:
+        row = replace(ROADS, **change)
+        yield f"{change}", comparison.sentence(P, row)
+        yield "  in plain words", comparison.plain(P, row)
+    for n in (18, 19):
+        yield f"{n} images in P", comparison.sentence(replace(P, n=n), ROADS)
+
+
+def of_orders(six: Comparison, _: Relation) -> Lines:
+    rival = replace(ROADS, name="lanes", relative=1.12, relative_ci=(1.12, 1.15))
+    bare = replace(ROADS, relative=None)
+    sets = {
+        "two": (FAR, ROADS),
+        "one": (ROADS,),
+        "equal": (ROADS, replace(ROADS, name="other")),
+        "overlap of two": (ROADS, rival, FAR),
+        "overlap of all": (ROADS, rival),
+        "no intervals": (replace(ROADS, relative_ci=None), replace(FAR, relative_ci=None)),
+    }
+    for name, datasets in sets.items():
+        yield name, comparison.lead(replace(six, primary=P, datasets=datasets))
+    for n, own in ((1, None), (9, 0.0)):
+        primary = PrimarySummary("x", n, own)
+        yield f"self-distance {own} of {n}", comparison.lead(replace(six, primary=primary, datasets=(bare,)))
+    for rho, count in (
+        (1.0, 6),
+        (0.7, 6),
+        (0.69, 6),
+        (0.3, 6),
+        (0.29, 6),
+        (-0.29, 6),
+        (-0.3, 6),
+        (1.0, 2),
+        (-1.0, 2),
+        (None, 1),
+    ):
+        yield f"rho {rho} of {count}", agreement(rho, count)
+    views = {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}}
+    yield "the same farthest", comparison.same_farthest({"a": 1.0, "b": 2.0}, views)
+    cases: list[tuple[dict[str, float | None], int, list[str]]] = [
+        ({"pixels": 0.9, "moments": 0.1}, 6, []),
+        ({"pixels": 0.9, "moments": 0.7}, 6, []),
+        ({"pixels": 0.69}, 6, []),
+        ({"pixels": 0.69}, 6, ["pixels"]),
+        ({"pixels": None}, 6, []),
+        ({"pixels": 1.0}, 2, ["pixels"]),
+        ({}, 6, []),
+    ]
+    for rhos, count, also in cases:
+        yield f"{rhos} of {count}, {also}", comparison.trivial_verdict(rhos, count, "faces", also)
+    a, b, c = (
+        replace(ROADS, name=name, o_dist_mean=raw, relative=rel) for name, raw, rel in [("a", 1, 2), ("b", 2, 1), ("c", 3, 3)]
+    )
+    for datasets in ((a, b, c), (a, c)):
+        yield "ranks changed", comparison.rank_changes(replace(six, datasets=datasets))
+    yield "smallest p", [comparison.smallest_p(*given) for given in ((99, 6), (0, 6), (9, 20))]
+    for permutations in (99, 9999, 0):
+        chosen = replace(six.settings, permutations=permutations)
+        yield f"{permutations} permutations", comparison.of_rivals(replace(six, settings=chosen, datasets=six.datasets[:3]))
+
+
+SETS = ("a", "b", "c", "d", "e", "f")
+
+
+def judged(name: str, kind: str, image: float, of_set: float, sets: int = 6, errors: Sequence[float] = ()) -> Judgement:
+    found = dict(zip(SETS, errors or (of_set,) * sets, strict=False))
+    return Judgement(name, kind, sets, 60 * sets, image, of_set, 0.9, 0.4, 0.7, 0.7, 0.3, found)
+
+
+MEAN, KNN = judged("mean", "baseline", 0.2, 0.1), judged("knn", "distance", 0.3, 0.2)
+BEST = judged("flip_agreement", "agreement", 0.08, 0.04)
+CONSENSUS = judged("consensus", "combined", 0.09, 0.05)
+
+
+def of(related: Relation, *rows: Judgement, estimator: str | None = "flip_agreement", chosen: bool = True) -> Relation:
+    """Let these judgements be the relation's; choosing is worth what the winner's judgement says."""
+    most, choices = max((one.sets for one in rows), default=0), []
+    for among in ("all", "distance"):
+        of_kind = [one for one in rows if one.sets == most and among in ("all", one.kind)]
+        for one in sorted(of_kind, key=lambda one: one.mae_image)[:1]:
+            picked = dict.fromkeys(one.set_errors, one.estimator)
+            choices.append(Choice(among, one.estimator, one.sets, one.mae_image, one.mae_set, picked, one.set_errors))
+    used = tuple(replace(one, estimator=estimator or one.estimator) for one in related.estimates)
+    kept = tuple(choices) if chosen else ()
+    return replace(related, judgements=rows, choices=kept, estimator=estimator, estimates=used)
+
+
+def of_estimators(_: Comparison, related: Relation) -> Lines:
+    few = [
+        replace(one, sets=3, set_errors=dict.fromkeys(SETS[:3], one.mae_set))
+        for one in (MEAN, judged("knn", "distance", 0.1, 0.05))
+    ]
+    mixed = of(related, MEAN, BEST)
+    asked = of(related, MEAN, KNN, BEST, estimator="knn")
+    worlds = {
+        "best": of(related, MEAN, KNN, BEST),
+        "none beats the mean": of(related, MEAN, KNN, estimator="mean"),
+        "the mean alone": of(related, judged("mean", "baseline", 0.2, 0.1, sets=1), estimator="mean"),
+        "as good as printed": of(related, MEAN, judged("knn", "distance", 0.1998, 0.0997)),
+        "better for images": of(related, MEAN, judged("knn", "distance", 0.1, 0.2)),
+        "better for sets": of(related, MEAN, judged("knn", "distance", 0.3, 0.05)),
+        "better for both": of(related, MEAN, judged("knn", "distance", 0.1, 0.05)),
+        "better on average": of(related, MEAN, judged("knn", "distance", 0.1, 0.05, errors=(0.0, 0.0, 0.0, -0.3, 0.3, 0.2))),
+        "few sets": of(related, *few),
+        "two distances": of(related, MEAN, KNN, judged("i_dist", "distance", 0.35, 0.15)),
+        "judged on fewer": of(related, MEAN, judged("knn", "distance", 0.01, 0.01, sets=2), BEST),
+        "fixed beforehand": of(related, MEAN, CONSENSUS, BEST, estimator="consensus", chosen=False),
+        "a lucky distance": of(related, MEAN, KNN, judged("mahalanobis", "distance", 0.05, 0.02), BEST, chosen=False),
+        "asked for": replace(asked, settings=replace(related.settings, estimator="knn")),
+        "not asked for": asked,
+        "untested": of(related, estimator="mean"),
+        "another stands in": replace(mixed, estimates=(replace(related.estimates[0], estimator="mean"), *mixed.estimates[1:])),
+        "intervals too short": of(related, MEAN, replace(BEST, coverage=0.84)),
+        "intervals just long enough": of(related, MEAN, replace(BEST, coverage=0.86)),
+    }
+    for added in (0.07, 0.09, 0.0801):
+        both = judged("signals", "combined", 0.08, 0.04), judged("all", "combined", added, 0.04)
+        worlds[f"distances added: {added}"] = of(related, MEAN, *both)
+    said = ("lead", "distance", "distance_numbers", "addition", "in_use", "fewer", "image_intervals")
+    for name, relation in worlds.items():
+        for function in said:
+            if text := getattr(estimates, function)(relation):
+                yield f"{name}: {function}", text
+    one, blank = related.datasets[0], replace(related.datasets[1], scored=0)
+    for datasets in ((), (one, blank)):
+        yield "none judged", estimates.lead(replace(related, judgements=(), estimator=None, datasets=datasets))
+    assert set(estimates.ESTIMATORS) == set(registry.OURS["estimators"])
+
+
+def of_estimates(_: Comparison, related: Relation) -> Lines:
+    inside, outside = (SetEstimate(name, "mean", 9, 0.5, 0.4, 0.6, 0.5, value) for name, value in (("a", 0.6), ("b", 0.61)))
+    (new,) = [one for one in related.estimates if one.measured is None]
+    for rows in ((inside, outside), (replace(inside, measured=None),), (replace(new, low=0.1, high=0.7),), (new,) * 7, ()):
+        relation = replace(related, estimates=rows)
+        yield f"{len(rows)} estimates: sets", estimates.set_intervals(relation)
+        yield "  unlabelled", estimates.unlabelled(relation)
+
+
+def of_performance(_: Comparison, related: Relation) -> Lines:
+    def dataset(name: str, kind: Any, text: str = "said.", scored: int = 40, n: int = 40) -> DatasetRelation:
+        mean = 0.6 if scored else None
+        return DatasetRelation(name, n, scored, 0, mean, None, None, None, (), (), None, TrendVerdict(kind, text))
+
+    blank = dataset("blank", "none", scored=0)
+    a, b, c = dataset("a", "falls"), dataset("b", "none", "flat", 39), dataset("c", "falls", "?", 38)
+    several = {
+        "four": (a, b, c, dataset("d", "rises")),
+        "two": (a, dataset("e", "consistent"), blank),
+        "one": (a, blank),
+        "none": (blank,),
+    }
+    for name, datasets in several.items():
+        pooled = TrendVerdict("falls", "falls with distance: −0.2 [−0.3, −0.1].") if name != "none" else None
+        relation = replace(related, datasets=datasets, pooled_verdict=pooled)
+        yield f"{name}: lead", performance.lead(relation)
+        yield "  tally", performance.tally(relation)
+        yield "  unknown", performance.unknown(replace(relation, estimates=()))
+        yield "  sentences", performance.sentences(relation)
+    site = related.images["dataset"] == "street photographs"
+    blank_images = related.images.assign(foreground=related.images["foreground"].where(~site, 0.0))
+    yield "without foreground", performance.unknown(replace(related, images=blank_images))
+    yield (
+        "all known",
+        [
+            performance.unknown(replace(related, datasets=())),
+            performance.unknown(replace(related, images=related.images[~site])),
+        ],
+    )
+    for slope in (Interval(-0.31, -0.42, -0.2), Interval(0.1), None):
+        yield f"{slope}", slope_text(slope)
+
+
+def of_failures(_: Comparison, related: Relation) -> Lines:
+    def listed(places: Sequence[int], scores: Sequence[float], times: int = 1) -> Relation:
+        frame = {"dataset": "a", "image": range(10), "listed": np.isin(range(10), places), "performance": scores}
+        images = pd.concat([pd.DataFrame(frame)] * times, ignore_index=True)
+        return replace(related, images=images, failures=(Failures("a", 0.5, 0.1, "mean", 10, len(places)),))
+
+    scores = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, float("nan")]
+    worlds = {
+        "two listed": listed([0, 1], scores),
+        "one wrong": listed([0, 1, 4, 9], scores),
+        "unknown": listed([9], scores),
+        "none listed": listed([], scores),
+        "many": listed([0, 1], scores, 15),
+        "nothing fails": listed([0], [0.9] * 10),
+        "nothing fails or is listed": listed([], [0.9] * 10),
+        "all listed": listed(range(10), scores),
+        "all listed, nearly all fail": listed(range(10), [0.1] * 9 + [0.9]),
+    }
+    for name, relation in worlds.items():
+        for function in ("measured", "lead", "found", "whole"):
+            yield f"{name}: {function}", getattr(failures, function)(relation)
+    lists = [
+        Failures("a", 0.5, 0.1, "atc", 10, 5, 0.2),
+        Failures("b", 0.5, 0.1, "atc", 10, 5, 0.1),
+        Failures("c", 0.5, 0.1, "atc", 9, 9),
+    ]
+    for rows in (lists, lists[1:]):
+        yield "broken", failures.broken(replace(related, failures=tuple(rows)))
+    yield "promise", failures.promise(related)
+
+
+def of_slices(_: Comparison, __: Relation) -> Lines:
+    def far(value: str, p: float | None, difference: float | None = 0.5, *, small: bool = False) -> DistanceSlice:
+        return DistanceSlice("roads-dry", "camera", value, 20, 3.1, 1.5, (1.4, 1.6), 0.25, difference, p, p, small)
+
+    def scored(p: float, difference: float) -> PerformanceSlice:
+        return PerformanceSlice("roads-dry", "camera", "A", 20, 18, 12, 0.5, (0.4, 0.6), 0.55, 3, difference, p, p, False)
+
+    cases: list[tuple[list[DistanceSlice], list[PerformanceSlice]]] = [
+        ([far("A", 0.01)], []),
+        ([far("A", 0.01), far("", 0.02)], []),
+        ([far("A", 0.2), far("B", 0.01, -0.5)], [scored(0.01, -0.2)]),
+        ([far("A", None, None, small=True)], []),
+        ([], [scored(0.01, 0.2)]),
+    ]
+    for distance, scores in cases:
+        yield f"{len(distance)} and {len(scores)}", performance.slice_lead(distance, scores)
+
+
+GROUPS = (of_datasets, of_orders, of_estimators, of_estimates, of_performance, of_failures, of_slices)
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda group: group.__name__)
+def test_sentences(group: Callable[[Comparison, Relation], Lines], six: Comparison, related: Relation) -> None:
+    check_lines(group(six, related), group.__name__)
+
+
+def check_lines(lines: Lines, name: str) -> None:
+    text = "\n".join(f"{title}\n    {said}" for title, said in lines)
+    check(text, Path(__file__).parent / "snapshots" / f"sentences {name.replace('_', ' ')}.md")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ranks_are_scipys(seed: int) -> None:
+    values = np.random.default_rng(seed).integers(0, 6, 20).tolist()
+    assert ranks(values) == stats.rankdata(values).tolist()
+
+
+def ordered(six: Comparison, rho: float | None = None, **orders: list[float]) -> BackboneComparison:
+    """Two backbones by which the first datasets lie so far."""
+    found = []
+    for name, values in orders.items():
+        datasets = tuple(replace(row, relative=value) for row, value in zip(six.datasets, values, strict=False))
+        images = six.images[six.images["dataset"].isin([row.name for row in datasets])]
+        found.append(replace(six, datasets=datasets, images=images, baselines=(), backbone=replace(six.backbone, name=name)))
+    first, second = orders
+    order = pd.Series(orders[first]).corr(pd.Series(orders[second]), method="spearman")
+    pair = {"one": first, "other": second, "n": 9, "low": float("nan"), "high": float("nan")}
+    rows = [{**pair, "dataset": "", "spearman": order}, *([] if rho is None else [{**pair, "dataset": "a", "spearman": rho}])]
+    return BackboneComparison(tuple(found), pd.DataFrame(rows))
+
+
+def test_sentences_of_backbones(six: Comparison) -> None:
+    worlds = {
+        "agree": ordered(six, 0.9, net=[1.0, 1.2, 1.4, 1.6], other=[2.0, 2.2, 2.4, 2.6]),
+        "opposite": ordered(six, 0.5, net=[1.0, 1.2, 1.4, 1.6, 1.8], other=[1.8, 1.6, 1.4, 1.2, 1.0]),
+        "one dataset": ordered(six, 0.1, net=[1.1], other=[1.3]),
+    }
+    said = (backbones.lead, *backbones.SENTENCES, backbones.limits)
+    check_lines(
+        ((f"{name}: {write.__name__}", write(found)) for name, found in worlds.items() for write in said), "of_backbones"
+    )
+
+
+def test_sentences_of_pools() -> None:
+    def pools() -> Iterator[tuple[str, Pool]]:
+        for name, options in {
+            "sure": {},
+            "unsure": {"noise": 0.15, "wishes": ("stable",)},
+            "low level": {"level": 0.3},
+            "some reach it": {"level": 0.5},
+            "none reaches it": {"level": 0.95},
+            "two models": {"models": ("unetplusplus", "deepcrack")},
+            "three seeds": {"seeds": 3, "tuned": False},
+        }.items():
+            yield name, believable_pool.make(**options)  # type: ignore[arg-type]  # options by name
+        likely = believable_pool.make(wishes=("recall",))
+        likely.rankings["first"] = likely.rankings["model"].map({"deepcrack": 0.85, "adsam": 0.1, "unetplusplus": 0.05})
+        yield "likely", likely
+        silent, columns = believable_pool.make(), ["value", "low", "high", "over", "over_low", "over_high"]
+        predicts = (silent.scores["model"] == "adsam") | (silent.scores["dataset"] != "tunnel")
+        silent.scores["precision"] = silent.scores["precision"].where(predicts)
+        silent.rankings.loc[silent.rankings["model"] != "adsam", columns] = np.nan
+        yield "some without precision", silent
+        swapped, plain = believable_pool.make(), believable_pool.make()
+        swapped.scores["precision"] = swapped.scores["precision"].where(swapped.scores["model"] != "adsam", 0.01)
+        swapped.rankings.loc[:, columns] = np.nan
+        swapped.scores[["slope", "slope_low", "slope_high"]] = np.nan
+        yield "all without values", swapped
+        plain.costs["segmenter"] = "unetplusplus"
+        yield "one architecture", plain
+
+    def lines() -> Lines:
+        for name, pool in pools():
+            yield f"{name}: lead", pool_answers.lead(pool)
+            for wish in pool.answered():
+                yield f"  {wish}", pool_answers.reason(pool, wish)
+            yield "  leans", [pool_answers.leans(pool, shots) for shots in (0, 7)]
+            yield "  claim", pool_answers.papers_claim(pool)
+            yield "  limits", pool_answers.limits(pool)
+            yield "  slopes", {cell.text for row in pool_report.slopes(pool).rows for cell in row[2:]} == {"–"}
+
+    assert set(believable_pool.make().wishes) == set(WISHES)
+    check_lines(lines(), "of_pools")
+
+
+def test_a_pool_comes_back_from_its_files_as_it_was(tmp_path: Path) -> None:
+    pool = believable_pool.make(weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95)
+    again = Pool.load(pool.save(tmp_path))
+    assert repr(again) == repr(pool)
+    assert again.weights == {"recall": 2.0, "fast": 1.0}
+
+
+def test_sentences_of_persons(tmp_path: Path) -> None:
+    identity = believable_identity.make(tmp_path)
+    blurred = identity.claims["perturbation"] == "blur"
+    steady, moved = identity.claims.copy(), identity.claims.copy()
+    for name, value in {"change": 0.01, "change_low": -0.02, "change_high": 0.03}.items():
+        steady.loc[blurred, name] = moved.loc[blurred, name] = value
+    moved.loc[2, ["change", "change_low"]] = (0.02, 0.01)
+    moved.loc[7, ["change", "change_low", "change_high"]] = (-0.1, -0.2, -0.05)
+    held = identity.claims.assign(holding=0, violated=[0.0, 0.25, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0])
+    held.loc[1, "holding"] = held.loc[1, "references"]
+    worlds = {"as made": identity.claims, "none holds": identity.claims.assign(holding=0), "one holds": held}
+    worlds |= {"within their intervals": steady, "beyond": moved}
+    sections = {
+        name: identity_report.section(replace(identity, claims=claims), Context(Path())) for name, claims in worlds.items()
+    }
+    sections["one image a set"] = identity_report.section(
+        believable_identity.make(tmp_path, persons=tuple("abcde"), single=True, perturbations=()), Context(Path())
+    )
+    check_lines(((name, [made.lead, *made.sentences, *made.limits]) for name, made in sections.items()), "of_persons")
+
+
+def test_sentences_of_robustness() -> None:
+    def made(taus: dict[str, float], apart: dict[tuple[str, str], tuple[float, float, float]], kept: float = 0.0) -> Robustness:
+        nothing = {"overlap": 0.5, "overlap_low": 0.4, "overlap_high": 0.6}
+        overall = [
+            {"backbone": name, "kendall": tau, "kendall_low": tau - 0.1, "kendall_high": tau + 0.1}
+            for name, tau in taus.items()
+        ]
+        rows = [
+            {"one": one, "other": other, "kendall": value, "kendall_low": low, "kendall_high": high}
+            for (one, other), (value, low, high) in apart.items()
+        ]
+        stability = [
+            {"backbone": name, "perturbation": blur, "kendall": kept if blur == "blur" and tau < max(taus.values()) else tau}
+            for name, tau in taus.items()
+            for blur in ("darker", "blur")
+        ]
+        result = object.__new__(Robustness)
+        for name, value in {
+            "primary": "campus",
+            "backbones": tuple(taus),
+            "perturbations": {"darker": "0.7", "blur": "2.0"},
+            "overall": pd.DataFrame(overall).assign(**nothing),
+            "differences": pd.DataFrame(rows).assign(**nothing),
+            "stability": pd.DataFrame(stability),
+        }.items():
+            object.__setattr__(result, name, value)
+        return result
+
+    three = {("a", "b"): (-0.3, -0.5, -0.1), ("a", "c"): (-0.1, -0.2, 0.1), ("b", "c"): (0.2, -0.1, 0.4)}
+    worlds = {
+        "told apart from one": made({"a": 0.5, "b": 0.8, "c": 0.6}, three),
+        "told apart from none": made({"a": 0.5, "b": 0.4}, {("a", "b"): (0.1, -0.1, 0.2)}),
+        "better under one": made({"a": 0.5, "b": 0.8, "c": 0.6}, three, kept=0.9),
+        "alone": made({"a": 0.5}, {("x", "y"): (0.0, 0.0, 0.0)}),
+    }
+    check_lines(((name, robustness_report.lead(found)) for name, found in worlds.items()), "of_robustness")
+    turned = robustness_report.difference(worlds["told apart from one"], "b", "a")
+    assert (turned["kendall"], turned["kendall_low"], turned["kendall_high"]) == (0.3, 0.1, 0.5)

@@ -1,0 +1,333 @@
+"""What pages and sections say, kept as texts in ``snapshots/``: read a change of words with ``git diff``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import believable_identity
+import believable_pool
+import howfar
+from assessed_sites import assessment
+from categories import write_categories, write_study
+from howfar.paper import (
+    distance_table_report,
+    identity_report,
+    performance_by_distance_report,
+    pool_report,
+    robustness_report,
+    scenes_report,
+    suppression_report,
+)
+from howfar.paper.performance_by_distance import PERFORMANCE, PerformanceSettings
+from howfar.paper.suppression import SUPPRESSION, SuppressionSettings
+from howfar.report.backbones import write_backbones_report
+from howfar.report.certificate import write_certificate_report
+from howfar.report.comparison import write_report
+from howfar.report.matrix import write_matrix_report
+from howfar.report.section import Context, FigurePart, Section
+from howfar.results import BackboneSummary, Comparison, Relation
+from howfar.results.assessment import LabelledSet
+from howfar.results.backbones import BackboneFeature, DistanceTable
+from howfar.results.comparison import COPIES
+from howfar.results.distance_studies import Robustness, Scenes
+from howfar.results.records import Provenance
+from howfar.results.segmenter_studies import Adaptations
+from howfar.results.slices import DistanceSlice, PerformanceSlice
+from howfar.studies.backbones import by_image, with_agreement
+from howfar.studies.study_file.study import study
+from snapshots import check, figure_text, page_text, section_text
+
+HERE = Path(__file__).parent / "snapshots"
+SYMBOLS = {"roads": "S_1", "walls": "S_4", "training & <set>": "P"}
+
+
+def check_page(file: Path, name: str, base: str = "") -> None:
+    check(page_text(file.read_text(encoding="utf-8")), HERE / f"{name}.md", HERE / f"{base}.md" if base else None)
+
+
+def check_section(section: Section, name: str, base: str) -> None:
+    """Compare a section's words, and what its figures show; of a variant what differs from the first one's."""
+    figures = [f"\n\n---- {part.name}\n{figure_text(part.draw())}" for part in section.parts if isinstance(part, FigurePart)]
+    check(section_text(section) + "".join(figures), HERE / f"{name}.md", None if name == base else HERE / f"{base}.md")
+
+
+@pytest.mark.parametrize("name", ["comparison", "relation"])
+def test_page_of_a_run_with_its_figures(name: str, request: pytest.FixtureRequest) -> None:
+    check_page(request.getfixturevalue("report" if name == "comparison" else "related_report"), name)
+
+
+def with_slices(six: Comparison) -> Comparison:
+    def one(value: str, p: float | None, difference: float | None, energy: float | None = None) -> DistanceSlice:
+        ci = None if p is None else (1.4, 1.6)
+        return DistanceSlice(
+            "roads-dry", "camera", value, 20, 3.1, 1.5, ci, 0.25, difference, p, p, p is None, energy, ci, p, p
+        )
+
+    return replace(six, slices=(one("A", 0.01, 0.5, 0.2), one("", 0.02, 0.4), one("B", 0.2, -0.5), one("C", None, None)))
+
+
+def with_copies(six: Comparison) -> Comparison:
+    """Two images of the first dataset that are P's, an equal and a mirrored one, and one that is another of its own."""
+    images, name, primary = six.images, six.datasets[0].name, six.primary.name
+    rows = [
+        (primary, "p1.png", "equal", "content", 1.0, False),
+        (primary, "p2.png", "near", "hash", 0.9, True),
+        (name, images["image"][3], "near", "features", 0.7, False),
+    ]
+    table = [
+        (name, images["image"][at], images["path"][at], other, image, images["path"][5], kind, by, agreed, turned, False)
+        for at, (other, image, kind, by, agreed, turned) in enumerate(rows)
+    ]
+    return replace(six, near_duplicates=pd.DataFrame(table, columns=list(COPIES)).astype(COPIES))
+
+
+def embeddings(comparison: Comparison) -> Comparison:
+    """The result of ready-made embeddings, without trivial backbones and remarks."""
+    images = comparison.images.assign(path="")
+    return replace(comparison, images=images, baselines=(), leaks=(), skipped=(), notes=())
+
+
+def bare(related: Relation) -> Relation:
+    """A task without thresholds, whose intervals of images are unknown."""
+    datasets = tuple(
+        replace(
+            row,
+            trend=None if row.trend is None else replace(row.trend, partial=None, groups=row.trend.n),
+            halves=tuple(replace(part, performance=part.performance_common, threshold=None) for part in row.halves),
+            thirds=(),
+        )
+        for row in related.datasets
+    )
+    images = related.images.assign(estimate_low=np.nan, p_value=np.nan)
+    settings = replace(related.settings, threshold=None, group=None)
+    slices = (PerformanceSlice("roads-dry", "camera", "A", 20, 18, 12, 0.5, (0.4, 0.6), 0.55, 3, -0.2, 0.01, 0.005, False),)
+    first, *rest = related.judgements
+    judgements = (replace(first, sets=2, images=1030), *rest)
+    return replace(related, datasets=datasets, images=images, settings=settings, slices=slices, judgements=judgements)
+
+
+RUNS: dict[str, Callable[[Comparison, Relation, ModuleType, ModuleType], tuple[Any, ...]]] = {
+    "one set of one image": lambda six, _, make, __: (make.only(six, 5), None),
+    "without yardstick": lambda six, _, make, __: (make.without_yardstick(make.only(six, 0, 3)), None),
+    "equal distances": lambda six, _, make, __: (make.constant(make.only(six, 0, 3)), None),
+    "embeddings": lambda six, _, make, __: (embeddings(make.only(six, 0, 1)), None),
+    "joint projection": lambda six, _, make, __: (
+        replace(make.only(six, 0), settings=replace(six.settings, projection="joint", permutations=9)),
+        None,
+    ),
+    "no projection": lambda six, _, make, __: (
+        replace(make.only(six, 0), settings=replace(six.settings, projection="none", permutations=0)),
+        None,
+    ),
+    "slices and copies": lambda six, related, _, __: (with_slices(with_copies(six)), bare(related)),
+    "nothing known": lambda six, _, __, relations: (
+        six,
+        relations.of_comparison(six, unlabelled=[d.name for d in six.datasets]),
+    ),
+    "one labelled": lambda six, _, __, relations: (
+        six,
+        relations.of_comparison(six, unlabelled=[d.name for d in six.datasets][1:]),
+    ),
+    "blank sets": lambda six, _, __, relations: (six, relations.of_comparison(six, blank=[d.name for d in six.datasets][:2])),
+    "no list": lambda six, related, _, __: (
+        six,
+        replace(
+            related,
+            images=related.images.assign(listed=False),
+            failures=tuple(replace(one, listed=0) for one in related.failures),
+        ),
+    ),
+    "all listed": lambda six, related, _, __: (six, replace(related, images=related.images.assign(listed=True))),
+}
+
+
+@pytest.mark.usefixtures("without_figures")
+@pytest.mark.parametrize("name", RUNS)
+def test_page_of_a_run(
+    name: str, six: Comparison, related: Relation, believable: ModuleType, relations: ModuleType, tmp_path: Path
+) -> None:
+    comparison, relation = RUNS[name](six, related, believable, relations)
+    page = write_report(comparison, tmp_path, relation)
+    text = page.read_text(encoding="utf-8")
+    assert "nan" not in page_text(text).lower().split()
+    check_page(page, f"run, {name}", "comparison" if relation is None else "relation")
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_page_of_an_assessed_run(six: Comparison, related: Relation, tmp_path: Path) -> None:
+    """Answers of all kinds; the second dataset is a corrupted version of P, which only the estimates show."""
+    rows = [row for row in related.estimates if row.dataset != six.datasets[1].name]
+    sites = tuple(
+        replace(site, dataset=row.dataset, estimate=row.predicted, low=row.low, high=row.high, gate=None)
+        for site, row in zip((*assessment().sites, assessment().sites[0]), rows, strict=True)
+    )
+    made = LabelledSet(six.datasets[1].name, "corrupted", 9, 0.5, 0.5, 0.4, 0.6, True, None)
+    check_page(
+        write_report(six, tmp_path, related, replace(assessment(), sites=sites, labelled=(made,))), "run, assessed", "relation"
+    )
+
+
+def test_page_of_backbones(demo_folders: list[Path], tmp_path: Path) -> None:
+    primary, *secondaries = demo_folders
+    names = ("pixels", "colour_moments")
+    options: dict[str, Any] = {"bootstrap": 50, "permutations": 0, "progress": False, "store": tmp_path / "store"}
+    found = howfar.compare_backbones(primary, secondaries, names, **options)
+    check_page(write_backbones_report(found, tmp_path / "run"), "backbones")
+
+
+def test_page_of_a_matrix(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sets = {f"set {k}": rng.normal(0, 0.2, size=(12, 3)) + np.array([k, 0, 0]) for k in rng.permutation(4)}
+    check_page(write_matrix_report(howfar.matrix(sets, progress=False, components=3), tmp_path), "matrix")
+
+
+PREDICTED = np.linspace(0.1, 0.9, 60)
+CERTIFICATES: dict[str, tuple[int, int, dict[str, Any]]] = {
+    "some labels": (12, 16, {}),
+    "before labels": (0, 16, {}),
+    "too few labels": (1, 16, {}),
+    "all labels": (60, 60, {}),
+    "settled": (30, 40, {"until": "F >= 0.1"}),
+    "settled against": (30, 40, {"until": "F >= 0.9"}),
+    "open": (10, 40, {"until": "±0.05"}),
+}
+
+
+@pytest.mark.parametrize("name", [*CERTIFICATES, "false positives", "undefined"])
+def test_page_of_a_certificate(name: str, tmp_path: Path) -> None:
+    labelled, k, given = CERTIFICATES.get(name, (12, 16, {}))
+    order = [one.index for one in howfar.certify(PREDICTED, k=k, **given).sample]
+    certificate = howfar.certify(PREDICTED, k=k, labels=(PREDICTED**1.5)[order][:labelled], **given)
+    if name == "false positives":
+        certificate = replace(certificate, metric="false_positive_rate", words="share of images")
+    if name == "undefined":
+        none = tuple(replace(one, performance=None) for one in certificate.sample)
+        certificate = replace(certificate, sample=none, value=None, low=None, high=None)
+    check_page(
+        write_certificate_report(certificate, tmp_path),
+        f"certificate, {name}",
+        "" if name == "some labels" else "certificate, some labels",
+    )
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    steps, sample = {"steps.svg", "steps.png"}, {"sample.svg", "sample.png"}
+    assert drawn == ({*()} if labelled < 2 else steps if name in ("false positives", "undefined") else steps | sample)
+
+
+def measured(label: str, shifts: tuple[int, ...], draws: int = 99) -> Comparison:
+    """Compare rows that lie so far from those of P; bootstrapped."""
+    rng = np.random.default_rng([len(label), *shifts])
+    sets = ("north", "south", "birds", "boats")
+    primary = np.random.default_rng(0).normal(size=(30, 6))
+    far = {name: rng.normal(size=(20, 6)) + np.array([shift, *[0] * 5]) for name, shift in zip(sets, shifts, strict=True)}
+    found = howfar.compare(primary, far, bootstrap=60, permutations=draws, rivals=False, components=4)
+    return replace(found, backbone=BackboneSummary(label, 6, (6,), {}), primary=replace(found.primary, name="roads"))
+
+
+def distance_table(**shifts: tuple[int, ...]) -> DistanceTable:
+    comparisons = tuple(measured(label, values) for label, values in shifts.items())
+    images = {each.backbone.name: by_image(each) for each in comparisons}
+    features = tuple(BackboneFeature(label, label, "a feature", 6, "", label == "pixels") for label in shifts)
+    return DistanceTable(with_agreement(comparisons, images, comparisons[0].settings), features, Provenance.now())
+
+
+@pytest.mark.parametrize("name", ["several", "one", "near"])
+def test_section_of_distances(name: str) -> None:
+    rows = {"net": (1, 2, 5, 6), "other": (1, 5, 2, 6), "pixels": (1, 2, 7, 5)}
+    table = distance_table(**{"several": rows, "one": {"net": (4, 4, 5, 6)}, "near": {"net": (0, 4, 5, 6)}}[name])
+    symbols = {"roads": "P", "north": "S_1", "south": "S_3", "birds": "S_5", "boats": "S_6"} if name != "one" else {}
+    check_section(distance_table_report.section(table, Context(Path(), symbols)), f"distances, {name}", "distances, several")
+
+
+@pytest.fixture(scope="module")
+def categories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_categories(tmp_path_factory.mktemp("categories"), 5)
+
+
+@pytest.fixture(scope="module")
+def scenes(categories: Path) -> Scenes:
+    done: Any = study(write_study(categories, "scenes", 'primaries = ["campus", "kitchen"]\nk = 2'), progress=False)
+    return done["scenes"]
+
+
+@pytest.fixture(scope="module")
+def robustness(tmp_path_factory: pytest.TempPathFactory) -> Robustness:
+    folder = write_categories(tmp_path_factory.mktemp("perturbed"), 9)
+    body = 'primary = "campus"\nk = 1\nperturbations = ["darker", "noise", "blur"]'
+    done: Any = study(write_study(folder, "robustness", body), progress=False)
+    return done["robustness"]
+
+
+@pytest.mark.parametrize("name", ["two primaries", "many primaries", "one backbone", "undefined", "by relative"])
+def test_section_of_scenes(name: str, scenes: Scenes) -> None:
+    if name == "many primaries":
+        scenes = replace(scenes, primaries=("campus", "kitchen") * 2)
+    elif name == "one backbone":
+        scenes = replace(scenes, backbones=scenes.backbones[:1], agreement=scenes.agreement.iloc[:0])
+    elif name == "undefined":
+        blank = dict.fromkeys(("self_distance", "relative", "relative_low", "relative_high"), float("nan"))
+        scenes = replace(scenes, distances=scenes.distances.assign(**blank))
+    elif name == "by relative":
+        scenes = replace(scenes, distances=scenes.distances.assign(relative=scenes.distances["rank"].rsub(9).astype(float)))
+    check_section(scenes_report.section(scenes, Context(Path())), f"scenes, {name}", "scenes, two primaries")
+
+
+@pytest.mark.parametrize("name", ["three", "one"])
+def test_section_of_robustness(name: str, robustness: Robustness) -> None:
+    if name == "one":
+        robustness = replace(
+            robustness,
+            perturbations={"noise": robustness.perturbations["noise"]},
+            stability=robustness.stability[robustness.stability["perturbation"] == "noise"],
+        )
+    check_section(robustness_report.section(robustness, Context(Path())), f"robustness, {name}", "robustness, three")
+
+
+@pytest.mark.parametrize("name", ["two persons", "many persons"])
+def test_section_of_identity(name: str, tmp_path: Path) -> None:
+    names = ("a$b_{$", *(f"person{number}" for number in range(15)))
+    made = (
+        believable_identity.make(tmp_path, views=9)
+        if name == "two persons"
+        else believable_identity.make(tmp_path, persons=names, single=True)
+    )
+    check_section(identity_report.section(made, Context(Path("run"))), f"identity, {name}", f"identity, {name}")
+
+
+POOLS: dict[str, dict[str, Any]] = {
+    "sure": {},
+    "unsure": {"noise": 0.15, "seeds": 3},
+    "weights": {"weights": {"fast": 1.0, "stable": 3.0}, "blind": ("new",), "level": 0.95},
+    "one wish": {"wishes": ("recall",), "level": 0.3, "tuned": False},
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_section_of_a_pool(name: str) -> None:
+    check_section(
+        pool_report.section(believable_pool.make(**POOLS[name]), Context(Path("pool"))), f"pool, {name}", "pool, sure"
+    )
+
+
+@pytest.mark.parametrize("seeds", ["", ", one seed"])
+@pytest.mark.parametrize("name", ["suppression", "performance by distance"])
+def test_section_of_what_segmenters_learnt(name: str, seeds: str, several: Adaptations, run_folder: Path) -> None:
+    inputs: Any = SimpleNamespace(results={"gain": several})
+    if name == "suppression":
+        made: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
+        section: Any = suppression_report.section
+    else:
+        made = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
+        section = performance_by_distance_report.section
+    made = replace(made, seeds=(1,)) if seeds else made
+    # Figures of the study of adaptation have tests of their own.
+    found = section(made, Context(run_folder / name, SYMBOLS))
+    own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))] if not seeds else []
+    check_section(replace(found, parts=own), name + seeds, name + seeds)
