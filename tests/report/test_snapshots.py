@@ -34,12 +34,12 @@ from howfar.report.comparison import write_report
 from howfar.report.matrix import write_matrix_report
 from howfar.report.section import Context, FigurePart, Section
 from howfar.results import BackboneSummary, Comparison, Relation
+from howfar.results.adaptation import Adaptations
 from howfar.results.assessment import LabelledSet
 from howfar.results.backbones import BackboneFeature, DistanceTable
 from howfar.results.comparison import COPIES
 from howfar.results.distance_studies import Robustness, Scenes
 from howfar.results.records import Provenance
-from howfar.results.segmenter_studies import Adaptations
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.studies.backbones import by_image, with_agreement
 from howfar.studies.study_file.study import study

@@ -26,7 +26,7 @@ from howfar.store import shard_catalog as catalogs
 from howfar.store.index_database import FILE, JOURNAL, LOCK, SORTED, IndexDatabase
 from howfar.store.local_folder import folder_at
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.testing import StoreTests
+from worlds.store_suite import StoreTests
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HEADER = 128
