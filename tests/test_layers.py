@@ -51,3 +51,21 @@ def test_a_circle_is_found_inside_functions_too(tmp_path: Path) -> None:
     (package / "roof.py").write_text("from house.wall import brick\n")
     (package / "wall.py").write_text("def brick():\n    from house import roof\n")
     assert set(circle(package)) == {"house.roof", "house.wall"}
+
+
+def classes(source: Path) -> list[str]:
+    """List the names of public classes that two modules of a package define."""
+    names = [
+        node.name
+        for file in source.rglob("*.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    ]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+def test_no_public_class_name_occurs_twice(tmp_path: Path) -> None:
+    for name in ("roof", "wall"):
+        (tmp_path / f"{name}.py").write_text("class Brick: ...\n\n\nclass _Joint: ...\n")
+    assert classes(tmp_path) == ["Brick"]
+    assert classes(SOURCE) == []
