@@ -231,10 +231,10 @@ def by_tiles(run: Path, sets: Sets) -> Iterator[dict[str, Any]]:
     if not all(file.is_file() for file in files[1]):
         return
     comparison, said = howfar.Comparison.load(run), []
-    for kind, tiled in zip(files, (False, True), strict=True):
+    for kind in files:
         evaluations = [Evaluation.load(file) for file in kind]
         given: Any = checked(RelateOptions, {"threshold": evaluations[0].threshold})
-        rows = expectation(comparison, evaluations, given, tiled=tiled, rivals=False).expected.estimates
+        rows = expectation(comparison, evaluations, given, rivals=False).expected.estimates
         said.append({row.dataset: row for row in rows})
     for site, whole in said[0].items():
         tile = said[1][site]
