@@ -182,7 +182,7 @@ def test_a_killed_first_run_draws_the_same_again(begun: Path, capsys: pytest.Cap
     assert (begun / "out" / "coco.json").is_file()
 
 
-@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate.write_page"])
+@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate.fill_page"])
 def test_a_run_that_is_killed_goes_on(
     where: str, begun: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +197,7 @@ def test_a_run_that_is_killed_goes_on(
         code, _, err = certify(capsys, begun, "-k", 8)
     assert code == 130
     assert "run the same command to go on" in err
-    assert (begun / "out" / "certificate.json").is_file() is where.endswith("write_page")
+    assert (begun / "out" / "certificate.json").is_file() is where.endswith("fill_page")
     assert certify(capsys, begun, "-k", 8)[0] == 0
     assert order(begun) == wanted
     assert {path.name for path in (begun / "out").iterdir()} == WRITTEN

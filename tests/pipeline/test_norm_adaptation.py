@@ -107,7 +107,7 @@ def test_squares_that_no_memory_holds_are_refused_before_they_are_made(
     refused = (
         r"^memory must be at least 4,050,000,000 MB for 6 squares of 5,000,000 pixels, got '2,147 MB': pass a smaller --size"
     )
-    monkeypatch.setattr(norm_adaptation, "_squares", None)
+    monkeypatch.setattr(norm_adaptation, "resized", None)
     with pytest.raises(InputError, match=refused):
         predict(trained, site, tmp_path, size=5_000_000, adapt=adapt, tiled=tiled, progress=False)
     monkeypatch.setenv("HOWFAR_MEMORY", "100kB")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
@@ -33,6 +32,8 @@ def evaluation_of(
     kept: Dataset, images: Sequence[Any], performance: Float64Array, scores: Mapping[str, float | None], **fields: Any
 ) -> Evaluation:
     """Make the evaluation of scored images; `fields` are its further fields, and ``columns`` those of its table of images."""
+    import pandas as pd  # not needed to score an image
+
     columns = {
         "dataset": [kept.name] * len(images),
         "image": [image.item.name for image in images],

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -479,6 +478,8 @@ def _columns(
 
 def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
     """Compute label-free signals as columns; the predicted share is counted at the map's own precision."""
+    import pandas as pd  # not needed to score an image
+
     rows = pd.DataFrame([signals(image.histogram, threshold) for image in scored])
     rows["predicted_foreground"] = counts.predicted[:, threshold_index(threshold)] / counts.pixels
     rows["soft_f"] = [soft_f(image.histogram, threshold) for image in scored]
@@ -494,6 +495,8 @@ def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path
 
     Raises `HowfarError` where a folder is missing or has no map of any image.
     """
+    import pandas as pd  # not needed to score an image
+
     whole, tiled = match_maps(dataset, predictions).files, match_maps(dataset, tiles).files
     threshold, values = FALLBACK if scored.threshold is None else scored.threshold, []
     for name in scored.images["image"]:

@@ -137,14 +137,12 @@ ELSEWHERE = {
     *declared(StudyFileOptions), "device", "workers",  # of `howfar study`
     *DatasetEntry.model_fields, *ModelEntry.model_fields, *BackboneEntry.model_fields,  # of the tables of the file
 }  # fmt: skip
-WAITING = {"adaptation": {"way", "without_labels"}}
-"""Options that the command has and the study not yet."""
 
 
 @pytest.mark.parametrize(("kind", "keywords"), [("adaptation", AdaptOptions), ("prompts", PromptOptions)])
 def test_a_study_takes_every_option_of_its_command(kind: str, keywords: type) -> None:
     taken = set(registry.load("studies", kind).settings.model_fields)
-    assert set(declared(keywords)) - taken - ELSEWHERE - {"log"} == WAITING.get(kind, set())
+    assert set(declared(keywords)) - taken - ELSEWHERE - {"log"} == set()
 
 
 def test_networks_take_every_option_of_their_commands() -> None:
