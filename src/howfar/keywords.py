@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypedDict
+from typing import Annotated, TypedDict
 
 from howfar import options
-
-_FED: Final = options.But({"help": "Feed the model squares of this side; by default a checkpoint's own.", "rule": {}})
 
 
 class DatasetOptions(TypedDict, total=False):

@@ -85,22 +85,6 @@ class Backbone(Protocol):
         ...
 
 
-class ImageDistance(Protocol):
-    """Measure the distance from each secondary image to the primary dataset, both projected: (m, z), (n, z) -> (m,)."""
-
-    def __call__(self, s: Any, p: Any, /) -> NDArray[np.float64]:
-        """Measure the distances of the rows of `s` from `p`."""
-        ...
-
-
-class DatasetDistance(Protocol):
-    """Measure the distance between the secondary and the primary dataset, both projected: (m, z), (n, z) -> float."""
-
-    def __call__(self, s: Any, p: Any, /) -> float:
-        """Measure the distance of `s` from `p`."""
-        ...
-
-
 class FittedEstimator(Protocol):
     """Estimate the performance of unlabelled images from their columns, after a fit."""
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from howfar.data.boxes import read_boxes
+from howfar.data.boxes import boxes_in, read_document
 from howfar.errors import InputError, MissingPathError
 
 
 def read(tmp_path: Path, document: Any) -> dict[str, dict[str, Any]]:
-    (tmp_path / "boxes.json").write_text(json.dumps(document))
-    return read_boxes(tmp_path / "boxes.json")
+    file = tmp_path / "boxes.json"
+    file.write_text(json.dumps(document))
+    return boxes_in(read_document(file, "predictions"), file, "predictions")
 
 
 def test_labels_are_texts_and_all_of_one_class_where_there_are_none(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_other_forms_are_refused(tmp_path: Path, document: Any, words: str) -> N
 
 def test_no_json_at_all(tmp_path: Path) -> None:
     with pytest.raises(MissingPathError, match="no file of true boxes at"):
-        read_boxes(tmp_path / "boxes.json", "true boxes")
+        read_document(tmp_path / "boxes.json", "true boxes")
     (tmp_path / "boxes.json").write_text("text")
     with pytest.raises(InputError, match="is not readable JSON"):
-        read_boxes(tmp_path / "boxes.json")
+        read_document(tmp_path / "boxes.json", "predictions")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from howfar.data.boxes import read_boxes
+from howfar.data.boxes import read_document
 from howfar.data.documents import parsed
 from howfar.data.label_exports import read_export
 from howfar.errors import InputError
@@ -46,7 +46,7 @@ def test_boxes_that_would_take_too_much_are_refused(tmp_path: Path, monkeypatch:
     (tmp_path / "boxes.json").write_text(TEXTS["objects"])
     monkeypatch.setenv("HOWFAR_MEMORY", "1MB")
     with pytest.raises(InputError, match="memory must be at least"):
-        read_boxes(tmp_path / "boxes.json", "boxes")
+        read_document(tmp_path / "boxes.json", "boxes")
 
 
 @pytest.mark.parametrize(("text", "fine"), [(r'["\ud83d\ude00"]', True), (r'["\\ud800"]', True), (r'["\ud800"]', False)])

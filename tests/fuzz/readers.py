@@ -153,10 +153,10 @@ def read_class_table(folder: Path) -> object:
 
 
 def read_box_list(folder: Path) -> object:
-    from howfar.data.boxes import read_boxes
+    from howfar.data.boxes import boxes_in, read_document
     from howfar.metrics.detection import DETECTION
 
-    entries = read_boxes(first(folder))
+    entries = boxes_in(read_document(first(folder), "predictions"), first(folder), "predictions")
     classes = {label: number for number, label in enumerate({label for boxes in entries.values() for label in boxes["labels"]})}
     for boxes in entries.values():
         boxes["labels"] = [classes[label] for label in boxes["labels"]]

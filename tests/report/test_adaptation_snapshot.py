@@ -1,12 +1,11 @@
 """What the pages of adaptation, its distances, suppression and the pool say, of believable studies and of changed ones.
 
-The text lies in ``snapshots/``; ``HOWFAR_WRITE_SNAPSHOTS=1`` writes it anew, to be read before it is committed. Of a changed
+The text lies in ``snapshots/``; ``HOWFAR_SNAPSHOTS=write`` writes it anew, to be read before it is committed. Of a changed
 study only the lines are kept that differ from those of the study as it is.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from howfar.report import adaptation_sentences as words
 from howfar.report.section import Context, FigurePart, Section, Table
 from howfar.results.adaptation import Adaptation, Adaptations
 from howfar.results.segmenter_studies import Pool
+from snapshots import WRITE
 
 FOLDER = Path(__file__).parent / "snapshots"
 ROWS = 4
@@ -44,7 +44,7 @@ def check(name: str, told: Mapping[str, list[str]]) -> None:
     for title, own in others:
         lines += ["", f"# {title}", *(line for line in own if line not in set(base[1]))]
     text, file = "\n".join(lines) + "\n", FOLDER / f"{name}.txt"
-    if os.environ.get("HOWFAR_WRITE_SNAPSHOTS"):
+    if WRITE:
         FOLDER.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
     assert text.splitlines() == file.read_text(encoding="utf-8").splitlines()

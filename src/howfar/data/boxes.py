@@ -13,7 +13,6 @@ from howfar.data.dataset import Dataset
 from howfar.data.documents import parsed
 from howfar.data.images import size
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
-from howfar.io.location import absolute
 from howfar.memory import check_file
 from howfar.wording import printable
 
@@ -70,15 +69,6 @@ def renamed(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
 
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
-
-
-def read_boxes(path: str | Path, what: str = "predictions") -> dict[str, dict[str, Any]]:
-    """Read boxes from a JSON file, as `boxes_in` says.
-
-    Raises `MissingPathError` where there is no such file, and `InputError` where it is of another form or names an image twice.
-    """
-    file = absolute(path)
-    return boxes_in(read_document(file, what), file, what)
 
 
 def read_document(file: Path, what: str) -> Any:
