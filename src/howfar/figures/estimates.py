@@ -43,7 +43,7 @@ from howfar.figures.style import (
 )
 from howfar.results import Failures, Judgement, Relation, SetEstimate
 from howfar.results.assessment import Assessment, SiteAnswer
-from howfar.wording import format_interval, percentage_of
+from howfar.wording import format_estimate, percentage_of
 
 ESTIMATES_TITLE = "Estimated mean performance"
 BAR: Final[dict[str, Any]] = {"alpha": 0.55, "solid_capstyle": "butt"}
@@ -100,7 +100,7 @@ def _estimate_row(estimate: SetEstimate, look: Look, usual: str | None) -> Fores
     """Make a row with estimate, interval and level; with the estimator where it is another than for the other datasets."""
     other = "" if estimate.estimator == usual else f"\nby {name_text(estimate.estimator)}"
     value, low, high = estimate.predicted, estimate.low, estimate.high
-    text = f"{format_interval(value, low, high)}  {100 * estimate.level:.0f} %{other}"
+    text = f"{format_estimate(value, low, high)}  {100 * estimate.level:.0f} %{other}"
     return ForestRow(estimate.dataset, value, low, high, look, text)
 
 
@@ -212,7 +212,7 @@ def _site_number(site: SiteAnswer, doubted: bool) -> str:
     if doubted:
         return "do not believe: outside"
     measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-    return f"{format_interval(site.estimate, site.low, site.high)}{measured}"
+    return f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
 
 
 def _sites_frame(axes: Axes, shown: list[SiteAnswer], performance_name: str) -> None:
