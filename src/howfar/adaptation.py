@@ -37,7 +37,7 @@ UNADAPTED = "M"
 
 @dataclass(frozen=True)
 class Given:
-    """Hold what a way of adapting may learn from, and where it may work.
+    """Hold the data an adaptation method may learn from, with folder, device and logging.
 
     Attributes
     ----------
@@ -69,13 +69,13 @@ class Given:
 
     @property
     def name(self) -> str:
-        """Name the site."""
+        """Return the site's name, or the names of the picks' datasets."""
         return self.site.name if self.site is not None else ", ".join(dict.fromkeys(pick.dataset for pick in self.picks))
 
 
 @dataclass(frozen=True)
 class AdaptationWay:
-    """Register a way of adapting under one name, in the registry or as an entry point of ``howfar.adaptation_ways``.
+    """Define an adaptation method ("way"), registered by name or as an entry point of ``howfar.adaptation_ways``.
 
     Attributes
     ----------
@@ -102,11 +102,11 @@ class AdaptationWay:
 
     @property
     def trains(self) -> bool:
-        """Tell whether it trains, and so tunes the threshold again on P's held-out images."""
+        """Return whether the way trains, and thus re-tunes the threshold on P's held-out images."""
         return self.needs != "images" or self.learns_from_site
 
     def check(self, given: Given) -> None:
-        """Raise `InputError` where what the way needs is absent."""
+        """Raise `InputError` if labels or images that the way needs are missing."""
         if self.needs == "labels" and not given.picks:
             raise InputError.of(
                 "way", "must be one that needs no label where none is given", self.name, "label some, or pass norm"
@@ -118,7 +118,7 @@ class AdaptationWay:
 
 
 def steps_of(way: str) -> tuple[AdaptationWay, ...]:
-    """Find the ways that a name such as ``finetune+norm`` puts one after another.
+    """Return the sequence of ways in a name such as ``finetune+norm``.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def steps_of(way: str) -> tuple[AdaptationWay, ...]:
 
 
 def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
-    """Adapt a checkpoint by one way, or by several one after another; the card's data says by which, and to what.
+    """Adapt a checkpoint by one or several ways in sequence, and record ways and site in the card's data.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
 
 
 def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
-    """Write into a card by which ways, after one another, it was adapted, to which site, and by how many labels.
+    """Record in a card the sequence of ways, the site, and the number of labels of the adaptation.
 
     Labels are those of the last way that learnt from some; images without foreground, of background, are none.
     """
@@ -194,7 +194,7 @@ threshold. The seed stays that of M, whose held-out photographs no way learns fr
 
 
 def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], **changes: Any) -> Checkpoint:
-    """Go on from a checkpoint's weights on P and `extra` images by `TUNED` settings, changed by `changes`.
+    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`.
 
     `InputError` where M learnt from single images, which cannot be half picks.
     """
@@ -206,7 +206,7 @@ def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExampl
 
 
 def own_settings(checkpoint: Checkpoint) -> TrainSettings:
-    """Read the settings that M was trained by, before any way trained on; `InputError` where howfar train did not train it."""
+    """Return M's settings of its original training, before adaptation; `InputError` unless trained by howfar train."""
     card = checkpoint.card
     before = (card.data.get(ADAPTED) or {}).get(OWN_SETTINGS)
     settings = settings_of(card if before is None else replace(card, settings=before))
@@ -216,7 +216,7 @@ def own_settings(checkpoint: Checkpoint) -> TrainSettings:
 
 
 def _check_same_split(checkpoint: Checkpoint, given: Given, settings: TrainSettings) -> None:
-    """Refuse another P than M's, of which another part is held out: by it M would be judged on what it learnt from."""
+    """Raise `InputError` unless P has M's training and held-out images; otherwise M could be tested on its training images."""
     learnt, held = (
         {content_hash(read_bytes(example.path)) for example in part}
         for part in split(given.examples, settings.holdout, settings.seed)
@@ -255,7 +255,7 @@ def _fitted(
 
 
 def retrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Train M's architecture anew by M's own settings on P and the picks, which come as often as P's images (section 4.3)."""
+    """Train M's architecture from scratch with M's settings on P and the picks, each seen equally often (section 4.3)."""
     return _fitted(checkpoint, given, given.picks, own_settings(checkpoint), None)
 
 
@@ -263,7 +263,7 @@ RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as t
 
 
 def finetune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Go on from M for 240 steps, each of half picks and half images of P, so that few picks count and P is not forgotten."""
+    """Fine-tune M for 240 steps with batches of half picks and half P, so that few picks count and P is not forgotten."""
     return trained_on(checkpoint, given, given.picks)
 
 
@@ -274,7 +274,7 @@ RESCALE = 0.4
 
 
 def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Go on from M as `finetune` does, with every picture shown 0.6 to 1.4 times as large; without picks on P alone.
+    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone.
 
     Raises
     ------
@@ -292,7 +292,7 @@ SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 tim
 
 
 def norm_tune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Go on from M as `finetune` does, with all weights frozen but those of normalisation layers.
+    """Fine-tune only M's normalisation layers, otherwise as `finetune`.
 
     The parameters are those of Tent (Wang et al., ICLR 2021, arXiv 2006.10726), which adapts them without labels; layer norms
     count where there is no batch norm.
@@ -304,7 +304,7 @@ NORM_TUNE = AdaptationWay("norm-tune", "Go on from M, normalisation layers alone
 
 
 def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Mix the statistics of at most 60 of the site's images into those of batch norm layers, λ = 0.3; no label is read.
+    """Mix statistics of up to 60 site images into M's batch norm layers with λ = 0.3, without labels.
 
     It takes seconds on the CPU, where it always runs.
     """
@@ -321,7 +321,7 @@ USUAL = 0.5
 
 
 def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Go on from M on the half of the site's images on which its views agree most, masked by its own maps, and on the picks.
+    """Fine-tune M on picks and on pseudo-masks of the half of the site's images whose two views agree most.
 
     At most 60 images are drawn by M's seed. Two views agree by F of the one's foreground against the other's at M's threshold;
     an image without any in one of them is not kept. The mean of both views, at the threshold, is the pseudo-mask.
@@ -348,7 +348,7 @@ def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
 
 @dataclass(frozen=True)
 class _View:
-    """Hold an image's pseudo-mask, and how far two views of it agree, 0-1."""
+    """Hold an image's pseudo-mask and the agreement of its two views, 0-1."""
 
     item: Item
     content: str
@@ -372,7 +372,7 @@ def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> list[_View]:
 
 
 def _example(view: _View, site: Dataset, folder: Path) -> TrainingExample:
-    """Write a pseudo-mask into a folder, and make an example of it."""
+    """Write a pseudo-mask to a folder, and return it as a training example."""
     file = folder / f"{view.content.split(':')[-1]}.png"
     Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
     return TrainingExample(site.name, view.item.name, view.item.path, file, f"{site.name}/{view.item.name}")
@@ -402,7 +402,7 @@ def adapt_model(
     progress: bool = True,
     log: str | None = None,
 ) -> Checkpoint:
-    """Adapt a trained segmenter to a site by a registered way, from unlabelled images of it, labelled ones, or both.
+    """Adapt a trained segmenter to a site by a registered way, using unlabelled images, labelled images, or both.
 
     Parameters
     ----------
@@ -469,7 +469,7 @@ def adapt_model(
 
 @contextmanager
 def _state(state: str | Path | None, out: str | Path | None) -> Iterator[Path]:
-    """Name the folder of states; where there is nothing to resume and nowhere to write, one that is removed at the end."""
+    """Yield the folder for training states; a temporary folder if neither `state` nor `out` is given."""
     if state is None and out is None:
         with TemporaryDirectory(prefix="howfar-adapt-") as folder:
             yield Path(folder) / "state"
@@ -485,7 +485,7 @@ def _images(argument: DatasetArgument, name: str) -> Dataset:
 
 
 def _site_of(add: str | Sequence[Added]) -> Dataset:
-    """Take the dataset whose images are added for the site."""
+    """Return the dataset of the added images as the site."""
     from howfar.training.image_mask_pairs import dataset_and_list
 
     first = add if isinstance(add, str) else add[0]

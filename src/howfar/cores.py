@@ -12,7 +12,7 @@ _WAITS = (SLEEP, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use, which a container or a job scheduler may have made fewer than there are.
+    """Count the cores that this process may use; a container or job scheduler may allow fewer than there are.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def available_cores() -> int:
 
 
 def numeric_threads() -> int:
-    """Count the threads for numerics: the cores at hand, or fewer where ``OMP_NUM_THREADS`` says so.
+    """Count the threads for numerics: the available cores, or fewer if ``OMP_NUM_THREADS`` says so.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def numeric_threads() -> int:
 
 
 def wait_briefly() -> None:
-    """Make idle threads of linear algebra and of torch sleep soon, so that they do not keep cores from those who compute.
+    """Let idle threads of linear algebra and of torch sleep soon, so that they free their cores.
 
     The threads of NumPy's and SciPy's linear algebra wait at most 2²⁰ cycles for the next product. By default they wait 2²⁶
     cycles and more, a good part of a tenth of a second, on cores that other loops then need. The threads of OpenMP, by which

@@ -36,7 +36,7 @@ _NAMES: Final = re.compile(r"\w+(?:(?:, | and | or )\w+)*")
 
 
 def option(name: str, value: object = None) -> str:
-    """Mark an option, with its value where one is to be given, in the text of an error.
+    """Mark an option, and its value if given, in the text of an error.
 
     Python shows the mark as a keyword and the command line as a flag. A value in capitals stands for one of the user's own.
 
@@ -54,7 +54,7 @@ def option(name: str, value: object = None) -> str:
 
 
 def _spelt(text: str, flags: Mapping[str, str]) -> str:
-    """Write the marked options of a text as flags where there are some, else as keywords."""
+    """Write a text's marked options as flags if they have any, else as keywords."""
 
     def spell(mark: re.Match[str]) -> str:
         name, value = mark.groups()
@@ -71,13 +71,13 @@ def _spelt(text: str, flags: Mapping[str, str]) -> str:
 
 
 class HowfarError(Exception):
-    """Report an error that howfar raises on purpose, in one clear line; base of all others."""
+    """Report an error that howfar raises on purpose, in one clear line; base class of all others."""
 
     def __str__(self) -> str:
         return self.line({})
 
     def line(self, flags: Mapping[str, str]) -> str:
-        """Write the line in the words of the command line, whose `flags` are given by the options' names in Python."""
+        """Return the line in the command line's words; `flags` maps an option's Python name to its flag."""
         return _spelt(super().__str__(), flags)
 
 
@@ -86,7 +86,7 @@ class InputError(HowfarError, ValueError):
 
     @classmethod
     def of(cls, argument: str, rule: str, received: object = _NO_VALUE, remedy: str = "") -> InputError:
-        """Build the one line that every refused argument gets.
+        """Build the one-line error for a refused argument.
 
         `argument` is the name as the caller wrote it, `rule` a phrase that follows it ("must be at least 1"), `received` the
         value that broke the rule, and `remedy` what to do instead. The line leaves out a value that is not given and an
@@ -103,11 +103,11 @@ class InputError(HowfarError, ValueError):
 
 
 class UnknownNameError(HowfarError, LookupError):
-    """Report a name that is not registered; the line lists the known ones and the nearest."""
+    """Report a name that is not registered; the line lists the known names and the nearest."""
 
 
 class MissingPathError(HowfarError, FileNotFoundError):
-    """Report a folder or file that the caller named and that is not there."""
+    """Report a folder or file that the caller named but that does not exist."""
 
 
 class ImageError(HowfarError, ValueError):
@@ -115,11 +115,11 @@ class ImageError(HowfarError, ValueError):
 
 
 class LeakError(HowfarError, RuntimeError):
-    """Report that an image that a model of a study learnt from was about to be evaluated."""
+    """Report an attempt to evaluate an image that a study's model learnt from."""
 
 
 class MissingExtraError(HowfarError, ImportError):
-    """Report an optional library that is absent; the line names the command that installs it."""
+    """Report a missing optional library; the line names the command that installs it."""
 
 
 class StoreError(HowfarError, RuntimeError):
@@ -127,11 +127,11 @@ class StoreError(HowfarError, RuntimeError):
 
 
 class RunnerError(HowfarError, RuntimeError):
-    """Report tasks that could not be run where they were sent: the cluster is out of reach, or has lost a task for good."""
+    """Report tasks that could not run on their cluster: it is out of reach or has lost a task for good."""
 
 
 def one_line(error: object, most: int = 160) -> str:
-    r"""Return what an error says in one printable line of at most `most` characters; its type's name where it says nothing.
+    r"""Return an error's text as one printable line of at most `most` characters; its type's name if it has no text.
 
     Examples
     --------
@@ -144,7 +144,7 @@ def one_line(error: object, most: int = 160) -> str:
 
 
 def rule_broken(error: Mapping[str, Any]) -> str:
-    """Say which rule a value broke, to follow the name of an argument.
+    """Say which rule a value broke, as a phrase that follows the argument's name.
 
     `error` is an entry of pydantic's ``ValidationError.errors()``, whose own words are not those of the other lines.
 

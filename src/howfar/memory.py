@@ -33,7 +33,10 @@ FILE_VARIABLE: Final = "HOWFAR_MEMORY"
 
 
 class Budget(NamedTuple):
-    """Hold a budget in bytes: all, what is reserved for results, and what the user requested (this may be one part of it)."""
+    """Hold a memory budget in bytes: total, reserved for results, and requested by the user.
+
+    `total` is one process's part of the requested budget where `parts` is above 1.
+    """
 
     total: int
     reserved: int
@@ -41,7 +44,7 @@ class Budget(NamedTuple):
     parts: int = 1
 
     def part(self, parts: int) -> Budget:
-        """Compute the budget of one of several processes on a machine.
+        """Return the budget of one of several processes on a machine.
 
         Examples
         --------
@@ -58,7 +61,7 @@ _steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howf
 
 
 def parse_size(size: str | int, name: str = "memory") -> int:
-    """Convert a size as people write it to bytes: 512MB, 2G, 1.5GiB, 2000000000.
+    """Convert a size such as 512MB, 2G, 1.5GiB or 2000000000 to bytes.
 
     `name` is what the caller calls it in error lines. Raises `InputError` for a size that is not of that form, or not above 0.
 
@@ -75,7 +78,7 @@ def parse_size(size: str | int, name: str = "memory") -> int:
 
 @contextmanager
 def within(size: str | int | Budget | None) -> Iterator[None]:
-    """Limit the arrays of the block's code to a size, or to a budget; None sets no limit.
+    """Limit the arrays of the block's code to a size or a budget; None sets no limit.
 
     Raises `InputError` for a size that is not of a form like 512MB or 2GB, or not above 0.
 
@@ -99,7 +102,7 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
 
 
 def is_set() -> bool:
-    """Return whether there is a budget.
+    """Return whether a budget is set.
 
     Examples
     --------
@@ -111,7 +114,7 @@ def is_set() -> bool:
 
 
 def budget(parts: int = 1) -> Budget | None:
-    """Return the budget, or what one of several processes on this machine has of it; None without one.
+    """Return the current budget, or one of several processes' part of it; None without a budget.
 
     Examples
     --------
@@ -125,7 +128,7 @@ def budget(parts: int = 1) -> Budget | None:
 
 @contextmanager
 def beside(reserved: int) -> Iterator[None]:
-    """Reserve that many bytes of the budget for results that are kept until the block ends.
+    """Reserve bytes of the budget for results that are kept until the block ends.
 
     Examples
     --------
@@ -142,7 +145,7 @@ def beside(reserved: int) -> Iterator[None]:
 
 
 def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take fewer images with limit") -> int:
-    """Compute how many rows, columns or draws to take at a time: as usual, or fewer where a budget asks for it.
+    """Compute how many rows, columns or draws to take at a time within the budget, at most `usual`.
 
     `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that are held
     beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
@@ -171,7 +174,7 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
 
 
 def file_limit(size: int = 0) -> int:
-    """Compute how many bytes a file of this size may take in memory: the budget, or without one 2 GiB or 16 times its size.
+    """Return how many bytes a file may take in memory: the budget, else the larger of 2 GiB and 16 times its size.
 
     The environment variable ``HOWFAR_MEMORY`` stands for a budget where there is none. A thread in which no budget is set has
     that of the block that was entered last in this process. Raises `InputError` where the variable holds no size.
@@ -191,7 +194,7 @@ def file_limit(size: int = 0) -> int:
 
 
 def by_variable() -> int | None:
-    """Return the size that the environment variable ``HOWFAR_MEMORY`` holds, None where it is not set or empty.
+    """Return the size in the environment variable ``HOWFAR_MEMORY``; None if it is unset or empty.
 
     Raises `InputError`, which names the variable, where it holds no size.
     """
@@ -200,7 +203,7 @@ def by_variable() -> int | None:
 
 
 def check_file(needed: int, file: object, size: int = 0) -> None:
-    """Refuse a file that would take more memory than `file_limit` allows, before it takes it.
+    """Raise `InputError` for a file that would take more memory than `file_limit` allows, before it is read.
 
     `needed` are the bytes that reading takes, as the file's own directory, metadata or header tell; `size` are those of the
     file. Raises `InputError`: the line says how much is needed, and how to allow it.
@@ -217,7 +220,7 @@ def check_file(needed: int, file: object, size: int = 0) -> None:
 
 
 def check_held(needed: int, what: str, remedy: str) -> None:
-    """Refuse arrays that would take more memory than `file_limit` allows, before they take it.
+    """Raise `InputError` for arrays that would take more memory than `file_limit` allows, before they are made.
 
     `needed` are their bytes, `what` names them and `remedy` what makes them smaller, for the error line. Raises `InputError`.
 
@@ -240,7 +243,7 @@ def _check(needed: int, limit: int, purpose: str, remedy: str) -> None:
 
 @contextmanager
 def plan() -> Iterator[None]:
-    """Check every step of the block's code against the budget, and refuse the one that needs the most when the block ends.
+    """Check all steps of the block's code against the budget, and refuse the largest when the block ends.
 
     Raises `InputError` where a step does not fit: the line names the one that needs the most.
 
@@ -274,7 +277,7 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_mib() -> float:
-    """Measure the most memory that this process has held at a time, in MiB.
+    """Measure this process's peak memory in MiB.
 
     On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
     before the process was started. Other systems have `getrusage` alone, and Windows has neither: `HowfarError`.

@@ -29,7 +29,7 @@ class _Silence:
 
 
 def silence(wanted: bool) -> None:
-    """Show no bars, spinners or lines from now on, or show them again.
+    """Hide bars, spinners and lines from now on, or show them again.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def silence(wanted: bool) -> None:
 def bar(
     iterable: Iterable[Any] | None = None, *, progress: bool = True, always: bool = False, patient: bool = False, **options: Any
 ) -> Any:
-    """Make a tqdm progress bar; in a file or a pipe, where it cannot be seen moving, it prints only every half minute.
+    """Make a tqdm progress bar; in a file or a pipe it prints only every half minute.
 
     In a file or a pipe shorter loops print nothing, unless `always` asks for their beginning and end. `iterable` is None where
     `update` is called. No bar is shown where `progress` is False, or where `patient` is set and the loop takes less than a
@@ -71,7 +71,7 @@ def bar(
 
 
 def _tqdm() -> Any:
-    """Return the kind of bar that a notebook shows, or that of a terminal, which loads no asyncio."""
+    """Return tqdm's notebook bar in a notebook, else its terminal bar, which loads no asyncio."""
     if "ipykernel" in sys.modules:
         from tqdm.auto import tqdm as of_notebooks
 
@@ -83,7 +83,7 @@ def _tqdm() -> Any:
 
 @cache
 def _vanishing() -> Any:
-    """Make the kind of bar that does not stay where it was short: ten of them would push the answer off the screen."""
+    """Return a bar class that removes short bars at their end, as ten of them would push the answer off the screen."""
 
     class Bar(_tqdm()):  # type: ignore[misc]  # which class it is tqdm decides
         def __init__(self, *given: Any, **options: Any) -> None:
@@ -99,7 +99,7 @@ def _vanishing() -> Any:
 
 
 class _Spinner:
-    """Draw the name of the stage that is on and its seconds, from a thread of its own, while no bar is there to be seen."""
+    """Draw the current stage and its seconds, from a thread of its own, while no bar is shown."""
 
     stages: list[tuple[str, float]] = []  # noqa: RUF012  # the one stack of the process
     _drawn = 0
@@ -108,21 +108,21 @@ class _Spinner:
 
     @classmethod
     def start(cls) -> None:
-        """Draw from now on, unless that is being done."""
+        """Start drawing, unless it is running."""
         if cls._thread is None or not cls._thread.is_alive():
             cls._thread = threading.Thread(target=cls._turn, name="howfar-progress", daemon=True)
             cls._thread.start()
 
     @classmethod
     def wipe(cls) -> None:
-        """Take away what is drawn, so that something else can be printed."""
+        """Erase what is drawn, so that something else can be printed."""
         if cls._drawn:
             _write(f"\r{' ' * cls._drawn}\r")
             cls._drawn = 0
 
     @classmethod
     def draw(cls, now: float) -> None:
-        """Draw the stage that is on; in a file or a pipe a line every half minute."""
+        """Draw the current stage; in a file or a pipe, write a line every half minute."""
         if not cls.stages or _Silence.wanted or _bars():
             return
         name, begun = cls.stages[-1]
@@ -149,7 +149,7 @@ class _Spinner:
 
     @classmethod
     def forget(cls) -> None:
-        """Draw nothing in a process that was forked: the thread stayed behind."""
+        """Stop drawing in a forked process, which lacks the thread."""
         cls.stages.clear()
         cls._drawn, cls._thread = 0, None
         _LOCK.release()
@@ -161,7 +161,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _bars() -> bool:
-    """Tell whether a bar may be drawn at present, which tqdm knows where it is loaded."""
+    """Return whether a tqdm bar may be shown at present."""
     # Another thread may be about to load tqdm, or to make a bar of it.
     bars = getattr(sys.modules.get("tqdm.std"), "tqdm", None)
     try:
@@ -180,7 +180,7 @@ def _write(text: str) -> None:
 
 
 def begin(name: str) -> None:
-    """Name what is being done from now on, until `end`; a `stage` or `doing` says more. Drawn at once at a terminal."""
+    """Name the current work until `end`, at once on a terminal; `stage` and `doing` say more."""
     if _Silence.wanted or sys.stderr is None:
         return
     with _LOCK:
@@ -191,7 +191,7 @@ def begin(name: str) -> None:
 
 
 def doing(name: str) -> None:
-    """Say what is being done from now on, where `begin` has begun something; in Python, where nothing has, show nothing.
+    """Rename the current work; show nothing if `begin` was not called, as in Python.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def doing(name: str) -> None:
 
 
 def end() -> None:
-    """Name nothing any more, and take away what is drawn, since results are to be printed.
+    """Stop naming the work, and erase what is drawn, before results are printed.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def end() -> None:
 
 @contextmanager
 def stage(name: str, progress: bool = True) -> Iterator[None]:
-    """Name what is done inside the block; nothing is shown where `progress` is False, or a bar is.
+    """Name the work in the block; show nothing if `progress` is False or a bar is shown.
 
     Examples
     --------
@@ -242,7 +242,7 @@ def stage(name: str, progress: bool = True) -> Iterator[None]:
 
 
 def tell(line: str, progress: bool = True) -> None:
-    """Print one line on stderr, above the bar where there is one; none where `progress` is False.
+    """Print one line on stderr, above a bar if one is shown; print nothing if `progress` is False.
 
     Examples
     --------

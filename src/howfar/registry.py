@@ -20,7 +20,7 @@ from howfar.errors import InputError, UnknownNameError
 
 
 def entry_points(group: str) -> metadata.EntryPoints:
-    """List the entry points of a group; what is installed is read once, and again where a folder of packages has changed."""
+    """List the entry points of a group; installed packages are read again only if a package folder has changed."""
     found: metadata.EntryPoints = _installed(tuple((folder, _changed(folder)) for folder in sys.path)).select(group=group)
     return found
 
@@ -332,7 +332,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """List every registered name of a kind, sorted: ours and those of installed packages.
+    """List all registered names of a kind, sorted: howfar's own and those of installed packages.
 
     Raises `InputError` where the kind itself is unknown.
 
@@ -345,7 +345,7 @@ def names(kind: str) -> tuple[str, ...]:
 
 
 def ordered(kind: str) -> tuple[str, ...]:
-    """List every registered name of a kind as pages show them: ours in the order of the table, then other packages', sorted.
+    """List all registered names of a kind in display order: howfar's in table order, then other packages', sorted.
 
     Examples
     --------
@@ -368,7 +368,7 @@ def is_ours(kind: str, name: str) -> bool:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import and return what is registered as `name`.
+    """Import and return the object registered as `name`.
 
     Raises `UnknownNameError`, which lists the known names, where nothing is.
 

@@ -28,7 +28,7 @@ V = TypeVar("V")
 
 
 def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
-    """Combine values two by two, neighbours first, then pairs of neighbours, and so on, keeping about log2 n in memory.
+    """Combine values pairwise in a fixed tree, neighbours first, keeping about log2 n values in memory.
 
     `combine` is called with a value and the one to its right; the remaining values are combined from the right at the end.
     Raises `ValueError` where there is no value.
@@ -84,7 +84,7 @@ class LocalRunner:
         return f"LocalRunner(workers={self.workers})"
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
+        """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
         At most twice as many tasks as workers are begun and not yet yielded. An exception in a task is raised here
         at its turn. After that, or when the iterator is closed early or interrupted, no further task begins, and those that
@@ -105,7 +105,7 @@ class LocalRunner:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of every task, at least one, in the tree of `howfar.runners.fold`.
+        """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`.
 
         `function` is called from several threads at a time, `combine` in the calling thread.
 
@@ -117,7 +117,7 @@ class LocalRunner:
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Return this same runner, since its tasks wait for no accelerator.
+        """Return this runner itself, since its tasks need no accelerator.
 
         Examples
         --------
@@ -170,7 +170,7 @@ class RayRunner:
         return f"RayRunner(workers={self.workers}, address={self.address!r})"
 
     def begin(self, modules: Sequence[str] = ()) -> None:
-        """Start or join the cluster in the background, and let its workers import modules; errors are raised by `run`."""
+        """Start or join the cluster in the background, and preload modules on its workers; `run` raises any errors."""
         begun = self._begun = Event()
 
         def begin() -> None:
@@ -186,7 +186,7 @@ class RayRunner:
         Thread(target=begin, name="howfar-ray", daemon=True).start()
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        """Yield ``function(task)`` for every task, in order; nothing starts before the first is asked for.
+        """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
         At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
         turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
@@ -216,7 +216,7 @@ class RayRunner:
             _settle(ray, submitted)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of every task in the tree of `howfar.runners.fold`, on the cluster.
+        """Combine ``function(task)`` of all tasks in the tree of `howfar.runners.fold`, on the cluster.
 
         Functions and tasks, at least one, are pickled; errors are those of `run`.
         """
@@ -260,7 +260,7 @@ class RayRunner:
         return self._joined_now()
 
     def _joined_now(self) -> tuple[Any, Any, Any]:
-        """Join the cluster, and return Ray with its remote functions for calling a function and combining two results."""
+        """Join the cluster; return Ray and its remote functions that call a function and combine two results."""
         try:
             # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -310,20 +310,20 @@ def _end() -> None:
 
 
 def _lost(line: str) -> RunnerError:
-    """Make the error of a task that the cluster has lost; Ray's last messages are waited for at the end."""
+    """Return the error for a task that the cluster lost, and let Ray print its last messages at exit."""
     atexit.unregister(_end)
     return RunnerError(line)
 
 
 def _check_address(address: str) -> None:
-    """Raise OSError at once where nothing answers at HOST:PORT, for which Ray would wait for minutes."""
+    """Raise OSError at once if nothing answers at HOST:PORT, where Ray would wait for minutes."""
     host, _, port = address.rpartition("://")[2].partition("/")[0].rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS).close()
 
 
 def _print_to_stderr(ray: Any) -> None:
-    """Print Ray's messages (that a worker has died, say) on stderr, since stdout is for JSON."""
+    """Print Ray's messages, such as a worker's death, on stderr, since stdout is for JSON."""
     module: Any = getattr(getattr(ray, "_private", None), "worker", None)
     printing = getattr(module, "print_to_stdstream", None)
     if printing is not None and not hasattr(printing, "howfar"):
@@ -337,7 +337,7 @@ def _print_to_stderr(ray: Any) -> None:
 
 @dataclass(frozen=True)
 class _Budgeted:
-    """Run a task within its share of the driver's memory budget, among the tasks that run on its machine at a time."""
+    """Run a task within its share of the driver's memory budget, split among the tasks on its machine."""
 
     function: Callable[[Any], Any]
     budget: memory.Budget
@@ -368,7 +368,7 @@ def _combine(stored: list[Any], left: Any, right: Any) -> Any:
 
 
 def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function; an exception that does not survive pickling is raised as a class of `_PORTABLE` with its text."""
+    """Call a function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
     try:
         return function(*arguments)
     except Exception as error:
@@ -428,7 +428,7 @@ def _settle(ray: Any, references: Any) -> None:
 def make_runner(
     runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
 ) -> Runner:
-    """Make the runner of a name (``local``, ``ray``, that of another package's); a runner object is returned unchanged.
+    """Make a runner by name (``local``, ``ray``, or another package's); return a runner object unchanged.
 
     `workers` is the number of tasks at a time, None for the runner's default; `address` that of a running cluster, for ``ray``
     alone; `device` the backbone's: with ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError` where there is no

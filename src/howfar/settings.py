@@ -26,7 +26,7 @@ _SECTION = re.compile(r"^(Returns|Raises|Examples)\n-+$", re.MULTILINE)
 
 
 class Declared(NamedTuple):
-    """Hold an option as one function declares it, with its type."""
+    """Hold an option and its type, as one function declares them."""
 
     kind: Any
     option: Option
@@ -34,7 +34,7 @@ class Declared(NamedTuple):
 
 @cache
 def declared(keywords: type) -> dict[str, Declared]:
-    """Collect the options of a function by name, from the `TypedDict` of its keywords."""
+    """Collect a function's options by name from the `TypedDict` of its keywords."""
     hints = get_type_hints(keywords, include_extras=True)
     return {name: _declared(hint) for name, hint in hints.items()}
 
@@ -95,20 +95,20 @@ def _model(keywords: type) -> Any:
 
 
 def checkable(kind: Any) -> Any:
-    """Return the type as it is checked: a sequence becomes a tuple, so that it is read once and cannot change."""
+    """Return the type used for checking: a sequence becomes a tuple, which is read once and cannot change."""
     is_sequence = getattr(get_origin(kind), "__name__", "") == "Sequence"
     return GenericAlias(tuple, (get_args(kind)[0], ...)) if is_sequence else kind
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
-    """Raise `InputError` for the first name of an option that is none of the known ones, and name the nearest."""
+    """Raise `InputError` for the first unknown option name, and name the nearest known one."""
     for name in given:
         if name not in known:
             raise InputError.of("option", "must be a known one", name, nearest(name, known, "options"))
 
 
 def nearest(name: str, known: Collection[str], what: str) -> str:
-    """Ask whether the nearest of the known names was meant; where none is near, list them, called `what`.
+    """Suggest the nearest known name, or list all known names, called `what`, if none is near.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def nearest(name: str, known: Collection[str], what: str) -> str:
 
 
 def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write the options that differ from their defaults as the words of a command line.
+    """Write the options that differ from their defaults as words of a command line.
 
     Several texts are written with commas between. Left out is what has no flag, or is an object in memory.
 
@@ -148,12 +148,12 @@ def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
-    """Pick those of the given options that `keywords` declares; None, which stands for the default, is left out."""
+    """Return the given options that `keywords` declares, without those that are None (the default)."""
     return keywords(**{name: given[name] for name in declared(keywords) if given.get(name) is not None})
 
 
 def with_options(keywords: type) -> Callable[[Function], Function]:
-    """Give a function whose last parameter is ``**options: Unpack[keywords]`` the signature and documentation of its options.
+    """Add the signature and documentation of options to a function that ends in ``**options: Unpack[keywords]``.
 
     An unknown keyword becomes an error that names the nearest known one.
 
@@ -188,7 +188,7 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
 
 
 def check_variables() -> None:
-    """Check the environment variables that files are read by, once and before any is read.
+    """Check the environment variables that control the reading of files, once and before any is read.
 
     Raises `InputError`, which names the variable, its value and the remedy.
 
@@ -201,7 +201,7 @@ def check_variables() -> None:
 
 
 def _documented(text: str, options: Mapping[str, Declared]) -> str:
-    """Add an entry for each option to a docstring, after those of the function's own parameters."""
+    """Add an entry for each option to a docstring, after the function's own parameters."""
     text = inspect.cleandoc(text)
     entries = "\n".join(_entry(name, *declaration) for name, declaration in options.items())
     section = _SECTION.search(text)

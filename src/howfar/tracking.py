@@ -25,7 +25,7 @@ KIND = "trackers"
 
 @dataclass(frozen=True)
 class Log:
-    """Say which tracker a run is logged to, and what it is called there.
+    """Name the tracker and the run to which results are logged.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Log:
 
     @classmethod
     def of(cls, tracker: str | None, name: str, group: str = "") -> Log | None:
-        """Make one where there is a tracker.
+        """Make a log for a tracker; return None without one.
 
         Examples
         --------
@@ -54,7 +54,7 @@ class Log:
 
 
 def check_tracker(name: str | None) -> None:
-    """See that a tracker can be used, before anything is computed.
+    """Check that a tracker can be used, before anything is computed.
 
     Raises `UnknownNameError` for an unknown name, and `MissingExtraError` where its library is absent.
 
@@ -70,7 +70,7 @@ def check_tracker(name: str | None) -> None:
 
 
 class Tracking:
-    """Log numbers to a run, each step once; without a run do nothing.
+    """Log numbers to a run, each step once; do nothing without a run.
 
     Where the tracker fails, as behind a network that is down, that is told once, and what is computed goes on without it.
     """
@@ -81,26 +81,26 @@ class Tracking:
 
     @property
     def on(self) -> bool:
-        """Return whether there is a run."""
+        """Return whether a run is being logged."""
         return self._run is not None
 
     def log(self, numbers: Mapping[str, float | None], step: int) -> None:
-        """Log the numbers of a step, unless it was logged before the training was killed."""
+        """Log a step's numbers, unless they were logged before the training was killed."""
         if self._run is not None and step > self.last:
             self._log(numbers, step)
             self.last = step
             self._write()
 
     def conclude(self, numbers: Mapping[str, float | None]) -> None:
-        """Log what a run came to, at its last step."""
+        """Log a run's final numbers, at its last step."""
         self._log(numbers, self.last)
 
     def begun(self) -> None:
-        """Note which run it is, so that a training that is killed goes on with it."""
+        """Record the run, so that a killed training resumes it."""
         self._write()
 
     def end(self, succeeded: bool) -> None:
-        """End the run; it can be gone on with where it did not succeed."""
+        """End the run; a run that did not succeed can be resumed."""
         if self._run is not None:
             self._guarded(lambda run: run.end(succeeded))
         if succeeded and self._note is not None:
@@ -127,7 +127,7 @@ class Tracking:
 
 @contextmanager
 def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> Iterator[Tracking]:
-    """Begin a run with its settings, and end it when the block ends; without `log` nothing is logged.
+    """Begin a run with its settings, and end it with the block; log nothing if `log` is None.
 
     `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on. Raises
     `HowfarError` where the run cannot begin.
@@ -153,7 +153,7 @@ def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = No
 
 
 def _noted(note: Path | None, tracker: str) -> Mapping[str, Any]:
-    """Read which run of the tracker a killed training began, and the last step that was logged; nothing where none did."""
+    """Read which run a killed training began with the tracker, and its last logged step; empty if there is none."""
     with suppress(OSError, ValueError, AttributeError, TypeError, RecursionError):
         found = json.loads(note.read_text(encoding="utf-8")) if note is not None else {}
         if found.get("tracker") == tracker and isinstance(found.get("run"), str):
@@ -172,14 +172,14 @@ _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
 
 
 def log_result(log: Log | None, settings: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-    """Log the numbers of a document as one run; without `log` nothing is done. Raises `HowfarError` as `tracked` does."""
+    """Log a document's numbers as one run; do nothing if `log` is None. Raises `HowfarError` as `tracked` does."""
     if log is not None:
         with tracked(log, settings) as tracking:
             tracking.conclude(dict(numbers_of(document)))
 
 
 def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the numbers of a document under the path of their names; entries of a list are called by their own name.
+    """Yield a document's numbers with the paths of their names; list entries are called by their own name.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[s
 
 
 def _of_list(values: list[Any] | tuple[Any, ...], path: str) -> Iterator[tuple[str, float]]:
-    """Yield the numbers of entries that are records, or the two ends of an interval."""
+    """Yield the numbers of a list of records, or the two ends of an interval."""
     if f"{INTERVAL}/" in f"{path}/" and len(values) == 2 and all(isinstance(value, (int, float)) for value in values):
         yield from zip((f"{path}/low", f"{path}/high"), map(float, values), strict=True)
         return
@@ -214,7 +214,7 @@ def _of_list(values: list[Any] | tuple[Any, ...], path: str) -> Iterator[tuple[s
 
 
 def _part(name: str) -> str:
-    """Write a name as trackers take it within a path."""
+    """Make a name valid as a part of a tracker's path."""
     part = _ODD.sub("_", name).strip(" ")[:100]
     return part if part.strip(".") else "_"
 
@@ -228,7 +228,7 @@ LONGEST: Final = 500
 
 
 class MlflowRun:
-    """Hold one run of MLflow; the experiment is that of ``MLFLOW_EXPERIMENT_NAME``, else howfar."""
+    """Hold one run of MLflow, in the experiment ``MLFLOW_EXPERIMENT_NAME`` or else howfar."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
         mlflow = _mlflow()
@@ -265,7 +265,7 @@ class MlflowRun:
         self._client.set_terminated(self.id, status)
 
     def _experiment(self) -> str:
-        """Find the experiment, made where there is none yet."""
+        """Return the id of the experiment, creating it if needed."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         for last in (False, True):
             found = self._client.get_experiment_by_name(name)
@@ -291,9 +291,9 @@ PROJECT: Final = "howfar"
 
 
 class WandbRun:
-    """Hold one run of Weights & Biases; the project is that of ``WANDB_PROJECT``, else howfar.
+    """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar.
 
-    It is none of the process's: a run that a notebook has begun itself stays as it is.
+    It is separate from the process's own run: a run that a notebook has begun itself stays as it is.
     """
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
@@ -316,7 +316,7 @@ class WandbRun:
 
     @staticmethod
     def check() -> None:
-        """Raise `MissingExtraError` where the library is not installed."""
+        """Raise `MissingExtraError` where wandb is not installed."""
         _wandb()
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:

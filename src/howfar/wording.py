@@ -21,7 +21,7 @@ _NUMBER: Final = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?(\s?%)?"
 
 
 def printable(text: object) -> str:
-    r"""Write a text in one line that does nothing to a terminal, a page or an XML file but show itself.
+    r"""Write a text in one line that is safe to show on a terminal, in a page or in an XML file.
 
     Controls, line breaks, marks that turn the direction of writing, invisible marks and surrogates become ``\x1b``, ``\n`` or
     ``\u202e``; bytes of a file's name that are not UTF-8 become ``\xff``. All else stays, in every script.
@@ -35,7 +35,7 @@ def printable(text: object) -> str:
 
 
 def printable_lines(text: str) -> str:
-    r"""Write a text of several lines as `printable` does each of them; line breaks and tabs stay.
+    r"""Escape each line of a text as `printable` does, but keep line breaks and tabs.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def printable_lines(text: str) -> str:
 
 
 def xml_text(text: str) -> str:
-    r"""Write out what XML 1.0 cannot hold, not even escaped (https://www.w3.org/TR/xml/#charsets); all else stays.
+    r"""Escape the characters that XML 1.0 cannot hold in any form (https://www.w3.org/TR/xml/#charsets).
 
     Examples
     --------
@@ -57,7 +57,7 @@ def xml_text(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Write a JSON document so that it means the same and holds no character that would do something to a terminal.
+    r"""Escape the characters of a JSON document that could affect a terminal, without changing its meaning.
 
     Such characters stand within strings alone, where JSON has an escape for each.
 
@@ -70,7 +70,7 @@ def printable_json(text: str) -> str:
 
 
 def cell(value: object) -> object:
-    """Guard a cell of a CSV file against being taken for a formula: a text that begins as one gets an apostrophe before it.
+    """Guard a CSV cell against being read as a formula: a text that begins like one gets an apostrophe before it.
 
     Formulas begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return (OWASP, CSV injection,
     https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay numbers; `unguarded` takes the apostrophe away.
@@ -86,7 +86,7 @@ def cell(value: object) -> object:
 
 
 def unguarded(text: str) -> str:
-    """Return what a cell said before `cell` guarded it.
+    """Return a cell's text without the apostrophe that `cell` added.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def unguarded(text: str) -> str:
 
 
 def written_out(character: str) -> str:
-    r"""Write one character as Python would, as ``\x1b``; a byte of a file's name that is not UTF-8 as ``\xff``.
+    r"""Escape one character as Python does (``\x1b``); a byte of a file's name that is not UTF-8 becomes ``\xff``.
 
     Examples
     --------
@@ -123,7 +123,7 @@ NOT_KNOWN: Final = "not known yet"
 
 
 def format_number(value: float | None, digits: int = 4) -> str:
-    """Write a number for people: `digits` significant digits, "–" where undefined."""
+    """Write a number with `digits` significant digits; "–" if it is undefined."""
     if value is None or math.isnan(value):
         return "–"
     if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
@@ -134,7 +134,7 @@ def format_number(value: float | None, digits: int = 4) -> str:
 
 
 def format_interval(value: float | None, low: float | None, high: float | None, form: str = ".2f") -> str:
-    """Write a number with its interval, where it has one; "–" where the number is undefined.
+    """Write a number with its interval, if it has one; "–" if the number is undefined.
 
     Examples
     --------
@@ -147,12 +147,12 @@ def format_interval(value: float | None, low: float | None, high: float | None, 
 
 
 def says_nothing(low: float | None, high: float | None) -> bool:
-    """Tell whether the interval of a mean performance is wider than half the scale, so that the mean is not known yet."""
+    """Return whether a mean performance is not known yet: its interval is wider than half the scale."""
     return low is not None and high is not None and high - low > 0.5
 
 
 def format_estimate(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> str:
-    """Write an estimated mean performance: in brackets where it is doubted, no number where the interval says nothing.
+    """Write an estimated mean performance: in brackets if doubted, "not known yet" if its interval is too wide.
 
     Examples
     --------
@@ -166,19 +166,19 @@ def format_estimate(value: float | None, low: float | None, high: float | None, 
 
 
 def format_p(value: float | None) -> str:
-    """Write a p-value for people: three decimals, "<0.001" below, "–" where undefined."""
+    """Write a p-value with three decimals: "<0.001" below, "–" if undefined."""
     if value is None:
         return "–"
     return "<0.001" if value < 0.0005 else f"{value:.3f}"
 
 
 def p_text(value: float) -> str:
-    """Write a p-value with its sign of equality: "p = 0.042", or "p < 0.001"."""
+    """Write a p-value as an equation or inequality: "p = 0.042", or "p < 0.001"."""
     return "p < 0.001" if value < 0.0005 else f"p = {value:.3f}"
 
 
 def signed(value: float | None, decimals: int = 2) -> str:
-    """Write a change with its sign; a change that rounds to 0 has none, an undefined one is "–"."""
+    """Write a change with its sign; no sign if it rounds to 0, "–" if it is undefined."""
     if value is None or math.isnan(value):
         return "–"
     rounded = round(value, decimals)
@@ -186,12 +186,12 @@ def signed(value: float | None, decimals: int = 2) -> str:
 
 
 def times(value: float) -> str:
-    """Write a ratio with "×": two decimals, from 10 on three significant digits."""
+    """Write a ratio with "×": two decimals below 10, three significant digits from 10 on."""
     return f"{value:.2f}×" if abs(value) < 10 else f"{format_number(value, 3)}×"
 
 
 def share(value: float) -> str:
-    """Write a share as a whole percentage; one between none and all is "under 1 %" or "over 99 %", never rounded to either."""
+    """Write a share as a whole percentage, but "under 1 %" or "over 99 %" where it would round to 0 or 100."""
     if 0 < value <= 0.005:
         return "under 1 %"
     if 0.995 <= value < 1:
@@ -200,7 +200,7 @@ def share(value: float) -> str:
 
 
 def share_interval(value: float, low: float | None, high: float | None) -> str:
-    """Write a share with its interval, where it has one, in whole percentages.
+    """Write a share with its interval, if it has one, in whole percentages.
 
     Examples
     --------
@@ -211,7 +211,7 @@ def share_interval(value: float, low: float | None, high: float | None) -> str:
 
 
 def percentage_of(value: float) -> str:
-    """Write a setting that is a share as it was given, as a percentage.
+    """Write a share as a percentage with the digits that it was given, at most six.
 
     >>> percentage_of(0.975), percentage_of(0.9)
     ('97.5 %', '90 %')
@@ -220,7 +220,7 @@ def percentage_of(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time in the two units that fit it.
+    """Write a duration in at most two units: hours and minutes, minutes and seconds, or seconds.
 
     Examples
     --------

@@ -35,7 +35,7 @@ SIDE = 224
 
 
 class FunctionBackbone:
-    """Compute features by a function of the caller's; `function` makes it, and says what the function is given and returns.
+    """Wrap a caller's function as a backbone; made by `function`, which documents its input and output.
 
     `stored` is False where the function has no name that stands for it: then its features are kept for this run alone.
     """
@@ -55,16 +55,16 @@ class FunctionBackbone:
         self.layers = (self.embed(np.zeros((1, *preprocess.size, 3), np.uint8)).shape[1],)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the lock out, which does not go to another process."""
+        """Return the state without the lock, which cannot be pickled."""
         return {name: value for name, value in vars(self).items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make a new lock."""
+        """Restore the state with a new lock."""
         self.__dict__.update(state, _lock=threading.Lock())
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give the name that stands for the function, and the preprocessing, as JSON values."""
+        """Return the function's name and the preprocessing as JSON values."""
         return self._identity
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
@@ -72,7 +72,7 @@ class FunctionBackbone:
         return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Call the function with (b, height, width, 3) uint8, and return what it gives as (b, q) float32.
+        """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32.
 
         Raises `InputError` where it gives something else, and `HowfarError` where it fails.
         """
@@ -105,7 +105,7 @@ def function(
     fit: Fits = "stretch",
     via: int | None = None,
 ) -> FunctionBackbone:
-    """Make a backbone of a function from a batch of pictures to their features.
+    """Make a backbone from a function that maps a batch of images to features.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def function(
 
 
 def _without_gradients() -> Any:
-    """Have torch, where the caller has loaded it, record nothing."""
+    """Disable torch's gradients within the block, if torch is loaded."""
     torch = sys.modules.get("torch")
     return nullcontext() if torch is None else torch.no_grad()
 
@@ -158,7 +158,7 @@ _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 
 
 def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = None) -> Backbone:
-    """Return the backbone that an argument stands for.
+    """Convert an argument (name, torch module, function or loaded backbone) to a backbone.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
 
 
 def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be made again from anywhere.
+    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be repeated from any folder.
 
     Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
 
@@ -230,13 +230,13 @@ def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[st
 
 
 def _is_torch_module(argument: object) -> bool:
-    """Return whether an argument is a torch module; torch is not imported for the question."""
+    """Return whether an argument is a torch module, without importing torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(argument, torch.nn.Module)
 
 
 def is_stored(backbone: Backbone) -> bool:
-    """Return whether features of a backbone may be taken again later: all but those of a function without a name.
+    """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not.
 
     Examples
     --------
@@ -255,7 +255,7 @@ def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options
 
 
 def _is_unmade(weight: Any) -> bool:
-    """Tell whether a parameter has no values yet: on the device meta, or of a lazy layer that has not run."""
+    """Return whether a parameter has no values yet: on the meta device, or in a lazy layer that has not run."""
     return bool(weight.is_meta) or type(weight).__name__ == "UninitializedParameter"
 
 

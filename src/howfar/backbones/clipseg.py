@@ -30,7 +30,7 @@ _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer
 
 
 def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
-    """Build CLIPSeg with one text: the output of each of its three decoder layers, (token, channel) in C order."""
+    """Build CLIPSeg with one text as a backbone: outputs of its three decoder layers, flattened as (token, channel)."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     prompt = PROMPT if options.prompt is None else options.prompt
@@ -61,7 +61,7 @@ def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable
 
 
 def _network(model: PublishedModel, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
-    """Load the network, and a function from a text to its token numbers."""
+    """Load the network, and return a function from a text to its token ids."""
     library = transformers_for("clipseg")
     architecture = library.CLIPSegForImageSegmentation
     network: Any

@@ -31,7 +31,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class CheckedEngine:
-    """Keep whether an engine's features agreed with torch's, and the reason where torch runs the network instead.
+    """Run a network by a faster engine after comparing its features with torch's; falls back to torch on disagreement.
 
     The backbone's `name` is for the log; `network` turns images into features, its normalisation included.
     """
@@ -50,15 +50,15 @@ class CheckedEngine:
 
     @property
     def engine(self) -> str:
-        """Name what computes: the engine once its features agreed, ``torch`` where they did not, else ``not yet chosen``."""
+        """Return the engine's name if its features agreed, ``torch`` if not, or ``not yet chosen`` before the check."""
         return "torch" if self._fault else self.label if self._ready is not None else "not yet chosen"
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the lock and what is compiled, which cannot be pickled: the receiver compiles and checks again."""
+        """Return the state without lock and compiled network, which cannot be pickled; the receiver compiles again."""
         return {key: value for key, value in self.__dict__.items() if key not in ("_lock", "_ready", "_fault")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin unchecked."""
+        """Restore the state with the engine unchecked."""
         self.__dict__.update(state)
         self._reset()
 
@@ -71,7 +71,7 @@ class CheckedEngine:
 def disagreement(
     engine: str, features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float
 ) -> str:
-    """Describe how an engine's features (b, q) differ from torch's; empty where they differ by no more than rounding.
+    """Describe how an engine's features (b, q) differ from torch's; empty if the difference is within rounding.
 
     A feature may be off by `tolerance`, as a share of its Euclidean length, and a single value by `largest`, as a share of the
     feature's largest.
@@ -118,7 +118,7 @@ class OnnxruntimeEngine(CheckedEngine):
         self._threads = 0
 
     def __call__(self, batch: NDArray[np.uint8], by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch; `by_torch` checks the first ones, and computes all where onnxruntime cannot."""
+        """Compute the features of a batch; `by_torch` checks the first features, and replaces onnxruntime if it fails."""
         session = self._session(batch, by_torch)
         if session is not None:
             try:
@@ -167,7 +167,7 @@ class OnnxruntimeEngine(CheckedEngine):
         return (None if fault else session), fault
 
     def _export(self, picture: NDArray[np.uint8], again: bool = False) -> bool:
-        """Export the network unless its file is there, by tracing it with one image; tell whether it was exported now."""
+        """Export the network by tracing one image unless the file exists; return whether it was exported now."""
         path = self._path()
         if path.is_file() and not again:
             return False
@@ -218,7 +218,7 @@ def _export(network: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
 
 @contextmanager
 def _silenced_exporter() -> Iterator[None]:
-    """Silence the exporter's warnings that sizes become constants (which is wanted) and that it is deprecated.
+    """Silence the exporter's warnings about constant sizes (intended here) and about its deprecation.
 
     Where it fails it prints the whole network to stdout, which is where JSON goes; that is silenced too.
     `warnings.catch_warnings` would not do among threads: on leaving, each restores the list of filters that it found.
@@ -291,7 +291,7 @@ class TorchCompileEngine(CheckedEngine):
         return by_torch(batch)
 
     def _checked(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> tuple[Any, int] | None:
-        """Give the compiled network and its batch size; None where it cannot be used."""
+        """Return the compiled network and its batch size, or None if it cannot be used."""
         with self._lock:
             # A small first batch would split every later one into many small pieces.
             if self._fault or (self._ready is not None and len(batch) < 2 * self._ready[1]):
@@ -314,7 +314,7 @@ class TorchCompileEngine(CheckedEngine):
 
 
 def _in_pieces(batch: NDArray[np.uint8], forward: Forward, compiled: Any, size: int) -> NDArray[np.float32]:
-    """Run a batch in pieces of the size that the network is compiled for, the last one padded."""
+    """Run a batch in chunks of the compiled batch size, padding the last chunk."""
     pieces = []
     for start in range(0, len(batch), size):
         piece = batch[start : start + size]
@@ -324,7 +324,7 @@ def _in_pieces(batch: NDArray[np.uint8], forward: Forward, compiled: Any, size: 
 
 
 def on_device(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Copy images to the device, through pinned memory where that is a GPU."""
+    """Copy images to the device, through pinned memory for a GPU."""
     # torch.tensor copies, so a batch that is read-only or is used again is safe.
     tensor = torch.tensor(pixels)
     if device.type == "cuda":

@@ -42,7 +42,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Options:
-    """Say how a backbone is to be built: the options of `howfar.load_backbone`, of which a family reads those that it `takes`.
+    """Hold the options of `howfar.load_backbone`; a family reads only the options in its `takes`.
 
     Raises
     ------
@@ -96,7 +96,7 @@ class Options:
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Give the (height, width) that `size` asks for; empty where it asks for none.
+        """Return (height, width) for `size`; empty if no size is given.
 
         Examples
         --------
@@ -110,7 +110,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Origin:
-    """Name the files that a backbone is read from, and the installed packages that decide what its identity says."""
+    """List the files that a backbone is loaded from, and the installed packages that affect its identity."""
 
     files: tuple[Path, ...]
     packages: tuple[str, ...]
@@ -155,7 +155,7 @@ class BackboneFamily:
     origin: Callable[[Options], Origin | None] | None = None
 
     def options(self, given: Mapping[str, Any]) -> Options:
-        """Check the options that a caller passes to this family.
+        """Validate a caller's options for this family.
 
         Raises
         ------
@@ -229,7 +229,7 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 
 
 def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFamily, Options]:
-    """Return the family that a backbone's name is of, and the checked options; raises as `load_backbone` before it builds."""
+    """Return a backbone name's family and the checked options; raises the errors of `load_backbone` without building."""
     registered, _, model = name.partition(":")
     family = _family(registered)
     if model and options.setdefault("model", model) != model:
@@ -238,12 +238,12 @@ def family_and_options(name: str, options: BackboneOptions) -> tuple[BackboneFam
 
 
 def takes(name: str) -> tuple[str, ...]:
-    """List the options of `load_backbone` that the backbone of this name reads; an unknown name raises `UnknownNameError`."""
+    """List the options of `load_backbone` that a named backbone reads; an unknown name raises `UnknownNameError`."""
     return _family(name.partition(":")[0]).takes
 
 
 def card_of(name: str) -> Card:
-    """Describe the backbone that `load_backbone` loads by this name; an unknown one raises `UnknownNameError`.
+    """Describe the backbone of a registered name; an unknown name raises `UnknownNameError`.
 
     Examples
     --------

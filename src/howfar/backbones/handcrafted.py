@@ -17,7 +17,7 @@ SIDE: Final = 96
 
 
 class Pixels:
-    """Take the image itself at 96×96 as the feature: x = value / 255, rows from the top, RGB in a pixel; q = 96·96·3 = 27,648.
+    """Use the pixels at 96×96 as the feature: x = value / 255, row by row, RGB interleaved; q = 96·96·3 = 27,648.
 
     Examples
     --------
@@ -35,7 +35,7 @@ class Pixels:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give name, preprocessing, scale and dtype, as JSON values."""
+        """Return name, preprocessing, scale and dtype as JSON values."""
         preprocessing = {**self._preprocess.describe(), "scale": 255}
         return {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
 
@@ -50,7 +50,7 @@ class Pixels:
 
 
 class ColourMoments:
-    """Take the mean and standard deviation of each channel, of values / 255, as the feature; q = 6: R, G, B, then deviations.
+    """Use each channel's mean and standard deviation of values / 255 as the feature; q = 6: means of R, G, B, then deviations.
 
     They are computed exactly, from the histogram of the image at its full size, and the
     deviation is that of the population: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
@@ -70,11 +70,11 @@ class ColourMoments:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give name, preprocessing, scale and dtype, as JSON values."""
+        """Return name, preprocessing, scale and dtype as JSON values."""
         return {"name": self.name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.float64]:
-        """Compute (2, 3) float64: the channels' means, then their deviations; images of unlike size cannot be stacked."""
+        """Compute the channels' means and deviations, (2, 3) float64, so that images of different sizes can be stacked."""
         counts = np.asarray(as_rgb(image).histogram(), dtype=np.float64).reshape(3, 256)
         share = counts / counts.sum(axis=1, keepdims=True)
         values = np.arange(256) / 255
@@ -113,7 +113,7 @@ _ODD: Final = np.tile(np.where(np.arange(HASH_SIDE) % 2, -1.0, 1.0).astype(np.fl
 
 
 class PerceptualHash:
-    """Take 256 signs as the feature: which of the 16×16 lowest cosine coefficients of the grey picture are above their median.
+    """Use a 256-bit perceptual hash as the feature: signs of the 16×16 lowest DCT coefficients relative to their median.
 
     The hash is ``imagehash.phash`` with hash_size 16: the picture is made grey, resized to 64×64, and transformed by the
     discrete cosine transform. Source: the library ImageHash (https://github.com/JohannesBuchner/imagehash); the idea is of
@@ -134,7 +134,7 @@ class PerceptualHash:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give name, hash and dtype, as JSON values."""
+        """Return name, hash and dtype as JSON values."""
         return {"name": self.name, "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE}, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.bool_]:
@@ -154,7 +154,7 @@ class PerceptualHash:
 
 
 def mirrored(signs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the hashes of the pictures mirrored left to right, to a few bits: odd horizontal waves change sign.
+    """Compute the hashes of left-right mirrored images, exact to a few bits, by flipping odd horizontal coefficients.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def mirrored(signs: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def has_structure(signs: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which hashes are of pictures with something to see; of a blank one fewer than a quarter of the bits are set.
+    """Return which hashes belong to images with content; a blank image sets fewer than a quarter of the bits.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Know a backbone's identity from an earlier run, build its network only when needed, and limit torch to one thread.
+"""Record backbone identities, so that networks are built only when needed, and limit torch to one thread.
 
 Building a network imports torch and reads its weights, which takes seconds; where all features are stored, its identity alone
 is needed. A record is used only where everything agrees that the identity was computed from: name and options, the bytes of
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class _Block:
-    """Hold torch's number of threads before a block that was entered without torch; None until torch is loaded in it."""
+    """Hold torch's thread count from before a block entered without torch; None until torch is loaded in the block."""
 
     before: int | None = None
 
@@ -49,7 +49,7 @@ _BLOCKS: list[_Block] = []
 
 @contextmanager
 def one_torch_thread_each() -> Iterator[None]:
-    """Give torch one thread in each worker, and restore its number at the end.
+    """Limit torch to one thread per worker within the block, and restore the thread count afterwards.
 
     Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
     core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
@@ -75,7 +75,7 @@ def one_torch_thread_each() -> Iterator[None]:
 
 
 def limit_loaded_later() -> None:
-    """Load torch and give it one thread, where a block of `one_torch_thread_each` was entered without it.
+    """Load torch with one thread if a block of `one_torch_thread_each` was entered before torch was loaded.
 
     Call it before a network is built within such a block: threads that use torch from then on have one each.
     """
@@ -100,7 +100,7 @@ _CODE: Final = ("backbones", "weights", "segmenters")
 
 
 class BackboneRecord(NamedTuple):
-    """Hold what a record says of a backbone: its name, its layers' lengths, its identity, and the batch size that suits it."""
+    """Hold a recorded backbone: name, lengths of layers, identity, and preferred batch size."""
 
     name: str
     layers: tuple[int, ...]
@@ -110,7 +110,7 @@ class BackboneRecord(NamedTuple):
 
 @with_options(BackboneOptions)
 def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
-    """Return the backbone that `howfar.load_backbone` loads; one that was loaded before is built when it first embeds.
+    """Return the backbone of `howfar.load_backbone`; if its identity is on record, it is built only at the first embedding.
 
     Raises as `howfar.load_backbone` does; what a network lacks that is built later is raised by `prepare` or `embed`.
 
@@ -135,7 +135,7 @@ def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 
 
 class KnownBackbone:
-    """Stand for a backbone whose identity is known, and build it when an image is prepared or embedded, once for all threads.
+    """Represent a backbone with known identity; the network is built once, when the first image is prepared or embedded.
 
     Pickled it is the built backbone, since another machine may have other files. `StoreError` tells that the one which was
     built is another than the record says; the record is removed.
@@ -150,12 +150,12 @@ class KnownBackbone:
         self._built: Any = None
 
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
-        """Pickle the built backbone in its place."""
+        """Pickle the built backbone instead of this wrapper."""
         return _same, (self.built,)
 
     @property
     def built(self) -> Any:
-        """Return the backbone itself, built at the first call."""
+        """Return the wrapped backbone, built at the first call."""
         with self._lock:
             if self._built is None:
                 limit_loaded_later()
@@ -169,12 +169,12 @@ class KnownBackbone:
 
     @property
     def busy(self) -> float | None:
-        """Return the seconds that its GPU has computed; None on a CPU, and before it is built."""
+        """Return the seconds of GPU computation; None on a CPU or before the backbone is built."""
         return None if self._built is None else getattr(self._built, "busy", None)
 
     @property
     def engine(self) -> str:
-        """Name what runs it; ``not yet chosen`` before it is built."""
+        """Return the name of the engine; ``not yet chosen`` before the backbone is built."""
         return "not yet chosen" if self._built is None else str(getattr(self._built, "engine", "torch"))
 
     def on(self, device: str) -> Any:
@@ -197,7 +197,7 @@ def _same(built: Any) -> Any:
 
 
 def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
-    """Write down all that an identity is computed from; None where that is not known without building the network."""
+    """Describe everything the identity depends on as text; None if that is unknown before building the network."""
     if family.origin is None or options.device.partition(":")[0] not in ("auto", "cpu"):
         return None
     try:
@@ -225,7 +225,7 @@ def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
 
 
 def _content(file: Path) -> str:
-    """Hash a file's bytes by XXH3, 128 bits: a millisecond for the 19 MB of the default backbone, as long as reading it."""
+    """Hash a file's bytes by 128-bit XXH3, which adds about a millisecond for the default backbone's 19 MB."""
     digest = xxhash.xxh3_128()
     with file.open("rb") as stream:
         while piece := stream.read(1 << 22):
@@ -241,7 +241,7 @@ def _version(package: str) -> str | None:
 
 
 def _read(file: Path, made_of: str) -> BackboneRecord | None:
-    """Read a record; None where there is none, or it is damaged, or of anything else than `made_of`."""
+    """Read an identity record; return None if it is missing, damaged or made from anything other than `made_of`."""
     try:
         if file.stat().st_size > _LARGEST:
             return None
@@ -256,7 +256,7 @@ def _read(file: Path, made_of: str) -> BackboneRecord | None:
 
 
 def _keep(file: Path, made_of: str, backbone: Any) -> None:
-    """Write a record of a backbone, where the disk takes it."""
+    """Write a backbone's identity record; a failed write is ignored."""
     body = {
         "made_of": made_of,
         "name": backbone.name,

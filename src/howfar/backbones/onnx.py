@@ -19,7 +19,7 @@ from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 
 class OnnxBackbone:
-    """Compute features (F of the paper, eq. 1) by an ONNX file: one output, flattened in C order.
+    """Compute features (F of the paper, eq. 1) by an ONNX file with one output, flattened in C order.
 
     The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once. Of the
     options `output`, `size`, `mean`, `std`, `fit`, `via` and `device` are read. A file that is no model, has more than one
@@ -60,11 +60,11 @@ class OnnxBackbone:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give the hash of the file and of its external tensors, output, preprocessing and dtype, as JSON values."""
+        """Return the hash of the file and its external tensors, output, preprocessing and dtype as JSON values."""
         return self._identity
 
     def on(self, device: str) -> Self:
-        """Open the file again on another device; one that onnxruntime does not have raises `InputError`."""
+        """Open the file on another device; a device unavailable to onnxruntime raises `InputError`."""
         moved = copy.copy(self)
         moved._providers = _providers(device)
         moved._session = _session(self._file, moved._providers)
@@ -86,11 +86,11 @@ class OnnxBackbone:
         return np.ascontiguousarray(np.concatenate(outputs).reshape(len(batch), -1), dtype=np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the session, which cannot be pickled."""
+        """Return the state without the session, which cannot be pickled."""
         return {key: value for key, value in self.__dict__.items() if key != "_session"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Open the session again."""
+        """Restore the state, and open the session again."""
         self.__dict__.update(state)
         self._session = _session(self._file, self._providers)
 
@@ -108,7 +108,7 @@ class OnnxBackbone:
 
 
 def _onnx_origin(options: Options) -> Origin | None:
-    """Name the model's file and those of its tensors; None where there is no such file."""
+    """List the ONNX file and its external tensor files; None if the file does not exist."""
     file = _file(options)
     if file is None or not file.is_file():
         return None
@@ -121,7 +121,7 @@ def _file(options: Options) -> Path | None:
 
 
 def _build_onnx(options: Options) -> OnnxBackbone:
-    """Build the backbone of the ONNX file that `options.weights`, or else the name, gives the path of."""
+    """Build a backbone from the ONNX file at `options.weights`, or else at the path in the name."""
     file = _file(options)
     if file is None:
         raise InputError.of("onnx", "must name a file", None, f"write onnx:FILE, or pass {option('weights', 'FILE')}")

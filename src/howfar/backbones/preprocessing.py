@@ -27,7 +27,7 @@ _EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK"
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image to mode RGB, transparency over white as `howfar.data.decode` does.
+    """Convert an image to mode RGB, with transparent pixels over white as in `howfar.data.decode`.
 
     An image of no fixed range (16-bit, integer or float) raises `ImageError`, as turning its values into 8 bits would be a
     guess.
@@ -40,14 +40,14 @@ def as_rgb(image: Image.Image) -> Image.Image:
 
 
 def mean_colour(mean: Sequence[float]) -> tuple[int, int, int]:
-    """Convert a channel mean on the scale 0-1 to an 8-bit colour, for padding that is close to 0 after normalising."""
+    """Convert channel means of 0-1 to an 8-bit colour, used for padding that is close to 0 after normalisation."""
     red, green, blue = (min(255, max(0, round(255 * float(value)))) for value in mean)
     return red, green, blue
 
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Resize an image to a network's input; the values stay 8-bit, as the network normalises them.
+    """Resize an image to a network's input size; values stay 8-bit, since the network normalises them.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Preprocess:
             raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
 
     def __call__(self, image: Image.Image) -> NDArray[np.uint8]:
-        """Resize an image to (height, width, 3) uint8; one that is not 8 bits a channel raises `ImageError`."""
+        """Resize an image to (height, width, 3) uint8; images other than 8 bits per channel raise `ImageError`."""
         picture = as_rgb(image)
         if self.via is None:
             return np.array(self._fitted(picture, *self.size))
@@ -95,14 +95,14 @@ class Preprocess:
         return np.array(picture.resize((width, height), RESAMPLING[self.interpolation]))
 
     def check_batch(self, batch: NDArray[Any]) -> None:
-        """Raise `InputError` unless a batch stacks this preprocessing's results, (b, height, width, 3) uint8."""
+        """Raise `InputError` unless a batch has this preprocessing's shape and type, (b, height, width, 3) uint8."""
         shape = (*self.size, 3)
         if batch.shape[1:] != shape or batch.dtype != np.uint8:
             rule = f"must be uint8 of shape (b, {', '.join(map(str, shape))})"
             raise InputError.of("batch", rule, f"{batch.dtype} {batch.shape}", "stack what prepare returns")
 
     def describe(self) -> dict[str, Any]:
-        """List what the feature depends on, as JSON values for the identity."""
+        """Return the preprocessing settings as JSON values for the identity."""
         described = {"size": list(self.size), "fit": self.fit, "via": self.via, "interpolation": self.interpolation}
         return {**described, "fill": list(self.fill)} if self.fit == "pad" else described
 
@@ -124,7 +124,7 @@ class Preprocess:
 
 
 class PerturbedBackbone(Backbone):
-    """Embed every image perturbed, by another backbone.
+    """Perturb every image before embedding by another backbone.
 
     Features of perturbed images are kept in a store beside those of the images as they are, under an identity of their own.
 
@@ -157,12 +157,12 @@ class PerturbedBackbone(Backbone):
 
     @property
     def name(self) -> str:
-        """Return the backbone's name and the perturbation's."""
+        """Return the names of backbone and perturbation."""
         return f"{self._backbone.name} of {self._perturbation.name}"
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Return the lengths of the parts of a feature, which a perturbation does not change."""
+        """Return the lengths of the feature's layers, which a perturbation does not change."""
         return self._backbone.layers
 
     @property

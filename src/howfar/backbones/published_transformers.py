@@ -77,7 +77,7 @@ class PublishedModel:
 
 
 def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
-    """Build a published model with its weights, with those of `options.weights`, or with random ones.
+    """Build a published model with published, local (`options.weights`) or random weights.
 
     Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
     hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False. Absent libraries raise
@@ -110,7 +110,7 @@ def source_folder(
     required: tuple[tuple[str, ...], ...] = REQUIRED_FILES,
     option: str = "weights",
 ) -> Path:
-    """Find the folder of a published model: the local one given by `option`, or the hub's cache, downloaded if need be."""
+    """Return a published model's folder: the local folder in `option`, or the hub's cache, downloading if needed."""
     name = model.card.name
     folder = local or hub_folder(name, model.repository, required, size=model.download, option=option)
     return checked_folder(name, folder, required, model.kinds)
@@ -147,7 +147,7 @@ def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 def family_of(
     model: PublishedModel, build: Callable[[PublishedModel, Options], TorchBackbone], *more_options: str
 ) -> BackboneFamily:
-    """Make the family to register for a published model, which may take options that the other models do not."""
+    """Make the family to register for a published model, with options specific to that model."""
     pools = ("pool",) if model.pooled else ()
     takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *more_options)
     # The paper takes the whole map where there is one, so pooling is off by default.

@@ -58,18 +58,18 @@ def _build_timm(options: Options) -> TorchBackbone:
 
 
 def _lite0_origin(_: Options) -> Origin | None:
-    """Name the package's file, which is compared with the published one when the network is built."""
+    """List the package's weight file, which is compared with the published file when the network is built."""
     file = installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
 def _weights_origin(options: Options) -> Origin | None:
-    """Name the file of weights that a caller gives; of published and of random ones it cannot be said what they are."""
+    """List the weight file given by the caller; None for published and random weights, which are unknown before building."""
     return Origin((options.weights,), TORCH_PACKAGES) if options.weights is not None and options.weights.is_file() else None
 
 
 def _import_timm(family: str) -> Any:
-    """Import timm, with torch, for the backbone `family`; `MissingExtraError` names what is not installed."""
+    """Import timm with torch for the backbone `family`; `MissingExtraError` names the missing package."""
     try:
         import timm
         import timm.data
@@ -96,7 +96,7 @@ def _nearest(name: str, names: list[str]) -> str:
 
 
 def _create_network(timm: Any, label: str, name: str, options: Options, download: str = "", **create: Any) -> nn.Module:
-    """Create a timm network with local weights, with published ones, or with random ones of one seed."""
+    """Create a timm network with local, published or seeded random weights."""
     if options.weights is None and options.pretrained:
         return _published(timm, label, name, download, create)
     network = random_model(lambda: timm.create_model(name, pretrained=False, **create))
@@ -148,7 +148,7 @@ def _flattened(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
 
 
 def _backbone_of(name: str, model: str, network: nn.Module, config: dict[str, Any], options: Options) -> TorchBackbone:
-    """Make a backbone of a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
+    """Make a backbone from a timm network; `config` has its ``input_size``, ``interpolation``, ``mean`` and ``std``."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     _, height, width = config["input_size"]
@@ -204,7 +204,7 @@ class TimmModel(NamedTuple):
 
 
 def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
-    """Build a timm network with its published weights, with those of `options.weights`, or with random ones.
+    """Build a timm network with published, local (`options.weights`) or random weights.
 
     Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
     errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.

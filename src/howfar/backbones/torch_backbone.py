@@ -35,7 +35,7 @@ _FEATURE_BYTES: Final = 1 << 28
 
 @dataclass(frozen=True)
 class Feature:
-    """Say which part of a network is the feature, with the names of its layers and of the pooling for the identity.
+    """Define which part of a network is the feature, with the names of layers and pooling for the identity.
 
     `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so that the
     backbone can be pickled.
@@ -116,7 +116,7 @@ class TorchBackbone:
         fill: tuple[int, int, int] | None = None,
         **network: Any,
     ) -> Self:
-        """Build a backbone with the fit, resizing, device, engine and precision that a caller's options ask for.
+        """Build a backbone with the fit, resizing, device, engine and precision in a caller's options.
 
         `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default the mean's, which is
         close to 0 after normalising. Name, model, network, feature, std and kind are passed on.
@@ -132,16 +132,16 @@ class TorchBackbone:
 
     @property
     def network(self) -> nn.Module:
-        """Return the frozen network itself, for what reads more of it than the feature."""
+        """Return the frozen network, for callers that need more than the feature."""
         return self._network
 
     @property
     def engine(self) -> str:
-        """Name what runs it: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
+        """Return the engine: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
         return "torch" if self._compiled is None else self._compiled.engine
 
     def _make_engine(self) -> OnnxruntimeEngine | TorchCompileEngine | None:
-        """Make what runs the network on its device; None for torch alone."""
+        """Make the engine that runs the network on its device; None for plain torch."""
         network = PixelsToFeatures(self._network, self._feature.maps, self._mean, self._std).eval()
         if self._engine == "compile":
             return TorchCompileEngine(self.name, network, self._dtype)
@@ -151,11 +151,11 @@ class TorchBackbone:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Give name, model, weights hash, layer, pooling, preprocessing and dtype, as JSON values."""
+        """Return name, model, weights hash, layer, pooling, preprocessing and dtype as JSON values."""
         return self._identity
 
     def on(self, device: str) -> Self:
-        """Return the backbone that runs the network on another device, where it is moved to.
+        """Move the network to another device, and return a backbone that runs it there.
 
         A device that is unknown, absent or too small raises `HowfarError`.
         """
@@ -226,7 +226,7 @@ class TorchBackbone:
         return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
 
     def _fitting(self) -> int:
-        """Choose the batch size that half of the GPU's free memory holds, from what one image and a few take."""
+        """Estimate the batch size that fits half of the GPU's free memory, from the memory of one image and of a few."""
         peaks = []
         for count in (1, _TRIAL_BATCH):
             torch.cuda.reset_peak_memory_stats(self._device)
@@ -269,7 +269,7 @@ def _moved(network: nn.Module, device: torch.device, name: str) -> nn.Module:
 
 
 def fitting(free: float, image_bytes: float) -> int:
-    """Choose the batch size that half of the free bytes holds: a power of two, at least 1, at most 256."""
+    """Return the batch size that fits half of the free bytes: a power of two from 1 to 256."""
     count = free / 2 / image_bytes if image_bytes > 0 else math.inf
     return 1 << int(math.log2(min(max(count, 1), _LARGEST_BATCH)))
 
@@ -281,7 +281,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device that `name` asks for; ``auto`` is CUDA where there is one, else the CPU.
+    """Return the torch device for `name`; ``auto`` means CUDA if available, otherwise the CPU.
 
     A device that torch does not know, or that this machine lacks, raises `InputError`.
     """

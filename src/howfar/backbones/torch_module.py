@@ -30,7 +30,7 @@ _DEEPEST: Final = 6
 
 
 def hash_structure(network: nn.Module) -> str:
-    """Hash the structure of a network, so that two of equal weights that compute differently have different hashes.
+    """Hash a network's structure, so that networks with equal weights but different computations have different hashes.
 
     It covers each submodule's class and ``repr``, the byte code of the methods of classes that are no library's, with the
     functions and constants that these name, and attributes that are numbers, texts, arrays, functions or collections of these.
@@ -68,7 +68,7 @@ def _is_library(kind: Any) -> bool:
 
 
 def _script(module: Any) -> str:
-    """Return TorchScript's own source, which stands in place of Python's methods; "" of any other module."""
+    """Return a TorchScript module's source code, which replaces its Python methods; "" for any other module."""
     try:
         return str(module.code) if type(module).__module__.startswith("torch.jit") else ""
     except (AttributeError, RuntimeError):  # one without a forward of its own
@@ -92,7 +92,7 @@ def _functions(member: Any) -> Iterator[types.FunctionType]:
 
 
 def _function(function: types.FunctionType, seen: set[int]) -> str:
-    """Describe a function by its code, defaults, and what it names around it; one that was described before by its name."""
+    """Describe a function by code, defaults and the outer values it uses; if described before, by its name only."""
     if id(function) in seen or _is_library(function):
         return f"{function.__module__}.{function.__qualname__}"
     seen.add(id(function))
@@ -121,7 +121,7 @@ def _code(code: types.CodeType) -> str:
 
 
 def _text(value: Any, seen: set[int], depth: int = 0) -> str:
-    """Write a value so that equal ones give equal texts in every process; of objects of other kinds the class alone."""
+    """Convert a value to text that is equal for equal values in every process; other objects are named by class only."""
     if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
         return repr(value)
     if isinstance(value, (tuple, list)) and depth < _DEEPEST:
@@ -163,7 +163,7 @@ def module(
     engine: Engines = "torch",
     precision: Floats = "32",
 ) -> TorchBackbone:
-    """Make a backbone of a torch module: the outputs of the named layers, each flattened in C order, are concatenated.
+    """Make a backbone of a torch module: named layers' outputs are flattened in C order and concatenated.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
-    """Build the encoder of a trained segmenter: each of its maps is a layer, flattened in C order (channel, row, column)."""
+    """Build the encoder of a trained segmenter as a backbone; each map is a layer, flattened as (channel, row, column)."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
     from howfar.segmenters.checkpoint import Checkpoint
 
@@ -42,7 +42,7 @@ def _build_segmenter_backbone(name: str, options: Options) -> TorchBackbone:
 
 
 def _checkpoint_origin(options: Options) -> Origin | None:
-    """Name the checkpoint, which holds the weights and what the network is built of; None where there is none."""
+    """List the checkpoint file, which holds weights and architecture; None if no checkpoint is given."""
     checkpoint = options.weights
     packages = ("torch", "timm", "transformers", "safetensors")
     return Origin((checkpoint,), packages) if checkpoint is not None and checkpoint.is_file() else None

@@ -36,7 +36,7 @@ _FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 class ModelInput(NamedTuple):
-    """Hold (height, width) of a model's input in pixels, empty if unknown; its filter; mean and std on the scale 0-1."""
+    """Hold a model's input: (height, width) in pixels, empty if unknown, resampling filter, and mean and std of 0-1."""
 
     size: tuple[int, ...]
     interpolation: str
@@ -119,7 +119,7 @@ _NO_EFFECT: Final = frozenset(
 
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
-    """Check that a folder holds a model in the hub's format, of one of `kinds` where those are given, and return it.
+    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given.
 
     An absent file raises `MissingPathError`, another kind of model `InputError`.
     """
@@ -134,7 +134,7 @@ def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...
 
 
 def folder_origin(options: Options) -> Origin | None:
-    """Name the files of a local model, a folder in the hub's format or a state dict; None of what comes from the hub."""
+    """List the files of a local model (a folder in the hub's format or a state dict); None for models from the hub."""
     model = None if options.model is None else Path(options.model).expanduser()
     folder = next((path for path in (options.weights, model) if path is not None and path.is_dir()), None)
     state = options.weights if options.weights is not None and options.weights.is_file() else None
@@ -148,7 +148,7 @@ def folder_origin(options: Options) -> Origin | None:
 
 
 def _has_shards_elsewhere(folder: Path) -> bool:
-    """Tell whether an index in a model's folder names weights that do not lie beside it, or cannot be read."""
+    """Return whether an index in a model's folder is unreadable or names weights outside the folder."""
     try:
         named = [read_json(file).get("weight_map") for file in folder.glob("*.index.json")]
         shards = {str(shard) for weights in named if weights is not None for shard in weights.values()}
@@ -169,7 +169,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
-    """Read a float32 model by transformers' `from_pretrained`, and refuse it if transformers invented a tensor.
+    """Load a float32 model by transformers' `from_pretrained`; tensors missing from the file raise an error.
 
     `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
     ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
@@ -202,7 +202,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
 
 
 def random_model(make: Callable[[], Any]) -> nn.Module:
-    """Build a network with random weights of one seed, leaving torch's generator as it was.
+    """Build a network with seeded random weights, without changing the state of torch's generator.
 
     Other threads must not draw from the generator meanwhile, as that would change the weights; networks are built in one.
     """
@@ -215,7 +215,7 @@ def random_model(make: Callable[[], Any]) -> nn.Module:
 
 
 def describe_architecture(network: Any) -> str:
-    """Name a network's class and a hash of its configuration, for the identity: the same tensors may be used in two ways."""
+    """Return a network's class and a hash of its configuration for the identity, since tensors alone are ambiguous."""
     config = json.loads(network.config.to_json_string(use_diff=True))
     text = json.dumps(_effective(config), sort_keys=True)
     return f"{type(network).__name__} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -229,7 +229,7 @@ def _effective(value: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence transformers' progress bar, and its report of text tensors that an image encoder does not use."""
+    """Silence transformers' progress bar and its report on unused text tensors."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped
@@ -273,7 +273,7 @@ def _build_transformers(options: Options) -> TorchBackbone:
 
 
 def _folder(name: str, options: Options) -> Path:
-    """Find the folder of the configuration, and of the weights unless they are given as a file."""
+    """Return the folder of the configuration and, unless given as a file, of the weights."""
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
     config_only = (weights is not None and local is None) or not options.pretrained

@@ -98,7 +98,7 @@ def check(
 
 
 def _write(found: Check, files: dict[str, Path | None]) -> None:
-    """Write each file that was asked for, whole or not at all."""
+    """Write each requested file atomically."""
     from howfar.io.atomic import replace_text
     from howfar.report.check import junit_text, markdown_text, prometheus_text
 

@@ -1,4 +1,4 @@
-"""Write the help of `howfar` and of each command: commands and options under heads, an example, commands to see also."""
+"""Write the help of `howfar` and its commands: headed commands and options, an example, related commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHERS = "Of other packages"
 
 
 def head_of(command: str) -> str:
-    """Return the head that a command of howfar stands under, and one of its own for those of other packages.
+    """Return the heading of a command of howfar; commands of other packages share one heading.
 
     Examples
     --------
@@ -37,10 +37,10 @@ def head_of(command: str) -> str:
 
 
 class HeadedGroup(TyperGroup):
-    """Write commands under their heads (typer's `rich_help_panel`) in plain text; typer does that in boxes alone."""
+    """List commands under their headings (typer's `rich_help_panel`) as plain text; typer itself does so in boxes only."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a section a head, in the order of `COMMANDS`; a head without commands has none."""
+        """Write a section per heading, in the order of `COMMANDS`; headings without commands are left out."""
         width = max(map(len, self.list_commands(ctx)), default=0)
         for head in (*COMMANDS, OTHERS):
             if rows := list(self._rows(ctx, head)):
@@ -61,14 +61,14 @@ _NUMBER: Final = re.compile(r"-?[0-9.]+(?:e-?[0-9]+)?")
 
 
 class ToldCommand(TyperCommand):
-    """Write options under the heads of their topics in plain text, where there are many; typer does that in boxes alone."""
+    """List long sets of options under topic headings as plain text; typer itself does so in boxes only."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read --mean and --std as three words too, as 0.1.0 did."""
+        """Parse arguments, accepting three words after --mean and --std as version 0.1.0 did."""
         return list(super().parse_args(ctx, joined_channels(args)))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write a section for the arguments, and one a topic, in the order of `ORDER`."""
+        """Write a section for the arguments and one per topic, in the order of `ORDER`."""
         sections: dict[str, list[tuple[str, str]]] = {}
         parameters = self.get_params(ctx)
         long = sum(parameter.param_type_name == "option" for parameter in parameters) >= LONG
@@ -80,7 +80,7 @@ class ToldCommand(TyperCommand):
                 formatter.write_dl(sections[head])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write an example, and the commands to see also."""
+        """Write an example and the related commands."""
         for entry in (each for entries in COMMANDS.values() for each in entries if each.name == self.name):
             with formatter.section("Example"):
                 formatter.write(f"{' ' * formatter.current_indent}howfar {entry.name} {entry.example}\n")
@@ -89,7 +89,7 @@ class ToldCommand(TyperCommand):
 
 
 def joined_channels(arguments: Sequence[str]) -> list[str]:
-    """Join up to three numbers behind --mean and --std to one word.
+    """Join up to three numbers after --mean and --std into one word.
 
     Examples
     --------

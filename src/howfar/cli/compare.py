@@ -72,7 +72,7 @@ def compare(
 
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
-    """Print how far each dataset is, in a sentence and in four columns or all, what was skipped, and where the report is."""
+    """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
     from howfar.results.backbones import BackboneComparison
     from howfar.results.slices import distance_table, too_small
 
@@ -107,7 +107,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
 
 
 def print_answer(comparison: Comparison) -> None:
-    """Print four columns that a newcomer can read, and a sentence a dataset."""
+    """Print four columns for newcomers, and a sentence per dataset."""
     from howfar.report.comparison_sentences import plain
 
     to, home = console(), comparison.primary.name

@@ -1,4 +1,4 @@
-"""Read a project's defaults for options from howfar.toml, in the words of the command line."""
+"""Read a project's default options from howfar.toml, named as on the command line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_HERE = ("config", "help")
 
 @dataclass(frozen=True)
 class Config:
-    """Hold the defaults of one file: those of all commands, and those of each command's own table.
+    """Hold a file's defaults: those for all commands, and each command's own table.
 
     `used` holds the defaults of the command that runs, by its options as `--flag`.
     """
@@ -39,7 +39,7 @@ class Config:
 
     @classmethod
     def read(cls, name: str | None, folder: Path | None = None) -> Config:
-        """Read the named file, or the nearest one from `folder` (the current one) up to the root of its repository.
+        """Read the named file, or the nearest one from `folder` (by default the current one) up to its repository's root.
 
         ``none`` reads no file. Raises `MissingPathError` where the named file is absent, and `InputError` for what is no TOML,
         or an unknown key, with the nearest known one.
@@ -59,7 +59,7 @@ class Config:
         return cls(file, *_divided(file, document))
 
     def defaults(self, command: Any) -> dict[str, Any]:
-        """Return the defaults of one command by its parameters' names, in the form that the command line would give.
+        """Return a command's defaults by parameter name, in the command line's form.
 
         Raises `InputError` for a key of the command's own table that it does not have.
         """
@@ -77,17 +77,17 @@ class Config:
         return {options[key].name: self._written(key, options[key], value) for key, value in given.items()}
 
     def without(self, typed: Collection[str]) -> None:
-        """Forget the defaults that the command line set aside, by the flags of these options."""
+        """Drop the defaults of options that were given on the command line, by flag."""
         for flag in typed:
             self.used.pop(flag, None)
 
     def told(self) -> Iterator[str]:
-        """Say which defaults came from the file, a line each."""
+        """Yield a line for each default taken from the file."""
         for flag, value in self.used.items():
             yield f"{flag} {value if isinstance(value, str) else repr(value)} by default ({self.file})"
 
     def blamed(self, line: str, arguments: Sequence[str] = ()) -> str:
-        """Add to an error line that begins with an option of the file where that came from, unless it was typed.
+        """Append the file's name to an error about an option that the file set, unless the option was typed.
 
         Examples
         --------
@@ -99,7 +99,7 @@ class Config:
         return f"{line} ({flag} is of {self.file})" if flag in self.used and not typed else line
 
     def _written(self, key: str, parameter: Any, value: Any) -> Any:
-        """Turn a value of TOML into what the command line would hold."""
+        """Convert a TOML value to the command line's form."""
         if isinstance(value, Mapping):
             value = [f"{name}={each}" for name, each in value.items()]
         several = isinstance(value, list)
@@ -112,7 +112,7 @@ class Config:
         return ",".join(map(str, texts)) if several else texts[0]
 
     def _placed(self, key: str, value: Any) -> Any:
-        """Take a relative path from the file's own folder; after NAME= too, of which a folder's name is no part."""
+        """Make a path relative to the file's folder absolute, also after NAME= (a folder name may contain =)."""
         if not isinstance(value, str) or self.file is None or key not in paths() or value == NONE:
             return value
         name, mark, path = value.partition("=")
@@ -125,7 +125,7 @@ Config.current = Config()
 
 
 def key_of(parameter: Any) -> str:
-    """Return what a file of defaults calls an option: its longest flag without dashes in front, the others as underscores."""
+    """Return an option's key in a defaults file: its longest flag without leading dashes, with underscores."""
     return flag_of(parameter).lstrip("-").replace("-", "_")
 
 
@@ -135,7 +135,7 @@ def flag_of(parameter: Any) -> str:
 
 
 def _found(folder: Path) -> Path | None:
-    """Find the nearest file from a folder up to the root of its repository; without a repository in the folder alone."""
+    """Find the nearest file between a folder and its repository's root; outside a repository, in the folder only."""
     folders = [folder, *folder.parents]
     roots = [each for each in folders if (each / ".git").exists()]
     for each in folders[: folders.index(roots[0]) + 1] if roots else folders[:1]:
@@ -146,7 +146,7 @@ def _found(folder: Path) -> Path | None:
 
 @cache
 def _declared() -> dict[str, bool]:
-    """Collect the options of all functions by the names of their flags, and whether each is a path."""
+    """Collect all functions' options by flag name, and whether each is a path."""
     found: dict[str, bool] = {}
     for keyword in vars(keywords).values():
         if isinstance(keyword, type) and keyword.__module__ == keywords.__name__:
@@ -159,7 +159,7 @@ def _declared() -> dict[str, bool]:
 
 
 def paths() -> set[str]:
-    """Name the options that hold a path.
+    """Return the names of the options that hold a path.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def paths() -> set[str]:
 
 
 def shared_keys() -> list[str]:
-    """Name the options that a file may give to all commands at once: those of `howfar.options`, and the backbone.
+    """Return the options that a file may set for all commands: those of `howfar.options`, and the backbone.
 
     Examples
     --------
@@ -181,7 +181,7 @@ def shared_keys() -> list[str]:
 
 
 def _divided(file: Path, document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Mapping[str, Any]]]:
-    """Divide a document into what all commands share and the commands' own tables; `InputError` for an unknown key."""
+    """Divide a document into defaults for all commands and the commands' tables; raise `InputError` for an unknown key."""
     from howfar import registry
 
     commands, known = registry.names("commands"), shared_keys()

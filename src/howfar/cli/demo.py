@@ -1,4 +1,4 @@
-"""Show on synthetic pictures how far datasets are, whether a model fails on them, and on which images (`howfar demo`)."""
+"""Demonstrate distances, model failures and failing images on synthetic pictures (`howfar demo`)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def demo(
 
 
 def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int) -> list[Evaluation]:
-    """Score predictions of every picture that the detector was not fitted on, at the threshold tuned on the primary's."""
+    """Score predictions on all pictures unseen by the detector, at the threshold tuned on the primary's."""
     from howfar.demo.crack_detector import Detector
 
     half = len(primary) // 2
@@ -68,7 +68,7 @@ def _evaluate(primary: Dataset, secondaries: list[Dataset], out: Path, seed: int
 
 
 def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | None) -> Evaluation:
-    """Predict a dataset as it is and mirrored, evaluate the predictions, and keep them."""
+    """Predict a dataset as it is and mirrored, evaluate the predictions, and save the evaluation."""
     from howfar.demo.crack_detector import write_predictions
     from howfar.studies.evaluation.evaluate import evaluate
 
@@ -81,7 +81,7 @@ def _scored(dataset: Dataset, detector: Detector, out: Path, own: Evaluation | N
 
 
 def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Sequence[Evaluation], out: Path) -> Path:
-    """Keep what scoring new pictures takes, and return its file."""
+    """Save a profile for scoring new pictures, and return its file."""
     from howfar.studies.profile import profile
 
     labelled = [dataset for dataset, own in zip(secondaries, performances[1:], strict=True) if own.scored]
@@ -91,7 +91,7 @@ def _profile(primary: Dataset, secondaries: Sequence[Dataset], performances: Seq
 
 
 def _print_answers(comparison: Comparison, related: Relation) -> None:
-    """Print one table, how far each set is and how well the detector does there, and what it says in sentences."""
+    """Print a table of each set's distance and performance, and sentences that explain it."""
     from howfar.report.comparison_sentences import lead
 
     to, primary = console(), comparison.primary
@@ -108,7 +108,7 @@ def _print_answers(comparison: Comparison, related: Relation) -> None:
 
 
 def _of_estimates(related: Relation) -> Iterator[str]:
-    """Say of how many labelled sets the interval held, which it missed, and why sets lie outside the gate."""
+    """State how many labelled sets' intervals held, which were missed, and why sets are outside the gate."""
     labelled = [each for each in related.estimates if each.measured is not None]
     missed = [each.dataset for each in labelled if not each.held]
     held = f"F without labels: {len(labelled) - len(missed)} of {len(labelled)} intervals held the mean F that labels give"
@@ -124,7 +124,7 @@ def _of_estimates(related: Relation) -> Iterator[str]:
 
 
 def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:
-    """Write a set's row: distance, share of unusual images, measured F and how it goes with distance, F to expect."""
+    """Format a set's row: distance, share of unusual images, measured F and its trend with distance, expected F."""
     scored = next((each for each in related.datasets if each.name == dataset.name), None)
     expected = next((each for each in related.estimates if each.dataset == dataset.name), None)
     low, high = dataset.relative_ci or (None, None)
@@ -145,7 +145,7 @@ def _inside(related: Relation, name: str) -> bool:
 
 
 def _print_next(out: Path, profile: Path) -> None:
-    """Print how to go on: what to open, and three commands."""
+    """Print the next steps: files to open and three commands."""
     to = console()
     picture, data = out / "data" / "fabric" / "images" / "0001.jpg", out / "data"
     ahead: dict[str, Path | str] = {

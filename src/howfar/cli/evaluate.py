@@ -78,7 +78,7 @@ def evaluate(
 
 
 def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
-    """Print a line for each reason why images were left out, and where their names are; with --verbose a line an image."""
+    """Print the reasons for left-out images and the place of their names; with --verbose a line per image."""
     from howfar.studies.evaluation.learnt_images import LEARNT
 
     to, kinds = console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
@@ -93,7 +93,7 @@ def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
 
 
 def _prepare_file(file: Path | None, dataset: str) -> None:
-    """Make the folder of the file that is to be written, before any work is done; it replaces an evaluation at most."""
+    """Check the output file and create its folder before any work; only an evaluation may be replaced."""
     if file is None:
         return
     from howfar.data.dataset_argument import location_and_name
@@ -141,7 +141,7 @@ def corrupt(
 
 
 def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
-    """Lay out the images as they are and every set, with what was scored of it."""
+    """Build rows for the uncorrupted images and every corrupted set, with their scores."""
     evaluations = {one.dataset: one for one in (*([] if sets.own is None else [sets.own]), *sets.evaluations)}
     files = dict(zip(evaluations, sets.files, strict=True))
     rows = []

@@ -1,4 +1,4 @@
-"""Put the `howfar` command together, and turn every outcome into an exit code and one line."""
+"""Assemble the `howfar` command, and turn every outcome into an exit code and one line."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; every error becomes one line on stderr.
+    """Run a command and return its exit code; every error becomes one line on stderr.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _flags(arguments: list[str]) -> dict[str, str]:
-    """Return what the command line calls the parameters of the command that was typed; nothing where there is none."""
+    """Map the typed command's parameters to their names on the command line; {} without a command."""
     commands = getattr(typer.main.get_command(app), "commands", {})
     name = next((word for word in arguments if word in commands), None)
     flags = {} if name is None else flags_of(commands[name])
@@ -111,7 +111,7 @@ def _flags(arguments: list[str]) -> dict[str, str]:
 
 
 def _add_installed() -> None:
-    """Add the commands of other packages; one that cannot be loaded is a line on stderr, as the others work without it."""
+    """Add other packages' commands; a command that cannot be loaded gives a line on stderr."""
     added = {command.name for command in app.registered_commands}
     for name in registry.ordered("commands"):
         if name not in added:

@@ -1,4 +1,4 @@
-"""Make command-line parameters from a Python function's options, and add the options that all commands share."""
+"""Make command-line parameters from a Python function's options, and add the common options of all commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def output_flag(name: str, sentence: str) -> Any:
-    """Describe a flag that says what is printed, and stands under the last head of a help."""
+    """Describe a flag that selects the printed output, listed last in a help."""
     return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
 
 
@@ -35,7 +35,7 @@ VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which 
 
 
 def _read(context: typer.Context, name: str | None) -> str | None:
-    """Take the defaults of the command from the file of defaults, before its other options are read."""
+    """Load the command's defaults from the defaults file before its other options are parsed."""
     if not context.resilient_parsing:
         Config.current = Config.read(name)
         context.default_map = Config.current.defaults(context.command)
@@ -44,13 +44,13 @@ def _read(context: typer.Context, name: str | None) -> str | None:
 
 
 class _Parsed:
-    """Hold the context of the command that runs."""
+    """Hold the context of the running command."""
 
     context: typer.Context | None = None
 
 
 def typed_options() -> dict[str, str]:
-    """Map the options that the command line set, by their parameters' names, to their flags."""
+    """Map the parameter names of options set on the command line to their flags."""
     context, found = _Parsed.context, dict[str, str]()
     if context is None:
         return found
@@ -76,7 +76,7 @@ _COMMON = {"quiet": (QUIET, False), "verbose": (VERBOSE, False), "config": (CONF
 
 
 def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the shared options to a command's function, and name the command on stderr while it loads.
+    """Add the common options to a command's function, and name the command on stderr while it loads.
 
     A command of another package that has an option of the same name keeps its own.
     """
@@ -162,7 +162,7 @@ _FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_F
 
 
 class _Shape(NamedTuple):
-    """Say how the command line takes an option whose Python value is of another form: type, default, reading and metavar."""
+    """Describe an option whose command-line form differs from its Python value: type, default, reading and metavar."""
 
     kind: Any
     shown: Callable[[Any], Any]
@@ -213,7 +213,7 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
-    """Give a command the options of `keywords`; called with those that were typed or are no defaults, in Python's form.
+    """Give a command the options of `keywords`, passed in Python's form if typed or not default.
 
     The command's attribute ``keywords`` holds the class that declares its options.
     """
@@ -254,7 +254,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
-    """Describe an option as typer reads it."""
+    """Return an option as a parameter for typer."""
     shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
@@ -271,7 +271,7 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
 
 
 def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
-    """Complete one of these words in a shell; None, by which a shell completes files, where there are none.
+    """Return a shell completion of these words; None without words, so that the shell completes files.
 
     Examples
     --------
@@ -287,7 +287,7 @@ def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
 
 
 def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
-    """Return the words that an option may be: those it declares, else those of its type where that lists them.
+    """Return an option's allowed words, as declared or listed by its type.
 
     Examples
     --------
@@ -300,7 +300,7 @@ def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
 
 
 def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | None, str]:
-    """Show the words that an option may be: beside its name where they are few, else in a sentence after its help.
+    """Return how help shows an option's allowed words: beside its name if few, else in a sentence.
 
     Examples
     --------
@@ -316,7 +316,7 @@ def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | No
 
 
 def _text(kind: Any) -> Any:
-    """Return the type that an option is written as: that of its number or flag, else text."""
+    """Return the type of an option's text: that of its number or flag, else text."""
     plain = [part for part in (kind, *get_args(kind)) if part in (bool, int, float)]
     return plain[0] if plain and str not in get_args(kind) else str
 
@@ -326,7 +326,7 @@ def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
 
 
 def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner, str]:
-    """Make the runner, and choose the backbone's device here: with Ray's GPUs it waits on the CPU until workers move it.
+    """Make the runner and choose the backbone's device; with Ray's GPUs it stays on the CPU until workers move it.
 
     Raises `HowfarError` as `howfar.runners.make_runner` does.
     """
@@ -344,7 +344,7 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
 
 
 def _unfolded(given: list[str] | None, names: Sequence[str]) -> dict[str, Any]:
-    """Read options of a backbone that were written as NAME=VALUE, numbers as numbers."""
+    """Parse a backbone's NAME=VALUE options, with numbers as numbers."""
     return {name: _unfolded_value(name, text, names) for name, text in pairs("backbone_option", given, "size=448")}
 
 
@@ -359,7 +359,7 @@ def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
 
 
 def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, ...]:
-    """Read numbers of a kind with commas between them; `InputError` where one of them is none."""
+    """Parse comma-separated numbers of a kind; raise `InputError` for anything else."""
     try:
         return tuple(kind(part) for part in text.split(","))
     except ValueError as error:
@@ -368,7 +368,7 @@ def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, .
 
 
 def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
-    """Read the local weights of one backbone, where NAME=PATH serves too, or those of several by name.
+    """Parse a backbone's local weights, optionally as NAME=PATH, or several backbones' weights by name.
 
     Raises `InputError` where they are given more than once for one backbone, or without names for several.
     """
@@ -381,7 +381,7 @@ def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | 
 
 
 def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str, str]]:
-    """Split the texts of an option that is repeated as NAME=VALUE; `InputError` where one is not of that form."""
+    """Split the texts of a repeated NAME=VALUE option; raise `InputError` for another form."""
     for text in given or ():
         if "=" not in text:
             raise InputError.of(option, "must be NAME=VALUE", text, f"write --{option.replace('_', '-')} {example}")
@@ -389,12 +389,12 @@ def pairs(option: str, given: list[str] | None, example: str) -> list[tuple[str,
 
 
 def architecture(given: list[str] | None) -> dict[str, int | str]:
-    """Read options of a segmenter's architecture, NAME=VALUE, whole numbers as numbers."""
+    """Parse a segmenter's NAME=VALUE options, with whole numbers as numbers."""
     return {name: int(value) if value.isdecimal() else value for name, value in pairs("option", given, "encoder=b3")}
 
 
 def shots_of(text: str) -> list[int]:
-    """Read how many images are added, without the 0 of the baseline, which is always there; `InputError` where none is left."""
+    """Parse the numbers of added images, without the baseline's 0; raise `InputError` if none is left."""
     shots = [count for count in numbers("shots", text) if count]
     if not shots:
         raise InputError.of("shots", "must hold a number above 0", text, "write 0,1,3,7")
@@ -402,7 +402,7 @@ def shots_of(text: str) -> list[int]:
 
 
 def numbers(option: str, text: str) -> list[int]:
-    """Read whole numbers with commas between them, as ``0,1,3``; `InputError` where one of them is none."""
+    """Parse comma-separated whole numbers such as ``0,1,3``; raise `InputError` for anything else."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not all(part.isdecimal() for part in parts):
         raise InputError.of(option, "must be whole numbers with commas between them", text, "write 1,3,7")

@@ -1,4 +1,4 @@
-"""Turn an exception into an exit code and one line in the words of the command line; a bug into a report file."""
+"""Turn an exception into an exit code and one line in command-line terms, and an unexpected error into a report file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _KINDS: Final = {
 
 
 def flags_of(command: Any) -> dict[str, str]:
-    """Return what the command line calls the options of a command: the longest flag, or an argument's metavar.
+    """Map a command's parameters to their names on the command line: the longest flag, or an argument's metavar.
 
     Options of backbones are called by the flag that takes them as NAME=VALUE.
 
@@ -59,7 +59,7 @@ def flags_of(command: Any) -> dict[str, str]:
 
 
 def mistyped(error: Any, arguments: Sequence[str]) -> str:
-    """Write typer's error about the command line in the form of the other lines, where a value was of a wrong kind."""
+    """Reword typer's error about a value of a wrong kind in the form of howfar's other error lines."""
     said, parameter = str(error.format_message()), getattr(error, "param", None)
     rule = next((rule for words, rule in _KINDS.items() if words in said), "")
     if parameter is None or not rule:
@@ -96,7 +96,7 @@ _MEMORY: Final = "memory ran out{}: pass a smaller --batch-size, fewer --workers
 
 
 def fail(line: str, code: int) -> int:
-    """Print a line on stderr and return the exit code; a stderr that takes nothing changes nothing."""
+    """Print a line on stderr and return the exit code, also if stderr cannot be written."""
     end()
     with suppress(OSError, ValueError):
         typer.echo(f"howfar: {printable(' '.join(line.split()))}", err=True)
@@ -104,7 +104,7 @@ def fail(line: str, code: int) -> int:
 
 
 def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, str] | None = None) -> int:
-    """Print the one line that an error of a command gets, and return the exit code: 2 for bad input, 1 for a failure.
+    """Print the one line for a command's error and return the exit code: 2 for bad input, 1 for a failure.
 
     Where the program that read the output has ended, as `head` does, nothing is printed.
 
@@ -132,7 +132,7 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
 
 
 def _foreseen(error: BaseException, flags: Mapping[str, str]) -> str:
-    """Say what the system refused, where, and what to do; "" for an error that is no refusal of the system's."""
+    """Explain an operating-system error with its place and remedy; return "" for other errors."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error):
         return _MEMORY.format(f" ({one_line(error)})" if str(error) else "")
     if not isinstance(error, OSError) or error.errno is None:
@@ -144,7 +144,7 @@ def _foreseen(error: BaseException, flags: Mapping[str, str]) -> str:
 
 
 def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
-    """Name in a remedy the options by which a command is told of another disk; without any, the folder is to be copied."""
+    """Name in a remedy the options that choose another disk; without such options, suggest copying the folder."""
     places = " and ".join(flag for flag in ("--out", "--store") if flag in flags.values())
     if remedy == _ELSEWHERE:
         return f"name a folder elsewhere by {places}" if places else "copy it to a disk that can be written to"
@@ -152,7 +152,7 @@ def _with_places(remedy: str, flags: Mapping[str, str]) -> str:
 
 
 def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
-    """Write the traceback into a new file, and say where it is."""
+    """Write the traceback into a new file, and state its path."""
     known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"
     what = f"{known} a fault of howfar ({one_line(f'{type(error).__name__}: {error}')})"
     try:
@@ -166,7 +166,7 @@ def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _report(error: BaseException, arguments: Sequence[str]) -> str:
-    """Write what somebody needs who is to find the fault: versions, the command, the traceback; no content of any file."""
+    """Return a bug report: versions, command and traceback, without any file's content."""
     from dataclasses import asdict
 
     from howfar.results.records import Provenance
@@ -177,7 +177,7 @@ def _report(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _give_up_output() -> None:
-    """Lead what Python still holds for an output that takes nothing to nowhere, so that its end prints nothing."""
+    """Redirect unflushed output to the null device if stdout cannot be written, so that exit prints nothing."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -186,6 +186,6 @@ def _give_up_output() -> None:
 
 
 def _close_output() -> None:
-    """Lead what Python still holds for a closed pipe to nowhere, so that its end prints nothing."""
+    """Redirect buffered output of a closed pipe to the null device, so that exit prints nothing."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Write a run's report again (`howfar report`), or serve its images on a page (`howfar explore`)."""
+"""Rewrite a run's report (`howfar report`), or serve its images on a page (`howfar explore`)."""
 
 from __future__ import annotations
 

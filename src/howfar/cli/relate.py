@@ -24,7 +24,7 @@ JUDGEMENT_OPTIONAL = ("kind", "AURC")
 
 
 def judgement_title(threshold: float | None) -> str:
-    """Head the table: scores at a threshold are F, others are called performance.
+    """Return the table's heading, with "F" for scores at a threshold and "performance" for others.
 
     >>> judgement_title(0.35)
     'Estimators, each dataset left out in turn (F without labels)'
@@ -33,7 +33,7 @@ def judgement_title(threshold: float | None) -> str:
 
 
 def judgement_rows(judgements: Iterable[Judgement], used: str | None) -> list[tuple[str, ...]]:
-    """Give a row an estimator, with a star at the one in use."""
+    """Return a row per estimator, with a star at the one in use."""
     return [
         (
             f"{judged.estimator} *" if judged.estimator == used else judged.estimator,
@@ -71,7 +71,7 @@ def relate(
 
 
 def show(relation: Relation, page: Path | None) -> None:
-    """Print a relation's verdicts, estimators, estimates, slices and failure lists, and where the report lies."""
+    """Print a relation's verdicts, estimators, estimates, slices and failure lists, and the report's path."""
     from howfar.results.slices import performance_table, too_small
 
     to = print_result(relation, IN_SENTENCES)
@@ -90,7 +90,7 @@ def show(relation: Relation, page: Path | None) -> None:
 
 
 def _findings(relation: Relation) -> list[str]:
-    """Say what the report says of estimators and failure lists, in the same words."""
+    """Return the report's sentences on estimators and failure lists."""
     from howfar.report import estimates, failures
 
     estimators = [estimates.lead(relation), estimates.in_use(relation), estimates.distance(relation)]

@@ -1,4 +1,4 @@
-"""Print by rich, but names as they are: neither as commands to a terminal nor as rich's own markup."""
+"""Print with rich, but show names literally, neither as terminal commands nor as rich markup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from howfar.wording import printable
 
 
 class SafeConsole(Console):
-    r"""Print each text in one line in which controls are written out, whether it stands alone or in the cell of a table.
+    r"""Print each text on one line with escaped control characters, alone or in a table cell.
 
     Examples
     --------
@@ -24,10 +24,10 @@ class SafeConsole(Console):
         super().__init__(highlight=False, emoji=False, markup=False, width=width)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print, where the name of what is being done has stood until now."""
+        """End the progress line, then print."""
         end()
         super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Turn what is printed, or stands in a cell, into text of this console; rich calls it for every string."""
+        """Convert each printed string or cell to escaped text; rich calls this for every string."""
         return super().render_str(printable(text), **options)

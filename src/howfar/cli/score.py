@@ -62,7 +62,7 @@ def profile(
 
 
 def _show(reference: Profile, out: Path) -> None:
-    """Print what a profile holds, how its estimators were judged, and where it lies."""
+    """Print a profile's content, the judgement of its estimators, and its path."""
     to = console()
     for line in repr(reference).split("\n"):
         to.print(line, markup=False, soft_wrap=True)
@@ -202,7 +202,7 @@ def _as_text(outcome: Score | Skipped) -> str:
 
 
 def _columns(image: str, numbers: Sequence[str], why: str) -> str:
-    """Align columns at fixed widths, as the next image is not known yet; the path, of any length, comes last but one."""
+    """Align columns at fixed widths, as later images are unknown; the path, of any length, is last but one."""
     cells = "  ".join(cell.rjust(width) for cell, width in zip(numbers, WIDTHS, strict=True))
     return f"{cells}  {image}  {why}".rstrip()
 

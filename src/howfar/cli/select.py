@@ -1,4 +1,4 @@
-"""Choose which images to label (`howfar select`), and take their labels back (`howfar labels import`)."""
+"""Choose images to label (`howfar select`), and import their labels (`howfar labels import`)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def select(
 def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
-    """Write a selection for each dataset that images of a run were picked from, or for one of them alone.
+    """Write a selection for each dataset with picked images in a run, or for one dataset.
 
     `others` are the options that choose images, of which none is given where they were picked; `beside` says what is handed
     over with them.
@@ -113,7 +113,7 @@ def hand_over(
 
 
 def folder_name(dataset: str) -> str:
-    """Write the dataset's name as part of a folder's name.
+    """Return a dataset's name as part of a folder's name.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def folder_name(dataset: str) -> str:
 
 
 def show_selection(selection: Selection, folder: Path, remarks: tuple[str, ...] = ()) -> None:
-    """Print which images were chosen and why, what a reader should know, and where the files lie."""
+    """Print the chosen images with reasons, the notes, and the files' paths."""
     from howfar.report.labelling_files import ARCHIVES, FILES
 
     to = print_result(selection)

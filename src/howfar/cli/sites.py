@@ -1,4 +1,4 @@
-"""Judge a model on new sites: estimate its score (`howfar assess`), certify it by few labels (`howfar certify`)."""
+"""Judge a model on new sites: estimate its score (`howfar assess`), certify it with few labels (`howfar certify`)."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def assess(
 
 
 def show_assessment(assessment: Assessment, page: Path) -> None:
-    """Print each site's answer with what to do next, warnings first, the numbers, the notes, and where the report lies."""
+    """Print each site's answer and next step, warnings first, the numbers, the notes, and the report's path."""
     to = console()
     to.print(assessment.caption(), style="bold", markup=False)
     if assessment.first:
@@ -135,7 +135,7 @@ def certify(
 
 
 def show_certificate(certificate: Certificate, folder: Path) -> None:
-    """Print the sample with its labels, what they show, what to label next, and where the files lie."""
+    """Print the sample with its labels, the certified value, the next images to label, and the files' paths."""
     to = print_result(certificate)
     for line in certificate.remarks():
         to.print(line, markup=False)
@@ -146,7 +146,7 @@ def show_certificate(certificate: Certificate, folder: Path) -> None:
 
 
 def _places(certificate: Certificate, folder: Path) -> dict[str, Path]:
-    """Say where labels are looked for."""
+    """Return the path where labels are expected, by a description."""
     if certificate.task == "classification":
         return {"fill in": folder / "labels.csv"}
     return {"boxes go to": folder / "labels.json"} if certificate.task == "detection" else {"masks go to": folder / "masks"}

@@ -1,4 +1,4 @@
-"""Compute features into the store, export them, and look after the store (`howfar embed`, `export`, `store`)."""
+"""Compute features into the store, export them, and maintain the store (`howfar embed`, `export`, `store`)."""
 
 from __future__ import annotations
 

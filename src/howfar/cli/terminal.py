@@ -1,4 +1,4 @@
-"""Print results as tables and sentences, or as one JSON document, as far as --quiet and --verbose ask for them."""
+"""Print results as tables and sentences, or as one JSON document, within the limits of --quiet and --verbose."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Level:
 
 
 def set_level(quiet: bool = False, verbose: bool = False) -> None:
-    """Set it for the command that runs; `InputError` where both are asked for.
+    """Set the output level of the running command; raise `InputError` for both --quiet and --verbose.
 
     Examples
     --------
@@ -42,12 +42,12 @@ def set_level(quiet: bool = False, verbose: bool = False) -> None:
 
 
 def quiet() -> bool:
-    """Tell whether results alone are to be printed."""
+    """Return whether only results are printed."""
     return _Level.quiet
 
 
 def verbose() -> bool:
-    """Tell whether everything is to be printed."""
+    """Return whether everything is printed."""
     return _Level.verbose
 
 
@@ -59,7 +59,7 @@ NOTES = 3
 
 
 def console(whole: bool = False) -> Console:
-    """Make a console on stdout that colours nothing by guess, and prints no name as a command to the terminal.
+    """Make a console on stdout without guessed colours, in which names cannot act as terminal commands.
 
     A `whole` one breaks no line, so that a terminal does it.
     """
@@ -70,19 +70,19 @@ def console(whole: bool = False) -> Console:
 
 
 def say(line: str, err: bool = False) -> None:
-    """Print one line on stdout, or on stderr, in which names do nothing to the terminal."""
+    """Print one line on stdout or stderr, in which names cannot act on the terminal."""
     end()
     typer.echo(printable(line), err=err)
 
 
 def tell_reading(reading: NetworkReading | None) -> None:
-    """Print on stderr how a foreign network was fed and read; nothing for any other model."""
+    """Print on stderr how a foreign network's input and output were handled; nothing for other models."""
     if reading is not None and not quiet():
         say(f"note: {reading}", err=True)
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
-    """Print a table, its first column to the left; where it is too wide, without optional columns, the first first, and say so.
+    """Print a table, first column left; if too wide, leave out optional columns in order, with a note.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
 
 
 def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
-    """Print the caption and the table of a result, and return the console for what is to follow."""
+    """Print a result's caption and table, and return the console for further output."""
     to = console()
     to.print(result.caption(), style="bold", markup=False)
     header, rows = result.table()
@@ -121,7 +121,7 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
 
 
 def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str] = (), others: str = "") -> None:
-    """Print a result's table, its remarks, and where its files lie, by what they are called.
+    """Print a result's table, its remarks, and its files' paths with descriptions.
 
     `optional` columns are left out where the terminal is narrow. Files that were skipped are printed where `others` says where
     those beyond the first are listed.
@@ -134,7 +134,7 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
 
 
 def print_remarks(to: Console, remarks: Sequence[str]) -> None:
-    """Print the lines below a table; of notes the first, which weigh most, and how many more there are.
+    """Print the lines below a table; of the notes, print the first, most important ones and count the rest.
 
     Examples
     --------
@@ -155,13 +155,13 @@ def print_remarks(to: Console, remarks: Sequence[str]) -> None:
 
 
 def print_hint(to: Console, line: str) -> None:
-    """Print what a user can do next, unless results alone are asked for."""
+    """Print the user's next step, unless only results are printed."""
     if not quiet():
         to.print(line, markup=False, soft_wrap=True)
 
 
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
-    """Print the first slices, which are the worst, and say where the rest are and how many are too small to say anything."""
+    """Print the first slices, worst first, the place of the rest, and the number of slices that are too small."""
     from howfar.results.slices import ENERGY
 
     header, rows = cells
@@ -177,19 +177,19 @@ def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]
 
 
 def print_paths(to: Console, files: Mapping[str, Path | str | None]) -> None:
-    """Print where files lie, or what to type, a line each that is never wrapped."""
+    """Print files' paths, or commands to type, each on an unwrapped line."""
     for name, file in files.items():
         if file is not None:
             to.print(f"{name}: {file}", markup=False, soft_wrap=True)
 
 
 def report_in(folder: str | Path | None) -> Path | None:
-    """Return the path of the report in a run folder; None where no folder was written."""
+    """Return the report's path in a run folder; None without a folder."""
     return None if folder is None else Path(folder) / "report.html"
 
 
 def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
-    """Print the first files that were skipped and why; `others` says where the rest are listed."""
+    """Print the first skipped files with reasons; `others` states where the rest are listed."""
     shown = len(skipped) if verbose() else SHOWN
     for file in skipped[:shown]:
         to.print(f"skipped: {file.path}: {file.reason}", markup=False, soft_wrap=True)
@@ -198,11 +198,11 @@ def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
 
 
 def json_text(document: Any) -> str:
-    """Write a JSON document in one line, in which names do nothing to a terminal; they are read as they were."""
+    """Format a JSON document on one line, in which names cannot act on a terminal but parse unchanged."""
     return printable_json(json.dumps(document, ensure_ascii=False, allow_nan=False))
 
 
 def print_json(document: Any) -> None:
-    """Print one JSON document on one line of stdout."""
+    """Print a JSON document on one line of stdout."""
     end()
     typer.echo(json_text(document))

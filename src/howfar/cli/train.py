@@ -83,7 +83,7 @@ def _adapted(
     site: str | None,
     given: Mapping[str, Any],
 ) -> Checkpoint:
-    """Adapt the checkpoint of --start; what it is trained by are its own settings."""
+    """Adapt the checkpoint of --start with the checkpoint's own training settings."""
     from howfar.adaptation import adapt_model
     from howfar.errors import InputError
 
@@ -101,7 +101,7 @@ def _adapted(
 
 
 def _adapted_line(checkpoint: Checkpoint) -> str:
-    """Say to what a checkpoint was adapted, by which way and how many labels."""
+    """State the dataset, way and number of labels of a checkpoint's adaptation."""
     entry, card = checkpoint.card.data["adapted"], checkpoint.card
     count = int(entry.get("labels", 0))
     labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
@@ -109,14 +109,14 @@ def _adapted_line(checkpoint: Checkpoint) -> str:
 
 
 def _trains(way: str) -> bool:
-    """Tell whether a way trains, so that there are epochs to show."""
+    """Return whether a way trains, so that there are epochs to show."""
     from howfar.adaptation import steps_of
 
     return any(step.trains for step in steps_of(way))
 
 
 def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
-    """Print how the epochs went, where there were some, and where the checkpoint lies."""
+    """Print the epochs' numbers, if any, and the checkpoint's path."""
     to = console()
     adapted = checkpoint.card.data.get("adapted")
     to.print(_adapted_line(checkpoint) if adapted else repr(checkpoint), style="bold", markup=False)

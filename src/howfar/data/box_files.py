@@ -42,7 +42,7 @@ _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last 
 
 
 def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> BoxFile:
-    """Read one row a box, with the columns that the roles name, or that are called like them.
+    """Read a table with one box per row; columns are found by their roles or by the roles' own names.
 
     A row whose corners are empty says that its image has no box. Raises `InputError` where columns are missing or hold no
     numbers.
@@ -105,7 +105,7 @@ RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width,
 
 
 def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -> BoxFile:
-    """Read the results of a dataset's images; an image without a result has no box.
+    """Read COCO results for a dataset's images; an image without a result has no box.
 
     The images that ids stand for, and the names of categories, are those of the `truth`, where that is COCO's; else an id is
     taken for the name of an image's file without its ending. Raises `InputError` for a row of another form, or an id that is no
@@ -133,7 +133,7 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
 
 
 def _by_id(dataset: Dataset) -> dict[str, list[str]]:
-    """Name the images by the stems of their files, without the zeros before a number."""
+    """Map file stems, without leading zeros of numbers, to image names."""
     named: dict[str, list[str]] = {}
     for item in dataset.items:
         named.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
@@ -141,7 +141,7 @@ def _by_id(dataset: Dataset) -> dict[str, list[str]]:
 
 
 def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
-    """Find the image of an id; `InputError` where it may be one of several."""
+    """Return the image of an id; None if it is unknown. Raises `InputError` if several images match."""
     names = files.get(_number(image), ())
     if len(names) > 1:
         remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
@@ -154,7 +154,7 @@ def _number(text: str) -> str:
 
 
 def _row(number: int, row: Any) -> tuple[str, str, tuple[float, float, float, float], float]:
-    """Check a row, and return its image, its category, its corners and its score."""
+    """Check a COCO result, and return its image, category, corners and score."""
     if not isinstance(row, Mapping) or not {"image_id", "category_id", "bbox", "score"} <= set(row):
         raise InputError(f"result {number} lacks image_id, category_id, bbox or score: write {RESULTS_FORM}")
     image, category, box, score = (row[name] for name in ("image_id", "category_id", "bbox", "score"))
@@ -170,7 +170,7 @@ def _is_number(value: Any) -> bool:
 
 
 def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
-    """Take the boxes of a COCO document; crowds, which are no single objects, are left out, and noted.
+    """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note.
 
     Raises `InputError` where it is damaged, or holds shapes that are no upright boxes.
     """
@@ -192,7 +192,7 @@ def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
 
 
 def of_export(path: Path) -> BoxFile:
-    """Take the boxes of what CVAT or Label Studio exported, or of a .zip; raises `InputError` as `of_coco`."""
+    """Read boxes from a CVAT or Label Studio export, zipped or not. Raises `InputError` as `of_coco`."""
     try:
         export = read_export(path)
         return BoxFile(_boxes_of_export(export), unsure=export.unsure)
@@ -217,7 +217,7 @@ def _boxes_of_export(export: LabelExport) -> BoxesOf:
 
 
 def _drawn(image: ExportedImage) -> Iterator[tuple[str, Sequence[float]]]:
-    """Yield the boxes of an image; `ValueError` for a shape that is none, or has no label."""
+    """Yield label and box of each shape; raise `ValueError` for a shape without a label or an upright box."""
     for mark in image.marks:
         if mark.draw is None:
             continue
@@ -233,7 +233,7 @@ _CORNERS: Final = ("x1", "y1", "x2", "y2")
 
 
 def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read every file; an image is named as its file but for the ending. Raises `InputError` for a file of another form."""
+    """Read Ultralytics JSON files, each named like its image. Raises `InputError` for another form."""
     boxes: BoxesOf = {}
     for file in files:
         name = file.relative_to(folder).as_posix()
@@ -268,7 +268,7 @@ _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_voc(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read every file; an image is named as its file but for the ending, and one without a file is not labelled.
+    """Read Pascal VOC files, each named like its image; an image without a file is not labelled.
 
     Objects marked ``difficult`` are left out, and noted. Raises `InputError` for a file that is no such annotation.
     """
@@ -321,7 +321,7 @@ _TOKEN: Final = 120
 
 
 def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: bool, names: Sequence[str]) -> BoxFile:
-    """Read the files of a dataset's images; an image without a file has no box, as YOLO has it.
+    """Read YOLO files for a dataset's images; an image without a file has no box, as in YOLO.
 
     Raises `InputError` where no file is of an image, a line is none of a box, or an image's size is unknown.
     """
@@ -342,7 +342,7 @@ def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: 
 
 
 def names_beside(folder: Path) -> tuple[str, ...]:
-    """Read the names of the classes in a file beside the labels, or in the two folders above; none where there is none."""
+    """Read class names from a file beside the labels or in the two folders above; empty if not found."""
     for place in (folder, *list(folder.parents)[:2]):
         for name in NAMES:
             if (place / name).is_file():
@@ -375,7 +375,7 @@ def _read(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
 
 
 def _values(position: str, line: str, predicted: bool) -> list[float]:
-    """Check the numbers of a line: class, middle, size, and the confidence where it is predicted."""
+    """Check and return the numbers of a YOLO line: class, centre, size and, if predicted, confidence."""
     form = "class x y width height" + (" confidence" if predicted else "")
     texts = line.split()
     if predicted and len(texts) == 5:
@@ -413,7 +413,7 @@ def read_true_boxes(
     names: Sequence[str] = (),
     what: str = "true boxes",
 ) -> BoxFile:
-    """Read true boxes of a dataset's images: a file or folder of one of the `KINDS`.
+    """Read true boxes for a dataset's images from a file or folder of one of the `KINDS`.
 
     `roles` are the columns of a table, `names` those of the classes 0, 1, 2 …, where labels are numbers. Raises
     `MissingPathError` and `InputError` where there is nothing, or what is there is of another form.
@@ -457,7 +457,7 @@ def read_predicted_boxes(
     names: Sequence[str] = (),
     what: str = "predictions",
 ) -> BoxFile:
-    """Read predicted boxes of a dataset's images: a file or folder of one of the `KINDS_OF_PREDICTIONS`.
+    """Read predicted boxes for a dataset's images from a file or folder of one of the `KINDS_OF_PREDICTIONS`.
 
     `truth` is the file of the true boxes, which says what the ids of COCO's results stand for. In a format that lists boxes and
     no images, one without boxes has none, and that is noted. Arguments and errors else as `read_true_boxes`.
@@ -511,7 +511,7 @@ def _place(path: str | Path, what: str, kinds: str) -> Path:
 
 
 def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> list[Path]:
-    """List the files of the one format that a folder holds; of several formats that with most files counts."""
+    """List the folder's files of one format; among several formats, take the one with most files."""
     found = sorted(walk(folder, endings=endings).images)
     by_ending = {ending: [file for file in found if file.suffix.lower() == ending] for ending in sorted(endings)}
     most = max(by_ending.values(), key=len)
@@ -521,7 +521,7 @@ def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> lis
 
 
 def _by_category(boxes: BoxesOf, truth: BoxFile) -> BoxesOf:
-    """Call labels that are the ids of COCO's categories by their names; one that is the name of a category stays."""
+    """Replace COCO's category ids by category names; labels that are category names stay."""
     known = set(truth.names.values())
     return {
         image: {**entry, "labels": [label if label in known else truth.names.get(label, label) for label in entry["labels"]]}
@@ -530,7 +530,7 @@ def _by_category(boxes: BoxesOf, truth: BoxFile) -> BoxesOf:
 
 
 def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:
-    """Call entries by the last part of their names where none matches otherwise, as in ``val2017/1.jpg`` of an image 1.jpg."""
+    """Match entries by file name alone if no path matches, as ``val2017/1.jpg`` for an image 1.jpg."""
     keys = set(map(stem, read.boxes))
     if keys & set(match_names(dataset, keys).values()):
         return read
@@ -546,7 +546,7 @@ def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:
 
 
 def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
-    """Say of images without a box, in a format that lists no images, that they have none."""
+    """Add empty boxes for images without any, in formats that list boxes but no images."""
     if not read.whole:
         return read
     keys = match_names(dataset, set(map(stem, read.boxes)))

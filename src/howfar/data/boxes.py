@@ -22,7 +22,7 @@ BoxesOf: TypeAlias = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class BoxFile:
-    """Hold the boxes in a file or folder.
+    """Hold the boxes read from a file or folder.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class BoxFile:
 
 
 def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, score: float | None = None) -> None:
-    """Add a box to those of an image."""
+    """Add a box to an image's boxes."""
     entry = boxes.setdefault(image, {"boxes": [], "labels": []} | ({} if score is None else {"scores": []}))
     entry["boxes"].append(list(corners))
     entry["labels"].append(label)
@@ -56,7 +56,7 @@ def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, sc
 
 
 def renamed(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
-    """Call classes that are numbers by their names.
+    """Replace class numbers by class names.
 
     Examples
     --------
@@ -72,7 +72,7 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], â€¦], "scores": [0.9, â€
 
 
 def read_document(file: Path, what: str) -> Any:
-    """Parse a JSON file; raises `MissingPathError` where there is none, and `InputError` where it is no JSON.
+    """Parse a JSON file; raise `MissingPathError` if it is missing and `InputError` if it is no JSON.
 
     `what` says in error lines what the file holds.
     """
@@ -87,7 +87,7 @@ def read_document(file: Path, what: str) -> Any:
 
 
 def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
-    """Take the boxes of a list with one object an image: image, boxes (corners in pixels), labels, and scores where predicted.
+    """Read boxes from a list with one object per image: image, boxes (corners in pixels), labels, scores if predicted.
 
     A mapping from the names of images to such objects, as torchvision's detectors return them, is understood too. Returns image
     names with their boxes, labels as texts (names or numbers; where there are none all boxes are of class 0) and what else the
@@ -129,7 +129,7 @@ _SMALL: Final = 16
 
 
 def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], what: str) -> list[str]:
-    """Say in a line how many boxes lie wholly outside of their pictures; nothing where none does.
+    """Return a warning that counts the boxes wholly outside of their pictures; empty if there are none.
 
     `boxes` are corners x0, y0, x1, y1 by image, `what` they are called in lines ("true boxes"). Images that cannot be read are
     left to others, as are boxes that are not four numbers.
@@ -167,7 +167,7 @@ def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], wh
 
 
 def _sized(path: Path | str, boxes: Sequence[Sequence[float]]) -> list[tuple[Sequence[float], tuple[int, int]]]:
-    """Pair the boxes of an image with its size; none where there are none, or it cannot be read."""
+    """Pair an image's boxes with its size; empty without boxes or if the image cannot be read."""
     whole = [box for box in boxes if _is_box(box)]
     try:
         shape = size(path) if whole else (0, 0)

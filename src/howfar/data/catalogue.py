@@ -80,12 +80,12 @@ class CatalogueEntry:
 
     @property
     def terms(self) -> str:
-        """Return the terms of use, or that they are not verified."""
+        """Return the terms of use, or "not verified"."""
         return self.licence or NOT_VERIFIED
 
     @property
     def pixels(self) -> str:
-        """Return the sizes of images as text: "448×448", with "or" between several, "" where none is stated."""
+        """Return the image sizes as text: "448×448", joined by "or"; "" if no size is stated."""
         return " or ".join(f"{width}×{height}" for width, height in self.sizes)
 
 
@@ -105,7 +105,7 @@ def catalogue() -> tuple[CatalogueEntry, ...]:
 
 
 def entry(name: str) -> CatalogueEntry:
-    """Return the dataset of that name, whatever its capitals.
+    """Return the paper's dataset of that name, ignoring case.
 
     Raises `UnknownNameError`, which lists the known names, where there is none.
 
@@ -135,7 +135,7 @@ _KINDS = frozenset(
 
 @dataclass(frozen=True)
 class Finding:
-    """Say in one line what was compared with the paper, and whether it agrees."""
+    """State in one line a comparison with the paper, and whether it agrees."""
 
     agrees: bool
     text: str
@@ -143,7 +143,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """Hold what was found in a folder.
+    """Hold the findings of a folder's comparison with the paper.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class FolderCheck:
 
 
 def check_folder(name: str, folder: str | Path | Dataset) -> FolderCheck:
-    """Compare a folder with what the paper says of a dataset.
+    """Compare a folder with the paper's description of a dataset.
 
     Compared are the number of images, that of masks where the paper's study needs them, sizes in pixels where one is stated,
     the categories of scenes, and the variations of persons in the names of files. No image is decoded: sizes are read from
@@ -296,13 +296,13 @@ def _number(text: str, number: int, expected: int) -> Finding:
 
 
 def _some(texts: list[str]) -> str:
-    """Write the first few of a list, and how many more there are."""
+    """Join the first few texts of a list, and count the rest."""
     more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return ", ".join(texts[:_NAMED]) + more
 
 
 def category_of(name: str) -> str:
-    """Return the category that an image's folder names, as the paper's table 7 writes it; "" for an image in no folder.
+    """Return the category in an image's folder name, spelt as in the paper's table 7; "" for an image in no folder.
 
     Folders of one letter and folders ``images`` are left out, and spaces and hyphens are underlines, so that the layouts in
     which scenes are handed out give one name.

@@ -24,7 +24,7 @@ Classes: TypeAlias = Sequence[str] | str | Path
 
 
 class CategoryNames(tuple[str, ...]):
-    """Hold the names of COCO's categories by their ids, which need not count from 0; ids that are none have stand-ins.
+    """Hold COCO's category names by id; ids without a category get stand-in names.
 
     `images` gives the names of the images in the same file by their ids, as texts.
     """
@@ -41,7 +41,7 @@ _COPIES: Final = 60
 
 
 def class_names(given: Classes) -> tuple[str, ...]:
-    """Return the names of the classes 0, 1, 2 …, none where none are given.
+    """Return the names of classes 0, 1, 2 …; empty if no names are given.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def class_names(given: Classes) -> tuple[str, ...]:
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:
-    """Read the names in a file, as `class_names` says; raises `MissingPathError` and `InputError` as that does."""
+    """Read class names from a file. Raises as `class_names`."""
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
@@ -98,7 +98,7 @@ def read_names(path: str | Path) -> tuple[str, ...]:
 
 
 def named(label: str, names: Sequence[str]) -> str:
-    """Return the name of a class that is given by its number; a text that is no number of one stays.
+    """Return the name of a class given by number; return any other text unchanged.
 
     Examples
     --------
@@ -141,7 +141,7 @@ _CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}
 
 @dataclass(frozen=True, eq=False)
 class ClassPredictions:
-    """Hold the predicted classes of images, in the order of their table.
+    """Hold the predicted class of each image, in table order.
 
     `images` are names as the table writes them. `classes` are the names of those whose probabilities it holds, else of those
     that were predicted. `probabilities` is (n, k), or None where the table has the column ``predicted``. `predicted` holds n
@@ -158,7 +158,7 @@ class ClassPredictions:
 
 
 def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, classes: Sequence[str] = ()) -> ClassPredictions:
-    r"""Read a CSV or Parquet table with the column image and one column of probabilities for each class, named after it.
+    r"""Read a CSV or Parquet table with a column ``image`` and one probability column per class, named after the class.
 
     With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
     probability; other columns are left alone then. `columns` says which column is the image, the label (``predicted``) and the
@@ -195,7 +195,7 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
 
 
 def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Call the columns that are given a role as they are called here; one that is called so already and has no role goes."""
+    """Rename the columns that have a role to howfar's names; drop other columns that already have such a name."""
     check_known(columns, tuple(_CALLED), "a table of classes")
     check_columns(columns, list(table.columns), file)
     called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
@@ -227,7 +227,7 @@ def _numbers(file: Path, table: pd.DataFrame, name: str) -> Float64Array:
 
 
 def labelled_by_folders(dataset: Dataset) -> Dataset:
-    """Give each image the name of its class folder as label: the first folder of its name, as in ``cats/1.jpg``.
+    """Label each image with its class folder: the first folder of its name, as in ``cats/1.jpg``.
 
     A dataset in which an image has a label already, one with images in no folder, and one of a single folder stay as they are.
 
@@ -250,7 +250,7 @@ def labelled_by_folders(dataset: Dataset) -> Dataset:
 
 
 def folder_notes(before: Dataset, after: Dataset) -> Iterator[str]:
-    """Say that the labels are names of folders, where they are."""
+    """Yield a note if the labels were taken from folder names."""
     if before is not after:
         names = sorted({item.label for item in after.items if item.label is not None})
         yield f"the labels are the names of the class folders ({len(names)}: {examples(names)})"

@@ -87,7 +87,7 @@ class Dataset:
 
     @classmethod
     def from_table(cls, path: str | Path, name: str | None = None) -> Dataset:
-        r"""Read a CSV or Parquet table with a column ``image``, and where wished ``mask`` and ``label``.
+        r"""Read a CSV or Parquet table with a column ``image`` and optional columns ``mask`` and ``label``.
 
         Paths are relative to the table's folder; one may also be a URL, of the host or bucket that the table is from or of one
         that is allowed (`howfar.url_hosts.allowing`), or lie within a tar or Parquet file. An image's name is
@@ -121,7 +121,7 @@ class Dataset:
         return cls(*list_table(as_location(path), name))
 
     def without_masks(self) -> Dataset:
-        """Hide all masks, from whatever may not look at them."""
+        """Return the dataset without its masks."""
         return replace(self, items=tuple(replace(item, mask=None) for item in self.items))
 
     def __len__(self) -> int:
@@ -138,7 +138,7 @@ class Dataset:
 
 
 def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str, str]:
-    """Return for every image the path, without ending, under which its prediction is looked for.
+    """Return, for each image, the extension-free path under which its prediction is looked up.
 
     It is the image's name in its dataset; or, where that finds more of the predictions' paths, which have no ending either,
     that name without the folders that all the images share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1``
@@ -167,7 +167,7 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
 
 
 def unshared(names: Sequence[str]) -> dict[str, str]:
-    """Return every name without the folders that all names share.
+    """Strip from each name the leading folders that all names share.
 
     Examples
     --------
@@ -180,8 +180,9 @@ def unshared(names: Sequence[str]) -> dict[str, str]:
 
 
 def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> str:
-    """Compose the one line for predictions that match no image: how names are compared, one of each side, and a remedy.
+    """Compose the error line for predictions that match no image.
 
+    The line says how names are compared, shows one path of each side, and ends with a remedy.
     `what` is what a prediction is called, `source` where they come from, and `paths` are their paths as they are, in order.
 
     Examples
@@ -207,7 +208,7 @@ def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> 
 
 
 def examples(names: Sequence[str], most: int = 3) -> str:
-    """Join the first names of a list, and an ellipsis where there are more.
+    """Join the first names of a list, followed by an ellipsis if there are more.
 
     Examples
     --------
@@ -222,7 +223,7 @@ def _hits(keys: Mapping[str, str], prediction_paths: Collection[str]) -> int:
 
 
 def _shared(parents: Sequence[tuple[str, ...]]) -> int:
-    """Count the folders that all paths begin with."""
+    """Count the leading folders that all paths share."""
     count = 0
     for parts in zip(*parents, strict=False):
         if len(set(parts)) > 1:
@@ -232,7 +233,7 @@ def _shared(parents: Sequence[tuple[str, ...]]) -> int:
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Match images with entries of a file, by name: the same name, else the same path without the ending.
+    """Match images with a file's entries by exact name, or else by path without the extension.
 
     Raises `InputError` where no entry matches an image.
     """

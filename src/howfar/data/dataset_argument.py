@@ -36,7 +36,7 @@ _MOST = 100_000
 
 
 def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
-    """Make one dataset of the images in several containers, in the order of the files and of the images within each.
+    """Make one dataset from the images in several containers, in the order of the files.
 
     An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
     a name and no two the same; else the container's name, where there are several, and the member's. `files` are tar, Parquet
@@ -78,7 +78,7 @@ def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
 
 
 def has_braces(text: str) -> bool:
-    """Return whether a text is a pattern: ``{000..011}`` or ``{a,b}`` is in it.
+    """Return whether a text contains a brace pattern: ``{000..011}`` or ``{a,b}``.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def has_braces(text: str) -> bool:
 
 
 def expand(pattern: str) -> list[str]:
-    """Write out a pattern as a shell would; numbers keep their zeros.
+    """Expand a brace pattern as a shell does; numbers keep their leading zeros.
 
     Raises `InputError` where it stands for more than 100,000 files, or a range runs backwards.
 
@@ -123,7 +123,7 @@ def _choices(pattern: str, inner: str) -> Iterator[str]:
 
 
 def _read_pattern(pattern: str, name: str | None) -> Dataset:
-    """Read the containers that a pattern stands for; one that is not there is skipped."""
+    """Read the containers that a brace pattern names; missing files are skipped."""
     files = [as_location(text) for text in expand(pattern)]
     other = next((file for file in files if file.suffix.lower() not in KINDS_OF_CONTAINERS), None)
     if other is not None:
@@ -133,7 +133,7 @@ def _read_pattern(pattern: str, name: str | None) -> Dataset:
 
 
 def _shards_in(folder: Location) -> list[Location]:
-    """List the containers of a folder that holds no image file and no folder, in natural order; none of any other folder."""
+    """List a folder's containers in natural order; empty if the folder also holds an image file or a folder."""
     names = []
     for name, is_folder in _entries(folder):
         if is_folder or _suffix(name) in EXTENSIONS:
@@ -148,7 +148,7 @@ def _shards_in(folder: Location) -> list[Location]:
 
 
 def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
-    """Refuse train and test in one folder, as they lie on the hub: they are two datasets."""
+    """Raise `InputError` for several splits in one folder, as on the hub: train and test are two datasets."""
     matches = [_OF_SPLIT.fullmatch(name) for name in names]
     splits = dict.fromkeys(match["split"] for match in matches if match)
     if len(splits) > 1 and all(matches):
@@ -157,7 +157,7 @@ def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
 
 
 def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
-    """Yield what lies in a folder and is not hidden: names, and whether each is a folder."""
+    """Yield the name and an is-folder flag of each visible entry of a folder."""
     if isinstance(folder, Path):
         with os.scandir(folder) as entries:
             yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
@@ -189,7 +189,7 @@ def _is_saved(folder: Path) -> bool:
 
 
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
-    """Read a saved dataset from its Arrow files; of one with several splits the folder of one split must be named.
+    """Read a saved Hugging Face dataset from its Arrow files; if it has several splits, name one split's folder.
 
     Raises `InputError` where it has several splits, is not well formed, or has no column image of bytes.
     """
@@ -214,7 +214,7 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
 
 
 class HubName(NamedTuple):
-    """Hold the parts of a dataset's name on the hub."""
+    """Hold the parts of the name of a dataset on the Hugging Face hub."""
 
     repository: str
     revision: str | None
@@ -223,12 +223,12 @@ class HubName(NamedTuple):
 
 
 def _is_hub_name(text: object) -> bool:
-    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is a file there, and read like any URL."""
+    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is the URL of a file there."""
     return isinstance(text, str) and text.startswith("hf://") and not text.startswith("hf://datasets/")
 
 
 def hub_name(text: str) -> HubName:
-    """Split a name on the hub into its parts. Raises `InputError` where it is not of the form.
+    """Split the name of a dataset on the hub into its parts. Raises `InputError` for another form.
 
     Examples
     --------
@@ -243,7 +243,7 @@ def hub_name(text: str) -> HubName:
 
 
 def _read_hub(text: str, name: str | None = None) -> Dataset:
-    """Read a dataset on the hub: Hugging Face's library fetches it into its cache once; from there its files are read."""
+    """Read a dataset on the hub: Hugging Face's library downloads it to its cache, and howfar reads it there."""
     parts = hub_name(text)
     try:
         import datasets
@@ -300,7 +300,7 @@ _COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
 
 
 def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "") -> Dataset | Features:
-    """Turn a dataset argument into a `Dataset` of images, or into the `Features` that it already is.
+    """Turn a dataset argument into a `Dataset` of images or into `Features`.
 
     Parameters
     ----------
@@ -347,7 +347,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
 
 
 def _coloured(dataset: Dataset | Features) -> Dataset | Features:
-    """Let the masks be read by the colour that the user says is foreground."""
+    """Have masks read by the foreground colour that the user chose, if any."""
     if not is_asked() or not isinstance(dataset, Dataset):
         return dataset
     items = ItemTable.of(item if item.mask is None else replace(item, mask=by_colour(item.mask)) for item in dataset.items)
@@ -375,7 +375,7 @@ def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Datase
 
 
 def location_and_name(argument: str | Path) -> tuple[Location, str | None]:
-    """Split a dataset argument into its absolute path or URL, and the name that ``NAME=PATH`` gives it.
+    """Split a dataset argument into its absolute path or URL and the name from ``NAME=PATH``, if any.
 
     Raises `InputError` where it is empty, or has nothing on one side of its equals sign.
 

@@ -27,7 +27,7 @@ _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 
 
 def parsed(text: str, name: object = "a JSON text") -> Any:
-    r"""Parse a JSON text; one that escapes half a character, which no text file can hold, is a `ValueError` too.
+    r"""Parse a JSON text; raise `ValueError` also for half of a surrogate pair, which no text file can hold.
 
     What it will take in memory is counted first, and is an `InputError` where that is more than may be taken; `name` names it.
 
@@ -54,7 +54,7 @@ _TAG, _ATTRIBUTE = 130, 150
 
 
 def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
-    """Parse the bytes of an XML file and return its root; `name` and `size` are the file's.
+    """Parse the bytes of an XML file and return its root; `name` and `size` are those of the file.
 
     Raises `InputError` where it takes more memory than is allowed, and `ElementTree.ParseError`, `LookupError` or `ValueError`
     where it is damaged.
@@ -72,7 +72,7 @@ TABLES = (".csv", ".parquet", ".pq")
 
 
 def read_tabular(file: Path) -> pd.DataFrame:
-    """Read a table whose cells are numbers and texts; of CSV every cell is a text.
+    """Read a table of numbers and texts; every cell of a CSV file is a text.
 
     Raises `InputError` where it is no such table, or takes more memory than is allowed.
     """
@@ -87,7 +87,7 @@ def read_tabular(file: Path) -> pd.DataFrame:
 
 
 def texts_of_csv(source: Path | IO[bytes]) -> pd.DataFrame:
-    """Read CSV, of which every cell is a text as it stands: a class may be called NA.
+    """Read a CSV file with every cell as plain text, so that a class may be called NA.
 
     Raises `ValueError` where rows have more cells than the header, the first of which would be taken for a name of the row.
     """
@@ -106,7 +106,7 @@ ROLES: Final = ("image", "label", "score", *CORNERS, *SIDES)
 
 
 def column_roles(given: Roles) -> dict[str, str]:
-    """Return the column of each role that is given one, as a mapping, ``ROLE=COLUMN`` texts, or one text with commas between.
+    """Parse roles and their columns from a mapping, ``ROLE=COLUMN`` texts, or one comma-separated text.
 
     Raises `InputError` for a role that there is none of or that is given twice, two of one column, or both ways to end a box.
 
@@ -137,14 +137,14 @@ def column_roles(given: Roles) -> dict[str, str]:
 
 
 def check_known(roles: Mapping[str, str], known: Sequence[str], what: str) -> None:
-    """Raise `InputError` where a role is given that what is read has no use for."""
+    """Raise `InputError` for a role that this kind of input does not use."""
     idle = next((role for role in roles if role not in known), None)
     if idle is not None:
         raise InputError.of("columns", f"must be of {', '.join(known)} for {what}", f"{idle}={roles[idle]}", "leave it out")
 
 
 def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:
-    """Raise `InputError` where a table lacks a column that is given a role."""
+    """Raise `InputError` if a table lacks a column that a role names."""
     for role, column in roles.items():
         if column not in present:
             listed = ", ".join(present)

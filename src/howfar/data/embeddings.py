@@ -31,7 +31,7 @@ from howfar.wording import printable
 
 
 def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """Return the file that an array is read from, where it is mapped to be read only; None for all others.
+    """Return the read-only memory map behind an array; None for any other array.
 
     Examples
     --------
@@ -44,13 +44,13 @@ def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
 
 
 def _let_go(mapped: mmap.mmap | None) -> None:
-    """Release the memory of what was read; the next read finds it in the file again."""
+    """Release the memory of a mapped file; the next access reads the file again."""
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class ChosenRows(Rows):
-    """Read some rows of an array that may lie on disk, in pieces.
+    """Read chosen rows of an array that may lie on disk, in pieces.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class ChosenRows(Rows):
         self.shape: tuple[int, int] = (len(chosen), array.shape[1])
 
     def rows(self, start: int, stop: int) -> FloatArray:
-        """Read rows `start` to `stop` of the chosen ones."""
+        """Read rows `start` to `stop` of the chosen rows."""
         return self._array[self._chosen[start:stop]]
 
     def columns(self, start: int, stop: int) -> FloatArray:
@@ -73,7 +73,7 @@ class ChosenRows(Rows):
 
 
 class MappedRows(Rows):
-    """Read rows of a read-only mapped file as copies: however many sets are read, the files take no memory.
+    """Read rows of a read-only mapped file as copies, so that mapped files do not fill the memory.
 
     Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it. `chosen` are the
     rows that count; all where it is None.
@@ -125,7 +125,7 @@ _READ: Final = ("_versions", "data", "_deletions")
 
 
 def is_lance(location: Location) -> bool:
-    """Return whether a Lance dataset lies at a location: a folder that ends in ``.lance`` and holds its versions.
+    """Return whether a location is a Lance dataset: a folder that ends in ``.lance`` and holds its versions.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def is_lance(location: Location) -> bool:
 
 
 def check_lance() -> None:
-    """Raise `MissingExtraError` where the library that reads and writes Lance is not installed."""
+    """Raise `MissingExtraError` if the library for Lance (pylance) is not installed."""
     try:
         absent = find_spec("lance") is None
     except ValueError:  # it is marked as absent
@@ -146,7 +146,7 @@ def check_lance() -> None:
 
 
 class LanceRows(NamedTuple):
-    """Hold the features of the rows that have one, and of all rows the names and whether they have."""
+    """Hold the features of a Lance dataset, and the name and a has-feature flag of every row."""
 
     values: NDArray[Any]
     names: list[Any]
@@ -154,7 +154,7 @@ class LanceRows(NamedTuple):
 
 
 def _read_lance(location: Location) -> LanceRows:
-    """Read the features of a Lance dataset's newest version, and the names of its rows in the column ``image``."""
+    """Read a Lance dataset's newest version: its features, and row names from the column ``image``."""
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
@@ -175,7 +175,7 @@ def _read_lance(location: Location) -> LanceRows:
 
 
 def schema_notes(folder: Path) -> dict[str, str]:
-    """Return the notes on the schema of a local Lance dataset. Raises as `_read_lance`."""
+    """Return the schema metadata of a local Lance dataset. Raises as `_read_lance`."""
     check_lance()
     size = _bytes(folder)
     lines, fault = lance_process.run(folder, size, file_limit(size))
@@ -186,7 +186,7 @@ def schema_notes(folder: Path) -> dict[str, str]:
 
 
 def _check(line: Mapping[str, Any], location: Location) -> None:
-    """Raise `InputError` for what a line of the reading process says is wrong."""
+    """Raise `InputError` for a fault that the reading process reports."""
     _refuse(line.get("fault"), location)
     if line.get("elsewhere"):
         # Such a copy names folders or hosts that nobody gave.
@@ -210,7 +210,7 @@ def _bytes(folder: Path) -> int:
 
 @contextmanager
 def _at_hand(location: Location) -> Iterator[Path]:
-    """Give the folder of a Lance dataset on this machine: its own, or a copy that is removed again."""
+    """Yield a local folder of a Lance dataset: its own folder, or a temporary copy if it is remote."""
     if isinstance(location, Path):
         yield location
         return
@@ -247,7 +247,7 @@ _ROW_BYTES = 400
 
 
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
-    """Read the embeddings that another program has computed, from a file or its URL.
+    """Read embeddings that another program computed, from a file or URL.
 
     ``.npy`` is an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64; behind a URL it
     is read into memory. ``.parquet`` has a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of
@@ -291,7 +291,7 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
 def from_lance(folder: Location, name: str | None = None) -> Features:
     """Read a Lance dataset as `load_embeddings` does.
 
-    Raises `InputError` as `howfar.data.embeddings.read_lance`, and where there is not one usable row.
+    Raises `InputError` as `howfar.data.embeddings._read_lance`, and where there is not one usable row.
     """
     source, name = str(folder), name or folder.stem
     found = _read_lance(folder)
@@ -300,7 +300,7 @@ def from_lance(folder: Location, name: str | None = None) -> Features:
 
 
 def _named(cells: Sequence[Any], filled: Sequence[bool], source: str) -> tuple[list[str], list[str]]:
-    """Name the rows of a table: those that have an embedding, and those that have none."""
+    """Name a table's rows; return the names with an embedding and the names without."""
     names = unique_names([str(image) if image is not None else f"row-{row}" for row, image in enumerate(cells)])
     filled_names = [name for name, valid in zip(names, filled, strict=True) if valid]
     if not filled_names:
@@ -319,7 +319,7 @@ def from_array(
     images: Sequence[str] | None = None,
     skipped: tuple[Skipped, ...] = (),
 ) -> Features:
-    """Return an (n, q) array as the features of a dataset; `load_embeddings` says which rows are left out.
+    """Make the features of a dataset from an (n, q) array; `load_embeddings` says which rows are left out.
 
     Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under, by default the
     name; `images` are n unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
@@ -358,7 +358,7 @@ def from_array(
 
 
 def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
-    """Find the usable rows, and their contents, some rows at a time."""
+    """Find the usable rows and their content hashes, block by block."""
     good: list[int] = []
     contents: list[str] = []
     mapped, small = mapping_of(values), values.dtype == np.float64
@@ -377,12 +377,12 @@ def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
 
 
 def _why(row: FloatArray) -> str:
-    """Say why a row is left out."""
+    """Return the reason why a row is left out."""
     return f"a value beyond ±{LARGEST:g} in the embedding" if np.isfinite(row).all() else "NaN or infinity in the embedding"
 
 
 def _usable(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
-    """Find the rows whose numbers can be squared, and their contents; threads share rows that are long enough to gain."""
+    """Find the rows whose numbers can be squared, with their content hashes; long rows are hashed in threads."""
     length = block.itemsize * block.shape[1]
     size = max(1, _TASK_BYTES // length)
     starts, threads = range(0, len(block), size), numeric_threads() if length >= _UNLOCKED else 1
@@ -403,7 +403,7 @@ def _usable(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
 
 @lru_cache(maxsize=8)
 def _row_names(count: int) -> tuple[str, ...]:
-    """Name rows by their numbers; all sets of one size share the names, as hundreds of sets need not hold them each."""
+    """Name rows by their numbers; the cached names are shared by all sets of one size."""
     return tuple(f"row-{row}" for row in range(count))
 
 
@@ -432,7 +432,7 @@ def _read_npy(file: Location) -> NDArray[Any]:
 
 
 def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
-    """Read the embeddings, the names of their rows, and the names of the rows that have none."""
+    """Read a Parquet file's embeddings, the names of their rows, and the names of rows without an embedding."""
     columns = list(file.schema.names)
     if "embedding" not in columns:
         named = ", ".join(map(printable, columns))
@@ -462,7 +462,7 @@ def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Make names unique, the second ``a`` as ``a#2``: crops of one photograph may share its name.
+    """Make names unique by renaming the second ``a`` to ``a#2``, as crops of one photograph may share a name.
 
     Examples
     --------

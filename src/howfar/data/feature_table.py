@@ -36,7 +36,7 @@ _OLD: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Hold datasets with their features, as the blocks of one table: image, path, dataset, content, …, embedding.
+    """Hold datasets and their features as blocks of one table: image, path, dataset, content, …, embedding.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class FeatureTable:
         check_columns(self.datasets)
 
     def schema(self) -> Any:
-        """Return the Arrow schema: texts, and the feature as a list of float32 of fixed length."""
+        """Return the Arrow schema: text columns, and embeddings as lists of float32 of fixed length."""
         import pyarrow as pa
 
         texts = [(name, pa.string()) for name in self._texts()]
@@ -66,7 +66,7 @@ class FeatureTable:
         return pa.schema([*texts, ("embedding", pa.list_(pa.float32(), self._length()))], metadata=notes)
 
     def blocks(self) -> Iterator[Any]:
-        """Yield the rows as Arrow batches of that schema, with the features of few images in memory at a time."""
+        """Yield the rows as Arrow batches, with few images' features in memory at a time."""
         each = 4 * self._length() + _TEXTS
         step = at_a_time(max(1, _BLOCK // each), 3 * each, 0, "the features of an image, written to a table")
         schema = self.schema()
@@ -109,13 +109,13 @@ class FeatureTable:
 
 
 def _further(datasets: Sequence[Dataset]) -> list[str]:
-    """Name the further columns of datasets' own tables, each once."""
+    """List the further columns of the datasets' own tables, each once."""
     tables = (ItemTable.of(dataset.items) for dataset in datasets)
     return list(dict.fromkeys(column for table in tables for column in table.columns))
 
 
 def check_columns(datasets: Sequence[Dataset]) -> None:
-    """Raise `InputError` where a column of a dataset's own table is named as one that a `FeatureTable` has."""
+    """Raise `InputError` if a dataset's own column has the name of a `FeatureTable` column."""
     taken = next((column for column in _further(datasets) if column in OWN), None)
     if taken is not None:
         rule = "must have names of their own for further columns of a table"
@@ -127,14 +127,14 @@ def _text(value: str | None) -> str | None:
 
 
 def _with_features(dataset: Dataset, features: Features) -> Iterator[Item]:
-    """Yield the images that have features, in order: all others of the dataset were skipped."""
+    """Yield the images that have features, in order, without the skipped images."""
     items = iter(dataset.items)
     for name in features.images:
         yield next(item for item in items if item.name == name)
 
 
 def check_target(out: Path, kind: str) -> None:
-    """Raise `InputError` unless a table of this format may be written there: nothing, or an earlier export, lies there.
+    """Raise `InputError` unless the output path is new or holds an earlier howfar export of this format.
 
     Raises `MissingExtraError` where the library of the format is not installed.
     """
@@ -153,7 +153,7 @@ def check_target(out: Path, kind: str) -> None:
 
 
 def _notes(path: Path, kind: str) -> Collection[str]:
-    """Name the notes on the schema of a table that lies there; none where it is no such table."""
+    """Return the keys of an existing table's schema metadata; empty if it is no such table."""
     if kind == "lance":
         return schema_notes(path) if is_lance(path) else ()
     file = ParquetFile(path, "table")
@@ -161,8 +161,9 @@ def _notes(path: Path, kind: str) -> Collection[str]:
 
 
 def write(table: FeatureTable, out: Path, kind: str) -> None:
-    """Write a table to a Parquet file or a Lance folder, block by block; it appears whole, over an earlier export only.
+    """Write a table block by block to a Parquet file or a Lance folder, whole or not at all.
 
+    Only an earlier export is replaced.
     Raises as `check_target`, and `OSError` where the disk refuses.
     """
     check_target(out, kind)
@@ -200,7 +201,7 @@ def _write_lance(table: FeatureTable, out: Path) -> None:
 
 
 def _to_lance(table: FeatureTable, target: Path, mode: str, out: Path) -> Any:
-    """Write a Lance dataset, and raise what the reading of the rows raised, or `OSError` with the name of `out`."""
+    """Write a Lance dataset; re-raise errors from reading rows, and other failures as `OSError` that names `out`."""
     import lance
     import pyarrow as pa
 

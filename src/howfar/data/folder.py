@@ -31,14 +31,14 @@ NOT_TEXT = "its name is not valid UTF-8: rename it"
 
 
 class FoundFiles(NamedTuple):
-    """Hold the files of the wanted kinds, and others that looked like one, each with the reason why it is none."""
+    """Hold the files of the wanted kinds, and similar files with the reasons why they cannot be used."""
 
     images: list[Path]
     faults: list[tuple[Path, str]]
 
 
 def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
-    """Make a sort key by which digits in names count as numbers; names that differ in leading zeros alone keep an order.
+    """Return a sort key that compares digits in names as numbers; leading zeros only break ties.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
 
 
 def stem(path: str) -> str:
-    """Return a path without its last ending, with ``/``; one that names no file stays.
+    """Return a path with ``/`` and without its last extension; a path that names no file stays unchanged.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def stem(path: str) -> str:
 
 
 def path_text(path: Path | str) -> str:
-    r"""Return a path as text that can be written anywhere: what is not valid UTF-8 as ``\xff``.
+    r"""Return a path as text that can be written anywhere; bytes that are not UTF-8 become ``\xff``.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def path_text(path: Path | str) -> str:
 
 
 def unread(suffix: str) -> str:
-    """Return the reason why files of this ending are skipped.
+    """Return the reason why files with this extension are skipped.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def unread(suffix: str) -> str:
 
 
 def _is_unread(ending: str) -> bool:
-    """Return whether files of this ending are images of a format that is not read."""
+    """Return whether files with this extension are images in a format that howfar does not read."""
     return ending in UNREAD and ending not in EXTENSIONS
 
 
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
-    """Find every image file below `root`, in no order, and what could not be one, as `walk_names` does."""
+    """Find every image file below `root`, in no order, and unusable files with reasons, as `walk_names` does."""
     files = FoundFiles([], [])
     for name, reason in walk_names(root, leave_out, endings):
         if reason:
@@ -104,8 +104,9 @@ def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = E
 
 
 def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Iterator[tuple[str, str]]:
-    """Yield every image file below `root` by its path there, with ``/``, in no order, and what could not be one with a reason.
+    """Yield every image file below `root` by its relative path, in no order, and unusable files with a reason.
 
+    Paths are written with ``/``.
     The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
     linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
     """
@@ -138,7 +139,7 @@ def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[st
 
 
 def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
-    """Return why an entry of a folder is no image file, "" for one that is, and None where nobody would take it for one."""
+    """Return why a folder entry is unusable, "" for an image file, and None for a file of another kind."""
     ending = _ending(name)
     if ending not in endings:
         return unread(ending) if _is_unread(ending) else None
@@ -148,13 +149,13 @@ def _fault(name: str, kind: str, endings: Collection[str]) -> str | None:
 
 
 def _ending(name: str) -> str:
-    """Return the last ending of a file's name in lower case, as `Path.suffix` does: none of a lone dot."""
+    """Return a file name's last extension in lower case, like `Path.suffix`; "" if it has none."""
     start = name.rfind(".")
     return name[start:].lower() if 0 < start < len(name) - 1 else ""
 
 
 def is_text(name: str) -> bool:
-    r"""Return whether a name can be written into tables; of a name that is not UTF-8 the bytes are kept as surrogates.
+    r"""Return whether a name can be written to tables: Python keeps bytes that are not UTF-8 as surrogates.
 
     Examples
     --------
@@ -165,7 +166,7 @@ def is_text(name: str) -> bool:
 
 
 def kind_of(path: Path | os.DirEntry[str]) -> str:
-    """Return "folder", "file", or the reason why it is neither."""
+    """Return "folder", "file", or the reason why the path is neither."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -184,7 +185,7 @@ def _why(error: OSError) -> str:
 
 
 def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
-    """List the images of a local folder and their masks, as `howfar.data.Dataset.from_folder` says."""
+    """List the images of a local folder and their masks (see `howfar.data.Dataset.from_folder`)."""
     if not folder.exists():
         raise MissingPathError(f"no folder at {folder}: check the path, or write NAME=PATH to name a dataset")
     if not folder.is_dir():
@@ -197,7 +198,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
 
 
 def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
-    """List the image files below a folder, by their paths there, and what is none, with the reasons."""
+    """List the relative paths of the image files below a folder, and the unusable files with reasons."""
     names, faults = TextColumn(), []
     for name, reason in walk_names(folder, leave_out):
         if reason:
@@ -208,7 +209,7 @@ def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, lis
 
 
 def home_of(folder: Location) -> Location:
-    """Return the folder that a dataset is named after and has its masks in: the parent of one that is called ``images``.
+    """Return the folder that names a dataset and holds its masks: the parent of ``images``, else the folder itself.
 
     Examples
     --------
@@ -246,7 +247,7 @@ def dataset_fields(
 
 
 def _unmatched(masks: Sequence[str], below: Location) -> list[tuple[str, str]]:
-    """Note the masks that no image has, in one line that names the first."""
+    """Report the masks that belong to no image, in one line that names the first mask."""
     if not masks:
         return []
     first = min(masks, key=natural_key)
@@ -256,7 +257,7 @@ def _unmatched(masks: Sequence[str], below: Location) -> list[tuple[str, str]]:
 
 
 class MaskIndex:
-    """Find the mask of an image by its path without the ending: 12 bytes a mask beside its path.
+    """Find an image's mask by the image's path without extension (12 extra bytes per mask).
 
     Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
 
@@ -274,7 +275,7 @@ class MaskIndex:
         self._hashes, self._rows = array("q", hashes[order].tobytes()), array("I", order.astype(np.uint32).tobytes())
 
     def get(self, image: str) -> str | None:
-        """Return the mask of an image, by the image's path without its ending; None where there is none."""
+        """Return an image's mask, by the image's path without extension; None if it has none."""
         wanted = hash(image)
         place = bisect_left(self._hashes, wanted)
         masks = []
@@ -285,7 +286,7 @@ class MaskIndex:
         return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
 
     def unread(self, images: Sequence[str]) -> list[str]:
-        """Return the masks of no image, in no order; `images` are paths with their endings.
+        """Return the masks that belong to no image, in no order; `images` are paths with extensions.
 
         Examples
         --------
@@ -299,7 +300,7 @@ class MaskIndex:
 
 
 def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
-    """Find image files that lie next to ``images``, where nothing looks for them."""
+    """Find image files beside the folder ``images``, which are not read."""
     if images == folder:
         return []
     files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
@@ -307,7 +308,7 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
 
 
 def counted(count: int, thing: str) -> str:
-    """Write a count with its noun, in the singular or the plural.
+    """Return a count with its noun in the singular or the plural.
 
     Examples
     --------
@@ -318,7 +319,7 @@ def counted(count: int, thing: str) -> str:
 
 
 def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
-    """List the images behind a URL and their masks, as `howfar.data.Dataset.from_folder` says.
+    """List the images behind a URL and their masks (see `howfar.data.Dataset.from_folder`).
 
     The folder may be of any file system that fsspec reads and that can list (not http).
 
@@ -348,7 +349,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
 
 
 def _below(folder: Location) -> list[str]:
-    """List the paths of all files below a folder, hidden ones left out."""
+    """List the relative paths of all files below a folder behind a URL, without hidden files."""
     system, root = file_system(str(folder))
     try:
         paths = [str(path) for path in system.find(root)]

@@ -30,7 +30,7 @@ Part: TypeAlias = Literal["image", "mask"]
 
 
 class MemoryImages:
-    """Give the images of an object in memory as the bytes of files, one at a time and only when they are asked for.
+    """Serve the images of an object in memory as file bytes, one at a time and only on request.
 
     `read`, of a part ("image" or "mask") and an image's number, returns the bytes of an image file; it raises `ImageError`
     where there is none. It is called by one thread at a time, since few objects of others are safe in several. `label`, of a
@@ -46,11 +46,11 @@ class MemoryImages:
         _IMAGES[self.token] = self
 
     def path(self, number: int, part: Part = "image") -> MemoryPath:
-        """Return the text by which an image, or its mask, is read."""
+        """Return the text under which an image or its mask can be read."""
         return MemoryPath(f"{IN_MEMORY}{self.token}/{number}{'' if part == 'image' else f'/{part}'}", self, number)
 
     def read(self, part: Part, number: int) -> bytes:
-        """Return the bytes of an image file, made of what lies in memory. Raises `ImageError`."""
+        """Return an image or mask in memory as the bytes of an image file. Raises `ImageError`."""
         if not 0 <= number < self._count:
             raise ImageError(GONE)
         with self._lock:
@@ -61,7 +61,7 @@ _IMAGES: weakref.WeakValueDictionary[str, MemoryImages] = weakref.WeakValueDicti
 
 
 class MemoryPath(str):
-    """Name an image in memory by its text; the images are held while this lives. A copy in another process is mere text.
+    """Name an image in memory by a text that keeps the image alive; a copy in another process is plain text.
 
     Examples
     --------
@@ -74,33 +74,33 @@ class MemoryPath(str):
     number: int
 
     def __new__(cls, text: str, images: MemoryImages, number: int) -> MemoryPath:
-        """Make the text, with the images that it names and the number of one of them."""
+        """Create the text, with the images that it refers to and the number of its image."""
         path = super().__new__(cls, text)
         path.images, path.number = images, number
         return path
 
     def __truediv__(self, below: str) -> MemoryPath:
-        """Return a text behind which stands how the image is read."""
+        """Return the path with an added part that says how to read the image."""
         return MemoryPath(f"{self}/{below}", self.images, self.number)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Leave the images behind: in another process there is the text alone."""
+        """Pickle as plain text, without the images."""
         return str, (str(self),)
 
 
 def check_files(dataset: DatasetLike, argument: str, why: str) -> None:
-    """Raise `InputError` where a dataset's images are in memory alone, and what is done with them needs their files."""
+    """Raise `InputError` if a dataset's images are in memory but their files are needed."""
     if any(is_in_memory(item.path) for item in dataset.items):
         raise InputError(f"{argument} must lie in files, since {why}, got images in memory: save them, and pass their folder")
 
 
 def place_of(item: ItemLike) -> str:
-    """Say where an image lies: its path or URL; of one in memory its name, since nobody could look for its text."""
+    """Return where an image lies: its path or URL, or its name if it is in memory."""
     return item.name if is_in_memory(item.path) else str(item.path)
 
 
 def _read_memory(path: str) -> bytes:
-    """Return the bytes of an image in memory by its text."""
+    """Return the bytes of an image in memory, found by its text."""
     token, number, part = _parts(path)
     images = _IMAGES.get(token)
     if images is None:
@@ -109,7 +109,7 @@ def _read_memory(path: str) -> bytes:
 
 
 def held(path: str) -> bool:
-    """Return whether `_read_memory` would find an image of this process.
+    """Return whether `_read_memory` would find the image in this process.
 
     Examples
     --------
@@ -120,14 +120,14 @@ def held(path: str) -> bool:
 
 
 def keep_with(result: object, paths: Iterable[object]) -> None:
-    """Hold the images in memory that some paths name as long as a result lives, so that its figures can show them."""
+    """Keep the in-memory images at these paths alive as long as a result, so that its figures can show them."""
     images = {id(path.images): path.images for path in paths if isinstance(path, MemoryPath)}
     if images:
         weakref.finalize(result, _let_go, tuple(images.values())).atexit = False
 
 
 def _let_go(images: tuple[MemoryImages, ...]) -> None:
-    """Do nothing: that this was to be called with them is what held the images until now."""
+    """Do nothing; the finalizer that holds this call keeps the images alive until it runs."""
 
 
 def _parts(path: str) -> tuple[str, int, Part]:
@@ -142,7 +142,7 @@ MAX_BYTES = 1 << 31
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return the bytes of a file, of an object behind a URL, or of what lies within a container.
+    """Return the bytes of a file, of an object behind a URL, or of a container's member.
 
     What lies within a tar, Parquet or Arrow file has that file's path or URL, ``/`` and its own name:
     ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError`: "no such file", "broken link", "a folder,
@@ -160,7 +160,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def content_hash(data: bytes | memoryview) -> str:
-    """Return the hash that stands for a file's content: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
+    """Return a file's content hash: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def content_hash(data: bytes | memoryview) -> str:
 
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a file, a container's member or an object behind a URL for reading, unless it is empty. Raises as `read_bytes`."""
+    """Open a non-empty file, container member or object behind a URL for reading. Raises as `read_bytes`."""
     path = file_and_colour(path)[0]
     if is_in_memory(path):
         yield io.BytesIO(_read_memory(str(path)))
@@ -199,7 +199,7 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def exists(path: str | Path) -> bool:
-    """Return whether `read_bytes` would find something: a file, a member of a container, or an object behind a URL.
+    """Return whether `read_bytes` would find a file, a container's member or an object behind a URL.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def exists(path: str | Path) -> bool:
 
 
 def is_member(path: str | Path) -> bool:
-    """Return whether a path names what lies within a container, rather than a file.
+    """Return whether a path names a member of a container rather than a file.
 
     Examples
     --------
@@ -233,12 +233,12 @@ def is_member(path: str | Path) -> bool:
 
 
 def _location(path: str | Path) -> Location:
-    """Return the location of an image; a URL that is mere text is of a table of an earlier run, and read with its caution."""
+    """Return an image's location; a URL in plain text comes from an earlier run and is read with its restrictions."""
     return recorded(path) if is_url(path) and isinstance(path, str) and not isinstance(path, Url) else as_location(path)
 
 
 def _status(file: Path) -> os.stat_result | None:
-    """Return the system's record of a file; None where there is no file."""
+    """Return a file's stat record; None if there is no file."""
     try:
         return file.stat()
     except FileNotFoundError as error:
@@ -250,7 +250,7 @@ def _status(file: Path) -> os.stat_result | None:
 
 
 def _read_elsewhere(location: Location) -> bytes:
-    """Read a member of a container, or a file behind a URL."""
+    """Read a container's member, or a file behind a URL."""
     try:
         member = find(location)
         if member is not None:

@@ -16,7 +16,7 @@ from howfar import registry
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """Describe one raster format, which is read with all its properties wherever images are read.
+    """Describe one raster format that howfar reads.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ AVIF = ImageFormat("PIL.AvifImagePlugin", ("AVIF",), (".avif",), lossy=True, dec
 
 @cache
 def image_formats() -> tuple[ImageFormat, ...]:
-    """Return the registered formats, in the order in which a file is tried as one of them.
+    """Return the registered formats in the order in which they are tried on a file.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def image_formats() -> tuple[ImageFormat, ...]:
 
 @cache
 def format_named(name: str | None) -> ImageFormat | None:
-    """Return the format of a picture by Pillow's name; None where it has none.
+    """Return the format with this Pillow name; None for an unknown name.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def format_named(name: str | None) -> ImageFormat | None:
 
 
 class Opener(NamedTuple):
-    """Hold the functions by which Pillow accepts the first bytes of a file, and opens the file."""
+    """Hold Pillow's functions that recognise a format by a file's first bytes and that open the file."""
 
     format: ImageFormat
     factory: Callable[..., Any]
@@ -108,7 +108,7 @@ def openers() -> tuple[Opener, ...]:
 
 
 class FormatWords(Set[str]):
-    """Hold the endings or names of all formats, or of those with a property; formats are looked up on first use.
+    """Hold the endings or names of all formats, or of formats with one property, looked up on first use.
 
     Examples
     --------

@@ -68,7 +68,7 @@ def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Ima
 
 
 def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
-    """Lay a transparent picture on a colour, some rows at a time, since the steps need four pictures."""
+    """Blend a transparent picture onto a colour, some rows at a time, since blending needs four pictures."""
     laid = Image.new("RGB", image.size)
     rows = max(1, _BAND // max(1, image.width))
     for top in range(0, image.height, rows):
@@ -80,7 +80,7 @@ def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
 
 
 def wide_values(image: Image.Image) -> NDArray[Any]:
-    """Return the numbers of a picture for which `is_wide` holds, shape (h, w), each within the range that `to_rgb` states.
+    """Return the pixel values, (h, w), of a picture for which `is_wide` holds, in the range that `to_rgb` states.
 
     Raises `ImageError` for values outside that range, or not finite.
     """
@@ -114,7 +114,7 @@ _WIDE = 5
 
 
 def decoding_bytes(image: Image.Image) -> int:
-    """Compute how many bytes it takes to decode a picture, whose header alone has been read, and to turn it into RGB.
+    """Compute the bytes needed to decode a picture and convert it to RGB, from its header alone.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def decoding_bytes(image: Image.Image) -> int:
 
 
 class _Shared:
-    """Hold how many bytes all threads are decoding into."""
+    """Count the bytes that all threads are decoding into."""
 
     def __init__(self) -> None:
         self.changed = Condition()
@@ -139,7 +139,7 @@ _shared = _Shared()
 
 
 class _Own(local):
-    """Hold what one thread has taken, and whether it keeps that beyond the decoding of one picture."""
+    """Hold the bytes that one thread has reserved, and the nesting depth of blocks that keep them."""
 
     taken = 0
     depth = 0
@@ -150,7 +150,7 @@ _own = _Own()
 
 @contextmanager
 def pictures_in_use() -> Iterator[None]:
-    """Count the pictures that the block decodes as held until the block ends: while they are resized, say.
+    """Keep the memory of pictures decoded in the block reserved until the block ends, as for resizing.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def pictures_in_use() -> Iterator[None]:
 
 @contextmanager
 def decoding(needed: int, what: str) -> Iterator[None]:
-    """Wait until as many bytes are free of what `howfar.memory.file_limit` allows, and take them for the block.
+    """Reserve memory for decoding in the block; wait until `howfar.memory.file_limit` leaves that many bytes.
 
     A thread that holds pictures already does not wait for more, since another could wait for it. Raises `ImageError`, which
     names the picture as `what`, where it takes more than is allowed for all.
@@ -238,14 +238,14 @@ _threads_inside = 0
 
 @dataclass(frozen=True)
 class Decoded:
-    """Hold a picture as 8-bit RGB, upright, and a note where the file held more than was taken."""
+    """Hold a decoded, upright picture, and a note if the file held further frames or pages."""
 
     image: Image.Image
     note: str | None = None
 
 
 def decode(data: bytes) -> Decoded:
-    """Turn the bytes of an image file into an upright 8-bit RGB picture.
+    """Decode the bytes of an image file to an upright 8-bit RGB picture.
 
     The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
     scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
@@ -274,7 +274,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode an image file, but leave the picture in the file's own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
+    """Decode an image file without conversion from its own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
     openers()  # plugins are imported outside of the block, so that their errors are their own
     with damage_named():
         image = _open(io.BytesIO(data))
@@ -287,7 +287,7 @@ def load(data: bytes) -> Decoded:
 
 
 def size(path: str | Path) -> tuple[int, int]:
-    """Return width and height of an image file in pixels, upright as `decode` makes it, read from its header alone.
+    """Return an image file's width and height in pixels, upright as from `decode`, read from its header alone.
 
     Raises `ImageError` as `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size
     all the same).
@@ -300,7 +300,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 
 def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
-    """Say in one line that a dataset's 16-bit images use so few bits that they are read as nearly black; "" where they do not.
+    """Return a warning if a dataset's 16-bit images use so few bits that they read as nearly black; else "".
 
     `paths` are the dataset's images, of which at most `DEPTH_SAMPLE` are read, spread over all: none but the first where that
     has 8 bits. Nothing is scaled: a range of each dataset, or of each image, would hide that one is darker than another.
@@ -329,7 +329,7 @@ def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Ignore warnings from Pillow's modules until the last thread that is inside has left.
+    """Ignore warnings from Pillow's modules until the last thread has left the block.
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """
@@ -348,7 +348,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def _open(stream: IO[bytes]) -> Image.Image:
-    """Open a picture as `Image.open` does, in registered formats alone and without a warning that only a global silences."""
+    """Open a picture like `Image.open`, but in registered formats only and without its decompression-bomb warning."""
     failure: ImageError | None = None
     head = stream.read(16)
     for kind, factory, accept in openers():
@@ -408,7 +408,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 @contextmanager
 def damage_named() -> Iterator[None]:
-    """Turn whatever Pillow raises over a picture in the block into `ImageError` with the reason."""
+    """Turn any error that Pillow raises in the block into an `ImageError` with the reason."""
     try:
         with quiet_pillow():
             yield

@@ -22,7 +22,7 @@ from howfar.results import Skipped
 
 @dataclass(frozen=True)
 class Item:
-    """Name one image of a dataset, not yet read.
+    """Describe one image of a dataset, without reading it.
 
     Attributes
     ----------
@@ -57,11 +57,11 @@ _RUN: Final = 1 << 15
 
 
 class BufferedText(Sequence[T]):
-    """Hold values in buffers, and make the object of one when it is asked for; it equals a tuple of the same values."""
+    """Hold values compactly and build each object on access; equal to a tuple of the same values."""
 
     @abstractmethod
     def value(self, position: int) -> T:
-        """Return the value at a position, which counts from the beginning and is not checked."""
+        """Return the value at a position from the beginning, without a range check."""
 
     @overload
     def __getitem__(self, position: int) -> T: ...
@@ -100,7 +100,7 @@ class BufferedText(Sequence[T]):
 
 
 class TextColumn(BufferedText[str]):
-    """Hold texts as UTF-8, one behind another, and where each ends: 8 bytes a text beside its own.
+    """Store texts as concatenated UTF-8 with their end offsets (8 extra bytes per text).
 
     Examples
     --------
@@ -115,13 +115,13 @@ class TextColumn(BufferedText[str]):
             self.append(text)
 
     def append(self, text: str) -> None:
-        """Add a text at the end, as only the code that makes the column may."""
+        """Append a text; only the code that builds the column may do so."""
         # Names of files that are not UTF-8 have surrogates.
         self._bytes += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._bytes))
 
     def extend_to(self, length: int) -> None:
-        """Add empty texts at the end until there are as many as `length`."""
+        """Append empty texts until the column has `length` texts."""
         self._ends.extend([len(self._bytes)] * (length - len(self._ends)))
 
     def __len__(self) -> int:
@@ -134,7 +134,7 @@ class TextColumn(BufferedText[str]):
 
 
 class HashColumn(BufferedText[str]):
-    """Hold hashes of images' contents (`howfar.data.content_hash`), given and returned as hexadecimal digits: 16 bytes each.
+    """Store content hashes (`howfar.data.content_hash`) in 16 bytes each, given and returned as hexadecimal digits.
 
     Examples
     --------
@@ -149,11 +149,11 @@ class HashColumn(BufferedText[str]):
             self.append(digits)
 
     def append(self, digits: str) -> None:
-        """Add a hash at the end, as only the code that makes the column may; "" stands for zeros."""
+        """Append a hash ("" stands for zeros); only the code that builds the column may do so."""
         self._bytes += _digest(digits)
 
     def replace(self, position: int, digits: str) -> None:
-        """Put another hash at a position, as only the code that makes the column may; "" stands for zeros."""
+        """Replace the hash at a position ("" stands for zeros); only the code that builds the column may do so."""
         self._bytes[position * _WIDTH : (position + 1) * _WIDTH] = _digest(digits)
 
     def __len__(self) -> int:
@@ -172,7 +172,9 @@ def _digest(digits: str) -> bytes:
 
 
 def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
-    """Find the first text that an earlier one equals: the positions of both, or None; 16 bytes a text are held meanwhile.
+    """Return the positions of the first repeated text and its first occurrence, or None.
+
+    The order is (first occurrence, repeat). The search needs 16 bytes per text.
 
     Examples
     --------
@@ -194,7 +196,7 @@ def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
 
 
 def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[str]:
-    """Sort texts by a key, as `sorted` does, with few of them and of their keys in memory as objects at a time.
+    """Sort texts like `sorted`, with only few texts and keys in memory as objects at a time.
 
     Examples
     --------
@@ -214,7 +216,7 @@ _MOST: Final = 4096
 
 
 class LocationColumn:
-    """Hold the files of images, or their masks, as what each has before and behind its image's name: 4 bytes each.
+    """Store file locations of images or masks as shared text before and after the image's name (4 bytes each).
 
     A location of which the name without its ending is no part has its text held. `add` is of the code alone that makes the
     column.
@@ -227,7 +229,7 @@ class LocationColumn:
         self._texts = TextColumn()
 
     def add(self, name: str, location: Path | str | None) -> None:
-        """Add the location of an image of that name; None where it has none."""
+        """Append the location of a named image; None if it has none."""
         row = len(self._codes)
         if location is None:
             self._codes.append(0)
@@ -251,7 +253,7 @@ class LocationColumn:
         return self._code_of[key]
 
     def text(self, row: int, name: str) -> str:
-        """Return the text of the location of an image of that name; "" where it has none."""
+        """Return the location of a named image as text; "" if it has none."""
         code = self._codes[row]
         if not code:
             return ""
@@ -259,7 +261,7 @@ class LocationColumn:
         return self._texts[row] if behind is None else f"{before}{_own(name)}{behind}"
 
     def location(self, row: int, name: str) -> Path | str | None:
-        """Return the location of an image of that name, of the type that was given."""
+        """Return the location of a named image in its original type; None if it has none."""
         code = self._codes[row]
         if not code:
             return None
@@ -272,7 +274,7 @@ class LocationColumn:
 
 
 def _is_plain(item: Item) -> bool:
-    """Return whether an image can be made again of texts: its files are locations, and all that is said of it is text."""
+    """Return whether an image can be rebuilt from texts: its files are locations and all else is text."""
     located = all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None)
     if type(item) is not Item or not located or type(item.label) not in (str, type(None)):
         return False
@@ -281,12 +283,12 @@ def _is_plain(item: Item) -> bool:
 
 
 def _own(name: str) -> str:
-    """Return what of an image's name its files have in common: all before its last ending."""
+    """Return an image's name without its last extension, the part that its files share."""
     return name.rpartition(".")[0] or name
 
 
 class ItemTable(BufferedText[Item]):
-    """Hold images in columns, each made into an `Item` when it is asked for; it stands for a tuple of them.
+    """Store images in columns and build each `Item` on access; behaves like a tuple of items.
 
     Examples
     --------
@@ -306,7 +308,7 @@ class ItemTable(BufferedText[Item]):
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> ItemTable:
-        """Take images one by one, and keep of each what its columns cannot be made of."""
+        """Build a table from images; an image that the columns cannot represent is kept as it is."""
         if isinstance(items, ItemTable):
             return items
         table = cls()
@@ -331,7 +333,7 @@ class ItemTable(BufferedText[Item]):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Return the names of the further columns that any image has a text in."""
+        """Return the names of further columns that hold a text for any image."""
         given = (column for item in self._as_given.values() for column, _ in item.further)
         return tuple(dict.fromkeys([*(column for columns in self._columns for column in columns), *given]))
 
@@ -353,7 +355,7 @@ class ItemTable(BufferedText[Item]):
         return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)))
 
     def path_text(self, position: int) -> str:
-        """Return the text of the path of the image at a position."""
+        """Return the path of the image at a position, as text."""
         if position in self._as_given:
             return str(self._as_given[position].path)
         return self._paths.text(position, self._names[position])
@@ -382,7 +384,7 @@ class ItemTable(BufferedText[Item]):
 
 
 class PathTexts(BufferedText[str]):
-    """Hold the texts of the paths of some images of a table, at the given rows; of all by default."""
+    """Hold the path texts of a table's images at the given rows, by default at all rows."""
 
     def __init__(self, items: ItemTable, rows: Sequence[int] | None = None) -> None:
         self._items, self._rows = items, range(len(items)) if rows is None else rows

@@ -36,7 +36,7 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """Hold one label that somebody gave an image: its name, and what it marks.
+    """Hold one label of an image: its name and the area that it marks.
 
     `kind` is what the tool calls it ("polygon", "mask", "tag"). `draw` returns the marked area, (h, w); None for a class of the
     whole image. `box` is the area's corners where it is an upright box, or is stated beside the area; else None.
@@ -66,7 +66,7 @@ class ExportedImage:
 
 @dataclass(frozen=True, eq=False)
 class LabelExport:
-    """Hold what a tool exported: its name, its images, and the names of labels that it declares.
+    """Hold a labelling tool's export: the tool's name, the images, and the declared label names.
 
     `unsure` is whether images may be among them that nobody looked at: COCO and CVAT list all images of a task, with the shapes
     that they were imported with.
@@ -83,7 +83,7 @@ _COPIES = 3
 
 
 def blank(height: Any, width: Any) -> NDArray[np.bool_]:
-    """Return an empty shape; `InputError` for a size that no image has."""
+    """Return an empty (height, width) mask; raise `InputError` for an impossible image size."""
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in (height, width))
     if not whole or not (height >= 1 and width >= 1 and height * width <= MOST):
         raise InputError.of("size of an image", "must be whole numbers of pixels, at least 1 each", (width, height))
@@ -92,7 +92,7 @@ def blank(height: Any, width: Any) -> NDArray[np.bool_]:
 
 
 def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
-    """Fill a polygon given by its corners (x, y), in pixels from the image's corner: the pixels whose centre lies inside.
+    """Fill a polygon given by corners (x, y), in pixels from the image's corner: pixels whose centre lies inside.
 
     Where it crosses itself, what an even number of its parts surround is outside. One that is too narrow to hold any centre is
     drawn by its outline.
@@ -119,7 +119,7 @@ def _outline(points: Sequence[tuple[float, float]], height: int, width: int) -> 
 def rectangle(
     sides: tuple[float, float, float, float], height: int, width: int, angle: float, about: tuple[float, float]
 ) -> NDArray[np.bool_]:
-    """Fill left, top, right, bottom, turned clockwise about a point by an angle in degrees."""
+    """Fill a rectangle (left, top, right, bottom), rotated clockwise by `angle` degrees about the point `about`."""
     checked_numbers((*sides, *about), height, width)
     left, top, right, bottom = sides
     if angle:
@@ -135,7 +135,7 @@ def rectangle(
 
 
 def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> NDArray[np.bool_]:
-    """Refuse a shape that covers nothing, which would turn a mark into "nothing there"."""
+    """Raise `InputError` for a shape that covers no pixel, which would otherwise read as "nothing there"."""
     if not shape.any():
         height, width = shape.shape
         raise InputError.of(what, f"must cover a pixel of its image of {width} × {height}", list(corners), "draw it anew")
@@ -143,7 +143,7 @@ def _covering(shape: NDArray[np.bool_], what: str, corners: Sequence[Any]) -> ND
 
 
 def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
-    """Draw COCO's field ``segmentation``: polygons, or run lengths of the whole image."""
+    """Draw COCO's field ``segmentation``, given as polygons or as run lengths of the whole image."""
     if isinstance(segmentation, list):
         shape = coco_polygons(segmentation, height, width)
         return _covering(shape, "polygon", segmentation[0]) if segmentation else shape
@@ -155,7 +155,7 @@ def coco_shape(segmentation: Any, height: int, width: int) -> NDArray[np.bool_]:
 
 
 def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> NDArray[np.bool_]:
-    """Fill polygons as COCO does; none of them is an empty shape."""
+    """Fill polygons as COCO does; an empty list gives an empty mask."""
     if not polygons:
         return blank(height, width)
     # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
@@ -170,7 +170,10 @@ def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
 
 def checked_points(points: Sequence[tuple[float, float]], height: int, width: int) -> list[tuple[float, float]]:
-    """Return the corners of a polygon, at least three; they may lie outside of the image, but not further than it is large."""
+    """Return a polygon's corners; raise `InputError` for fewer than three or for a corner far outside the image.
+
+    A coordinate may be up to ±10 times the image's longer side.
+    """
     if len(points) < 3:
         raise InputError.of("polygon", "must have at least three corners", len(points))
     checked_numbers([number for point in points for number in point], height, width)
@@ -178,7 +181,7 @@ def checked_points(points: Sequence[tuple[float, float]], height: int, width: in
 
 
 def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
-    """Raise `InputError` for a coordinate that is no number, or is far away from an image of this size."""
+    """Raise `InputError` for a coordinate that is not a number or lies far outside an image of this size."""
     most = 10 * max(height, width)
     wrong = next((number for number in numbers if not -most <= number <= most), None)
     if wrong is not None:
@@ -186,7 +189,7 @@ def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
 
 
 def read_coco(document: Mapping[str, Any]) -> LabelExport:
-    """Read a COCO document; it never says whether somebody looked at an image without annotations."""
+    """Read a COCO document, which does not say whether an image without annotations was looked at."""
     check_ids(document["images"], "images")
     check_ids(document.get("categories", []), "categories")
     images = {image["id"]: image for image in document["images"]}
@@ -204,7 +207,7 @@ def read_coco(document: Mapping[str, Any]) -> LabelExport:
 
 
 def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
-    """Raise `InputError` where two entries have one id: which of them is meant, nobody can tell."""
+    """Raise `InputError` if two entries share an id, which makes references ambiguous."""
     seen = set()
     for entry in entries:
         number = entry.get("id")  # annotations that other tools wrote may have none
@@ -242,7 +245,7 @@ _UNREAD = ("polyline", "points", "ellipse", "cuboid", "skeleton")
 
 
 def read_cvat(root: ElementTree.Element) -> LabelExport:
-    """Read the root of a CVAT file; an image was looked at where it has a shape or a tag, else the file does not say."""
+    """Read the root of a CVAT file; only images with a shape or a tag are known to have been looked at."""
     images = []
     for image in root.iter("image"):
         name = image.attrib["name"]
@@ -311,7 +314,7 @@ _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 
 
 def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
-    """Read tasks with their annotations; predictions count for nothing, and of several annotations the last is taken.
+    """Read Label Studio tasks; predictions are ignored, and only the last annotation of a task counts.
 
     A task that somebody submitted without a shape was looked at; one without annotations was not.
     """
@@ -380,7 +383,7 @@ def _studio_upright(result: Mapping[str, Any]) -> Corners | None:
 
 
 def _file_of(address: str) -> str:
-    """Return the file that a Label Studio task points to; a path that is none of a server's stays as it is."""
+    """Return the file name behind a Label Studio task's address; a plain relative path stays unchanged."""
     parts = urlsplit(address)
     if not (parts.scheme or parts.query or address.startswith("/")):
         return address
@@ -409,7 +412,7 @@ DAMAGED = (
 
 
 def read_export(path: Path) -> LabelExport:
-    """Read an export; its shapes are drawn when they are asked for.
+    """Read a labelling tool's export; its shapes are drawn only on access.
 
     A .zip must hold one file .xml or .json, whatever else is in it. What is not of these forms raises as reading does: call it
     within `damage_as_input_error`.
@@ -437,7 +440,7 @@ def read_export(path: Path) -> LabelExport:
 
 @contextmanager
 def damage_as_input_error(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged export raises in the block into one line that names the file and what it may be."""
+    """Turn any error from a damaged export into an `InputError` that names the file and the accepted kinds."""
     try:
         yield
     except MissingExtraError:
@@ -447,7 +450,7 @@ def damage_as_input_error(path: Path) -> Iterator[None]:
 
 
 def _packed(path: Path) -> tuple[str, bytes]:
-    """Return the ending and the bytes of the one file of labels in a .zip."""
+    """Return the extension and the bytes of the only label file in a .zip."""
     with ZipFile(path) as archive:
         members = [
             member
@@ -521,7 +524,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
 
 
 def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Match labels to images by path without ending, or by the last part of it where that alone is unique and matches.
+    """Match labels to images by path without extension, or by file name alone if it is unique.
 
     Returns labels by image name, and the keys that match no image. With `whole` the last part alone is not enough.
     """
@@ -540,7 +543,7 @@ def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) ->
 
 
 def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
-    """Join the shapes of each image into one foreground."""
+    """Merge the shapes of each image into one foreground."""
     joined: dict[str, NDArray[np.bool_]] = {}
     held = 0
     for name, shape in shapes:
@@ -553,7 +556,7 @@ def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
 
 
 def _shapes(export: LabelExport) -> Shapes:
-    """Yield an empty shape for each image that somebody may have looked at, then its areas.
+    """Yield an empty shape for each image that somebody may have looked at, followed by its areas.
 
     Of several labels the one called "foreground" counts, and a single one counts whatever it is called.
     """

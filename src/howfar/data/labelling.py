@@ -42,8 +42,9 @@ Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
 
 @dataclass(frozen=True)
 class PictureToLabel:
-    """Hold an image's name in its dataset, its file, its width and height in pixels, and a model's answer as a first label.
+    """Hold an image's name, file and size, with the model's answer as a first label to correct.
 
+    `name` is the image's name in its dataset; `size` is its width and height in pixels.
     The size is None where the file cannot be read. `foreground` returns an (h, w) mask of that size each time it is called, so
     that one mask at a time is in memory; None where there is no mask. `boxes` are the model's boxes, None where no boxes are
     labelled; `label` is its class, "" for none.
@@ -57,13 +58,13 @@ class PictureToLabel:
     label: str = ""
 
     def mask(self) -> NDArray[np.bool_] | None:
-        """Return the foreground; None where there is none or it is empty."""
+        """Return the foreground mask; None if it is absent or empty."""
         shape = None if self.foreground is None else self.foreground()
         return shape if shape is not None and shape.any() else None
 
 
 def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    """Write images as a COCO file: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
+    """Return images as COCO JSON: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
 
     ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
     taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
@@ -99,7 +100,7 @@ def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = 
 
 
 def _annotations(picture: PictureToLabel, numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield a COCO annotation for the foreground, if it is not empty, and for each box; ``iscrowd`` 1 says "run lengths"."""
+    """Yield COCO annotations: run lengths (``iscrowd`` 1) for a non-empty foreground, then one annotation per box."""
     shape = picture.mask()
     if shape is not None:
         yield {
@@ -120,7 +121,7 @@ def _annotations(picture: PictureToLabel, numbers: Mapping[str, int]) -> Iterato
 
 
 def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES, kind: str = "any") -> str:
-    r"""Write images as annotations in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
+    r"""Return images as XML in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
     ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
     image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
@@ -180,7 +181,7 @@ def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
 
 
 def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
-    """Write images as tasks for import (labelstud.io, basic Label Studio JSON format), each with its file or URL.
+    """Return images as Label Studio import tasks (labelstud.io, basic JSON format), each with its file or URL.
 
     ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
     set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. The model's answer is a
@@ -205,7 +206,7 @@ def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence
 
 
 def _results(picture: PictureToLabel, foreground: str) -> Iterator[dict[str, Any]]:
-    """Yield the results of a Label Studio prediction: of the foreground, of each box, of the class."""
+    """Yield the results of a Label Studio prediction: the class, the foreground, then each box."""
     by_label = {"from_name": "label", "to_name": "image"}
     if picture.label:
         yield {**by_label, "type": "choices", "value": {"choices": [picture.label]}}
@@ -224,7 +225,7 @@ def _results(picture: PictureToLabel, foreground: str) -> Iterator[dict[str, Any
 
 
 def address(path: str) -> str:
-    """Return the address by which Label Studio finds an image's file or URL.
+    """Return the address under which Label Studio finds an image: a local-files path, or the image's own URL.
 
     Examples
     --------
@@ -235,7 +236,7 @@ def address(path: str) -> str:
 
 
 def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return left, top, width and height of the box around a foreground that is not empty.
+    """Return (left, top, width, height) of the bounding box of a non-empty foreground.
 
     Examples
     --------
@@ -256,7 +257,7 @@ CONTROLS = {
 
 
 def label_studio_interface(task: str, names: Sequence[str]) -> str:
-    """Write the XML that is pasted into a project's *Labeling Interface*, for labels of these names.
+    """Return the XML for a project's *Labeling Interface* that offers these label names.
 
     Examples
     --------
@@ -282,7 +283,7 @@ Named: TypeAlias = str | Sequence[str] | Mapping[str, str]
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Hold the names of labels in a tool, in order, each with what the dataset calls it; "" for a label that is left out.
+    """Map a tool's label names, in order, to the dataset's names; "" marks a label that is left out.
 
     Without any (`given` is empty) every label is called the same in both.
     """
@@ -290,7 +291,7 @@ class LabelNames:
     given: Mapping[str, str]
 
     def in_tool(self, label: str) -> str:
-        """Return what the tool calls a label of the model; the model's own word where nothing else is said.
+        """Return the tool's name for a label of the model, by default the label itself.
 
         Examples
         --------
@@ -300,7 +301,7 @@ class LabelNames:
         return next((name for name, own in self.given.items() if own == label), label)
 
     def in_dataset(self, name: str) -> str | None:
-        """Return what the dataset calls a label of the tool, "" where it is left out, None where it is not named.
+        """Return the dataset's name for a label of the tool: "" if it is left out, None if it is unknown.
 
         Examples
         --------
@@ -311,7 +312,7 @@ class LabelNames:
         return self.given.get(name) if self.given else name
 
     def offered(self, own: Iterable[str] = ()) -> tuple[str, ...]:
-        """Return the names that a tool offers: those given, then those of the model's own labels that have no other name.
+        """Return the label names that a tool offers: the given names, then the model's labels without another name.
 
         Examples
         --------
@@ -322,7 +323,7 @@ class LabelNames:
 
 
 def label_names(names: Named, task: str) -> LabelNames:
-    """Read names as ``NAME``, or as ``MODEL=NAME`` where the model calls it otherwise; ``=NAME`` leaves a label out on import.
+    """Parse ``NAME``, ``MODEL=NAME`` (a renamed label of the model) or ``=NAME`` (a label that import leaves out).
 
     Where masks are labelled every name that is given alone is one of the foreground. Raises `InputError` for a name that is
     empty or there twice.
@@ -361,7 +362,7 @@ def _pair(text: object, task: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class FirstLabels:
-    """Hold first labels by the name of an image, of one task; an image that is in none of the mappings has none.
+    """Hold one task's first labels by image name; an image in none of the mappings has no first label.
 
     Attributes
     ----------
@@ -387,11 +388,11 @@ class FirstLabels:
     faults: Mapping[str, str] = field(default_factory=dict)
 
     def offered(self) -> tuple[str, ...]:
-        """Return the names of the labels that the tool offers; the first is that of the foreground where masks are labelled."""
+        """Return the label names that the tool offers; for masks, the foreground's name comes first."""
         return self.names.offered(() if self.task == "segmentation" and self.names.given else self.own)
 
     def on(self, picture: PictureToLabel) -> PictureToLabel:
-        """Return an image with its first label, under the names that the tool offers."""
+        """Return an image with its first label, named as in the labelling tool."""
         boxes = [(self.names.in_tool(label), corners) for label, corners in self.boxes.get(picture.name, ())]
         label = self.names.in_tool(self.classes[picture.name]) if picture.name in self.classes else ""
         foreground = self.foregrounds.get(picture.name)
@@ -409,7 +410,7 @@ COMMENT, MARK = b"written by howfar", ".written-by-howfar"
 
 
 def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path, how: Images) -> Path:
-    """Write annotations and the images that they name, and return the archive: KIND.zip with copies, or KIND/ with links.
+    """Write annotations and images as KIND.zip (copies) or a folder KIND/ (links), and return its path.
 
     Parameters
     ----------
@@ -454,7 +455,7 @@ def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path,
 
 
 def remove_archive(kind: str, folder: Path) -> None:
-    """Remove what an earlier `write_archive` wrote; what it did not write stays, and raises `InputError`."""
+    """Remove an archive that `write_archive` wrote; raise `InputError` if howfar did not write it."""
     check_archive(kind, folder)
     (folder / f"{kind}.zip").unlink(missing_ok=True)
     if (folder / kind).exists():
@@ -462,7 +463,7 @@ def remove_archive(kind: str, folder: Path) -> None:
 
 
 def check_archive(kind: str, folder: Path) -> None:
-    """Raise `InputError` where an archive, or a folder of its name, lies there that howfar did not write."""
+    """Raise `InputError` if the folder holds an archive, or a folder in its place, that howfar did not write."""
     packed, root = folder / f"{kind}.zip", folder / kind
     if packed.exists() and not _is_own(packed):
         raise InputError.of(
@@ -481,7 +482,7 @@ def _is_own(packed: Path) -> bool:
 
 
 def put(source: Path | str, target: Path, how: Images) -> None:
-    """Copy or link one image to a place, by a hard link where it lies on the same disk.
+    """Copy an image file to a path, or link to it (with a hard link if both are on the same disk).
 
     Raises `InputError` where it cannot be read, or is no file that a link could point to.
     """
@@ -506,7 +507,7 @@ def put(source: Path | str, target: Path, how: Images) -> None:
 
 
 def within(name: str) -> str:
-    """Return an image's name as a path that stays below a folder; `InputError` where it leads out of it.
+    """Return an image's name as a path below a folder; raise `InputError` if the name leads outside.
 
     Examples
     --------
@@ -522,7 +523,7 @@ def within(name: str) -> str:
 
 
 def kept_below(names: Mapping[str, str]) -> dict[str, str]:
-    """Return each name's path below a folder, without the folders that all share where a name leads out.
+    """Return each name's path below a folder; drop shared leading folders if any name leads outside.
 
     Examples
     --------

@@ -35,7 +35,10 @@ _THREADS: Final = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "1", "TOKIO_WOR
 
 
 def run(folder: Path, size: int, limit: int, out: Path | None = None) -> tuple[list[dict[str, Any]], str]:
-    """Run this program over a dataset of some bytes: the lines that it printed, and what ended it early, "" for nothing."""
+    """Run this program on a dataset; return the lines it printed and why it ended early ("" if it did not).
+
+    `size` is the dataset's size in bytes.
+    """
     command = [sys.executable, "-P", "-W", "ignore", __file__, str(folder), str(size), str(limit), *([str(out)] if out else [])]
     try:
         done = subprocess.run(
@@ -53,7 +56,7 @@ def run(folder: Path, size: int, limit: int, out: Path | None = None) -> tuple[l
 
 
 def described(dataset: Any) -> dict[str, Any]:
-    """Say what a dataset holds: its columns and notes, whether it refers elsewhere, and of its features number and type."""
+    """Describe a dataset: columns, metadata, references to other places, and the number and type of its features."""
     import pyarrow.types as types
 
     schema = dataset.schema
@@ -73,7 +76,7 @@ def described(dataset: Any) -> dict[str, Any]:
 
 
 def _is_name(schema: Any) -> bool:
-    """Return whether the column ``image`` holds names, and not the images themselves."""
+    """Return whether the column ``image`` holds names rather than the images themselves."""
     import pyarrow.types as types
 
     kind = schema.field("image").type
@@ -82,7 +85,7 @@ def _is_name(schema: Any) -> bool:
 
 
 def _copy_rows(dataset: Any, about: Mapping[str, Any], limit: int, values: BinaryIO, names: TextIO) -> dict[str, Any]:
-    """Write features and names of all rows, few at a time; stop where they take more than the limit."""
+    """Write the features and names of all rows, few at a time; stop if they exceed the memory limit."""
     column, held, rows = about["column"], about["count"] * about["bytes"], 0
     columns = ["image", column] if about["named"] else [column]
     reading = {"batch_size": _ROWS, "batch_readahead": 1, "fragment_readahead": 1, "scan_in_order": True}

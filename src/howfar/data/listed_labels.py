@@ -65,7 +65,7 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
 
 
 def _sorted_into_folders(dataset: Dataset, folder: Path) -> Labels:
-    """Take the folders that copies of the images were sorted into, under their names in the dataset or without its folders."""
+    """Read classes from folders of image copies, matched by name with or without the class folder."""
     items = labelled_by_folders(Dataset.from_folder(folder)).items
     pairs = [(item.name, item.label) for item in items if item.label is not None]
     if not pairs:
@@ -85,7 +85,7 @@ def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> 
 
 
 def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
-    """Yield the image and class of each label; of a table, the image by a column, none where it lacks that."""
+    """Yield (image, class) pairs of an export or of a CSV table; yield nothing if the table lacks `column`."""
     if path.suffix.lower() in EXPORTED:
         for image in read_export(path).images:
             yield from ((image.name, mark.label) for mark in image.marks if mark.draw is None)

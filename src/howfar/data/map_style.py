@@ -26,7 +26,7 @@ _DEEPEST = 50
 
 
 class MapStyle(Protocol):
-    """Give items by their numbers, from 0 up to below the length: torch's map-style datasets, and what behaves like them."""
+    """Give items by number, from 0 to length − 1, as torch's map-style datasets do."""
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -38,7 +38,7 @@ class MapStyle(Protocol):
 
 
 class ItemParts(NamedTuple):
-    """Hold what an item of a dataset gives: an image, and where there are any its mask and its class."""
+    """Hold the parts of a dataset item: an image and, if present, its mask and its class."""
 
     image: Any
     mask: Any = None
@@ -46,7 +46,7 @@ class ItemParts(NamedTuple):
 
 
 def is_map_style(argument: object) -> bool:
-    """Return whether an argument gives items by number, and is no text, mapping or list.
+    """Return whether an argument gives items by number and is not a text, mapping or list.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def is_map_style(argument: object) -> bool:
 
 
 def refuse_streams(argument: object) -> None:
-    """Raise `InputError` for what gives images in its own order alone: a loader, an iterable dataset, a generator."""
+    """Raise `InputError` for an object without access by number: a loader, an iterable dataset, a generator."""
     kind = type(argument).__name__
     torch = sys.modules.get(_TORCH)
     if torch is not None and isinstance(argument, torch.DataLoader):
@@ -72,7 +72,7 @@ def refuse_streams(argument: object) -> None:
 
 
 def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset of an object that gives its images by number; each is asked for when it is needed, and none is kept.
+    """Make a dataset from an object that gives images by number; images are read on demand and not kept.
 
     Of what lists the files of its images (torchvision's ``ImageFolder``, and a ``Subset`` of one) the files are read, without
     the object's transform. `name` is the dataset's; by default that of the folder of such files, or `unnamed`.
@@ -118,7 +118,10 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
 
 def labelled(dataset: Dataset) -> Dataset:
-    """Fill in the classes that an object in memory tells only with its images, each of which is asked for; else the same."""
+    """Fill in classes that an object in memory gives only with its images; other datasets stay unchanged.
+
+    Each image is read for its class.
+    """
     if any(item.label is not None for item in dataset.items):
         return dataset
     return replace(dataset, items=tuple(replace(item, label=_told(item.path)) for item in dataset.items))
@@ -134,7 +137,7 @@ def _told(path: object) -> str | None:
 
 
 class _Reader:
-    """Read the parts of an object's items; the last is kept, since its mask is asked for after its image."""
+    """Read the parts of an object's items; the last item is kept, as its mask is read after its image."""
 
     def __init__(self, dataset: Any, whole: Any) -> None:
         self._dataset, self._whole = dataset, whole
@@ -160,7 +163,7 @@ class _Reader:
 
 
 def parts_of(item: object) -> ItemParts:
-    """Tell image, mask and class of an item: of (image, mask), (image, class), a mapping, or an image alone.
+    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone.
 
     Examples
     --------
@@ -200,7 +203,7 @@ def _class(dataset: Any, target: int | str | None) -> str | None:
 
 
 def _whole(dataset: Any) -> tuple[Any, list[int]]:
-    """Return the dataset that a choice was made of, and the numbers that were chosen."""
+    """Return the dataset underlying a subset, and the chosen item numbers."""
     try:
         numbers = list(range(len(dataset)))
     except (TypeError, ValueError, NotImplementedError) as error:
@@ -218,7 +221,7 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
 
 
 def _files(dataset: Any) -> list[Item] | None:
-    """List the files of a dataset whose samples are (path, class), as of ``ImageFolder``; None for any other.
+    """List the files of a dataset whose samples are (path, class), such as ``ImageFolder``; None for other datasets.
 
     None, too, where a class of the user's own makes something else of these files.
     """
@@ -245,7 +248,7 @@ def _files(dataset: Any) -> list[Item] | None:
 
 
 def _listed_targets(dataset: Any) -> list[int | str | None] | None:
-    """Return the classes that a dataset lists beside its images, as torchvision's do; None where it lists none."""
+    """Return the classes that a dataset lists apart from its images, as in torchvision; None if it lists none."""
     tensors: Any = getattr(dataset, "tensors", None)
     second = tensors[1] if isinstance(tensors, (list, tuple)) and len(tensors) > 1 else None
     for values in (getattr(dataset, "targets", None), getattr(dataset, "labels", None), second):
@@ -258,7 +261,7 @@ def _listed_targets(dataset: Any) -> list[int | str | None] | None:
 
 
 def _first(dataset: Any, kind: str) -> ItemParts:
-    """Look at the first item twice: is it an image, and the same each time?"""
+    """Return the parts of the first item; raise `InputError` unless it is an image and the same each time."""
     try:
         parts, again = (parts_of(dataset[0]) for _ in range(2))
     except Exception as error:

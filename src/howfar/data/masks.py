@@ -38,7 +38,7 @@ _SHARE = 0.01
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground, (h, w), whether its file held grey levels that no lossy format explains, and its content hash.
+    """Hold a mask's foreground (h, w), a flag for grey levels in a lossless file, and the content hash.
 
     The hash is that of the file's bytes and, where one was asked for, of the colour that is foreground.
     """
@@ -55,7 +55,7 @@ class Mask(NamedTuple):
 
     @classmethod
     def decode(cls, data: bytes, colour: Colour | None = None) -> Mask:
-        """Decode the bytes of a mask file, by the colour of its foreground where one is given. Raises as `read_mask`."""
+        """Decode a mask file's bytes, by its foreground colour if given. Raises as `read_mask`."""
         return cls(*_decoded(data, colour), _content(data, colour))
 
 
@@ -77,7 +77,10 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
 
 
 def mask_content(path: str | Path) -> str:
-    """Compute the content hash of a mask that is not decoded, as `Mask.read` does. Raises as `howfar.data.read_bytes`."""
+    """Compute the content hash of a mask file, as `Mask.read` does, without decoding it.
+
+    Raises as `howfar.data.read_bytes`.
+    """
     file, colour = file_and_colour(path)
     return _content(read_bytes(file), colour)
 
@@ -112,7 +115,7 @@ def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], boo
 
 
 def _refuse_picture(counts: NDArray[np.int64]) -> None:
-    """Raise `ImageError` where the counts of the 256 levels are those of a photograph."""
+    """Raise `ImageError` if the counts of the 256 grey levels are those of a photograph."""
     pixels = int(counts.sum())
     common, neither = int(np.sort(counts)[-_COMMON:].sum()), int(counts[_NEITHER].sum())
     levels = np.count_nonzero(counts)
@@ -122,7 +125,7 @@ def _refuse_picture(counts: NDArray[np.int64]) -> None:
 
 
 def _refuse_colours(channels: NDArray[np.uint8], lossy: bool) -> None:
-    """Raise `ImageError` for colours that are not those of one background, of one foreground, and of the edges between them."""
+    """Raise `ImageError` for colours other than one background, one foreground and the edges between them."""
     if channels.shape[2] == 1 or int((channels.max(axis=2) - channels.min(axis=2)).max()) <= _NEAR:
         return
     colours, counts = np.unique(channels.reshape(-1, channels.shape[2]), axis=0, return_counts=True)
@@ -142,7 +145,7 @@ def _refuse_colours(channels: NDArray[np.uint8], lossy: bool) -> None:
 
 
 def _refuse_levels(values: NDArray[np.uint8], counts: NDArray[np.int64], lossy: bool) -> None:
-    """Raise `ImageError` for grey levels that are not those of background, of foreground, and of the edges between them."""
+    """Raise `ImageError` for grey levels other than background, foreground and the edges between them."""
     levels = np.flatnonzero(counts)
     plain = not lossy and len(levels) <= _COMMON
     below, above = np.where(levels > ABOVE, 0, counts[levels]), np.where(levels > ABOVE, counts[levels], 0)
@@ -164,7 +167,7 @@ def _refuse_levels(values: NDArray[np.uint8], counts: NDArray[np.int64], lossy: 
 
 
 def _is_flat(values: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Return where a pixel has the value of the eight around it, (h − 2, w − 2)."""
+    """Return which inner pixels equal all eight neighbours, (h − 2, w − 2)."""
     across = (values[:, 1:-1] == values[:, :-2]) & (values[:, 1:-1] == values[:, 2:])
     down = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
     flat: NDArray[np.bool_] = across[1:-1] & across[:-2] & across[2:] & down[:, 1:-1]
@@ -179,14 +182,14 @@ def _not_binary(common: list[Colour], count: int, what: str) -> ImageError:
 
 
 def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the picture as (h, w, 3) of 0-255, or as (h, w, 1) where it is one number a pixel that no scale applies to."""
+    """Return the picture as (h, w, 3) of 0-255, or as (h, w, 1) if it holds 16- or 32-bit integers up to 255."""
     if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
         return wide_values(image).astype(np.uint8)[..., None]
     return np.asarray(to_rgb(image, paper=BLACK))
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Resize an (h, w) mask so that nothing of it is lost: an axis shrinks by "any pixel covered", and grows by the nearest.
+    """Resize an (h, w) mask without losing thin lines: shrink by "any pixel covered", enlarge by nearest pixel.
 
     Nearest alone drops lines one pixel wide where it shrinks.
 
@@ -224,7 +227,7 @@ SIZES = (3, 4, 8, 16)
 
 
 def to_columns(mask: NDArray[np.bool_]) -> list[int]:
-    """Count runs of background and foreground in turn, column by column, background first (COCO's uncompressed RLE).
+    """Return COCO's uncompressed RLE: alternating background and foreground run lengths by column, background first.
 
     Examples
     --------
@@ -235,7 +238,7 @@ def to_columns(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def from_columns(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make the (height, width) mask of such counts; `InputError` where they are not as many pixels.
+    """Make a (height, width) mask from run lengths by column; raise `InputError` if they do not add up to its size.
 
     Examples
     --------
@@ -246,7 +249,7 @@ def from_columns(counts: Sequence[int], height: int, width: int) -> NDArray[np.b
 
 
 def compressed(text: str | bytes) -> list[int]:
-    """Read the run lengths that COCO's compressed text stands for.
+    """Decode COCO's compressed text to run lengths.
 
     A number is written in digits of 5 bits from the lowest, each as the character 48 + digit, + 32 where another follows; the
     fifth bit of its last is its sign. From the third on a number is the difference from the last but one (maskApi.c of
@@ -273,7 +276,7 @@ def compressed(text: str | bytes) -> list[int]:
 
 
 def to_rows(mask: NDArray[np.bool_]) -> list[int]:
-    """Count runs of background and foreground in turn, row by row, background first (CVAT).
+    """Return CVAT's RLE: alternating background and foreground run lengths by row, background first.
 
     Examples
     --------
@@ -284,7 +287,7 @@ def to_rows(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def from_rows(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make the (height, width) mask of such counts; `InputError` where they are not as many pixels.
+    """Make a (height, width) mask from run lengths by row; raise `InputError` if they do not add up to its size.
 
     Examples
     --------
@@ -295,7 +298,7 @@ def from_rows(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool
 
 
 def to_brush(mask: NDArray[np.bool_]) -> list[int]:
-    """Write a mask as the bytes of a Label Studio brush (its value ``rle``).
+    """Encode a mask as the bytes of a Label Studio brush (its value ``rle``).
 
     A stream of bits: 32 for the number of values (four a pixel), 5 for the bits of a value less one, four times 4 for the sizes
     that a length may have, less one; then for each run a 1, two bits that choose a size, the length less one, and the value.
@@ -321,7 +324,7 @@ def to_brush(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Read the (height, width) mask of a Label Studio brush: where its last channel is above 127.
+    """Decode a Label Studio brush to a (height, width) mask: foreground where the last channel is above 127.
 
     Raises `InputError` where the bytes are no such stream, or are of another size.
     """
@@ -343,7 +346,7 @@ _MOST_BYTES = 8
 
 
 def _read_brush(data: bytes, values: NDArray[np.uint8]) -> None:
-    """Fill `values` from a brush's stream of bits."""
+    """Decode a brush's bit stream into `values`."""
     total = int.from_bytes(data[:4], "big")
     if total != len(values):
         raise ValueError(f"{total // CHANNELS} pixels, and the image has {len(values) // CHANNELS}")

@@ -18,7 +18,7 @@ _ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
 
 
 def pattern_of(group: str) -> re.Pattern[str]:
-    """Compile the expression whose first group names an image's photograph.
+    """Compile a regular expression whose first group names an image's photograph.
 
     Raises `InputError` where it is no regular expression, or has no group.
 
@@ -37,7 +37,7 @@ def pattern_of(group: str) -> re.Pattern[str]:
 
 
 def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
-    """Name each image's photograph; an image that the expression does not match is its own.
+    """Return each image's photograph; an image that the expression does not match is its own photograph.
 
     `names` have their endings; the expression is matched from the start of a name without it, and where it is None each image
     is its own photograph. Raises `InputError` as `pattern_of`, or where no image matches.
@@ -58,7 +58,9 @@ def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
 
 
 def fits(names: Sequence[str], group: str) -> bool:
-    """Return whether the expression matches any image, from the start of its name without the ending. Raises as `pattern_of`.
+    """Return whether the expression matches the start of any image's name without extension.
+
+    Raises as `pattern_of`.
 
     Examples
     --------
@@ -70,7 +72,7 @@ def fits(names: Sequence[str], group: str) -> bool:
 
 
 def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
-    """Name each image's photograph; where no expression is given, names like ``<photo>-<tile>`` count if they look so.
+    """Return each image's photograph; without an expression, use ``<photo>-<tile>`` names if they look tiled.
 
     Examples
     --------
@@ -82,7 +84,7 @@ def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
 
 
 def tiles(names: Sequence[str]) -> tuple[int, int]:
-    """Count the photographs of one dataset that have tiles, and their tiles, by names that end in a number: (0, 0) for none.
+    """Count photographs with tiles, and their tiles, from a dataset's numbered names; return (0, 0) for none.
 
     A single stem numbers photographs, as in IMG-0001 and IMG-0002, and not their tiles.
 
@@ -98,7 +100,7 @@ def tiles(names: Sequence[str]) -> tuple[int, int]:
 
 
 def look_tiled(images: int, photographs: int, tiles: int) -> bool:
-    """Return whether images seem to be tiles of fewer photographs, by the counts of `tiles`: most are, and of clearly fewer.
+    """Return whether most images seem to be tiles of clearly fewer photographs, by the counts of `tiles`.
 
     Examples
     --------
@@ -109,7 +111,7 @@ def look_tiled(images: int, photographs: int, tiles: int) -> bool:
 
 
 def _stem(name: str) -> str:
-    """Return a name without its ending, folders kept; any text will do."""
+    """Return a name without its extension but with its folders."""
     return _ENDING.sub("", name)
 
 
@@ -128,7 +130,7 @@ class HashedDataset:
 
     @classmethod
     def of(cls, dataset: Dataset, group: str | None) -> HashedDataset:
-        """Hash every image file; `InputError` where the expression for photographs is wrong, or no image can be read."""
+        """Hash every image file; raise `InputError` for a wrong photograph expression or if no image is readable."""
         contents = {}
         for item in dataset.items:
             try:
@@ -150,13 +152,13 @@ class HashedDataset:
         return replace(self, dataset=replace(self.dataset, items=items))
 
     def apart_from(self, names: Collection[str]) -> HashedDataset:
-        """Leave out all images of the photographs that the named images belong to."""
+        """Leave out all images that share a photograph with the named images."""
         excluded = {self.photographs[name] for name in names}
         items = tuple(item for item in self.dataset.items if self.photographs[item.name] not in excluded)
         return replace(self, dataset=replace(self.dataset, items=items))
 
     def divided(self, share: float, seed: int) -> tuple[list[str], list[str]]:
-        """Divide the images' names by photograph into a pool to choose from and the rest, at least one photograph in each.
+        """Split the image names by photograph into a pool and the rest, with at least one photograph in each.
 
         A dataset of a single photograph raises `InputError`.
         """

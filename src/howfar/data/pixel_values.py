@@ -28,7 +28,7 @@ _BYTES: Final = 25
 
 
 def file_bytes(value: object, mask: bool = False) -> bytes:
-    r"""Return the bytes of an image file for one picture in memory.
+    r"""Convert one picture in memory to the bytes of an image file.
 
     `value` is a Pillow image; an array or tensor of (h, w), (h, w, c) or (c, h, w), c being 1, 3 or 4, uint8 or floating values
     of 0-1; the bytes of a file, or its path; or Hugging Face's mapping of ``bytes`` and ``path``. Of a `mask` integers of any
@@ -75,7 +75,7 @@ def as_array(value: object) -> NDArray[Any] | None:
 
 
 def shape_of(value: object) -> tuple[int, ...]:
-    """Return the shape of an array or tensor; of anything else the empty one.
+    """Return the shape of an array or tensor; () for anything else.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def shape_of(value: object) -> tuple[int, ...]:
 
 
 def named(value: object) -> str:
-    """Say in a few words what a value is, for an error line.
+    """Describe a value in a few words for an error line.
 
     Examples
     --------
@@ -127,7 +127,10 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
 
 
 def _file_of(picture: Image.Image) -> bytes | None:
-    """Return the file of a picture that was opened and not yet loaded, so that no list of such pictures fills the memory."""
+    """Return the file bytes of a Pillow picture that is opened but not loaded, else None.
+
+    Reading the file keeps a list of such pictures out of memory.
+    """
     if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and isinstance(picture.filename, (str, Path))):
         return None
     try:
@@ -137,7 +140,7 @@ def _file_of(picture: Image.Image) -> bytes | None:
 
 
 def _png(picture: Image.Image) -> bytes:
-    """Write a mask whose mode has a meaning of its own (palette, 16 bits, transparency), which the reader of masks decides."""
+    """Encode a mask as PNG in its own mode (palette, 16 bits, transparency), which the mask reader interprets."""
     buffer = io.BytesIO()
     plain = picture if picture.mode in ("P", "RGB", "RGBA", "LA", "I;16", "I") else to_rgb(picture)
     plain.save(buffer, "png")
@@ -162,7 +165,7 @@ def _of_array(array: NDArray[Any], mask: bool) -> bytes:
 
 
 def _levels(array: NDArray[Any], mask: bool) -> NDArray[np.uint8]:
-    """Bring the values of a picture to 0-255."""
+    """Convert a picture's values to uint8 of 0-255."""
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     if array.dtype == np.bool_:

@@ -62,7 +62,7 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find the map of every image: the image file or array below `folder` with the same path but for the ending.
+    """Find each image's map: the image or array file below `folder` with the same path, whatever its extension.
 
     An image's path is its name in the dataset, or what `howfar.data.dataset.match_names` makes of it. Of several
     maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
@@ -103,7 +103,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
 
 
 def _list(root: Path) -> tuple[dict[str, list[Path]], dict[str, str]]:
-    """List maps below a folder by path without ending, the preferred one first; and the same for what cannot be read."""
+    """List maps below a folder by path without extension, PNG first, and the reasons for unreadable files."""
     walked = walk(root, endings={*EXTENSIONS, *ARRAYS})
     maps: dict[str, list[Path]] = {}
     ordered = sorted(walked.images, key=lambda file: (file.suffix.lower() != ".png", file.name))
@@ -151,7 +151,7 @@ def _faint(values: NDArray[Any]) -> bool:
 
 
 def _unit(values: NDArray[Any]) -> NDArray[Any]:
-    """Turn 16-bit values into p = value / 65535; others are in their form already."""
+    """Convert 16-bit values to p = value / 65535; return other values unchanged."""
     return values / 65535.0 if values.dtype == np.uint16 else values
 
 
@@ -179,9 +179,9 @@ def _see_through(image: Image.Image) -> bool:
 
 
 def array_in(data: bytes, path: str | Path, copies: int = 1) -> NDArray[Any]:
-    """Make the array that the bytes of a ``.npy`` or ``.npz`` file hold, which is held `copies` times afterwards.
+    """Load the array in a ``.npy`` or ``.npz`` file's bytes, if `copies` copies of it fit into the memory limit.
 
-    Raises `ImageError` where they are damaged or hold several arrays, and `InputError` where it takes more memory than is
+    Raises `ImageError` where the bytes are damaged or hold several arrays, and `InputError` where it takes more memory than is
     allowed.
     """
     if Path(path).suffix.lower() == ARRAYS[1]:
@@ -229,14 +229,14 @@ _COPIES = 3
 
 
 class ClassMap(NamedTuple):
-    """Hold the class of each pixel, (h, w), and the probabilities of the classes, (k, h, w), where they are known."""
+    """Hold the class of each pixel, (h, w), and the class probabilities, (k, h, w), if known."""
 
     indices: NDArray[np.int64]
     probabilities: Float64Array | None = None
 
 
 def read_class_mask(path: str | Path) -> NDArray[np.int64]:
-    """Read a mask of classes: the index of a palette's colour, or the grey value, is the class of a pixel; (h, w).
+    """Read a class mask, (h, w): the class of a pixel is its palette index or grey value.
 
     Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, for a colour picture, and for a lossy format.
     """
@@ -244,7 +244,7 @@ def read_class_mask(path: str | Path) -> NDArray[np.int64]:
 
 
 def decode_class_mask(data: bytes) -> NDArray[np.int64]:
-    """Decode the bytes of a mask of classes; raises as `read_class_mask`."""
+    """Decode the bytes of a class mask. Raises as `read_class_mask`."""
     with pictures_in_use():
         image = load(data).image
         if image.format in LOSSY:
@@ -254,7 +254,7 @@ def decode_class_mask(data: bytes) -> NDArray[np.int64]:
 
 
 def read_class_map(path: str | Path) -> ClassMap:
-    """Read a predicted map of classes: an image as `read_class_mask`, or an array in ``.npy`` or ``.npz``.
+    """Read a predicted class map: an image as for `read_class_mask`, or an array in ``.npy`` or ``.npz``.
 
     An array is (h, w) class indices, or (k, h, w) probabilities of k classes, floats or bytes with p = value / 255. Raises
     `ImageError` as `read_class_mask`, and for an array of another form.
@@ -306,7 +306,7 @@ KEY = "howfar"
 
 
 def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Return where each image's map goes: image ``a/1.jpg`` to ``a/1.png`` below the folder.
+    """Return the path of each image's map: image ``a/1.jpg`` goes to ``a/1.png`` below the folder.
 
     Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
     `InputError` where two images differ only in their endings, a name leads out of the folder all the same, or a map would take
@@ -359,7 +359,7 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
 
 
 def signature_of(path: Path) -> str | None:
-    """Read the signature of a map that is there; "" where it has none or is no picture, None where there is no file.
+    """Read the signature of a map file: "" if it has none or is no picture, None if the file is missing.
 
     Raises `InputError` where a folder lies at its path.
 
@@ -382,7 +382,7 @@ def signature_of(path: Path) -> str | None:
 
 
 def made_with(path: Path) -> dict[str, Any]:
-    """Read from a map's signature what a model and how it was fed when it was predicted; empty for a map without one."""
+    """Return the model and input settings that a map's signature records; empty for a map without signature."""
     try:
         signature = json.loads(signature_of(path) or "{}")
     except (ValueError, RecursionError):

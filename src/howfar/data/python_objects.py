@@ -38,7 +38,7 @@ PICTURES = "paths of images, Pillow images, or arrays of pixels"
 
 
 def is_image_path(argument: object) -> bool:
-    """Return whether an argument is the path or URL of an image file by its ending, there or not.
+    """Return whether an argument is a path or URL with an image's extension, even if no file is there.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def is_image_path(argument: object) -> bool:
 
 
 def is_picture(argument: object) -> bool:
-    """Return whether an argument is one picture in memory, and no dataset: Pillow's, a file's bytes, (h, w, 3), (3, h, w).
+    """Return whether an argument is one picture in memory: a Pillow image, file bytes, (h, w, 3) or (3, h, w).
 
     Examples
     --------
@@ -72,12 +72,12 @@ def is_picture(argument: object) -> bool:
 
 
 def _is_one_dataset(arguments: Sequence[object]) -> bool:
-    """Return whether a list, where one of datasets is expected, holds the images of a single one."""
+    """Return whether a list that may name several datasets holds the images of one dataset."""
     return len(arguments) > 0 and all(is_image_path(each) or is_picture(each) for each in arguments)
 
 
 def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset of images in their order: files, or pictures in memory, which `pixel_values.file_bytes` describes."""
+    """Make a dataset from image files or pictures in memory (`pixel_values.file_bytes`), in their order."""
     if not len(values):
         raise InputError.of("dataset", "must hold at least one image, got an empty list: pass paths or pictures")
     for number, value in enumerate(values):
@@ -93,14 +93,14 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
 
 
 def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str] | int) -> Dataset:
-    """Make a dataset of images in memory, without masks or labels, that `read` gives; `names` are theirs, or their count."""
+    """Make a dataset, without masks or labels, of images that `read` returns; `names` are their names or number."""
     listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
     images = MemoryImages(read, len(listed))
     return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
 
 
 def _from_pixels(pixels: Any, name: str) -> Dataset:
-    """Make a dataset of an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floating of 0-1."""
+    """Make a dataset from an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
     array = as_array(pixels)
     assert array is not None  # for the type checker: the caller has looked
     if array.ndim == 3 and array.shape[2] in CHANNELS:
@@ -113,7 +113,7 @@ def _from_pixels(pixels: Any, name: str) -> Dataset:
 
 
 def _check_picture(value: object, what: str) -> None:
-    """Raise `InputError` where a value is no picture; `what` is what the line calls it."""
+    """Raise `InputError` if a value is no picture; `what` names the value in the error."""
     try:
         file_bytes(value)
     except ImageError as error:
@@ -150,7 +150,7 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
 
 
 def _folder_name(locations: Sequence[Location]) -> str:
-    """Name the folder that all files lie in."""
+    """Return the name of the folder that holds all files; "" for URLs in several folders."""
     folders = {home_of(location.parent) for location in locations}
     if len(folders) == 1:
         return folders.pop().name
@@ -160,7 +160,7 @@ def _folder_name(locations: Sequence[Location]) -> str:
 
 
 def _file_name(value: object) -> str:
-    """Return the name of the file that a Pillow image was opened from, or of a path; "" where there is none."""
+    """Return the file name of a path or of a Pillow image that was opened from a file; "" otherwise."""
     path = value if isinstance(value, (str, Path)) else getattr(value, "filename", "")
     return Path(path).name if isinstance(path, (str, Path)) else ""
 
@@ -171,13 +171,13 @@ SERIES = (("pandas", "Series"), ("polars", "Series"))
 
 
 def _is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
-    """Return whether an argument is of a class of another package, which is not imported for the question."""
+    """Return whether an argument is an instance of another package's class, without importing the package."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
     return any(isinstance(argument, kind) for kind in classes if isinstance(kind, type))
 
 
 def read_frame(frame: Any, name: str) -> Dataset | Features:
-    """Make a dataset of a data frame's rows, or features of one with a column ``embedding`` or of numbers alone.
+    """Read a data frame as a dataset of images, or as features if it has a column ``embedding`` or only numbers.
 
     The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory. An image's
     name is its path as the frame writes it, or else its row number. Raises `InputError` as `howfar.Dataset.from_table`.
@@ -252,13 +252,13 @@ def _is_number(column: Any) -> bool:
 
 
 def _is_plain(column: Any) -> bool:
-    """Return whether the cells of a column are single values, which can be written as text."""
+    """Return whether a column's cells are single values that can be written as text."""
     first = next((cell for cell in column.to_list() if not _is_empty(cell)), "")
     return isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat")
 
 
 def _is_empty(cell: object) -> bool:
-    """Return whether a cell holds nothing: None, an empty text, NaN, or pandas' marks of missing values."""
+    """Return whether a cell is empty: None, an empty text, NaN, or pandas' markers of missing values."""
     if cell is None or (isinstance(cell, str) and not cell):
         return True
     return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
@@ -270,7 +270,7 @@ STREAMED = (("datasets", "IterableDataset"),)
 
 
 def _refuse_splits(datasets: Any) -> None:
-    """Raise `InputError` for several splits where one dataset is wanted."""
+    """Raise `InputError` for a mapping of splits where one dataset is expected."""
     splits = list(datasets)
     if not splits:
         raise InputError.of(
@@ -282,7 +282,7 @@ def _refuse_splits(datasets: Any) -> None:
 
 
 def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset of a Hugging Face one in memory, by its column ``image``, or the one of images that it has."""
+    """Read an in-memory Hugging Face dataset from its column ``image``, or else from its only image column."""
     image = _image_column(dataset)
     columns = [image, *([MASK] if MASK in dataset.features and _is_image(dataset, MASK) else [])]
     # As they were when the dataset was made: neither decoded nor transformed.
@@ -311,7 +311,7 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
 
 def _own_name(dataset: Any) -> str:
-    """Return what the dataset was loaded by, with its split."""
+    """Return the name under which a Hugging Face dataset was loaded, with its split; "" if unknown."""
     name = getattr(dataset.info, "dataset_name", None) or ""
     return "-".join(part for part in (name, str(dataset.split or "")) if part) if name else ""
 
@@ -348,7 +348,7 @@ def _texts(dataset: Any, column: str) -> list[str | None]:
 
 
 def _names(raw: Any, image: str) -> Sequence[str]:
-    """Name images by the files that they were, where each row notes another one; else by their numbers."""
+    """Name images by their file paths if every row has a distinct path, else by row number."""
     numbers = [str(number) for number in range(len(raw))]
     if getattr(raw, "_indices", None) is not None:  # a choice of rows, whose paths cannot be had without their bytes
         return numbers
@@ -377,8 +377,9 @@ IN_PYTHON = (
 
 
 def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | Features:
-    """Turn a Python object into a dataset of images or into features, called `name`, else by its own name, else `unnamed`.
+    """Read a Python object as a dataset of images or as features.
 
+    The name is `name`, else the object's own name, else `unnamed`.
     Raises `InputError` for what is none of `IN_PYTHON`; the line names what was given and what would do.
     """
     if isinstance(argument, Image.Image):
@@ -409,7 +410,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
 
 
 def is_several(argument: object) -> bool:
-    """Return whether an argument is Hugging Face's mapping of splits, which is of several datasets whatever their number."""
+    """Return whether an argument is Hugging Face's mapping of splits: several datasets, even with one split."""
     return _is_of(argument, SEVERAL)
 
 
@@ -422,7 +423,7 @@ def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | 
 
 
 def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, Any]]:
-    """Divide what names one dataset or several into each: its name where one is given, what to call it else, and itself.
+    """Split an argument into its datasets, each as (name or None, fallback name, dataset).
 
     A list is one of datasets, unless all that it holds are images.
 

@@ -25,14 +25,14 @@ _ROWS: Final = 1 << 14
 
 
 def list_table(table: Location | ParquetFile, name: str | None = None) -> DatasetFields:
-    """List the images that a table names, as `howfar.data.Dataset.from_table` says; a Parquet file may be open already."""
+    """List the images that a table names (see `howfar.data.Dataset.from_table`); a Parquet file may be open already."""
     location = table.location if isinstance(table, ParquetFile) else table
     name = name or location.stem
     return list_rows(read_columns(table), location, str(location), name)
 
 
 def list_rows(columns: Columns, table: Location, what: str, name: str) -> DatasetFields:
-    """List the images that the columns of a table name, as `howfar.data.Dataset.from_table` says.
+    """List the images that table columns name (see `howfar.data.Dataset.from_table`).
 
     `table` is where the table lies, from whose folder paths count, and `what` is what error lines call it. Raises `InputError`.
     """
@@ -68,7 +68,7 @@ def _check_once(names: TextColumn, what: str) -> None:
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
-    """Read the columns of a table that hold texts, numbers, dates or truth values, as text; "" stands for empty cells.
+    """Read a table's columns of texts, numbers, dates or truth values as text; "" stands for an empty cell.
 
     Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
     ``image``.
@@ -86,7 +86,7 @@ def read_columns(table: Location | ParquetFile) -> Columns:
 
 
 def why_no_text(table: Location, column: str) -> str:
-    r"""Say why a column of a table gives no image a text: it holds lists or bytes, or is empty; "" where there is none.
+    r"""Return why a table's column has no text for any image (lists, bytes, or all empty); "" if it has one.
 
     Raises as `read_columns`.
 
@@ -108,7 +108,7 @@ def why_no_text(table: Location, column: str) -> str:
 
 
 def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]) -> tuple[Item, list[tuple[Location, str]]]:
-    """Make an image of a row, and list those of its files that are missing, with the reasons."""
+    """Make an image from a row, and list its missing files with the reasons."""
     image = row["image"]
     if not image:
         raise InputError(f"{what}: row {number} has no image: fill in its path or drop the row")
@@ -128,7 +128,7 @@ def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]
 
 
 def _beside(table: Location, cell: str) -> Location:
-    """Return the location that a cell of a table names: a URL, a path from the root, or one from the table's folder."""
+    """Return the location in a table's cell: a URL, an absolute path, or a path relative to the table's folder."""
     if is_url(cell):
         return cell_location(table, cell)
     if Path(cell).is_absolute():
@@ -142,7 +142,7 @@ def _beside(table: Location, cell: str) -> Location:
 
 
 def why_no_file(location: Location) -> str | None:
-    """Return why there is no image at a location, if so; what lies behind a URL is asked for when it is read.
+    """Return why no image is at a location, or None; a URL is checked only when it is read.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def why_no_file(location: Location) -> str | None:
 
 
 def _texts(cells: Any) -> Iterator[str]:
-    """Yield the cells of an Arrow column as text, with few of them in memory as objects at a time."""
+    """Yield an Arrow column's cells as text, with few of them in memory as objects at a time."""
     for chunk in cells.chunks:
         for start in range(0, len(chunk), _ROWS):
             yield from (cell_text(value) or "" for value in chunk.slice(start, _ROWS).to_pylist())
@@ -195,7 +195,7 @@ def _wanted(path: Location, header: Sequence[str]) -> list[str]:
 
 
 def _is_plain(table: ParquetFile, column: str) -> bool:
-    """Tell whether a column has one value a cell that can be written as text; images' bytes and lists have not."""
+    """Return whether a column has single values that can be written as text, unlike image bytes and lists."""
     import pyarrow.types as kinds
 
     position = table.schema.get_field_index(column)
@@ -208,7 +208,7 @@ def _is_plain(table: ParquetFile, column: str) -> bool:
 
 
 def cell_text(value: Any) -> str | None:
-    """Write one value of a table as text; None stands for an empty cell, which is NaN in pandas.
+    """Convert a table value to text; None stands for an empty cell (NaN in pandas).
 
     Examples
     --------
@@ -224,9 +224,9 @@ _NO_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^[\\
 
 
 def list_line(path: str) -> str:
-    r"""Write a path as one line of a list, so that other programs open what stands there.
+    r"""Write a path as one line of a list from which other programs can open the file.
 
-    It stands as it is, in every script, with blanks and backslashes. What a line of text cannot hold is written out: controls
+    The path stays, in every script, with blanks and backslashes. What a line of text cannot hold is written out: controls
     and line breaks (``\n``, ``\x1b``), bytes that are not UTF-8 (``\xff``), blanks at an end (``\x20``). `match_list` finds the
     image by it; for other programs such a file has to be renamed.
 
@@ -239,7 +239,7 @@ def list_line(path: str) -> str:
 
 
 def read_list(path: str | Path) -> tuple[str, ...]:
-    r"""Read the images that a list names, as it writes them: names or paths, whether they are there or not.
+    r"""Read the image names or paths in a list, whether or not the files exist.
 
     A list that howfar wrote has one image a line, whatever its name: what a line cannot hold is written out as by `list_line`,
     and `match_list` finds the image by it.
@@ -263,7 +263,7 @@ def read_list(path: str | Path) -> tuple[str, ...]:
 
 
 def match_list(entries: Iterable[str], names: Sequence[str], paths: Sequence[str]) -> list[int | None]:
-    """Find the image that each entry of a list names, by its name in the dataset or by its path; None where it is none.
+    """Find the image that each list entry names, by its name in the dataset or by its path; None if there is none.
 
     `names` and `paths` are those of the dataset's images, in the same order; a path may be empty. The indices that are returned
     count in that order.
@@ -279,5 +279,5 @@ def match_list(entries: Iterable[str], names: Sequence[str], paths: Sequence[str
 
 
 def _rows(named: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """Map texts to rows, as they are, as `list_line` writes them, and as earlier versions did; the first counts most."""
+    """Map texts to rows in three forms: plain, as `list_line` writes, as earlier versions wrote; the first form wins."""
     return {write(text): row for write in (printable, list_line, str) for text, row in named}

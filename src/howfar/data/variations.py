@@ -22,7 +22,7 @@ _ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")
 
 
 def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
-    r"""Return a table with a row for each image, in their order, and a column for each named group of the pattern.
+    r"""Return a table with one row per image, in order, and one column per named group of the pattern.
 
     The expression must match the whole of a name, or what follows its last folder, without the ending (``.jpg``). A column
     whose values are all digits holds whole numbers, any other text, with "" where an optional group has nothing.
@@ -82,7 +82,7 @@ def _column(values: list[str]) -> pd.Series:
 
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
-    r"""Return a table with a row for each image of a dataset, in its order, and the columns named of the dataset's own table.
+    r"""Return a table with one row per image of a dataset, in order, and the named columns of the dataset's own table.
 
     Values are text; what the table leaves empty is "".
 

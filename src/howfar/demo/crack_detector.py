@@ -191,7 +191,7 @@ def _derivatives(level: Field, scale: float) -> list[Field]:
 def _draw(
     image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Draw pixels, and return their features, (n, q), and whether each is a crack's."""
+    """Sample pixels; return their features, (n, q), and whether each belongs to a crack."""
     if mask.shape != image.shape[:2]:
         raise InputError.of("mask", f"must have its picture's size {image.shape[:2]}", mask.shape)
     pixels = rng.choice(mask.size, min(PIXELS, mask.size), replace=False)
@@ -211,7 +211,7 @@ def _picture(item: Item) -> NDArray[np.uint8]:
 
 
 def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, flipped: bool = False) -> Path:
-    """Write a dataset's probability maps as 8-bit PNG by the images' names, and return the folder.
+    """Write a dataset's probability maps as 8-bit PNG, named after the images, and return the folder.
 
     The map of image ``a/1.jpg`` goes to ``a/1.png``, whole or not at all, and replaces an earlier one. With `flipped`, images
     are mirrored left to right before prediction, and the maps stay mirrored. Two images that differ only in their endings, or

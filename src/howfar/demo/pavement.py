@@ -73,7 +73,7 @@ Path = NDArray[np.float64]
 
 
 def draw_cracks(rng: np.random.Generator, size: int, widening: float) -> tuple[Field, Field]:
-    """Draw one to three cracks with their branches, of widths times `widening`, which does not change their course.
+    """Draw one to three branched cracks; `widening` scales their widths and does not change their course.
 
     Return the share of each pixel that is covered, and the crack's depth at each pixel, both (size, size) in [0, 1].
     """
@@ -380,7 +380,7 @@ KINDS = ("lighting", "texture", "crack_width", "clutter")
 
 
 def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", size: int = 224) -> Iterator[Picture]:
-    """Draw images of asphalt with cracks, seen from about a person's height (some 2 mm a pixel, whatever the size).
+    """Draw images of asphalt with cracks, seen from about a person's height (about 2 mm per pixel at every size).
 
     Image i depends on the seed, i and the size alone, not on n. A shift changes what its kind names and
     leaves the rest of the scene, so the same seed at two shifts gives the same roads, and at shift 0 all kinds agree.

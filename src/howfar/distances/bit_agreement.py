@@ -1,4 +1,4 @@
-"""Find for each image the one whose perceptual hash agrees with its own in the most bits."""
+"""Find for each image the image whose perceptual hash has the most equal bits."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _SAMPLED = 512
 
 
 class Match(NamedTuple):
-    """Hold the row of the best match of each hash (−1 where there is none), and the share of equal bits."""
+    """Hold each hash's best match (row, or −1 without a match) and the share of equal bits."""
 
     rows: NDArray[np.intp]
     agreement: Float64Array
 
 
 def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_tile: int = PAIRS_PER_TILE) -> Match:
-    """Find for each hash of `a` the hash of `b` that agrees with it in the most bits, of equal ones the first.
+    """Find for each hash of `a` the hash of `b` with the most equal bits; ties go to the first.
 
     Hashes are signs ±1, so that of B bits the share of equal ones is (1 + a·b / B) / 2: 1 less the Hamming distance over B,
     and 0.5 on average for unrelated hashes. All pairs are multiplied, some millions at a time.
@@ -73,7 +73,7 @@ def best_match(a: ArrayLike, b: ArrayLike, *, earlier: bool = False, pairs_per_t
 
 
 def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
-    """Compute the share of equal bits of hashes row by row.
+    """Compute the share of equal bits between matching rows of two arrays of hashes.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def agreement(a: ArrayLike, b: ArrayLike) -> Float64Array:
 def usual_agreement(
     a: ArrayLike, b: ArrayLike, flipped: ArrayLike | None = None, *, same: bool = False, spreads: float = SPREADS
 ) -> float:
-    """Find how far images of two datasets agree at most without being copies: median + 3.4 (median − tenth percentile).
+    """Estimate the highest hash agreement of images that are no copies: median + 3.4 (median − tenth percentile).
 
     Photographs that are framed alike, as eyes and scans are, agree in far more than half of the bits of their hashes. Copies
     move both numbers little while they are a small part of all pairs: of unrelated hashes a tenth that are copies raise the
@@ -150,13 +150,13 @@ def _shares(a: NDArray[np.float32], b: NDArray[np.float32]) -> Float64Array:
 
 
 def _sampled(signs: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Choose rows evenly, of equal ones the first; their positions."""
+    """Return positions of evenly spaced distinct rows; of equal rows the first is kept."""
     every = np.arange(0, len(signs), max(1, -(-len(signs) // _SAMPLED)))
     return every[np.unique(signs[every], axis=0, return_index=True)[1]]
 
 
 def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return hashes with the same number of bits."""
+    """Validate two arrays of hashes with the same number of bits."""
     left, right = _signs(a, "a"), _signs(b, "b")
     if left.shape[1] != right.shape[1]:
         raise InputError.of("b", f"must have as many bits as a, {left.shape[1]}", right.shape[1])

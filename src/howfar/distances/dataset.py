@@ -69,7 +69,7 @@ def dataset_to_dataset(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float
 
 
 def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
-    """Compute the mean distance of each image of P from P's other images, (n,): its I^dist, had P not held it.
+    """Compute the mean distance of each image of P from the other images of P, (n,): its leave-one-out I^dist.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def leave_one_out(p: ArrayLike, device: str = "cpu") -> Float64Array:
 
 
 def self_distance(p: ArrayLike, device: str = "cpu") -> float:
-    """Compute the mean distance O^dist(P, P) between different images of P, by which `relative` divides O^dist(S, P).
+    """Compute the self-distance O^dist(P, P), the mean over different images; `relative` is O^dist(S, P) divided by it.
 
     Parameters
     ----------
@@ -148,14 +148,14 @@ def energy(s: ArrayLike, p: ArrayLike, device: str = "cpu") -> float:
 
 
 def energy_of_sums(between: Float64Array, within_p: Float64Array, within_s: Float64Array) -> float:
-    """Compute the energy distance from sums of distances: (m,) of S's images from P, (n,) of P's from P, (m,) of S's from S."""
+    """Compute the energy distance from sums of distances by image: S to P (m,), P to P (n,), and S to S (m,)."""
     m, n = len(between), len(within_p)
     return max(0.0, float(2.0 * (between.sum() / (m * n)) - within_p.sum() / n**2 - within_s.sum() / m**2))
 
 
 @dataclass(frozen=True)
 class IdentityMargin:
-    """Hold how well distances tell identities apart.
+    """Hold how well distances separate an identity from other identities.
 
     Attributes
     ----------
@@ -174,7 +174,7 @@ class IdentityMargin:
 
 
 def identity_margin(own: Sequence[float], others: Sequence[float]) -> IdentityMargin:
-    """Compare distances of an identity's own variations with those of other identities, from one reference.
+    """Compare distances from one reference to variations of its own identity and to variations of other identities.
 
     The paper's claim (eqs. 9 to 11) is O^dist(p1 vk, p1 v1) < O^dist(pi vj, p1 v1) for every k, j and every other identity
     i. It holds where no pair is violated.

@@ -21,7 +21,7 @@ _ROOM = 1e60
 
 
 def frechet(s: ArrayLike, p: ArrayLike) -> float:
-    """Compute the squared Fréchet distance ‖μ_S − μ_P‖² + tr(Σ_S + Σ_P − 2 (Σ_S Σ_P)^½), as FID gives it.
+    """Compute the squared Fréchet distance as in FID: ‖μ_S − μ_P‖² + tr(Σ_S + Σ_P − 2 (Σ_S Σ_P)^½).
 
     Source: Dowson & Landau, "The Fréchet distance between multivariate normal distributions", J. Multivariate Anal. 12
     (1982); as a score of image sets: Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash
@@ -64,7 +64,7 @@ def frechet(s: ArrayLike, p: ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """Hold a dataset's mean (z,) and covariance (z, z) in float64: all that the Fréchet distance needs of it.
+    """Hold a dataset's mean (z,) and covariance (z, z) in float64, from which the Fréchet distance is computed.
 
     They can be kept in place of the features: 13 MB for 1,280 features of a million images.
     """
@@ -74,7 +74,7 @@ class Gaussian:
 
 
 def gaussian(rows: ArrayLike) -> Gaussian:
-    """Compute the mean and covariance of a dataset's features, (n, z), some rows at a time.
+    """Compute the mean and covariance of a dataset's features, (n, z), in blocks of rows.
 
     The mean is taken away first, so that a large common offset costs no digits. Raises `InputError` for features that are empty
     or not finite.
@@ -97,7 +97,7 @@ def gaussian(rows: ArrayLike) -> Gaussian:
 
 
 def between(s: Gaussian, p: Gaussian) -> float:
-    """Compute the squared Fréchet distance between two Gaussians, the quicker way where that costs no digits.
+    """Compute the squared Fréchet distance between two Gaussians, by the faster formula unless precision would suffer.
 
     tr (Σ_S Σ_P)^½ is the sum of the singular values of A Bᵀ, which takes less time than Q. Where the distance is so small that
     its terms would cancel, Q is computed.
@@ -113,7 +113,7 @@ def between(s: Gaussian, p: Gaussian) -> float:
 
 
 def _root(covariance: Float64Array) -> Float64Array:
-    """Return a root A of the covariance AᵀA: a triangle, or where that is singular or nearly so, by its eigenvectors."""
+    """Return a root A of the covariance AᵀA: its Cholesky factor, or by eigenvectors for a (nearly) singular covariance."""
     try:
         root = np.asarray(np.linalg.cholesky(covariance).T, np.float64)
         diagonal = np.diagonal(root)
@@ -141,7 +141,7 @@ def _padded(root: Float64Array, rows: int) -> Float64Array:
 def frechet_of_draws(
     s: Float64Array, p: Float64Array, of_s: NDArray[np.uint8], of_p: NDArray[np.uint8], divisors: tuple[int, int]
 ) -> Float64Array:
-    """Compute the distance between resamples of S and of P, (draws,), by how often each takes each image.
+    """Compute the squared Fréchet distance between resamples of S and P, (draws,), given by counts of each image.
 
     tr (Σ_S Σ_P)^½ is taken of eigenvalues, so that single draws are known to some 1e-6 of the variance only.
 

@@ -28,7 +28,7 @@ _NAMES = re.compile("auto|cuda(:[0-9]+)?")
 
 
 def gpu(name: str) -> torch.device | None:
-    """Find the device named ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (a CUDA device where there is one); None is the CPU.
+    """Return the torch device for ``cpu``, ``cuda``, ``cuda:1`` or ``auto`` (CUDA if available); None means the CPU.
 
     Raises `InputError` for another name, or a device that this machine does not have.
     """
@@ -50,7 +50,7 @@ def gpu(name: str) -> torch.device | None:
 def sums_by_torch(
     s: NDArray[Any], p: NDArray[Any], device: torch.device, pairs_per_tile: int = PAIRS_PER_TILE
 ) -> tuple[Float64Array, float]:
-    """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; with the unit that float32 computed in.
+    """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; also return the unit of the float32 values.
 
     Where memory does not suffice for a tile, it is halved. Raises `HowfarError` where the two sets, or one row's distances, are
     more than the device holds.
@@ -77,7 +77,7 @@ def sums_by_torch(
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
-    """Have torch multiply float32 as such, whatever shorter type the caller allows."""
+    """Make torch multiply in full float32 precision within the block, without TF32 or bfloat16."""
     import torch
 
     before = torch.get_float32_matmul_precision()
@@ -89,7 +89,7 @@ def _full_precision() -> Iterator[None]:
 
 
 def _moved(s: NDArray[np.float32], p: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Move both sets to the device, and compute their squared norms."""
+    """Copy both sets to the device, and compute their squared norms."""
     import torch
 
     try:
@@ -101,7 +101,7 @@ def _moved(s: NDArray[np.float32], p: NDArray[np.float32], device: torch.device)
 
 
 def _tile_sums(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> Float64Array | None:
-    """Sum the distances of the rows of `a`; None where memory does not suffice."""
+    """Sum the distances of each row of `a` from all rows of `b`; None if the device runs out of memory."""
     import torch
 
     try:

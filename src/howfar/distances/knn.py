@@ -21,7 +21,7 @@ _MOST_PAIRS = 1 << 18
 def knn(
     s: ArrayLike, p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
-    """Compute the distance of each image of S from its k nearest images of P: (1/k) Σ_{i ≤ k} d_(i)(s_j), or d_(k)(s_j).
+    """Compute the kNN distance of each image of S from P: the mean (1/k) Σ_{i ≤ k} d_(i)(s_j), or the k-th distance d_(k)(s_j).
 
     d_(1) ≤ d_(2) ≤ … are the sorted distances of s_j from all images of P. The k-th distance is the score of Sun, Ming,
     Zhu & Li, "Out-of-distribution detection with deep nearest neighbors" (ICML 2022), there on normalised features,
@@ -63,14 +63,14 @@ def knn(
 
 
 class Neighbours(NamedTuple):
-    """Hold the nearest images of the primary dataset of each image: their rows, and their distances, rising."""
+    """Hold each image's nearest images in the primary dataset: rows and distances, nearest first."""
 
     rows: NDArray[np.int64]
     distances: Float64Array
 
 
 def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = PAIRS_PER_TILE) -> Neighbours:
-    """Find the k nearest images of P of each image of S, (m, k), of equal distances the first; all else is as in `knn`.
+    """Find the k nearest images in P of each image of S, (m, k); ties go to the first, and the rest is as in `knn`.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = 
 def leave_one_out_knn(
     p: ArrayLike, k: int = 5, *, statistic: Statistic = "mean", pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
-    """Compute the distance of each image of P from its nearest other images of P, (n,): the yardstick for `knn(s, p)`.
+    """Compute the kNN distance of each image of P from the other images of P, (n,), as reference values for `knn(s, p)`.
 
     `p` is (n, z), and `k` at most n − 1; all else is as in `knn`. Raises `InputError` for features that are empty or not
     finite, or a k that P is too small for.
@@ -97,13 +97,13 @@ def leave_one_out_knn(
 
 
 def _nearest(s: FloatArray, p: FloatArray, count: int, pairs_per_tile: int) -> Neighbours:
-    """Find for each row of `s` the `count` nearest of `p`."""
+    """Find the `count` nearest rows of `p` for each row of `s`."""
     blocks = [_smallest(d, count) for _, _, d in distance_blocks(s, p, min(pairs_per_tile, _MOST_PAIRS))]
     return Neighbours(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
 
 
 def _smallest(distances: Float64Array, count: int) -> Neighbours:
-    """Find the `count` smallest of each row, rising; sorted, so that their mean does not depend on the order of P."""
+    """Find the `count` smallest distances of each row, sorted so that their mean does not depend on the order of P."""
     least = np.partition(distances, count - 1, axis=1)[:, count - 1 : count]
     # Below the last, and of those equal to it the first: which of them a partition takes would be chance.
     rank = (distances >= least).astype(np.int8) + (distances > least)

@@ -52,7 +52,7 @@ def mahalanobis(s: ArrayLike, p: ArrayLike, *, shrinkage: Shrinkage = "ledoit_wo
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Keep what Mahalanobis distances need of P, for images that come later.
+    """Hold P's mean and shrunk covariance, to compute Mahalanobis distances of images that arrive later.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Fitted:
 
     @classmethod
     def on(cls, p: ArrayLike, shrinkage: Shrinkage = "ledoit_wolf") -> Fitted:
-        """Fit P's mean and shrunk covariance, (n, z), without forming a z × z matrix.
+        """Fit the mean and shrunk covariance of P, (n, z), without forming a z × z matrix.
 
         Raises `InputError` for features that are empty or not finite.
         """
@@ -115,14 +115,14 @@ class Fitted:
 
 
 def _inverse(variances: Float64Array, scale: float) -> Float64Array:
-    """Invert each variance; 0 where rounding alone could have made it."""
+    """Invert each variance; the result is 0 for variances within rounding error of 0."""
     counted = variances > scale * np.finfo(np.float64).eps
     inverse: Float64Array = np.divide(1.0, variances, out=np.zeros_like(variances), where=counted)
     return inverse
 
 
 def _ledoit_wolf(spread: Float64Array) -> float:
-    """Compute Ledoit & Wolf's shrinkage δ = b² / d²: the estimation error of C over its distance from a multiple of I."""
+    """Compute Ledoit & Wolf's shrinkage δ = b² / d²: the error of the covariance C over its distance from a multiple of I."""
     n, z = spread.shape
     scatter = spread.T @ spread if z <= n else spread @ spread.T
     norm = np.sum(scatter**2) / n**2
@@ -145,7 +145,7 @@ _BLOCK_BYTES = 32 << 20
 
 
 def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -> Float64Array:
-    """Compute each image's distance from a fitted subspace, r = √(‖x − mean‖² − ‖scores‖²), the "distance from feature space".
+    """Compute the "distance from feature space" of each image, r = √(‖x − mean‖² − ‖scores‖²), from a fitted subspace.
 
     Source: Moghaddam & Pentland, "Probabilistic visual learning for object representation" (IEEE PAMI 19, 1997), eq. 19. A
     dataset that differs from P only where P's images do not vary is projected into the midst of P, and looks near by any
@@ -192,7 +192,7 @@ def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -
 
 
 def leave_one_out_residual(residuals: ArrayLike, scores: ArrayLike) -> Float64Array:
-    """Compute what the residuals of P's own images would be if the subspace had not been fitted on them, r / (1 − h), (n,).
+    """Compute leave-one-out residuals of P's own images, r / (1 − h), (n,), as if the subspace were fitted without them.
 
     h = 1/n + Σ_j t_j² / Σ_i t_ij² is an image's leverage on a subspace with scores t; dividing by 1 − h is exact for linear
     regression (Allen, "The relationship between variable selection and data augmentation", Technometrics 16, 1974) and near for

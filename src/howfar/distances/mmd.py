@@ -29,7 +29,7 @@ def ranked_value(
     most: int,
     kind: type[np.float32 | np.float64] = np.float32,
 ) -> float | None:
-    """Find the value that `rank` others precede in order, from 0; None where it does not lie from `low` to `high`.
+    """Find the value of a given rank (from 0) in passes over the data; None if the value is outside [`low`, `high`].
 
     Floating numbers that are not negative sort as their bits do. Where more than `most` values lie between the two, they are
     counted in bins of equal width in these bits, and the next pass looks in the bin of the wanted value alone.
@@ -72,7 +72,7 @@ def ranked_value(
 
 
 class _Between:
-    """Hold the bits of the values between two, or count them by bins where they are too many to hold."""
+    """Collect the values between two bounds, as bits, or count them by bins if there are too many to hold."""
 
     def __init__(self, first: int, last: int, most: int, bits: int) -> None:
         self._first, self._last, self._most = first, last, most
@@ -82,7 +82,7 @@ class _Between:
         self.counts: NDArray[np.int64] | None = None
 
     def add(self, bits: NDArray[np.integer[Any]]) -> None:
-        """Take a tile's values."""
+        """Add a tile's values."""
         self.below += int(np.count_nonzero(bits < self._first))
         inside = bits[(bits >= self._first) & (bits <= self._last)]
         self.count += len(inside)
@@ -95,7 +95,7 @@ class _Between:
             self.held.clear()
 
     def closer(self, place: int) -> tuple[int, int]:
-        """Find the bits between which the value lies that `place` of those counted precede."""
+        """Return the bounds, as bits, of the bin that contains the counted value of rank `place`."""
         assert self.counts is not None
         at = int(np.searchsorted(np.cumsum(self.counts), place, side="right"))
         first = self._first + (at << self._shift)
@@ -112,7 +112,7 @@ _BRACKET = 0.06
 
 
 class Means(NamedTuple):
-    """Hold the means of a kernel over pairs of different images of S, of P, and over all pairs of both."""
+    """Hold a kernel's means over pairs of different images within S, within P, and over all pairs between S and P."""
 
     within_s: float
     within_p: float
@@ -120,7 +120,7 @@ class Means(NamedTuple):
 
 
 def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
-    """Compute the unbiased squared MMD of the kernel (a·b / z + 1)³; None where float32 would not do.
+    """Compute the unbiased squared MMD of the kernel (a·b / z + 1)³ in float32; None if float32 is not precise enough.
 
     With c amid P, and x = a·b − c·c, the kernel is a cubic in x: its constant cancels, its linear part follows from the means,
     and only its square and its cube are summed over pairs, where x is small beside c·c.
@@ -146,7 +146,7 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
 
 
 def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whole: np.float32, same: bool) -> float:
-    """Sum x²(w + x) of a tile, w thrice the kernel's constant; of one dataset's pairs each counts twice, an image alone not."""
+    """Sum x²(w + x) over a tile, w thrice the kernel's constant; within one dataset, pairs count twice and self-pairs not."""
     (rows, columns), x = tile.ends(), tile.values
     x += along_rows[rows, None]
     x += along_columns[columns]
@@ -160,21 +160,21 @@ def _square_and_cube(tile: Tile, along_rows: Single, along_columns: Single, whol
 
 
 def _linear(a: Single, b: Single) -> float:
-    """Compute the unbiased squared MMD of the kernel a·b: how far the means are apart, without what chance makes of it."""
+    """Compute the unbiased squared MMD of the kernel a·b: the squared distance of the means minus its sampling bias."""
     (mean_a, own_a), (mean_b, own_b) = ((x.mean(axis=0, dtype=np.float64), _spread(x)) for x in (a, b))
     apart = mean_a - mean_b
     return float(apart @ apart - own_a - own_b)
 
 
 def _spread(x: Single) -> float:
-    """Compute the variance of a mean of rows, the sum over components."""
+    """Compute the variance of the mean of the rows, summed over components."""
     mean = x.mean(axis=0, dtype=np.float64)
     squares = float(np.einsum("ij,ij->", x, x, dtype=np.float64)) - len(x) * float(mean @ mean)
     return squares / (len(x) * (len(x) - 1))
 
 
 class SquaredDistances:
-    """Go through the squared distances of all pairs of images of S and P, in units, each pair once, as often as asked for."""
+    """Iterate repeatedly over the squared distances of all pairs of images of S and P, each pair once, in scaled units."""
 
     def __init__(self, s: FloatArray, p: FloatArray) -> None:
         self._a, self._b, self.unit = in_units(s, p)
@@ -185,7 +185,7 @@ class SquaredDistances:
         self._keeps = held <= KEPT and not memory.is_set()
 
     def tiles(self) -> Iterator[tuple[str, Single]]:
-        """Yield which pairs a tile is of (``s``, ``p`` or ``sp``), and it; pairs that are no pair of their own are infinite."""
+        """Yield tiles with the kind of their pairs (``s``, ``p`` or ``sp``); self-pairs and repeated pairs are infinite."""
         if self._kept is not None:
             yield from self._kept
             return
@@ -201,13 +201,13 @@ class SquaredDistances:
             self._kept = kept
 
     def median(self) -> float | None:
-        """Find the median, of an even number the lower of the middle two; None where a sample of rows misjudged its place."""
+        """Compute the median (lower of the middle two); None if the bracket estimated from sampled rows misses it."""
         pairs = self.images * (self.images - 1) // 2
         most = _HELD if memory.is_set() else KEPT // np.dtype(np.float32).itemsize
         return ranked_value(lambda: (values for _, values in self.tiles()), (pairs - 1) // 2, *self._bracket(), most)
 
     def _bracket(self) -> tuple[float, float]:
-        """Estimate between which two values the median lies, from the distances of some rows from many."""
+        """Estimate bounds of the median from the distances between sampled rows."""
         rows = np.concatenate([self._a[:: self._step(_ROWS)], self._b[:: self._step(_ROWS)]])
         columns = np.concatenate([self._a[:: self._step(_COLUMNS)], self._b[:: self._step(_COLUMNS)]])
         values = np.concatenate([tile.values.flatten() for tile in squared_tiles(rows, columns)])
@@ -219,7 +219,7 @@ class SquaredDistances:
         return -(-self.images // count)
 
     def gaussian(self, width: float) -> Means:
-        """Average exp(−d² / 2σ²), `width` σ in the unit of the features."""
+        """Compute the means of exp(−d² / 2σ²), with `width` = σ in the unit of the features."""
         m, n, factor = len(self._a), len(self._b), np.float32(-0.5 * (self.unit / width) ** 2)
         sums = {"s": 0.0, "p": 0.0, "sp": 0.0}
         for kind, values in self.tiles():
@@ -231,7 +231,7 @@ class SquaredDistances:
 
 
 def _once(tile: Tile) -> Single:
-    """Put an infinite distance on the diagonal and left of it, where pairs mirror those on the right."""
+    """Set the diagonal and the lower triangle to infinity, since these repeat pairs of the upper triangle."""
     values = tile.values
     values[np.tri(len(values), dtype=bool)] = np.inf
     return values
@@ -247,26 +247,26 @@ class Kernel(Protocol):
     """Compute a kernel between rows of two float64 arrays, (m, z), (n, z) -> (m, n)."""
 
     def __call__(self, a: Float64Array, b: Float64Array, /) -> Float64Array:
-        """Return the kernel of each row of `a` with each of `b`."""
+        """Return the kernel values between all rows of `a` and all rows of `b`."""
         ...
 
 
 class Forms(NamedTuple):
-    """Hold weighted sums (draws,) of a kernel less a constant, and each row's sum (m,); of one dataset, of different rows."""
+    """Hold weighted sums (draws,) and row sums (m,) of a kernel less a constant; within one dataset without self-pairs."""
 
     values: Float64Array
     row_sums: Float64Array
 
 
 def cubic(a: Float64Array, b: Float64Array) -> Float64Array:
-    """Compute KID's kernel less its constant, (a·b / z + 1)³ − 1, as `howfar.distances.mmd.kid` does."""
+    """Compute KID's kernel minus its constant, (a·b / z + 1)³ − 1."""
     products: Float64Array = a @ b.T
     products /= a.shape[1]
     return products * (3.0 + products * (3.0 + products))
 
 
 def gaussian(width: float) -> Kernel:
-    """Make the kernel exp(−‖a − b‖² / 2σ²) of σ = `width`."""
+    """Make the Gaussian kernel exp(−‖a − b‖² / 2σ²) with σ = `width`."""
     unit = unit_of(width)
 
     def kernel(a: Float64Array, b: Float64Array) -> Float64Array:
@@ -279,7 +279,7 @@ def gaussian(width: float) -> Kernel:
 
 
 def typical(kernel: Kernel, x: Float64Array) -> float:
-    """Find the median of the kernel over some pairs: less this constant, which cancels in a discrepancy, it keeps more digits.
+    """Compute the median of the kernel over sampled pairs; subtracting this constant improves precision and cancels in the MMD.
 
     A mean would be that of one row far from all others, whose kernel with itself is larger than all else.
     """
@@ -291,7 +291,7 @@ def typical(kernel: Kernel, x: Float64Array) -> float:
 def kernel_forms(
     kernel: Kernel, x: Float64Array, y: Float64Array, u: NDArray[np.uint8], v: NDArray[np.uint8], constant: float
 ) -> Forms:
-    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] of each draw d; where `y` is `x` and `v` is `u`, over i ≠ j.
+    """Compute Σᵢⱼ u[i, d] (k(xᵢ, yⱼ) − constant) v[j, d] for each draw d; only over i ≠ j if `y` is `x` and `v` is `u`.
 
     `x` and `y` are (m, z) and (n, z), `u` and `v` (m, draws) and (n, draws) counts. Each pair is computed once.
     """
@@ -312,7 +312,7 @@ def kernel_forms(
 
 
 def _weighted(k: Float64Array, right: FloatArray, left: NDArray[np.uint8]) -> Float64Array:
-    """Weigh kernel values by both sides' counts, in a unit in which float32 holds the largest; `k` is used up."""
+    """Weight kernel values by the counts of both sides, scaled so that float32 does not overflow; overwrites `k`."""
     unit = unit_of(max(float(k.max()), -float(k.min())))
     k /= unit
     products = k.astype(right.dtype, copy=False) @ right
@@ -323,7 +323,7 @@ _COLLECT = 1 << 20
 
 
 def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
-    """Find the median distance between different rows of `x`; of an even number of pairs, the lower of the middle two.
+    """Compute the median distance between different rows of `x`; for an even number of pairs, the lower of the middle two.
 
     The median is found by `ranked_value`: memory stays bounded, the answer is that of sorting all pairs, and neither a sample
     nor a seed nor the order of the rows has a part in it.
@@ -355,7 +355,7 @@ def mmd(
     unbiased: bool = False,
     pairs_per_tile: int = PAIRS_PER_TILE,
 ) -> float:
-    """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), of the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
+    """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), with the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
 
     Source: Gretton et al., "A kernel two-sample test", J. Mach. Learn. Res. 13 (2012): eq. 5 over all pairs (biased; never
     negative, and 0 exactly where the two samples are equal), or eq. 3 over pairs of different images (unbiased; around 0,
@@ -410,7 +410,7 @@ def mmd(
 
 
 def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
-    """Compute the kernel inception distance: the unbiased squared MMD of the cubic kernel k(a, b) = (a·b / z + 1)³.
+    """Compute the kernel inception distance (KID): the unbiased squared MMD with the cubic kernel k(a, b) = (a·b / z + 1)³.
 
     Source: Bińkowski, Sutherland, Arbel & Gretton, "Demystifying MMD GANs" (ICLR 2018), section 4, over all images at once
     rather than averaged over random subsets. Being unbiased it is around 0, and often below it, for two samples of one
@@ -465,7 +465,7 @@ def _kid(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
 
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
-    """Compute the σ that `mmd` takes where none is given."""
+    """Compute the default σ of `mmd`, the median distance."""
     if in_single(s, p):
         return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
     return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
@@ -477,7 +477,7 @@ def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pai
 
 
 def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"], unbiased: bool, pairs_per_tile: int) -> float:
-    """Compute the MMD of so many pairs that float32 saves time; of one set and its copy it is exactly 0 here, too."""
+    """Compute the squared MMD in float32 for many pairs; for a set and its copy the biased estimate is exactly 0."""
     squared = SquaredDistances(s, p)
     width = _median_of_many(squared, s, p, pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
     m, n, means = len(s), len(p), squared.gaussian(width)
@@ -494,7 +494,7 @@ def _of_many(s: FloatArray, p: FloatArray, bandwidth: float | Literal["median"],
 
 
 def _sum_of_cubes(products: Float64Array, z: int) -> float:
-    """Sum (a·b / z + 1)³ − 1; the constant cancels, and would take the digits of small features. `products` is used up."""
+    """Sum (a·b / z + 1)³ − 1; the constant, which cancels, would cost precision. Overwrites `products`."""
     products /= z
     kernel = products + 3.0
     kernel *= products
@@ -503,7 +503,7 @@ def _sum_of_cubes(products: Float64Array, z: int) -> float:
 
 
 def _different_pairs(kernel_sum: KernelSum, s: Float64Array, p: Float64Array, own: tuple[float, float]) -> float:
-    """Estimate without bias; `own` holds Σ k(s, s) and Σ k(p, p), each image with itself."""
+    """Compute the unbiased squared MMD; `own` holds the sums over self-pairs, Σ k(s, s) and Σ k(p, p)."""
     m, n = len(s), len(p)
     within_s = (kernel_sum(s, s) - own[0]) / (m * (m - 1))
     within_p = (kernel_sum(p, p) - own[1]) / (n * (n - 1))

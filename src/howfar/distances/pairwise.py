@@ -30,7 +30,7 @@ VANISHING = 1e-12
 def distance_blocks(
     s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Iterator[tuple[int, int, Float64Array]]:
-    """Yield ``(start, stop, d)``: distances of rows `start` to `stop` of `s` from every row of `p`, (stop − start, n) float64.
+    """Yield ``(start, stop, d)``, where d, (stop − start, n) float64, are distances of rows `start` to `stop` of `s` from `p`.
 
     d(a, b) = ‖a − b‖₂ (eq. 6 of the paper), in the unit of the features, (m, z) and (n, z). At most `pairs_per_tile` distances
     (and at least one row) are computed at once, which never changes a result beyond rounding. Raises `InputError` for features
@@ -87,7 +87,7 @@ def both_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) 
 
 
 def _mended(sums: Float64Array, unit: float, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
-    """Compute sums anew that float32 lost: one row far beyond all others sets the unit, and beside it theirs are nothing."""
+    """Recompute sums lost to float32 underflow, which happens if one distant row sets the unit."""
     lost = np.flatnonzero(sums < VANISHING * unit * len(p))
     # Where all sums are 0, all rows are equal.
     if len(lost) and sums.any():
@@ -102,7 +102,7 @@ def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Ar
 def quadratic_forms(
     s: ArrayLike, p: ArrayLike, u: NDArray[Any], v: NDArray[Any], pairs_per_tile: int = PAIRS_PER_TILE
 ) -> Float64Array:
-    """Weigh all distances by each column of weights, Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k], shape (b,): all draws in one pass.
+    """Compute the weighted sums of distances Σᵢⱼ u[i, k] d(sᵢ, pⱼ) v[j, k] of all draws k in one pass, shape (b,).
 
     Of 2²⁴ pairs or more, distances and products are float32, sums over tiles float64. Each pair is computed once where `p` is
     `s` and `v` is `u`.
@@ -125,7 +125,7 @@ def quadratic_forms(
 
 
 def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array) -> Float64Array:
-    """Weigh all distances by each row of S's weights with each of P's, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l).
+    """Compute weighted sums of distances for all pairs of weight rows, Σᵢⱼ u[k, i] d(sᵢ, pⱼ) v[l, j], shape (k, l).
 
     `s` and `p` are (m, z) and (n, z), `u` and `v` (k, m) and (l, n); distances are as in `quadratic_forms`.
     Raises `InputError` for features or weights that do not fit.
@@ -140,13 +140,13 @@ def bilinear_forms(s: ArrayLike, p: ArrayLike, u: Float64Array, v: Float64Array)
 
 
 def _weight(u: NDArray[Any]) -> Float64Array:
-    """Add up each draw's weights without their signs."""
+    """Sum the absolute weights of each draw."""
     sums = u.sum(axis=0, dtype=np.uint32) if u.dtype == np.uint8 else np.abs(u).sum(axis=0)
     return np.asarray(sums, dtype=np.float64)
 
 
 def _single_forms(kernel: ProductKernel, u: NDArray[Any], v: NDArray[Any], same: bool, step: int) -> Float64Array:
-    """Weigh the distances in float32, `step` rows of S at a time, and add these tiles up in float64."""
+    """Compute weighted sums of float32 distances, `step` rows of S at a time, accumulated in float64."""
     total, right = np.zeros(u.shape[1]), v.astype(np.float32, copy=False)
     for start in range(0, len(u), step):
         left = u[start : start + step]
@@ -169,5 +169,5 @@ def _double_forms(s: FloatArray, p: FloatArray, u: NDArray[Any], v: NDArray[Any]
 
 
 def in_single(s: FloatArray, p: FloatArray) -> bool:
-    """Return whether the pairs are so many that their distances are computed in float32."""
+    """Return whether there are enough pairs to compute their distances in float32."""
     return len(s) * len(p) >= SINGLE_FROM

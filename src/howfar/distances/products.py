@@ -22,7 +22,7 @@ _FEWEST, _MOST = 15, 1001
 
 
 def centre_of(p: NDArray[Any]) -> Float64Array:
-    """Find a point amid the rows of P, (z,): each component's median over up to a thousand of the rows, fewer where z is long.
+    """Compute a robust centre of P, (z,): the median of each component over up to a thousand rows, fewer for large z.
 
     One row far beyond all others drags the mean away from them, and about it they would have no digits left.
     """
@@ -33,7 +33,7 @@ def centre_of(p: NDArray[Any]) -> Float64Array:
 
 
 def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
-    """Take rows of S and of P about P's centre in float32, in a unit that is a power of two, not below the largest number.
+    """Centre S and P at P's centre and divide by a power of two at least as large as any value, in float32.
 
     Squares cannot overflow then, and the division moves no digit. What is below 1e-19 of the largest vanishes when squared.
     """
@@ -43,20 +43,20 @@ def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
 
 
 def unit_of(largest: float) -> float:
-    """Choose the unit of numbers up to `largest`: the power of two above it."""
+    """Return the smallest power of two above `largest`."""
     _, exponent = np.frexp(largest)
     return float(np.ldexp(1.0, int(exponent)))
 
 
 def _largest(rows: NDArray[Any], centre: Float64Array) -> float:
-    """Find how far any component of any row is from the centre's."""
+    """Return the largest absolute difference of any component from the centre."""
     if not len(rows):
         return 0.0
     return float(max(np.abs(rows.max(axis=0) - centre).max(), np.abs(rows.min(axis=0) - centre).max()))
 
 
 def _in_unit(rows: NDArray[Any], centre: Float64Array, unit: float) -> Single:
-    """Take rows about the centre, some at a time, so that the differences in float64 stay in the processor's cache."""
+    """Centre and scale rows in blocks, so that the float64 differences stay in the processor's cache."""
     single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
     for start in range(0, len(rows), step):
         single[start : start + step] = (rows[start : start + step] - centre) / unit
@@ -74,20 +74,20 @@ _DOUBLES = 1 << 18
 
 
 class Tile(NamedTuple):
-    """Hold a tile of values: of rows of S from `row` on and rows of P from `column` on, (rows, columns) float32."""
+    """Hold values for a block of pairs, (rows, columns) float32; `row` and `column` are the first rows of S and P."""
 
     row: int
     column: int
     values: Single
 
     def ends(self) -> tuple[slice, slice]:
-        """Return the rows of S and of P that the tile is about."""
+        """Return the tile's rows of S and rows of P as slices."""
         rows, columns = self.values.shape
         return slice(self.row, self.row + rows), slice(self.column, self.column + columns)
 
 
 def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
-    """Yield inner products a·b of rows, tile by tile, in one array that the next tile overwrites.
+    """Yield inner products a·b of rows tile by tile; each tile overwrites the previous one.
 
     Where `same`, `b` is `a`, and tiles left of the diagonal are left out: they mirror those to the right.
     """
@@ -101,7 +101,7 @@ def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
 
 
 def squared_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
-    """Yield squared distances of rows as `product_tiles` yields their inner products."""
+    """Yield squared distances of rows tile by tile; each tile overwrites the previous one."""
     norms_a, norms_b = _norms(a), _norms(b)
     for tile in product_tiles(a, b, same):
         rows, columns = tile.ends()
@@ -110,7 +110,7 @@ def squared_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
 
 
 def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single, same: bool = False) -> None:
-    """Turn inner products of rows of `a` and `b` into squared distances, in place; `same` rows are at 0 from themselves."""
+    """Convert inner products of rows of `a` and `b` to squared distances in place; `same` sets the diagonal to 0."""
     values *= np.float32(-2.0)
     values += norms_a[:, None]
     values += norms_b
@@ -156,7 +156,7 @@ def _norms(rows: Single) -> Single:
 
 
 class ProductKernel:
-    """Compute distances of rows of S from those of P by products, both taken about P's centre and brought to a common unit.
+    """Compute distances between rows of S and P from inner products, after centring at P's centre and scaling.
 
     `s` and `p` are (m, z) and (n, z) finite features.
     """
@@ -167,7 +167,7 @@ class ProductKernel:
         self._norms_a, self._norms_b = _norms(self._a), _norms(self._b)
 
     def sums(self) -> Float64Array:
-        """Sum each row's distances from all rows of P, (m,) float64."""
+        """Sum the distances of each row of S from all rows of P, (m,) float64."""
         out = np.zeros(len(self._a))
         for tile in squared_tiles(self._a, self._b, self._same):
             (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
@@ -178,7 +178,7 @@ class ProductKernel:
         return out
 
     def both_sums(self) -> tuple[Float64Array, Float64Array]:
-        """Sum each row's distances from all rows of P, (m,), and each row of P's from all rows of S, (n,)."""
+        """Sum the distances of each row of S from all rows of P, (m,), and of each row of P from all rows of S, (n,)."""
         if self._same:
             of_s = self.sums()
             return of_s, of_s.copy()
@@ -190,7 +190,7 @@ class ProductKernel:
         return of_s * self.unit, of_p * self.unit
 
     def distances(self, start: int, stop: int, first: int) -> Single:
-        """Compute distances of rows `start` to `stop` of S from P's from `first` on, float32, in `unit`s."""
+        """Compute float32 distances, in multiples of `unit`, of rows `start` to `stop` of S from rows `first` on of P."""
         a, b = self._a[start:stop], self._b[first:]
         squared: Single = a @ b.T
         complete(squared, a, b, self._norms_a[start:stop], self._norms_b[first:])
@@ -198,5 +198,5 @@ class ProductKernel:
 
     @property
     def reach(self) -> float:
-        """Bound all distances, in units: the length of the longest row of S plus that of the longest of P."""
+        """Return an upper bound of all distances in units: the largest norm in S plus the largest norm in P."""
         return float(np.sqrt(self._norms_a.max()) + np.sqrt(self._norms_b.max()))

@@ -87,7 +87,7 @@ def mind(s: ArrayLike, p: ArrayLike, projections: int = 1000, seed: int = 0) -> 
 
 
 def _mean_square(s: ArrayLike, p: ArrayLike, projections: int, seed: int) -> float:
-    """Average W₂² over the lines."""
+    """Compute the mean of W₂² over the random lines."""
     secondary, primary = as_pair(s, p)
     if projections < 1:
         raise InputError.of("projections", "must be at least 1", projections, "256 is the default")
@@ -118,7 +118,7 @@ def _directions(count: int, z: int, rng: np.random.Generator) -> Float64Array:
 
 
 def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64Array]:
-    """Pair the ranks of two sorted samples that lie at the same quantile, with the share of the mass of each pair.
+    """Match the ranks of two sorted samples at equal quantiles; also return the share of mass of each pair.
 
     Both quantile functions are steps; in units of 1/(mn) their edges are whole numbers, so the coupling is exact.
     """
@@ -128,7 +128,7 @@ def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Flo
 
 
 class Slices:
-    """Keep the images of S and of P along some lines, in order, to measure resamples and relabellings of them.
+    """Hold S and P projected on random lines, to compute sliced Wasserstein distances of resamples and relabellings.
 
     `s` and `p` are (m, z) and (n, z) features. Squares of the sliced Wasserstein distance are returned, over `LINES` lines: the
     first of those that `sliced_wasserstein` takes.
@@ -144,7 +144,7 @@ class Slices:
         self._coupling = _coupling(len(secondary), len(primary))
 
     def resampled(self, of_s: NDArray[np.uint8], of_p: NDArray[np.uint8]) -> Float64Array:
-        """Measure bootstrap draws, (draws,), by how often each takes each image: (m, draws) and (n, draws) counts."""
+        """Compute the squared distance of each bootstrap draw, (draws,), from image counts, (m, draws) and (n, draws)."""
 
         def of_lines(part: slice) -> Iterator[Float64Array]:
             s, p = np.ascontiguousarray(of_s.T[part]), np.ascontiguousarray(of_p.T[part])
@@ -154,7 +154,7 @@ class Slices:
         return self._averaged(of_lines, of_s.shape[1])
 
     def relabelled(self, labels: NDArray[np.uint8]) -> Float64Array:
-        """Measure labellings of S's images, then P's, (draws,), by (m + n, draws) labels: 1 for those that are called S."""
+        """Compute the squared distance of each relabelling, (draws,), from (m + n, draws) labels: 1 is S, 0 is P."""
         pooled = np.concatenate([self._s, self._p], axis=1)
         orders = np.argsort(pooled, axis=1, kind="stable")
 
@@ -168,13 +168,13 @@ class Slices:
         return self._averaged(of_lines, labels.shape[1])
 
     def _averaged(self, of_lines: Callable[[slice], Iterator[Float64Array]], draws: int) -> Float64Array:
-        """Average over lines, of so many draws at a time that they stay in the processor's cache."""
+        """Average over lines in blocks of draws that fit the processor's cache."""
         step = max(_FEWEST_DRAWS, _CACHED // (self._s.shape[1] + self._p.shape[1]))
         parts = [slice(start, start + step) for start in range(0, draws, step)]
         return np.concatenate([np.sum(list(of_lines(part)), axis=0) for part in parts]) / self.LINES
 
     def _squares(self, s: Float64Array, p: Float64Array) -> Float64Array:
-        """Compute W₂² of each draw from its images in order, (draws, m) and (draws, n)."""
+        """Compute W₂² of each draw from its sorted positions, (draws, m) and (draws, n)."""
         if s.shape == p.shape:
             apart = s - p
             return np.asarray(np.einsum("di,di->d", apart, apart) / s.shape[1])
@@ -184,6 +184,6 @@ class Slices:
 
 
 def _drawn(along: Float64Array, counts: NDArray[np.uint8]) -> Float64Array:
-    """Return the images that each draw takes, in order, (draws, n), by (draws, n) counts."""
+    """Return the sorted positions along a line of the images in each draw, (draws, n), from (draws, n) counts."""
     order = np.argsort(along, kind="stable")
     return np.repeat(np.tile(along[order], len(counts)), np.take(counts, order, axis=1).ravel()).reshape(counts.shape)

@@ -1,1 +1,1 @@
-"""Show the images of a run on a page where they can be pointed at, filtered and collected, inside a report or served."""
+"""Show a run's images on an interactive page with filters and collecting, inside a report or served."""

@@ -1,4 +1,4 @@
-"""Turn the images that somebody picked on the page into selections, one for each dataset, as a strategy's would be."""
+"""Turn the images picked on the page into selections, one per dataset, in the form of a strategy's selections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from howfar.studies.selection import select
 
 
 class HandPicked:
-    """Choose the images that were picked, in the order in which they were; a strategy as `howfar.protocols.Strategy` says."""
+    """Choose the picked images in picking order, as a `howfar.protocols.Strategy`."""
 
     name = "picked"
     needs: tuple[str, ...] = ()
@@ -35,14 +35,14 @@ class HandPicked:
         return np.array([position[name] for name in self.images[:k]], dtype=np.intp)
 
     def reason(self, values: Mapping[str, float]) -> str:
-        """Say that somebody picked it."""
+        """Return the reason for a pick by hand."""
         return "picked by hand"
 
 
 def selections(
     run: str | Path, dataset: str | None = None, beside: Mapping[str, Any] | None = None
 ) -> dict[str, Callable[[Path], Selection]]:
-    """Return for each dataset that images were picked from, or for one, what writes their selection into a folder.
+    """Return, for each dataset with picks or for one, a function that writes the selection into a folder.
 
     `beside` are options of `howfar.select` that say what is handed over with the images: predictions, label_names, with_images.
 

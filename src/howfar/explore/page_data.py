@@ -1,4 +1,4 @@
-"""Pack everything that the interactive page shows of a run into one compressed block."""
+"""Pack the interactive page's data on a run into one compressed block."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TYPES = {"float32": "f4", "uint32": "u4", "uint16": "u2", "int16": "i2", "uint8
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: bool = True) -> bytes:
-    """Pack arrays by name behind a header, gzip-compressed with no date, so that equal input gives equal bytes.
+    """Pack named arrays behind a header, gzip-compressed without a date, so that equal input gives equal bytes.
 
     The block is ``HFX1``, the header's length as uint32, the header as JSON, then the arrays, each at a multiple of 8 bytes
     and little-endian. The header's "arrays" says for each name where it begins, its type and length; of numbers that are not
@@ -47,7 +47,7 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: b
 
 
 def joined(blobs: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-    """Join byte strings into one array, and return with it where each ends."""
+    """Join byte strings into one array, and return the array and the end offsets."""
     ends = np.cumsum([len(blob) for blob in blobs], dtype=np.uint32) if blobs else np.zeros(0, np.uint32)
     return np.frombuffer(b"".join(blobs), np.uint8), ends
 
@@ -71,7 +71,7 @@ RAMP = 24
 
 
 def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[str, Any] | None = None) -> bytes:
-    """Pack a run for the page.
+    """Pack a run's data for the page.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def _pictures(small: Sequence[Small], models: int) -> dict[str, Any]:
 
 
 def ramp() -> list[str]:
-    """Return the colours for numbers from low to high, which colour-blind readers can order, on light and on dark pages."""
+    """Return colours for numbers from low to high that work for colour-blind readers on light and dark pages."""
     import matplotlib
     from matplotlib.colors import to_hex
 

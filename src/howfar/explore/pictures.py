@@ -1,4 +1,4 @@
-"""Read the photographs, masks and predictions of a run's images for the interactive page, small or at full size."""
+"""Read a run's photographs, masks and predictions for the interactive page, small or at full size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUALITY = 90
 
 
 def photograph(path: str, side: int | None = None) -> Image.Image:
-    """Read an image upright as RGB, at most `side` pixels a side. Raises `ImageError` where it cannot be read."""
+    """Read an image upright as RGB, at most `side` pixels a side; raise `ImageError` if it is unreadable."""
     if not path:
         raise ImageError("no file")
     image = decode(read_bytes(path)).image
@@ -37,7 +37,7 @@ def photograph(path: str, side: int | None = None) -> Image.Image:
 
 
 def mask(path: str, size: tuple[int, int] | None = None) -> Image.Image:
-    """Read a mask as white on black, brought to (width, height) without losing thin lines. Raises `ImageError`."""
+    """Read a mask as white on black, resized to (width, height) without losing thin lines; raise `ImageError`."""
     foreground = read_mask(path)
     if size is not None:
         foreground = resize_mask(foreground, size[1], size[0])
@@ -45,7 +45,7 @@ def mask(path: str, size: tuple[int, int] | None = None) -> Image.Image:
 
 
 def probabilities(path: str, size: tuple[int, int] | None = None) -> Image.Image:
-    """Read a probability map as 8-bit grey, brought to (width, height), each pixel the highest that it covers."""
+    """Read a probability map as 8-bit grey, resized to (width, height) by the highest value in each pixel."""
     from howfar.figures.pictures import highest, unit_values
 
     values: NDArray[np.float64] = unit_values(read_prediction(path).values)
@@ -55,7 +55,7 @@ def probabilities(path: str, size: tuple[int, int] | None = None) -> Image.Image
 
 
 def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int = 4) -> bytes:
-    """Write a picture as the bytes of a file: "WEBP", which takes longer and is smaller with more effort, "PNG" or "JPEG"."""
+    """Encode a picture as "WEBP", "PNG" or "JPEG"; higher `effort` makes WEBP slower and smaller."""
     buffer = io.BytesIO()
     options = {"quality": quality, "method": effort} if kind == "WEBP" else {"quality": quality} if kind == "JPEG" else {}
     image.save(buffer, kind, **options)
@@ -63,7 +63,7 @@ def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int =
 
 
 def masks_of(sources: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """Find the masks of a run's images, by dataset and image, where its datasets are on this machine and still there.
+    """Find the masks of a run's images, by dataset and image, for datasets still on this machine.
 
     A dataset that cannot be listed again has no masks on the page; nothing is fetched from elsewhere to look for them.
     """
@@ -95,7 +95,7 @@ class ImageFile(NamedTuple):
 
 @dataclass(eq=False)
 class ImageFiles:
-    """Read pictures of the images of the run's own list, and of nothing else.
+    """Read pictures of the images in the run's own list, and of no others.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class ImageFiles:
         self._thumbnail: Callable[[int], ImageFile] = lru_cache(CACHED)(self._make_thumbnail)
 
     def known(self) -> dict[str, Any]:
-        """Say which rows have a mask, and which a prediction by each model."""
+        """Return the rows with a mask, and the rows with a prediction by each model."""
 
         def rows(paths: list[str]) -> list[int]:
             return [row for row, path in enumerate(paths) if path]
@@ -158,7 +158,7 @@ class ImageFiles:
 
 
 def _full(kind: str, path: str) -> ImageFile:
-    """Read a picture at full size, decoded and written anew, so that no bytes of a file reach the browser unread."""
+    """Read a picture at full size and encode it again, so that no unchecked file bytes reach the browser."""
     if kind == "image":
         return ImageFile(SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
     return ImageFile(SHOWN["PNG"], encoded(mask(path) if kind == "mask" else probabilities(path), "PNG"))
@@ -173,7 +173,7 @@ _NAME: Final = "photographs"
 
 
 class SmallPhotograph(NamedTuple):
-    """Hold a small photograph as the bytes of a WebP file, its size, and the image's width and height, upright."""
+    """Hold a small photograph as WebP bytes, its size, and the upright image's width and height."""
 
     file: bytes
     size: tuple[int, int]
@@ -182,7 +182,7 @@ class SmallPhotograph(NamedTuple):
 
 
 def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[SmallPhotograph | None]:
-    """Make photographs at most `side` pixels a side; None of a file that cannot be read.
+    """Make photographs of at most `side` pixels a side; None for unreadable files.
 
     `folder` is a run folder that keeps them. They are taken from there while every file has the size and the time that it had;
     what is no file of this machine, as a member of a container, is read each time.
@@ -201,7 +201,7 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
 
 
 def _key(paths: Sequence[str], side: int) -> str | None:
-    """Name small photographs by all that they depend on; None where something is no file of this machine."""
+    """Return a key of everything that small photographs depend on; None if a path is no local file."""
     try:
         stamps = [(path, (stamp := Path(path).stat()).st_size, stamp.st_mtime_ns) for path in paths]
     except (OSError, ValueError):
@@ -220,7 +220,7 @@ def _small(path: str, side: int) -> SmallPhotograph | None:
 
 
 def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
-    """Lay files one after another, with their lengths and sizes."""
+    """Pack files into one array, with their lengths and sizes."""
     files = [each.file for each in photographs]
     sizes = [(*each.size, each.width, each.height) for each in photographs]
     numbers = np.column_stack([[len(file) for file in files], np.array(sizes).reshape(-1, 4)])
@@ -228,7 +228,7 @@ def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph] | None:
-    """Make photographs of what was packed; None where that is absent or of another key."""
+    """Rebuild photographs from packed arrays; None if these are missing or have another key."""
     if arrays is None or str(arrays.get("key")) != key:
         return None
     stream, photographs = io.BytesIO(arrays["files"].tobytes()), list[SmallPhotograph]()
@@ -246,7 +246,7 @@ SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 
 @dataclass(frozen=True)
 class Small:
-    """Hold the small pictures of one image as files: photograph, mask and predictions, b"" where there is none.
+    """Hold an image's small pictures as files: photograph, mask and predictions; b"" if missing.
 
     There is a prediction for each model of the run, or one where it knows one alone.
     `width` and `height` are those of the image at full size, upright.
@@ -263,7 +263,7 @@ class Small:
 def thumbnails(
     points: RunImages, masks: Mapping[tuple[str, str], str], budget: int = BUDGET, folder: Path | None = None
 ) -> list[Small]:
-    """Make small pictures of the images, within `budget` bytes; of more than 2,000 images of a sample.
+    """Make small pictures of the images within `budget` bytes; above 2,000 images, of a sample.
 
     The sample holds the farthest images, those that are listed as probable failures, and ones drawn evenly from each
     dataset. Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where
@@ -292,7 +292,7 @@ def thumbnails(
 
 
 def sample(points: RunImages, most: int) -> list[int]:
-    """Choose at most so many rows that have files, the most telling first: listed, farthest, then drawn evenly."""
+    """Choose at most `most` rows with files, most informative first: listed, farthest, then evenly drawn."""
     rows = np.flatnonzero([bool(path) for path in points.rows["path"]])
     if len(rows) <= most:
         return [int(row) for row in rows]
@@ -311,7 +311,7 @@ def sample(points: RunImages, most: int) -> list[int]:
 
 
 def _in_turn(points: RunImages, rows: NDArray[np.intp], rng: np.random.Generator) -> Iterator[int]:
-    """Draw rows without end of each dataset in turn, the primary among them, until none is left."""
+    """Draw rows from each dataset in turn, including the primary, until all are drawn."""
     names = points.rows["dataset"].to_numpy()[rows]
     drawn = [list(rng.permutation(rows[names == name])) for name in points.datasets]
     while any(drawn):
@@ -321,7 +321,7 @@ def _in_turn(points: RunImages, rows: NDArray[np.intp], rng: np.random.Generator
 
 
 def _beside(path: str, size: tuple[int, int], kind: str) -> bytes:
-    """Make the small mask or prediction of an image, of its small photograph's size; b"" where there is none to be read."""
+    """Make an image's small mask or prediction in its small photograph's size; b"" if missing or unreadable."""
     if not path:
         return b""
     try:

@@ -1,4 +1,4 @@
-"""Collect what the interactive page shows of each image of a run or an adaptation study: columns, and places in planes."""
+"""Collect the interactive page's data on each image of a run or adaptation study: columns and plane positions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from howfar.results.comparison import ImageMap
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """Hold one way to lay the images out: its name, what page and axes call it, how it is to be read, and the places."""
+    """Hold a layout of the images: its name, title, axes, explanation, and positions."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class Plane:
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Say which images lie in which panel, and where by each plane; what the attributes hold is said at `RunImages`."""
+    """Hold the images of each panel and their positions in each plane; `RunImages` documents the attributes."""
 
     row: NDArray[np.uint32]
     panel: NDArray[np.uint16]
@@ -45,7 +45,7 @@ NOWHERE = Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ())
 
 
 def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, image_map: ImageMap | None) -> Places:
-    """Place all images of a comparison, the primary's once in each panel; the plane that is shown first comes first.
+    """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first.
 
     Where each pair of datasets has a subspace of its own there is a panel for each secondary, else one for all.
     """
@@ -80,7 +80,7 @@ def _components(images: pd.DataFrame, primary: pd.DataFrame) -> Plane:
 
 
 def _mapped(image_map: ImageMap, images: pd.DataFrame, primary: pd.DataFrame, title: str) -> Plane:
-    """Find the places of a UMAP for the rows; NaN for an image that it lacks."""
+    """Return the UMAP positions of the rows; NaN for an image outside the map."""
     known = image_map.places.set_index(["against", "dataset", "image"])[["x", "y"]]
     known = known[~known.index.duplicated()]
     shared = images["dataset"] if image_map.panelled else [""] * len(images)
@@ -114,7 +114,7 @@ _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
 @dataclass(frozen=True, eq=False)
 class ImageProperty:
-    """Hold one property of all images.
+    """Hold a property of all images.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class ImageProperty:
 
 @dataclass(frozen=True, eq=False)
 class RunImages:
-    """Hold the images of a run as rows: first those of the secondary datasets in the run's order, then those of the primary.
+    """Hold a run's images as rows: the secondary datasets' in the run's order, then the primary's.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ class RunImages:
 
 @dataclass(frozen=True, eq=False)
 class ModelRows:
-    """Hold what a trained model of a study makes of every row: its performance, the distance by its seed's M, and the file."""
+    """Hold a trained model's performance and prediction file on every row, with distances by the same seed's M."""
 
     name: str
     seed: int
@@ -190,7 +190,7 @@ class ModelRows:
 
 
 def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> RunImages:
-    """Make the rows, columns and places of a run, with what its relation and its map know of the same images.
+    """Build a run's rows, columns and positions, with its relation's and map's data on the same images.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
 
 
 def _nearest(images: pd.DataFrame, own: pd.DataFrame) -> NDArray[np.uint32]:
-    """Find the rows of the primary's images that the columns nearest1, nearest2 … name."""
+    """Return the rows of the primary's images named in the columns nearest1, nearest2 …."""
     row_of = {str(name): len(images) + index for index, name in enumerate(own["image"])}
     names = [name for name in map(str, images.columns) if (found := _NEAREST.fullmatch(name)) and not found[2]]
     rows = [[row_of.get(str(value), NOBODY) for value in images[name]] for name in names]
@@ -240,7 +240,7 @@ def _texts(column: pd.Series) -> list[str]:
 
 
 def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFrame:
-    """Bring the relation's rows, and the smoothed performance of its curves, into the order of the run's images."""
+    """Return the relation's rows and its curves' smoothed performance in the order of the run's images."""
     keys = images[["dataset", "image"]]
     if relation is None:
         return keys.assign(prediction="")
@@ -253,7 +253,7 @@ def _relation_rows(images: pd.DataFrame, relation: Relation | None) -> pd.DataFr
 def _columns(
     comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, relation: Relation | None, known: pd.DataFrame
 ) -> Iterator[ImageProperty]:
-    """Make the columns, those that a reader looks at first before the others."""
+    """Build the columns, the most important ones first."""
     if relation is not None:
         yield from _performance(relation, known, len(own))
     scale, unit = _self_distances(comparison, images)
@@ -269,7 +269,7 @@ def _columns(
 
 
 def _self_distances(comparison: Comparison, images: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
-    """Return for each image P's distance from itself in the image's subspace, and how a distance over it is written."""
+    """Return P's self-distance in each image's subspace, and the label suffix for distances relative to it."""
     own = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
     if not all(own.values()):
         return np.ones(len(images)), ""
@@ -301,7 +301,7 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
 
 
 def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
-    """Leave out the estimates of images of datasets without labels that lie outside the gate: they are not to be believed."""
+    """Remove the estimates of images in unlabelled datasets outside the gate, which are not to be trusted."""
     new = {row.dataset for row in relation.estimates if row.measured is None}
     outside = known["dataset"].isin({gate.dataset for gate in relation.gates if gate.inside is False and gate.dataset in new})
     blank = dict.fromkeys(("estimate", "estimate_low", "estimate_high"), np.nan)
@@ -309,13 +309,13 @@ def _believable(relation: Relation, known: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flag(name: str, title: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
-    """Make a flag of truth values, unknown where they are absent, and of the primary_count's images."""
+    """Build a flag column from truth values; absent values and the primary's images are unknown."""
     codes = values.astype("boolean").astype("Int16").fillna(UNKNOWN).to_numpy(dtype=np.uint8)
     return ImageProperty(name, title, "flag", np.concatenate([codes, np.full(primary_count, UNKNOWN, np.uint8)]), about)
 
 
 def _are_flags(values: pd.Series) -> bool:
-    """Tell truth values, some of which may be absent."""
+    """Return whether values are truth values, some of which may be absent."""
     if pd.api.types.is_bool_dtype(values):
         return True
     known = values.dropna() if values.dtype == object else values[:0]
@@ -332,7 +332,7 @@ def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> ImageP
 
 
 def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
-    """Make columns of whatever else the images' table holds: numbers, truth values, and texts of not too many values."""
+    """Build columns from the table's other columns: numbers, truth values, and texts with few distinct values."""
     for name in map(str, images.columns):
         values = images[name]
         if (name[:2] == "pc" and name[2:].isdigit()) or _NEAREST.fullmatch(name):
@@ -357,7 +357,7 @@ _KEYS = ["dataset", "image"]
 
 
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
-    """Make the rows of a study: each image that is scored once, with every model's performance and prediction.
+    """Build a study's rows: each scored image once, with every model's performance and prediction.
 
     Images that a seed's models learnt from are not scored by that seed: its models know nothing of them. A study keeps no
     components of its images, so they lie in no plane.
@@ -390,14 +390,14 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
 
 
 def masks_in(adaptation: Adaptation) -> dict[tuple[str, str], str]:
-    """Name the mask of each image that has one, by dataset and image."""
+    """Return the mask of each image that has one, by dataset and image."""
     known = adaptation.images.drop_duplicates(_KEYS)
     found = zip(known["dataset"], known["image"], known["mask"], strict=True)
     return {(str(dataset), str(image)): mask for dataset, image, mask in found if isinstance(mask, str) and mask}
 
 
 def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: int | None) -> Iterator[ModelRows]:
-    """Give each trained model's rows: by seed, M first, then in the study's order."""
+    """Yield each trained model's rows by seed, M first, then in the study's order."""
     keys = pd.MultiIndex.from_frame(images[_KEYS])
     rows = adaptation.models.to_dict("records")
     tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
@@ -423,7 +423,7 @@ def _in_order(models: pd.DataFrame) -> Iterator[tuple[int, str]]:
 
 
 def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
-    """Give the files of maps; "" for one that is not known, is not there, or is named outside of the study's folder."""
+    """Yield the map files; "" for maps that are unknown, missing, or outside the study's folder."""
     root = folder.resolve()
     for name in maps:
         file = (root / name).resolve() if isinstance(name, str) and name else root
@@ -431,7 +431,7 @@ def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
 
 
 def _model_columns(adaptation: Adaptation, images: pd.DataFrame) -> Iterator[ImageProperty]:
-    """Make the columns; the page fills those that a model has values of its own in."""
+    """Build the columns; the page fills those with values for each model."""
 
     def blank() -> NDArray[np.float64]:
         return np.full(len(images), np.nan)

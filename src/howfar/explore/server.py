@@ -1,4 +1,4 @@
-"""Serve the interactive page of one run on this machine, and keep which images the user picked."""
+"""Serve a run's interactive page on this machine, and save the user's picks."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Picked:
-    """Name an image that was picked: its dataset and its name there."""
+    """Hold a picked image: its dataset and name."""
 
     dataset: str
     image: str
 
 
 def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
-    """Write ``picks.json`` into a run folder whole or not at all, over the one that is there, and return its path.
+    """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
 
 
 def read_picks(folder: str | Path) -> tuple[Picked, ...]:
-    """Read the picks of a run folder, in the order in which they were made.
+    """Read a run folder's picks in the order in which they were made.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def read_picks(folder: str | Path) -> tuple[Picked, ...]:
 
 
 def picked_by_dataset(comparison: Comparison, picks: Sequence[Picked]) -> dict[str, list[str]]:
-    """Group picks by dataset, each image once, in the order of picking.
+    """Group picks by dataset in picking order, without repeated images.
 
     Raises `InputError` where one is no image of a secondary dataset of the run.
     """
@@ -93,7 +93,7 @@ KEPT = f"Saved in the run folder as {FILE}."
 
 @dataclass(frozen=True)
 class Response:
-    """Hold what one request is answered with."""
+    """Hold the answer to a request."""
 
     status: int
     type: str
@@ -105,7 +105,7 @@ NOT_FOUND = Response(404, TEXT, b"not found")
 
 @dataclass(eq=False)
 class RunSite:
-    """Hold one run for the page, and answer by path; nothing but the images of the run's own list can be asked for.
+    """Hold a run for the page and answer by path; only images in the run's own list can be requested.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class RunSite:
         return self.pictures.points
 
     def get(self, path: str) -> Response:
-        """Answer a GET of a path below the token, as it stands in the request's first line; 404 for whatever is not known."""
+        """Answer a GET of a path below the token, as written in the request's first line; 404 for unknown paths."""
         if path in self.files:
             return self.files[path]
         if path == "/data":
@@ -143,7 +143,7 @@ class RunSite:
         return NOT_FOUND if picture is None else Response(200, *picture)
 
     def keep(self, body: bytes) -> Response:
-        """Write the rows that the page sends as the run's picks; 400 where they are no rows of secondary datasets."""
+        """Save the page's rows as the run's picks; 400 for rows that are not of secondary datasets."""
         try:
             rows, end = json.loads(body)["rows"], self.points.secondary_count
             if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < end for row in rows):
@@ -161,7 +161,7 @@ class RunSite:
         return page_data(self.points, asked={"token": self.token, "picks": self._picked(), **self.pictures.known()})
 
     def _picked(self) -> list[int]:
-        """Find the rows of the picks that the folder holds; what is no image of this run any more is left out."""
+        """Return the rows of the folder's picks; picks that are no longer images of the run are left out."""
         try:
             picks = read_picks(self.folder)
         except HowfarError:
@@ -193,7 +193,7 @@ _REFUSED = Response(403, "text/plain; charset=utf-8", b"refused: open the addres
 
 
 class Server(ThreadingHTTPServer):
-    """Answer requests for one site from this machine; each in a thread of its own, which ends with the process."""
+    """Answer a site's requests from this machine, each in its own thread that ends with the process."""
 
     daemon_threads = True
 
@@ -203,16 +203,16 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Return the address to open, which holds the token of this run of the server."""
+        """Return the page's address, with the token of this server."""
         return f"http://{HOST}:{self.server_port}/{self.site.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that went away while it was answered; all else is told as the base class does."""
+        """Ignore errors of a browser that disconnected; report all others as the base class does."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def names(self) -> set[str]:
-        """Return the hosts that a request may name: a page elsewhere that leads its own name here is refused by it."""
+        """Return the hosts that a request may name, so that DNS names of other pages pointing here are refused."""
         return {f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"}
 
 
@@ -247,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.server.site.keep(self.rfile.read(int(length)))
 
     def _below_token(self) -> str | None:
-        """Return the path that a request asks for below the token; None for one without it, which is nobody's to answer."""
+        """Return the requested path below the token; None for a request without the token, which gets no answer."""
         length = len(self.server.site.token) + 1
         begin, rest = self.path[:length], self.path[length:]
         return rest if begin[:1] == "/" == rest[:1] and self._is_token(begin[1:]) else None
@@ -256,7 +256,7 @@ class _Handler(BaseHTTPRequestHandler):
         return secrets.compare_digest(given.encode("utf-8", "surrogateescape"), self.server.site.token.encode())
 
     def _is_ours(self) -> bool:
-        """Return whether a request is of this page, or of somebody who typed its address."""
+        """Return whether a request comes from this page, or from somebody who typed the address."""
         names = self.server.names()
         if self.headers.get_all("Host", []) not in [[name] for name in names]:
             return False
@@ -280,4 +280,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name that the base class gives it
-        """Say nothing: the terminal shows the address alone."""
+        """Print nothing, as the terminal shows the address only."""

@@ -1,4 +1,4 @@
-"""Show the page in a notebook as a widget: pictures come from the kernel, and what is chosen is there as DataFrames."""
+"""Show the page as a notebook widget: the kernel sends pictures, and selections are available as DataFrames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PERFORMANCES = ("performance", "estimate", "listed")
 
 
 class Explorer:
-    """Show the images of a run in a notebook, and hold what is chosen there; `Comparison.explore` makes it.
+    """Show a run's images in a notebook and hold the user's selection, made by `Comparison.explore`.
 
     It shows itself where it ends a cell. Every picture is read by the kernel and sent over the notebook's own channel.
 
@@ -37,26 +37,26 @@ class Explorer:
 
     @property
     def picked(self) -> pd.DataFrame:
-        """Return the collected images in the order of collecting: the rows of the run's `images`, with their index."""
+        """Return the collected images in collecting order, as rows of the run's `images` with their index."""
         return self._table.iloc[list(self.widget.picked_rows)]
 
     @property
     def selected(self) -> pd.DataFrame:
-        """Return the images that pass all filters, in the run's order; all of them before anything is drawn around."""
+        """Return the images that pass all filters, in the run's order; all images before any selection is made."""
         packed = self.widget.selected_bytes
         return self._table if packed is None else self._table.iloc[np.frombuffer(packed, "<u4")]
 
     def pick(self, rows: Sequence[int]) -> None:
-        """Collect images from Python, by their positions in the run's `images`, in place of those that are collected."""
+        """Collect images from Python by their positions in the run's `images`, replacing the collected ones."""
         count = self._pictures.points.secondary_count
         self.widget.picked_rows = [int(row) for row in rows if 0 <= int(row) < count]
 
     def observe(self, handler: Callable[[Explorer], None]) -> None:
-        """Call a function with this explorer each time that something else is collected or passes the filters."""
+        """Call a function with this explorer whenever the collected or filtered images change."""
         self.widget.observe(lambda _: handler(self), names=["picked_rows", "selected_bytes"])
 
     def _answer(self, widget: Any, content: Any, _: Any) -> None:
-        """Send the picture that the page asks for by row; without bytes where it cannot be had."""
+        """Send the picture that the page requests by row; without bytes if it is unavailable."""
         name = content.get("picture") if isinstance(content, dict) else None
         if not isinstance(name, str):
             return
@@ -85,7 +85,7 @@ def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _widget_class(script: str, style: str) -> Any:
-    """Make the widget's class, whose traits the notebook keeps equal here and in the page."""
+    """Make the widget's class, whose traits the notebook synchronizes with the page."""
     try:
         import anywidget
         import traitlets

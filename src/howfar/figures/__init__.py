@@ -1,4 +1,4 @@
-"""Draw figures of results, and register each for the reports with its caption and alternative text.
+"""Draw figures of results, and register each figure for reports with its caption and alternative text.
 
 They are reached by name (``comparison.plot.violin()``) or imported from their modules; matplotlib is loaded only then.
 """
@@ -14,7 +14,7 @@ Draw = TypeVar("Draw", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Caption:
-    """Hold a figure's heading, how to read it, and the numbers in words for those who do not see it."""
+    """Hold a figure's heading, an explanation, and a text alternative with the numbers."""
 
     title: str
     text: str
@@ -23,7 +23,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Registration:
-    """Hold functions of a result: what stands under its figure, whether that shows anything, and whether as vectors."""
+    """Hold a figure's registered functions of a result: caption, whether there is anything to draw, and vector format."""
 
     caption: Callable[[Any], Caption]
     shows: Callable[[Any], bool] = lambda _: True
@@ -36,7 +36,7 @@ def registered(
     shows: Callable[[Any], bool] = lambda _: True,
     vector: Callable[[Any], bool] | bool = True,
 ) -> Callable[[Draw], Draw]:
-    """Keep a figure's caption with the function that draws it, which stays the function that it is.
+    """Attach a caption to a drawing function, which is returned unchanged otherwise.
 
     A line of `howfar.registry`, or an entry point in another package, then puts the figure on the page of its kind of result.
 
@@ -66,7 +66,7 @@ def registered(
 
 
 def registration(name: str, draw: Callable[..., Any]) -> Registration:
-    """Return what a figure was registered with; a plain function is explained by the first line of its docstring.
+    """Return a figure's registration; a plain function is explained by its docstring's first line.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Draw what adaptation gained over the unadapted model and over random images, and what background images changed."""
+"""Draw the gain of adaptation over the unadapted model and over random images, and the effect of background images."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
 
 @registered(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any())
 def adaptation_gains(adaptation: Adaptation) -> Figure:
-    """Draw every model's gain of mean F over the unadapted one with its 95 % interval, and beside it the gain over random.
+    """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
     Each secondary counts alike. Models with as many shots stand together, the largest gain first. Models of random are hollow,
     on a grey band. The right panel is there where random was a strategy: a model whose interval, corrected for the number of
@@ -90,7 +90,7 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
 
 
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
-    """Sort the pooled row of each model: without background first, the fewest shots first, then the largest gain first."""
+    """Sort the models' pooled rows: without background first, then by increasing shots, then by decreasing gain."""
     pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["gain"].notna()]
     rows = pooled.merge(arms(adaptation), on="model")
     rows = rows.assign(with_background=rows["background"] > 0)
@@ -149,7 +149,7 @@ def _suppression_caption(adaptation: Adaptation) -> Caption:
 
 @registered(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
-    """Draw false positives of the unadapted model, and of those with the most shots, without and with background images.
+    """Draw false positives of the unadapted model, and of the most-shots models with and without background.
 
     Left: hollow dots are seeds, the filled one their mean; a pixel counts where the model's probability is above its own
     threshold although there is nothing to find. Right: how mean F of the secondaries changed by adding the background, with
@@ -171,7 +171,7 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
 
 
 class SuppressionRow(NamedTuple):
-    """Hold what a row shows: a model of a segmenter, its share of false positives, that of its seeds, and the cost in F."""
+    """Hold a figure row: a segmenter's model, its false positive share in total and by seed, and the cost in F."""
 
     segmenter: str
     model: str
@@ -182,12 +182,12 @@ class SuppressionRow(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Return the name of the row's marks."""
+        """Return the label of the row's marks."""
         return f"{self.segmenter}:{self.model}" if self.segmenter else self.model
 
 
 def draw_suppression(rows: Sequence[SuppressionRow], note: str) -> Figure:
-    """Draw false positives (left) and what background cost in mean F (right), one row a model; segmenters stand apart."""
+    """Draw false positives (left) and the cost of background in mean F (right), a row per model, grouped by segmenter."""
     with drawing():
         figure = blank(WIDTH, 1.5 + 0.31 * len(rows))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
@@ -219,7 +219,7 @@ def _dot(axes: Axes, position: int, change: Change, colour: str, label: str, tex
 
 
 def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
-    """Average the share of false positives, a row a seed in which all of the models were trained, a column a model.
+    """Return the mean share of false positives, a column per model and a row per seed common to all models.
 
     It is the mean over the background images that were left out, as in `Adaptation.suppression`.
     """

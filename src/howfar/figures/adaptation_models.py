@@ -1,4 +1,4 @@
-"""Decide which models of an adaptation study are shown in figures and tables, in which order, colours and seeds."""
+"""Choose the order, colours and seeds of an adaptation study's models in figures and tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def strategies(adaptation: Adaptation) -> list[str]:
 
 
 def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
-    """Name the strategy whose models a figure shows: the one asked for, else the first that is not random.
+    """Return the strategy whose models a figure shows: the requested one, else the first other than random.
 
     A strategy of which the study has no models raises `InputError`.
     """
@@ -42,13 +42,13 @@ def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
 
 
 def check_measure(measure: Measure) -> None:
-    """Raise `InputError` unless a measure is "f_ods" or "f"."""
+    """Raise `InputError` for a measure other than "f_ods" and "f"."""
     if measure not in (F_ODS, F_OWN):
         raise InputError.of("measure", f"must be {F_ODS!r} (the paper's) or {F_OWN!r} (at each model's own threshold)", measure)
 
 
 def image_measure(adaptation: Adaptation, measure: Measure | None = None) -> Measure:
-    """Name the F of images that a figure shows: the one asked for, else the paper's, where the study holds it.
+    """Return the F that a figure shows for images: the requested one, else the paper's if the study holds it.
 
     A study that an earlier version wrote holds only F at each model's own threshold. Asking it for the paper's raises
     `InputError`, as does what is no measure.
@@ -64,20 +64,20 @@ def image_measure(adaptation: Adaptation, measure: Measure | None = None) -> Mea
 
 
 def arms(adaptation: Adaptation) -> pd.DataFrame:
-    """Make a table of one row an adapted model (model, strategy, shots, background), in the order of their training."""
+    """Return a table with a row per adapted model (model, strategy, shots, background), in training order."""
     adapted = adaptation.models[adaptation.models["model"] != BASELINE]
     return adapted.drop_duplicates("model")[["model", "strategy", "shots", "background"]].reset_index(drop=True)
 
 
 def by_shots(adaptation: Adaptation, strategy: str) -> list[str]:
-    """List the labels of a strategy's models without background, the fewest shots first."""
+    """List a strategy's models without background by increasing shots."""
     models = arms(adaptation)
     models = models[(models["strategy"] == strategy) & (models["background"] == 0)]
     return list(models.sort_values("shots", kind="stable")["model"])
 
 
 def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
-    """List the model that background was added to and those with it by label, the fewest first; empty if there is none."""
+    """List a strategy's most-shots model and its versions with background, by increasing background; [] without any."""
     models = arms(adaptation)
     models = models[models["strategy"] == strategy]
     most = models[models["background"] > 0]
@@ -88,14 +88,14 @@ def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
 
 
 def looks(adaptation: Adaptation) -> dict[str, Look]:
-    """Give every model its look: grey if unadapted, else the colour of its numbers of shots and of background images."""
+    """Return every model's look: grey if unadapted, else a colour by its numbers of shots and background images."""
     rows = arms(adaptation).to_dict("records")
     look_of = {kind: look(k) for k, kind in enumerate(sorted({_kind(row) for row in rows}))}
     return {BASELINE: PLAIN, **{str(row["model"]): look_of[_kind(row)] for row in rows}}
 
 
 def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
-    """List the seeds in which all of these models were trained, ascending; of random there may be more, of no use beside.
+    """List the seeds in which all of these models were trained, ascending; random may have further seeds.
 
     Models without a common seed are shown with all of theirs.
     """
@@ -105,12 +105,12 @@ def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
-    """Say how many seeds a figure is about."""
+    """State the number of seeds in a figure."""
     return "one seed" if len(seeds) == 1 else f"means over {len(seeds)} seeds"
 
 
 def change_text(value: float, low: float, high: float) -> str:
-    """Write a change with its interval, to three decimals; what rounds to 0 has no sign."""
+    """Format a change with its interval to three decimals; a change rounded to 0 has no sign."""
     return f"{signed(value, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
 
 
@@ -121,7 +121,7 @@ DECIMALS: Final = 3
 
 @dataclass(frozen=True)
 class Change:
-    """Hold a difference with the ends of its interval; NaN where it could not be measured."""
+    """Hold a difference with its interval's ends; NaN if it could not be measured."""
 
     value: float
     low: float
@@ -129,22 +129,22 @@ class Change:
 
     @property
     def above(self) -> bool:
-        """Tell whether the interval lies above 0."""
+        """Return whether the interval is above 0."""
         return round(self.low, DECIMALS) > 0
 
     @property
     def below(self) -> bool:
-        """Tell whether the interval lies below 0."""
+        """Return whether the interval is below 0."""
         return round(self.high, DECIMALS) < 0
 
     @property
     def known(self) -> bool:
-        """Tell whether it was measured."""
+        """Return whether the difference was measured."""
         return self.value == self.value
 
     @property
     def bounded(self) -> bool:
-        """Tell whether it has an interval."""
+        """Return whether the difference has an interval."""
         return self.low == self.low and self.high == self.high
 
     def __str__(self) -> str:
@@ -152,12 +152,12 @@ class Change:
 
     @classmethod
     def of(cls, row: Mapping[Any, Any], *names: str) -> Change:
-        """Read it from these columns of a row."""
+        """Read the difference and its ends from the named columns of a row."""
         return cls(*(float(row[name]) for name in names))
 
 
 def scored(adaptation: Adaptation) -> list[str]:
-    """List the datasets of which some image has an F: secondaries, then blind sets with masks."""
+    """List the datasets with an image F: secondaries, then blind sets with masks."""
     datasets = set(adaptation.images.loc[adaptation.images["f"].notna(), "dataset"])
     return [name for name in (*adaptation.secondaries, *adaptation.blind) if name in datasets]
 
@@ -167,13 +167,13 @@ def _kind(row: Any) -> tuple[bool, int, int]:
 
 
 def as_called(models: Sequence[str]) -> str:
-    """Say which of the paper's names the models have there: M_7 is far-7, M_B3 is far-7-B3."""
+    """State the models' names in the paper: M_7 is far-7, M_B3 is far-7-B3."""
     names = [f"{model} is M{model.rpartition('-')[2]}" for model in models if model != BASELINE]
     return f"In the paper {', '.join(names)}."
 
 
 def study_note(result: AdaptationResult, rest: str) -> str:
-    """Write a figure's note: the segmenter where there is one, what it was trained on, and `rest`."""
+    """Return a figure's note: the segmenter if there is only one, the primary dataset, and `rest`."""
     segmenters, primary = list(result.by_segmenter()), name_text(result.first.primary)
     return f"{name_text(segmenters[0])} on {primary}{rest}" if len(segmenters) == 1 else f"Trained on {primary}{rest}"
 
@@ -181,7 +181,7 @@ def study_note(result: AdaptationResult, rest: str) -> str:
 def panel_grid(
     count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH
 ) -> tuple[Figure, list[Axes], int]:
-    """Make a figure of so many panels on one scale, as high as `height` says of its rows; returns its columns too.
+    """Make a figure with `count` panels on shared axes; return figure, panels and number of columns.
 
     `narrow` is the width where panels stand in one column.
     """

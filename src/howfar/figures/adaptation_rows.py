@@ -1,4 +1,4 @@
-"""Draw figs. 8, 9 and 13 of the paper: photographs, ground truth and what each model predicts, chosen by rule."""
+"""Draw figs. 8, 9 and 13 of the paper: photographs, ground truth and each model's map, chosen by rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FEWEST = 7  # columns that there is room for: 144 pixels look coarse in larger p
 
 
 class CaptionedPicture(NamedTuple):
-    """Hold a picture, and what stands under it."""
+    """Hold a picture with its caption."""
 
     column: str
     number: str
@@ -43,7 +43,7 @@ class CaptionedPicture(NamedTuple):
 
 
 def rows_caption(result: AdaptationResult, datasets: Sequence[str] | None = None, background: bool | None = None) -> Caption:
-    """Caption the rows of pictures of some datasets, by default of all."""
+    """Return the caption for picture rows of some datasets, by default of all."""
     study, several = result.first, len(result.by_segmenter()) > 1
     blind = " No model learnt from these datasets." if datasets and set(datasets) <= set(study.blind) else ""
     models, shown = ", ".join(_models(study, strategy_of(study), background)), datasets or ["each dataset"]
@@ -60,7 +60,7 @@ def rows_caption(result: AdaptationResult, datasets: Sequence[str] | None = None
 
 
 def _models(study: Adaptation, strategy: str, background: bool | None) -> list[str]:
-    """List M and the models by shots, or those without and with background; None: both."""
+    """List M and the models by shots (False), or those without and with background (True), or both (None)."""
     plain, added = [BASELINE, *by_shots(study, strategy)], by_background(study, strategy)
     return list(dict.fromkeys([*([] if background else plain), *([] if background is False else added)]))
 
@@ -75,7 +75,7 @@ def adaptation_rows(
     strategy: str | None = None,
     limit: int = 16,
 ) -> Figure:
-    """Draw one image of each dataset: photograph, ground truth if there is one, and each model's map; one row a segmenter.
+    """Draw an image of each dataset: photograph, ground truth if any, and each model's map; a row per segmenter.
 
     After figs. 8, 9 and 13 of Achara & Pandey. All segmenters are shown on one image, among those that no model of any of them
     learnt from, in the first seed. M alone decides which: the image in the middle by F of M, else by M's share of false
@@ -123,13 +123,13 @@ def adaptation_rows(
 
 
 def first_seed(adaptation: Adaptation) -> int:
-    """Find the first seed of the study's settings of which there are images."""
+    """Return the first seed in the study's settings that has images."""
     seeds = set(adaptation.images["seed"].tolist())
     return next((int(seed) for seed in adaptation.settings["seeds"] if seed in seeds), int(min(seeds, default=0)))
 
 
 def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[CaptionedPicture]:
-    """Read the pictures of one image's row: photograph, ground truth, and each model's map with its number under it.
+    """Read the pictures of an image's row: photograph, ground truth, and each model's map with its scores.
 
     `own` are the image's rows of the study by model; the maps lie below `folder`, the study's.
     """
@@ -142,12 +142,12 @@ def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[Cap
 
 
 def row_height(cells: Sequence[CaptionedPicture]) -> float:
-    """Compute how high a row is: as high as its pictures are, that are one wide, and the lines above and below them."""
+    """Compute a row's height from its pictures, which have width 1, and the text above and below."""
     return max(_height(cell.picture) for cell in cells) + EXTRA
 
 
 def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture], top: float, heading: str) -> float:
-    """Draw one row below `top` under a heading, and return how high it is."""
+    """Draw a row below `top` under a heading, and return its height."""
     title: dict[str, Any] = {"fontsize": 9.5, "fontweight": "bold", "color": INK, "parse_math": False}
     axes.text(0, top + 0.18, heading, va="bottom", **title)
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
@@ -192,7 +192,7 @@ _TRUTH = 1
 
 
 class PictureRow(NamedTuple):
-    """Hold a row of pictures: the image, the segmenter, and its cells."""
+    """Hold a row of pictures: image, segmenter, and cells."""
 
     shown: StandInImage
     segmenter: str
@@ -200,7 +200,7 @@ class PictureRow(NamedTuple):
 
 
 def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], places: Mapping[str, Path]) -> list[PictureRow]:
-    """Make the rows of one dataset; a segmenter that no image is left of, or one that learnt from the image, has none."""
+    """Build a dataset's rows; segmenters without results for the chosen image have none."""
     own = {name: images[images["dataset"] == dataset] for name, images in rows.items()}
     shown = stand_in(pd.concat(list(own.values())), dataset)
     lines = []
@@ -212,14 +212,14 @@ def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], p
 
 
 def _with_truth(lines: list[PictureRow]) -> list[PictureRow]:
-    """Leave out the column of ground truth where no row has one."""
+    """Drop the ground-truth column if no row has ground truth."""
     if any(line.cells[_TRUTH].picture.reason != NONE for line in lines):
         return lines
     return [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
 
 
 def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
-    """Choose a dataset's image in the middle by the mean of the unadapted models' F, else of false positives, else by name.
+    """Choose a dataset's median image by the unadapted models' mean F, else by false positives, else by name.
 
     `images` are rows of all segmenters; images that fewer segmenters have than others are left out.
     """

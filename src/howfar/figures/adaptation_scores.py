@@ -59,7 +59,7 @@ ROOM = 0.84
 
 
 class Bar(NamedTuple):
-    """Hold a score's mean over the seeds, and the lowest and highest of them."""
+    """Hold a score's mean over the seeds, and the lowest and highest values."""
 
     mean: float
     low: float
@@ -70,7 +70,7 @@ Bars: TypeAlias = dict[tuple[str, str], Bar]
 
 
 class ScoreColumn(NamedTuple):
-    """Hold the column of ``adaptation.scores`` that bars are drawn of, its name, and what stands under the axis."""
+    """Hold the column of ``adaptation.scores`` for bars, its name, and the axis label."""
 
     column: str
     name: str
@@ -84,7 +84,7 @@ SCORES: Mapping[Measure, ScoreColumn] = {
 
 
 def bars_caption(result: AdaptationResult, background: bool = False) -> Caption:
-    """Caption the bars of M and the adapted models, or of the models without and with background."""
+    """Return the caption for bars of M and the adapted models, or of the models without and with background."""
     studies, study = result.by_segmenter(), result.first
     chosen = strategy_of(study)
     models = by_background(study, chosen) if background else [BASELINE, *by_shots(study, chosen)]
@@ -108,17 +108,17 @@ def _means(segmenter: str, study: Adaptation, models: list[str]) -> str:
 
 
 def _whole(study: Adaptation) -> str:
-    """Name the group of all secondaries alike, or the only secondary."""
+    """Return the name for all secondaries together, or the only secondary."""
     return ALL if len(study.secondaries) > 1 else study.secondaries[0]
 
 
 def is_scored(result: AdaptationResult) -> bool:
-    """Tell whether any image of a study has an F."""
+    """Return whether any image of a study has an F."""
     return any(map(scored, result.by_segmenter().values()))
 
 
 def has_background(result: AdaptationResult) -> bool:
-    """Tell whether models with background images can be shown beside one without."""
+    """Return whether the study has models with background images, and the same model without."""
     return is_scored(result) and bool(by_background(result.first, strategy_of(result.first)))
 
 
@@ -126,7 +126,7 @@ def has_background(result: AdaptationResult) -> bool:
 def adaptation_bars_background(
     result: AdaptationResult, *, strategy: str | None = None, limit: int = 24, measure: Measure = "f_ods"
 ) -> Figure:
-    """Draw the bars of the model with the most shots and of those that background images were added to."""
+    """Draw bars of the most-shots model without and with background images."""
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
@@ -142,7 +142,7 @@ def adaptation_bars(
     limit: int = 24,
     measure: Measure = "f_ods",
 ) -> Figure:
-    """Draw F of each dataset's images that no model learnt from, one bar a model, one panel a segmenter, on one scale.
+    """Draw F of each dataset's unseen images, a bar per model and a panel per segmenter, on one scale.
 
     After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
     looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
@@ -186,7 +186,7 @@ def adaptation_bars(
 
 
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
-    """Compute a score by model and dataset over these seeds; "all": its mean over the secondaries, taken a seed at a time.
+    """Compute a score's range by model and dataset over these seeds; "all" is the mean over the secondaries in each seed.
 
     `column` is one of ``adaptation.scores``: "mean_f", "mean_f_ods" or "ods".
     """
@@ -206,7 +206,7 @@ def _ranges(rows: pd.DataFrame, column: str) -> Bars:
 
 
 def beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
-    """List the unadapted model, and for each number of shots the strategy's model and random's."""
+    """List the unadapted model, then the strategy's and random's model for each number of shots."""
     models = arms(adaptation)
     models = models[(models["background"] == 0) & models["strategy"].isin([strategy, RANDOM])]
     own = models["strategy"] == strategy
@@ -215,7 +215,7 @@ def beside_random(adaptation: Adaptation, strategy: str) -> list[str]:
 
 
 def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[str, dict[str, Any]]:
-    """Choose how each model's bar is drawn: random's hollow beside another strategy's."""
+    """Return each model's bar style; random's bars are hollow if another strategy is shown."""
     look_of, rivals = looks(adaptation), set() if strategy == RANDOM else set(by_shots(adaptation, RANDOM))
     return {
         model: {
@@ -228,7 +228,7 @@ def bar_faces(adaptation: Adaptation, models: list[str], strategy: str) -> dict[
 
 
 def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mapping[str, dict[str, Any]]) -> None:
-    """Draw the bars of all models on one dataset, one below the other about `position`, each with its number."""
+    """Draw all models' bars for a dataset in order around `position`, each with its number."""
     thick = ROOM / len(faces)
     for k, (model, face) in enumerate(faces.items()):
         bar = bars.get((model, dataset))
@@ -243,7 +243,7 @@ def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mappi
 
 
 def frame_bars(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
-    """Name the groups of bars, and set how far the axis reaches: past the highest of `tops`."""
+    """Label the groups of bars, and set the axis limit beyond the highest of `tops`."""
     name_rows(axes, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
@@ -251,7 +251,7 @@ def frame_bars(axes: Axes, names: list[str], tops: list[float], label: str) -> N
 
 
 def group_name(adaptation: Adaptation, dataset: str) -> str:
-    """Name a group of bars: a dataset, marked where it is blind, or all secondaries alike."""
+    """Return the label of a group of bars: a dataset, marked if blind, or all secondaries."""
     if dataset == ALL:
         return f"all {len(adaptation.secondaries)} secondaries"
     return f"{name_text(dataset, 22)}{' (blind)' if dataset in adaptation.blind else ''}"
@@ -272,7 +272,7 @@ _LINES = (
 
 
 def _which(adaptation: Adaptation) -> str:
-    """Say at which threshold the curves' F is, and why."""
+    """State the threshold of the curves' F, with the reason."""
     if image_measure(adaptation) == F_ODS:
         return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
     return (
@@ -297,7 +297,7 @@ def _curves_caption(adaptation: Adaptation, background: bool = False) -> Caption
 def adaptation_curves_background(
     adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: Measure | None = None
 ) -> Figure:
-    """Draw the curves of the model with the most shots and of those that background images were added to."""
+    """Draw curves of the most-shots model without and with background images."""
     return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
@@ -310,7 +310,7 @@ def adaptation_curves(
     limit: int = 24,
     measure: Measure | None = None,
 ) -> Figure:
-    """Draw F of the images that no model learnt from against their scaled I^dist, one line a model, one panel a secondary.
+    """Draw F of unseen images against scaled I^dist, a line per model and a panel per secondary.
 
     After figs. 4-6 and 14-16 of Achara & Pandey, and as they do with F at the threshold that is best for the dataset
     (`measure` "f_ods"), which looks at its labels; "f" draws F at each model's own threshold, of which the gains are, and is
@@ -344,7 +344,7 @@ def adaptation_curves(
 
 
 def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure: Measure = "f") -> pd.DataFrame:
-    """Average F and distance of each image and model over these seeds; images without F or distance are left out.
+    """Average each image's F and distance by model over these seeds; images without F or distance are left out.
 
     F is the column `measure`, and has the name f in what is returned.
     """

@@ -1,4 +1,4 @@
-"""Draw the distances of the same datasets by several backbones, and the rank correlations between backbones."""
+"""Draw the same datasets' distances by several backbones, and the rank correlations between backbones."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _relative_caption(comparison: BackboneComparison) -> Caption:
 
 @registered(_relative_caption)
 def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
-    """Draw `relative` of each secondary by each backbone with its 95 % interval; the trivial backbones hollow.
+    """Draw `relative` of each secondary by each backbone with its 95 % interval; trivial backbones are hollow.
 
     Where a backbone has no yardstick, the row-scaled O^dist stands in its place. The axis is logarithmic where the values span
     more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones. At most `limit`
@@ -96,7 +96,7 @@ def _agreement_caption(comparison: BackboneComparison) -> Caption:
 
 @registered(_agreement_caption)
 def backbones_agreement(comparison: BackboneComparison) -> Figure:
-    """Draw Spearman's rank correlation between backbones: of the order of the datasets, and of the images of a dataset.
+    """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images.
 
     Two triangles of numbers; on the right each is the mean over the secondaries.
     """
@@ -113,13 +113,13 @@ def backbones_agreement(comparison: BackboneComparison) -> Figure:
 
 
 def nearest_first(frame: pd.DataFrame) -> list[str]:
-    """Order the datasets by their mean rank over the backbones that are not trivial."""
+    """Order the datasets by mean rank over the non-trivial backbones."""
     ranks = frame[~frame["trivial"]].groupby("dataset", sort=False)["rank"].mean()
     return [str(name) for name in ranks.sort_values(kind="stable").index]
 
 
 def looks(comparison: BackboneComparison) -> Mapping[str, Look]:
-    """Give each backbone its look, the trivial ones last and grey."""
+    """Return each backbone's look, the trivial ones last and grey."""
     own = {name: look(position) for position, name in enumerate(comparison.backbones)}
     return own | {name: Look(MUTED, "-", SHAPES[position % len(SHAPES)]) for position, name in enumerate(comparison.trivial)}
 

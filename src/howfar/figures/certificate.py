@@ -1,4 +1,4 @@
-"""Draw a certificate: the interval as labels come in, and what was predicted and measured on the drawn images."""
+"""Draw a certificate: the interval by number of labels, and predicted and measured performance of the drawn images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _steps_caption(certificate: Certificate) -> Caption:
 
 @registered(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1)
 def certificate_steps(certificate: Certificate) -> Figure:
-    """Draw the estimate and its interval after each label, and the level that was asked about."""
+    """Draw the estimate and its interval after each label, and the level in question."""
     steps = _known(certificate)
     labels = [step.labelled for step in steps]
     with drawing():
@@ -91,7 +91,7 @@ def _pairs(certificate: Certificate) -> list[tuple[float, float]]:
 
 
 def _asked(certificate: Certificate) -> float | None:
-    """Return the performance that was asked about; None where a width was, or nothing."""
+    """Return the performance in question; None if the question was a width, or there was none."""
     if certificate.until is None or ">=" not in certificate.until:
         return None
     return float(certificate.until.rpartition(">=")[2])

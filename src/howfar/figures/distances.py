@@ -1,4 +1,4 @@
-"""Draw how far secondary datasets and their images are from the primary dataset (figs. 3 and 10 of the paper)."""
+"""Draw the distances of secondary datasets and their images from the primary dataset (figs. 3 and 10 of the paper)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _has_yardstick(comparison: Comparison) -> bool:
 
 @registered(_relative_caption, shows=_has_yardstick)
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
-    """Draw `relative` of each secondary with its 95 % interval, and what the trivial backbones say (hollow).
+    """Draw `relative` of each secondary with its 95 % interval, and the trivial backbones' values (hollow).
 
     relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1, S lies
     nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a factor of 8. One
@@ -87,7 +87,7 @@ def _estimate(row: DatasetRow) -> ForestRow:
 
 
 def _baselines(axes: Axes, comparison: Comparison, names: list[str]) -> list[str]:
-    """Draw the trivial backbones' values; return the backbones seen."""
+    """Draw the trivial backbones' values, and return the backbones' names."""
     seen = list(dict.fromkeys(baseline.backbone for baseline in comparison.baselines))
     for kind, backbone in enumerate(seen):
         by_dataset = {b.dataset: b.relative for b in comparison.baselines if b.backbone == backbone}
@@ -146,7 +146,7 @@ def _violin_caption(comparison: Comparison) -> Caption:
 
 @registered(_violin_caption)
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
-    """Draw how I^dist (mean form) is spread in each secondary (above its line) and in the primary dataset (grey, below it).
+    """Draw the distribution of I^dist (mean form) in each secondary (above its line) and in the primary (grey, below).
 
     Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark the
     quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height. Up to
@@ -226,7 +226,7 @@ def _sorted_caption(comparison: Comparison) -> Caption:
 
 @registered(_sorted_caption)
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
-    """Draw the images of each secondary sorted by I^dist, against their rank share; the primary dataset's own in grey.
+    """Draw each secondary's images by increasing I^dist against rank share, with the primary's own images in grey.
 
     Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset, which shows the shape of the rise and
     hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as P's
@@ -267,7 +267,7 @@ def _unit(row: DatasetRow) -> float:
 
 
 def curve(axes: Axes, values: Float64Array, row: DatasetRow) -> None:
-    """Draw ascending values of a dataset's images against their rank share, in the dataset's look."""
+    """Draw a dataset's ascending image values against rank share, in the dataset's look."""
     share = np.linspace(0.0, 1.0, len(values)) if len(values) > 1 else np.array([0.5])
     marker = row.look.marker if len(values) < 12 else "none"
     axes.plot(share, values, color=row.look.colour, ls=row.look.dash, marker=marker, ms=4.5, lw=1.7, label=name_text(row.name))
@@ -307,7 +307,7 @@ def _scatter_caption(comparison: Comparison) -> Caption:
 
 @registered(_scatter_caption)
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
-    """Draw the plane of the first two principal components, one panel a secondary; both axes of a panel have one unit.
+    """Draw the first two principal components, a panel per secondary with equal axis units.
 
     Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there. Where
     a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first. At most
@@ -354,5 +354,5 @@ def _plane(frame: pd.DataFrame) -> Float64Array:
 
 
 def _size(n: int) -> float:
-    """Choose the marker area: large for a few images, small for many."""
+    """Return the marker area: large for few images, small for many."""
     return float(np.clip(2200 / max(n, 1), 5, 45))

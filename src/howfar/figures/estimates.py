@@ -1,4 +1,4 @@
-"""Draw estimated performance: of datasets and sites with intervals, estimators' errors, and images that probably fail."""
+"""Draw estimated performance of datasets and sites with intervals, estimators' errors, and probable failures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _estimates_caption(relation: Relation) -> Caption:
 
 @registered(_estimates_caption, shows=lambda relation: bool(relation.estimates))
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
-    """Draw the predicted mean performance of each dataset with its interval, and the measured mean where it is known.
+    """Draw each dataset's predicted mean performance with its interval, and the measured mean if known.
 
     Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
     Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer than
@@ -97,7 +97,7 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
 
 
 def _estimate_row(estimate: SetEstimate, look: Look, usual: str | None) -> ForestRow:
-    """Make a row with estimate, interval and level; with the estimator where it is another than for the other datasets."""
+    """Build a row with estimate, interval and level, and the estimator if it differs from the usual one."""
     other = "" if estimate.estimator == usual else f"\nby {name_text(estimate.estimator)}"
     value, low, high = estimate.predicted, estimate.low, estimate.high
     text = f"{format_estimate(value, low, high)}  {100 * estimate.level:.0f} %{other}"
@@ -105,7 +105,7 @@ def _estimate_row(estimate: SetEstimate, look: Look, usual: str | None) -> Fores
 
 
 def _measured(axes: Axes, values: Sequence[float | None], names: Sequence[str]) -> None:
-    """Draw a hollow diamond where the truth of a row is known."""
+    """Draw a hollow diamond at each row's measured value, if known."""
     for position, (value, name) in enumerate(zip(values, names, strict=True)):
         if value is not None:
             axes.plot([value], [position], label=f"measured:{name}", **TRUTH)
@@ -169,7 +169,7 @@ def _spoken(site: SiteAnswer) -> str:
 
 @registered(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites))
 def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
-    """Draw each site's expected mean performance with its interval, and under it labelled sites with what was measured.
+    """Draw each site's expected mean performance with its interval, then labelled sites with their measured values.
 
     Sites outside the gate are hatched and grey. Labelled sites are estimated without their labels; their diamond is the truth.
     Corrupted sets are not shown. At most `limit` rows, the first.
@@ -200,7 +200,7 @@ def _site_row(site: SiteAnswer, seen: Look) -> ForestRow:
 
 
 def _site_bar(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
-    """Draw the interval of a site: hatched where the estimate is not to be believed."""
+    """Draw the interval of a site, hatched if the estimate is doubted."""
     assert site.low is not None
     assert site.high is not None  # for the type checker: sites without an estimate are not drawn
     plain: dict[str, Any] = {"fc": seen.colour, "ec": "none", "alpha": 0.45}
@@ -237,7 +237,7 @@ MEAN = "mean"
 
 
 class EstimatorStyle(NamedTuple):
-    """Hold the colour, marker and plain name of a kind of estimator."""
+    """Hold the colour, marker and plain name of a kind of estimators."""
 
     colour: str
     marker: str
@@ -267,7 +267,7 @@ def _errors_caption(relation: Relation) -> Caption:
 
 @registered(_errors_caption, shows=lambda relation: bool(relation.judgements))
 def judgements(relation: Relation) -> Figure:
-    """Draw the mean absolute error of every estimator, image by image (filled) and in a set's mean (hollow), and its coverage.
+    """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow), and its coverage.
 
     Each labelled dataset is estimated from the others. The vertical lines are the errors of predicting the mean of the
     other datasets for everything: right of its line an estimator is worse than looking at no image at all. Right: the
@@ -374,7 +374,7 @@ def _lists_files(relation: Relation) -> bool:
 
 @registered(_failures_caption, shows=_lists_files, vector=False)
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
-    """Draw the k listed images of each dataset with the lowest estimates: the image, and beside it what was predicted.
+    """Draw each dataset's k listed images with the lowest estimates, each beside its prediction.
 
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
@@ -395,13 +395,13 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
 
 
 def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
-    """Pick the listed images of a dataset with the k lowest estimates, ascending; ties in order of name."""
+    """Return a dataset's k listed images with the lowest estimates, ascending; ties are ordered by name."""
     listed = images[(images["dataset"] == dataset) & images["listed"].astype(bool)]
     return listed.sort_values(["estimate", "image"], kind="stable").head(k)
 
 
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
-    """Draw a prediction over a pale grey copy of its photograph, or give the reason why there is none.
+    """Draw a prediction over a pale grey copy of its photograph; without a prediction, return the reason.
 
     The photograph is (h, w, 3), at most 144 pixels a side. The prediction is brought to its size, each pixel the highest that
     it covers, so that thin lines stay.
@@ -432,7 +432,7 @@ def _line(axes: Axes, row: Failures, images: pd.DataFrame, top: float) -> None:
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """Draw image and prediction in two unit squares whose upper left corner is (left, top), the numbers below."""
+    """Draw an image and its prediction in unit squares with the upper left corner (left, top), and numbers below."""
     name = str(record["image"])
     picture = thumbnail(_path(record["path"]))
     square(axes, picture, name, left, top)

@@ -1,4 +1,4 @@
-"""Draw rows of a dot, its interval and its number: the form of every figure that compares estimates with each other."""
+"""Draw rows with a dot, interval and number, the common form of figures that compare estimates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from howfar.figures.style import MUTED, PAPER, Look, name_rows, row_number
 
 @dataclass(frozen=True)
 class ForestRow:
-    """Hold a row of a forest: its name, its value with the ends of its interval, its look, and the number beside it.
+    """Hold a row of a forest plot: name, value with its interval's ends, look, and the number at the right.
 
     A value that is None or NaN leaves the number alone; an interval with such an end leaves the dot alone. The dot is labelled
     by `name`, the interval by ``interval:<name>``. `place` is the row's, by default the next one.
@@ -32,7 +32,7 @@ class ForestRow:
 def forest(
     axes: Axes, rows: Iterable[ForestRow], *, width: float = 3, size: float = 7, text_size: float = 8.5, **line: Any
 ) -> None:
-    """Draw rows from the top down: a line `width` points wide for the interval, a dot of `size`, and the number at the right.
+    """Draw rows from top to bottom: an interval line `width` points wide, a dot of `size`, and the number at the right.
 
     `line` are further properties of the lines of the intervals, as ``alpha``.
     """
@@ -55,7 +55,7 @@ def forest(
 
 
 def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -> None:
-    """Name the rows of a forest, the first on top, and part them by thin lines above those of `groups`."""
+    """Label a forest's rows from the top, and draw thin lines above the rows in `groups`."""
     name_rows(axes, list(names))
     axes.set_ylim(len(names) - 0.5, -0.5)
     for place in groups:

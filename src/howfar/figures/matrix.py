@@ -1,4 +1,4 @@
-"""Draw the distances of every dataset from every other as heat maps, ordered by hierarchical clustering."""
+"""Draw the distances between every two datasets as heat maps, ordered by hierarchical clustering."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def _relative_caption(_: Matrix) -> Caption:
 
 
 def _few_cells(matrix: Matrix) -> bool:
-    """Tell whether the map is small enough for an .svg file, which would be large with a shape for every cell."""
+    """Return whether the map is small enough for an .svg file, which holds a shape per cell."""
     return len(matrix.datasets) <= NAMED
 
 
 @registered(_map_caption, vector=_few_cells)
 def matrix_map(matrix: Matrix) -> Figure:
-    """Draw the mutual distance of every two datasets, 1 for as far as their own images, beside the tree that it makes.
+    """Draw each two datasets' mutual distance, 1 being as far as their own images, beside the clustering tree.
 
     Rows and columns are in the tree's order (average linkage), so that what is near stands together. The tree on the left, the
     map on the right; cells with numbers up to 12 datasets, names up to 60.
@@ -86,7 +86,7 @@ def matrix_map(matrix: Matrix) -> Figure:
 
 @registered(_relative_caption, vector=_few_cells)
 def matrix_relative(matrix: Matrix) -> Figure:
-    """Draw how far each dataset (column) is from each taken as the primary (row), over the primary's self-distance.
+    """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance.
 
     One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
     """
@@ -105,7 +105,7 @@ def matrix_relative(matrix: Matrix) -> Figure:
 
 
 def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
-    """Find the order of the datasets at the tree's leaves, and the tree, as `scipy.cluster.hierarchy.linkage` gives it.
+    """Return the datasets' order at the leaves of the clustering tree, and `scipy.cluster.hierarchy.linkage`'s tree.
 
     Where a mutual distance is undefined the largest one stands in its place.
     """

@@ -1,4 +1,4 @@
-"""Draw figs. 4-6 of the paper: performance against distance, one panel a dataset."""
+"""Draw figs. 4-6 of the paper: performance against distance, one panel per dataset."""
 
 from __future__ import annotations
 
@@ -66,13 +66,13 @@ def _slope(dataset: DatasetRelation) -> str:
 
 
 def is_scored(relation: Relation) -> bool:
-    """Tell whether any image of a relation has a performance."""
+    """Return whether any image of a relation has a performance."""
     return any(dataset.scored for dataset in relation.datasets)
 
 
 @registered(_caption, shows=is_scored)
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
-    """Draw each image's performance against its scaled I^dist, with the centred moving average, one panel a labelled dataset.
+    """Draw each image's performance against scaled I^dist with the moving average, a panel per labelled dataset.
 
     After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line is
     the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts as
@@ -117,7 +117,7 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look)
 
 
 def slope_text(slope: Interval | None) -> str:
-    """Write a slope with its interval, to start a line; empty where it is undefined."""
+    """Format a slope with its interval as the start of a line; return "" if undefined."""
     if slope is None or slope.value is None:
         return ""
     interval = "" if slope.low is None or slope.high is None else f" [{signed(slope.low)}, {signed(slope.high)}]"

@@ -1,4 +1,4 @@
-"""Draw photographs, masks and maps on sheets: the closest and farthest images, near duplicates, and selected images."""
+"""Draw sheets of photographs, masks and maps: closest and farthest images, near duplicates, and selected images."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ NONE = "none"
 
 @dataclass(frozen=True, eq=False)
 class Thumbnail:
-    """Hold a picture of at most 144 pixels a side, or the reason why there is none."""
+    """Hold a picture of at most 144 pixels a side, or the reason for its absence."""
 
     pixels: NDArray[np.uint8] | None
     reason: str = ""
 
 
 class StandInImage(NamedTuple):
-    """Name the image that stands for a dataset, and why."""
+    """Hold the image that represents a dataset, and the reason."""
 
     dataset: str
     image: str
@@ -43,13 +43,13 @@ class StandInImage(NamedTuple):
 
 
 def middle(images: pd.DataFrame, column: str) -> str:
-    """Name the image in the middle by a column, the lower of an even number, ties by name."""
+    """Return the image with the median value in a column; the lower one of an even number, ties by name."""
     ordered = images.sort_values(list(dict.fromkeys((column, "image"))), kind="stable")
     return str(ordered["image"].iloc[(len(ordered) - 1) // 2])
 
 
 def thumbnail(path: str) -> Thumbnail:
-    """Read one image at small size: a file, a member of a container, or what lies behind a URL."""
+    """Read an image at small size from a file, a container or a URL."""
     from howfar.data import decode, read_bytes
     from howfar.data.image_bytes import exists
 
@@ -66,7 +66,7 @@ def thumbnail(path: str) -> Thumbnail:
 
 
 def truth(path: str) -> Thumbnail:
-    """Read a mask at small size; where an image has none, the reason is "none"."""
+    """Read a mask at small size; an image without a mask has the reason "none"."""
     from howfar.data.image_bytes import exists
     from howfar.data.masks import read_mask
 
@@ -78,7 +78,7 @@ def truth(path: str) -> Thumbnail:
 
 
 def probabilities(file: Path) -> Thumbnail:
-    """Read a probability map at small size, white being certain."""
+    """Read a probability map at small size; white is certain."""
     from howfar.data.predictions import read_prediction
 
     if not file.is_file():
@@ -87,7 +87,7 @@ def probabilities(file: Path) -> Thumbnail:
 
 
 def grey(read: Callable[[], NDArray[Any]]) -> Thumbnail:
-    """Make of a map or mask a grey picture of at most 144 pixels a side, or give the reason why there is none."""
+    """Convert a map or mask to a grey picture of at most 144 pixels a side, or give the reason for its absence."""
     try:
         p = unit_values(read())
     except (HowfarError, OSError):
@@ -99,12 +99,12 @@ def grey(read: Callable[[], NDArray[Any]]) -> Thumbnail:
 
 
 def unit_values(values: NDArray[Any]) -> NDArray[np.float64]:
-    """Bring a map of bytes, or of probabilities, to probabilities in float64."""
+    """Convert a map of bytes or probabilities to float64 probabilities."""
     return values / 255 if values.dtype == np.uint8 else np.asarray(values, dtype=np.float64)
 
 
 def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Bring an array to another size: each pixel the highest value that it covers; enlarged, the nearest."""
+    """Resize an array: each pixel takes the highest value it covers; when enlarged, the nearest."""
     for axis, size in enumerate((height, width)):
         length = values.shape[axis]
         if length > size:
@@ -115,13 +115,13 @@ def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.
 
 
 def extent(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Compute width and height of a picture whose longer side is 1."""
+    """Return width and height of a picture scaled to a longer side of 1."""
     height, width = pixels.shape[:2]
     return width / max(height, width), height / max(height, width)
 
 
 def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) -> None:
-    """Draw a picture within a unit square, or a box with the reason why there is none."""
+    """Draw a picture in a unit square, or a box with the reason for its absence."""
     if picture.pixels is None:
         _box(axes, picture.reason, label, left, top)
         return
@@ -155,13 +155,13 @@ def _thumbnails_caption(comparison: Comparison) -> Caption:
 
 
 def has_files(result: Any) -> bool:
-    """Tell whether any image of a result has a file that could be shown."""
+    """Return whether any image of a result has a file to show."""
     return bool(result.images["path"].astype(bool).any())
 
 
 @registered(_thumbnails_caption, shows=has_files, vector=False)
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
-    """Draw the k closest (left) and k farthest (right) images of each secondary, each with its distance and percentile.
+    """Draw each secondary's k closest (left) and k farthest (right) images, with distance and percentile.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that no
     longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images. One row a
@@ -180,7 +180,7 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
 
 
 def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Pick the k closest images, ascending, and the k farthest of the rest, ascending; ties in order of name."""
+    """Return the k closest images, ascending, and the k farthest of the rest, ascending; ties are ordered by name."""
     ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")
     return ordered.iloc[:k], ordered.iloc[k:].iloc[-k:]
 
@@ -197,7 +197,7 @@ def _line(axes: Axes, row: DatasetRow, k: int, top: float) -> None:
 
 
 def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -> None:
-    """Draw one image in a unit square whose upper left corner is (left, top), its numbers below."""
+    """Draw an image in a unit square with the upper left corner (left, top), and its numbers below."""
     picture, name = thumbnail(str(record["path"])), str(record["image"])
     if picture.pixels is None:
         picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
@@ -208,7 +208,7 @@ def _cell(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
 
 
 def three_digits(value: float) -> str:
-    """Write three digits, trailing zeros too, so that numbers side by side look alike."""
+    """Format a number with three digits, including trailing zeros, so that numbers align."""
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)
 
 
@@ -228,13 +228,13 @@ def _near_duplicates_caption(comparison: Comparison) -> Caption:
 
 
 def shown_pairs(comparison: Comparison) -> pd.DataFrame:
-    """Return the pairs that are nearly equal and have files to show: the primary's first, then those that agree least."""
+    """Return the nearly equal pairs with files to show: the primary's first, then by increasing agreement."""
     table = ordered_pairs(comparison)
     return table[(table["kind"] == "near") & table["path"].astype(bool) & table["other_path"].astype(bool)]
 
 
 def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
-    """Order all pairs as figure and table show them: the primary's first, and of these those that agree least first."""
+    """Order all pairs as in figure and table: the primary's first, then by increasing agreement."""
     table = comparison.near_duplicates
     order = table.assign(_of_primary=table["other_dataset"] != comparison.primary.name)
     return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
@@ -246,7 +246,7 @@ def _shows(comparison: Comparison) -> bool:
 
 @registered(_near_duplicates_caption, shows=_shows, vector=False)
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
-    """Draw pairs of images that are nearly equal, three a row, each image beside the one that it resembles.
+    """Draw nearly equal images in pairs, three pairs per row.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
     be read, is a labelled box. At most `limit` pairs are shown: those with images of P first, of these the least alike first.
@@ -287,7 +287,7 @@ SHEET_ROW_STEP = 1.42
 
 @dataclass(frozen=True)
 class ContactImage:
-    """Hold an image of a contact sheet: its name, its file, and the numbers below it."""
+    """Hold an image of a contact sheet: its name, file, and the numbers below."""
 
     image: str
     path: str
@@ -295,7 +295,7 @@ class ContactImage:
 
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
-    """Draw every chosen image, seven a row, in the order of choice; under each its place in that order, distance and name.
+    """Draw every chosen image in the order of choice, seven per row, each with its rank, distance and name.
 
     Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
     be read, is a labelled box. As high as it has rows. At most `limit` images are shown, the first.
@@ -308,7 +308,7 @@ def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
 
 
 def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105) -> Figure:
-    """Draw at most `limit` images, the first, seven a row, each with its numbers, which `note` explains, and its name below."""
+    """Draw the first `limit` images, seven per row, each with its name and numbers, which `note` explains."""
     shown = cells[:limit]
     left_out = f"The first {limit:,} are shown. " if len(cells) > limit else ""
     with drawing():
@@ -321,7 +321,7 @@ def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105
 
 
 def _draw(axes: Axes, cell: ContactImage, left: float, top: float) -> None:
-    """Draw one image in a unit square whose upper left corner is (left, top), its numbers and its name below."""
+    """Draw an image in a unit square with the upper left corner (left, top), its numbers and its name below."""
     square(axes, thumbnail(cell.path), cell.image, left, top)
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
     axes.text(left + 0.5, top + 1.03, cell.numbers, fontsize=8, color=INK, **text)

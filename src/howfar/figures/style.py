@@ -1,4 +1,4 @@
-"""Define what all figures share: colours, fonts, legends and frames, and the order and look of datasets.
+"""Define the common style of figures: colours, fonts, legends and frames, and the order and look of datasets.
 
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """
@@ -53,20 +53,20 @@ class Look:
 
 
 def look(index: int) -> Look:
-    """Give the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets."""
+    """Return the look of the secondary at `index` in the caller's order; looks repeat after 24 datasets."""
     turn = index // len(COLOURS) % len(DASHES)
     return Look(COLOURS[index % len(COLOURS)], DASHES[turn], MARKERS[turn])
 
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Keep settings for making a figure in force inside the ``with`` block only."""
+    """Apply the figure settings inside the ``with`` block only."""
     with matplotlib.rc_context(_settings()):
         yield
 
 
 def name_text(name: str, longest: int = 28) -> str:
-    """Shorten a dataset's name for a figure: the middle of a long one is left out, so that both ends can be read."""
+    """Shorten a long dataset name for a figure by leaving out the middle."""
     flat = " ".join(name.split()) or "(no name)"
     if len(flat) <= longest:
         return flat
@@ -75,24 +75,24 @@ def name_text(name: str, longest: int = 28) -> str:
 
 
 def plain(text: Any) -> Any:
-    """Return a matplotlib text that takes ``$`` literally, as names may hold it."""
+    """Make a matplotlib text show ``$`` literally, as names may contain it, and return the text."""
     text.set_parse_math(False)
     return text
 
 
 def blank(width: float, height: float) -> Figure:
-    """Make an empty figure, independent of pyplot's state, that lays itself out; sizes in inches."""
+    """Make an empty figure with automatic layout, independent of pyplot; sizes in inches."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def head(figure: Figure, title: str, note: str = "") -> None:
-    """Write the title at the left edge, and under it a smaller note where there is one."""
+    """Write the title at the left edge, and a smaller note, if any, below."""
     whole = title if not note else f"{title}\n{note}"
     figure.suptitle(whole, x=0.01, ha="left", fontsize=10.5, color=INK, linespacing=1.5, parse_math=False)
 
 
 def name_rows(axes: Axes, labels: list[str]) -> None:
-    """Label the rows 0, 1, 2 … of a horizontal plot by its y ticks."""
+    """Label the rows 0, 1, 2 … of a horizontal plot with y ticks."""
     axes.set_yticks(range(len(labels)), labels=labels)
     for label in axes.get_yticklabels():
         plain(label)
@@ -136,7 +136,7 @@ def _settings() -> Any:  # matplotlib 3.11 types the keys as literals, earlier r
 
 @cache
 def _families() -> tuple[str, ...]:
-    """List DejaVu Sans, which comes with matplotlib, then whichever installed fonts know characters that it lacks."""
+    """List DejaVu Sans, which comes with matplotlib, then installed fonts with further characters."""
     wider = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Hiragino Sans", "PingFang SC", "Noto Sans")
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return ("DejaVu Sans", *(name for name in wider if name in installed))
@@ -146,7 +146,7 @@ _MOST: Final = 0x10FFFF
 
 
 def prepare(figure: Figure) -> None:
-    r"""Write out controls in all texts of a figure, and add to each text the fonts that its characters need.
+    r"""Escape control characters in a figure's texts, and add the fonts that each text needs.
 
     A control in a text would make an SVG file ill-formed. A character that no installed font draws stays, and is a box in a
     picture of pixels; in SVG the reader's fonts show it.
@@ -181,7 +181,7 @@ def _add_fonts(text: Text, words: str) -> None:
 
 @cache
 def _family_with(code: int) -> str | None:
-    """Return the first family of installed fonts, by name, that draws a character; None where none does."""
+    """Return the first installed font family, by name, with a character; None without any."""
     for entry in sorted(font_manager.fontManager.ttflist, key=lambda font: (font.name, font.style != "normal", font.fname)):
         if code in _characters(entry.fname):
             return str(entry.name)
@@ -190,7 +190,7 @@ def _family_with(code: int) -> str | None:
 
 @cache
 def _characters(file: str) -> frozenset[int]:
-    """Return the characters that a font's file draws; none of a file that matplotlib cannot read, as of coloured emoji."""
+    """Return the characters in a font file; none for files that matplotlib cannot read, such as colour emoji."""
     try:
         font: Any = font_manager.get_font(file)
         return frozenset(code for code in font.get_charmap() if code <= _MOST)
@@ -199,7 +199,7 @@ def _characters(file: str) -> frozenset[int]:
 
 
 def nothing(title: str, reason: str) -> Figure:
-    """Draw a figure that says why there is nothing to draw."""
+    """Draw a figure with the reason why it is empty."""
     with drawing():
         figure = blank(WIDTH, 1.6)
         axes = figure.add_subplot()
@@ -210,7 +210,7 @@ def nothing(title: str, reason: str) -> Figure:
 
 
 def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3, **style: Any) -> Legend:
-    """Add a legend below the figure, of these handles or of everything labelled in a panel; names are taken literally."""
+    """Add a legend below the figure for these handles or a panel's labelled artists; names are taken literally."""
     shown = handles if isinstance(handles, Sequence) else handles.get_legend_handles_labels()[0]
     legend = figure.legend(handles=list(shown), loc="outside lower left", ncols=columns, **style)
     for text in legend.get_texts():
@@ -219,18 +219,18 @@ def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3,
 
 
 def head_numbers(axes: Axes, text: str) -> None:
-    """Write a pale heading over the numbers that stand right of a panel's rows."""
+    """Write a pale heading above the numbers at the right of a panel's rows."""
     at = axes.annotate(text, (1.02, 1), (0, 7), xycoords="axes fraction", textcoords="offset points")
     at.set(fontsize=8.5, color=MUTED, in_layout=False)
 
 
 def row_number(axes: Axes, row: float, text: str, size: float = 8.5) -> None:
-    """Write a row's number at its right, outside the panel."""
+    """Write a row's number at the right of the panel."""
     axes.text(1.02, row, text, transform=axes.get_yaxis_transform(), va="center", ha="left", fontsize=size, color=INK)
 
 
 def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
-    """Write a panel's title: the dataset's name, and smaller lines under it, the last one pale, that may run past the edge."""
+    """Write a panel's title: the dataset's name, and smaller lines below, the last one pale, which may pass the edge."""
     plain(axes.set_title(name_text(name, longest), color=INK, fontweight="bold", pad=5 + 12 * len(lines)))
     for position, line in enumerate(reversed(lines)):
         at = axes.annotate(line, (0, 1), (0, 4 + 12 * position), xycoords="axes fraction", textcoords="offset points")
@@ -240,7 +240,7 @@ def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
 
 
 def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
-    """Let panels in rows of `columns` run from 0 to 1 both ways, numbered if none stands below; remove those past `shown`."""
+    """Set panels to 0-1 on both axes, label the x axis of the lowest panels, and remove panels from `shown` on."""
     for position, axes in enumerate(panels):
         if position >= shown:
             axes.remove()
@@ -254,14 +254,14 @@ def unit_panels(panels: Sequence[Axes], shown: int, columns: int) -> None:
 
 
 def log_ticks(axes: Axes) -> None:
-    """Make the horizontal axis logarithmic, with plain numbers at its powers of ten, their doubles and halves."""
+    """Make the horizontal axis logarithmic with plain numbers at powers of ten, and at twice and half of each."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
 
 
 def without_edges(axes: Axes) -> None:
-    """Take grid, ticks and edges from a panel of coloured cells."""
+    """Remove grid, ticks and edges from a panel of coloured cells."""
     axes.grid(visible=False)
     axes.tick_params(length=0)
     for side in axes.spines.values():
@@ -269,7 +269,7 @@ def without_edges(axes: Axes) -> None:
 
 
 def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 0.0) -> tuple[Figure, Axes]:
-    """Make a figure without axes for pictures of about one unit a side, the y axis pointing down."""
+    """Make a figure without axes for pictures of about unit size, with the y axis pointing down."""
     figure = blank(WIDTH, WIDTH * height / across + 0.5)
     axes = figure.add_subplot()
     axes.set_axis_off()
@@ -283,26 +283,26 @@ Entry = TypeVar("Entry")
 
 
 def looks(relation: Relation) -> dict[str, Look]:
-    """Give every dataset of a relation, labelled or not, the look of its place among the secondaries."""
+    """Return the look of every dataset in a relation, labelled or not, by its place among the secondaries."""
     return {str(name): look(position) for position, name in enumerate(dict.fromkeys(relation.images["dataset"]))}
 
 
 def first(datasets: Sequence[Entry], limit: int) -> tuple[list[Entry], str]:
-    """Return the first `limit` datasets, and a note on how many a figure leaves out."""
+    """Return the first `limit` datasets, and a note on the datasets left out."""
     require_one("limit", limit)
     left_out = len(datasets) > limit
     return list(datasets[:limit]), f"The first {limit} of {len(datasets)} datasets are shown." if left_out else ""
 
 
 def require_one(argument: str, value: int) -> None:
-    """Refuse, with an `InputError`, to show fewer things than one."""
+    """Raise `InputError` for a number below one of things to show."""
     if value < 1:
         raise InputError.of(argument, "must be at least 1", value)
 
 
 @dataclass(frozen=True, eq=False)
 class DatasetRow:
-    """Hold one secondary for a figure: its summary, its look, its images and the primary's in one subspace."""
+    """Hold a secondary for a figure: summary, look, its images and the primary's in the same subspace."""
 
     summary: DatasetSummary
     look: Look
@@ -316,17 +316,17 @@ class DatasetRow:
 
     @property
     def distances(self) -> Float64Array:
-        """Return I^dist of its images in mean form, ascending; only finite values."""
+        """Return the images' finite I^dist in mean form, ascending."""
         return _ascending(self.images)
 
     @property
     def own(self) -> Float64Array:
-        """Return the primary's leave-one-out distances in the same subspace, ascending; empty where it is one image."""
+        """Return the primary's leave-one-out distances in the same subspace, ascending; empty for a single image."""
         return _ascending(self.primary)
 
 
 def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
-    """Return the secondaries that a figure shows, nearest first, and a note on those it leaves out.
+    """Return the secondaries of a figure, nearest first, and a note on those left out.
 
     The order is that of `relative`, or of `o_dist_mean` where `relative` is undefined; ties keep the caller's order. A dataset
     keeps the look of its place in the caller's order whatever the figure shows. Of more than `limit` datasets the farthest are
@@ -342,13 +342,13 @@ def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
 
 
 def nearest_first(comparison: Comparison) -> list[int]:
-    """Return the places of the secondaries in order of `relative`, or of `o_dist_mean` where that is undefined."""
+    """Return the positions of the secondaries by `relative`, or by `o_dist_mean` if it is undefined."""
     measure = "o_dist_mean" if any(dataset.relative is None for dataset in comparison.datasets) else "relative"
     return sorted(range(len(comparison.datasets)), key=lambda position: float(getattr(comparison.datasets[position], measure)))
 
 
 def own_name(comparison: Comparison) -> str:
-    """Name the primary's own images, each measured against the others, as figures do."""
+    """Return the figure label of the primary's own images, each measured against the others."""
     return f"{name_text(comparison.primary.name)} itself"
 
 

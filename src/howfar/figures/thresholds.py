@@ -1,4 +1,4 @@
-"""Draw F, precision and recall by threshold, for the predictions on one dataset or on all labelled datasets."""
+"""Draw F, precision and recall by threshold, for predictions on one dataset or all labelled datasets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEVELS = (0.2, 0.4, 0.6, 0.8)
 
 
 class Curves(NamedTuple):
-    """Hold precision, recall and F of summed counts at the 100 thresholds, (100,) each; nan where undefined."""
+    """Hold precision, recall and F of summed counts at the 100 thresholds, each (100,); nan if undefined."""
 
     precision: Float64Array
     recall: Float64Array
@@ -95,7 +95,7 @@ def _caption(relation: Relation) -> Caption:
 
 @registered(_caption, shows=lambda relation: relation.thresholds["f"].notna().any())
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
-    """Draw F of each labelled dataset at every threshold, and its precision against recall; counts are summed over its images.
+    """Draw each labelled dataset's F by threshold, and precision against recall, from counts summed over images.
 
     Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. How far a
     dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth. Two
@@ -121,7 +121,7 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
 
 
 def pooled(evaluation: Evaluation) -> Curves | None:
-    """Compute precision, recall and F of the counts summed over the images; None where there are none or no true pixel."""
+    """Compute precision, recall and F of the counts summed over the images; None without counts or true pixels."""
     images = evaluation.images
     if not {*COUNTS, "true"} <= set(images.columns) or not len(images) or not images["true"].sum():
         return None
@@ -154,7 +154,7 @@ def _upright(axes: Axes, threshold: float, label: str) -> None:
 
 
 def _frame(by_threshold: Axes, plane: Axes) -> None:
-    """Let both panels run from 0 to 1; in the plane of precision and recall, curves of one F behind the data."""
+    """Set both panels to 0-1, and draw curves of equal F behind the precision-recall data."""
     for level in LEVELS:
         at = level / (2 - level)
         recall = np.linspace(at, 1.0, 200)

@@ -29,7 +29,7 @@ _PARSING = threading.Lock()
 
 
 class Header(NamedTuple):
-    """Hold what the header of an array says: shape, whether it lies by columns, its type, and where its numbers begin."""
+    """Hold an array file's header: shape, column-major flag, type, and offset of the numbers."""
 
     shape: tuple[int, ...]
     by_columns: bool
@@ -38,12 +38,12 @@ class Header(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Return how many bytes the numbers take."""
+        """Return the size of the numbers in bytes."""
         return prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(stream: BinaryIO, size: int) -> Header:
-    """Read the header of an array that lies in `size` bytes; `ValueError` where it is damaged, or the bytes are too few.
+    """Read the header of an array file of `size` bytes; raise `ValueError` if it is damaged or cut short.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def read_header(stream: BinaryIO, size: int) -> Header:
 
 
 def _parsed(stream: BinaryIO) -> Header:
-    """Parse a header by NumPy, which reads it as Python's source text: one at a time.
+    """Parse a header with NumPy, one thread at a time, since NumPy reads it as Python source text.
 
     Python 3.11 counts how deep such a text is nested for all threads together, and raises SystemError where two parse at once
     (https://github.com/python/cpython/issues/106905); another library may do so beside us, so that it is tried again.
@@ -87,7 +87,7 @@ def _parsed(stream: BinaryIO) -> Header:
 
 
 def read_array(data: bytes) -> NDArray[Any]:
-    """Make the array whose file these bytes are; `ValueError` where they are damaged.
+    """Load an array from the bytes of its file; raise `ValueError` if they are damaged.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def read_array(data: bytes) -> NDArray[Any]:
 
 
 def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]:
-    """Make the one array in a ``.npz`` file; `ValueError` where it is damaged, or holds none or several.
+    """Load the only array of a ``.npz`` file; raise `ValueError` if it is damaged or holds another number of arrays.
 
     `check` is called with the bytes that the array takes before they are unpacked.
 
@@ -130,7 +130,7 @@ def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]
 
 
 def map_array(path: Path) -> NDArray[Any]:
-    """Map the array in a file into memory, to be read only; `ValueError` where it is damaged, and `OSError` as `open`.
+    """Map a file's array into memory, read-only; raise `ValueError` if it is damaged, and `OSError` as `open` does.
 
     Examples
     --------
@@ -156,7 +156,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSEr
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a manifest of JSON values and arrays by name to one file, which appears whole or not at all.
+    """Write a manifest of JSON values and named arrays to one file, whole or not at all.
 
     Arrays are stored uncompressed, since measured numbers hardly shrink. Raises `InputError` where the file cannot be written.
 
@@ -180,7 +180,7 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read the manifest and the arrays of an archive, by name.
+    """Read the manifest and the named arrays of an archive.
 
     Raises `MissingPathError` where there is no such file, and `StoreError` where it is no such archive or is damaged: every
     member carries a checksum. Raises `InputError` where its members take more memory than is allowed, once unpacked.
@@ -216,7 +216,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def unpacked_bytes(archive: zipfile.ZipFile) -> int:
-    """Compute from a zip file's directory how many bytes its members take when all are read, the largest one twice.
+    """Compute from a zip file's directory the bytes of all unpacked members, counting the largest twice.
 
     A member is never unpacked beyond the size that stands in the directory.
 

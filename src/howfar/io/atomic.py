@@ -26,7 +26,7 @@ STAGING = ".writing-"
 
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes the name `path`, whole and synced, when the block ends without an exception.
+    """Open a file for writing that appears as `path`, whole and synced, if the block ends without an exception.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def appearing(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Call a function that writes to a path with a temporary path, and move what it wrote over `path`.
+    """Let a function write to a temporary path, then move the result over `path`.
 
     A reader sees the old file or the new one. Where the writing fails the old file stays and nothing else is left. The
     temporary name is another one at each call, so that two writers of one file do not meet; its ending tells no format.
@@ -62,7 +62,7 @@ def replace(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole or not at all, over the one that is there.
+    """Write a UTF-8 text file whole or not at all, replacing an earlier one.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def taking_place(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, which takes the place of `path` when the block ends without an exception."""
+    """Yield a temporary path to write to, which replaces `path` if the block ends without an exception."""
     # The target's own name is left out: it may be as long as a name can be.
     temporary = path.with_name(f".{secrets.token_hex(8)}{TEMPORARY}")
     try:
@@ -95,7 +95,7 @@ def taking_place(path: Path) -> Iterator[Path]:
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Move a finished file over the one that is there.
+    """Move a finished file over the existing file.
 
     Windows refuses that while another process has either open, as a reader or a virus scanner does for a moment, so there it is
     tried for two seconds. Elsewhere a refusal is one of rights, and final.
@@ -113,7 +113,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Put the path that is being written into an error of the system that names none, or a temporary one.
+    """Add the path being written to a system error that names no path or a temporary one.
 
     A write to a full disk fails without a name; numpy and pyarrow put the reason into words of their own.
 
@@ -136,7 +136,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def synced(path: Path, flags: int = os.O_RDWR) -> None:
-    """Wait until the bytes of a file, or with `os.O_RDONLY` the names in a folder, are on the disk."""
+    """Wait until a file's bytes or, with `os.O_RDONLY`, a folder's names are on the disk."""
     descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
@@ -145,7 +145,7 @@ def synced(path: Path, flags: int = os.O_RDWR) -> None:
 
 
 def _reason(words: str, path: Path) -> int | None:
-    """Find the system's number of a failed write in the words of a library: numpy counts the bytes, pyarrow quotes it."""
+    """Find the errno of a failed write in a library's message: numpy counts the bytes, pyarrow quotes the number."""
     quoted = re.search(r"\[errno (\d+)\]", words, re.IGNORECASE)
     if quoted is not None:
         return int(quoted[1])
@@ -156,7 +156,7 @@ def _reason(words: str, path: Path) -> int | None:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Give a new folder below `root` to write into, which is removed when the block ends, with what is still in it.
+    """Yield a new folder below `root` to write to, which is removed with its contents when the block ends.
 
     What killed writers left there is removed first. A writer that lives is told by its lock on the folder.
 
@@ -183,7 +183,7 @@ def staging(root: Path) -> Iterator[Path]:
 
 
 def move_in(folder: Path, root: Path, names: list[str]) -> None:
-    """Sync files of a staging folder, then move each over the one of its name in `root`, in the given order.
+    """Sync a staging folder's files, then move each over its namesake in `root`, in the given order.
 
     The bytes of all are on the disk before the first takes its place.
     """
@@ -198,9 +198,9 @@ def move_in(folder: Path, root: Path, names: list[str]) -> None:
 
 
 def cut_off(root: Path) -> list[str]:
-    """List the files that a killed writer had in a staging folder below `root`, "" for the folder; none where there is none.
+    """List the files that killed writers left in staging folders below `root`, with "" for each folder.
 
-    Those of a writer that lives are not among them.
+    Files of a writer that still runs are left out.
 
     Examples
     --------

@@ -32,14 +32,14 @@ _named: set[Place] = set()
 
 
 class Place(NamedTuple):
-    """Say where a URL leads: what it is opened by, and which host or bucket it names."""
+    """Identify where a URL leads: its kind of file system, and its host or bucket."""
 
     kind: str
     host: str
 
     @classmethod
     def of(cls, url: str) -> Place:
-        """Return the place of a URL: its scheme (one name for a store's several) and its host with the port, or bucket.
+        """Return a URL's place: its scheme (one name per kind of store), and its host with the port, or its bucket.
 
         Examples
         --------
@@ -59,7 +59,7 @@ class Place(NamedTuple):
 
 
 class CellUrl(Url):
-    """Hold an http URL that a cell named: each request for it, and each redirect, goes to a host that the user named.
+    """Hold an http URL from a table's cell; its requests and redirects may only reach hosts that the user named.
 
     `hosts` are those of `--allow-urls`, `home` the place of the table itself where it is from the web, else None. Copies of it
     in other processes know both.
@@ -69,7 +69,7 @@ class CellUrl(Url):
     home: Place | None
 
     def __new__(cls, text: str, hosts: frozenset[str], home: Place | None) -> CellUrl:
-        """Make the URL."""
+        """Create the URL with its allowed hosts."""
         url = super().__new__(cls, text)
         url.hosts, url.home = hosts, home
         return url
@@ -82,12 +82,12 @@ class CellUrl(Url):
         return CellUrl(text, self.hosts, self.home)
 
     def file_system(self) -> tuple[Any, str]:
-        """Return a file system that refuses all other hosts, and the path within it."""
+        """Return a file system that refuses all but the allowed hosts, and the path within it."""
         return _guarded(os.getpid(), self.hosts, self.home), str(self)
 
 
 def cell_location(table: Location, cell: str) -> Location:
-    """Return the location that the URL in a table's cell names. `table` is where the table lies.
+    """Return the location of a URL in a table's cell; `table` is the table's own location.
 
     Raises `InputError` for a chain of URLs (``simplecache::…``), a scheme that is no place of images, a host that is neither
     the table's own nor allowed (`howfar.url_hosts.allowing`), and an address of the local network but the table's own.
@@ -119,7 +119,7 @@ def cell_location(table: Location, cell: str) -> Location:
 
 
 def recorded(text: str) -> Location:
-    """Return the location of a URL in the record of an earlier run, read like a table's cell; its own host is allowed.
+    """Return the location of a URL recorded by an earlier run, restricted like a cell's; its own host is allowed.
 
     An address of the local network is read only where this process was given it as a dataset (`name_place`).
 
@@ -136,12 +136,12 @@ def recorded(text: str) -> Location:
 
 
 def name_place(url: Url) -> None:
-    """Note that the user named a URL as a dataset, so that what was read there can be read again."""
+    """Record a URL that the user named as a dataset, so that its images can be read again."""
     _named.add(Place.of(url))
 
 
 def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> None:
-    """Raise `InputError` for a URL whose host is neither `home` nor one of `hosts`, or is written as a local address.
+    """Raise `InputError` for a URL with a local address, or whose host is neither `home` nor one of `hosts`.
 
     No name is looked up: even to ask for the address of a host that nobody named would tell somebody.
     """
@@ -163,9 +163,9 @@ def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> No
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host is, or any of its addresses is, of a private, loopback, link-local or otherwise special network.
+    """Return whether a host, or any of its addresses, is private, loopback, link-local or otherwise special.
 
-    A name that cannot be resolved is not: nothing can be fetched from it.
+    A name that cannot be resolved counts as not local: nothing can be fetched from it.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def is_local(host: str) -> bool:
 
 
 def is_local_address(text: str) -> bool:
-    """Return whether an address is not one of the public internet, also where it is wrapped in an IPv6 address.
+    """Return whether an address is outside the public internet, even if wrapped in an IPv6 address.
 
     Examples
     --------
@@ -206,7 +206,7 @@ def _is_written_local(host: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_local_now(host: str, minute: int) -> bool:
-    """Return what `is_local` does, looked up once a minute: a table may name a host in each of a million rows."""
+    """Return `is_local` of a host, looked up once a minute, as a table may name a host in each of a million rows."""
     return is_local(host)
 
 
@@ -216,7 +216,7 @@ def _resolve(host: str) -> list[Any]:
 
 @lru_cache(maxsize=16)
 def _guarded(process: int, hosts: frozenset[str], home: Place | None) -> Any:
-    """Make fsspec's file system for the web, with a client of its own whose every request and address is checked.
+    """Make fsspec's file system for the web, with a client that checks every request and address.
 
     fsspec's are not safe across a fork, so that each process has its own.
     """
@@ -246,7 +246,7 @@ async def _client(hosts: frozenset[str], home: Place | None, settings: dict[str,
         check(urljoin(str(parameters.url), target))
 
     class Resolver(ThreadedResolver):
-        """Check the addresses that are connected to, which may be others than those of a moment ago."""
+        """Check the addresses of each connection, which may differ from those of an earlier look-up."""
 
         async def resolve(self, host: str, port: int = 0, family: Any = socket.AF_INET) -> Any:
             found = await super().resolve(host, port, family)

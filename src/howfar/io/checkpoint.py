@@ -33,7 +33,7 @@ _KEY = "howfar.key"
 
 
 def digest(value: Any) -> str:
-    """Name a JSON value by 32 hexadecimal digits of its SHA-256.
+    """Return the first 32 hexadecimal digits of a JSON value's SHA-256.
 
     Examples
     --------
@@ -44,14 +44,14 @@ def digest(value: Any) -> str:
 
 
 def _listed(value: object) -> list[Any]:
-    """Turn a sequence that is no list or tuple, as a column of texts, into the list that JSON has for it."""
+    """Convert a sequence that is no list or tuple, such as a column of texts, to a list for JSON."""
     if isinstance(value, Sequence):
         return list(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
 def part_key(*depends_on: Any) -> str:
-    """Name a part of a run by the JSON values that it depends on and the installed howfar's version.
+    """Return the key of a run's part: a digest of the JSON values it depends on and of howfar's version.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def part_key(*depends_on: Any) -> str:
 
 @dataclass(frozen=True)
 class KeptArrays:
-    """Keep the finished parts of a run in a folder, each a file of named arrays; where the folder is None, keep nothing.
+    """Keep a run's finished parts in a folder, one file of named arrays each; keep nothing if the folder is None.
 
     The folder is made when the first part is kept, but not the folders above it: a task on a machine that does not share them
     leaves nothing behind there.
@@ -83,7 +83,7 @@ class KeptArrays:
         return self.folder is not None and self._file(self.folder, key).is_file()
 
     def read(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """Read a part; None where it is absent or damaged, so that it is computed anew."""
+        """Read a part; None if it is missing or damaged and must be computed anew."""
         if self.folder is not None:
             # Opened here, since numpy leaves a damaged file open. Nobody has listed which errors a spoilt zip, or a header in
             # it, ends in: those of zlib, struct and the tokenizer are among them.
@@ -101,7 +101,7 @@ class KeptArrays:
         return None
 
     def keep(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write a part; a disk that refuses, or a folder that is gone meanwhile, costs time later and no more."""
+        """Write a part; if the disk refuses or the folder is gone, the part is only computed again later."""
         if self.folder is not None:
             with suppress(OSError):
                 self.folder.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ class KeptArrays:
                     np.savez(file, **dict[str, Any](arrays, **{_KEY: np.array(key)}))
 
     def forget(self) -> None:
-        """Remove all parts, those that other settings left too, and the folder, unless it holds files of somebody else."""
+        """Remove all parts, also of other settings, and the folder unless it holds other files."""
         if self.folder is not None:
             with suppress(OSError):
                 for file in [*self.folder.glob(f"*{_PART}"), *self.folder.glob(f"*{TEMPORARY}")]:
@@ -122,7 +122,7 @@ class KeptArrays:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the states that killed runs left in a folder, and unfinished writes of them, unless another run uses the folder.
+    """Remove the states and unfinished writes that killed runs left in a folder, unless another run uses it.
 
     A run that uses the folder shares its lock (`howfar.io.lock.locked`). Where files cannot be locked nothing is removed.
 
@@ -150,7 +150,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def code_stamp(*folders: str) -> str:
-    """Name the code in some of howfar's folders by the sizes and times of its files.
+    """Return a hash of the sizes and times of the code files in some of howfar's folders.
 
     Raises `OSError` where they cannot be listed.
 

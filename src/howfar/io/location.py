@@ -32,7 +32,7 @@ IN_MEMORY: Final = "python://"
 
 
 class Url(str):
-    """Treat the text of a URL as `pathlib.Path` treats a local path; a `Path` itself would fold ``//``.
+    """Treat a URL's text as `pathlib.Path` treats a local path; a real `Path` would merge ``//``.
 
     Examples
     --------
@@ -47,42 +47,42 @@ class Url(str):
 
     @property
     def name(self) -> str:
-        """Return the last part."""
+        """Return the last part of the URL."""
         return self.rpartition("/")[2]
 
     @property
     def stem(self) -> str:
-        """Return the last part without its last ending."""
+        """Return the last part of the URL without its last extension."""
         return PurePosixPath(self.name).stem
 
     @property
     def suffix(self) -> str:
-        """Return the last ending."""
+        """Return the last extension."""
         return PurePosixPath(self.name).suffix
 
     @property
     def parent(self) -> Url:
-        """Return the folder that it lies in."""
+        """Return the URL of the parent folder."""
         return self.beside(self.rpartition("/")[0])
 
     def __truediv__(self, below: str) -> Url:
         return self.beside(f"{self}/{below}")
 
     def beside(self, text: str) -> Url:
-        """Return another URL, which is read as this one is."""
+        """Return another URL that is read in the same way."""
         return Url(text)
 
     def file_system(self) -> tuple[Any, str]:
-        """Return the file system behind the URL and the path within it, as the function `file_system` does."""
+        """Return the URL's file system and the path within it, as the function `file_system` does."""
         return file_system(self)
 
     def is_file(self) -> bool:
-        """Return whether a file lies there."""
+        """Return whether the URL is a file."""
         system, path = self.file_system()
         return bool(system.isfile(path))
 
     def is_dir(self) -> bool:
-        """Return whether a folder lies there."""
+        """Return whether the URL is a folder."""
         system, path = self.file_system()
         return bool(system.isdir(path))
 
@@ -121,7 +121,7 @@ def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
 
 
 def was_url(path: str | Path) -> bool:
-    """Return whether a text is a URL, or a path was one: `Path` makes one slash of two.
+    """Return whether a text is, or a path was, a URL (`Path` merges its two slashes).
 
     Examples
     --------
@@ -132,7 +132,7 @@ def was_url(path: str | Path) -> bool:
 
 
 def absolute(path: str | Path) -> Path:
-    """Return the path from the root, with ``~`` filled in where it stands for a known home; links stay links.
+    """Return the absolute path, with a known ``~`` expanded; links are not resolved.
 
     Raises `InputError` where it is neither a text nor a path.
 
@@ -150,7 +150,7 @@ def absolute(path: str | Path) -> Path:
 
 
 def is_url(location: object) -> bool:
-    """Return whether this is the text of a URL.
+    """Return whether a value is the text of a URL.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def is_url(location: object) -> bool:
 
 
 def is_in_memory(location: object) -> bool:
-    """Return whether this is the text of an image in the memory of a process, held or let go.
+    """Return whether a value is the text of an image in a process's memory, held or let go.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def is_in_memory(location: object) -> bool:
 
 
 def as_location(argument: str | Path, name: str = "dataset") -> Location:
-    """Return what a caller wrote as a location: URLs as they are, ``file://`` and all else as an absolute path.
+    """Convert a caller's text or path to a location: URLs as they are, ``file://`` and all else as absolute paths.
 
     `name` is what the caller calls it in error lines. Raises `InputError` where nothing is named behind ``://``, or ``file:``
     has two slashes.
@@ -202,7 +202,7 @@ def as_location(argument: str | Path, name: str = "dataset") -> Location:
 
 
 def open_binary(location: Location, block: int | None = None) -> BinaryIO:
-    """Open a file for reading by pieces, `block` bytes a request behind a URL.
+    """Open a file for reading in pieces; behind a URL, each request fetches `block` bytes.
 
     Raises `OSError` where it cannot be opened, and as `file_system`.
     """
@@ -213,7 +213,7 @@ def open_binary(location: Location, block: int | None = None) -> BinaryIO:
 
 
 def read_range(location: Location, start: int, size: int) -> bytes:
-    """Read `size` bytes from `start` on: by a seek, or by one request for that range."""
+    """Read `size` bytes from `start`, by a seek or by one range request."""
     if isinstance(location, Path):
         with location.open("rb") as file:
             file.seek(start)
@@ -223,7 +223,7 @@ def read_range(location: Location, start: int, size: int) -> bytes:
 
 
 def stamp(location: Location) -> tuple[object, ...]:
-    """Return what tells one state of a file from another: its size, and when it was written or its version there."""
+    """Return a fingerprint of a file's state: its size, and its modification time or version."""
     if isinstance(location, Path):
         status = location.stat()
         return status.st_size, status.st_mtime_ns
@@ -238,7 +238,7 @@ _MADE: ContextVar[list[Path]] = ContextVar("made folders")
 
 @contextmanager
 def leaving_no_empty_folder() -> Iterator[None]:
-    """Remove the folders that `ready_folder` made meanwhile, where an error leaves them empty."""
+    """Remove the folders that `ready_folder` made in the block, if an error leaves them empty."""
     made: list[Path] = []
     token = _MADE.set(made)
     try:
@@ -253,7 +253,7 @@ def leaving_no_empty_folder() -> Iterator[None]:
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
-    """Make the folder that results are to go to, before anything is computed, and return its absolute path.
+    """Make the folder for results before anything is computed, and return its absolute path.
 
     Raises `InputError` where it cannot be made, is no folder, must not be written to, or lies on a full disk.
 
@@ -289,7 +289,7 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
 
 
 def ready_file(argument: str, file: str | Path | None) -> Path | None:
-    """Make the folder of the file that a result is to go to, before anything is computed, and return its absolute path.
+    """Make the folder of a result's file before anything is computed, and return the file's absolute path.
 
     Raises `InputError` as `ready_folder`, and where the file is a folder.
 

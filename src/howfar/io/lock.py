@@ -20,7 +20,7 @@ except ImportError:  # not a POSIX system
 
 @contextmanager
 def locked(path: Path, shared: bool = False) -> Iterator[None]:
-    """Wait for the lock of a file, which is made where there is none, or of a folder, and hold it until the block ends.
+    """Wait for the lock of a folder or a file (made if missing), and hold it until the block ends.
 
     With `shared` it is held beside others who share it; nobody has it alone meanwhile.
 
@@ -41,7 +41,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[bool]:
-    """Return at once whether nobody else holds the lock of a file or folder, which is then held until the block ends.
+    """Yield at once whether the lock of a file or folder is free; if so, hold it until the block ends.
 
     A file is made where there is none; without `make`, `FileNotFoundError` is raised then. `otherwise` is the answer where
     files cannot be locked.
@@ -60,7 +60,7 @@ def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[boo
 
 
 def held(path: Path) -> str | None:
-    """Read the text of a file while somebody holds its lock; None where nobody does, or it is gone, or cannot be locked.
+    """Read a file's text while somebody holds its lock; None if nobody does, or it is missing or cannot be locked.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def held(path: Path) -> str | None:
 
 
 class Share:
-    """Share the lock of a folder until this object is gone; waits while somebody has it alone.
+    """Share a folder's lock as long as this object lives; wait while somebody holds it exclusively.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Share:
         self.take()
 
     def status(self) -> os.stat_result:
-        """Return the status of the folder that was opened, which may have been removed since."""
+        """Return the status of the opened folder, which may have been removed since."""
         return self._status if self._descriptor is None else os.fstat(self._descriptor)
 
     def take(self) -> None:
@@ -112,7 +112,7 @@ class Share:
         self._lock(shared=True)
 
     def give(self) -> None:
-        """Share the lock no longer, for now."""
+        """Release the lock for now."""
         self._lock(shared=False)
 
     def _lock(self, shared: bool) -> None:
@@ -123,7 +123,7 @@ class Share:
 
 @contextmanager
 def _opened(path: Path, make: bool = True) -> Iterator[int | None]:
-    """Open a file or folder to lock it; a file is made. None where nothing can be locked."""
+    """Open a folder or a file (made if missing) to lock it; yield None where nothing can be locked."""
     reading = not make or path.is_dir()
     if fcntl is None:
         if reading:
@@ -140,7 +140,7 @@ def _opened(path: Path, make: bool = True) -> Iterator[int | None]:
 
 
 def _try(descriptor: int | None) -> bool | None:
-    """Try to take the lock: True where it was free, False where another has it, None where there are no locks."""
+    """Try to take the lock: True if it was free, False if another holds it, None if locks are unavailable."""
     if fcntl is None or descriptor is None:
         return None
     try:

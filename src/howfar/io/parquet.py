@@ -27,7 +27,7 @@ _INTEGERS = (4, 5, 6)
 
 
 class Chunk(NamedTuple):
-    """Hold what a footer says of one column in one row group.
+    """Hold a footer's record of one column in one row group.
 
     `path` is the column's, with dots; `kind` the number of its physical type; `values` counts its values; `unpacked` are its
     bytes without compression; `empty` counts its empty cells, None where that is not known.
@@ -41,14 +41,14 @@ class Chunk(NamedTuple):
 
 
 class RowGroup(NamedTuple):
-    """Hold the number of rows of a row group, and its columns."""
+    """Hold a row group's number of rows and its columns."""
 
     rows: int
     chunks: tuple[Chunk, ...]
 
 
 def read_footer(file: Any) -> tuple[RowGroup, ...]:
-    """Read the row groups of an open Parquet file, whose position is moved; `ValueError` where it is damaged.
+    """Read an open Parquet file's row groups, moving its position; raise `ValueError` if the file is damaged.
 
     Examples
     --------
@@ -84,13 +84,13 @@ def _row_group(group: dict[int, Any]) -> RowGroup:
 
 
 class _Reader:
-    """Read values of the compact protocol from bytes; `LookupError` and `ValueError` where they end or make no sense."""
+    """Read values of Thrift's compact protocol; raise `LookupError` or `ValueError` for cut or invalid bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._place, self._depth = data, 0, 0
 
     def structure(self) -> dict[int, Any]:
-        """Read a structure as its fields by their numbers."""
+        """Read a structure as a mapping from field numbers to values."""
         self._depth += 1
         if self._depth > DEEPEST:
             raise ValueError("its footer is nested too deep")
@@ -132,7 +132,7 @@ class _Reader:
         return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
 
     def _checked(self, count: int) -> int:
-        """Return a count of items, of which each takes a byte at least."""
+        """Return a count of items, each at least one byte; raise `ValueError` if the data is too short for them."""
         if count > len(self._data) - self._place:
             raise ValueError("its footer is cut")
         return count
@@ -219,7 +219,7 @@ def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise `ValueError` for a column that is there twice.
+    """Raise `ValueError` for a repeated column name.
 
     Examples
     --------
@@ -233,7 +233,7 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def stated_bytes(groups: Sequence[RowGroup], columns: Collection[str] | None = None) -> int:
-    """Compute from a file's footer how many bytes its columns take at least, as they are read and turned into values.
+    """Compute from a footer the least memory, in bytes, to read columns and convert them to values.
 
     Numbers count as they are when they are unpacked, however few bytes the file needs for them.
     """
@@ -253,13 +253,13 @@ def _chunks(groups: Sequence[RowGroup], columns: Collection[str] | None) -> Iter
 
 
 def _may_swell(groups: Sequence[RowGroup], columns: Collection[str] | None, size: int) -> bool:
-    """Return whether texts that are kept once in the file, and named by many rows, could take more than is allowed."""
+    """Return whether texts stored once, but named by many rows, could exceed the memory limit."""
     texts = [chunk for chunk in _chunks(groups, columns) if chunk.kind not in _WIDTHS]
     return sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts) > file_limit(size)
 
 
 def _piecewise(file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | None, name: object, size: int) -> Any:
-    """Read so few rows at a time that what is held is known before it is too much."""
+    """Read a table a few rows at a time, checking the memory after each batch."""
     import pyarrow as pa
 
     limit = file_limit(size)
@@ -275,7 +275,7 @@ def _piecewise(file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | N
 
 
 def decoded_bytes(array: Any) -> int:
-    """Compute how many bytes an Arrow array takes once texts that it keeps once stand in each cell that names them.
+    """Compute an Arrow array's bytes once its dictionary-encoded texts are repeated in every cell.
 
     Examples
     --------
@@ -300,8 +300,9 @@ def decoded_bytes(array: Any) -> int:
 
 
 def plain(table: Any, lists: Collection[str] | None = ()) -> Any:
-    """Turn dates and decimals of an Arrow table into texts and numbers; `ValueError` for a column of anything but these.
+    """Convert an Arrow table's dates to texts and decimals to numbers; raise `ValueError` for other types.
 
+    Columns of numbers and texts stay as they are.
     `lists` names columns that may hold lists; where it is None, columns of anything else are left out.
     """
     import pyarrow as pa
@@ -319,7 +320,7 @@ def plain(table: Any, lists: Collection[str] | None = ()) -> Any:
 
 
 def dates_as_text(table: Any) -> Any:
-    """Turn dates of an Arrow table into texts, and decimals into numbers: Python has no value for some of them."""
+    """Convert an Arrow table's dates to texts and decimals to numbers, as Python has no value for some of them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -46,7 +46,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Classification:
-    """Score classification: accuracy = correct images / images, and the mean over classes of F1.
+    """Score classification by accuracy (correct images / images) and macro F1 (mean of F1 over classes).
 
     Macro F1 is the unweighted mean of 2 TP / (2 TP + FP + FN) over the classes that are true or predicted somewhere, from
     torchmetrics' counts. An image's performance is 1 where the predicted class is the true one, else 0.
@@ -95,7 +95,7 @@ class Classification:
         return Label(true, best, float(p[best]), len(p))
 
     def score(self, tallies: Iterable[Label]) -> MetricScore:
-        """Compute accuracy and macro F1 of the images (scores `accuracy`, `f1`), and each one's correctness and confidence.
+        """Compute accuracy and macro F1 (scores `accuracy`, `f1`), and each image's correctness and confidence.
 
         Raises
         ------
@@ -163,7 +163,7 @@ _LEAST = 1e-12
 
 
 def class_signals(probabilities: ArrayLike) -> dict[str, Float64Array]:
-    """Compute every signal of a set of classified images, by name, (n,) each.
+    """Compute all label-free signals of a set of classified images, by name, (n,) each.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ def class_signals(probabilities: ArrayLike) -> dict[str, Float64Array]:
 
 
 def nuclear_norm_shares(probabilities: ArrayLike) -> Float64Array:
-    """Compute each image's share of the nuclear norm of a set's matrix of probabilities, (n,); their mean is the set's.
+    """Compute each image's share of the nuclear norm of a set's probability matrix, (n,); their mean is the set's signal.
 
     The set's signal is the norm over its largest possible value, ‖P‖_* / √(min(n, k) · n), 0 to 1: large where predictions are
     sure and all classes are predicted. With P = U Σ Vᵀ the share of image i is p_i · (U Vᵀ)_i · √(n / min(n, k)). Source: Deng,
@@ -228,7 +228,7 @@ def nuclear_norm_shares(probabilities: ArrayLike) -> Float64Array:
 
 
 def mano_shares(logits: ArrayLike) -> Float64Array:
-    """Compute each image's share of MaNo of a set's logits, (n,); their mean is the set's signal.
+    """Compute each image's share of the MaNo score of a set's logits, (n,); their mean is the set's signal.
 
     The set's signal is (Σ q^4 / (n k))^(1/4) over all q of the normalised (n, k) matrix. A row of logits z is normalised to
     sum 1 as 1 + z + z² / 2, the first terms of exp z, or by the softmax where the model is sure of the set: where the mean of

@@ -22,7 +22,7 @@ _WORDS = re.compile(r"F1 at IoU (\S+)(?: of boxes scored (\S+) or more)?")
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Hold one image's predicted and true boxes, and how many of them match.
+    """Hold one image's predicted and true boxes, and the number of matches.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Detection:
 
     @classmethod
     def named(cls, metric: str) -> Detection:
-        """Rebuild the metric from its name in words, as `score` gives it; the default where the words are other ones.
+        """Rebuild the metric from its name in words as given by `score`; unknown words give the default metric.
 
         Examples
         --------
@@ -97,7 +97,7 @@ class Detection:
         return cls() if words is None else cls(float(words[1]), float(words[2] or "-inf"))
 
     def tally(self, prediction: Mapping[str, ArrayLike], truth: Mapping[str, ArrayLike]) -> Boxes:
-        """Match one image's predicted boxes with its true ones.
+        """Match one image's predicted boxes with its true boxes.
 
         Parameters
         ----------
@@ -128,7 +128,7 @@ class Detection:
         return Boxes(boxes, scores, labels, true, true_labels, hits, len(true) - hits, int(scored.sum()) - hits)
 
     def score(self, tallies: Iterable[Boxes]) -> MetricScore:
-        """Compute `map` (mean over the overlaps 0.50 to 0.95), `map_50` and `f1` of the images, and each one's F1.
+        """Compute `map` (mean over IoU 0.50 to 0.95), `map_50` and `f1` of the images, and each image's F1.
 
         mAP is torchmetrics', over pycocotools: at most 100 boxes of each image and class, the highest scores first.
 
@@ -176,7 +176,7 @@ def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
 def _matches(
     boxes: Float64Array, scores: Float64Array, labels: IntArray, true: Float64Array, true_labels: IntArray, iou: float
 ) -> int:
-    """Count the true boxes that a predicted one matches, the highest scores choosing first."""
+    """Count the true boxes matched by predicted boxes, in order of descending score."""
     overlap = np.where(labels[:, None] == true_labels[None, :], overlaps(boxes, true), -1.0)
     hits = 0
     if len(true):
@@ -189,7 +189,7 @@ def _matches(
 
 
 def _f1(counts: Float64Array) -> Float64Array:
-    """Compute F1 of rows of hits, misses and false boxes; nan where nothing is true."""
+    """Compute F1 from rows of hits, misses and false boxes; nan without true boxes."""
     hits, misses, false = counts.T
     return np.where(hits + misses > 0, quotient(2 * hits, 2 * hits + misses + false), np.nan)
 
@@ -254,7 +254,7 @@ DETECTION = Detection()
 
 
 def box_signals(scores: ArrayLike) -> dict[str, float]:
-    """Compute the signals of the scores of an image's boxes: their mean, their number, and their mean entropy.
+    """Compute signals of the scores of an image's boxes: mean score, number of boxes, and mean entropy.
 
     `box_entropy` is the mean of −s ln s − (1 − s) ln(1 − s) in nats, 0 to ln 2. Mean and entropy are 0 where there is no box,
     as is F1 of an image in which the detector finds nothing of what is there. Entropy is nan where scores are no
@@ -291,7 +291,7 @@ def box_signals(scores: ArrayLike) -> dict[str, float]:
 
 
 def box_stability(boxes: ArrayLike, others: ArrayLike) -> float:
-    """Compute how little a detector's boxes move where the image or the network is disturbed: 0 to 1.
+    """Compute how stable a detector's boxes are when image or network is disturbed, 0 to 1 (higher is more stable).
 
     Boxes of the image are paired one to one with those of the disturbed prediction so that the sum of their overlaps
     (intersection over union) is largest; the sum is divided by the larger number of boxes, so that a box without partner
@@ -316,7 +316,7 @@ def box_stability(boxes: ArrayLike, others: ArrayLike) -> float:
 
 
 def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, other_labels: ArrayLike, iou: float = 0.5) -> float:
-    """Compute F1 between two predictions of one image, 2 pairs / (k + t): 0 to 1, and 0 where there is no box.
+    """Compute F1 between two predictions of one image, 2 pairs / (k + t), 0 to 1; 0 without boxes.
 
     As many boxes as can are paired one to one with boxes of the same class that they overlap by `iou` at least.
 
@@ -351,7 +351,7 @@ def box_consistency(boxes: ArrayLike, labels: ArrayLike, others: ArrayLike, othe
 
 
 def mirrored(boxes: ArrayLike, width: float) -> Float64Array:
-    """Flip boxes of a left-right flipped image back: x becomes width − x, (k, 4) as x0, y0, x1, y1.
+    """Map boxes of a left-right flipped image back to the original: x becomes width − x, (k, 4) as x0, y0, x1, y1.
 
     Examples
     --------
@@ -369,7 +369,7 @@ def _entropy(s: Float64Array) -> Float64Array:
 
 
 def _matched(gain: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Match rows with columns one to one, so that the sum of what they share is the largest: their positions."""
+    """Match rows and columns one to one with the largest total gain; returns their positions."""
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(gain, maximize=True)

@@ -1,4 +1,4 @@
-"""Describe what an image shows: edges, thin lines, and the shape and pieces of a predicted foreground."""
+"""Measure an image's structure: edges, thin lines, and the shape and components of a predicted foreground."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _grey(picture: NDArray[Any]) -> Float64Array:
 
 
 def gradient_magnitude(picture: NDArray[Any]) -> Float64Array:
-    """Compute the strength of an image's gradient, √(Sx² + Sy²), by Sobel's two kernels on its grey values.
+    """Compute the gradient magnitude of the grey image, √(Sx² + Sy²), by Sobel's kernels.
 
     Source: Sobel and Feldman, "A 3×3 isotropic gradient operator for image processing" (1968). The image's border is repeated
     beyond its edge.
@@ -61,7 +61,7 @@ def gradient_magnitude(picture: NDArray[Any]) -> Float64Array:
 
 
 def edge_preference(probabilities: ArrayLike, picture: NDArray[Any]) -> float | None:
-    """Compute Spearman's rank correlation, over the pixels, of a probability map with the image's gradient magnitude.
+    """Compute Spearman's rank correlation over pixels between a probability map and the image's gradient magnitude.
 
     1 where a pixel is the more likely foreground the stronger the image changes there, 0 where the map has nothing to do with
     edges. Ranks make it independent of how sure the map is.
@@ -113,7 +113,7 @@ STRONGEST: Final = 0.01
 
 
 def ridge_strength(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> Float64Array:
-    """Compute at each pixel how much its surroundings look like a line, dark or bright: max over σ of σ² (|λ₁| − |λ₂|).
+    """Compute the ridge strength of dark or bright lines at each pixel: max over σ of σ² (|λ₁| − |λ₂|).
 
     λ₁ and λ₂, |λ₁| ≥ |λ₂|, are the eigenvalues of the Hessian of the grey values smoothed by a Gaussian of σ. Across a line
     the second derivative is large and along it 0, so the difference is |λ₁|; it is 0 at the centre of a round spot, where both
@@ -162,7 +162,7 @@ def ridge_strength(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> F
 
 
 def ridge_response(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> float:
-    """Compute one number of an image: the mean of the strongest hundredth of `ridge_strength`, less its median.
+    """Compute the ridge response of an image: the mean of the top 1 % of `ridge_strength` minus the median.
 
     The median is that of the ground: an image that is rough everywhere does not answer as one with a line on a smooth ground.
     Arguments, and what is raised, are those of `ridge_strength`.
@@ -180,7 +180,7 @@ def ridge_response(picture: NDArray[Any], scales: Sequence[float] = SCALES) -> f
 
 
 def foreground_shape(prediction: ArrayLike, threshold: float) -> dict[str, float]:
-    """Measure the pixels with p > threshold: extent, width and number of connected pieces (8 neighbours).
+    """Measure the foreground p > threshold: extent, width and number of connected components (8 neighbours).
 
     `foreground_extent` is the diagonal of the largest piece's bounding box over the image's diagonal, 0 to 1;
     `foreground_width` the mean over the foreground of a pixel's Euclidean distance from the nearest background pixel, in
@@ -241,7 +241,7 @@ RIM: Final = 2
 
 
 def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: float) -> Float64Array:
-    """Measure the regions with p > threshold (connected by 8 neighbours, of at least 10 pixels), the largest 16 first.
+    """Measure the 16 largest foreground regions with p > threshold (8-connected, at least 10 pixels), largest first.
 
     Of each region: its area over the image's; the diagonal of its bounding box over the image's; its elongation
     1 − √(λ₂ / λ₁), λ₁ ≥ λ₂ the variances of its pixels along its principal axes, each with 1/12 for a pixel's own width, so
@@ -295,7 +295,7 @@ def foreground_regions(prediction: ArrayLike, picture: NDArray[Any], threshold: 
 def _features(
     pieces: NDArray[Any], number: int, box: tuple[slice, slice], foreground: BoolMap, p: Float64Array, grey: Float64Array
 ) -> tuple[float, ...]:
-    """Measure one region, in its bounding box and the rim around it."""
+    """Measure one region within its bounding box and the surrounding rim."""
     from scipy import ndimage
 
     window = tuple(slice(max(0, side.start - RIM), side.stop + RIM) for side in box)

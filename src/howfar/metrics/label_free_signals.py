@@ -23,7 +23,7 @@ _ENTROPIES[1:-1] = -_P[1:-1] * np.log(_P[1:-1]) - (1.0 - _P[1:-1]) * np.log1p(-_
 
 
 def histogram(prediction: ArrayLike) -> IntArray:
-    """Count the pixels at each of the 256 levels, (256,) int64; floating p counts as the nearest value/255.
+    """Count the pixels at each of the 256 levels, (256,) int64; floating p is rounded to the nearest value/255.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def histogram(prediction: ArrayLike) -> IntArray:
 
 
 def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
-    """Compute every histogram-based signal of one image, by name.
+    """Compute all histogram-based signals of one image, by name.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def signals(histogram: ArrayLike, threshold: float) -> dict[str, float]:
 
 
 def average_confidence(histogram: ArrayLike) -> float:
-    """Compute the mean over the pixels of max(p, 1 − p), 0.5 to 1.
+    """Compute the average confidence: the mean of max(p, 1 − p) over pixels, 0.5 to 1.
 
     The maximum softmax probability of Hendrycks & Gimpel, "A baseline for detecting misclassified and out-of-distribution
     examples" (ICLR 2017), averaged; its change between datasets is the "difference of confidences" of Guillory, Shankar,
@@ -94,7 +94,7 @@ def average_confidence(histogram: ArrayLike) -> float:
 
 
 def foreground_confidence(histogram: ArrayLike) -> float:
-    """Compute the mean confidence where the model sees foreground, each pixel weighted by its p: Σ p² / Σ p.
+    """Compute the mean confidence in foreground, with pixels weighted by p: Σ p² / Σ p.
 
     For a calibrated map it is the precision to expect of pixels drawn in proportion to p. 0 where all p are 0.
 
@@ -109,7 +109,7 @@ def foreground_confidence(histogram: ArrayLike) -> float:
 
 
 def mean_probability(histogram: ArrayLike) -> float:
-    """Compute the mean p over the pixels: the share of foreground that a calibrated map expects.
+    """Compute the mean p over pixels, the foreground share expected by a calibrated map.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def nuclear_norm(histogram: ArrayLike) -> float:
 
 
 def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
-    """Compute the share of the pixels with p > threshold.
+    """Compute the share of pixels with p > threshold.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def predicted_foreground(histogram: ArrayLike, threshold: float) -> float:
 
 
 def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
-    """Compute the soft Dice of two maps of one image: 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 where both are 0 throughout.
+    """Compute the soft Dice of two maps of one image, 2 Σ p q / (Σ p² + Σ q²), 0 to 1; 1 if both maps are all 0.
 
     The overlap of Dice (1945) and Sørensen (1948) without a threshold, in the form of Milletari, Navab & Ahmadi, "V-Net"
     (3DV 2016).
@@ -199,7 +199,7 @@ def soft_dice(p: ArrayLike, q: ArrayLike) -> float:
 
 
 def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
-    """Compute the soft Dice of a map and the map of the left-right flipped image, flipped back.
+    """Compute the soft Dice of a map and the flipped-back map of the left-right flipped image.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ def flip_agreement(prediction: ArrayLike, of_flipped: ArrayLike) -> float:
 
 
 def ensemble_agreement(maps: Sequence[ArrayLike]) -> float:
-    """Compute the mean soft Dice over all pairs of the maps that several models give for one image.
+    """Compute the mean soft Dice over all pairs of several models' maps of one image.
 
     Parameters
     ----------
@@ -250,7 +250,7 @@ def _check_shapes(first: NDArray[Any], second: NDArray[Any], names: str) -> None
 
 
 def as_histogram(x: ArrayLike) -> IntArray:
-    """Return 256 counts of a map's levels as int64; raises `InputError` for what is not that."""
+    """Validate a histogram of 256 level counts, as int64; raises `InputError` for anything else."""
     counts = np.asarray(x)
     if counts.shape != (256,) or counts.dtype.kind not in "iu":
         raise InputError.of("histogram", "must be 256 whole numbers", f"{counts.dtype} of shape {counts.shape}")
@@ -260,7 +260,7 @@ def as_histogram(x: ArrayLike) -> IntArray:
 
 
 def class_entropy(histogram: ArrayLike, threshold: float) -> tuple[float, float]:
-    """Compute the entropy of the pixels predicted as foreground and of those predicted as background, each over all pixels.
+    """Compute the summed entropy of predicted foreground and of predicted background, each divided by all pixels.
 
     With H(p) = −p ln p − (1 − p) ln(1 − p), the N pixels of a map and the threshold t: Σ H(p) / N over the pixels with p > t,
     and over the others. Both together are the map's mean entropy.
@@ -325,7 +325,7 @@ def soft_f(histogram: ArrayLike, threshold: float) -> float:
 
 
 def flip_overlap(prediction: ArrayLike, of_flipped: ArrayLike, threshold: float) -> float:
-    """Compute the Dice overlap of a thresholded map and that of the left-right flipped image, flipped back: 0 to 1.
+    """Compute the Dice of the thresholded maps of an image and its left-right flip, flipped back, 0 to 1.
 
     2 |b ∧ b′| / (|b| + |b′|) with b = [p > threshold] and b′ the same of the flipped image's map. Where neither predicts a
     pixel it is 0, as the F of an image with foreground is then 0 too.
@@ -357,7 +357,7 @@ def flip_overlap(prediction: ArrayLike, of_flipped: ArrayLike, threshold: float)
 
 
 def foreground_dice(p: ArrayLike, q: ArrayLike, threshold: float) -> float:
-    """Compute the Dice of the foreground of two maps of one image, 2∣b ∧ c∣ / (∣b∣ + ∣c∣) with b = [p > t] and c = [q > t].
+    """Compute the Dice of two maps' foreground in one image, 2∣b ∧ c∣ / (∣b∣ + ∣c∣) with b = [p > t] and c = [q > t].
 
     Source: Dice, "Measures of the amount of ecologic association between species" (Ecology 26, 1945). Of the map of a whole
     image and the map of its tiles it says whether the model sees the same at both scales: a low value warns, without labels,

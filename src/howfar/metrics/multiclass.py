@@ -23,7 +23,7 @@ _SUM_SLACK: Final = 1e-2
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
-    """Hold one image's pixels by class, (k,) each: predicted rightly, predicted, and true; of k classes from 0 on.
+    """Hold one image's pixel counts of classes 0 to k − 1, (k,) each: correctly predicted, predicted, and true.
 
     Pixels whose truth is the ignored class count nowhere.
     """
@@ -35,7 +35,7 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class Multiclass:
-    """Score segmentations of several classes: an image's performance is F, the mean over its classes.
+    """Score multi-class segmentation: an image's performance is the mean of F over its classes.
 
     With the pixels of class c that are predicted rightly (TP), wrongly (FP) and missed (FN), F = 2TP / (2TP + FP + FN) and
     IoU = TP / (TP + FP + FN). The mean is over the classes that are true or predicted somewhere: in the image for its own
@@ -98,7 +98,7 @@ class Multiclass:
         return ClassCounts(np.diagonal(pairs).copy(), pairs.sum(axis=0), pairs.sum(axis=1))
 
     def score(self, tallies: Iterable[ClassCounts]) -> MetricScore:
-        """Compute the scores of the dataset and of each image; raises `InputError` where there is no image."""
+        """Compute the scores of the dataset and of each image; raises `InputError` without images."""
         counts = _stacked(list(tallies))
         whole = ClassCounts(*(side.sum(axis=0, keepdims=True) for side in (counts.hits, counts.predicted, counts.true)))
         f, iou = class_f(counts), class_iou(counts)
@@ -121,7 +121,7 @@ class Multiclass:
 
 
 def class_f(counts: ClassCounts) -> Float64Array:
-    """Compute F of each class, (n, k); nan of one that is neither true nor predicted.
+    """Compute F of each class, (n, k); nan for a class that is neither true nor predicted.
 
     Examples
     --------
@@ -132,18 +132,18 @@ def class_f(counts: ClassCounts) -> Float64Array:
 
 
 def class_iou(counts: ClassCounts) -> Float64Array:
-    """Compute IoU of each class, (n, k); nan of one that is neither true nor predicted."""
+    """Compute IoU of each class, (n, k); nan for a class that is neither true nor predicted."""
     return quotient(counts.hits, counts.predicted + counts.true - counts.hits)
 
 
 def mean_over(values: Float64Array) -> Float64Array:
-    """Average each row over the classes that it has, (n, k) -> (n,); nan where it has none."""
+    """Average the finite values of each row, (n, k) -> (n,); nan without finite values."""
     known = np.isfinite(values)
     return quotient(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1))
 
 
 def as_probabilities(values: ArrayLike) -> Float64Array:
-    """Check (k, h, w) probabilities of k classes; bytes are p = value / 255.
+    """Validate (k, h, w) probabilities of k classes; bytes are read as p = value / 255.
 
     Raises `InputError` where there are fewer than two classes, or values outside of 0 to 1 or that do not sum to 1.
     """
@@ -166,7 +166,7 @@ def as_probabilities(values: ArrayLike) -> Float64Array:
 
 
 def _confusion(predicted: IntArray, true: IntArray, count: int) -> IntArray:
-    """Count the pixels of each pair of true and predicted class, (k, k)."""
+    """Compute the confusion matrix, (k, k): pixel counts by true and predicted class."""
     # Imported here, so that importing this module does not load torch.
     import torch
     from torchmetrics.functional.classification import multiclass_confusion_matrix
@@ -177,7 +177,7 @@ def _confusion(predicted: IntArray, true: IntArray, count: int) -> IntArray:
 
 
 def _stacked(tallies: list[ClassCounts]) -> ClassCounts:
-    """Stack the counts of n images, (n, k) each, with zeros for classes that an image knows nothing of."""
+    """Stack the counts of n images, (n, k) each, with 0 for classes beyond an image's counts."""
     if not tallies:
         raise InputError("tallies must hold at least one image, got none")
     most = max(len(counts.true) for counts in tallies)
@@ -202,7 +202,7 @@ MULTICLASS = Multiclass()
 
 
 def class_map_signals(probabilities: ArrayLike) -> dict[str, float]:
-    """Compute the signals of one image's class probabilities.
+    """Compute the label-free signals of one image's class probabilities.
 
     `average_confidence` is the mean over pixels of the largest probability, `margin` of its lead over the second, `entropy` of
     −Σ p ln p in nats. `soft_f` is the F that the probabilities expect: with n_c pixels predicted as class c, 2 Σ p_c over these

@@ -26,7 +26,7 @@ _LOWEST_RANK: IntArray = np.arange(100) + 1
 
 
 def as_levels(prediction: ArrayLike) -> tuple[ByteMap, IntArray]:
-    """Return a map as uint8 levels, with the lowest level that lies above each of the 100 thresholds.
+    """Convert a map to uint8 levels; also return the lowest level above each of the 100 thresholds.
 
     An 8-bit map is its own levels, since value/255 > i/100 exactly where value > ⌊255·i/100⌋. The level of a floating
     value is the number of thresholds below it.
@@ -79,7 +79,7 @@ def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
 
 
 def as_bytes(prediction: ArrayLike) -> ByteMap:
-    """Return a map as 8-bit values: uint8 as it is, floating p as the nearest value/255 (a tie to the even value).
+    """Return a map as 8-bit values: uint8 unchanged, floating p rounded to the nearest value/255 (ties to even).
 
     Raises `InputError` for a map that is not two-dimensional, has no pixel, or holds values outside [0, 1].
     """
@@ -90,7 +90,7 @@ def as_bytes(prediction: ArrayLike) -> ByteMap:
 
 
 def above(values: NDArray[Any], threshold: float) -> BoolMap:
-    """Return where p > threshold, for a map that `as_map` returned: (h, w) bool.
+    """Return the mask p > threshold of a map from `as_map`, (h, w) bool.
 
     Raises `InputError` for a threshold outside [0, 1].
 
@@ -118,7 +118,7 @@ def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def _outside(low: float, high: float) -> tuple[float, str]:
-    """Return a value outside [0, 1], and what to do about it."""
+    """Return a value outside [0, 1] and its remedy in words."""
     if np.isnan(low) or np.isnan(high):
         return float("nan"), "mend the model's output"
     if low >= 0.0 and high <= 255.0:
@@ -127,7 +127,7 @@ def _outside(low: float, high: float) -> tuple[float, str]:
 
 
 def _ranks(p: NDArray[Any]) -> ByteMap:
-    """Count the thresholds below each value, taking the thresholds in the map's own precision.
+    """Count the thresholds below each value, with thresholds rounded to the map's dtype.
 
     A float32 copy of an 8-bit map is then counted as the 8-bit map: both roundings of 51/255 = 20/100 are one number.
     """

@@ -51,7 +51,7 @@ class Metric(Protocol[Tally]):
         ...
 
     def tally(self, prediction: Any, truth: Any) -> Tally:
-        """Reduce one image's prediction and truth to what the scores need."""
+        """Reduce one image's prediction and truth to the counts needed for scores."""
         ...
 
     def score(self, tallies: Iterable[Tally]) -> MetricScore:
@@ -62,7 +62,7 @@ class Metric(Protocol[Tally]):
 def tallies(
     metric: Metric[Tally], predictions: Iterable[Any], truths: Iterable[Any], names: tuple[str, str] = ("predictions", "truths")
 ) -> list[Tally]:
-    """Tally each image as it comes: no prediction or truth is held after its turn.
+    """Tally images one at a time, without keeping predictions or truths in memory.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def tallies(
 
 
 def mean_of_defined(values: Float64Array) -> float:
-    """Average the finite values; nan where there is none."""
+    """Average the finite values; nan without finite values."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 

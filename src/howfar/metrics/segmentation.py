@@ -52,7 +52,7 @@ class ThresholdScore:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SegmentationScore:
-    """Hold a dataset's segmentation scores over all thresholds, and at the one that is best for the dataset.
+    """Hold a dataset's segmentation scores over all thresholds and at its best threshold.
 
     Images without true pixels have no F: they are nan in the arrays and left out of the means, but their predicted pixels
     count as false in `ods`, `ap`, `precision` and `iou`. Where no image has a true pixel every score but
@@ -97,7 +97,7 @@ class SegmentationScore:
     tolerance: float = 0.0
 
     def at(self, threshold: float) -> ThresholdScore:
-        """Compute the scores at another threshold, such as the primary dataset's best, which needs no label of these images."""
+        """Compute the scores at another threshold, such as the primary dataset's best, chosen without these images' labels."""
         return at_threshold(self.counts, threshold)
 
     def __repr__(self) -> str:
@@ -108,7 +108,7 @@ class SegmentationScore:
 
 
 def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], tolerance: float = 0.0) -> SegmentationScore:
-    """Score maps against masks in one pass; of each image only its counts are kept (about 3 KB).
+    """Score maps against masks in one pass, keeping only counts of each image (about 3 KB).
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def score(predictions: Iterable[ArrayLike], masks: Iterable[ArrayLike], toleranc
 
 
 def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
-    """Compute the scores of images that are counted already, such as those that a file keeps.
+    """Compute the scores of images from their counts, for example counts loaded from a file.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def summarise(counts: Counts, tolerance: float = 0.0) -> SegmentationScore:
 
 
 def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
-    """Compute the scores of counted images at one of the 100 thresholds.
+    """Compute scores from counts at one of the 100 thresholds.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def at_threshold(counts: Counts, threshold: float) -> ThresholdScore:
 
 
 def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """Find the best F of each image over the thresholds, and the lowest threshold that gives it, (n,) each.
+    """Find each image's best F over the thresholds, and the lowest threshold with this F, (n,) each.
 
     Both are nan for an image without true pixels.
 
@@ -223,7 +223,7 @@ def best_per_image(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Score segmentation: a tally is one image's counts, an image's performance its F at one threshold.
+    """Score segmentation: a tally is an image's counts, and its performance is F at one threshold.
 
     Attributes
     ----------
@@ -278,7 +278,7 @@ def _columns(whole: SegmentationScore, chosen: ThresholdScore | None) -> dict[st
 
 
 def _aggregate(counts: Counts) -> float:
-    """Compute F of the counts summed over the images with foreground, each at its own best threshold."""
+    """Compute F of counts summed over the images with foreground, each image at its own best threshold."""
     scored = counts.take(counts.true > 0)
     if not len(scored):
         return float("nan")

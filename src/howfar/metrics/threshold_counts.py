@@ -41,7 +41,7 @@ def as_tolerance(tolerance: float) -> float:
 
 
 def disc_maximum(values: NDArray[Scalar], radius: float) -> NDArray[Scalar]:
-    """Find the largest value within `radius` pixels (Euclidean, the border included) of each pixel: grey dilation by a disc.
+    """Compute grey dilation by a disc: the maximum within `radius` pixels (Euclidean, inclusive) of each pixel.
 
     For a mask it is the set of pixels whose distance from the mask is at most the radius. The disc is cut into its rows,
     runs whose maxima are built up one from another: 4·radius + 1 passes over the image, whatever it holds.
@@ -69,7 +69,7 @@ def _half_widths(radius: float, height: int, width: int) -> list[int]:
 
 
 def _widened(values: NDArray[Scalar], run: NDArray[Scalar], reach: int) -> NDArray[Scalar]:
-    """Compute maxima over rows of 2·reach + 1 pixels from those over two fewer."""
+    """Compute maxima over row windows of 2·reach + 1 pixels from the maxima over windows two pixels shorter."""
     wider = run.copy()
     _raise(wider[:, reach:], values[:, :-reach])
     _raise(wider[:, :-reach], values[:, reach:])
@@ -112,7 +112,7 @@ class Counts:
         return len(self.true)
 
     def take(self, indices: ArrayLike) -> Counts:
-        """Select the counts of some images: whole numbers, or a bool for each image.
+        """Select the counts of some images by indices or by a mask.
 
         Examples
         --------
@@ -126,7 +126,7 @@ class Counts:
         return Counts(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
     def total(self) -> Counts:
-        """Sum the counts of all images into those of one.
+        """Sum the counts of all images into a single entry.
 
         Examples
         --------
@@ -186,7 +186,7 @@ def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Cou
 
 
 def stack(counts: Iterable[Counts]) -> Counts:
-    """Join the counts of images, or of groups of them, in order.
+    """Concatenate the counts of images or groups of images, in order.
 
     Raises
     ------
@@ -241,7 +241,7 @@ def precision_recall_per_image(counts: Counts) -> tuple[Float64Array, Float64Arr
 
 
 def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
-    """Compute F of the dataset's summed counts at each threshold, (100,); nan where nothing is true.
+    """Compute F of the dataset's summed counts at each threshold, (100,); nan without true pixels.
 
     Parameters
     ----------
@@ -259,7 +259,7 @@ def f(counts: Counts, indices: ArrayLike | None = None) -> Float64Array:
 
 
 def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]:
-    """Find the best F of the dataset at one threshold for all its images, and that threshold: F and t at argmax_t F(t).
+    """Find the dataset's best F at a common threshold, and that threshold: F and t at argmax_t F(t).
 
     "Optimal dataset scale" of Arbeláez, Maire, Fowlkes & Malik, "Contour detection and hierarchical image segmentation"
     (TPAMI 2011). Of equal values the lowest threshold counts.
@@ -289,7 +289,7 @@ def ods(counts: Counts, indices: ArrayLike | None = None) -> tuple[float, float]
 
 
 def f_per_image(counts: Counts) -> Float64Array:
-    """Compute F of each image at each threshold, (n, 100); a row of nan for an image without true pixels.
+    """Compute F of each image at each threshold, (n, 100); nan for an image without true pixels.
 
     Examples
     --------
@@ -346,7 +346,7 @@ def average_precision(counts: Counts, indices: ArrayLike | None = None) -> float
 
 
 def false_positive_share(counts: Counts) -> Float64Array:
-    """Compute the share of predicted pixels over all images without true pixels, at each threshold, (100,).
+    """Compute the share of pixels predicted as foreground in images without true pixels, at each threshold, (100,).
 
     Images without true pixels have no F; this share says how much the model predicts on them. nan where every image has true
     pixels.
@@ -382,7 +382,7 @@ def threshold_index(threshold: float) -> int:
 
 
 def _histograms(levels: ByteMap, where: BoolMap) -> NDArray[np.int64]:
-    """Count the levels outside and inside `where`, (2, 256), in one pass over both, some rows at a time.
+    """Compute level histograms outside and inside `where`, (2, 256), in one pass by blocks of rows.
 
     Counting takes eight bytes a pixel beside the map, so a large map is not counted at once.
     """
@@ -406,7 +406,7 @@ def _chosen(counts: Counts, indices: ArrayLike | None) -> Counts:
 
 
 def _agreement(counts: Counts) -> tuple[Float64Array, Float64Array]:
-    """Compute F/2 of each image and threshold as a fraction of whole numbers: numerator and denominator, (n, 100) each.
+    """Compute F/2 of each image and threshold as numerator and denominator, both integers, (n, 100) each.
 
     TP / (predicted + true) without tolerance; with one, 2 P R / (P + R) = 2 a b / (a·true + b·predicted) for the hits a and
     b. That is the same number for a = b, and as a ratio of integers exact to the last bit, so equal values stay ties.
@@ -418,5 +418,5 @@ def _agreement(counts: Counts) -> tuple[Float64Array, Float64Array]:
 
 
 def _where_true(counts: Counts, values: Float64Array) -> Float64Array:
-    """Replace undefined values by 0, and those of images without true pixels by nan."""
+    """Replace undefined values by 0, but all values of images without true pixels by nan."""
     return np.where(counts.true[:, None] > 0, np.nan_to_num(values, nan=0.0), np.nan)

@@ -1,1 +1,1 @@
-"""Run and report the paper's own studies, a file or two each."""
+"""Run and report the paper's own studies, one or two files each."""

@@ -1,4 +1,4 @@
-"""Find the models that an adaptation study of the same study file trained on the primary dataset alone (M)."""
+"""Find the models M, trained on the primary dataset alone by an adaptation study of the same study file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SomeModels: TypeAlias = Annotated[tuple[str, ...], EntryReference("models")]
 
 
 def baseline_models(inputs: Inputs, of: str, chosen: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the models to take of an adaptation study: those chosen, or all of it where none are.
+    """Return the names of an adaptation study's chosen models, or of all its models if none is chosen.
 
     Raises `InputError` where one is chosen that the study does not train.
     """
@@ -48,18 +48,18 @@ class BackboneStudySettings(KindSettings):
 
 
 def models_of(settings: BackboneStudySettings, inputs: Inputs) -> tuple[str, ...]:
-    """Return the names of the models that a study measures by; none where it names no study of adaptation."""
+    """Return the names of the models that a study measures with; () if it names no adaptation study."""
     return baseline_models(inputs, settings.of, settings.models) if settings.of else ()
 
 
 def embedding_work(settings: BackboneStudySettings, inputs: Inputs) -> Work:
-    """Count what a study embeds: every dataset by every backbone and model."""
+    """Count a study's embeddings: every dataset by every backbone and model."""
     seen = inputs.names((settings.primary, *settings.secondaries))
     return Work(embedded=dict.fromkeys((*settings.backbones, *models_of(settings, inputs)), seen))
 
 
 def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
-    """Check that a study has a backbone or a model to measure by, each of a name of its own, and P is no secondary dataset.
+    """Check that a study has a backbone or model, that their names differ, and that P is no secondary dataset.
 
     Raises `InputError` where models are named without a study that trains them, or by a backbone's name, there is nothing to
     measure by, or the primary dataset is among the secondaries.
@@ -76,12 +76,12 @@ def check_backbones(settings: BackboneStudySettings, inputs: Inputs) -> None:
 
 
 def baseline_seed(inputs: Inputs, of: str) -> int:
-    """Return the first seed that an adaptation study trains with."""
+    """Return the first training seed of an adaptation study."""
     return int(_settings(inputs, of).seeds[0])
 
 
 def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
-    """Return the checkpoint of M, trained with the study's first seed.
+    """Return the checkpoint of M for the study's first seed.
 
     Raises `MissingPathError` where the checkpoint is gone.
     """
@@ -92,7 +92,7 @@ def baseline_file(inputs: Inputs, of: str, model: str) -> Path:
 
 
 def baseline_backbone(inputs: Inputs, of: str, model: str) -> tuple[str, dict[str, Any], Backbone]:
-    """Load M as a backbone; its registered name and the options that it is loaded with come first."""
+    """Load M as a backbone; return its registered name, its loading options, and the backbone."""
     segmenter = inputs.model(model).segmenter
     loading: dict[str, Any] = {"weights": baseline_file(inputs, of, model)}
     loading |= {} if inputs.device == "auto" else {"device": inputs.device}

@@ -1,4 +1,4 @@
-"""Run the study of components (appendix A.1, table 6): from which number of components on do distances stay the same?"""
+"""Run the study of components (appendix A.1, table 6): find the number of components from which distances are stable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _check(settings: ComponentsSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ComponentsSettings, inputs: Inputs) -> Components:
-    """Project once with the largest number of components; a smaller number takes the first of them."""
+    """Measure all backbones, projecting once with the most components; smaller numbers use the first components."""
     secondaries = inputs.names(settings.secondaries)
     datasets = inputs.datasets((settings.primary, *secondaries))
     models = models_of(settings, inputs)
@@ -104,7 +104,7 @@ def _distance(pair: Projection, count: int) -> tuple[float, float]:
 
 
 def _notes(distances: pd.DataFrame, settings: ComponentsSettings) -> Iterator[str]:
-    """Say of which backbones fewer numbers of components could be measured than were asked for."""
+    """Note the backbones with fewer components than requested."""
     for name, measured in distances.groupby("backbone", sort=False):
         most = int(measured["components"].max())
         if most < max(settings.components):

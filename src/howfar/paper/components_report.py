@@ -29,7 +29,7 @@ COLUMNS = 3
 
 
 def components_curve(result: Components, *, limit: int = 24) -> Figure:
-    """Draw each secondary's relative distance against the number of components, one panel a backbone (appendix A.1).
+    """Draw each secondary's relative distance by number of components, a panel per backbone (appendix A.1).
 
     At most `limit` secondaries are drawn, the first.
     """
@@ -62,7 +62,7 @@ def components_curve(result: Components, *, limit: int = 24) -> Figure:
 
 
 def section(result: Components, context: Context) -> Section:
-    """Make the section of a study of components."""
+    """Build the section of a study of components."""
     shown = result.backbones.index("unetplusplus") if "unetplusplus" in result.backbones else 0
     printed = scaled_rows(TABLE_6, "components (UNet++)", result.secondaries, context.symbols)
     return Section(
@@ -92,7 +92,7 @@ def section(result: Components, context: Context) -> Section:
 
 
 def lead(result: Components) -> str:
-    """Say from how many components on distances hold, over all backbones."""
+    """State the number of components from which distances are stable, over all backbones."""
     found = [z for z in result.plateaus.values() if z is not None]
     without = [name for name, z in result.plateaus.items() if z is None]
     tried = listing([str(z) for z in result.components], 8)

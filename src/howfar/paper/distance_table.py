@@ -1,4 +1,4 @@
-"""Run the study of distances of a study file (tables 1 and 2, figs. 3 and 10): how far is each dataset by each backbone?"""
+"""Run a study file's study of distances (tables 1 and 2, figs. 3 and 10): measure each dataset with each backbone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DistanceSettings(BackboneStudySettings):
 
 
 class NamedBackbone(NamedTuple):
-    """Hold a backbone by its name in the study file, its registered name, how it was loaded, and the study that trained it."""
+    """Hold a backbone with its study-file name, registered name, loading options, and the study that trained it."""
 
     label: str
     registered: str
@@ -81,7 +81,7 @@ def _run(settings: DistanceSettings, inputs: Inputs) -> DistanceTable:
 
 
 def _loaded(settings: DistanceSettings, inputs: Inputs) -> list[NamedBackbone]:
-    """Load the backbones of the file, then the models M that are backbones too."""
+    """Load the file's backbones, then the models M that serve as backbones."""
     labelled = []
     for name in settings.backbones:
         registered, loading = inputs.loading(name)
@@ -100,7 +100,7 @@ def _compared(view: tuple[Features, ...], labelled: NamedBackbone, settings: Set
 
 
 def _notes(comparison: BackboneComparison) -> list[str]:
-    """Collect the notes of all comparisons; a note of some backbones alone names these."""
+    """Collect the comparisons' notes; a note that concerns only some backbones names them."""
     about = {note: [each.backbone.name for each in comparison.comparisons if note in each.notes] for note in comparison.notes()}
     every = len(comparison.comparisons)
     return [note if len(names) == every else f"{', '.join(names)}: {note}" for note, names in about.items()]

@@ -1,4 +1,4 @@
-"""Answer by backbone which datasets are farthest, in the tables and sentences of the study of distances."""
+"""State each backbone's farthest datasets in the tables and sentences of the study of distances."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WITHOUT_CRACKS: Final = ("S_5", "S_6")
 
 @dataclass(frozen=True)
 class BackboneOrder:
-    """Hold one backbone's answer.
+    """Hold a backbone's answer: whether the datasets without cracks are farthest.
 
     Attributes
     ----------
@@ -46,13 +46,13 @@ class BackboneOrder:
 
     @property
     def ratio(self) -> float | None:
-        """Return the nearest distance without cracks over the farthest other one; None where that is 0."""
+        """Return the nearest distance without cracks over the farthest other one; None if the latter is 0."""
         other = self.farthest.o_dist_mean
         return self.nearest.o_dist_mean / other if other > 0 else None
 
 
 def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, BackboneOrder]:
-    """Answer by each backbone; nothing where no secondary stands for S_5 or S_6, or all of them do."""
+    """Return each backbone's answer; {} if no secondary, or every one, stands for S_5 or S_6."""
     bare = [name for name in table.secondaries if symbols.get(name) in WITHOUT_CRACKS]
     if not bare or len(bare) == len(table.secondaries):
         return {}
@@ -84,7 +84,7 @@ FARTHEST: Final = 2
 
 
 def features(table: DistanceTable) -> Table:
-    """List what each backbone measures (table 1)."""
+    """List each backbone's feature (table 1)."""
     columns = (
         Column("backbone"),
         Column("loaded as", "the registered name (howfar backbones); M of a study is its model trained on P alone"),
@@ -99,7 +99,7 @@ def features(table: DistanceTable) -> Table:
 
 
 def scaled(table: DistanceTable) -> Table:
-    """Make table 2: row-scaled O^dist, the two farthest datasets of each row strong where there are more than two."""
+    """Build table 2: row-scaled O^dist, with the two farthest datasets of each row bold if there are more than two."""
 
     def cells(comparison: Comparison) -> Iterator[Cell]:
         values = {dataset.name: dataset.o_dist_scaled for dataset in comparison.datasets}
@@ -110,7 +110,7 @@ def scaled(table: DistanceTable) -> Table:
 
 
 def raw(table: DistanceTable) -> Table:
-    """List O^dist in mean form with its interval, beside P's distance from itself."""
+    """List O^dist in mean form with its interval, and P's self-distance."""
     own = Column("P itself", "mean distance of P's own images from each other, in P's own subspace or the one that all share")
 
     def cells(comparison: Comparison) -> Iterator[Cell]:
@@ -122,7 +122,7 @@ def raw(table: DistanceTable) -> Table:
 
 
 def relative(table: DistanceTable) -> Table:
-    """List O^dist over P's distance from itself, with its interval."""
+    """List O^dist over P's self-distance, with its interval."""
 
     def cells(comparison: Comparison) -> Iterator[Cell]:
         return (_with_ci(dataset.relative, dataset.relative_ci, "{:.2f}".format) for dataset in comparison.datasets)
@@ -131,13 +131,13 @@ def relative(table: DistanceTable) -> Table:
 
 
 def _by_backbone(table: DistanceTable, cells: Callable[[Comparison], Iterable[Cell]], *before: Column) -> Table:
-    """Make a table with a row for each backbone, and a column for each secondary dataset after those `before`."""
+    """Build a table with a row per backbone, the columns `before`, and a column per secondary dataset."""
     rows = ((Cell(each.backbone.name), *cells(each)) for each in table.comparison.comparisons)
     return Table((Column("backbone"), *before, *map(Column, table.secondaries)), tuple(rows))
 
 
 def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
-    """List by backbone the nearest dataset without cracks beside the farthest other one."""
+    """List by backbone the nearest dataset without cracks and the farthest other one."""
     columns = (
         Column("backbone"),
         Column("nearest without cracks", "the dataset standing for S5 or S6 with the least O^dist (mean form)"),
@@ -157,7 +157,7 @@ def without_cracks(orders: Mapping[str, BackboneOrder]) -> Table:
 
 
 def last_thirds(table: DistanceTable) -> Table:
-    """List the share of each dataset's range of I^dist that its last third spans; 1/3 is an even spread."""
+    """List the share of each dataset's I^dist range covered by its last third; 1/3 is an even spread."""
 
     def cells(comparison: Comparison) -> Iterator[Cell]:
         spans = spans_of(comparison)
@@ -167,13 +167,13 @@ def last_thirds(table: DistanceTable) -> Table:
 
 
 def spans_of(comparison: Comparison) -> dict[str, float | None]:
-    """Compute by dataset the share of the range of I^dist above the nearest image of the last third."""
+    """Compute, by dataset, the share of the I^dist range above the nearest image of the last third."""
     by_name = dict(tuple(comparison.images.groupby("dataset", sort=False)["i_dist_scaled"]))
     return {str(name): _span(values.to_numpy(dtype=np.float64)) for name, values in by_name.items()}
 
 
 def _span(values: Float64Array) -> float | None:
-    """Take the scaled distances of one dataset; None where it has fewer than three images, or all are equally far."""
+    """Return the span of a dataset's scaled distances; None below three images or for equal distances."""
     ordered = np.sort(values)
     if len(ordered) < 3 or ordered[-1] == ordered[0]:
         return None
@@ -194,7 +194,7 @@ def _yes(answer: bool | None) -> Cell:
 
 
 def undecided(datasets: tuple[DatasetSummary, ...], level: float) -> list[str]:
-    """Name the datasets whose permutation p-value, after Holm's correction, is above the level."""
+    """Name the datasets whose permutation p-value, after Holm's correction, exceeds the level."""
     return [dataset.name for dataset in datasets if dataset.p_value is not None and dataset.p_value > level]
 
 
@@ -203,7 +203,7 @@ LEVEL: Final = 0.05
 
 
 def lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
-    """Answer whether the datasets without cracks are farthest; where there are none, name the farthest dataset."""
+    """State whether the datasets without cracks are farthest; without such datasets, name the farthest dataset."""
     if answers:
         return _without_cracks(answers)
     if len(table.backbones) > 1:
@@ -223,7 +223,7 @@ def _without_cracks(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: str, many: str) -> str:
-    """Count the backbones for which the claim holds, and name these or the others, whichever are fewer."""
+    """State for how many backbones the claim holds, naming these or the others, whichever are fewer."""
     holding = [name for name in names if answers[name].holds]
     failing = [name for name in names if not answers[name].holds]
     if not holding:
@@ -236,7 +236,7 @@ def _counted(names: Sequence[str], answers: Mapping[str, BackboneOrder], one: st
 
 
 def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Compare the order of the datasets with that of the trivial backbones, which see colour alone."""
+    """Compare the order of the datasets with that of the trivial backbones, which only see colour."""
     if not answers:
         return ""
     trivial = [answer for answer in answers.values() if answer.trivial]
@@ -257,7 +257,7 @@ def evidence_sentence(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Say for how many backbones the answer is beyond the intervals."""
+    """State for which backbones the intervals overlap, so that the answer may be chance."""
     known = {name: answer for name, answer in answers.items() if answer.apart is not None}
     close = [name for name, answer in known.items() if not answer.apart]
     both = "of the nearest dataset without cracks and the farthest with them"
@@ -267,7 +267,7 @@ def apart_sentence(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def relative_sentence(answers: Mapping[str, BackboneOrder]) -> str:
-    """Name the backbones whose answer differs by relative distance."""
+    """Name the backbones with a different answer by relative distance."""
     differs = [name for name, answer in answers.items() if answer.relative is not None and answer.relative != answer.holds]
     if not differs:
         return ""
@@ -277,7 +277,7 @@ def relative_sentence(answers: Mapping[str, BackboneOrder]) -> str:
 
 
 def p_sentence(table: DistanceTable) -> str:
-    """Say which datasets cannot be told from P by the permutation test."""
+    """Name the datasets that the permutation test does not distinguish from P."""
     tested = [each for each in table.comparison.comparisons if any(row.p_value is not None for row in each.datasets)]
     if not tested:
         return ""
@@ -295,7 +295,7 @@ def p_sentence(table: DistanceTable) -> str:
 
 
 def agreement_sentence(table: DistanceTable) -> str:
-    """Say how far each two backbones agree on the order of datasets and of images."""
+    """State each two backbones' agreement on the order of datasets and of images."""
     pairs = list(combinations(table.backbones, 2))
     if not pairs:
         return ""
@@ -317,7 +317,7 @@ def _range_text(values: Sequence[float]) -> str:
 
 
 def thirds_sentence(table: DistanceTable) -> str:
-    """Say in which dataset the last third of the images rises most, by each backbone."""
+    """State for each backbone the dataset with the steepest last third of images."""
     steepest: dict[str, list[str]] = {}
     for comparison in table.comparison.comparisons:
         spans = {name: span for name, span in spans_of(comparison).items() if span is not None}

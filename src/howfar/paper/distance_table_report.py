@@ -1,4 +1,4 @@
-"""Report the study of distances: tables 1 and 2, figs. 3 and 10, and whether the datasets without cracks are farthest."""
+"""Report the study of distances: tables 1 and 2, figs. 3 and 10, and the answer on datasets without cracks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ THIRDS: Final = (1 / 3, 2 / 3)
 
 
 def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
-    """Draw how I^dist (mean form) is spread in each secondary, one panel a backbone, over the primary's own images in grey.
+    """Draw the distribution of I^dist (mean form) in each secondary over the primary's own, a panel per backbone.
 
     After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. Datasets stand
     in the study file's order; at most `limit` are drawn, the first.
@@ -51,7 +51,7 @@ def violins(table: DistanceTable, *, limit: int = 12) -> Figure:
 
 
 def sorted_thirds(table: DistanceTable, *, limit: int = 12) -> Figure:
-    """Draw each secondary's images in order of I^dist, scaled from 0 to 1, against their rank share, one panel a backbone.
+    """Draw each secondary's images by increasing I^dist, scaled to 0-1, against rank share, a panel per backbone.
 
     After fig. 10 of Achara & Pandey, with upright lines between the thirds. At most `limit` datasets are drawn, the first.
     """
@@ -67,7 +67,7 @@ Draw = Callable[[Axes, list[DatasetRow]], None]
 def _panels(
     table: DistanceTable, title: str, limit: int, height: float, draw: Draw, below: str, *, legend: bool = False
 ) -> Figure:
-    """Lay out a panel for each backbone, at most three in a row, and let `draw` fill each."""
+    """Lay out a panel per backbone, at most three in a row, and call `draw` to fill each."""
     shown, left_out = first(table.secondaries, limit)
     count = len(table.backbones)
     columns = min(COLUMNS, count)
@@ -92,7 +92,7 @@ def _panels(
 
 
 def in_order(comparison: Comparison, names: list[str]) -> list[DatasetRow]:
-    """Return the named secondaries of a comparison, in that order."""
+    """Return the named secondaries of a comparison in the given order."""
     every, _ = rows(comparison, len(comparison.datasets))
     by_name = {row.name: row for row in every}
     return [by_name[name] for name in names]
@@ -119,7 +119,7 @@ def _curves(axes: Axes, shown: list[DatasetRow]) -> None:
 
 
 def section(result: DistanceTable, context: Context) -> Section:
-    """Make the section of a study of distances."""
+    """Build the section of a study of distances."""
     answers = orders(result, context.symbols)
     sentences = [
         distance_table_answers.evidence_sentence(answers),

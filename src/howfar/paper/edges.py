@@ -1,4 +1,4 @@
-"""Run the study of edges (fig. 2): what do trained models mark on images without foreground?"""
+"""Run the study of edges (fig. 2): measure what trained models mark on images without foreground."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _run(settings: EdgesSettings, inputs: Inputs) -> Edges:
 
 
 def _mapped(name: str, dataset: Dataset, settings: EdgesSettings, inputs: Inputs) -> tuple[pd.DataFrame, tuple[Skipped, ...]]:
-    """Predict the maps of a model that are not there yet, and measure each."""
+    """Predict a model's missing maps, and measure all its maps."""
     progress = inputs.execution.progress
     folder = inputs.folder / MAPS / name
     model = load_model(baseline_file(inputs, settings.of, name), device=inputs.device)
@@ -93,7 +93,7 @@ def _mapped(name: str, dataset: Dataset, settings: EdgesSettings, inputs: Inputs
 
 
 def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, float]:
-    """Measure one map of 8-bit probabilities: the share above the threshold, the mean, and how far it follows edges."""
+    """Measure a map of 8-bit probabilities: the share above the threshold, the mean, and the agreement with edges."""
     p = values / 255.0
     edges = edge_preference(*_shrunk(values, picture))
     share = float((p > threshold).mean())
@@ -101,7 +101,7 @@ def _measured(values: Any, picture: Image.Image, threshold: float) -> dict[str, 
 
 
 def _shrunk(values: Any, picture: Image.Image) -> tuple[Any, Any]:
-    """Bring map and image to at most `SIDE` pixels, each pixel the mean of those that it covers."""
+    """Shrink map and image to at most `SIDE` pixels by averaging."""
     scale = min(1.0, SIDE / max(picture.size))
     size = (max(1, round(scale * picture.width)), max(1, round(scale * picture.height)))
     both = (Image.fromarray(values), picture)
@@ -109,7 +109,7 @@ def _shrunk(values: Any, picture: Image.Image) -> tuple[Any, Any]:
 
 
 def _of_m(column: str, name: str, settings: EdgesSettings, inputs: Inputs) -> float:
-    """Read M's threshold, or its ODS on held-out photographs (NaN without any), from the study of adaptation."""
+    """Return M's threshold, or its ODS on held-out photographs (NaN without any), from the adaptation study."""
     study: Adaptations = inputs.results[settings.of]  # type: ignore[assignment]  # the reference names this kind alone
     models = study[name].models
     own = models[(models["model"] == BASELINE) & (models["seed"] == baseline_seed(inputs, settings.of))]
@@ -134,19 +134,19 @@ def _summary(name: str, images: pd.DataFrame, settings: EdgesSettings, inputs: I
 
 
 def _difference(one: str, other: str, images: pd.DataFrame, settings: EdgesSettings) -> EdgeDifference:
-    """Compute the difference of two models image by image, where both have a correlation."""
+    """Compute the mean difference between two models on images where both have a correlation."""
     by_model = images.pivot(index="image", columns="model", values="edges")
     values = (by_model[one] - by_model[other]).to_numpy(dtype=np.float64)
     return EdgeDifference(one, other, average(values, _weights(len(values), settings)))
 
 
 def _weights(n: int, settings: EdgesSettings) -> Float64Array | None:
-    """Draw how often each image counts in each resample; the same for every model."""
+    """Return each image's count in each resample, equal for all models."""
     return image_weights(n, settings.bootstrap, [settings.seed, _STREAM])
 
 
 def _shown(images: pd.DataFrame, settings: EdgesSettings) -> tuple[str, ...]:
-    """Draw the images that the figure shows, in their order."""
+    """Draw a random sample of images for the figure, in their order."""
     names: Sequence[str] = list(dict.fromkeys(images["image"]))
     rng = stream(settings.seed, "edges")
     chosen = np.sort(rng.choice(len(names), min(settings.images, len(names)), replace=False))

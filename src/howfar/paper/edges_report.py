@@ -1,4 +1,4 @@
-"""Report the study of edges: fig. 2, how much models predict on images without cracks, and how far they follow edges."""
+"""Report the study of edges: fig. 2, models' predictions on images without cracks, and their agreement with edges."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _caption(result: Edges) -> Caption:
 
 @registered(_caption, vector=False)
 def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """Draw the photographs in a row, and under them a row of probability maps for each model.
+    """Draw a row of photographs, and below a row of probability maps for each model.
 
     After fig. 2 of Achara & Pandey. The images were drawn by the study; where a map is shrunk, a pixel has the highest
     probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. At most `limit` models are
@@ -86,7 +86,7 @@ def _left(position: int) -> float:
 
 
 def _row(axes: Axes, result: Edges, model: str, shown: list[pd.DataFrame], folder: Path, top: float, high: float) -> None:
-    """Draw the maps of one model below `top`."""
+    """Draw a model's maps below `top`."""
     mean = next(each.edges.value for each in result.models if each.model == model)
     _label(axes, name_text(model, 14), "" if mean is None else f"mean {signed(mean)}", top + high / 2)
     small: dict[str, Any] = {"fontsize": 7.5, "color": INK, "ha": "center", "va": "top", "parse_math": False}
@@ -112,7 +112,7 @@ PAPERS: Final = "deepcrack"
 
 
 def section(result: Edges, context: Context) -> Section:
-    """Make the section of a study of edges."""
+    """Build the section of a study of edges."""
     measured = TablePart("models", f"What the models draw on {result.dataset}", _models(result), _how(result))
     apart = TablePart(
         "differences",
@@ -140,7 +140,7 @@ LIMITS: Final = (
 
 
 def lead(result: Edges) -> str:
-    """Say which model follows edges most, and whether that is beyond chance."""
+    """Name the model that follows edges most, and state whether its lead is beyond chance."""
     ordered = sorted(
         (each for each in result.models if each.edges.value is not None), key=lambda each: -float(each.edges.value or 0.0)
     )
@@ -156,7 +156,7 @@ def lead(result: Edges) -> str:
 
 
 def paper_sentence(result: Edges) -> str:
-    """Say whether DeepCrack follows edges more than the other models, as the paper says of fig. 2."""
+    """State whether DeepCrack follows edges more than the other models, as the paper states for fig. 2."""
     own = next((each for each in result.models if each.segmenter == PAPERS), None)
     others = [each for each in result.models if each is not own and each.segmenter != PAPERS]
     if own is None or not others:
@@ -173,14 +173,14 @@ def paper_sentence(result: Edges) -> str:
 
 
 def most_sentence(result: Edges) -> str:
-    """Say how much each model draws."""
+    """State the share of an image that each model marks as foreground."""
     drawn = [f"{each.model} {share(each.foreground.value or 0.0)}" for each in result.models]
     draws = plural(len(drawn), "the model draws", "the models draw")
     return f"Of an image {draws} as foreground, at the threshold tuned on P: {listing(drawn, 6)}."
 
 
 def _between(result: Edges, one: str, other: str) -> Interval:
-    """Return the difference of two models, the first minus the second."""
+    """Return the difference between two models, the first minus the second."""
     for each in result.differences:
         if (each.model, each.other) == (one, other):
             return each.edges
@@ -238,7 +238,7 @@ def _differences(result: Edges) -> Table:
 
 
 def _three(value: float) -> str:
-    """Write a number to three decimals, a zero without a sign."""
+    """Format a number to three decimals, without a sign for zero."""
     return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 

@@ -33,7 +33,7 @@ Measured = Mapping[tuple[str, str, str], FromReferences]
 
 
 def sets(compared: Mapping[str, VariationSets]) -> pd.DataFrame:
-    """List every set of every variation, in the order of figures."""
+    """List the image sets of every variation in the order of figures."""
     rows = [
         {
             "variation": variation,
@@ -70,7 +70,7 @@ def distances(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.D
 
 
 def references(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.DataFrame:
-    """List the share of violated pairs and the margin of each primary set."""
+    """List each primary set's share of violated pairs, and its margin."""
     frames = []
     for key, each in measured.items():
         primary = [compared[key[2]].sets[place] for place in compared[key[2]].references]
@@ -81,7 +81,7 @@ def references(measured: Measured, compared: Mapping[str, VariationSets]) -> pd.
 
 
 def images(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> pd.DataFrame:
-    """List I^dist from the first primary set of every image outside that set."""
+    """List I^dist from the first primary set for every image outside that set."""
     frames = []
     for key, each in measured.items():
         own = compared[key[2]].sets
@@ -100,7 +100,7 @@ def images(measured: Measured, compared: Mapping[str, VariationSets], table: pd.
 
 
 def pictures(table: pd.DataFrame, features: Features, seed: int) -> pd.DataFrame:
-    """Draw some images of each person, the same ones of all where all are seen under the same values."""
+    """Choose some images of each person, with the same values for all persons if possible."""
     paths = dict(zip(features.images, features.paths, strict=True))
     frames = []
     for person in sorted(set(table[PERSON]), key=natural_key):
@@ -148,7 +148,7 @@ class IdentitySettings(KindSettings):
 
 @dataclass(frozen=True, eq=False)
 class _People:
-    """Hold the images that could be read, by person and variations, and their sets."""
+    """Hold the readable images by person and variations, and their sets."""
 
     table: pd.DataFrame
     sets: Mapping[str, VariationSets]
@@ -174,7 +174,7 @@ def _check_space(settings: IdentitySettings, sets: Mapping[str, VariationSets]) 
 
 
 def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
-    """Embed the persons' images once for each backbone and perturbation, then measure all sets from the rows of features."""
+    """Embed the images once per backbone and perturbation, then measure all sets from the features."""
     dataset = inputs.dataset(settings.dataset)
     table = described(dataset, settings.pattern, settings.columns, settings.persons)
     wanted = set(table["image"])
@@ -198,7 +198,7 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
 def _measured(
     views: Mapping[tuple[str, str], Features], people: _People, settings: IdentitySettings, kept: KeptArrays, inputs: Inputs
 ) -> Iterator[tuple[Key, FromReferences]]:
-    """Yield the measures of each backbone, perturbation and variation, in the order of the tables."""
+    """Yield the measures of each backbone, perturbation and variation in the order of the tables."""
     keys = [
         (backbone, change, variation)
         for backbone in settings.backbones
@@ -231,7 +231,7 @@ def _fresh(rows: FloatArray, sets: VariationSets, settings: IdentitySettings, sh
 
 
 def _rows(features: Features) -> FloatArray:
-    """Read features, turned to their principal axes where that makes them shorter: distances stay as they are."""
+    """Read features, rotated to principal axes if these are fewer than the columns; distances are unchanged."""
     if features.rows.shape[1] <= len(features):
         return features.to_array()
     first = {content: row for row, content in reversed(list(enumerate(features.contents)))}
@@ -240,7 +240,7 @@ def _rows(features: Features) -> FloatArray:
 
 
 def _part_key(key: Key, features: Features, people: _People, settings: IdentitySettings) -> str:
-    """Make the key of a part of the run from everything its numbers depend on."""
+    """Return the key of a part of the run, from everything that its numbers depend on."""
     chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
     return part_key("identity", chosen, key[2], dict(features.identity), features.contents, people.table.to_csv())
 

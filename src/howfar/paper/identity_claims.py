@@ -1,4 +1,4 @@
-"""Measure how often and how clearly equations 9 to 11 hold: is another person farther than the same person?"""
+"""Measure how often and how clearly equations 9 to 11 hold: another person is farther than the same person."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PERSON: Final = "person"
 
 @dataclass(frozen=True, eq=False)
 class PersonSet:
-    """Hold one person under one value of a variation: p_i v_k of equations 9 to 11.
+    """Hold a person's images under one value of a variation: p_i v_k of equations 9 to 11.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class PersonSet:
 
 @dataclass(frozen=True, eq=False)
 class VariationSets:
-    """Hold the sets of one variation, and the primary ones among them.
+    """Hold a variation's sets, and which of them are primary.
 
     Attributes
     ----------
@@ -59,17 +59,17 @@ class VariationSets:
     references: NDArray[np.intp]
 
     def own(self, reference: int) -> NDArray[np.bool_]:
-        """Mark the sets of the same person under every other value."""
+        """Return a mask of the sets of the same person under every other value."""
         person = self.sets[reference].person
         return np.array([each.person == person and place != reference for place, each in enumerate(self.sets)])
 
     def others(self, reference: int) -> NDArray[np.bool_]:
-        """Mark the sets of every other person."""
+        """Return a mask of the sets of every other person."""
         return np.array([each.person != self.sets[reference].person for each in self.sets])
 
 
 def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: Sequence[str | int]) -> pd.DataFrame:
-    """Return a table of the images of the wanted persons, or of all: text columns image, person, and one a variation.
+    """Return a table of the wanted persons' images (default: all), with text columns image, person and each variation.
 
     The columns come from the dataset's own table where `columns` names some, else from the images' names by the `pattern`.
     Raises `InputError` for a name that the pattern does not match, no person or nothing that varies, or an absent person.
@@ -93,7 +93,7 @@ def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: S
 
 
 def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed: int) -> dict[str, VariationSets]:
-    """Divide images into sets, for each wanted variation, or each under which somebody has two values.
+    """Divide images into sets for each wanted variation, by default each with two values for some person.
 
     `table` is that of `described`; its row numbers are the places of `PersonSet.rows`. At most `most` primary sets of a
     variation are drawn, by the seed. Raises `InputError` for an absent variation, or one under which no person has two values.
@@ -124,7 +124,7 @@ def _compared(table: pd.DataFrame, variation: str, most: int | None, seed: int) 
 
 
 class FromReferences(NamedTuple):
-    """Hold the measures from r primary sets to all s sets of a variation, of N images.
+    """Hold the measures from r primary sets to all s sets of a variation with N images.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class FromReferences(NamedTuple):
 
 
 class SetSpaces:
-    """Project two sets of one dataset into the space of their distance; the sums of a single set are kept.
+    """Project two sets of a dataset into the space of their distance, caching each single set's sums.
 
     `rows` are the (N, q) features of all images, which the sets divide; `components` and `mode` are those of
     `howfar.projection.project`.
@@ -163,7 +163,7 @@ class SetSpaces:
         self._cached = [CachedRows(ArrayRows(part)) for part in self._parts]
 
     def pair(self, primary: int, secondary: int) -> tuple[FloatArray, FloatArray]:
-        """Project a primary set and a secondary one: (n, z) and (m, z) scores."""
+        """Project a primary and a secondary set to (n, z) and (m, z) scores."""
         p, s = self._parts[primary], self._parts[secondary]
         fitted = len(p) if self._mode == "primary" else len(p) + len(s)
         most = min(fitted - 1, p.shape[1])
@@ -176,7 +176,7 @@ class SetSpaces:
 
 
 def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
-    """Measure from one primary set after another; each yielded record holds one reference, and `stacked` joins them.
+    """Yield the measures from each primary set in turn, one record each, for `stacked` to join.
 
     `rows` are the (N, q) features of all images; `components` and `mode` are those of `howfar.projection.project`.
     """
@@ -217,7 +217,7 @@ FEWEST = 5
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """Hold a claim's share of violated pairs and its median margin, as measured and in every draw.
+    """Hold a claim's share of violated pairs and median margin, as measured and in every draw.
 
     Attributes
     ----------
@@ -255,13 +255,13 @@ class Claim:
         return {**{name: getattr(self, name) for name in names}, **intervals}
 
     def change_from(self, before: Claim) -> dict[str, float]:
-        """Return the columns that say how the share of violated pairs changed; both claims share their draws."""
+        """Return the change in the share of violated pairs as columns; both claims use the same draws."""
         low, high = _ends(self.violated_draws - before.violated_draws)
         return {"change": self.violated - before.violated, "change_low": low, "change_high": high}
 
 
 def unit_of(compared: VariationSets) -> str:
-    """Name the unit that intervals resample: "persons", with few persons "primary sets" of each, or "" for no interval.
+    """Return the unit that intervals resample: "persons", "primary sets" if persons are few, or "" for no interval.
 
     Examples
     --------
@@ -276,7 +276,7 @@ def unit_of(compared: VariationSets) -> str:
 
 
 def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np.random.Generator) -> Claim:
-    """Summarise the measures from the primary sets of one variation.
+    """Summarise the measures from a variation's primary sets.
 
     A draw takes as many persons as there are, with replacement, each with all primary sets of that person; where there are few
     persons, it takes each person's primary sets anew. The sets that they are compared with stay.
@@ -301,14 +301,14 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
 
 
 def _blind(compared: VariationSets) -> Float64Array:
-    """Compute each primary set's expected share if the value alone decides: (1 + share of its value) / 2."""
+    """Compute each primary set's expected share of violations if only the value counts: (1 + share of its value) / 2."""
     values = np.array([each.value for each in compared.sets])
     same = [(values[compared.others(place)] == compared.sets[place].value).mean() for place in compared.references]
     return (1 + np.array(same)) / 2
 
 
 def _times(compared: VariationSets, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Count how often each draw takes each primary set, (r, draws); no draws where there is no interval."""
+    """Count how often each draw takes each primary set, (r, draws); without an interval there are no draws."""
     unit = unit_of(compared)
     persons = np.unique([compared.sets[place].person for place in compared.references], return_inverse=True)[1]
     times = np.zeros((len(persons), draws if unit else 0), np.int64)
@@ -326,7 +326,7 @@ def _ends(draws: Float64Array) -> tuple[float, float]:
 
 
 def rows(claims: Mapping[tuple[str, str, str], Claim], units: Mapping[str, str], plain: str) -> list[dict[str, Any]]:
-    """Make the rows of the result's table of claims by (backbone, perturbation, variation)."""
+    """Build the rows of the result's table of claims by (backbone, perturbation, variation)."""
     found = []
     for (backbone, perturbation, variation), each in claims.items():
         named = {"backbone": backbone, "perturbation": perturbation, "variation": variation}

@@ -61,7 +61,7 @@ PARTS = 2
 
 
 def identity_pictures(result: Identity, *, limit: int = 6) -> Figure:
-    """Draw images of each person, one row a person, with their values under each (fig. 30).
+    """Draw images of each person, a row per person, with their values below (fig. 30).
 
     Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. At most
     `limit` persons are drawn, the first.
@@ -94,7 +94,7 @@ def _cell(axes: Axes, path: str, name: str, text: str, left: float, top: float) 
 
 
 def _lines(text: str) -> list[str]:
-    """Break an image's values into lines, two values each."""
+    """Break an image's values into lines of two."""
     parts = text.split(" · ")
     return [" · ".join(parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
 
@@ -108,7 +108,7 @@ MOST_PERSONS = 14
 
 
 def identity_violins(result: Identity, backbone: str, perturbation: str = PLAIN) -> Figure:
-    """Draw I^dist of the images of every set from the first primary set, one panel a variation (fig. 31).
+    """Draw I^dist of every set's images from the first primary set, a panel per variation (fig. 31).
 
     Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
     person: an orange dot on or below it violates equations 9 to 11.
@@ -123,7 +123,7 @@ def identity_violins(result: Identity, backbone: str, perturbation: str = PLAIN)
 
 
 def identity_before_after(result: Identity, backbone: str, perturbation: str) -> Figure:
-    """Draw the panels of `identity_violins` for images as they are (left) and perturbed (right), by variation (fig. 32)."""
+    """Draw the panels of `identity_violins` for original (left) and perturbed images (right) (fig. 32)."""
     with drawing():
         figure = blank(WIDTH, 0.95 + HEIGHT * len(result.variations))
         panels = figure.subplots(len(result.variations), 2, squeeze=False)
@@ -137,7 +137,7 @@ def identity_before_after(result: Identity, backbone: str, perturbation: str) ->
 
 
 def primary_set(result: Identity, variation: str) -> tuple[str, str]:
-    """Return person and value of the primary set that the figures show: the first that distances were measured from."""
+    """Return person and value of the figures' primary set, the first from which distances were measured."""
     sets = result.sets[(result.sets["variation"] == variation) & result.sets["reference"]]
     return str(sets["person"].iloc[0]), str(sets["value"].iloc[0])
 
@@ -147,7 +147,7 @@ def _with(perturbation: str) -> str:
 
 
 def _violated(result: Identity, backbone: str, perturbation: str, variation: str) -> str:
-    """Name the primary set of a panel, and say what share of its pairs is violated."""
+    """Name a panel's primary set, and state its share of violated pairs."""
     person, value = primary_set(result, variation)
     rows = result.named(backbone, perturbation, variation, "references")
     row = rows[(rows["person"] == person) & (rows["value"] == value)].iloc[0]
@@ -171,7 +171,7 @@ def _panel(axes: Axes, result: Identity, backbone: str, perturbation: str, varia
 
 
 def _ordered(sets: pd.DataFrame, person: str, value: str) -> pd.DataFrame:
-    """Put the sets of the primary's person first, and leave the primary set out."""
+    """Return the sets without the primary set, those of the same person first."""
     own = sets["person"] == person
     return pd.concat([sets[own & (sets["value"] != value)], sets[~own]], ignore_index=True)
 
@@ -188,7 +188,7 @@ def _violin(axes: Axes, values: Float64Array, place: int, colour: str, label: st
 
 
 def _label(axes: Axes, sets: pd.DataFrame, variation: str, narrow: bool) -> None:
-    """Label sets by their values where there is room, and each person's sets by the person."""
+    """Label sets with their values if there is room, and groups of sets with the person."""
     people = list(dict.fromkeys(sets["person"]))
     few = len(sets) <= (MOST_VALUES // 2 if narrow else MOST_VALUES)
     axes.set_xlim(-0.7, len(sets) - 0.3)
@@ -225,7 +225,7 @@ def _finish(figure: Figure, title: str) -> None:
 
 
 def claims_table(result: Identity) -> Table:
-    """Make the table of violated pairs and margins, a row a backbone, variation and perturbation."""
+    """Build the table of violated pairs and margins, a row per backbone, variation and perturbation."""
     pairs = "of another set of the same person with a set of another, over all primary sets"
     moved = "of that share, in percentage points, from images as they are; both share their draws"
     three = partial(signed, decimals=3)
@@ -269,7 +269,7 @@ def claims_table(result: Identity) -> Table:
 
 
 def points(value: float) -> str:
-    """Write a change of a share in percentage points.
+    """Format a change of a share in percentage points.
 
     Examples
     --------
@@ -280,7 +280,7 @@ def points(value: float) -> str:
 
 
 def variations_table(result: Identity) -> Table:
-    """Make table 9: the values of each variation, and the images of a set."""
+    """Build table 9: the values of each variation, and the images of a set."""
 
     def images(row: tuple[str, pd.DataFrame]) -> Cell:
         low, high = int(row[1]["images"].min()), int(row[1]["images"].max())
@@ -298,7 +298,7 @@ def variations_table(result: Identity) -> Table:
 
 
 def lead(result: Identity) -> str:
-    """Say how many pairs are violated by each backbone, images as they are."""
+    """State each backbone's share of violated pairs on unperturbed images."""
     plain = result.claims[result.claims["perturbation"] == PLAIN]
     by_backbone = [f"{_span(plain[plain['backbone'] == name].to_dict('records'))} by {name}" for name in result.backbones]
     by_backbone[0] = by_backbone[0].replace(" by ", " of the pairs by ")
@@ -311,7 +311,7 @@ def lead(result: Identity) -> str:
 
 
 def sentences(result: Identity) -> list[str]:
-    """Say where the paper's claim holds wholly, and what each perturbation changes."""
+    """State where the paper's claim holds fully, and the effect of each perturbation."""
     plain = result.claims[result.claims["perturbation"] == PLAIN].to_dict("records")
     whole = [f"{row['backbone']} under {row['variation']}" for row in plain if row["holding"] == row["references"]]
     cases = f"{len(plain)} combination{plural(len(plain))} of a backbone and a variation"
@@ -321,7 +321,7 @@ def sentences(result: Identity) -> list[str]:
 
 
 def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str:
-    """Give the share of violated pairs of each variation, over all primary sets, for those who do not see the figure."""
+    """State the share of violated pairs of each variation over all primary sets, as a figure's text alternative."""
     rows = result.claims[(result.claims["backbone"] == backbone) & (result.claims["perturbation"] == perturbation)]
     shares = [f"{row['variation']} {share(row['violated'])}" for row in rows.to_dict("records")]
     images = "images as they are" if perturbation == PLAIN else f"images with {perturbation}"
@@ -329,7 +329,7 @@ def violated_in_words(result: Identity, backbone: str, perturbation: str) -> str
 
 
 def limits(result: Identity) -> list[str]:
-    """Say when the numbers mislead."""
+    """List the cases in which the numbers mislead."""
     over = set(result.claims["interval_over"])
     lines = []
     if "primary sets" in over:
@@ -356,7 +356,7 @@ def limits(result: Identity) -> list[str]:
 
 
 def _span(rows: list[dict[Any, Any]]) -> str:
-    """Write the smallest and the largest share of violated pairs over variations."""
+    """Format the smallest and the largest share of violated pairs over variations."""
     ordered = sorted(rows, key=lambda row: float(row["violated"]))
     low, high = ordered[0], ordered[-1]
     if len(rows) == 1 or share(low["violated"]) == share(high["violated"]):
@@ -365,7 +365,7 @@ def _span(rows: list[dict[Any, Any]]) -> str:
 
 
 def _changed(result: Identity, perturbation: str) -> str:
-    """Say under which backbones and variations a perturbation changes the share of violated pairs beyond its interval."""
+    """Name backbones and variations for which a perturbation changes the share of violated pairs beyond its interval."""
     rows = result.claims[result.claims["perturbation"] == perturbation].to_dict("records")
     more = [_change(row) for row in rows if row["change_low"] > 0]
     less = [_change(row) for row in rows if row["change_high"] < 0]
@@ -389,7 +389,7 @@ FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
 
 
 def section(result: Identity, context: Context) -> Section:
-    """Make the section of a study of identity."""
+    """Build the section of a study of identity."""
     return Section(
         lead=lead(result),
         sentences=sentences(result),
@@ -420,7 +420,7 @@ def section(result: Identity, context: Context) -> Section:
 
 
 def _intervals(result: Identity) -> str:
-    """Say what the intervals of the table are drawn over."""
+    """State the unit that the table's intervals resample."""
     over = [str(unit) for unit in dict.fromkeys(result.claims["interval_over"]) if unit]
     drawn = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
     return f"Intervals draw {' or '.join(drawn[unit] for unit in over)} anew." if over else ""

@@ -1,4 +1,4 @@
-"""Draw the performance of the near and the far halves and thirds of each dataset, as in tables 3-5 of the paper."""
+"""Draw the performance of each dataset's near and far halves and thirds, as in tables 3-5 of the paper."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _has_parts(relation: Relation) -> bool:
 
 @registered(_caption, shows=_has_parts)
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
-    """Draw the performance of each dataset's halves and thirds by distance, joined from the nearest part to the farthest.
+    """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest.
 
     After tables 3-5 of Achara & Pandey. Filled: at the threshold that all images share; hollow, as in the paper: at the
     threshold that is best for the part, which looks at its labels. An arrow head marks the farthest part and points the way
@@ -108,7 +108,7 @@ def _row(axes: Axes, cut: Sequence[DistancePart], position: int, look: Look, two
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: Look, filled: bool) -> None:
-    """Join dots in order of distance; the last, where there are several, is an arrow head that points the way."""
+    """Join dots by increasing distance; with several dots, the last one is an arrow head."""
     if not values:
         return
     kind, face = ("common", look.colour) if filled else ("retuned", PAPER)

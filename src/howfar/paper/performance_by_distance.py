@@ -34,7 +34,7 @@ class PerformanceSettings(KindSettings):
 
 
 def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance:
-    """Fit slopes of F on distance for every model of every segmenter, over means of the seeds that all models have."""
+    """Fit the slope of F on distance for every model of every segmenter, over means of the shared seeds."""
     studied = inputs.results[settings.of]
     if not isinstance(studied, Adaptations):
         raise TypeError(f"{settings.of} is no study of adaptation")
@@ -60,7 +60,7 @@ def _run(settings: PerformanceSettings, inputs: Inputs) -> PerformanceByDistance
 
 
 def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSettings, segmenter: str) -> list[dict[str, Any]]:
-    """Fit the slope of every model without background on each secondary and within all of them, and how it differs from M's.
+    """Fit each no-background model's slope on every secondary and within all of them, and its difference from M's.
 
     The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so
     that its interval is found by the same draws of photographs. Returns rows of `PerformanceByDistance.slopes`.
@@ -83,13 +83,13 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
 
 
 def plain_models(study: Adaptation) -> list[str]:
-    """List M and the adapted models that learnt from no background images, which are suppression's."""
+    """List M and the adapted models without background; background models belong to the study of suppression."""
     models = study.models[study.models["background"] == 0]
     return [str(model) for model in dict.fromkeys(models["model"])]
 
 
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
-    """Average F and distance of every image over the seeds: a row an image, a column of F a model, and distance.
+    """Average every image's F and distance over the seeds: a row per image, an F column per model, and distance.
 
     `images` is the table `Adaptation.images`, `measure` the column of it that is F; images without one are left out.
     """
@@ -100,7 +100,7 @@ def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.Dat
 
 
 def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], settings: PerformanceSettings) -> dict[str, Any]:
-    """Fit one model's slope within some datasets, and say in words what it is."""
+    """Fit a model's slope within some datasets, and describe it in words."""
     fitted = _fitted(points, values, names, settings.bootstrap)
     mean = float(values[points["dataset"].isin(names)].mean())
     words = verdict(fitted, mean, tau=settings.tau, flat=settings.flat, sets=len(names))
@@ -113,7 +113,7 @@ def _judged(points: pd.DataFrame, values: pd.Series[float], names: list[str], se
 
 
 def _change(points: pd.DataFrame, values: pd.Series[float], names: list[str], draws: int, none: bool) -> dict[str, float]:
-    """Fit the slope of the differences from M; of M itself there is `none`."""
+    """Fit the slope of the differences from M; NaN if `none`, as for M itself."""
     fitted = None if none else _fitted(points, values, names, draws)
     ends = slope_ends(Interval(None) if fitted is None else fitted.slope)
     return dict(zip(("change", "change_low", "change_high"), ends, strict=True))

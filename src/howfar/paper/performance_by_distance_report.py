@@ -1,4 +1,4 @@
-"""Report how F changes with distance for every model of several segmenters (section 4.2, tables 3 to 5, figs. 4 to 6)."""
+"""Report the change of F with distance for every model of several segmenters (section 4.2, tables 3-5, figs. 4-6)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ COLUMNS = 3
 
 
 def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_ods", limit: int = 24) -> Figure:
-    """Draw the change of F from the nearest image to the farthest, one panel a segmenter, one row a model.
+    """Draw the change of F from the nearest to the farthest image, a panel per segmenter and a row per model.
 
     Shown are M and the models without background of the strategy that the result is about. The black dot is the slope within
     the secondaries, all images alike, with its 95 % interval over photographs; hollow marks are the datasets' own slopes. The
@@ -84,7 +84,7 @@ def performance_slopes(result: PerformanceByDistance, *, measure: Measure = "f_o
 
 
 def _strategy(model: str) -> str:
-    """Name the strategy of a model without background: far-7 is far's."""
+    """Return the strategy of a model without background: "far" for far-7."""
     return model.rpartition("-")[0]
 
 
@@ -125,7 +125,7 @@ WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none":
 
 
 def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> Table:
-    """Lay out F (mean, standard deviation of distance) of halves and thirds, a row a dataset and model."""
+    """Lay out F (mean, standard deviation of distance) on halves and thirds, a row per dataset and model."""
     several = len(models) > 1
     columns = [Column("dataset"), *([Column("model")] if several else [])]
     columns += [Column(f"F(μ, σ) {label}") for label in SHOWN]
@@ -140,7 +140,7 @@ def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) 
 
 
 def _part(rows: pd.DataFrame) -> Cell:
-    """Write F of a part over the seeds, with the mean and the spread of its distances."""
+    """Format a part's F over the seeds, with mean and spread of its distances."""
     if not rows["ods"].notna().any():
         return UNDEFINED
     f, mean, std = (float(rows[name].mean()) for name in ("ods", "distance_mean", "distance_std"))
@@ -149,7 +149,7 @@ def _part(rows: pd.DataFrame) -> Cell:
 
 
 def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> Table | None:
-    """Pick the paper's numbers for the datasets that stand for its own; None where none does, or of another segmenter."""
+    """Return the paper's numbers for datasets that stand for its own; None without any, or for another segmenter."""
     numbers = TABLES_3_TO_5.get(architecture, {})
     shown = [(name, symbols[name]) for name in result.secondaries if symbols.get(name) in numbers]
     if not shown:
@@ -165,7 +165,7 @@ def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[s
 
 
 def slopes(result: PerformanceByDistance, measure: str) -> Table:
-    """List slope and verdict of every segmenter, model and dataset, and how the slope differs from M's, by one of both Fs."""
+    """List slope, verdict and difference from M's slope for every segmenter, model and dataset, for one of the two Fs."""
     span = "from the nearest of them to the farthest; 1 where none was chosen to be learnt from; of all the mean"
     less = "the same images: this slope less that of M; marked where the interval excludes 0"
     flat = f"consistent: no more than ±{result.flat:g}, and mean F at least {result.tau:g}"
@@ -203,7 +203,7 @@ def _range(row: Row) -> Cell:
 
 
 def lead(result: PerformanceByDistance) -> str:
-    """Say for every segmenter how F changes from the nearest image to the farthest, before adaptation and after."""
+    """State each segmenter's change of F from the nearest to the farthest image, before and after adaptation."""
     told = []
     for name in result.segmenters:
         before, after = _ends(result, name)
@@ -220,14 +220,14 @@ def _short(row: Row) -> str:
 
 
 def _ends(result: PerformanceByDistance, segmenter: str, measure: str = F_ODS) -> tuple[Row, Row]:
-    """Return the rows, of all secondaries alike, of M and of the first strategy's model with the most shots."""
+    """Return the pooled rows of M and of the first strategy's most-shots model."""
     rows = result.pooled(measure)
     own = {str(row["model"]): row for row in rows[rows["segmenter"] == segmenter].to_dict("records")}
     return own[BASELINE], own[result.adapted]
 
 
 def sentences(result: PerformanceByDistance) -> list[str]:
-    """Write the verdict on M and on the adapted model for every segmenter, how the slope changed, and what the other F says."""
+    """State each segmenter's verdicts on M and the adapted model, the change of slope, and the other F's verdicts."""
     lines = []
     for name in result.segmenters:
         before, after = _ends(result, name)
@@ -247,7 +247,7 @@ def _changed(row: Row) -> str:
 
 
 def _otherwise(result: PerformanceByDistance, name: str) -> str:
-    """Say where F at the threshold tuned on P leads to another verdict."""
+    """State where F at the threshold tuned on P gives another verdict."""
     pairs = zip(_ends(result, name), _ends(result, name, F_OWN), strict=True)
     differing = [
         f"{own['model']} {_short(own)} instead of {_short(paper)}" for paper, own in pairs if own["kind"] != paper["kind"]
@@ -256,7 +256,7 @@ def _otherwise(result: PerformanceByDistance, name: str) -> str:
 
 
 def limits(result: PerformanceByDistance) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     seeds, least = len(result.seeds), float(result.slopes["span"].min())
     trained = (
         "There is one training of each model: how slopes differ between trainings is unknown."
@@ -279,7 +279,7 @@ FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure
 
 
 def section(result: PerformanceByDistance, context: Context) -> Section:
-    """Make the section of a study of performance by distance."""
+    """Build the section of a study of performance by distance."""
     studied, drawn = beside(result.of, context.folder), list[Part]()
     if studied is not None:
         models = [BASELINE, *by_shots(studied.first, strategy_of(studied.first))]
@@ -309,7 +309,7 @@ _SLOPES = "Intervals are over photographs; all: within the secondaries, differen
 
 
 def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
-    """Make tables 3 to 5: halves and thirds by the unadapted model, one table a segmenter, beside the printed numbers."""
+    """Build tables 3 to 5 for the unadapted model, one per segmenter, with the printed numbers."""
     return [
         TablePart(
             f"parts-{name}",
@@ -324,7 +324,7 @@ def _unadapted(result: PerformanceByDistance, context: Context) -> list[Part]:
 
 
 def _adapted(result: PerformanceByDistance) -> list[Part]:
-    """Make the same tables of the adapted models."""
+    """Build the same tables for the adapted models."""
     models = [model for model in dict.fromkeys(result.strata["model"]) if model != BASELINE]
     return [
         TablePart(

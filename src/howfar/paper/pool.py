@@ -1,4 +1,4 @@
-"""Run the study of the pool of models (section 6): which of several models suits which wish, and how sure is that?"""
+"""Run the study of the pool of models (section 6): rank several models under each wish, with intervals."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _PATIENCE: Final = 120.0
 
 
 def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpoint]]:
-    """Count the parameters of each model's network, and return the checkpoints that they were counted from.
+    """Count the parameters of each model's network, and return the loaded checkpoints too.
 
     `files` are the checkpoints by model. The table has a row a model: model, segmenter, size (side of the square input in
     pixels), parameters, trained (those that training changes; the encoder of ``adsam`` is frozen).
@@ -72,7 +72,7 @@ def costs_of(files: Mapping[str, Path]) -> tuple[pd.DataFrame, dict[str, Checkpo
 
 
 def timings_of(checkpoints: Mapping[str, Checkpoint], dataset: Dataset, device: str, *, progress: bool) -> pd.DataFrame:
-    """Time each model on the first images of a dataset, one image at a time, the models in turn.
+    """Time each model on the first images of a dataset, one image at a time, alternating the models.
 
     Reading and decoding are not timed; resizing to the network's input, the network and resizing its map are. One image by
     each model beforehand is not counted. Models take turns, so that whatever else the machine does meets all of them. There are
@@ -104,14 +104,14 @@ def _seconds(predictor: Any, picture: NDArray[np.uint8]) -> float:
 
 
 def hardware(device: str) -> dict[str, str | int]:
-    """Describe what models are timed on: processor, cores that may be used, torch's threads, and the device."""
+    """Describe the timing hardware: processor, usable cores, torch's threads, and the device."""
     where = resolve_device(device)
     name = torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU"
     return {"processor": _processor(), "cores": available_cores(), "threads": torch.get_num_threads(), "device": name}
 
 
 def _processor() -> str:
-    """Read the processor's name, where the system tells it."""
+    """Return the processor's name, if the system reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -126,7 +126,7 @@ def scores_of(
     level: float,
     flat: float,
 ) -> pd.DataFrame:
-    """Make `Pool.scores` of the draws, of the counts (ODS) and of the studies' slopes."""
+    """Build `Pool.scores` from the draws, the counts (ODS) and the studies' slopes."""
     slopes = {model: _slopes(study, trainings(model, study, strategy)) for model, study in studies.items()}
     rows = []
     for m, model in enumerate(drawn.models):
@@ -153,7 +153,7 @@ def scores_of(
 
 
 def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> pd.DataFrame:
-    """Make `Pool.labels`: from how many shots on the level is reached, and what the first shots gain."""
+    """Build `Pool.labels`: the number of shots that reaches the level, and the gain of the first shots."""
     rows = []
     fewest = min(count for count in drawn.shots if count)
     for m, model in enumerate(drawn.models):
@@ -167,7 +167,7 @@ def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) 
 
 
 def until(f: Float64Array, level: float) -> Float64Array:
-    """Find the first number of shots at which mean F reaches a level, as its place; one past the last where none does.
+    """Return the index of the first number of shots whose mean F reaches a level; past the last if none does.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def until(f: Float64Array, level: float) -> Float64Array:
 
 
 def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFrame:
-    """Make `Pool.spreads`: how mean F differs between the secondary datasets, and between seeds."""
+    """Build `Pool.spreads`: the variation of mean F between secondary datasets and between seeds."""
     places = [drawn.datasets.index(name) for name in secondaries]
     rows = []
     for m, model in enumerate(drawn.models):
@@ -209,7 +209,7 @@ def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFra
 
 
 def _at_best(dataset: Counted, model: str, shots: int) -> dict[str, float]:
-    """Compute ODS, and mean F of the images at its threshold, as means over seeds; NaN where no mask has foreground."""
+    """Compute ODS, and the images' mean F at its threshold, as means over seeds; NaN without true foreground."""
     pairs = []
     for training, counts in dataset.counts.items():
         if (training.model, training.shots) == (model, shots):
@@ -233,7 +233,7 @@ def _slopes(study: Adaptation, labels: Mapping[Trained, str]) -> dict[tuple[int,
 
 
 def _mean_trend(by_seed: Float64Array) -> Trend:
-    """Average slopes over seeds with their ends, which give an interval no narrower than that of the mean."""
+    """Average slopes and interval ends over seeds; the interval is no narrower than that of the mean."""
     n, photographs, slope, low, high = by_seed.mean(axis=0)
     ends_of = (None, None) if np.isnan(low) else (float(low), float(high))
     unknown = Interval(None)
@@ -248,7 +248,7 @@ def _mean_trend(by_seed: Float64Array) -> Trend:
 
 
 def _judged(trend: Trend | None, mean: float, level: float, flat: float) -> dict[str, float | str]:
-    """Give a slope with its interval and the kind of its verdict; NaN and "none" where there is none."""
+    """Return a slope with its interval and verdict; NaN and "none" without a slope."""
     slope = Interval(None) if trend is None else trend.slope
     values = {"slope": slope.value, "slope_low": slope.low, "slope_high": slope.high}
     kind = verdict(trend, mean, tau=level, flat=flat).kind
@@ -268,7 +268,7 @@ def _std(values: Float64Array) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Wished:
-    """Hold what models are ranked by under one wish, as measured and in each draw: arrays (models, 1 + b).
+    """Hold the ranking values under one wish, as measured and in each draw: arrays (models, 1 + b).
 
     Attributes
     ----------
@@ -286,17 +286,17 @@ class Wished:
 
 
 def precise(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
-    """Wish for high precision: mean over the secondary datasets, of the models with the most shots."""
+    """Rank by mean precision over the secondary datasets, for models with the most shots."""
     return _mean_of(drawn, PRECISION, secondaries)
 
 
 def complete(drawn: ResampledScores, secondaries: Sequence[str]) -> Wished:
-    """Wish for high recall: mean over the secondary datasets, of the models with the most shots."""
+    """Rank by mean recall over the secondary datasets, for models with the most shots."""
     return _mean_of(drawn, RECALL, secondaries)
 
 
 def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> Wished:
-    """Wish for few labels: the fewest shots at which mean F over the secondary datasets reaches the level.
+    """Rank by the fewest shots at which mean F over the secondary datasets reaches the level.
 
     Models that need as many are ranked by what the fewest shots gain.
     """
@@ -309,13 +309,13 @@ def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> 
 
 
 def stable(drawn: ResampledScores, unseen: Sequence[str]) -> Wished:
-    """Wish for a model that holds on datasets which it learnt nothing of: the lowest of M's mean F over them."""
+    """Rank by M's lowest mean F over datasets from which it learnt nothing."""
     lowest = drawn.at(MEAN_F, 0, unseen).min(axis=1)
     return Wished(lowest, lowest)
 
 
 def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int) -> Wished:
-    """Wish for a fast model: the median seconds for an image; draws take the timings with replacement."""
+    """Rank by the median seconds per image; draws resample the timings."""
     rows = []
     for model in models:
         seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
@@ -327,14 +327,14 @@ def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int
 
 
 def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wished:
-    """Wish for several things at once: the mean of a model's ranks under each wish, weighted, in every draw."""
+    """Rank by the weighted mean of a model's ranks under each wish, in every draw."""
     total = sum(weights.values())
     mean = np.sum([share / total * ranks_of(wished[wish].scores) for wish, share in weights.items()], axis=0)
     return Wished(mean, -mean)
 
 
 def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, object]]:
-    """Make the rows of `Pool.rankings` of one wish: values, ranks and the difference from the best other model."""
+    """Build the rows of `Pool.rankings` for one wish: values, ranks and the difference from the best other model."""
     found = ranking(wished.scores[:, 0], wished.scores[:, 1:])
     order = np.argsort(found.rank, kind="stable")
     rows = []
@@ -363,14 +363,14 @@ def rows_of(wish: str, wished: Wished, models: Sequence[str]) -> list[dict[str, 
 
 
 def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
-    """Make the table of several wishes' rankings; without any it has no rows."""
+    """Build the table of several wishes' rankings; without wishes it has no rows."""
     rows = [row for wish, each in wished.items() for row in rows_of(wish, each, models)]
     blank = ("wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high")
     return pd.DataFrame(rows, columns=list(blank))
 
 
 def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
-    """Tell whether a ranking depends on the time that models took."""
+    """Return whether a ranking depends on the models' timings."""
     return wish == "fast" or (wish == WEIGHTED and "fast" in weights)
 
 
@@ -380,7 +380,7 @@ def _mean_of(drawn: ResampledScores, measure: str, secondaries: Sequence[str]) -
 
 
 def _ends(draws: Float64Array) -> tuple[float, float]:
-    """Return the ends of the 95 % interval among the drawn values; NaN for an end that no number of shots reached."""
+    """Return the ends of the 95 % interval of the draws; NaN for an end that no number of shots reached."""
     known = draws[~np.isnan(draws)]
     if not len(known):
         return float("nan"), float("nan")
@@ -415,11 +415,11 @@ class PoolSettings(KindSettings):
     flat: float = setting(options.Flat)
 
     def weights(self) -> dict[str, float]:
-        """Return the wishes' weights, where any were given."""
+        """Return the wishes' weights, if any were given."""
         return dict(self.wish) if isinstance(self.wish, dict) else {}
 
     def wishes(self) -> tuple[str, ...]:
-        """Return the wishes, in their order."""
+        """Return the wishes in order."""
         return (self.wish,) if isinstance(self.wish, str) else tuple(self.wish)
 
 
@@ -485,17 +485,17 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
 
 
 def _ranked(wished: Mapping[str, Wished], models: tuple[str, ...], settings: PoolSettings, *, timed: bool) -> pd.DataFrame:
-    """Make the table of the rankings that depend on the time that models took, or of the others."""
+    """Build the table of rankings that depend on timings (`timed`), or of the others."""
     return table_of({wish: each for wish, each in wished.items() if is_timed(wish, settings.weights()) == timed}, models)
 
 
 def _blind(study: Adaptation) -> tuple[str, ...]:
-    """Name the blind datasets that have masks to be scored by."""
+    """Return the names of the blind datasets with masks for scoring."""
     return tuple(name for name in study.blind if (study.images.loc[study.images["dataset"] == name, "mask"] != "").any())
 
 
 def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Trained, float]:
-    """Return the threshold of every training: tuned on P's held-out photographs, or 0.5 where there were none."""
+    """Return the threshold of every training: tuned on P's held-out photographs, or 0.5 without any."""
     thresholds = {}
     for model, study in studies.items():
         tuned = study.models.set_index(["seed", "model"])["threshold"]
@@ -507,7 +507,7 @@ def _thresholds(studies: Mapping[str, Adaptation], strategy: str) -> dict[Traine
 def _wished(
     settings: PoolSettings, drawn: ResampledScores, secondaries: tuple[str, ...], blind: tuple[str, ...], timings: pd.DataFrame
 ) -> dict[str, Wished]:
-    """Score the models under every wish that is asked for, and under all at once where weights are given."""
+    """Score the models under every requested wish, and under the weighted wish if weights are given."""
     make: Mapping[str, Any] = {
         "precision": lambda: precise(drawn, secondaries),
         "recall": lambda: complete(drawn, secondaries),
@@ -522,7 +522,7 @@ def _wished(
 def _distances(
     studies: Mapping[str, Adaptation], files: Mapping[str, Path], folders: Mapping[str, Path], inputs: Inputs
 ) -> pd.DataFrame:
-    """Measure O^dist of the secondary datasets by each model's own features, which its study of adaptation kept."""
+    """Measure O^dist of the secondary datasets with each model's own features, stored by its adaptation study."""
     rows = []
     for model, study in studies.items():
         run = compare(

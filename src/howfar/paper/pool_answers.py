@@ -1,4 +1,4 @@
-"""Write sentences on which model suits which wish, why, and how sure that is."""
+"""Write sentences on the best model for each wish, with the reason and the certainty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = Mapping[Any, Any]
 
 
 def lead(result: Pool) -> str:
-    """Answer every wish in one sentence, with how sure each answer is."""
+    """State the best model for every wish in one sentence, with its certainty."""
     wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
     answers = [f"for {wanted.get(wish, wish)} {_answer(result, wish)}" for wish in result.answered()]
     return sentence_case("; ".join(answers))
@@ -40,7 +40,7 @@ def _answer(result: Pool, wish: str) -> str:
 
 
 def reason(result: Pool, wish: str) -> str:
-    """Give the numbers by which the first model of a ranking is first, against the next."""
+    """State the numbers that put the first model of a ranking ahead of the next."""
     rows = result.ranking(wish).to_dict("records")
     return _REASONS[wish](result, rows)
 
@@ -61,7 +61,7 @@ def _of_measure(result: Pool, rows: Sequence[Row], measure: str) -> str:
 
 
 def _beside(result: Pool, row: Row, measure: str) -> str:
-    """Say what recall a precision comes with, or what precision a recall, as each alone is easily had."""
+    """State the recall that comes with a precision, or the reverse, as each alone is easy to maximize."""
     other = "recall" if measure == "precision" else "precision"
     mean = float(_secondaries(result, str(row["model"]), result.most)[other].mean(skipna=False))
     return f" (with {other} {mean:.2f})" if mean == mean else ""
@@ -131,7 +131,7 @@ _REASONS: Final[Mapping[str, Callable[[Pool, Sequence[Row]], str]]] = {
 
 
 def leans(result: Pool, shots: int) -> str:
-    """Say which models lean to precision and which to recall, on how many datasets, with so many shots."""
+    """State which models lean to precision and which to recall, and on how many datasets, with `shots` shots."""
     words = []
     for model in result.models:
         rows = _secondaries(result, model, shots)
@@ -148,7 +148,7 @@ def leans(result: Pool, shots: int) -> str:
 
 
 def papers_claim(result: Pool) -> str:
-    """Set the paper's suggestion, ADSAM for precision and DeepCrack for recall, against what was measured; "" without them."""
+    """Compare the paper's suggestion (ADSAM for precision, DeepCrack for recall) with the results; "" without these."""
     words = []
     segmenters = result.costs.set_index("model")["segmenter"]
     for segmenter, (name, measure) in PAPER.items():
@@ -160,7 +160,7 @@ def papers_claim(result: Pool) -> str:
 
 
 def _against(result: Pool, own: list[str], measure: str, shots: int) -> str:
-    """Compare the best of some models with the best of the others, by the mean of a measure over the secondary datasets."""
+    """Compare the best of some models with the best of the others, by mean of a measure over the secondaries."""
     # A model that predicts nothing somewhere has no precision, and is not the most precise.
     known = {model: _secondaries(result, model, shots)[measure].mean(skipna=False) for model in result.models}
     means = pd.Series(known, dtype=float).fillna(0.0)
@@ -170,7 +170,7 @@ def _against(result: Pool, own: list[str], measure: str, shots: int) -> str:
 
 
 def _sure(result: Pool, own: list[str], measure: str) -> str:
-    """Say in how many draws some models are first by a measure with the most images, where that was ranked."""
+    """State the share of draws in which the models lead by a measure with the most images; "" if it was not ranked."""
     if measure not in result.wishes:
         return ""
     rows = result.ranking(measure)
@@ -183,7 +183,7 @@ def _secondaries(result: Pool, model: str, shots: int) -> pd.DataFrame:
 
 
 def limits(result: Pool) -> list[str]:
-    """Say what the rankings do not tell."""
+    """List the limits of the rankings."""
     fewest, repeats = int(result.scores["photographs"].min()), int(result.timings.groupby("model").size().min())
     seeds = len(result.seeds)
     trained = (
@@ -212,14 +212,14 @@ def limits(result: Pool) -> list[str]:
 
 
 def thresholds(result: Pool) -> str:
-    """Say at which threshold F, precision and recall were taken."""
+    """State the threshold of F, precision and recall."""
     if result.tuned:
         return "Each model's own threshold was tuned on photographs of the primary dataset that were held out."
     return "Each model's own threshold is 0.5, as no photograph of the primary dataset was held out to tune it on."
 
 
 def machine(result: Pool) -> str:
-    """Describe what seconds were measured on."""
+    """Describe the hardware on which seconds were measured."""
     made = result.hardware
     device = "" if made["device"] == "CPU" else f", {made['device']}"
     threads = int(made["threads"])
@@ -227,12 +227,12 @@ def machine(result: Pool) -> str:
 
 
 def seconds_of(result: Pool) -> pd.DataFrame:
-    """Give the median, least and most seconds an image by model."""
+    """Return the median, smallest and largest seconds per image by model."""
     return result.timings.groupby("model")[SECONDS].agg(["median", "min", "max"])
 
 
 def millions(count: int) -> str:
-    """Write a number of parameters in millions or thousands.
+    """Format a number of parameters in millions or thousands.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Count the pixels of several models' maps, and score every model in the same random draws of photographs and trainings."""
+"""Count the pixels of several models' maps, and score all models in the same resamples of photographs and trainings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from howfar.streams import stream
 
 
 class Trained(NamedTuple):
-    """Name one training: the model of the pool, the number of images of each secondary that it learnt from, and the seed."""
+    """Identify a training: the pool's model, the number of images of each secondary, and the seed."""
 
     model: str
     shots: int
@@ -33,7 +33,7 @@ class Trained(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """Hold one dataset's images that all trainings were scored on, and every training's pixel counts of them.
+    """Hold a dataset's images that all trainings were scored on, with every training's pixel counts.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Counted:
 
 
 def trainings(model: str, adaptation: Adaptation, strategy: str) -> dict[Trained, str]:
-    """List a model's trainings that are compared, with their labels in the study: without images, then by shots, in all seeds.
+    """List a model's compared trainings with their labels in the study: unadapted, then by shots, in all seeds.
 
     Those with background are left out, as are the further seeds of random, which other strategies lack.
     """
@@ -68,7 +68,7 @@ def trainings(model: str, adaptation: Adaptation, strategy: str) -> dict[Trained
 def count_maps(
     studies: Mapping[str, Adaptation], folders: Mapping[str, Path], strategy: str, datasets: Sequence[str], *, progress: bool
 ) -> list[Counted]:
-    """Count the maps of every training, dataset by dataset, on the images with a mask that all of them were scored on.
+    """Count the maps of every training, dataset by dataset, on the images with masks scored by all trainings.
 
     Each model of the pool chose images of its own by its own distances, and was scored on the others. What one of them was
     not scored on is left out for all, so that no model is compared on easier images than another.
@@ -102,7 +102,7 @@ def count_maps(
 
 
 def _by_training(study: Adaptation, labels: Mapping[Trained, str]) -> pd.DataFrame:
-    """Return the rows of images with a mask, of the trainings that are compared."""
+    """Return the rows of images with a mask for the compared trainings."""
     images = study.images
     return images[images["model"].isin(set(labels.values())) & (images["mask"] != "")]
 
@@ -134,7 +134,7 @@ def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], progress: bool
 
 
 def _count(task: _Task) -> list[Counts]:
-    """Count all maps of one image against its mask, which is read once."""
+    """Count all maps of an image against its mask, which is read once."""
     place = task.mask
     try:
         truth = read_mask(task.mask)
@@ -172,7 +172,7 @@ class ResampledScores:
     seeds: Mapping[str, Float64Array]
 
     def at(self, measure: str, shots: int, datasets: Sequence[str]) -> Float64Array:
-        """Return a measure of the models with so many shots on some datasets, (models, datasets, 1 + b)."""
+        """Return a measure of the models at a number of shots on some datasets, (models, datasets, 1 + b)."""
         places = [self.datasets.index(name) for name in datasets]
         return np.asarray(self.values[measure][:, self.shots.index(shots)][:, places])
 
@@ -217,12 +217,12 @@ def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float],
 
 
 def ends(draws: Float64Array) -> tuple[float, float]:
-    """Return the 95 % percentile interval of draws; NaN and NaN where none is defined."""
+    """Return the 95 % percentile interval of draws; (NaN, NaN) if no draw is defined."""
     return interval(draws) if np.isfinite(draws).any() else (float("nan"), float("nan"))
 
 
 def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64Array:
-    """Count how often each image is in each draw, (1 + b, n); the first row takes every image once."""
+    """Return each image's count in each draw, (1 + b, n); the first row counts every image once."""
     names, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
     rng = stream(seed, "draws of a pool", dataset.dataset)
     drawn = resample_counts(len(names), bootstrap, rng).T[:, places.ravel()]
@@ -230,7 +230,7 @@ def _photograph_weights(dataset: Counted, bootstrap: int, seed: int) -> Float64A
 
 
 def _seed_weights(model: str, count: int, bootstrap: int, seed: int) -> Float64Array:
-    """Draw by how much each seed counts in each draw, (1 + b, k), every row adding to 1; the first weighs them alike."""
+    """Return each seed's weight in each draw, (1 + b, k), rows summing to 1; the first row has equal weights."""
     alike = np.full((1 + bootstrap, count), 1 / count)
     if count < 2:
         return alike
@@ -242,7 +242,7 @@ def _seed_weights(model: str, count: int, bootstrap: int, seed: int) -> Float64A
 def _scores(
     dataset: Counted, training: Trained, threshold: float, weights: Float64Array
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Compute mean F of the images, and precision and recall of the summed counts, in every draw, (1 + b,) each."""
+    """Compute images' mean F, and precision and recall of summed counts, in every draw, (1 + b,) each."""
     counts, at = dataset.counts[training], threshold_index(threshold)
     own = f_per_image(counts)[:, at]
     defined = np.isfinite(own)
@@ -253,5 +253,5 @@ def _scores(
 
 
 def _over_seeds(rows: Float64Array, weights: Float64Array) -> Float64Array:
-    """Average the seeds' scores, (k, 1 + b), by the draws' weights, and keep the result a share."""
+    """Average the seeds' scores, (k, 1 + b), with the draws' weights, clipped to 0-1."""
     return np.asarray(np.clip(np.einsum("kb,bk->b", rows, weights), 0.0, 1.0))

@@ -60,7 +60,7 @@ _SHAPES = (*MARKERS, "v", "P", "X", "*")
 
 
 def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
-    """Draw precision against recall of every model on every secondary dataset, without images of it and with the most.
+    """Draw every model's precision against recall on every secondary, unadapted and with the most images.
 
     Both are of summed counts at each training's own threshold. Colours are models, marks are datasets,
     bars 95 % intervals over photographs and trainings; along a grey curve F is the same, and on the dashed line precision is
@@ -90,7 +90,7 @@ def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figur
 
 
 def rank_intervals(result: Pool) -> Figure:
-    """Draw every model's rank under each wish, with its 95 % interval over draws, and how often it comes first.
+    """Draw every model's rank under each wish with its 95 % interval, and the share of draws it leads.
 
     One panel a wish, one row a model, in the same order everywhere.
     """
@@ -120,7 +120,7 @@ def rank_intervals(result: Pool) -> Figure:
 
 
 def _plane(axes: Axes) -> None:
-    """Draw the unit square with curves of equal F, and the diagonal on which precision is equal to recall."""
+    """Draw the unit square with curves of equal F, and the diagonal of equal precision and recall."""
     recall = np.linspace(0.005, 1, 300)
     for f in F_CURVES:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -163,7 +163,7 @@ _APART = 0.06
 
 
 def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
-    """Draw mean F against the number of images of each dataset, one panel a secondary dataset, one line a model.
+    """Draw mean F by the number of images of each dataset, a panel per secondary dataset and a line per model.
 
     F is at each training's own threshold, bars are 95 % intervals over photographs and trainings, and
     the dashed line is the level that counts as reached. At most `limit` datasets are drawn, the first.
@@ -204,7 +204,7 @@ Row = Mapping[Any, Any]
 
 
 def scores(result: Pool) -> Table:
-    """Make the table of models × datasets, without images of them and with the most."""
+    """Build the table of models × datasets, unadapted and with the most images."""
     best = "best F of summed counts, at the dataset's own threshold, as in section 3.3 of the paper"
     return tabulate(
         result.scores[result.scores["shots"].isin([0, result.most])].to_dict("records"),
@@ -226,7 +226,7 @@ def scores(result: Pool) -> Table:
 
 
 def labels(result: Pool) -> Table:
-    """Make the table of mean F by the number of images of each dataset, and from which on the level is reached."""
+    """Build the table of mean F by the number of images, and the number that reaches the level."""
     f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
     means = result.spreads.set_index(["model", "shots"])["mean"]
 
@@ -255,7 +255,7 @@ def labels(result: Pool) -> Table:
 
 
 def slopes(result: Pool) -> Table:
-    """Make the table of slopes and verdicts before and after adaptation."""
+    """Build the table of slopes and verdicts before and after adaptation."""
     shown = [f"M{shots}" if shots else "M" for shots in result.shots]
     columns = (Column("model"), Column("dataset"), *(Column(name) for name in shown))
     rows = []
@@ -272,7 +272,7 @@ def _slope(row: Row) -> Cell:
 
 
 def spreads(result: Pool) -> Table:
-    """Make the table of how mean F differs between datasets and between seeds."""
+    """Build the table of variation in mean F between datasets and between seeds."""
     return tabulate(
         result.spreads.to_dict("records"),
         ("model", "", lambda row: _model(result, row)),
@@ -287,7 +287,7 @@ def spreads(result: Pool) -> Table:
 
 
 def distances(result: Pool) -> Table:
-    """Make the table of every model's distances of the secondary datasets, by the features of M."""
+    """Build the table of the secondary datasets' distances by each model's features (M)."""
     by_model = {(row["model"], row["dataset"]): row for row in result.distances.to_dict("records")}
 
     def column(dataset: str) -> ColumnOf[str]:
@@ -305,7 +305,7 @@ def _relative(row: Row) -> Cell:
 
 
 def costs(result: Pool) -> Table:
-    """Make the table of parameters and seconds."""
+    """Build the table of parameters and seconds."""
     seconds = seconds_of(result)
 
     def speed(row: Row) -> Cell:
@@ -337,7 +337,7 @@ MEASURED: Mapping[str, tuple[str, str]] = {
 
 
 def ranks(result: Pool, wish: str) -> Table:
-    """Make the table of one wish's ranking, the best model first."""
+    """Build the table of a wish's ranking, best model first."""
 
     def over(row: Row) -> Cell:
         return row_interval(row, "over", _small if wish == "fast" else lambda value: signed(value, 3))
@@ -353,7 +353,7 @@ def ranks(result: Pool, wish: str) -> Table:
 
 
 def _small(value: float) -> str:
-    """Write a difference with its sign to two significant digits, as seconds may be of any size."""
+    """Format a difference with its sign to two significant digits, as seconds may be of any size."""
     return f"{'−' if value < 0 else '+'}{format_number(abs(value), 2)}"
 
 
@@ -371,7 +371,7 @@ def _model(result: Pool, row: Row, *, strong: bool = False) -> Cell:
 
 
 def section(result: Pool, context: Context) -> Section:
-    """Make the section of a study of a pool of models."""
+    """Build the section of a study of a pool of models."""
     claim = pool_answers.papers_claim(result)
     return Section(
         lead=pool_answers.lead(result),

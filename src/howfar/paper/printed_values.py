@@ -1,4 +1,4 @@
-"""Hold the numbers and the scene categories that Achara & Pandey printed, to stand beside those of a run."""
+"""Hold the numbers and scene categories printed by Achara & Pandey, for comparison with a run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ TABLES_3_TO_5: Final[Mapping[str, Mapping[str, tuple[tuple[float, float, float],
 def scaled_rows(
     rows: Mapping[str, Sequence[float]], heading: str, names: Sequence[str], symbols: Mapping[str, str]
 ) -> Table | None:
-    """Pick the printed columns of the datasets that stand for the paper's, in our order; None where none does.
+    """Return the printed columns of the datasets that stand for the paper's, in our order; None without any.
 
     `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `names` are the datasets shown, `symbols` says which
     of the paper's each stands for.
@@ -157,7 +157,7 @@ FARTHEST: Final = {
 
 
 def is_listed(category: str) -> bool:
-    """Tell whether a category is one of table 7, whichever way its words are joined.
+    """Return whether a category is in table 7, regardless of how its words are joined.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def is_listed(category: str) -> bool:
 
 
 def label(figures: dict[str, str], primary: str, otherwise: str) -> str:
-    """Give the paper's number of a figure of its primary categories; of another one, the figure that it is made after.
+    """Return the paper's figure number for a primary category, or "As" the given figure for another category.
 
     Examples
     --------

@@ -37,7 +37,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Prompt:
-    """Hold one image's prompt, in pixels of the image, the middle of the first pixel being (0.5, 0.5).
+    """Hold an image's prompt in pixel coordinates; the centre of the first pixel is (0.5, 0.5).
 
     `points` are (x, y), with `labels` of 1 for foreground or 0 for background; `box` is x and y of the upper left and of the
     lower right corner.
@@ -95,7 +95,7 @@ class EncodedImage:
 
     @property
     def scale(self) -> tuple[float, float]:
-        """Give the factors of x and of y from the image to the encoder's input."""
+        """Return the scale factors of x and y from the image to the encoder's input."""
         return self.inner[1] / self.size[1], self.inner[0] / self.size[0]
 
 
@@ -108,12 +108,12 @@ class Masks:
 
     @property
     def best(self) -> Tensor:
-        """Select the proposal of the highest predicted quality, (s, s)."""
+        """Return the proposal with the highest predicted quality, (s, s)."""
         return self.logits[int(self.quality.argmax())]
 
 
 class Sam:
-    """Load a frozen SAM by transformers; an image's longer side is resized to the encoder's, the rest padded, as in the paper.
+    """Load a frozen SAM with transformers; images are resized by their longer side and padded, as in the paper.
 
     `base` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are random,
     of one seed and of the folder's configuration. Raises `HowfarError` where there are no weights, transformers is absent, or
@@ -136,7 +136,7 @@ class Sam:
 
     @torch.inference_mode()
     def encode(self, picture: Image.Image) -> EncodedImage:
-        """Encode an image, once for all prompts."""
+        """Encode an image once for all prompts."""
         longest = max(picture.size)
         width, height = (max(1, round(side * self.side / longest)) for side in picture.size)
         pixels = np.asarray(picture.convert("RGB").resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255
@@ -182,7 +182,7 @@ _FOCUS, _BALANCE = 2.0, 0.25
 
 @dataclass(frozen=True)
 class Personal:
-    """Hold the unit feature (channels,) of the reference, and the fitted weights of SAM's first two proposals."""
+    """Hold the reference's unit feature (channels,), and the fitted weights of SAM's first two proposals."""
 
     target: Tensor
     weights: tuple[float, float]
@@ -194,7 +194,7 @@ class Personal:
 
 
 def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = RATE) -> Personal:
-    """Learn from one image and its mask: fit two weights by AdamW on Dice and focal loss, beginning at a third each.
+    """Learn from one image and its mask: fit two weights, starting at 1/3, with AdamW on Dice and focal loss.
 
     The rate falls from `rate` to 0 along half a cosine over the steps, so that a weight moves by about `rate` · `steps` / 2 at
     most. A mask of another size than its image, or without foreground, raises `InputError`.
@@ -236,7 +236,7 @@ def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
 
 
 def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDArray[np.float32], Prompt]:
-    """Predict probabilities of another image, and return the points that were chosen by similarity to the target."""
+    """Predict probabilities of another image; return them and the points chosen by similarity to the target."""
     prompt = locate(sam, encoded, personal.target)
     logits = personal.weigh(sam.masks(encoded, prompt).logits)
     logits = sam.masks(encoded, prompt, logits).best
@@ -248,7 +248,7 @@ def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDA
 
 
 def _target(sam: Sam, encoded: EncodedImage, mask: NDArray[np.bool_]) -> Tensor:
-    """Halve the sum of each channel's mean and maximum over the grid cells that the mask touches, and scale it to length 1."""
+    """Average each channel's mean and maximum over the grid cells that the mask touches, and scale to length 1."""
     grid = int(encoded.embedding.shape[-1])
     inner = [max(1, min(grid, round(side * grid / sam.side))) for side in encoded.inner]
     # `resize_mask` keeps lines one pixel wide.
@@ -286,7 +286,7 @@ TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a roa
 
 
 class ClipSeg:
-    """Load a frozen CLIPSeg, which segments images by a text; the text's embedding is computed once.
+    """Load a frozen CLIPSeg, which segments images by a text with an embedding computed once.
 
     `weights` is a folder in the hub's format, by default the hub's cache or the hub; weights that are not `pretrained` are
     random. Raises `HowfarError` where there are no weights, transformers is absent, or there is no such device.
@@ -302,7 +302,7 @@ class ClipSeg:
 
     @torch.inference_mode()
     def probabilities(self, picture: Image.Image, text: str) -> NDArray[np.float32]:
-        """Compute the (height, width) probabilities that pixels show the text."""
+        """Compute the (height, width) probabilities that pixels match the text."""
         if text not in self._embeddings:
             # The tokens are created on the CPU.
             self.model.cpu()

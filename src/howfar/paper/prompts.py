@@ -1,4 +1,4 @@
-"""Run the study of prompts (figs. 11 and 12): how well do promptable networks segment with each kind of prompt?"""
+"""Run the study of prompts (figs. 11 and 12): score promptable networks with each kind of prompt."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ KINDS: Final = ("points", "box", "text", "persam")
 
 
 class PromptedKinds(PromptSettings, total=False):
-    """Hold the checked settings of a study of prompts, with the kinds of prompts."""
+    """Hold the checked settings of a study of prompts, including the kinds of prompts."""
 
     kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
 
 class ImageWithMask(NamedTuple):
-    """Hold an image with its mask, and a function that encodes it by SAM once."""
+    """Hold an image, its mask, and a function that encodes the image with SAM once."""
 
     item: Item
     picture: Image.Image
@@ -73,7 +73,7 @@ Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
 
 
 class Prompter(NamedTuple):
-    """Hold one way of prompting one network.
+    """Hold a way of prompting a network.
 
     `label` is its name in tables, `identity` all that its maps depend on beside the image. `make` turns an image into its
     probabilities and the prompt used; `by_mask` says whether that is made from the image's own mask.
@@ -86,7 +86,7 @@ class Prompter(NamedTuple):
 
 
 class ReferenceImage(NamedTuple):
-    """Hold PerSAM-F's reference image and mask; `image` is the image's content hash, `content` that of image and mask."""
+    """Hold PerSAM-F's reference image and mask, with the hash of the image (`image`) and of both (`content`)."""
 
     name: str
     image: str
@@ -96,7 +96,7 @@ class ReferenceImage(NamedTuple):
 
 
 def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] | None) -> ReferenceImage | None:
-    """Read the reference image and mask for PerSAM-F, if it is among the kinds.
+    """Read PerSAM-F's reference image and mask; None if PerSAM-F is not among the kinds.
 
     Raises `HowfarError` where the reference is missing or unreadable, or none of the kinds uses it.
     """
@@ -118,7 +118,7 @@ def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] |
 def prompters_of(
     settings: PromptedKinds, sam: Sam | None, example: ReferenceImage | None, clipseg: Any, pretrained: bool, device: str
 ) -> list[Prompter]:
-    """Make a prompter for each kind and text of the settings, loading each network once."""
+    """Make a prompter for each kind and text in the settings, loading each network once."""
     prompters: list[Prompter] = []
     for kind in dict.fromkeys(settings["kinds"]):
         if kind == "text":
@@ -179,7 +179,7 @@ def prompts(
     reference: tuple[str | Path, str | Path] | None = None,
     **options: Unpack[PromptOptions],
 ) -> Prompting:
-    """Segment images by promptable networks that were not trained on such images, and score them (the paper's figs. 11, 12).
+    """Segment images with promptable networks that were not trained on such images, and score them (figs. 11, 12).
 
     Prompts of points and boxes are made from each image's own mask, so they show what an annotator's clicks could achieve, not
     what a network would find alone. Images whose mask is empty or missing are left out.
@@ -229,7 +229,7 @@ def prompted(
     reference: tuple[str | Path, str | Path] | None,
     options: PromptOptions,
 ) -> Prompting:
-    """Segment and score as `prompts` does, but write nothing except the maps, below the absolute path `root`."""
+    """Segment and score as `prompts` does, writing only the maps, below the absolute path `root`."""
     given = checked(PromptOptions, options)
     sam, clipseg, pretrained = given["sam"], given["clipseg"], given["pretrained"]
     settings = prompt_settings(kinds, given)
@@ -254,7 +254,7 @@ def prompted(
 
 
 def prompt_settings(kinds: Sequence[str] | str, given: PromptOptions) -> PromptedKinds:
-    """Check kinds and options together, and return the settings; `InputError` for an unknown kind, or an option of no use."""
+    """Check kinds and options together and return the settings; `InputError` for an unknown kind or unused option."""
     texts = (given["texts"],) if isinstance(given["texts"], str) else given["texts"]
     own = {"kinds": (kinds,) if isinstance(kinds, str) else tuple(kinds), "texts": None if texts is None else tuple(texts)}
     settings = checked(PromptedKinds, {**picked(PromptSettings, given), **own})
@@ -280,7 +280,7 @@ def _images(datasets: DatasetsArgument) -> list[Dataset]:
 
 
 def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage | None) -> tuple[Dataset, tuple[Skipped, ...]]:
-    """Draw up to the limit of images whose mask has foreground, without the reference, and list the skipped images."""
+    """Draw up to the limit of images with true foreground, without the reference, and list skipped images."""
     rng = stream(settings["seed"], "prompts", dataset.name)
     limit = len(dataset.items) if settings["limit"] is None else settings["limit"]
     usable: dict[int, Item] = {}
@@ -301,7 +301,7 @@ def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage |
 
 
 def _fits(item: Item, mask: NDArray[np.bool_], example: ReferenceImage | None) -> bool:
-    """Tell whether an image can be prompted and scored; `ImageError` if it is unreadable or differs in size from its mask."""
+    """Return whether an image can be prompted and scored; `ImageError` if unreadable or of another size than its mask."""
     data = read_bytes(item.path)
     width, height = decode(data).image.size
     if mask.shape != (height, width):
@@ -312,7 +312,7 @@ def _fits(item: Item, mask: NDArray[np.bool_], example: ReferenceImage | None) -
 def _predicted(
     dataset: Dataset, prompters: Sequence[Prompter], sam: Sam | None, root: Path, progress: bool
 ) -> list[dict[str, Any]]:
-    """Write the map of each image and prompter, unless an equal one is there, and make its row of the images' table."""
+    """Write the missing maps of each image and prompter, and return rows for the images' table."""
     folders = [map_paths(_folder(root, prompter, dataset), dataset) for prompter in prompters]
     files = [{item.name: path for path, item in folder.items()} for folder in folders]
     rows = []
@@ -343,7 +343,7 @@ def _image_with_mask(item: Item, data: bytes, sam: Sam | None) -> ImageWithMask:
 
 
 def _signed(written: str | None) -> dict[str, Any]:
-    """Read a map's signature, nothing where there is no map; `ValueError` where howfar did not write it."""
+    """Parse a map's signature, {} without a map; raise `ValueError` if howfar did not write the map."""
     earlier = {} if written is None else json.loads(written)
     if not isinstance(earlier, dict) or not isinstance(earlier.get("prompt", {}), dict):
         raise ValueError("no signature")
@@ -351,7 +351,7 @@ def _signed(written: str | None) -> dict[str, Any]:
 
 
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
-    """Write the map unless its file is there, and return its prompt, which the file's signature holds too."""
+    """Write the map unless an equal one exists, and return its prompt, which is also in the map's signature."""
     mask = image.item.mask if prompter.by_mask else None
     own_mask = {} if mask is None else {"mask": content_hash(read_bytes(mask))}
     signature = {"format": FORMAT, **prompter.identity, "image": content, **own_mask}
@@ -374,7 +374,7 @@ def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
 
 
 def folder_of(label: str) -> str:
-    """Make a folder name that is unique to a prompter's label.
+    """Return a folder name unique to a prompter's label.
 
     Examples
     --------
@@ -453,7 +453,7 @@ def _check(settings: PromptsSettings, inputs: Inputs) -> None:
 
 
 def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
-    """Return the options of `howfar.prompts`, the networks' weights among them."""
+    """Return the options of `howfar.prompts`, including the networks' weights."""
     own = {name: getattr(settings, name) for name in PromptSettings.__annotations__}
     weights = {network: inputs.loading(getattr(settings, network))[1] for network in NETWORKS if getattr(settings, network)}
     return checked(
@@ -469,7 +469,7 @@ def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
 
 
 def _pretrained(settings: PromptsSettings, inputs: Inputs) -> bool:
-    """Tell whether the networks have published weights; `InputError` where one has and the other has not."""
+    """Return whether the networks have published weights; raise `InputError` if only one of them has."""
     named = {network: getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed}
     entries = inputs.file.document.backbones
     published = {network: not name or entries[name].pretrained for network, name in named.items()}
@@ -479,7 +479,7 @@ def _pretrained(settings: PromptsSettings, inputs: Inputs) -> bool:
 
 
 def _needed(settings: PromptsSettings) -> tuple[bool, bool]:
-    """Tell whether SAM is prompted, and whether CLIPSeg is."""
+    """Return whether SAM is prompted, and whether CLIPSeg is."""
     return bool(SAMS & set(settings.prompts)), "text" in settings.prompts
 
 
@@ -490,7 +490,7 @@ def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
 
 
 def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
-    """Find the image and mask that PerSAM-F is shown: the named one, or one whose mask has foreground, drawn with the seed."""
+    """Find PerSAM-F's image and mask: the named image, or a random one with foreground, drawn with the seed."""
     dataset = inputs.file.datasets[settings.reference]
     order = stream(settings.seed, "prompts").permutation(len(dataset.items)).tolist()
     named = [item for item in dataset.items if item.name == settings.reference_image]
@@ -506,7 +506,7 @@ def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:
 
 
 def _work(settings: PromptsSettings, inputs: Inputs) -> Work:
-    """Count each image once for each network: prompts and texts cost little beside it."""
+    """Count each image once per network, as prompts and texts cost little in comparison."""
     seen = inputs.names(settings.datasets)
     named = (getattr(settings, network) for network, needed in zip(NETWORKS, _needed(settings), strict=True) if needed)
     # A name of its own, as what a prompted network computes is not kept among features.

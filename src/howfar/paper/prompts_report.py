@@ -1,4 +1,4 @@
-"""Report the study of prompts: figs. 11 and 12, and how well promptable networks do with each kind of prompt."""
+"""Report the study of prompts: figs. 11 and 12, and the scores of promptable networks by kind of prompt."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _NAMES: Final = {"persam": "PerSAM-F"}
 
 
 class PictureCell(NamedTuple):
-    """Hold a picture, its title above and its number below, and the prompt that is drawn over it."""
+    """Hold a picture, its title above, number below, and the prompt drawn over it."""
 
     label: str
     picture: Thumbnail
@@ -83,7 +83,7 @@ def _caption(prompting: Prompting) -> Caption:
 
 @registered(_caption, vector=False)
 def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """Draw one image of each dataset: for SAM the photograph with each prompt and its map, for CLIPSeg a map for each text.
+    """Draw an image of each dataset: the photograph with each SAM prompt and its map, a CLIPSeg map per text.
 
     After figs. 11 and 12 of Achara & Pandey. Which image is decided by the first prompt: the one in the middle by its F at 0.5;
     of an even number the lower. Green circles are points on the foreground, red crosses points beside it, green rectangles
@@ -113,7 +113,7 @@ def _stand_in(prompting: Prompting, dataset: str) -> StandInImage:
 
 
 def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
-    """Make a dataset's lines of pictures: prompts on the photograph, their maps below; then the maps of the texts."""
+    """Build a dataset's lines of pictures: prompts on the photograph, their maps below, then the maps of the texts."""
     images = prompting.images
     rows = images[(images["dataset"] == shown.dataset) & (images["image"] == shown.image)].set_index("prompt")
     record = rows.iloc[0]
@@ -154,14 +154,14 @@ def _quoted(text: str) -> str:
 
 
 def _marks_note(lines: Sequence[Sequence[Sequence[PictureCell]]]) -> str:
-    """Say what the marks that are drawn mean."""
+    """Explain the marks in the figure."""
     told = [cell.prompt for block in lines for line in block for cell in line if cell.prompt is not None]
     points = "Green circles: foreground points; red crosses: background points. " if any(one["points"] for one in told) else ""
     return points + ("Green rectangles: boxes. " if any(one["box"] for one in told) else "")
 
 
 def _block(axes: Axes, shown: StandInImage, lines: Sequence[Sequence[PictureCell]], top: float) -> float:
-    """Draw a dataset's lines under its name, and return where the next dataset begins."""
+    """Draw a dataset's lines below its name, and return the position of the next dataset."""
     small: dict[str, Any] = {"fontsize": 7.5, "color": MUTED, "parse_math": False}
     axes.text(0, top + 0.16, name_text(shown.dataset, 40), fontsize=9.5, fontweight="bold", color=INK, parse_math=False)
     edge = (max(len(line) for line in lines) - 1) * _STEP + 1
@@ -193,7 +193,7 @@ def _cell(axes: Axes, cell: PictureCell, label: str, left: float, start: float, 
 def _prompt(
     axes: Axes, prompt: dict[str, Any], corner: tuple[float, float], true: tuple[int, int], drawn: tuple[float, float]
 ) -> None:
-    """Draw points and a box, given in pixels of the picture, over its thumbnail."""
+    """Draw points and a box, in pixels of the full picture, over its thumbnail."""
     x, y = drawn[0] / true[0], drawn[1] / true[1]
     for (column, row), label in zip(prompt["points"], prompt["labels"], strict=True):
         marker, colour = ("o", FOREGROUND) if label else ("X", BACKGROUND)
@@ -208,7 +208,7 @@ def _prompt(
 
 
 def _true_size(path: str) -> tuple[int, int] | None:
-    """Read width and height of the picture as it is decoded."""
+    """Return width and height of the decoded picture."""
     from howfar.data import decode, read_bytes
     from howfar.errors import ImageError
 
@@ -275,7 +275,7 @@ SOURCE: Final = Markup(
 
 
 def page_lead(prompting: Prompting) -> str:
-    """Say which prompt is best on each dataset, and how good that is."""
+    """State the best prompt on each dataset, and its score."""
     parts = []
     for dataset in prompting.datasets:
         own = prompting.scores[prompting.scores["dataset"] == dataset].dropna(subset=["mean_f"])
@@ -286,7 +286,7 @@ def page_lead(prompting: Prompting) -> str:
 
 
 def score_table(prompting: Prompting, measure: str, beside: str = "") -> Table:
-    """Make a table of a row a prompt, a column a dataset, of one score and where named another beside it."""
+    """Build a table of one score, optionally with a second one, a row per prompt and a column per dataset."""
     scores = {(row["prompt"], row["dataset"]): row for row in prompting.scores.to_dict("records")}
     rows = []
     for prompt in prompting.prompts:
@@ -310,7 +310,7 @@ _STREAM: Final = 8
 
 
 def section(result: Prompting, context: Context) -> Section:
-    """Make the section of a study of prompts."""
+    """Build the section of a study of prompts."""
     caption = registration("prompting_rows", prompting_rows).caption(result)
     draw = partial(prompting_rows, result, folder=context.folder)
     mean = (
@@ -339,7 +339,7 @@ LIMITS: Final = (
 
 
 def lead(result: Prompting) -> str:
-    """Say which prompt is best on each dataset, how good that is, and which others are no worse beyond chance."""
+    """State the best prompt on each dataset, its score, and the prompts not worse beyond chance."""
     parts = list(filter(None, (_best(result, dataset) for dataset in result.datasets)))
     said = sentence_case("; ".join(parts)) or "Nothing could be scored."
     return f"{sentence_case(RANDOM_WEIGHTS)} {said}" if RANDOM_WEIGHTS in result.notes else said
@@ -358,7 +358,7 @@ def _best(result: Prompting, dataset: str) -> str:
 
 
 def mean_f(result: Prompting) -> Table:
-    """List mean F of each prompt and dataset with its interval over the images."""
+    """List each prompt's mean F on each dataset with its interval over the images."""
     rows = []
     for prompt in result.prompts:
         cells = [average_f(result, prompt, dataset) for dataset in result.datasets]
@@ -368,7 +368,7 @@ def mean_f(result: Prompting) -> Table:
 
 
 def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Interval:
-    """Compute the mean of the images' own F by one prompt, or of its difference from the F by another.
+    """Compute a prompt's mean of the images' own F, or of its difference from another prompt's F.
 
     The images are drawn alike for every prompt, so that differences are of the same images.
     """

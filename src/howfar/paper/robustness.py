@@ -63,7 +63,7 @@ def _check(settings: RobustnessSettings, inputs: Inputs) -> None:
 
 @dataclass
 class RobustnessTables:
-    """Collect the rows of the result's tables, backbone by backbone, and the agreement of orders in each resample."""
+    """Collect the result's table rows by backbone, and the agreement of orders in each resample."""
 
     distances: list[pd.DataFrame] = field(default_factory=list)
     images: list[pd.DataFrame] = field(default_factory=list)
@@ -73,7 +73,7 @@ class RobustnessTables:
     def add(
         self, backbone: str, perturbation: str, rows: pd.DataFrame, comparison: Comparison, perturbed: Sequence[str]
     ) -> None:
-        """Add the distances of categories before or after a perturbation, and of the images of the perturbed ones."""
+        """Add the categories' distances before or after a perturbation, and the perturbed categories' image distances."""
         keys = {"backbone": backbone, "perturbation": perturbation}
         kept = rows[["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]]
         kept = kept.assign(perturbed=kept["dataset"].isin(perturbed))
@@ -86,7 +86,7 @@ class RobustnessTables:
 
 
 def _run(settings: RobustnessSettings, inputs: Inputs) -> Robustness:
-    """Measure all categories as they are, perturb those that are closest and farthest by a backbone, and measure again."""
+    """Measure all categories, perturb those closest and farthest by a backbone, and measure again."""
     others = _others(settings, inputs)
     datasets = inputs.datasets((settings.primary, *others))
     backbones = [inputs.backbone(name) for name in settings.backbones]
@@ -124,7 +124,7 @@ def _measure(
     settings: RobustnessSettings,
     inputs: Inputs,
 ) -> None:
-    """Measure by one backbone, before and after each perturbation."""
+    """Measure one backbone's distances before and after each perturbation."""
     # The intervals are over orders, drawn below.
     chosen = comparison_settings(settings, bootstrap=0)
     before = compared(view, name, chosen, inputs.execution)
@@ -149,7 +149,7 @@ def _measure(
 def _again(
     view: Sequence[Features], perturbed: Mapping[str, Features], name: str, chosen: Settings, inputs: Inputs
 ) -> Comparison:
-    """Measure the perturbed categories; in one space for all, which they change, the others too."""
+    """Measure the perturbed categories; in a joint space, which they change, also all others."""
     primary, *others = view
     again = [perturbed.get(each.name, each) for each in others if chosen.projection == "joint" or each.name in perturbed]
     # No pair is kept: it would be named by the images' files, which are the same perturbed or not.
@@ -171,7 +171,7 @@ def _compare(
     ends: Sequence[str],
     settings: RobustnessSettings,
 ) -> tuple[Float64Array, dict[str, float]]:
-    """Compute the agreement of two orders in each resample, and the perturbed categories' mean change of relative distance."""
+    """Compute the agreement of two orders per resample, and the perturbed categories' mean change of relative distance."""
     first = by_dataset(before)
     second = {**first, **by_dataset(after)}
     agreed = agreements(first, second, settings.k, draws=settings.bootstrap, seed=settings.seed)
@@ -186,13 +186,13 @@ def _relative(distances: Distances, rows: pd.DataFrame, names: Sequence[str]) ->
 
 
 def _differences(drawn: Mapping[str, Float64Array]) -> pd.DataFrame:
-    """Subtract each two backbones' agreements, resample by resample, as their images are drawn alike."""
+    """Subtract each two backbones' agreements per resample, as both resample the same images."""
     rows = [{"one": one, "other": other, **agreement_row(drawn[one] - drawn[other])} for one, other in combinations(drawn, 2)]
     return pd.DataFrame(rows, columns=["one", "other", *AGREEMENT])
 
 
 def _work(settings: RobustnessSettings, inputs: Inputs) -> Work:
-    """Count as perturbed as many categories as are; which, only the distances say."""
+    """Count the embeddings with the number of perturbed categories, as only the distances determine which they are."""
     others = _others(settings, inputs)
     some = (*others[: settings.k], *others[-settings.k :])
     seen = dict.fromkeys(settings.backbones, (settings.primary, *others))

@@ -1,4 +1,4 @@
-"""Report the study of robustness: how far the order of categories survives each perturbation, by backbone."""
+"""Report the study of robustness: the stability of the categories' order under each perturbation, by backbone."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SPREAD: Final = 0.6
 
 
 def stability(result: Robustness) -> Figure:
-    """Draw Kendall's τ and the overlap of the k closest by backbone and perturbation, with their intervals over the images."""
+    """Draw Kendall's τ and the overlap of the k closest by backbone and perturbation, with intervals over images."""
     names = list(result.perturbations)
     with drawing():
         figure = blank(WIDTH, 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones))
@@ -71,7 +71,7 @@ def stability(result: Robustness) -> Figure:
 
 
 def _marks(axes: Axes, result: Robustness, column: str, perturbation: str, position: int) -> None:
-    """Draw one perturbation's number of every backbone, each below those of the perturbations before it."""
+    """Draw a perturbation's number for every backbone, shifted so that perturbations do not overlap."""
     rows = result.stability[result.stability["perturbation"] == perturbation].set_index("backbone")
     count, style = len(result.perturbations), look(position)
     offset = SPREAD * (position - (count - 1) / 2) / max(1, count)
@@ -82,7 +82,7 @@ def _marks(axes: Axes, result: Robustness, column: str, perturbation: str, posit
 
 
 def before_and_after(result: Robustness, backbone: str) -> Figure:
-    """Draw the relative distances of the perturbed categories' images, before (above the line) and after (below it).
+    """Draw the perturbed categories' relative image distances before (above the line) and after (below it).
 
     One panel a perturbation, one row a category, the closest before it on top.
     """
@@ -117,7 +117,7 @@ def _ascending(result: Robustness, backbone: str, perturbation: str, category: s
 
 
 def section(result: Robustness, context: Context) -> Section:
-    """Make the section of a study of robustness."""
+    """Build the section of a study of robustness."""
     interval = "95 % intervals over the images of the categories, the same ones before and after."
     return Section(
         lead=lead(result),
@@ -145,7 +145,7 @@ def section(result: Robustness, context: Context) -> Section:
 
 
 def lead(result: Robustness) -> str:
-    """Name the backbone whose order survives best, and say from which others the intervals tell it apart."""
+    """Name the backbone with the most stable order, and the backbones from which its interval differs."""
     ordered = result.overall.sort_values("kendall", ascending=False, kind="stable")
     best = ordered.iloc[0]
     which, tau = listing(list(result.perturbations), 8), with_interval(best, "kendall")
@@ -164,7 +164,7 @@ def lead(result: Robustness) -> str:
 
 
 def _but(result: Robustness, best: str) -> str:
-    """Name the perturbations under which another backbone keeps the order better."""
+    """Name the perturbations under which another backbone has the more stable order."""
     better = []
     for name, rows in result.stability.groupby("perturbation", sort=False):
         by_backbone = dict(zip(rows["backbone"], rows["kendall"].tolist(), strict=True))
@@ -174,7 +174,7 @@ def _but(result: Robustness, best: str) -> str:
 
 
 def difference(result: Robustness, one: str, other: str) -> pd.Series:
-    """Return the row of τ and overlap of one backbone less another's, whichever way round the result holds it."""
+    """Return the differences in τ and overlap of one backbone minus another, in either stored direction."""
     rows = result.differences
     straight = rows[(rows["one"] == one) & (rows["other"] == other)]
     if len(straight):
@@ -187,12 +187,12 @@ def difference(result: Robustness, one: str, other: str) -> pd.Series:
 
 
 def tells_apart(row: pd.Series) -> bool:
-    """Tell whether the interval of a difference of τ leaves out 0."""
+    """Return whether the interval of a difference in τ excludes 0."""
     return bool(row["kendall_low"] > 0 or row["kendall_high"] < 0)
 
 
 def _sentences(result: Robustness) -> Iterator[str]:
-    """Say which perturbation changes the order the most by each backbone."""
+    """State for each backbone the perturbation that changes the order most."""
     for backbone in result.backbones:
         rows = result.stability[result.stability["backbone"] == backbone].sort_values("kendall", kind="stable")
         least = rows.iloc[0]

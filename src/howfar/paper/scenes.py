@@ -1,4 +1,4 @@
-"""Run the study of scenes (appendix D, tables 7 and 8): which categories are closest to a primary one?"""
+"""Run the study of scenes (appendix D, tables 7 and 8): find the categories closest to a primary one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CategorySettings(KindSettings):
 
 
 def check_ends(k: int, primary: str, others: Sequence[str]) -> None:
-    """Refuse a number of closest categories with which some of them would be among the farthest too."""
+    """Raise `InputError` if k is so large that a category would be both among the closest and the farthest."""
     if 2 * k > len(others):
         rule = (
             f"must be at most half of the {len(others)} categories beside {primary}, so that none is both closest and farthest"
@@ -51,7 +51,7 @@ def check_ends(k: int, primary: str, others: Sequence[str]) -> None:
 
 
 def comparison_settings(chosen: CategorySettings, *, bootstrap: int) -> Settings:
-    """Make the settings of a comparison of categories: without p-values and rival distances, which no figure shows."""
+    """Return settings for comparing categories, without p-values and rival distances, which no figure shows."""
     return Settings(
         components=chosen.components,
         projection=chosen.projection,
@@ -65,7 +65,7 @@ def comparison_settings(chosen: CategorySettings, *, bootstrap: int) -> Settings
 
 
 def category_rows(comparison: Comparison) -> pd.DataFrame:
-    """Lay out the distances of categories, the closest first: by O^dist as in the paper, ties in the caller's order.
+    """Return the categories' distances, closest first by O^dist as in the paper, ties in the caller's order.
 
     Columns: dataset, n, o_dist_mean, self_distance, relative, relative_low, relative_high, components, explained_variance,
     rank from 1.
@@ -93,7 +93,7 @@ def category_rows(comparison: Comparison) -> pd.DataFrame:
 
 
 def by_dataset(comparison: Comparison) -> Distances:
-    """Give I^dist (mean form) of each image by its category, in the caller's order."""
+    """Return I^dist (mean form) of each image by category, in the caller's order."""
     return {
         str(name): images["i_dist_mean"].to_numpy(dtype=np.float64)
         for name, images in comparison.images.groupby("dataset", sort=False)
@@ -101,7 +101,7 @@ def by_dataset(comparison: Comparison) -> Distances:
 
 
 def category_notes(features: Sequence[Features], distances: pd.DataFrame, settings: Settings) -> Iterator[str]:
-    """Yield one sentence for each thing that weakens the distances of categories: lost, few or shared images, few components.
+    """Yield a sentence for each weakness of categories' distances: lost, few or shared images, few components.
 
     `features` are those of all categories, `distances` the rows of all pairs that were measured.
     """
@@ -120,7 +120,7 @@ class ScenesSettings(CategorySettings):
 
 @dataclass
 class Tables:
-    """Collect the rows of the result's tables, primary category by primary category."""
+    """Collect the rows of the result's tables by primary category."""
 
     distances: list[pd.DataFrame] = field(default_factory=list)
     images: list[pd.DataFrame] = field(default_factory=list)
@@ -128,7 +128,7 @@ class Tables:
     agreement: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, primary: str, backbone: str, comparison: Comparison, settings: ScenesSettings, sets: Sequence[str]) -> None:
-        """Add the distances from one primary category by one backbone."""
+        """Add a backbone's distances from one primary category."""
         rows = category_rows(comparison)
         order, k = list(rows["dataset"]), settings.k
         shown = sets or [*order[:k], *order[-k:]]
@@ -139,14 +139,14 @@ class Tables:
             table.append(frame.assign(**keys)[[*keys, *frame.columns]])
 
     def agree(self, primary: str, measured: Mapping[str, Distances], settings: ScenesSettings) -> None:
-        """Add how far each two backbones put the categories in one order."""
+        """Add each two backbones' agreement on the order of categories."""
         for one, other in combinations(measured, 2):
             drawn = agreements(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
             self.agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
 
 
 def agreement_row(drawn: Float64Array) -> dict[str, float]:
-    """Lay out Kendall's τ and the overlap of two orders with their intervals, of their values as measured and resampled."""
+    """Return Kendall's τ and the overlap of two orders with intervals, from measured and resampled values."""
     row: dict[str, float] = {}
     for column, name in enumerate(("kendall", "overlap")):
         low, high = interval_of(drawn[:, column])
@@ -158,7 +158,7 @@ AGREEMENT: Final = ("kendall", "kendall_low", "kendall_high", "overlap", "overla
 
 
 def _names(settings: ScenesSettings, inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the primary categories, and all categories."""
+    """Return the primary categories, and all categories."""
     primaries = inputs.names(settings.primaries)
     return primaries, tuple(dict.fromkeys((*inputs.names(settings.datasets), *primaries)))
 
@@ -176,7 +176,7 @@ def _check(settings: ScenesSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
-    """Compare each primary category with all others by each backbone; measured pairs are kept until the result is saved."""
+    """Compare each primary category with all others by each backbone; measured pairs are stored until the result is saved."""
     primaries, every = _names(settings, inputs)
     datasets = inputs.datasets(every)
     views = inputs.features(datasets, [inputs.backbone(name) for name in settings.backbones])
@@ -214,7 +214,7 @@ def _run(settings: ScenesSettings, inputs: Inputs) -> Scenes:
 
 
 def _extremes(images: pd.DataFrame) -> pd.DataFrame:
-    """Pick of each category the image that is closest to the primary category by I^dist, and the farthest; ties by name."""
+    """Return each category's closest and farthest image to the primary category by I^dist; ties are ordered by name."""
     ordered = images.sort_values(["i_dist_mean", "image"], kind="stable")[["dataset", "image", "path", "i_dist_mean"]]
     by_name = ordered.groupby("dataset", sort=False)
     ends = [by_name.head(1).assign(end="closest"), by_name.tail(1).assign(end="farthest")]
@@ -222,7 +222,7 @@ def _extremes(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _described(name: str, inputs: Inputs, features: Features) -> StudiedBackbone:
-    """Describe a backbone of the study file by its card; a model of a large family by its name, layer and pooling."""
+    """Describe a study-file backbone by its card; a model of a large family by name, layer and pooling."""
     registered, _ = inputs.loading(name)
     family, _, model = registered.partition(":")
     feature = next((card.summary for card in cards() if card.name == family), "")

@@ -1,4 +1,4 @@
-"""Report the study of scenes: closest and farthest categories, their violins and images, and how far backbones agree."""
+"""Report the study of scenes: closest and farthest categories, their violins and images, and backbones' agreement."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ FEWEST, MOST = 5, 7
 
 
 def scene_violins(result: Scenes, primary: str) -> Figure:
-    """Draw how I^dist is spread in the closest and the farthest categories, or in those named: fig. 18, one panel a backbone.
+    """Draw the distribution of I^dist in the closest and farthest or named categories, a panel per backbone (fig. 18).
 
     Closest on top. A grey stroke marks the primary category's distance from itself in the space that it shares with the one
     in that row.
@@ -101,7 +101,7 @@ def _panel(axes: Axes, result: Scenes, primary: str, backbone: str) -> None:
 
 
 def scene_images(result: Scenes, primary: str, end: End) -> Figure:
-    """Draw the closest images to a primary category, or the farthest, one row a backbone, one image of each category at most.
+    """Draw the images closest to or farthest from a primary category, a row per backbone, one image per category.
 
     Under each: its category, I^dist in mean form, and the category's place by O^dist. Images are read again from their files;
     one that is no longer there is a grey box. After figs 19 to 29.
@@ -124,7 +124,7 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Hold the measures of a sheet in sides of an image: width of the backbones' names and of all, height of a row and a line.
+    """Hold a sheet's measures in image sides: width of the backbones' names and in total, height of a row and a line.
 
     `size` is that of a category's name in points, `longest` how many of its letters are written.
     """
@@ -138,7 +138,7 @@ class _Layout:
 
     @classmethod
     def of(cls, k: int) -> _Layout:
-        """Lay out rows of k images; rows of few are as narrow as those of more, so that images do not grow."""
+        """Lay out rows of k images; short rows keep the width of longer ones, so that images do not grow."""
         images = max(FEWEST, k) * STEP
         across = images / (1 - NAMES)
         line = LINE * across / WIDTH
@@ -147,7 +147,7 @@ class _Layout:
 
 
 def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: float, top: float) -> None:
-    """Draw one image in a unit square whose upper left corner is (left, top), its category and numbers below."""
+    """Draw an image in a unit square with the upper left corner (left, top), its category and numbers below."""
     picture, name = thumbnail(str(record["path"])), str(record["image"])
     if picture.pixels is None:
         picture = Thumbnail(None, f"{name_text(name.rsplit('/', 1)[-1], 12)}\n{picture.reason}")
@@ -161,7 +161,7 @@ def _tile(axes: Axes, record: Mapping[Hashable, Any], layout: _Layout, left: flo
 
 
 def categories(result: Scenes) -> Table:
-    """Make table 7: every category with its number of images."""
+    """Build table 7: every category with its number of images."""
 
     def yes(true: bool) -> Cell:
         return Cell("yes" if true else "–")
@@ -176,7 +176,7 @@ def categories(result: Scenes) -> Table:
 
 
 def backbones(result: Scenes) -> Table:
-    """Make table 8: every backbone with its feature."""
+    """Build table 8: every backbone with its feature."""
     return tabulate(
         result.backbones,
         ("backbone", "", lambda each: Cell(each.name)),
@@ -187,7 +187,7 @@ def backbones(result: Scenes) -> Table:
 
 
 def ends(result: Scenes, primary: str) -> Table:
-    """Make the table of the closest and the farthest categories, a row a backbone and place."""
+    """Build the table of the closest and farthest categories, a row per backbone and place."""
     rows = []
     for backbone in result.names():
         by_name: Any = result.measured(primary, backbone).set_index("dataset")
@@ -207,7 +207,7 @@ def ends(result: Scenes, primary: str) -> Table:
 
 
 def distances(result: Scenes, primary: str) -> Table:
-    """Make the table of all categories, in the order of the first backbone: relative distance and place by each backbone."""
+    """Build the table of all categories in the first backbone's order: relative distance and place by each backbone."""
     by_backbone: dict[str, Any] = {name: result.measured(primary, name).set_index("dataset") for name in result.names()}
 
     def columns(name: str) -> tuple[ColumnOf[str], ColumnOf[str]]:
@@ -222,7 +222,7 @@ def distances(result: Scenes, primary: str) -> Table:
 
 
 def agreement(result: Scenes) -> Table:
-    """Make the table of how far each two backbones agree, by primary category."""
+    """Build the table of each two backbones' agreement by primary category."""
 
     def unsigned(value: float) -> str:
         return signed(value).removeprefix("+")
@@ -252,7 +252,7 @@ NAMED = 3
 
 
 def section(result: Scenes, context: Context) -> Section:
-    """Make the section of a study of scenes."""
+    """Build the section of a study of scenes."""
     return Section(
         lead=lead(result),
         sentences=[*_shared(result), *_agreement(result), *_by_relative(result)],
@@ -267,7 +267,7 @@ def section(result: Scenes, context: Context) -> Section:
 
 
 def lead(result: Scenes) -> str:
-    """Name the closest categories to each primary one by the first backbone, and say how far backbones agree on the order."""
+    """Name the categories closest to each primary by the first backbone, and state the backbones' agreement."""
     first = result.names()[0]
     count = min(NAMED, result.k) if len(result.primaries) <= NAMED else 1
     head, *rest = [(primary, listing(result.closest(primary, first)[:count])) for primary in result.primaries]
@@ -286,7 +286,7 @@ def _joined(parts: list[str]) -> str:
 
 
 def _shared(result: Scenes) -> Iterator[str]:
-    """Say which categories every backbone puts among the k closest."""
+    """Name the categories that every backbone puts among the k closest."""
     if len(result.backbones) < 2:
         return
     for primary in result.primaries:
@@ -300,7 +300,7 @@ def _shared(result: Scenes) -> Iterator[str]:
 
 
 def _agreement(result: Scenes) -> Iterator[str]:
-    """Say by primary category which two backbones agree the most, and which the least."""
+    """State by primary category the two backbones that agree most, and the two that agree least."""
     for primary in result.primaries:
         pairs = result.agreement[(result.agreement["primary"] == primary) & result.agreement["kendall"].notna()]
         if len(pairs) < 2:
@@ -314,7 +314,7 @@ def _agreement(result: Scenes) -> Iterator[str]:
 
 
 def _by_relative(result: Scenes) -> Iterator[str]:
-    """Say where the k closest would be others by relative distance, which differs from O^dist where pairs have own spaces."""
+    """Name k closest categories that differ by relative distance, which differs from O^dist if pairs have own spaces."""
     changed: list[str] = []
     for primary in result.primaries:
         for backbone in result.names():
@@ -334,7 +334,7 @@ def _tau(row: Any) -> str:
 
 
 def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[Part]:
-    """Make the tables and figures of one primary category."""
+    """Build the tables and figures of one primary category."""
     yield TablePart(
         f"ends-{place}",
         f"The {result.k} closest and farthest categories from {primary}",

@@ -1,4 +1,4 @@
-"""Run the study of suppression (appendix C): do background images lower false positives, and at what cost?"""
+"""Run the study of suppression (appendix C): the effect of background images on false positives, and its cost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _check(settings: SuppressionSettings, inputs: Inputs) -> None:
 
 
 def _run(settings: SuppressionSettings, inputs: Inputs) -> Suppression:
-    """Collect false positives of every segmenter's models on the background images that no model learnt from."""
+    """Collect false positives of every segmenter's models on unseen background images."""
     studied = inputs.results[settings.of]
     if not isinstance(studied, Adaptations) or studied.first.background is None:
         raise TypeError(f"{settings.of} is no study of adaptation with background")
@@ -64,7 +64,7 @@ SHARES = ("segmenter", "model", "share", "low", "high", "lowest", "highest")
 
 
 def shares_of(study: Adaptation, segmenter: str, bootstrap: int) -> list[dict[str, Any]]:
-    """Measure the share of false positives of M, and of the models that `Adaptation.suppression` compares, with intervals."""
+    """Measure the false positive share of M and of `Adaptation.suppression`'s models, with intervals."""
     blank = study.images[(study.images["dataset"] == study.background) & study.images["false_positive_share"].notna()]
     rows = []
     for model in (BASELINE, *map(str, study.suppression["model"])):

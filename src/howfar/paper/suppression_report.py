@@ -1,4 +1,4 @@
-"""Report what background images changed for several segmenters (appendix C, figs. 13 to 17)."""
+"""Report the effect of background images for several segmenters (appendix C, figs. 13 to 17)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from howfar.results.segmenter_studies import Suppression
 
 
 def suppression(result: Suppression) -> Figure:
-    """Draw false positives of M, and of the models with the most shots without and with background, one row a model.
+    """Draw false positives of M and of the most-shots models without and with background, a row per model.
 
     Left: share of the pixels of background that no model learnt from, with its 95 % interval over photographs and trainings.
     Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
@@ -41,7 +41,7 @@ Row = dict[Any, Any]
 
 
 def lead(result: Suppression) -> str:
-    """Say for every segmenter how the most background images changed false positives and mean F, with intervals."""
+    """State each segmenter's change in false positives and mean F from the most background images, with intervals."""
     told, clear = [], False
     for name in result.segmenters:
         row = _most(result, name)
@@ -65,7 +65,7 @@ def _most(result: Suppression, segmenter: str) -> Row:
 
 
 def sentences(result: Suppression) -> list[str]:
-    """Write the shares of the models without and with background, a sentence a segmenter."""
+    """State each segmenter's shares of false positives without and with background."""
     lines = []
     for name in result.segmenters:
         rows = result.shares[result.shares["segmenter"] == name].to_dict("records")
@@ -75,7 +75,7 @@ def sentences(result: Suppression) -> list[str]:
 
 
 def table(result: Suppression) -> Table:
-    """List shares of false positives, their change by background, and its cost, a row a segmenter and model."""
+    """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
     changes = {(row["segmenter"], row["model"]): row for row in result.changes.to_dict("records") if row["of"]}
     share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
 
@@ -100,7 +100,7 @@ def table(result: Suppression) -> Table:
 
 
 def limits(result: Suppression) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     few = "" if result.left > 1 else " One photograph gives no interval."
     return [
         f"False positives are measured on {result.left} image{plural(result.left)} of {result.background} that no model learnt "
@@ -114,7 +114,7 @@ FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figu
 
 
 def section(result: Suppression, context: Context) -> Section:
-    """Make the section of a study of suppression."""
+    """Build the section of a study of suppression."""
     studied = beside(result.of, context.folder)
     drawn = [] if studied is None else _figures(result, studied, context)
     return Section(
@@ -145,7 +145,7 @@ def _caption(result: Suppression) -> Caption:
 
 
 def _figures(result: Suppression, studied: Adaptations, context: Context) -> list[Part]:
-    """Make figs 13 to 17: pictures of the blind sets, or of the background without any; curves and bars of the secondaries."""
+    """Build figs. 13 to 17: pictures of blind sets (else of background), curves and bars of the secondaries."""
     datasets, folder = studied.first.blind or (result.background,), folder_of(result.of, context.folder)
     bars = partial(adaptation_bars, studied, background=True)
     return [

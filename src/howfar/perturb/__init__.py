@@ -1,4 +1,4 @@
-"""Perturb images in stated ways to see whether distances and predictions stand them, some of them with their masks.
+"""Perturb images, partly with their masks, to test the robustness of distances and predictions.
 
 A `Perturbation` changes pixels alone (darkening, blur, noise). A `LabelledPerturbation` has a strength as a dial, and its mask
 follows the image (fading foreground, mosaics, foreign texture).

@@ -27,7 +27,7 @@ NOISE: Final = 0.1
 
 
 def scaled_brightness(factor: float) -> Perturbation:
-    """Multiply every value by a factor and clip at 255: 1.3 and 0.7 are the paper's plus and minus 30 %.
+    """Multiply every value by a factor and clip at 255; factors 1.3 and 0.7 are the paper's ±30 %.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def scaled_brightness(factor: float) -> Perturbation:
 
 
 def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
-    """Blur by a Gaussian of `sigma` pixels at 448 × 448, as wide in an image of other sides as it would be after resizing.
+    """Blur by a Gaussian with `sigma` in pixels at 448 × 448, scaled to the image's own size.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
 
 
 def gaussian_noise(deviation: float = NOISE) -> Perturbation:
-    """Add independent Gaussian noise to every value; `deviation` is a share of 255.
+    """Add independent Gaussian noise to every value, with standard deviation `deviation` · 255.
 
     Examples
     --------
@@ -102,7 +102,7 @@ Values = NDArray[np.floating[Any]]
 
 
 def darken(values: Values, strength: float) -> Values:
-    """Multiply values by 1 − strength.
+    """Darken an image by multiplying values by 1 − strength.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def darken(values: Values, strength: float) -> Values:
 
 
 def flatten(values: Values, strength: float) -> Values:
-    """Draw the values of each channel towards the channel's mean by `strength`, so that 1 leaves a single colour.
+    """Reduce contrast by moving values towards the channel's mean by `strength`; 1 leaves a single colour.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def flatten(values: Values, strength: float) -> Values:
 
 
 def bend(values: Values, strength: float) -> Values:
-    """Raise values of 0-1 to the power 2^strength: above 0 the middle tones become darker, below 0 brighter.
+    """Change gamma by raising values of 0-1 to the power 2^strength; above 0 mid-tones become darker, below 0 brighter.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def bend(values: Values, strength: float) -> Values:
 
 
 def invert(values: Values, strength: float) -> Values:
-    """Mix values with their opposites: (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves plain grey.
+    """Mix values with their inverse, (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves uniform grey.
 
     Examples
     --------
@@ -160,7 +160,7 @@ INVERT: Final = LabelledPerturbation("invert", _of_tone(invert), "share of the i
 
 
 def blend(source: PerturbationSource, strength: float) -> Labelled:
-    """Mix an image with a part of another one of the same size: (1 − strength) I + strength J.
+    """Blend an image I with a crop J of another image: (1 − strength) I + strength J.
 
     The part is drawn at random, at the other image's own scale; a smaller image is continued by its mirror images.
 
@@ -185,7 +185,7 @@ TEXTURE: Final = LabelledPerturbation("texture", blend, "share of another image"
 
 
 def swap_amplitude(source: PerturbationSource, strength: float) -> Labelled:
-    """Replace the amplitudes of the lowest frequencies by another image's, and keep all phases.
+    """Replace the amplitudes of the lowest frequencies by those of another image, keeping all phases.
 
     Frequencies within ± ⌊strength · shorter side⌋ of 0, on both axes, are replaced in each channel; the other image is resized
     to the image's size first. Source: Yang & Soatto, "FDA: Fourier domain adaptation for semantic segmentation" (CVPR 2020),
@@ -220,7 +220,7 @@ _FIRST, _ENOUGH = 2.0, 0.1
 
 
 def inpaint(pixels: Pixels, mask: Foreground) -> Pixels:
-    """Replace an image's foreground, widened a little, by a guess of the background behind it.
+    """Replace an image's foreground, slightly dilated, by an estimate of the background.
 
     The colour of a hidden pixel x is the mean of the known ones, Σ G(x − y) I(y) / Σ G(x − y) over known y, with a Gaussian G
     of 2 pixels, doubled where it covers less than a tenth of known pixels: normalised convolution, Knutsson & Westin,
@@ -263,7 +263,7 @@ def inpaint(pixels: Pixels, mask: Foreground) -> Pixels:
 
 
 def _spread(values: Values, known: Foreground) -> Values:
-    """Compute each pixel's mean of the known ones around it, by the narrowest Gaussian that covers enough of them."""
+    """Compute at each pixel a Gaussian mean of known pixels, with the narrowest Gaussian that covers enough of them."""
     weight = known.astype(np.float32)
     weighted = values * weight[..., None]
     smooth, missing = np.zeros_like(values), np.ones(known.shape, np.bool_)
@@ -280,7 +280,7 @@ def _spread(values: Values, known: Foreground) -> Values:
 
 
 def _mirrored(hidden: Foreground) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find for each hidden pixel the known one mirrored at the nearest edge, or the nearest where that is hidden too."""
+    """Find for each hidden pixel its mirror image across the nearest edge, or the nearest known pixel if that is hidden."""
     nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
     here = np.indices(hidden.shape)
     limits = np.array(hidden.shape).reshape(2, 1, 1) - 1
@@ -291,7 +291,7 @@ def _mirrored(hidden: Foreground) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 
 def fade(source: PerturbationSource, strength: float) -> Labelled:
-    """Mix an image with its inpainted background: (1 − strength) I + strength B, so that 1 leaves no foreground to be seen.
+    """Fade the foreground by mixing an image I with its inpainted background B: (1 − strength) I + strength B.
 
     Examples
     --------
@@ -308,7 +308,7 @@ FADE: Final = LabelledPerturbation("fade", fade, "share of the foreground's cont
 
 
 def resize(pixels: Pixels, mask: Foreground, height: int, width: int) -> Labelled:
-    """Resize an image antialiased, and its mask so that the foreground keeps its share of the pixels, and no line is broken.
+    """Resize an image with antialiasing, and its mask so that foreground share and connected lines are preserved.
 
     The mask's pixels are ordered by how much of each is covered; foreground are as many as give the share, and all that are
     covered as much as the last of them. A line thinner than a pixel therefore stays a line, with a larger share.
@@ -332,7 +332,7 @@ def resize(pixels: Pixels, mask: Foreground, height: int, width: int) -> Labelle
 
 
 def enlarge(source: PerturbationSource, strength: float) -> Labelled:
-    """Crop 1 / (1 + strength) of each side around a foreground pixel drawn at random, and enlarge it to the old size.
+    """Crop 1 / (1 + strength) of each side around a random foreground pixel, and enlarge the crop to the original size.
 
     An image without foreground is cropped around any pixel; the crop is moved to lie within the image.
 
@@ -359,7 +359,7 @@ ENLARGE: Final = LabelledPerturbation("enlarge", enlarge, "enlarged by 1 + stren
 
 
 def mosaic(source: PerturbationSource, strength: float) -> Labelled:
-    """Shrink an image by 1 + strength and continue it to the right and below by its mirror images, up to the old size.
+    """Shrink an image by 1 + strength, and fill the original size with mirror images to the right and below.
 
     Examples
     --------

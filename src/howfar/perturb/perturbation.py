@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Perturbation:
-    """Describe a change of pixels that keeps an image's size.
+    """Define a perturbation of an image that keeps its size.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Perturbation:
     parameters: Mapping[str, Any]
 
     def __call__(self, pixels: Pixels, seed: int = 0) -> Pixels:
-        """Perturb an image; what is drawn depends on the seed and on the image's pixels alone.
+        """Perturb an image; random draws depend only on the seed and the image's pixels.
 
         Examples
         --------
@@ -47,7 +47,7 @@ class Perturbation:
 
 
 def named(name: str) -> Perturbation:
-    """Load a registered perturbation.
+    """Return the perturbation registered under a name.
 
     Raises
     ------
@@ -76,7 +76,7 @@ Labelled: TypeAlias = tuple[Pixels, Foreground]
 
 @dataclass(frozen=True, eq=False)
 class PerturbationSource:
-    """Hold an image with its mask, and what a perturbation of it may draw from.
+    """Hold an image with its mask, and the random generator and other images that a perturbation may use.
 
     Attributes
     ----------
@@ -96,13 +96,13 @@ class PerturbationSource:
     others: tuple[Pixels, ...] = ()
 
     def other(self) -> Pixels:
-        """Draw one of the other images."""
+        """Draw one of the other images at random."""
         return self.others[int(self.rng.integers(len(self.others)))]
 
 
 @dataclass(frozen=True)
 class LabelledPerturbation:
-    """Describe a change of an image and its mask that keeps the image's size, from none at strength 0 on.
+    """Define a perturbation of an image and its mask that keeps the size; strength 0 changes nothing.
 
     Attributes
     ----------
@@ -134,7 +134,7 @@ class LabelledPerturbation:
     def __call__(
         self, pixels: Pixels, mask: Foreground, strength: float, *, seed: int = 0, others: Sequence[Pixels] = ()
     ) -> Labelled:
-        """Perturb an image and its mask; what is drawn depends on the seed and on the image's pixels alone.
+        """Perturb an image and its mask; random draws depend only on the seed, the perturbation and the image's pixels.
 
         Parameters
         ----------
@@ -181,12 +181,12 @@ class LabelledPerturbation:
         return self.change(PerturbationSource(pixels, mask, rng, tuple(others)), float(strength))
 
     def check(self, strength: float) -> None:
-        """Raise `InputError` where this is no strength that it takes."""
+        """Raise `InputError` for a strength outside the perturbation's range."""
         if not (math.isfinite(strength) and self.low <= strength <= self.high):
             raise InputError.of(f"strength of {self.name}", f"must be from {self.low:g} to {self.high:g}", strength)
 
     def label(self, strength: float) -> str:
-        """Name the perturbation at a strength, as in "fade 0.65" and "mosaic 2×".
+        """Return the name with the strength, such as "fade 0.65" or "mosaic 2×".
 
         Examples
         --------
@@ -197,7 +197,7 @@ class LabelledPerturbation:
 
 
 def labelled_named(name: str) -> LabelledPerturbation:
-    """Load a registered perturbation of images with masks.
+    """Return the perturbation of images with masks registered under a name.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def labelled_named(name: str) -> LabelledPerturbation:
 
 
 def labelled_every() -> tuple[str, ...]:
-    """List the names of all registered perturbations of images with masks, ours in the registry's order.
+    """List the names of all registered perturbations of images with masks, howfar's first in registry order.
 
     Examples
     --------
@@ -220,7 +220,7 @@ def labelled_every() -> tuple[str, ...]:
 
 
 def as_pixels(values: NDArray[np.floating]) -> Pixels:
-    """Round values of 0-255 to bytes, those outside clipped.
+    """Round values to bytes, clipped to 0-255.
 
     Examples
     --------

@@ -35,12 +35,12 @@ Counts = NDArray[np.uint8]
 
 
 def above_rounding(spread: float, scale: float) -> bool:
-    """Tell whether a distance is more than what rounding makes of equal images."""
+    """Return whether a distance exceeds the rounding error between equal images."""
     return bool(spread > ROUNDING * scale)
 
 
 class RowSums(NamedTuple):
-    """Hold the sums of each image's distances: (m,) of S from P, (n,) of P from P, (m,) of S from S.
+    """Hold sums of distances by image: S to P (m,), P to P (n,), and S to S (m,).
 
     `between_p` are those of P from S, (n,), where they cost nothing beside those of S from P.
     """
@@ -52,17 +52,17 @@ class RowSums(NamedTuple):
 
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
-        """Compute all sums from the projected images."""
+        """Compute all sums of distances from the projected images."""
         of_s, of_p = both_sums(s, p) if in_single(s, p) else (row_sums(s, p), None)
         return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
 
     def energy(self) -> float:
-        """Compute the energy distance."""
+        """Compute the energy distance from the sums."""
         return energy_of_sums(self.between, self.within_p, self.within_s)
 
 
 class Resamples(NamedTuple):
-    """Hold how often draws take each image of P, (n, draws), and of S, (m, draws), and where further randomness comes from."""
+    """Hold bootstrap counts of the images of P, (n, draws), and of S, (m, draws), with a generator for further draws."""
 
     of_p: Counts
     of_s: Counts
@@ -70,14 +70,14 @@ class Resamples(NamedTuple):
 
     @classmethod
     def drawn(cls, n: int, m: int, draws: int, rng: np.random.Generator, of_p: Counts | None = None) -> Resamples:
-        """Draw n images of P and m of S anew, `draws` times; P's by the counts `of_p`, if given."""
+        """Draw `draws` bootstrap resamples of n images of P and m of S; counts of P can be given as `of_p`."""
         of_p = resample_counts(n, draws, rng) if of_p is None else of_p
         return cls(of_p, resample_counts(m, draws, rng), rng)
 
 
 @dataclass(frozen=True, eq=False)
 class DistanceDraws:
-    """Hold bootstrap draws of the three mean distances: between S and P, within P and within S (different images only)."""
+    """Hold bootstrap draws of three mean distances: between S and P, and between different images within P and within S."""
 
     between: Float64Array
     within_p: Float64Array | None
@@ -87,7 +87,7 @@ class DistanceDraws:
 
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
-        """Compute the mean distances of resamples of both sets' images, the projection held fixed.
+        """Compute the mean distances of resamples of both sets, with the projection held fixed.
 
         Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), the others
         from all pairs.
@@ -99,11 +99,11 @@ class DistanceDraws:
         return cls(between, _within_mean(p, of_p, drawn.within_p), _within_mean(s, of_s, drawn.within_s), n, m)
 
     def relative_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of the distance over P's self-distance; None where P has too few images, or equal ones."""
+        """Compute the interval of distance / self-distance of P; None if P has too few or only equal images."""
         return self._over(self.within_p, self.n)
 
     def relative_to_s_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of the distance over S's self-distance; None where S has too few images, or equal ones."""
+        """Compute the interval of distance / self-distance of S; None if S has too few or only equal images."""
         return self._over(self.within_s, self.m)
 
     def _over(self, within: Float64Array | None, count: int) -> tuple[float, float] | None:
@@ -112,14 +112,14 @@ class DistanceDraws:
         return interval(self.between / within)
 
     def energy_ci(self) -> tuple[float, float]:
-        """Compute the interval of energy, a V-statistic: 1/n of its pairs are an image with itself, at distance 0."""
+        """Compute the interval of the energy distance, a V-statistic that includes self-pairs at distance 0."""
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
 
 
 class _Drawn(NamedTuple):
-    """Hold draws of mean distances (within a set, between different images); None where they are drawn from all pairs."""
+    """Hold decomposition-based draws of the mean distances; None for means to be computed from all pairs."""
 
     between: Float64Array | None = None
     within_p: Float64Array | None = None
@@ -127,7 +127,7 @@ class _Drawn(NamedTuple):
 
 
 def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:
-    """Give a set's own mean distance in each draw, from all pairs where it is not drawn yet; None for a single image."""
+    """Return draws of a set's own mean distance, computed from all pairs if `drawn` is None; None for a single image."""
     n = len(rows)
     if n == 1:
         return None
@@ -136,7 +136,7 @@ def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None)
 
 @dataclass(frozen=True, eq=False)
 class _DecomposedMeans:
-    """Hold a pair's decomposed mean distances, and its images' effects on the mean between the sets and on their own.
+    """Hold the decompositions of a pair's mean distances, and the images' effects on these means.
 
     None stands where there are so few pairs that their mean is drawn from all of them.
     """
@@ -148,7 +148,7 @@ class _DecomposedMeans:
     within_s: Decomposition | None
 
     def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> _Drawn:
-        """Draw the three means."""
+        """Compute bootstrap draws of the three mean distances."""
         n, m = len(counts_p), len(counts_s)
         s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
         noise = rng.normal(size=(3, counts_p.shape[1]))
@@ -159,7 +159,7 @@ class _DecomposedMeans:
         )
 
     def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
-        """Find the largest share of noise in the deviation of draws: of O^dist, its ratios to self-distances, and energy."""
+        """Compute the largest share of noise in the draws' deviation over O^dist, its ratios to self-distances, and energy."""
         derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
         derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
         derivatives += [(1 / mean, 0.0, -1 / own_s)] if above_rounding(own_s, mean) else []
@@ -172,12 +172,12 @@ class _DecomposedMeans:
 
 
 def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array | None:
-    """Draw the mean distance of a set's different images."""
+    """Compute draws of the mean distance between a set's different images; None without a decomposition."""
     return None if part is None else mean_of_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
-    """Decompose a pair's mean distances; None where all draws are to be computed from all pairs."""
+    """Decompose a pair's mean distances; None if the draws should be computed from all pairs instead."""
     n, m = len(p), len(s)
     if max(n, m) ** 2 < EXACT_BELOW:
         return None
@@ -217,18 +217,18 @@ Interval = tuple[float, float]
 
 
 class _Within(NamedTuple):
-    """Hold means of a kernel in each draw: over pairs of different images of S, of P, and over pairs of both."""
+    """Hold each draw's kernel means: over pairs of different images within S, within P, and over pairs between S and P."""
 
     s: Float64Array
     p: Float64Array
     between: Float64Array
 
     def discrepancy(self) -> Float64Array:
-        """Compute the unbiased squared MMD, from which a constant that is taken from the kernel has no part."""
+        """Compute the unbiased squared MMD, in which a constant subtracted from the kernel cancels."""
         return (self.s - self.between) + (self.p - self.between)
 
     def biased(self, m: int, n: int, constant: float) -> Float64Array:
-        """Compute the squared MMD over all pairs, of a kernel that is 1 of an image and itself, less `constant`."""
+        """Compute the biased squared MMD of a kernel with k(x, x) = 1, from means of the kernel minus `constant`."""
         own = (1.0 - constant - self.s) / m + (1.0 - constant - self.p) / n
         return np.asarray(self.discrepancy() + own, dtype=np.float64)
 
@@ -236,7 +236,7 @@ class _Within(NamedTuple):
 def rival_intervals(
     s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, Interval]:
-    """Compute 95 % bootstrap intervals of the dataset distances among `values` that are howfar's own.
+    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values`.
 
     A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. The interval is
     therefore that of the draws, moved so that their mean is the distance itself; the others are unbiased as they are.
@@ -268,7 +268,7 @@ def rival_intervals(
 
 
 def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:
-    """Compute rivals under labellings of S's images, then P's, (draws,) of each: of Wasserstein distances the squares.
+    """Compute rival distances under relabellings of the pooled images, (draws,) each; Wasserstein distances are squared.
 
     `labels` are (m + n, draws), 1 for the m that are called S.
     """
@@ -291,7 +291,7 @@ def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: C
 
 
 def _sliced(z: int) -> dict[str, tuple[float, float]]:
-    """Say by which factor and power a distance comes of the mean square along lines."""
+    """Return the factor and power that convert the mean W₂² along lines to each sliced distance."""
     return {"sliced_wasserstein": (1.0, 0.5), "mind": (3.0 * z, 1.0)}
 
 

@@ -1,4 +1,4 @@
-"""Compute the features of images in batches: from the store where they are known, through the backbones where not."""
+"""Compute the features of images in batches, from the store if present, otherwise by the backbones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Hold some images of one dataset, which is named by its position."""
+    """Hold a batch of images of one dataset, given by the dataset's index."""
 
     dataset: int
     items: tuple[ItemLike, ...]
@@ -75,7 +75,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EmbedBatch:
-    """Embed a batch by each backbone whose store lacks it; an image is decoded once for all, and no work is done twice.
+    """Embed a batch by every backbone whose store lacks features; each image is decoded once, and no work is repeated.
 
     The task may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
     """
@@ -88,7 +88,7 @@ class EmbedBatch:
     """Images that are held and embedded at a time; None for all of a batch."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Look at the stores anew, which a worker may know from an earlier run, and move the backbones that can be moved."""
+        """Restore the task, refresh the stores, and move the backbones to `device` if possible."""
         self.__dict__.update(state)
         for store in self.stores:
             store.refresh()
@@ -111,18 +111,18 @@ class EmbedBatch:
         return [_settled(outcome, faults, left) for outcome in outcomes]
 
     def lacking(self, contents: Iterable[str]) -> set[str]:
-        """Find the contents that a store lacks at this moment."""
+        """Return the contents that some store lacks at this moment."""
         for store in self.stores:
             store.refresh()
         return {content for content in contents if self._lacks(content)}
 
     def verify(self, contents: Iterable[str]) -> set[str]:
-        """Find the contents whose features in a store are damaged, so that the store lacks them from now on."""
+        """Return the contents with damaged features in a store, which the store then treats as missing."""
         asked = sorted(contents)
         return {content for store in self.stores for content in store.verify(asked)}
 
     def free(self, contents: Iterable[str]) -> set[str]:
-        """Find the contents that a store lacks and that no worker is computing at this moment."""
+        """Return the contents that a store lacks and no worker is computing at this moment."""
         asked = list(contents)
         return {content for store in self.stores for content in store.free(asked)}
 
@@ -130,7 +130,7 @@ class EmbedBatch:
         return any(not store.contains(content) for store in self.stores)
 
     def _read(self, items: Iterable[ItemLike]) -> tuple[list[Outcome], dict[str, tuple[ItemLike, bytes]]]:
-        """Read and hash each image, and return by content the files of those that a store lacks."""
+        """Read and hash each image; return the outcomes and, by content hash, the files missing from a store."""
         outcomes = []
         files: dict[str, tuple[ItemLike, bytes]] = {}
         for item in items:
@@ -147,7 +147,7 @@ class EmbedBatch:
         return outcomes, files
 
     def _embed(self, files: Mapping[str, tuple[ItemLike, bytes]]) -> dict[str, str]:
-        """Compute and store the features that no other worker is computing; return why images cannot be decoded, by content."""
+        """Compute and store the features not claimed by other workers; return decoding errors by content hash."""
         faults: dict[str, str] = {}
         with ExitStack() as claims:
             mine = [
@@ -189,7 +189,7 @@ _FAILED: Final = 4
 
 
 class Batches(Sequence[ImageBatch]):
-    """Cut the listings of datasets into batches, each made when it is asked for; none holds images of two datasets.
+    """Divide datasets into batches lazily; every batch holds images of one dataset only.
 
     Examples
     --------
@@ -213,7 +213,7 @@ class Batches(Sequence[ImageBatch]):
         raise IndexError(number)
 
     def datasets(self) -> Iterator[int]:
-        """Yield the position of each batch's dataset."""
+        """Yield the dataset index of each batch."""
         for dataset, items in enumerate(self._listings):
             yield from repeat(dataset, self._count(items))
 
@@ -222,7 +222,7 @@ class Batches(Sequence[ImageBatch]):
 
 
 class Outcomes(BufferedText[Outcome]):
-    """Hold the outcomes of the first of a dataset's images, in their order, until those of all are there."""
+    """Collect the outcomes of a dataset's images in order, as they arrive."""
 
     def __init__(self, items: Sequence[ImageItem] = ()) -> None:
         self._items = ItemTable.of(items)
@@ -255,26 +255,26 @@ class Outcomes(BufferedText[Outcome]):
             self._reasons[position] = outcome.reason
 
     def reused(self, start: int, stop: int) -> set[str]:
-        """Return the contents of some images whose features the stores had before."""
+        """Return the contents of reused features among the images `start` to `stop`."""
         return {self._contents[position] for position in self._at(_REUSED, start, stop)}
 
     def lose(self, contents: set[str]) -> None:
-        """Mark images with damaged features as in another process's hands, so that they are awaited."""
+        """Mark images with damaged features as pending in another process, so that they are awaited or recomputed."""
         for position in self._at(_REUSED):
             if self._contents[position] in contents:
                 self._flags[position] = _ELSEWHERE
 
     def elsewhere(self) -> list[int]:
-        """Return the positions of the images that are in another process's hands."""
+        """Return the positions of the images claimed by another process."""
         return self._at(_ELSEWHERE)
 
     def failed(self) -> Iterator[tuple[ImageItem, str]]:
-        """Yield the images that have no features, each with the reason."""
+        """Yield the images without features, each with the reason."""
         for position in self._at(_FAILED):
             yield self._items[position], self._reasons[position]
 
     def columns(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-        """Return names, paths and contents of the images that have features."""
+        """Return names, paths and content hashes of the images with features."""
         if not self._reasons:
             return self._items.names, PathTexts(self._items), self._contents
         rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
@@ -312,7 +312,7 @@ def embed(
     store: Store | str | Path | None = None,
     **options: Unpack[EmbedOptions],
 ) -> Features:
-    """Compute the features of every readable image of a dataset; those that the store has are read from it.
+    """Compute the features of every readable image of a dataset, reusing stored features.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def embed_all(
     workers: int | None = None,
     progress: bool = True,
 ) -> list[list[Features]]:
-    """Compute the features of every dataset (outer list) by every backbone (inner list); each image is read and decoded once.
+    """Compute features of all datasets (outer list) by all backbones (inner list), reading and decoding each image once.
 
     Ready-made `Features` among the datasets are passed through, once for each backbone. All else, errors too, is as in `embed`.
     """
@@ -387,7 +387,7 @@ def embed_all(
 
 
 def _opened(shelf: protocols.StoreLike, backbone: Backbone, executor: Runner) -> FeatureStore:
-    """Open the stored features of a backbone; an unnamed function gets a temporary store."""
+    """Open the feature store of a backbone; an unnamed function gets a temporary store."""
     length = sum(backbone.layers)
     if is_stored(backbone):
         opened: FeatureStore = shelf.open(backbone.identity, length)
@@ -408,7 +408,7 @@ def _unstored(backbone: Backbone) -> tuple[str, ...]:
 
 
 def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> None:
-    """Raise `InputError` where a runner's tasks have processes of their own, and a dataset is in the memory of this one."""
+    """Raise `InputError` if the runner uses other processes but a dataset's images exist only in this process's memory."""
     images = [dataset for dataset in datasets if isinstance(dataset, Dataset)] if executor.processes else []
     held = next((dataset.name for dataset in images if any(is_in_memory(item.path) for item in dataset.items)), None)
     if held is not None:
@@ -417,12 +417,12 @@ def check_reach(datasets: Sequence[Dataset | Features], executor: Runner) -> Non
 
 
 def _batch_size(backbones: Sequence[Backbone]) -> int:
-    """Return the smallest batch size that a backbone names; backbones that name none are content with any."""
+    """Return the smallest batch size among the backbones that define one, or the default."""
     return min((int(backbone.batch_size) for backbone in backbones if hasattr(backbone, "batch_size")), default=BATCH_SIZE)
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
-    """Cut the images at a time to a budget of memory.
+    """Reduce the number of images held at a time to fit the memory budget.
 
     Held are what is prepared, alone and as a batch, and features, as given and as stored.
     """
@@ -436,7 +436,7 @@ def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
 
 
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
-    """Return the runner that these arguments of `embed` ask for, before any work is begun.
+    """Return the runner for these arguments of `embed`, after validating them.
 
     Raises `HowfarError` where the runner is unknown, or a number is below 1.
     """
@@ -448,7 +448,7 @@ def check_work(runner: str | Runner, batch_size: int | None, workers: int | None
 def _outcomes(
     executor: Runner, task: EmbedBatch, datasets: Sequence[Dataset | Features], size: int, progress: bool
 ) -> list[Outcomes]:
-    """Return the outcomes of each dataset's images, in their order; images that other processes have in hand are awaited."""
+    """Embed all images, and return each dataset's outcomes in order; waits for images claimed by other processes."""
     listed = [dataset.items if isinstance(dataset, Dataset) else () for dataset in datasets]
     # Cut from the whole listing, so a resumed run of one size forms the same ones.
     batches = Batches(listed, size)
@@ -472,7 +472,7 @@ def _outcomes(
 
 
 def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
-    """Check the features that the stores had before; images whose features are damaged are embedded again."""
+    """Verify reused features, and mark images with damaged features for embedding again."""
     lost: set[str] = set()
     for of_dataset in outcomes:
         for start in range(0, len(of_dataset), CHECKED):
@@ -482,19 +482,19 @@ def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
 
 
 def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
-    """Say how many batches of `size` images a task has."""
+    """Return the number of batches of `size` images per task."""
     images = sum(len(dataset) for dataset in datasets if isinstance(dataset, Dataset))
     tasks = max(TASKS, getattr(executor, "workers", None) or 0)
     return max(1, min(IN_A_TASK, images // (size * tasks))) if executor.processes else 1
 
 
 def _busy(backbones: Sequence[Backbone]) -> float:
-    """Sum the seconds that GPUs have computed for the backbones so far."""
+    """Sum the seconds of GPU computation of the backbones so far."""
     return sum(float(getattr(backbone, "busy", None) or 0.0) for backbone in backbones)
 
 
 def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str, str]:
-    """Tell how much of the time a GPU was in use: far below 100 %, decoding holds it up, and more workers help."""
+    """Format the GPU's share of busy time; far below 100 %, decoding is the bottleneck and more workers help."""
     if all(getattr(backbone, "busy", None) is None for backbone in backbones):
         return {}
     return {"GPU in use": f"{(_busy(backbones) - before) / max(time.monotonic() - begun, 1e-9):.0%}"}
@@ -503,7 +503,7 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Outcomes], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
-    """Wait for images that other processes have in hand, and embed those that they abandon.
+    """Wait for images claimed by other processes, and embed abandoned images.
 
     Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
     """

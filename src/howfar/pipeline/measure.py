@@ -49,7 +49,7 @@ _COLUMNS = 16
 def check_plan(
     sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
 ) -> None:
-    """Raise where measuring a primary dataset and its secondaries does not fit the memory budget.
+    """Raise `InputError` if measuring a primary dataset and its secondaries exceeds the memory budget.
 
     Without a budget nothing is checked.
 
@@ -73,7 +73,7 @@ def check_plan(
 
 
 def pairs_at_once(executor: Runner | None, settings: Settings) -> int:
-    """Count the pairs of datasets that may be measured at a time on this machine."""
+    """Return the number of pairs of datasets that may be measured concurrently on this machine."""
     if executor is None or not executor.processes or settings.projection == "joint":
         return 1
     return min(getattr(executor, "workers", None) or available_cores(), available_cores())
@@ -93,19 +93,19 @@ def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) ->
 
 
 def components(rows: int, q: int, settings: Settings) -> int:
-    """Compute z, the number of components, as the projection clamps it."""
+    """Compute the number of components z that the projection keeps."""
     most = max(1, min(rows - 1, q))
     return most if settings.projection == "none" else min(settings.components, most)
 
 
 def kept(sizes: Sequence[int], q: int, settings: Settings) -> int:
-    """Compute the bytes of the results of all pairs: scores of every secondary's images, and tables."""
+    """Estimate the bytes of all pairs' results: scores of every secondary's images, and tables."""
     n, *others = sizes
     return DOUBLE * sum(2 * m * components(n + m, q, settings) + _COLUMNS * (m + n // 4) for m in others)
 
 
 def relabellings_at_once(usual: int, n: int, m: int, z: int, bootstrap: int = 0) -> int:
-    """Compute how many relabellings of n + m projected images to take at a time, beside so many bootstrap draws."""
+    """Compute how many relabellings of n + m projected images fit in memory at a time, beside the bootstrap draws."""
     rows = n + m
     of_pair, of_draw = _MANY if n * m >= SINGLE_FROM else _FEW
     held = of_pair * min(rows**2, PAIRS_PER_TILE) + _scores(rows, z) + of_draw * rows * bootstrap
@@ -128,7 +128,7 @@ NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class PairMeasures:
-    """Hold the measures of a projected pair; None where P (or S) is a single image and the quantity needs two.
+    """Hold the measures of a projected pair; None for quantities that need two images of a set with one.
 
     Attributes
     ----------
@@ -183,7 +183,7 @@ def measure(
 
 
 class _Resampled(NamedTuple):
-    """Wait for resamples: those of distances, and the counts of S and of P for the rivals; None where there are none."""
+    """Provide resamples on demand: for distances, and counts of S and P for the rivals; None without resampling."""
 
     distances: Callable[[], Resamples] | None = None
     rivals: Callable[[], tuple[Counts, Counts]] | None = None
@@ -221,7 +221,7 @@ def _measured(pair: Projection, neighbours: int, rivals: bool, drawn: _Resampled
 
 
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
-    """Test "S and P are draws of one distribution" by permutation, with the energy distance of the pooled rows.
+    """Test by permutation whether S and P come from one distribution, with the energy distance as statistic.
 
     Valid where the projection treats P and S alike (modes pair, joint and none), so that labels may be exchanged. The smallest
     p of B = `permutations` random relabellings is 1 / (B + 1).
@@ -240,7 +240,7 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
 def rival_p_values(
     pair: Projection, rivals: Mapping[str, float], permutations: int, seed: Sequence[int] = (0,)
 ) -> dict[str, float]:
-    """Test the same by howfar's other dataset distances among `rivals`, with at most `MOST_RELABELLINGS` labellings.
+    """Run the permutation test with howfar's other dataset distances in `rivals`, with at most `MOST_RELABELLINGS` labellings.
 
     Where `permutations` and `seed` are those of `permutation_p_value`, so are the labellings.
     """
@@ -259,7 +259,7 @@ def rival_p_values(
 def _labellings(
     true: NDArray[np.uint8], components: int, permutations: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield labels (images, draws), some draws at a time; the true ones (images,) stand before the first drawn ones."""
+    """Yield labels (images, draws) in blocks of draws; the first column of the first block is the true labels."""
     m, n = int(true.sum()), int(len(true) - true.sum())
     step = relabellings_at_once(permutations, n, m, components)
     for start in range(0, permutations, step):
@@ -268,7 +268,7 @@ def _labellings(
 
 
 def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
-    """Yield labels of S's images, then P's."""
+    """Yield blocks of labels for S's images followed by P's."""
     true = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)])
     return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)))
 
@@ -277,7 +277,7 @@ def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
 ) -> Iterator[_Resampled]:
-    """Draw images of S and P anew: on a spare core while distances are measured, or, within a memory budget, when needed."""
+    """Draw resamples of S and P on a spare core during measurement, or only when needed under a memory budget."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
         yield _Resampled()
@@ -303,7 +303,7 @@ def _drawn_beside(
 def _rival_intervals(
     pair: Projection, others: Mapping[str, Any], means: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, tuple[float, float]]:
-    """Draw the rivals anew: those of images over the images of S, those of datasets over both."""
+    """Compute intervals of rivals: image distances by resampling S, dataset distances by resampling both sets."""
     of_images = {name: np.asarray(values, np.float64) for name, values in others.items() if np.ndim(values) == 1}
     weights = of_s.astype(np.float64)
     of_means = {name: interval(values @ weights / len(values)) for name, values in of_images.items()}
@@ -311,7 +311,7 @@ def _rival_intervals(
 
 
 def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
-    """Compute every other registered distance, howfar's and other packages'; of image distances the values of all images."""
+    """Compute all other registered distances; image distances give one value per image, dataset distances one number."""
     image = {name: "image_distances" for name in registry.names("image_distances") if name not in OWN_COLUMN}
     dataset = {name: "dataset_distances" for name in registry.names("dataset_distances") if name not in OWN_FIELD}
     of_images = {f"{name}_mean": _defined(kind, name, s, p) for name, kind in image.items()}
@@ -319,7 +319,7 @@ def _rivals(s: Float64Array, p: Float64Array) -> dict[str, Any]:
 
 
 def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
-    """Compute a rival distance, or None for sets that it is not defined on (single or equal images), or where it overflows."""
+    """Compute a rival distance; None if undefined for these sets (single or equal images) or if it overflows."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             distance = registry.load(kind, name)(s, p)
@@ -329,7 +329,7 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
 
 
 class SliceEnergy(NamedTuple):
-    """Hold the energy distance of a slice from P, its 95 % interval, and the p-value of "the rest is as far".
+    """Hold a slice's energy distance from P, the 95 % interval, and the p-value against the rest being as far.
 
     None stands where a number is undefined, or the slice is small.
     """
@@ -350,7 +350,7 @@ def slice_energies(
     fewest: int = FEWEST_OF_SLICE,
     rng: np.random.Generator,
 ) -> dict[int, SliceEnergy]:
-    r"""Compute the energy distance of each slice from P, and test whether it differs from that of the rest of its dataset.
+    r"""Compute the energy distance of each slice from P, and test whether the rest of the dataset is equally far.
 
     Of a slice A of the dataset S it is 2 E d(a, p) − E d(p, p') − E d(a, a') over all pairs (Székely & Rizzo, "Energy
     statistics", J. Stat. Plan. Inference 143 (2013)), in the space of the whole dataset; P is held fixed. The interval is the
@@ -407,7 +407,7 @@ def slice_energies(
 
 @dataclass(frozen=True, eq=False)
 class _Dataset:
-    """Hold the images of S, (m, z), their mean distances from P, (m,), and the mean distance within P."""
+    """Hold the images of S, (m, z), their mean distances from P, (m,), and the mean distance within P, to measure slices."""
 
     rows: Float64Array
     far: Float64Array
@@ -429,14 +429,14 @@ class _Dataset:
         return np.maximum(0.0, between - self.within_primary - within)
 
     def _interval(self, rows: Float64Array, far: Float64Array, counts: NDArray[np.uint8]) -> tuple[float, float]:
-        """Draw the slice's images anew; as of a dataset, 1/m of a draw's pairs are an image with itself."""
+        """Compute the bootstrap interval of the slice's energy distance, with self-pairs counted as in the estimate."""
         count = len(rows)
         different = unbiased_mean(quadratic_forms(rows, rows, counts, counts) / count**2, counts)
         within = (1 - 1 / count) * np.nan_to_num(different)
         return interval(self._energy(2.0 * (far @ counts) / count, within))
 
     def _p_value(self, inside: NDArray[np.bool_], permutations: int, rng: np.random.Generator) -> float:
-        """Compare the true slice with random ones of its size by the difference of energies, in which P's own part cancels."""
+        """Test the slice against random slices of equal size by the difference of energies, in which P's own term cancels."""
         sums = row_sums(self.rows, self.rows)
         labellings = _labellings(inside.astype(np.uint8), self.rows.shape[1], permutations, rng)
         values = np.concatenate([self._differences(labels, sums, int(inside.sum())) for labels in labellings])
@@ -444,7 +444,7 @@ class _Dataset:
         return p_value(float(values[0]), values[1:], rounding=rounding)
 
     def _differences(self, drawn: NDArray[np.uint8], sums: Float64Array, count: int) -> Float64Array:
-        """Compute |energy of the drawn images − energy of the others| of each column."""
+        """Compute |energy of the drawn images − energy of the other images| for each column of labels."""
         others = len(self.rows) - count
         within = quadratic_forms(self.rows, self.rows, drawn, drawn)
         beyond = sums.sum() - 2.0 * (sums @ drawn) + within

@@ -31,7 +31,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class PairDistances:
-    """Hold the distances of two datasets. None stands for what is undefined because one is a single image, or of equal images.
+    """Hold the distances of two datasets; None for values undefined because a set is a single image or all images are equal.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class PairDistances:
 
 
 def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> PairDistances:
-    """Measure a projected pair without making one of the two the primary one.
+    """Measure a projected pair symmetrically, with neither dataset as the primary.
 
     `bootstrap` resamples, of the seed `seed`, stand behind the intervals; 0 leaves them out.
     """
@@ -118,7 +118,7 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Hold the measures of one pair, p-values by energy and rivals, and of its projection two components of P's images.
+    """Hold a pair's measures, p-values by energy and rivals, and projected images (two components for P).
 
     `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
     """
@@ -134,7 +134,7 @@ class MeasuredPair:
 
 @dataclass(frozen=True, eq=False)
 class MeasurePairs:
-    """Measure the primary dataset against secondaries by their indices; it holds all datasets, so that tasks are small.
+    """Measure the primary dataset against secondaries given by index; holds all datasets, so that tasks are small.
 
     A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
     own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
@@ -154,12 +154,12 @@ class MeasurePairs:
 
     @cached_property
     def projector(self) -> Projector:
-        """Return the projector of the primary dataset, which computes its own part of all projections once."""
+        """Return the primary dataset's projector, which computes the shared part of all projections once."""
         return projector_of(self.primary, self.settings)
 
     @cached_property
     def draws(self) -> NDArray[np.uint8] | None:
-        """Draw how often the bootstrap takes each image of P."""
+        """Draw the bootstrap counts of P's images."""
         count = self.settings.bootstrap
         return resample_counts(len(self.primary), count, np.random.default_rng([self.settings.seed])) if count else None
 
@@ -220,12 +220,12 @@ def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Pat
 
 
 def forget_pairs(out: Path) -> None:
-    """Remove the kept pairs of a run folder once its result is saved."""
+    """Remove the pairs cached in a run folder after the result is saved."""
     KeptArrays(out / FOLDER).forget()
 
 
 def _keys(pairs: MeasurePairs) -> list[str]:
-    """Make the key of each pair from both datasets' images, all settings and the code that measures."""
+    """Compute each pair's cache key from both datasets' images, all settings and the measuring code."""
     primary, settings = pairs.primary, pairs.settings
     # Images that a limit, or the search for leaks, has left out are in no digest; slices are made of what is measured.
     chosen = {name: value for name, value in asdict(settings).items() if name not in ("limit", "leaks", "by")}
@@ -240,18 +240,18 @@ def _keys(pairs: MeasurePairs) -> list[str]:
 
 
 def _stored(rows: Rows) -> str:
-    """Name how features are stored, by the bytes of the first: float16 has other numbers than float32, of the same images."""
+    """Hash the first image's stored features with their dtype, since float16 and float32 features differ."""
     first = np.ascontiguousarray(rows.rows(0, 1))
     return hashlib.sha256(f"{first.dtype}".encode() + first.tobytes()).hexdigest()
 
 
 def bare(dataset: Features) -> Features:
-    """Leave out the names and paths of images, which tasks on other machines need not know."""
+    """Return features without image names and paths, which remote tasks do not need."""
     return replace(dataset, images=(), paths=(), contents=(), skipped=())
 
 
 def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
-    """Turn all fields, those of `pair.found` among them, into arrays; what is none goes into one of them as JSON."""
+    """Convert all fields, including those of `pair.found`, to arrays; other values go into one array as JSON."""
     values = {**vars(pair), **vars(pair.found)}
     del values["found"]
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
@@ -260,7 +260,7 @@ def _packed(pair: MeasuredPair) -> dict[str, NDArray[Any]]:
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
-    """Rebuild a pair from its arrays; None where they are absent or incomplete."""
+    """Rebuild a pair from its arrays; None if arrays are missing or incomplete."""
     if arrays is None:
         return None
     with suppress(KeyError, TypeError, ValueError):
@@ -275,16 +275,16 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None) -> MeasuredPair | None:
 
 
 def projector_of(primary: Features, settings: Settings) -> Projector:
-    """Make the projector of a primary dataset with the settings of a run, whose notes say where it keeps fewer components."""
+    """Make a primary dataset's projector with a run's settings, without the warning on fewer components."""
     layers = tuple(primary.layers)
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=layers, warns=False)
 
 
 def _plane(scores: Float64Array) -> Float64Array:
-    """Take the first two components; a missing second one is 0."""
+    """Copy the first two components; a missing second component is 0."""
     return _padded(scores[:, :2])
 
 
 def _padded(scores: Float64Array) -> Float64Array:
-    """Copy all components, so that the pair's own need not be kept; a missing second one is 0."""
+    """Copy all components, independent of the pair's array; a missing second component is 0."""
     return np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))

@@ -56,7 +56,7 @@ LARGER = 2.0
 
 
 def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, maps: Iterable[Path]) -> str:
-    """Say that a dataset's images are much larger than what a checkpoint learnt from; "" where they are not, or nobody knows.
+    """Return a note if a dataset's images are much larger than a checkpoint's training images; "" if not, or if unknown.
 
     A whole image is resized to the network's square. Where its side, √(width · height), is more than twice that of the largest
     image learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish.
@@ -86,7 +86,7 @@ def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, ma
 
 
 def _side(path: Path) -> float | None:
-    """Read a picture's side from its header; None where there is none."""
+    """Read an image's side √(width · height) from the file's header; None if unreadable."""
     try:
         width, height = size(path)
     except ImageError:
@@ -117,7 +117,7 @@ _NORMALISATIONS: Final = (
 
 @dataclass(frozen=True)
 class ChosenReading:
-    """Hold a predictor whose reading is settled, the record of it, and a warning where another reading does better."""
+    """Hold a predictor with its chosen reading, the reading's record, and warnings if another reading does better."""
 
     predictor: Predictor
     reading: NetworkReading
@@ -132,7 +132,7 @@ class _Sample:
 
 @dataclass
 class _Trial:
-    """Hold a network's answers to the samples by one normalisation: range of values, and counts by output and channel."""
+    """Hold a network's outputs on the samples with one normalisation: range of values, and counts by output and channel."""
 
     reading: Reading
     channels: int = 1
@@ -152,7 +152,7 @@ class _Trial:
 
 
 def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
-    """Settle how a foreign network is fed and read, from a few images of a dataset; None where none of them can be read.
+    """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
 
     What the caller did not say of its output follows from the values: all within 0-1 are probabilities. Where images have
     masks, the normalisations of ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F
@@ -182,7 +182,7 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
 
 
 def _readings(network: ForeignNetwork) -> list[Reading]:
-    """List the reading in use, and it with every other normalisation; a network of 8-bit numbers has one alone."""
+    """List the reading in use and its variants with other normalisations; a uint8 network has only one."""
     own = network.reading
     if network.dtype == "uint8":
         return [own]
@@ -216,7 +216,7 @@ def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _
 
 
 def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Trial], where: str) -> list[str]:
-    """Name the options of a clearly better reading: in a warning where the caller chose otherwise, else in an error."""
+    """Name the options of a clearly better reading, as a warning if the caller chose the reading, otherwise as an error."""
     output = network.reading.output
     scores = {(at, channel): score for at, trial in enumerate(trials) for channel, score in trial.scores(output)}
     own = scores[0, used.channel]
@@ -238,7 +238,7 @@ def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Tri
 
 
 def _soft(score: SegmentationScore) -> float:
-    """Compute the soft F, 2Σpy / (Σp + Σy): Σp and Σpy are means over the thresholds of predicted pixels and of hits."""
+    """Compute the soft F, 2Σpy / (Σp + Σy), where Σp and Σpy are mean predicted pixels and mean hits over thresholds."""
     counts = score.counts
     hits, predicted = (values.mean(axis=1).sum() for values in (counts.hits_predicted, counts.predicted))
     return float(2 * hits / (predicted + counts.true.sum()))
@@ -275,7 +275,7 @@ def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool =
 
 
 def _sample(picture: NDArray[np.uint8], mask: NDArray[np.bool_] | None, predictor: Predictor) -> _Sample:
-    """Resize an image and its mask to the network's square; with tiles, cut a tile around foreground first."""
+    """Resize an image and its mask to the network's square; with tiles, first crop a tile around foreground."""
     side = predictor.size
     if predictor.tiled:
         rows, columns = np.nonzero(np.ones(picture.shape[:2]) if mask is None else mask)
@@ -325,7 +325,7 @@ class Predicted:
 
 @dataclass(frozen=True)
 class Model:
-    """Hold a predictor, what its maps depend on, as JSON values, and the checkpoint's card where it is one of howfar's.
+    """Hold a predictor, its identity as JSON values, and the card if it is a howfar checkpoint.
 
     `reading` records how a foreign network is fed and read, once images have settled that; `warnings` what speaks against it.
     """
@@ -337,7 +337,7 @@ class Model:
     warnings: tuple[str, ...] = ()
 
     def settled(self, images: Dataset, progress: bool = False) -> Model:
-        """Settle how a foreign network is fed and read by some of these images; any other model is returned as it is.
+        """Choose how a foreign network is fed and read from some of these images; other models are returned unchanged.
 
         Raises `InputError` where a default is clearly worse than another way.
         """
@@ -354,7 +354,7 @@ class Model:
 
 @with_options(ModelOptions)
 def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[ModelOptions]) -> Model:
-    """Make a predictor of a checkpoint, an ONNX file or a torch module.
+    """Load a predictor from a checkpoint, an ONNX file or a torch module.
 
     Parameters
     ----------
@@ -389,7 +389,7 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
 
 
 def _size(size: int | None, network: ForeignNetwork) -> int:
-    """Return the side of the squares that a foreign network is fed: what was given, or else the graph's own."""
+    """Return the side of a foreign network's input squares: the given size, or the side fixed in the graph."""
     if size is not None and network.side is not None and size != network.side:
         raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
     size = network.side if size is None else size
@@ -400,7 +400,7 @@ def _size(size: int | None, network: ForeignNetwork) -> int:
 
 
 def _reading(given: ModelOptions) -> tuple[Reading | None, frozenset[str]]:
-    """Return how the caller wants a network fed and read, None where nothing was said of it, and what was said."""
+    """Return the caller's reading of a network, None if unspecified, and the names of the options specified."""
     chosen: dict[str, Any] = {name: given[name] for name in READING if given[name] is not None}
     if given["reading"] is None:
         return (Reading(**chosen) if chosen else None), frozenset(chosen)
@@ -428,7 +428,7 @@ def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwor
 
 
 def loaded_model(model: ModelArgument, loading: ModelOptions) -> Model:
-    """Load a model by these options, unless it is loaded already; then it takes none."""
+    """Load a model with these options; a loaded model is returned unchanged and takes no options."""
     if isinstance(model, Model):
         if loading:
             raise InputError.of("model", "must not be loaded already", ", ".join(loading), "pass these to load_model")
@@ -489,7 +489,7 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
 
 
 def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Checkpoint:
-    """Adapt a checkpoint to the images that are to be predicted."""
+    """Adapt a checkpoint's batch norm statistics to the images to be predicted."""
     if isinstance(model, (str, Path)) and Path(model).suffix.lower() != ONNX:
         model = Checkpoint.load(model)
     if not isinstance(model, Checkpoint):
@@ -514,20 +514,20 @@ def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ..
 
 @dataclass(frozen=True)
 class _Maps:
-    """Write the maps of a dataset's images, group by group."""
+    """Write the maps of a dataset's images in groups."""
 
     dataset: Dataset
     model: Model
     flipped: bool
 
     def batches(self, wanted: Sequence[tuple[Path, Item]]) -> Iterator[Sequence[tuple[Path, Item]]]:
-        """Yield a few batches at a time, so that reading is spread over the cores and little is lost by a kill."""
+        """Yield groups of a few batches, to parallelise reading and to lose little if the process is killed."""
         size = 4 * self.model.predictor.batch
         for start in range(0, len(wanted), size):
             yield wanted[start : start + size]
 
     def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
-        """Write the maps that are not there yet; return their number, and the images that cannot be read."""
+        """Write the missing maps; return their number and the unreadable images."""
         with ThreadPoolExecutor(available_cores()) as pool:
             read = list(pool.map(lambda pair: self._read(*pair), group))
         skipped = [outcome for outcome in read if isinstance(outcome, Skipped)]
@@ -538,7 +538,7 @@ class _Maps:
         return len(fresh), skipped
 
     def _read(self, path: Path, item: Item) -> tuple[Path, NDArray[np.uint8], str] | Skipped | None:
-        """Read an image and its map's signature; None where that map is written already."""
+        """Read an image, and return it with its map's signature; None if the map is already written."""
         try:
             data = read_bytes(item.path)
             signature = self._signature(content_hash(data))
@@ -554,7 +554,7 @@ class _Maps:
 
 
 def is_current(path: Path, signature: str, rule: str) -> bool:
-    """Tell whether a file is there as it would be written now; `InputError` with the rule where another program wrote it."""
+    """Return whether a map file exists with this signature; `InputError` with the rule if another program wrote the file."""
     existing = signature_of(path)
     if existing == "":
         raise InputError.of("out", rule, str(path), "choose another folder")

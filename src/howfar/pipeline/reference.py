@@ -41,7 +41,7 @@ _DIGITS = 10
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PrimaryReference:
-    """Hold the reference data of a primary dataset P; `howfar.Profile` adds loading and scoring, and describes the fields."""
+    """Hold the reference data of a primary dataset P; `howfar.Profile` documents the fields and adds loading and scoring."""
 
     primary: str
     n: int
@@ -63,16 +63,16 @@ class PrimaryReference:
 
     @property
     def self_distance(self) -> float | None:
-        """Return O^dist(P, P), leave-one-out: what `relative` is relative to."""
+        """Return the leave-one-out self-distance O^dist(P, P), by which `relative` is divided."""
         return None if self.own is None else float(self.own.mean())
 
     @property
     def explained_variance(self) -> float:
-        """Return the share of P's total variance that the subspace holds."""
+        """Return the share of P's total variance explained by the subspace."""
         return self.basis.explained_variance
 
     def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
-        """Measure distances of new images from P by their features, as ``howfar compare --projection primary`` has them.
+        """Compute distances of new images from P by their features, as in ``howfar compare --projection primary``.
 
         `features` are (m, q), of the profile's own kind: nothing here can tell. Returns i_dist, i_dist_mean, relative, knn,
         mahalanobis, percentile, p_value and residual, (m,) float64 each, nan where undefined. Raises `InputError` for features
@@ -96,7 +96,7 @@ class PrimaryReference:
         }
 
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
-        """Select the columns of `measure` that the judge of sites reads, in units of P's own distances.
+        """Select the columns of `measure` read by the site judge, in units of P's own distances.
 
         Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
         many.
@@ -106,7 +106,7 @@ class PrimaryReference:
         return {name: significant(values, _DIGITS) for name, values in {**read, "residual": measured["residual"]}.items()}
 
     def with_judge(self, judge: SiteJudge) -> Self:
-        """Add the judge of sites."""
+        """Return the profile with a site judge."""
         return replace(self, judge=judge)
 
     def notes(self) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ class PrimaryReference:
         return Fitted.on(self.rows) if np.ptp(self.rows, axis=0).max() > 0 else None
 
     def _residual(self, features: ArrayLike | Rows, s: Float64Array) -> Float64Array:
-        """Compute how far images lie off P's subspace, in units of P's own; nan where that is not defined."""
+        """Compute images' residuals from P's subspace in units of P's own residual; nan if undefined."""
         if not self.own_residual:
             return np.full(len(s), np.nan)
         return subspace_residual(features, self.basis.mean, s[:, : self.residual_components]) / self.own_residual
@@ -173,7 +173,7 @@ PROFILE: Final = "profile.howfar"
 
 
 def document(profile: PrimaryReference) -> dict[str, Any]:
-    """Make what ``howfar profile --json`` prints: the manifest without the estimators' fits."""
+    """Return the output of ``howfar profile --json``: the manifest without the estimators' fits."""
     return {
         "kind": KIND,
         "format": FORMAT,
@@ -209,13 +209,13 @@ def save(profile: PrimaryReference, path: Path) -> Path:
 
 
 def place_of(path: str | Path) -> Path:
-    """Find a profile's file: that within the run folder of an assessment, where a folder is named."""
+    """Return a profile's file; for a folder, the profile within that assessment's run folder."""
     place = Path(path)
     return place / PROFILE if place.is_dir() else place
 
 
 def load(path: Path, kind: type[R]) -> R:
-    """Read a profile as `howfar.Profile.load` does; `kind` is the class to make of it."""
+    """Read a profile as `howfar.Profile.load` does, as an instance of `kind`."""
     if path.is_dir() and not (path / PROFILE).is_file():
         raise MissingPathError(f"{path} is a folder without {PROFILE}: pass a profile, or a run folder of howfar assess")
     path = place_of(path)

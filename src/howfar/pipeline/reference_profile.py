@@ -22,7 +22,7 @@ from howfar.settings import picked, with_options
 
 
 class Profile(PrimaryReference):
-    """Hold the reference by which new images are scored against a primary dataset P; `howfar.profile` makes it.
+    """Hold the reference for scoring new images against a primary dataset P; made by `howfar.profile`.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Profile(PrimaryReference):
         options: dict[str, Any] | None = None,
         projector: Projector | None = None,
     ) -> Self:
-        """Make the profile of a primary dataset's features; `projector` is one of the same features, whose work is reused.
+        """Make the profile of a primary dataset's features; a `projector` of the same features saves work.
 
         Raises `InputError` where the memory budget does not hold the subspace.
         """
@@ -89,7 +89,7 @@ class Profile(PrimaryReference):
 
     @with_options(ScorerOptions)
     def scorer(self, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
-        """Load the backbone, once, to score images as they arrive.
+        """Load the backbone once, and return a scorer for images as they arrive.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class Profile(PrimaryReference):
 
     @with_options(ScorerOptions)
     def score(self, new: NewImages, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scores:
-        """Score new images: how far is each from the primary dataset, and will a model trained on that probably fail on it?
+        """Score new images: the distance of each from the primary dataset, and whether the model will probably fail.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class Profile(PrimaryReference):
         return collect(Scorer(self, model, picked(ScoringOptions, options)), groups)
 
     def save(self, file: str | Path) -> Path:
-        """Write the profile to one file, whole or not at all, and return its path; the ending is free, ``.howfar`` the custom.
+        """Write the profile to one file atomically, and return its path; by convention the file ends in ``.howfar``.
 
         The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed.
 
@@ -167,7 +167,7 @@ class Profile(PrimaryReference):
 
 
 def residual_components(n: int, q: int, z: int) -> int:
-    """Choose how many leading components the residual is off: at most half as many as P has images, so that it has a yardstick.
+    """Choose the number of leading components for the residual, at most half the number of P's images.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def residual_components(n: int, q: int, z: int) -> int:
 
 
 def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: str) -> float | None:
-    """Compute how far P's images lie off their subspace, leave-one-out; None where the subspace holds all that they span."""
+    """Compute the mean leave-one-out residual of P's images; None if layers are scaled or the subspace spans all images."""
     n, q = features.rows.shape
     if scale != "none" or rows.shape[1] >= min(q, n - 1):
         return None

@@ -74,7 +74,7 @@ class Arrival:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Hold the images that came in one argument (or next to each other), and the files among them that are no images.
+    """Hold the images of one argument (or of adjacent image files), and the files that are no images.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Group:
 
 
 def arrivals(new: NewImages) -> list[Group]:
-    """Turn what is to be scored into groups, in its order; image files that follow each other are one group.
+    """Divide the arguments to score into groups, in order; adjacent image files form one group.
 
     `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
     list of these. Raises `HowfarError` where a folder is missing or empty, or a table is not well formed.
@@ -105,7 +105,7 @@ def arrivals(new: NewImages) -> list[Group]:
 
 
 def arrival(image: ImageArgument) -> Arrival:
-    """Describe one image to score; a file counts to the dataset that its folder would be, a picture in memory to `NEW`.
+    """Describe one image to score; a file belongs to the dataset of its folder, an image in memory to `NEW`.
 
     Raises `InputError` for what is neither.
     """
@@ -135,7 +135,7 @@ def _kind(argument: Any) -> str:
 
 
 def _is_relative(argument: Any) -> bool:
-    """Tell whether a dataset was given by a path relative to the current folder, alone or as NAME=PATH."""
+    """Return whether a dataset was given by a relative path, alone or as NAME=PATH."""
     if not isinstance(argument, (str, Path)) or is_url(argument):
         return False
     path = str(argument).partition("=")[2] or str(argument)
@@ -156,7 +156,7 @@ def _group(parsed: Dataset | Features, relative: bool = False) -> Group:
 
 
 def _from_here(place: str) -> str:
-    """Write a path relative to the current folder where it lies below that."""
+    """Return a path relative to the current folder if it is inside, otherwise unchanged."""
     path = Path(place)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else place
 
@@ -165,7 +165,7 @@ _ABSENT = "nothing"
 
 
 def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
-    """List what two feature identities differ in: each key with both values, those within mappings by their path."""
+    """List the differences of two feature identities: each key (nested keys as paths) with both values."""
     first, second = dict(_flat(wanted)), dict(_flat(got))
     return [
         f"{key}: {first.get(key, _ABSENT)} and {second.get(key, _ABSENT)}"
@@ -175,7 +175,7 @@ def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
 
 
 def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
-    """Refuse features of another kind than a profile's.
+    """Raise `InputError` for features of another kind than a profile's.
 
     `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
     Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
@@ -204,7 +204,7 @@ CONSTANT = ("mean",)
 def flagged(
     primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
 ) -> tuple[bool | None, str]:
-    """Decide whether the model probably fails on an image, and say why.
+    """Decide whether the model probably fails on an image, with the reason in words.
 
     The image is flagged where its predicted performance is below τ. Where no estimator looks at the image (there is none, or
     one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
@@ -240,7 +240,7 @@ PIXELS, RESIDUAL, JSON = "pixels", "residual", ".json"
 
 
 class SiteEstimates(NamedTuple):
-    """Hold what is said of the datasets that were scored: mean performance, gate, and number of probable failures."""
+    """Hold the judgement of the scored datasets: mean performance, gate, and probable failures."""
 
     estimates: tuple[SetEstimate, ...] = ()
     gates: tuple[Gate, ...] = ()
@@ -248,7 +248,7 @@ class SiteEstimates(NamedTuple):
 
 
 def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEstimates:
-    """Judge each dataset by its images' scores; nothing is said without a judge, or of a dataset without an estimate."""
+    """Judge each dataset by its images' scores; empty without a judge, and datasets without an estimate are omitted."""
     if judge is None:
         return SiteEstimates()
     found = []
@@ -278,14 +278,14 @@ _NOTHING: _Predicted = (None, None, None, None)
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Hold the images of one batch, and the maps of those whose dataset was matched with the folders of maps."""
+    """Hold the images of one batch, with the maps matched to them by dataset."""
 
     items: Sequence[Arrival]
     maps: Mapping[Path | str, ImageMaps | ListedImage] = field(default_factory=dict)
 
 
 class Scorer:
-    """Score images by a profile, with the backbone kept loaded; `howfar.Profile.scorer` makes it.
+    """Score images by a profile, with the backbone kept loaded; made by `howfar.Profile.scorer`.
 
     Parameters
     ----------
@@ -324,12 +324,12 @@ class Scorer:
             self._store = _opened(self.work["store"], backbone)
 
     def one(self, image: ImageArgument) -> Score | Skipped:
-        """Score one image file, or a picture in memory (Pillow's, an array), or say why it cannot be read."""
+        """Score one image file or an image in memory (Pillow, array); an unreadable image gives the reason."""
         (outcome,) = self._batch(_Chunk((arrival(image),)))
         return outcome
 
     def each(self, group: Group) -> Iterator[Score | Skipped]:
-        """Yield a score, or the reason why there is none, for every image of a group, in order and as batches are done.
+        """Yield each image's score, or why it was skipped, for a group, in order as batches finish.
 
         Raises
         ------
@@ -367,7 +367,7 @@ class Scorer:
         ]
 
     def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
-        """Return the content's hash and the model's input; None in its place where the store has the features."""
+        """Return an image's content hash and the model's input, or None as input if the store has the features."""
         data = read_bytes(item.path)
         content = content_hash(data) if self._store is not None else ""
         if self._store is not None and self._store.contains(content) and not self._store.verify([content]):
@@ -414,7 +414,7 @@ class Scorer:
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
     ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
-        """Predict performance by the profile's estimators; say what was wrong with the maps, and what the gate reads there."""
+        """Predict performance by the profile's estimators; also return faults of the maps and the gate's values."""
         judge = self.profile.judge
         if judge is None:
             return [_NOTHING] * len(items), [""] * len(items), [{}] * len(items)
@@ -446,7 +446,7 @@ class Scorer:
 
 
 def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
-    """Load a profile's backbone with the options that the profile was made with, and others beside or in place of them.
+    """Load a profile's backbone with the profile's options, updated by `options`.
 
     Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
     """
@@ -482,13 +482,13 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
 
 
 def _read(signals: Mapping[str, Any]) -> dict[str, float]:
-    """Select what the gate reads of a map: share and width of its foreground, and its size."""
+    """Select the gate's values from a map's signals: foreground share and width, tile agreement, and size in pixels."""
     values = {name: float(signals[name]) for name in READ if name in signals}
     return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
 def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | ListedSignals | BoxListing:
-    """Find the folders of maps; or the file of predictions, where that is what was given."""
+    """Return the folders of maps, or the file of predictions, given in the options."""
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
     metric, flipped = "" if profile.judge is None else profile.judge.metric, work["flipped"]
     many = [(name, work[name]) for name in ("ensemble", "tiles") if work[name]]
@@ -510,7 +510,7 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
 
 
 def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals | BoxListing, estimator: str) -> tuple[str, ...]:
-    """Say how far the predictions of performance are to be trusted; refuse what is of no use or cannot be done."""
+    """Describe how reliable the predicted performance is; raises `InputError` for options without use."""
     if profile.judge is not None:
         distances = () if profile.self_distance is None else DISTANCES
         return site_judge.notes(profile.judge, (*distances, *folders.columns()), estimator)

@@ -30,7 +30,7 @@ _SIGN_TIE = 1e-6
 
 
 def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale: str) -> Float64Array:
-    """Compute the weight of each layer's inner products: 1, or with scale "layers" one over its total variance.
+    """Compute the weight of each layer's inner products: 1, or with scale "layers" 1 / (the layer's total variance).
 
     A layer whose rows differ by rounding alone is constant: it gets 0.
 
@@ -45,7 +45,7 @@ def layer_weights(scatter: Float64Array, squares: Float64Array, rows: int, scale
 
 
 def centre(gram: Float64Array) -> None:
-    """Take the rows' joint mean out of their inner products, in place: J G J with J = I − 11ᵀ/N."""
+    """Centre a matrix of inner products in place: J G J with J = I − 11ᵀ/N."""
     means = gram.mean(axis=1)
     gram -= means[:, None]
     gram -= means
@@ -53,7 +53,7 @@ def centre(gram: Float64Array) -> None:
 
 
 def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float64Array, Float64Array]:
-    """Compute vectors (size, z) and values (z,) of the z largest eigenvalues, falling; `matrix` is used up.
+    """Compute the eigenvectors (size, z) of the z largest eigenvalues (z,), in descending order; overwrites `matrix`.
 
     Values that rounding alone can explain are set to 0: that of float64, or `rounding` where `matrix` is known less well.
     """
@@ -69,7 +69,7 @@ def leading(matrix: Float64Array, z: int, rounding: float = 0.0) -> tuple[Float6
 
 
 def signed(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float64Array:
-    """Fix the sign of each column of scores (n + m, z), by the rule of `signs`."""
+    """Apply the sign convention of `signs` to each column of the scores, (n + m, z)."""
     return scores * signs(scores, n, towards_secondary)
 
 
@@ -91,7 +91,7 @@ def signs(scores: Float64Array, n: int, towards_secondary: bool = True) -> Float
 
 
 def ratio(values: Float64Array, total: float) -> Float64Array:
-    """Compute the share of the total variance that each eigenvalue holds; all 0 where there is no variance."""
+    """Compute each eigenvalue's share of the total variance; 0 if there is no variance."""
     return values / total if total > 0 else np.zeros_like(values)
 
 
@@ -109,7 +109,7 @@ _COMPONENT_BYTES = 24 << 20
 
 
 def typical_square(inner: Float64Array, n: int) -> float:
-    """Compute the median squared distance between rows of one dataset, from some rows of each of two; infinity without any.
+    """Compute the median squared distance within datasets from sampled rows of each; infinity if no rows differ.
 
     `inner` holds the inner products of n rows of the primary dataset, then of those of a secondary.
     """
@@ -125,7 +125,7 @@ def typical_square(inner: Float64Array, n: int) -> float:
 
 
 def sampled_square(blocks: Iterable[Float64Array], n: int) -> float:
-    """Compute `typical_square` from the differences of rows, read in (rows, b) blocks, n of the primary dataset first."""
+    """Compute the median squared distance as `typical_square`, but from rows in (rows, b) column blocks."""
     total: list[Float64Array] = []
     for block in blocks:
         parts = (block[_spread(0, n)], block[_spread(n, len(block))])
@@ -135,7 +135,7 @@ def sampled_square(blocks: Iterable[Float64Array], n: int) -> float:
 
 
 def sample_of(sets: Sequence[Rows], root: Float64Array) -> tuple[list[Float64Array], int]:
-    """Read some rows of each dataset, times `root` (q,), as the blocks of `sampled_square`, and count those of the first."""
+    """Read sampled rows of each dataset, times `root` (q,), for `sampled_square`; also return the first dataset's count."""
     some = [np.concatenate([rows.rows(row, row + 1) for row in _spread(0, rows.shape[0])]) for rows in sets]
     together = np.concatenate(some).astype(np.float64)
     return [(together - together[0]) * root], len(some[0])
@@ -152,7 +152,7 @@ def _median(squares: Sequence[Float64Array]) -> float:
 
 
 def may_hide(values: Float64Array) -> bool:
-    """Return whether the eigenvalues (z,), falling, are so unlike that the largest may hide others; a typical set's are not.
+    """Return whether the largest eigenvalue is large enough to cost others precision; `values` (z,) are in descending order.
 
     Examples
     --------
@@ -163,14 +163,14 @@ def may_hide(values: Float64Array) -> bool:
 
 
 def limit_of(square: float, rows: int) -> float:
-    """Compute the eigenvalue above which its rounding costs digits of distances whose typical square is `square`."""
+    """Compute the largest eigenvalue whose rounding errors leave distances with a typical square of `square` precise."""
     return _RANGE * rows * square
 
 
 def separated(
     blocks: Blocks, vectors: Float64Array, values: Float64Array, square: float, sets: Sequence[Rows]
 ) -> tuple[Float64Array, Float64Array]:
-    """Compute the leading eigenvectors (size, z) and eigenvalues (z,) anew, where the largest hides others.
+    """Recompute the leading eigenvectors (size, z) and eigenvalues (z,) by deflation if the largest swamps the others.
 
     `vectors` and `values` are the first attempt. The components that it knows well are subtracted from the rows, and the others
     are computed from what is left, until the largest of these hides none. `square` is the typical squared distance of the rows
@@ -195,7 +195,7 @@ def separated(
 
 
 def _lost(sets: Sequence[Rows]) -> InputError:
-    """Name the largest value of the datasets in an error."""
+    """Make the error for a value too large for float64, with its row, column and dataset."""
     places = []
     for name, rows in zip(("primary", "secondary"), sets, strict=False):
         for row in range(rows.shape[0]):
@@ -209,7 +209,7 @@ def _lost(sets: Sequence[Rows]) -> InputError:
 
 
 def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
-    """Read all rows of the datasets by column blocks, (rows, b) float64, less `mean` (q,) and times `root` (q,)."""
+    """Make a reader of all rows in column blocks, (rows, b) float64, minus `mean` (q,) and times `root` (q,)."""
     q, size = len(mean), sum(rows.shape[0] for rows in sets)
     step = block or gram_columns(max(1, _COMPONENT_BYTES // (8 * size)), size, 0, q, 1)
 
@@ -223,7 +223,7 @@ def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, 
 
 
 def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, block: int | None = None) -> Blocks:
-    """Read all rows of the datasets by row blocks, (q, b) float64, less `mean` (q,) and times `root` (q,)."""
+    """Make a reader of all rows in transposed row blocks, (q, b) float64, minus `mean` (q,) and times `root` (q,)."""
     q = len(mean)
     step = block or moment_rows(max(1, _COMPONENT_BYTES // (8 * q)), q)
 
@@ -237,7 +237,7 @@ def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, blo
 
 
 def scores_of(blocks: Blocks, vectors: Float64Array, values: Float64Array) -> Float64Array:
-    """Compute the scores (size, z) that belong to eigenvectors of inner products from the rows: A Aᵀ U Λ^(−1/2).
+    """Compute scores (size, z) from the rows A and the eigenvectors U of their inner products: A Aᵀ U Λ^(−1/2).
 
     U Λ^(1/2) is the same, but an eigenvector known to 1e-16 leaves 1e-16 of the largest score in those of all rows.
     """
@@ -260,7 +260,7 @@ _UPRIGHT = 1e-12
 
 
 class Explained:
-    """Count the components that are kept, and the share of the variance that they hold."""
+    """Provide the number of kept components and their share of the variance."""
 
     explained_variance_ratio: Float64Array
 
@@ -277,7 +277,7 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class Basis(Explained):
-    """Hold the subspace that was fitted on some rows: scores = (x − mean) · matrix (P_L of eq. 5, for later rows).
+    """Hold a fitted subspace that projects further rows: scores = (x − mean) · matrix (P_L of eq. 5).
 
     Attributes
     ----------
@@ -295,7 +295,7 @@ class Basis(Explained):
     explained_variance_ratio: Float64Array
 
     def scores(self, x: ArrayLike | Rows, block: int | None = None) -> Float64Array:
-        """Project rows on the subspace, (m, z) float64.
+        """Project rows onto the subspace, (m, z) float64.
 
         `x` is (m, q); `block` is rows read at a time, and changes nothing beyond rounding. Raises `InputError` for features
         that are not a finite two-dimensional table of numbers, or of another width.
@@ -333,7 +333,7 @@ class Basis(Explained):
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, sets: Sequence[Rows]) -> Basis:
-    """Fit the leading axes of the scatter of datasets, each layer scaled by `howfar.projection.basis.layer_weights`.
+    """Fit the leading principal axes by eigenvectors of the scatter matrix, with layers scaled by `layer_weights`.
 
     `fitted` are the moments of all rows of `sets`, which are read again where a few of them lie absurdly far away.
     """
@@ -357,7 +357,7 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, se
 def by_gram(
     p: Rows, mean: Float64Array, weights: Float64Array, factors: Float64Array, shares: Float64Array, block: int | None = None
 ) -> Basis:
-    """Compute the axes that belong to eigenvectors of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
+    """Compute principal axes from the eigenvectors U of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
 
     `p` is (n, q) and `mean` (q,) its mean; `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2);
     `shares` (z,) the explained variance ratios; `block` is columns at a time.
@@ -382,17 +382,17 @@ def by_gram(
 
 
 def itemsize(q: int, z: int) -> int:
-    """Choose the bytes of a number of a (q, z) matrix: float64 up to 64 MiB, float32 beyond."""
+    """Return the bytes per number of a (q, z) matrix: 8 (float64) up to 64 MiB, otherwise 4 (float32)."""
     return 8 if 8 * q * z <= DOUBLE_BYTES else 4
 
 
 def squares(mean: Float64Array, layers: Sequence[int]) -> Float64Array:
-    """Sum the squared means of each layer."""
+    """Sum the squared column means of each layer."""
     return np.asarray(np.add.reduceat(mean**2, np.cumsum((0, *layers[:-1]))), dtype=np.float64)
 
 
 def plateau(components: Sequence[int], distances: ArrayLike, share: float = 0.02) -> int | None:
-    """Give the smallest number of components from which on the order holds and no distance changes by `share` or more.
+    """Find the smallest number of components after which order and distances are stable, to less than `share`; else None.
 
     Distances at z and at each larger number are compared: the datasets must be in the same order, and
     abs(d(z') / d(z) - 1) must be below `share` for every dataset and every z' > z. The largest number listed is no plateau, as

@@ -1,4 +1,4 @@
-"""Compute inner products (Gram matrices) between images in blocks of features, for features longer than images are many.
+"""Compute inner products (Gram matrices) between images in blocks of features, for more features than images.
 
 Every dataset is taken about a centre of its own, a float32 vector near its mean, so that neither a large common offset nor one
 between the datasets costs digits; how the centres lie to each other is kept apart, in float64. Products of float32 features are
@@ -31,7 +31,7 @@ LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, eq=False)
 class Gram:
-    """Hold the inner products within one dataset about its centre, which serve every pair of datasets that it is part of.
+    """Hold a dataset's inner products about its centre, reusable for every pair with this dataset.
 
     Attributes
     ----------
@@ -52,19 +52,19 @@ class Gram:
 
     @property
     def off(self) -> Float64Array:
-        """Compute (layers, n) inner products of each row with what the centre lacks of the mean, (x − c)·(mean − c)."""
+        """Compute the inner products of rows with the offset of the mean from the centre, (x − c)·(mean − c), (layers, n)."""
         return np.asarray(self.inner.mean(axis=1))
 
     @property
     def scatter(self) -> Float64Array:
-        """Compute (layers,) sums of squares about the mean, which the centre is merely near."""
+        """Compute each layer's sum of squares about the exact mean, (layers,)."""
         squares: Float64Array = np.trace(self.inner, axis1=1, axis2=2) - self.inner.sum(axis=(1, 2)) / self.inner.shape[1]
         return np.maximum(squares, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Cross:
-    """Hold the inner products between two datasets, each about its own centre, and how the centres lie to each other.
+    """Hold the inner products between two datasets, each about its own centre, and the offset between the centres.
 
     Attributes
     ----------
@@ -85,12 +85,12 @@ class Cross:
     single: bool
 
     def about_primary(self) -> Float64Array:
-        """Compute (layers, n, m) inner products (p − c_P)·(s − c_P), all about the primary dataset's centre."""
+        """Compute the inner products of P and S about P's centre, (p − c_P)·(s − c_P), (layers, n, m)."""
         return self.inner + self.primary[:, :, None]
 
 
 def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, *, double: bool = False) -> Gram:
-    """Compute the inner products of all rows of a dataset about its centre, one matrix a layer, in one pass over the columns.
+    """Compute a dataset's inner products about its centre, one matrix per layer, in one pass over the columns.
 
     `x` is (n, q); `layers` are the lengths of the parts to keep apart, which sum to q (None is one part); `block` is columns at
     a time, by default what fits in 24 MiB, and changes nothing beyond rounding; `double` makes products float64 however many
@@ -106,7 +106,7 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
 
 
 def merge_columns(left: Gram, right: Gram) -> Gram:
-    """Add the inner products of the same rows over one run of columns and over the next, of one layer."""
+    """Add the inner products of the same rows over two adjacent column ranges of one layer."""
     mean, centre = np.concatenate([left.mean, right.mean]), np.concatenate([left.centre, right.centre])
     return Gram(mean, centre, left.inner + right.inner, left.single or right.single)
 
@@ -114,7 +114,7 @@ def merge_columns(left: Gram, right: Gram) -> Gram:
 def both_grams(
     p: Rows, s: Rows, layers: Sequence[int] | None = None, block: int | None = None
 ) -> tuple[Gram, Cross, Gram] | None:
-    """Compute inner products within a primary dataset, between it and a secondary, and within that, as one product.
+    """Compute the inner products within P, between P and S, and within S as one matrix product; None for few products.
 
     It serves two datasets P and S of which nothing is known yet: each column is read once, and one product of all rows with
     themselves takes less than the three that it holds. None where the products are few, so that those of P stay the same to the
@@ -156,7 +156,7 @@ def cross_gram(
     own: bool = True,
     double: bool = False,
 ) -> tuple[Cross, Gram]:
-    """Compute inner products of a primary dataset with a secondary, and on the same pass those within the secondary.
+    """Compute the inner products between P and S and, in the same pass, within S.
 
     `p` and `s` are (n, q) and (m, q) features, and `centre` (q,) is float32, of P's own `Gram`. `layers` are the lengths of the
     parts to keep apart (None is one), `block` columns at a time. Inner products within S are taken from `gram_s` where given,
@@ -185,7 +185,7 @@ def cross_gram(
 
 
 def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) -> None:
-    """Join the inner products of two datasets about the primary's centre, for one layer: into `out`, (n + m, n + m)."""
+    """Assemble one layer's inner products of P and S about P's centre in `out`, (n + m, n + m)."""
     n = own.inner.shape[1]
     out[:n, :n] = own.inner[layer]
     out[:n, n:] = cross.inner[layer] + cross.primary[layer][:, None]
@@ -198,7 +198,7 @@ def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) 
 
 @dataclass(frozen=True)
 class _Plan:
-    """Plan how columns are read: in ranges that stay within a layer, the next one while this one is worked on."""
+    """Plan the reading of columns in ranges within a layer; the next range is read while the current one is processed."""
 
     sets: tuple[Rows, ...]
     ranges: tuple[tuple[int, slice], ...]
@@ -220,7 +220,7 @@ class _Plan:
         return self.dtype is np.float32
 
     def about(self, centres: Sequence[NDArray[np.float32]], fresh: Sequence[bool]) -> Iterator[tuple[int, slice, NDArray[Any]]]:
-        """Yield layer, columns, and every set's values in them less its centre, one set below another.
+        """Yield layer, column range, and the centred values of all sets in that range, stacked.
 
         A centre that is `fresh` is chosen on the way. Each block of values is overwritten by the next but one, which is read
         while the block is worked on.
@@ -245,7 +245,7 @@ class _Plan:
 
 
 def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
-    """Yield layer and column ranges of at most `step`, none of which crosses from one layer into the next."""
+    """Yield (layer, column range) pairs of at most `step` columns; no range crosses a layer boundary."""
     first = 0
     for layer, length in enumerate(parts):
         for start in range(first, first + length, step):
@@ -254,7 +254,7 @@ def _ranges(parts: Sequence[int], step: int) -> Iterator[tuple[int, slice]]:
 
 
 def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
-    """Read one block after another, each while the one before it is worked on."""
+    """Yield blocks in order; a thread reads the next block while the current one is processed."""
     if count == 1:
         yield read(0)
         return
@@ -267,11 +267,11 @@ def _ahead(read: Callable[[int], T], count: int) -> Iterator[T]:
 
 
 def _centre(values: NDArray[Any]) -> NDArray[np.float32]:
-    """Choose a vector that float32 holds, amid the rows wherever it does: the mean of some of them, which is quick."""
+    """Compute an approximate centre, the mean of sampled rows, clipped to the range of float32."""
     some = values[:: max(1, len(values) // _AMID)].mean(axis=0, dtype=np.float64)
     return np.asarray(np.clip(some, -LARGEST, LARGEST), dtype=np.float32)
 
 
 def _mean(values: NDArray[Any]) -> Float64Array:
-    """Compute the column means of a block as one product: not to the last digit, but quick."""
+    """Compute the column means of a block by one fast matrix product, without full precision."""
     return np.asarray(np.full(len(values), 1 / len(values), values.dtype) @ values, dtype=np.float64)

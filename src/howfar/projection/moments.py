@@ -1,4 +1,4 @@
-"""Compute a dataset's count, mean and scatter in float64, mergeable over parts: what PCA by covariance needs.
+"""Compute a dataset's count, mean and scatter in float64 for PCA by covariance, mergeable over parts.
 
 numpy and scipy each bring a BLAS with threads of its own, and those of one still wait busily when the other begins: on two
 cores an eigenproblem of 768 features after a product by numpy takes 48 ms, after one by scipy 28 ms.
@@ -26,7 +26,7 @@ _SCORES = 4
 
 
 def gram_columns(usual: int, n: int, m: int, q: int, layers: int, itemsize: int = DOUBLE) -> int:
-    """Compute how many columns of inner products of n and m images to take at a time; m = 0 is one dataset alone.
+    """Compute the block size in columns for inner products of n and m images within memory; m = 0 means one dataset.
 
     Held are the sums of a layer each, a block's own product, layers taken together, what is kept of P, and means and centres.
     """
@@ -38,7 +38,7 @@ def gram_columns(usual: int, n: int, m: int, q: int, layers: int, itemsize: int 
 
 
 def moment_rows(usual: int, q: int, itemsize: int = DOUBLE) -> int:
-    """Compute how many rows of q features to take at a time for their moments.
+    """Compute the block size in rows for the moments of q features within memory.
 
     Held are P's and S's scatter, a block's own product, both taken together, and what the eigenvectors are computed from.
     """
@@ -47,19 +47,19 @@ def moment_rows(usual: int, q: int, itemsize: int = DOUBLE) -> int:
 
 
 def score_rows(usual: int, rows: int, q: int, z: int) -> int:
-    """Compute how many of `rows` rows to project at a time on z of q dimensions."""
+    """Compute the block size for projecting `rows` rows of q features on z components within memory."""
     held = DOUBLE * (_SCORES * rows * z + q * z)
     return at_a_time(usual, q * (2 * DOUBLE + SINGLE) + DOUBLE * z, held, f"{z:,} components of {rows:,} images")
 
 
 def subspace_columns(usual: int, n: int, q: int, z: int, itemsize: int) -> int:
-    """Compute how many columns to take at a time of the axes that belong to inner products of n images."""
+    """Compute the block size in columns for the principal axes from inner products of n images."""
     held = itemsize * q * z + 2 * (DOUBLE + SINGLE) * q + DOUBLE * (3 * n**2 + 4 * n * z)
     return at_a_time(usual, n * (DOUBLE + SINGLE) + 2 * DOUBLE * z, held, f"a subspace of {q:,} features")
 
 
 def kept_moments(q: int) -> int:
-    """Compute the bytes of the primary dataset's moments, kept for further secondaries: as summed, and in float64."""
+    """Return the bytes of P's moments kept for further secondaries: as summed, and in float64."""
     return 2 * DOUBLE * (q**2 + q)
 
 
@@ -67,7 +67,7 @@ _TILE = 128
 
 
 def add_products(total: Float64Array, values: NDArray[Any], own: NDArray[np.float32] | None = None) -> None:
-    """Add valuesᵀ·values to the upper triangle of `total`, in place: float32 values are multiplied in float32.
+    """Add valuesᵀ·values to the upper triangle of `total` in place; float32 values are multiplied in float32.
 
     `total` is (q, q) float64, column-major; `values` (b, q) float32 or float64, row-major. `own` is (q, q) float32, zeros and
     column-major, for the products of float32 values: who adds block after block clears such memory once.
@@ -97,14 +97,14 @@ def mirror(total: Float64Array) -> None:
 
 
 def column_means(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the means of the columns of (b, q) as one product: not to the last digit, but quick."""
+    """Compute column means of (b, q) values by one fast float32 product, without full precision."""
     from scipy.linalg import blas
 
     return np.asarray(blas.sgemv(1.0, values.T, np.full(len(values), 1 / len(values), np.float32)), np.float32)
 
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:
-    """Multiply values (b, q), row-major, by matrix (q, z): (b, z), row-major."""
+    """Multiply row-major values (b, q) by matrix (q, z), with row-major result (b, z)."""
     from scipy.linalg import blas
 
     # Row-major is the transpose of column-major, which the library wants: nothing is copied where `matrix` is column-major.
@@ -121,7 +121,7 @@ _SAFE = (1e-20, 1e30)
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Hold count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) of a dataset, float64.
+    """Hold a dataset's count n, mean (q,) and scatter Σ (x − mean)(x − mean)ᵀ (q, q) in float64.
 
     `single` says whether products were float32: the scatter is then known to about 1e-7 of its size.
     """
@@ -133,7 +133,7 @@ class Moments:
 
 
 def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Moments:
-    """Compute the moments of the rows of `x`, each block centred before it is multiplied.
+    """Compute the moments of the rows of `x` in blocks, each centred before multiplication.
 
     `x` is (n, q), read by row blocks; `block` is rows at a time, by default what fits in 6 MiB and at least q / 2, and changes
     nothing beyond rounding; `double` makes products float64 however many they are.
@@ -160,7 +160,7 @@ def moments(x: Rows, block: int | None = None, *, double: bool = False) -> Momen
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Compute the moments of two datasets taken together, from their own moments alone.
+    """Combine the moments of two datasets into those of their union.
 
     Source: Chan, Golub & LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances" (1979).
     """
@@ -173,7 +173,7 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 
 def _double(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
-    """Put values less their mean into `out`, in float64; return the mean."""
+    """Write values minus their mean to `out` in float64; return the mean."""
     out[:] = block
     mean: Float64Array = out.mean(axis=0)
     out -= mean
@@ -181,7 +181,7 @@ def _double(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
 
 
 def _single(block: NDArray[Any], out: NDArray[Any]) -> Float64Array:
-    """Put values less their mean into `out`, in float32: about a centre first, so that a large mean costs no digits."""
+    """Write values minus their mean to `out` in float32, centred in two steps so that a large mean costs no precision."""
     centre = column_means(block.astype(np.float32, copy=False))
     np.subtract(block, centre, out=out)
     lacking = column_means(out)

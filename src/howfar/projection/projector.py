@@ -49,7 +49,7 @@ from howfar.protocols import Rows
 
 
 class Stacked:
-    """Read the rows of several sets one set after another."""
+    """Read several datasets as one matrix with their rows stacked."""
 
     def __init__(self, parts: Sequence[Rows]) -> None:
         self._parts = parts
@@ -57,7 +57,7 @@ class Stacked:
         self.shape: tuple[int, int] = (int(self._starts[-1]), parts[0].shape[1])
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
-        """Return rows `start` to `stop`, from whichever sets hold them."""
+        """Return rows `start` to `stop` of the stacked matrix."""
         pieces = [
             part.rows(max(start - first, 0), min(stop - first, part.shape[0]))
             for part, first in zip(self._parts, self._starts[:-1], strict=True)
@@ -98,7 +98,7 @@ class Projection(Explained):
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """Hold the leading eigenvectors (rows, z) and eigenvalues (z,) of inner products, and the layers' weights.
+    """Hold the leading eigenvectors (rows, z) and eigenvalues (z,) of inner products, with the weights of the layers.
 
     `blocks` read the rows again where one of them lies absurdly far away; None elsewhere.
     """
@@ -117,13 +117,13 @@ class _Spectrum:
 
     @property
     def factors(self) -> Float64Array:
-        """Compute U Λ^(−1/2), (rows, z), by which inner products with other rows become scores; 0 where Λ is 0."""
+        """Compute U Λ^(−1/2), (rows, z), which maps inner products with other rows to scores; 0 where Λ is 0."""
         root = np.sqrt(self.values)
         return self.vectors * np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
 
 
 class Projector:
-    """Project a primary dataset P with one secondary after another; what P alone decides is computed once, when needed.
+    """Project a primary dataset P with each of several secondaries; computations on P alone run once, when needed.
 
     The arguments are those of `howfar.projection.project`; `n` is the number of images of P. With `warns` False there is no
     warning where fewer components are kept than were asked for, which `Projection.components` says. Raises `InputError` for
@@ -161,7 +161,7 @@ class Projector:
         self._layers = _layer_lengths(self._q, scale, layers)
 
     def project(self, secondaries: Sequence[ArrayLike | Rows], mode: Mode = "pair") -> Iterator[Projection]:
-        """Yield P with each secondary in turn, projected in one of the modes of `howfar.projection.project`.
+        """Yield the projection of P with each secondary, in one of the modes of `howfar.projection.project`.
 
         Raises `InputError`, at the call rather than at the first projection, for an unknown mode or a secondary of another
         width.
@@ -179,7 +179,7 @@ class Projector:
         return (projected(s, None if mode == "none" else self._z) for s in others)
 
     def own(self) -> Float64Array:
-        """Project P alone on the subspace fitted on it, (n, z): its self-distance is measured there."""
+        """Project P onto the subspace fitted on P alone, (n, z), in which the self-distance is measured."""
         z = min(self._z, self._most(self.n))
         if self._by_gram(self.n):
             own = self._primary_spectrum(self._gram, z)
@@ -190,7 +190,7 @@ class Projector:
         return signed(self._scores(basis, self._held), self.n, towards_secondary=False)
 
     def basis(self) -> Basis:
-        """Fit P's own subspace, for rows that come later: P's rows get the scores of `own`, others those of mode "primary"."""
+        """Fit the subspace of P alone, for later rows; gives the scores of `own` for P and of mode "primary" for other rows."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
             basis = by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
@@ -210,7 +210,7 @@ class Projector:
 
     @cached_property
     def _exact(self) -> Gram:
-        """Compute P's inner products in float64: other rows are divided by the roots of P's small eigenvalues, rounding too."""
+        """Compute P's inner products in float64, since division by the roots of small eigenvalues amplifies rounding errors."""
         computed = self.__dict__.get("_gram")
         return gram_of(self._p, self._layers, self._block, double=True) if computed is None or computed.single else computed
 
@@ -224,7 +224,7 @@ class Projector:
 
     @cached_property
     def _exact_moments(self) -> Moments:
-        """Compute P's moments in float64, for what is fitted on P alone and kept: scores do not move by how P was summed."""
+        """Compute P's moments in float64 for saved fits on P alone, so that scores do not depend on the order of summation."""
         computed = self.__dict__.get("_moments")
         return moments_of(self._held, self._block, double=True) if computed is None or computed.single else computed
 
@@ -259,7 +259,7 @@ class Projector:
             start = stop
 
     def _together(self, s: Rows, wanted: int | None) -> Projection:
-        """Project P and S on a subspace fitted on both alike."""
+        """Project P and S onto a subspace fitted on both."""
         z = self._clamped(wanted, self.n + s.shape[0])
         if self._by_gram(self.n + s.shape[0]):
             own, total = self._joint_spectrum(s, z)
@@ -275,7 +275,7 @@ class Projector:
         return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
-        """Project P and S on a subspace fitted on P only: a direction in which P does not vary is not there for S either."""
+        """Project P and S onto a subspace fitted on P only; directions without variance in P are ignored for S."""
         z = self._clamped(wanted, self.n)
         if self._by_gram(self.n):
             own = self._exact
@@ -295,7 +295,7 @@ class Projector:
         return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _primary_spectrum(self, gram: Gram, z: int) -> _Spectrum:
-        """Compute the leading components of P's own inner products."""
+        """Compute the leading eigenvectors of P's own inner products."""
         weights = layer_weights(gram.scatter, self._floors(self.n), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
         centre(own)
@@ -304,7 +304,7 @@ class Projector:
         return self._primary_spectrum(self._exact, z) if found is None else found
 
     def _joint_spectrum(self, s: Rows, z: int, double: bool = False) -> tuple[_Spectrum, float]:
-        """Compute the leading components of the inner products of P and S together, and the sum of all eigenvalues."""
+        """Compute the leading eigenvectors of the joint inner products of P and S, and the sum of all eigenvalues."""
         cross, secondary = self._crossed(s, double)
         own = self._exact if double else self._gram
         gram, within, weights = self._joined(own, cross, secondary)
@@ -317,7 +317,7 @@ class Projector:
     def _spectrum(
         self, gram: Float64Array, z: int, rounding: float, weights: Float64Array, mean: Float64Array, sets: Sequence[Rows]
     ) -> _Spectrum | None:
-        """Compute the leading components of centred inner products, which are used up; None where they must be float64."""
+        """Compute the leading eigenvectors of centred inner products (overwritten); None if float32 is not precise enough."""
         single, limit = rounding > 0, limit_of(typical_square(gram, self.n), len(gram))
         if single and not np.isfinite(rounding):
             return None
@@ -332,7 +332,7 @@ class Projector:
         return _Spectrum(vectors, values, weights, blocks)
 
     def _joined(self, own: Gram, cross: Cross, secondary: Gram) -> tuple[Float64Array, float, Float64Array]:
-        """Compute centred inner products of P and S together, their trace before that, and the layers' weights.
+        """Compute the centred inner products of P and S, the trace before centring, and the weights of the layers.
 
         Layers are weighted and summed.
         """
@@ -353,7 +353,7 @@ class Projector:
         return total, within, weights
 
     def _crossed(self, s: Rows, double: bool = False) -> tuple[Cross, Gram]:
-        """Compute inner products of P with S and within S; those within P on the same pass if nothing is known yet."""
+        """Compute the inner products of P with S and within S; also within P in the same pass if not computed yet."""
         if double:
             return cross_gram(self._p, s, self._exact.centre, self._layers, self._block, double=True)
         if isinstance(s, CachedRows):
@@ -399,7 +399,7 @@ def joint_pca(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Projection:
-    """Project a primary and a secondary dataset on the first principal components of their union (eq. 3-5).
+    """Project a primary and a secondary dataset onto the first principal components of their union (eq. 3-5).
 
     Rows are centred by the joint mean and not whitened.
 
@@ -443,7 +443,7 @@ def project(
     layers: Sequence[int] | None = None,
     block: int | None = None,
 ) -> Iterator[Projection]:
-    """Yield the primary dataset with each secondary in turn, projected; what the primary alone decides is computed once.
+    """Yield the projection of the primary dataset with each secondary; computations on the primary alone run once.
 
     Parameters
     ----------
@@ -480,7 +480,7 @@ def project(
 
 
 def principal_coordinates(x: ArrayLike | Rows) -> Float64Array:
-    """Give n images of q features min(n − 1, q) coordinates each, at the same distances from each other.
+    """Compute coordinates of n images, min(n − 1, q) each, with the same pairwise distances as the features.
 
     Principal components of any of these images, and distances, are the same as of their features: many pairs of parts of one
     dataset are then projected at a cost that q has no part in.

@@ -65,17 +65,17 @@ class CachedRows:
         return Gram(sums["mean"], sums["centre"], sums["inner"], bool(sums["single"]))
 
     def held(self) -> CachedRows:
-        """Return the same with its rows in memory, where they are few (`held`)."""
+        """Return a copy with the rows in memory if they are few enough for `held`."""
         same = copy.copy(self)
         same._rows = held(self._rows)
         return same
 
     def knows(self, kind: type[Moments] | type[Gram]) -> bool:
-        """Tell whether the moments, or the inner products of one layer, are kept already."""
+        """Return whether the moments, or the inner products of one layer, are cached."""
         return self._name(kind) in (self._memory if self._kept.folder is None else self._kept)
 
     def give(self, sums: Moments | Gram) -> None:
-        """Keep moments, or inner products of one layer, that were computed elsewhere."""
+        """Cache moments, or inner products of one layer, computed elsewhere."""
         self._keep(self._name(type(sums)), _arrays(sums))
 
     def _name(self, kind: type[Moments] | type[Gram]) -> str:
@@ -107,7 +107,7 @@ def _arrays(sums: Moments | Gram) -> Arrays:
 
 
 def held(x: Rows) -> Rows:
-    """Read rows into memory where they take at most 64 MiB and no budget is set: sums and scores then read them once."""
+    """Load rows into memory if they take at most 64 MiB and no memory budget is set, so that they are read once."""
     if isinstance(x, CachedRows):
         return x.held()
     n, q = x.shape
@@ -116,12 +116,12 @@ def held(x: Rows) -> Rows:
 
 
 def moments_of(x: Rows, block: int | None = None, double: bool = False) -> Moments:
-    """Return the moments of rows; of `CachedRows` those that are cached, if there are any."""
+    """Return the moments of rows, from the cache of `CachedRows` if possible."""
     return x.moments(block, double) if isinstance(x, CachedRows) else moments(x, block, double=double)
 
 
 def gram_of(x: Rows, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
-    """Return the inner products within rows; of `CachedRows` those that are cached, if there are any."""
+    """Return the inner products within rows, from the cache of `CachedRows` if possible."""
     return x.gram(layers, block, double) if isinstance(x, CachedRows) else own_gram(x, layers, block, double=double)
 
 
@@ -133,7 +133,7 @@ SPAN: Final = 1 << 27
 
 
 def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: Runner) -> Rows:
-    """Return rows that keep their moments or inner products, where these take long to compute.
+    """Return rows that cache their moments or inner products on disk, if these are slow to compute.
 
     They are kept in ``sums/`` below the feature's folder: the moments where there are more images than features, else the inner
     products. A runner whose tasks have processes of their own computes them now, span by span, reduced as a tree; else moments
@@ -162,7 +162,7 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
 
 
 def _digest(contents: Sequence[str]) -> str:
-    """Hash the contents as the lines of one text, which for ten million images need not be in memory."""
+    """Hash the content hashes as lines of one text, without holding that text in memory."""
     hashed = hashlib.sha256()
     for row, content in enumerate(contents):
         hashed.update((f"\n{content}" if row else content).encode())
@@ -175,17 +175,17 @@ def _spans(length: int, width: int) -> list[tuple[int, int]]:
 
 
 def span_moments(features: Rows, span: tuple[int, int]) -> Moments:
-    """Compute the moments of a dataset's rows from the first up to the second number of `span`."""
+    """Compute the moments of a dataset's rows in the half-open range `span`."""
     return moments(Window(features, rows=span))
 
 
 def span_gram(features: Rows, span: tuple[int, int]) -> Gram:
-    """Compute the inner products over a dataset's columns from the first up to the second number of `span`."""
+    """Compute the inner products over a dataset's columns in the half-open range `span`."""
     return own_gram(Window(features, columns=span))
 
 
 class Window:
-    """Read some successive rows and columns of a matrix in pieces; all of them where none are named."""
+    """Read a contiguous range of rows and columns of a matrix in blocks; by default all rows and columns."""
 
     def __init__(self, matrix: Rows, rows: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> None:
         self._matrix = matrix
@@ -204,7 +204,7 @@ class Window:
 
 
 def _mark(folder: Path, used: str) -> None:
-    """Mark the sums of one dataset as used; beyond `KEPT` bytes those that were used longest ago are deleted."""
+    """Mark one dataset's sums as used; beyond `KEPT` bytes the least recently used sums are deleted."""
     with suppress(OSError):
         (folder / used).mkdir(parents=True, exist_ok=True)
         (folder / used).touch()

@@ -1,4 +1,4 @@
-"""Fit a performance estimator, and give its estimates intervals from its errors on datasets left out of the fit.
+"""Fit a performance estimator, with intervals derived from its errors on datasets left out of the fit.
 
 What the intervals promise
 --------------------------
@@ -48,7 +48,7 @@ from howfar.significance.conformal import quantile
 
 
 class KnownFits:
-    """Keep the fits of estimators by the images that they learnt from; members of a consensus are shared with the others.
+    """Cache fitted estimators by the images they were fitted to, including the members of a consensus.
 
     Fits depend on images alone, so one that is taken from here equals one that is made anew, bit for bit.
     """
@@ -57,7 +57,7 @@ class KnownFits:
         self._known: dict[tuple[str, bytes], FittedEstimator] = {}
 
     def fit(self, estimator: Estimator, labelled: LabelledImages) -> FittedEstimator:
-        """Return the fit to these images, made now or before."""
+        """Return the estimator fitted to these images, from the cache if possible."""
         if isinstance(estimator, Consensus) and estimator.settled:
             return ConsensusFit(estimator.name, tuple(self.fit(member, labelled) for member in estimator.settled))
         learnt = replace(labelled, columns=narrow(labelled.columns, estimator.needs))
@@ -68,7 +68,7 @@ class KnownFits:
 
 
 def _content(labelled: LabelledImages) -> bytes:
-    """Compute a digest of columns, performance, sets and groups; names of sets count by their order alone."""
+    """Hash columns, performance, sets and groups; of set and group names only the order counts."""
     digest = blake2b(digest_size=16)
     for name in sorted(labelled.columns):
         values = np.ascontiguousarray(labelled.columns[name])
@@ -97,7 +97,7 @@ _SPREAD = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Hold a fitted estimator and its errors on labelled images that were left out of the fit.
+    """Hold a fitted estimator and its errors on labelled images left out of the fit.
 
     Attributes
     ----------
@@ -138,12 +138,12 @@ class Calibrated:
 
     @property
     def left_out(self) -> int:
-        """Count the sites that were left out of the fit in turn; 0 where there is a single set, of which folds were."""
+        """Count the labelled sites left out of the fit in turn; 0 with a single set, whose folds are left out instead."""
         sites = sum(role == "site" for role in self.roles.values())
         return sites if len(self.roles) > 1 else 0
 
     def predict(self, columns: Columns) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Estimate the performance of images, with the low and high ends of their intervals.
+        """Estimate the performance of each image, with the low and high ends of its interval.
 
         The module's text has the formula, and says for which images the level holds. Each error is of a fit that did not see
         that image's set, as in the jackknife, where split-conformal intervals would spend a part of the labels on calibration
@@ -168,7 +168,7 @@ class Calibrated:
         return estimate, np.clip(estimate - half, 0.0, 1.0), np.clip(estimate + half, 0.0, 1.0)
 
     def predict_set(self, columns: Columns, dataset: str, measured: float | None = None) -> SetEstimate:
-        """Estimate a set's mean performance, with an interval from the errors of the left-out sets' means.
+        """Estimate a set's mean performance, with an interval derived from the errors on left-out sets.
 
         The module's text has the formula; the interval is clipped to [0, 1].
 
@@ -195,7 +195,7 @@ class Calibrated:
     def of_estimates(
         self, estimates: Float64Array, dataset: str, measured: float | None = None, beyond: float = 0.0
     ) -> SetEstimate:
-        """Estimate a set's mean performance from its images' estimates, (m,) finite.
+        """Estimate a set's mean performance and interval from its images' estimates, (m,) finite.
 
         `beyond` says where between the range of the labelled sets (0) and the gate's limit (1) the set lies; all else is as in
         `predict_set`.
@@ -209,11 +209,11 @@ class Calibrated:
 
     @property
     def right_or_wrong(self) -> bool:
-        """Return whether the performance of every labelled image is 0 or 1, and both occur."""
+        """Return whether the labelled performance is binary: every value is 0 or 1, and both occur."""
         return set(np.unique(self.performance).tolist()) == {0.0, 1.0}
 
     def set_errors(self, *roles: Role) -> dict[str, float]:
-        """Return the error, estimated less measured, of the mean of each set that was left out; of some roles, or all."""
+        """Return each left-out set's error of the mean, estimated minus measured, for the given roles or for all."""
         names, codes = np.unique(np.array(self.sets, dtype=np.str_), return_inverse=True)
         if not len(names):
             return {}
@@ -222,7 +222,7 @@ class Calibrated:
         return {name: error for name, error in pairs if not roles or self.roles[name] in roles}
 
     def tried(self) -> tuple[Float64Array, Float64Array, NDArray[np.str_]]:
-        """Return estimates, performance and sets of the images that stand for those of a new site.
+        """Return estimates, performance and sets of the left-out images that represent a new site.
 
         They are the images of sites that pass the gate when they are left out; with fewer than two such sites, what was left
         out of the other sites, of the primary's own kind and of corrupted versions of it counts too.
@@ -233,7 +233,7 @@ class Calibrated:
         return self.estimates[chosen], self.performance[chosen], names[chosen]
 
     def error_scale(self) -> tuple[float, float]:
-        """Return the degrees of freedom ν and the scale s of the error of a set's mean, as the module's text has them."""
+        """Compute the degrees of freedom ν and the scale s of the error of a set's mean (formula in the module docstring)."""
         corrupted = list(self.set_errors("corrupted").values())
         excess = sum(error**2 - PRIOR_ERROR**2 for error in corrupted)
         prior = PRIOR_ERROR**2 + excess / max(len(corrupted), PRIOR_SETS)
@@ -245,12 +245,12 @@ class Calibrated:
         return freedom, math.sqrt((PRIOR_FREEDOM * prior + sum(squares)) / freedom)
 
     def set_half_width(self) -> float:
-        """Compute half the width of a set's interval before it is clipped, within the range of the labelled sets."""
+        """Compute the half-width of a set's interval before clipping, for a set within the range of the labelled sets."""
         freedom, scale = self.error_scale()
         return student(freedom, self.level) * scale
 
     def share_below(self, estimates: Float64Array, limit: float) -> tuple[float, float, float]:
-        """Estimate the share of a set's images whose performance lies below `limit`: the share predicted so, and an interval.
+        """Estimate the share of a set's images with performance below `limit`, with the ends of its interval.
 
         The interval is the share f of the (m,) estimates below the limit ± √(t² · mean of (e_k + 1 / n_k)² + z² · f̃ (1 − f̃) ·
         (1 / m − mean of 1 / n_k)): e_k is by how much that share of a left-out set of n_k images missed the share of its
@@ -273,20 +273,20 @@ class Calibrated:
         return share, low if below.any() else 0.0, 1.0 if below.all() else high
 
     def _chance(self, estimates: Float64Array) -> float:
-        """Compute by how much chance widens the squared half width for a set of few images that are right or wrong."""
+        """Compute what sampling noise adds to the squared half-width of a small set with binary performance; 0 otherwise."""
         if not self.right_or_wrong:
             return 0.0
         counts = np.unique(np.array(self.sets, dtype=np.str_), return_counts=True)[1]
         return self._chance_of_few(float(np.mean(estimates * (1.0 - estimates))), len(estimates), counts)
 
     def _chance_of_few(self, variance: float, m: int, counts: NDArray[np.integer[Any]]) -> float:
-        """Compute z² · variance · (1 / m − mean of 1 / counts), 0 where m images are not fewer than were left out."""
+        """Compute z² · variance · (1 / m − mean of 1 / counts), at least 0: the extra sampling variance of m images."""
         from scipy.special import ndtri
 
         return float(ndtri((1.0 + self.level) / 2.0) ** 2 * variance * max(1.0 / m - float(np.mean(1.0 / counts)), 0.0))
 
     def _image_half_width(self) -> float:
-        """Compute half an image's interval in units of the spread at its estimate."""
+        """Compute the half-width of an image's interval in units of g(ŷ); infinite with fewer than two sets."""
         if len(self.roles) < 2:
             return float("inf")
         estimates, performance, names = self.tried()
@@ -298,7 +298,7 @@ class Calibrated:
         return sorted(reached)[min(math.ceil((len(reached) + 1) * self.level - _ROUNDING), len(reached)) - 1]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the calibrated estimator as JSON values, from which `from_dict` makes the same again, bit for bit."""
+        """Return the calibrated estimator as JSON values; `from_dict` restores it bit for bit."""
         return {
             "fitted": self.fitted.to_dict(),
             "level": self.level,
@@ -354,7 +354,7 @@ def calibrate(
     home: str | None = None,
     corrupted: Mapping[str, str] | None = None,
 ) -> Calibrated:
-    """Fit an estimator to labelled images, and find its errors on each of their sets when fitted to the others.
+    """Fit an estimator to labelled images, and compute its error on each set when fitted to the other sets.
 
     With a single labelled set its ten folds take the place of the sets (see `groups`), so that errors are those on further
     images of the same set.
@@ -407,7 +407,7 @@ def calibrate(
 def calibrated(
     settled: Estimator, whole: LabelledImages, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
 ) -> Calibrated:
-    """Fit an estimator whose columns are settled to validated images, and find its errors.
+    """Fit a resolved estimator to validated images, and compute its leave-one-set-out errors.
 
     `known` are the fits made before, `stopped` the sites whose errors do not count.
     """
@@ -430,7 +430,7 @@ def calibrated(
 
 
 def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None:
-    """Settle which columns an estimator reads by what the sites have, or the corrupted sets; None where it cannot be used.
+    """Choose an estimator's columns by the labelled sites' (else corrupted sets') columns; None if it cannot be used.
 
     The primary dataset's own images have no distance from it as new images have one. An estimator that reads distances is
     fitted to the other sets alone.
@@ -451,7 +451,7 @@ def _roles(labelled: LabelledImages, names: NDArray[np.str_]) -> dict[str, Role]
 
 
 def _left_out(estimator: Estimator, labelled: LabelledImages, known: KnownFits) -> Float64Array:
-    """Estimate the labelled images by fits that did not see their sets; NaN where there is nothing to fit to."""
+    """Estimate each labelled image by a fit to the other sets; NaN if no images remain to fit to."""
     estimates = np.full(len(labelled.performance), np.nan)
     for rest, inside in labelled.rounds():
         if rest.any():
@@ -460,5 +460,5 @@ def _left_out(estimator: Estimator, labelled: LabelledImages, known: KnownFits) 
 
 
 def _spread(estimate: Float64Array) -> Float64Array:
-    """Compute g(ŷ) = √(ŷ (1 − ŷ) + 0.02), to which the errors of images are proportional."""
+    """Compute the error scale of an image, g(ŷ) = √(ŷ (1 − ŷ) + 0.02); image errors are divided by g."""
     return np.asarray(np.sqrt(estimate * (1.0 - estimate) + _SPREAD), dtype=np.float64)

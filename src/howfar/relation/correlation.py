@@ -38,14 +38,14 @@ _COLLINEAR = 1e-9
 
 
 def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
-    """Compute Spearman's rank correlation of two rows of numbers; None where it is undefined (a single value, or all equal)."""
+    """Compute Spearman's rank correlation of two rows of numbers; None if undefined (a single value, or all equal)."""
     columns = (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
     rho = float(correlation(rank_sums(columns, np.ones((1, len(columns[0])))))[0])
     return None if np.isnan(rho) else rho
 
 
 def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
-    """Sum the weight of each different value in ascending order, (draws, values), and find each image's position among them."""
+    """Sum the weights of each distinct value in ascending order, (draws, values); also return each image's value index."""
     different, positions = np.unique(values, return_inverse=True)
     ordered = weights[:, np.argsort(positions, kind="stable")]
     if len(different) == len(values):
@@ -55,7 +55,7 @@ def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDA
 
 
 def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
-    """Rank each image among the drawn copies, divided by their number and centred: between −1/2 and 1/2.
+    """Compute each image's mid-rank among the drawn copies, divided by their number and centred: −1/2 to 1/2.
 
     `values` (m,) are finite; `weights` (draws, m) say how often each image was drawn. Returns (draws, m), whose weighted mean
     is 0 in every draw; an image that was not drawn gets the rank that it would have.
@@ -77,7 +77,7 @@ def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float
 
 
 def correlation(sums: Float64Array) -> Float64Array:
-    """Compute xy / √(xx · yy) from the sums xx, xy, yy; NaN where a quantity was constant."""
+    """Compute the correlation xy / √(xx · yy) from the sums xx, xy, yy; NaN if a quantity is constant."""
     xx, xy, yy = sums.T
     return _ratio(xy, xx * yy)
 
@@ -97,7 +97,7 @@ def partial_spearman(sums: Float64Array) -> Float64Array:
 
 
 def _ratio(product: Float64Array, squares: Float64Array) -> Float64Array:
-    """Divide a covariance by the root of the product of two variances; NaN where that is 0."""
+    """Divide a covariance by the root of the product of two variances; NaN if the product is 0."""
     return quotient(product, np.sqrt(np.maximum(squares, 0.0)))
 
 
@@ -105,7 +105,7 @@ _BLOCK = 512
 
 
 def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
-    """Count pairs that differ in x, concordant less discordant pairs, and pairs that differ in y, over the number drawn.
+    """Compute the pair counts of Kendall's τ_b per drawn image: differing in x, concordant − discordant, differing in y.
 
     Divided by the number drawn, the sums of several sets add up with each image counting alike; a single set's τ_b does not
     change by it. `correlation` of the sums is τ_b: b / √(a c). Costs m²/2 products a draw, in blocks.
@@ -127,7 +127,7 @@ def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) ->
 
 
 def _differing(values: Float64Array, weights: Float64Array) -> Float64Array:
-    """Count the drawn pairs whose values differ: half of (Σ w)² − Σ t², t the copies of each value."""
+    """Count the drawn pairs with different values: ((Σ w)² − Σ t²) / 2, where t counts the copies of each value."""
     copies, _ = tied(values, weights)
     pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", copies, copies)) / 2.0
     return pairs
@@ -137,7 +137,7 @@ _CONSTANT = 1e-12
 
 
 def moments(points: PerformancePoints) -> Float64Array:
-    """Compute 1, x, y, x² and xy of each image, x and y less their means over the set: (m, 5).
+    """Compute 1, x, y, x² and xy of each image, (m, 5), with x and y centred at their means over the set.
 
     A set's sums of these over the images drawn add up over sets. Performances that differ by no more than rounding have a y of
     0: what is left of them is how their mean was rounded.
@@ -149,7 +149,7 @@ def moments(points: PerformancePoints) -> Float64Array:
 
 
 def centred(sums: Float64Array) -> Float64Array:
-    """Compute the scatter of x, and of x with y, about the drawn images' means: (draws, 2) from (draws, 5) summed moments.
+    """Compute the centred sums Σ x² and Σ xy of each draw, (draws, 2), from summed moments, (draws, 5).
 
     A scatter of x that is no more than rounding is 0.
     """
@@ -160,13 +160,13 @@ def centred(sums: Float64Array) -> Float64Array:
 
 
 def slope_of(sums: Float64Array) -> Float64Array:
-    """Compute the slope from centred sums, Σ xy / Σ xx; NaN where all distances are equal."""
+    """Compute the slope Σ xy / Σ xx from centred sums; NaN if all distances are equal."""
     xx, xy = sums.T
     return quotient(xy, xx)
 
 
 def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
-    """Compute the slope's standard error from leaving out one group at a time, within each set.
+    """Compute the jackknife standard error of the slope, leaving out one group at a time within each set.
 
     √(Σ_sets (G − 1)/G Σ_groups (b₋ − mean b₋)²), G the groups of the set. A far group is left out together with its pull on the
     slope, of which the bootstrap sees too little, as most resamples contain the group. Source: Efron & Tibshirani, "An
@@ -195,7 +195,7 @@ _DEFINED = 0.5
 
 
 def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
-    """Compute a slope's symmetric interval: value ± t · max(bootstrap, jackknife standard error).
+    """Compute a slope's interval: value ± t · max(bootstrap standard error, jackknife standard error).
 
     `draws` are the slopes of the resamples, NaN where undefined; `jackknife` is the standard error by leaving out one group at
     a time; `freedom` the degrees of freedom of t, at least 1. There is no interval where fewer than half of the draws are
@@ -209,7 +209,7 @@ def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom:
 
 
 def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Interval:
-    """Compute a correlation's interval: tanh(artanh(r) ± t · s / (1 − r²)), s the bootstrap standard error of r.
+    """Compute a correlation's interval tanh(artanh(r) ± t · s / (1 − r²)), where s is the bootstrap standard error of r.
 
     Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first
     order, which unlike that of z itself does not blow up where a few resamples are in perfect order.

@@ -20,7 +20,7 @@ _ROUNDING = 1e-9
 def list_failures(
     calibration_estimates: ArrayLike, calibration_performance: ArrayLike, estimates: ArrayLike, tau: float, error_rate: float
 ) -> tuple[Float64Array, Mask]:
-    """Compute p-values of "this image does not fail", and choose the images to list as failing at an error rate.
+    """Compute conformal p-values of "this image does not fail", and select probable failures at an error rate.
 
     p_j = (1 + #{i: performance_i ≥ τ and estimate_i ≤ estimate_j}) / (n + 1) over all n calibration images, failing ones
     counted in n: small where few images that did well were estimated as low as this one. The list is what Benjamini and
@@ -82,7 +82,7 @@ def list_failures(
 
 
 def trusted_below(estimates: ArrayLike, performance: ArrayLike, sets: ArrayLike, tau: float, error_rate: float) -> float:
-    """Find the estimate up to which a list of failures was right often enough on the labelled sets that were left out.
+    """Find the highest estimate up to which failure lists met the error rate on left-out labelled sets.
 
     On each of K sets it is the largest estimate c such that among its images estimated at c or below at most the share
     `error_rate` does not fail, just below the set's lowest estimate where there is no such image. Of the K values the
@@ -124,7 +124,7 @@ def failures(
     error_rate: float,
     performance: ArrayLike | None = None,
 ) -> tuple[Failures, Float64Array, Mask]:
-    """List the probable failures of a set and, where the set has labels, measure how right the list is.
+    """List the probable failures of a set, and measure the list's precision if the set has labels.
 
     Of the images that `list_failures` selects, those are listed whose estimate is not above `trusted_below`: a new set need not
     be exchangeable with the labelled images, and this is how far the estimates could be trusted on whole sets left out. With

@@ -18,7 +18,7 @@ _CONSTANT = 1e-10
 
 @dataclass(frozen=True)
 class Linear:
-    """Predict intercept + Σ slope · (column − centre), clipped to [0, 1]; `penalty` is the ridge's, or None."""
+    """Predict intercept + Σ slope · (column − centre), clipped to [0, 1]; `penalty` is the ridge penalty or None."""
 
     name: str
     needs: tuple[str, ...]
@@ -54,12 +54,12 @@ class Linear:
 
 
 def mean(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
-    """Predict the mean of the labelled sets' mean performances, whatever the image."""
+    """Predict the mean of the labelled sets' mean performances for every image."""
     return Linear(name, needs, float(labelled.weights() @ labelled.performance))
 
 
 def difference(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
-    """Predict the labelled sets' mean performance less the drop of the column below its mean over them: a slope of 1.
+    """Predict mean performance + (column − mean column), both means over the labelled sets: a line of slope 1.
 
     Source: difference of confidences, Guillory, Shankar, Ebrahimi, Darrell & Schmidt, "Predicting with confidence on unseen
     distributions" (ICCV 2021), https://doi.org/10.1109/ICCV48922.2021.00117. The paper states it for a whole set and its
@@ -70,14 +70,14 @@ def difference(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> L
 
 
 def line(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
-    """Fit a least-squares line of performance on a column, each set weighing alike; of slope 0 where the column is constant."""
+    """Fit a least-squares line of performance on a column with equal weight per set; slope 0 if the column is constant."""
     centre, scale, gram, slope = _moments(labelled, needs)
     fitted = slope / np.where(gram.diagonal() > 0, gram.diagonal(), 1.0)
     return _linear(name, needs, labelled, centre, fitted / scale, None)
 
 
 def ridge(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear:
-    """Fit ridge regression on standardised columns, each set weighing alike, its penalty chosen by leaving one set out.
+    """Fit ridge regression on standardised columns with equal weight per set and the penalty of least leave-one-set-out error.
 
     Minimises Σ w (performance − a − b·z)² + λ |b|² with Σ w = 1 and z the columns less their weighted mean, over their weighted
     deviation; a is not penalised, constant columns get b = 0. λ is the one of 13 from 100 to 0.0001 (half decades) whose
@@ -98,7 +98,7 @@ def ridge(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Linear
 
 
 def _path(labelled: LabelledImages, needs: tuple[str, ...]) -> tuple[Float64Array, Float64Array]:
-    """Compute the columns' centre, and slopes at each penalty, (columns, penalties), from one eigendecomposition."""
+    """Compute the columns' means and the slopes at every penalty, (columns, penalties), from one eigendecomposition."""
     centre, scale, gram, target = _moments(labelled, needs)
     values, vectors = np.linalg.eigh(gram)
     shrunk = (vectors.T @ target)[:, None] / (np.maximum(values, 0.0)[:, None] + np.array(PENALTIES))
@@ -106,7 +106,7 @@ def _path(labelled: LabelledImages, needs: tuple[str, ...]) -> tuple[Float64Arra
 
 
 def _moments(labelled: LabelledImages, needs: tuple[str, ...]) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
-    """Compute weighted centre and scale of the columns, and their correlations with each other and with performance."""
+    """Compute the columns' weighted mean and deviation, their correlation matrix, and their covariance with performance."""
     w, x = labelled.weights(), _columns(labelled, needs)
     centre = w @ x
     away = x - centre
@@ -138,7 +138,7 @@ ATC_NEEDS = (HISTOGRAM, "predicted_foreground")
 
 @dataclass(frozen=True)
 class Thresholded:
-    """Predict the share of predicted foreground with a value above `value`; pixels at `value` count with weight `share`."""
+    """Predict the share of predicted foreground pixels above `value`; pixels at `value` count with weight `share`."""
 
     name: str
     value: int
@@ -146,7 +146,7 @@ class Thresholded:
     needs: tuple[str, ...] = ATC_NEEDS
 
     def predict(self, columns: Columns) -> Float64Array:
-        """Estimate performance, (m,); NaN for an image that lacks a column, 0 for one on which nothing is predicted."""
+        """Estimate performance, (m,); NaN for an image that lacks a column, 0 for an image without predicted foreground."""
         above = _share_at_least(columns, self.value + 1)
         return np.clip(above + self.share * (_share_at_least(columns, self.value) - above), 0.0, 1.0)
 
@@ -161,7 +161,7 @@ class Thresholded:
 
 
 def thresholded(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Thresholded:
-    """Learn the confidence above which the share of predicted foreground equals performance, on average.
+    """Learn the confidence threshold above which the share of predicted foreground equals performance on average (ATC).
 
     Garg et al. take the share of images whose confidence is above c, with c such that on the source this share is the accuracy.
     Here an image is a set of pixels and performance is F, which says nothing of true background. The share of *all*
@@ -186,7 +186,7 @@ def thresholded(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> 
 
 
 def _shares_at_least(columns: Columns) -> Float64Array:
-    """Compute the share of predicted foreground with at least each value, (m, 257): column v for value v, the last all 0."""
+    """Compute the share of predicted foreground with a value ≥ v in column v, (m, 257); the last column is 0."""
     histogram, foreground = column(columns, HISTOGRAM), column(columns, ATC_NEEDS[1])[:, None]
     at_least = np.zeros((len(histogram), VALUES + 1))
     at_least[:, :VALUES] = np.cumsum(histogram[:, ::-1], axis=1)[:, ::-1]
@@ -205,7 +205,7 @@ _ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class ConfidenceThreshold:
-    """Predict 1 for an image whose column lies above `cut`, 0 for one below, and `share` for one at it."""
+    """Predict 1 for an image whose column is above `cut`, 0 if below, and `share` if equal."""
 
     name: str
     needs: tuple[str, ...]
@@ -230,7 +230,7 @@ class ConfidenceThreshold:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ConfidenceThreshold:
-        """Rebuild a fit from the values of `to_dict`; raises `ValueError` where it reads no single column."""
+        """Rebuild a fit from the values of `to_dict`; raises `ValueError` unless the fit reads exactly one column."""
         needs = tuple(str(name) for name in document["needs"])
         if len(needs) != 1:
             raise ValueError(f"a threshold on {len(needs)} columns")
@@ -238,7 +238,7 @@ class ConfidenceThreshold:
 
 
 def confidence_threshold(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> ConfidenceThreshold:
-    """Learn the confidence c above which the share of images is the labelled sets' mean accuracy.
+    """Learn the confidence c such that the share of labelled images above c equals their mean accuracy (ATC).
 
     The estimate for a set is the share of its images that are more confident than c: the mean of these predictions, which are 0
     or 1 for an image. Labelled sets weigh alike. Images of confidence c itself count with the weight that makes the share over
@@ -271,7 +271,7 @@ _LEAF: Final = -1
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """Predict intercept + Σ over trees of the value of the leaf that an image falls into, clipped to [0, 1].
+    """Predict intercept + the sum of the leaf values of an image over all trees, clipped to [0, 1].
 
     `feature`, `left`, `right` (trees, nodes) int64 and `cut`, `value` (trees, nodes) float64 describe the trees: an image goes
     left where its column `feature`, as float32, is at most `cut`; −1 marks a leaf.
@@ -308,7 +308,7 @@ class Boosted:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Boosted:
-        """Rebuild a fit from the values of `to_dict`; raises `ValueError` where trees lead out of themselves."""
+        """Rebuild a fit from the values of `to_dict`; raises `ValueError` for invalid trees."""
         whole = [_whole(document[name]) for name in ("feature", "left", "right")]
         real = [np.array(document[name], dtype=np.float64) for name in ("cut", "value")]
         needs, intercept = tuple(str(name) for name in document["needs"]), float(document["intercept"])
@@ -327,7 +327,7 @@ class Boosted:
 
 
 def _whole(values: Any) -> NDArray[np.int64]:
-    """Return whole numbers as an array; `ValueError` for others, which would be rounded in silence."""
+    """Return integers as an int64 array; `ValueError` for other numbers, which would be rounded silently."""
     array = np.asarray(values)
     if not np.issubdtype(array.dtype, np.integer):
         raise ValueError("trees whose columns or nodes are no whole numbers")
@@ -335,7 +335,7 @@ def _whole(values: Any) -> NDArray[np.int64]:
 
 
 def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
-    """Return whether every path through every tree ends in a leaf after as many steps as are taken."""
+    """Return whether every path through every tree reaches a leaf within the depth that `predict` follows."""
     for tree, low, high in zip(feature, left, right, strict=True):
         reached = {0}
         for _ in range(DEPTH):
@@ -349,7 +349,7 @@ def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[
 
 
 def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boosted:
-    """Fit gradient boosting of the squared error by shallow trees, each set weighing alike.
+    """Fit gradient boosting with shallow trees and squared error, with equal weight per set.
 
     80 trees of depth 2, rate 0.08, each fitted to 70 % of the images, with at least 10 images a leaf. Trees see the order of a
     column's values alone, so no column is scaled. The result depends on the images, not on the order in which they come: of
@@ -395,7 +395,7 @@ def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boos
 
 
 def _drawn(labelled: LabelledImages, needs: tuple[str, ...]) -> NDArray[np.int64]:
-    """Sort the images by their values, and draw some of each large set."""
+    """Return image positions sorted by value; of each set above 2,000 images, 2,000 are drawn."""
     keys = [*(column(labelled.columns, need) for need in needs), labelled.performance, labelled.weights()]
     order = np.lexsort(keys)
     sets, rng = labelled.sets[order], np.random.default_rng(0)

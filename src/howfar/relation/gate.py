@@ -1,4 +1,4 @@
-"""Tell whether a dataset is like the labelled ones, so that an estimate may be believed, and say why in words.
+"""Check whether a dataset is similar enough to the labelled datasets to trust an estimate, with reasons in words.
 
 Distance does not tell the score: it tells when an estimate of the score may be believed. Every check sets one value of a new
 dataset against the range of the labelled datasets, the primary dataset's own kind among them.
@@ -57,7 +57,7 @@ def said(
     *,
     tiled: bool,
 ) -> tuple[str, str]:
-    """Say how a check came out, and its remedy.
+    """Describe the outcome of a check and its remedy, both in words.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ Values: TypeAlias = Mapping[str, float | None]
 
 @dataclass(frozen=True)
 class GateCheck:
-    """Describe one check of a dataset.
+    """Define one check: which column of a dataset is compared with the labelled datasets, and by what margin.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class GateCheck:
     typical: bool = False
 
     def read(self, values: Float64Array) -> float | None:
-        """Summarise the images' values, of which those that are not known or below 0 say nothing; 0 does of a share alone."""
+        """Compute the mean (or median) of the known values, or None; values below 0 are ignored, for scale and size also 0."""
         known = values[np.isfinite(values) & (values >= 0)]
         if self.name in _POSITIVE:
             known = known[known > 0]
@@ -147,7 +147,7 @@ class GateCheck:
         return math.sqrt(value) if self.name == "size" else value
 
     def limits(self, labelled: Mapping[str, float]) -> tuple[float | None, float | None]:
-        """Compute the range that a new dataset must lie in: the labelled values' own, and the margins beyond."""
+        """Compute the allowed range of a new dataset: the range of the labelled values, widened by the margins."""
         if not labelled:
             return None, None
         low, high = min(labelled.values()), max(labelled.values())
@@ -173,7 +173,7 @@ CHECKS: Final = (
 
 
 def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[str, float | None]:
-    """Read the value of every check from what is known of a dataset's images.
+    """Compute the value of every check from the columns of a dataset's images.
 
     The values are means over the images, but for the size, the square root of the median number of pixels. An image that lacks
     a column (NaN), or in which no structure is predicted, counts for nothing in that check.
@@ -208,7 +208,7 @@ def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[
 def values_by_set(
     columns: Columns, sets: ArrayLike, names: Mapping[str, str] | None = None
 ) -> dict[str, dict[str, float | None]]:
-    """Read the value of every check for each of several datasets, from one table of their images.
+    """Compute the value of every check for each of several datasets, from one table of their images.
 
     `sets` is (m,), the dataset that each image is of; all else is as in `values_of`. Raises `InputError` where a column does
     not fit.
@@ -230,7 +230,7 @@ def values_by_set(
 
 @dataclass(frozen=True, eq=True)
 class GateRange:
-    """Hold what the checks read of the labelled datasets, and set new datasets against it; `fit` makes it.
+    """Hold the labelled datasets' values of all checks, and compare new datasets with their range; made by `fit`.
 
     Attributes
     ----------
@@ -241,11 +241,11 @@ class GateRange:
     sets: Mapping[str, Mapping[str, float]]
 
     def labelled(self, check: str) -> dict[str, float]:
-        """Return a check's value of every labelled dataset that it is known of."""
+        """Return a check's value for every labelled dataset where the value is known."""
         return {name: values[check] for name, values in self.sets.items() if check in values}
 
     def limits(self, check: str) -> tuple[float | None, float | None]:
-        """Return the range that a dataset must lie in; None for a side without limit, or where no labelled value is known.
+        """Return a check's allowed range, low and high; None for a side without limit, or if no labelled value is known.
 
         Raises `InputError` for a check that there is none of.
         """
@@ -255,7 +255,7 @@ class GateRange:
         return checks[check].limits(self.labelled(check))
 
     def without(self, dataset: str) -> GateRange:
-        """Leave one labelled dataset out, so that the others judge it.
+        """Return the range of the other labelled datasets, without this dataset.
 
         Examples
         --------
@@ -266,11 +266,11 @@ class GateRange:
         return GateRange({name: values for name, values in self.sets.items() if name != dataset})
 
     def left_out(self, dataset: str, *, tiled: bool = False) -> Gate:
-        """Set a labelled dataset against the others, as if it had no labels; all else is as in `read`."""
+        """Check a labelled dataset against the other labelled datasets, as if it had no labels; see `read`."""
         return self.without(dataset).read(dataset, self.sets.get(dataset, {}), tiled=tiled)
 
     def read(self, dataset: str, values: Values, *, tiled: bool = False) -> Gate:
-        """Set a dataset against the labelled ones, check by check.
+        """Check a dataset against the range of the labelled datasets.
 
         Parameters
         ----------
@@ -339,7 +339,7 @@ class GateRange:
         return GateReading(check.name, value, low, high, None if side is None else side == 0, words, remedy, beyond)
 
     def _room(self, values: Values) -> bool:
-        """Return whether images are large enough, against the smallest labelled ones, to be predicted by tiles."""
+        """Return whether prediction by tiles makes sense: images are over 1.5 times as large as the smallest labelled ones."""
         side, labelled = values.get("size"), self.labelled("size")
         return side is None or not labelled or side > 1.5 * min(labelled.values())
 
@@ -379,7 +379,7 @@ def fit(sets: Mapping[str, Values]) -> GateRange:
 
 
 def _towards(value: float, end: float, limit: float | None) -> float:
-    """Compute where between an end of the labelled range (0) and the limit beyond it (1) a value lies; 0 within the range."""
+    """Compute how far a value lies beyond the labelled range: 0 within the range, 1 at the limit."""
     if limit is None or limit == end:
         return 0.0
     return max((value - end) / (limit - end), 0.0)

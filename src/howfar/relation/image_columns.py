@@ -46,7 +46,7 @@ EVERY_SIGNAL = tuple(dict.fromkeys((*SIGNALS, *CLASS_SIGNALS, *BOX_SIGNALS)))
 
 
 def rows(columns: Columns) -> int:
-    """Count the images m, which all columns share.
+    """Return the number of images m, the common length of all columns.
 
     Raises `InputError` where there is no column, or columns differ in length.
     """
@@ -84,7 +84,7 @@ def column(columns: Columns, name: str) -> Float64Array:
 
 
 def available(columns: Columns, needs: Iterable[str]) -> Mask:
-    """Find which images have every one of the columns, (m,) bool.
+    """Mark the images that have all of the named columns, (m,) bool.
 
     Raises `InputError` for columns of different lengths, or one that is not numeric.
     """
@@ -95,13 +95,13 @@ def available(columns: Columns, needs: Iterable[str]) -> Mask:
 
 
 def take(columns: Columns, which: ArrayLike) -> dict[str, NDArray[np.generic]]:
-    """Select the columns of some images, by their positions or a mask over all."""
+    """Select images from all columns by positions or by a mask."""
     index = np.asarray(which)
     return {name: np.asarray(values)[index] for name, values in columns.items()}
 
 
 def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
-    """Select the needed columns alone, or the first where none of them is there, so that the images can still be counted."""
+    """Select only the needed columns; if none exists, keep the first column so that the images can be counted."""
     wanted = {name: columns[name] for name in needs if name in columns}
     return wanted or dict(list(columns.items())[:1])
 
@@ -111,7 +111,7 @@ FOLDS = 10
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
-    """Hold n labelled images: their columns, performance, the set of each and, where known, its group.
+    """Hold n labelled images: their columns, performance, set and, if known, group (photograph).
 
     `home` marks the images of the primary dataset's own kind, which has labels wherever a model is used. `kinds` names the
     corruption of each image of a corrupted set, "" of the others; None where there is no corrupted set.
@@ -134,7 +134,7 @@ class LabelledImages:
         home: str | None = None,
         corrupted: Mapping[str, str] | None = None,
     ) -> LabelledImages:
-        """Validate labelled images that a caller passes; `home` names the set of the primary dataset's own kind.
+        """Validate a caller's labelled images; `home` names the set that is like the primary dataset.
 
         `corrupted` gives the kind of corruption by the name of each corrupted set. Raises `InputError` for lengths that differ,
         no image, or a performance that is not in [0, 1].
@@ -161,25 +161,25 @@ class LabelledImages:
         return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], groups, home, kinds)
 
     def coded(self) -> LabelledImages:
-        """Replace the names of sets and groups by numbers in the same order: many fits then sort numbers, not texts."""
+        """Replace the names of sets and groups by numbers in the same order, which many fits sort faster."""
         groups = None if self.groups is None else np.unique(self.groups, return_inverse=True)[1]
         return replace(self, sets=np.unique(self.sets, return_inverse=True)[1], groups=groups)
 
     def having(self, needs: tuple[str, ...]) -> LabelledImages:
-        """Select the images that have every one of the columns; raises `InputError` where none has."""
+        """Select the images that have all needed columns; raises `InputError` if no image has them."""
         have = available(self.columns, needs)
         if not have.any():
             raise InputError.of("columns", f"must give {', '.join(needs)} for at least one labelled image", "none")
         return self if have.all() else self.take(have)
 
     def weights(self) -> Float64Array:
-        """Compute (n,) weights that sum to 1 and to the same in each set, so that a large set does not dominate."""
+        """Compute (n,) weights with sum 1 and an equal sum in each set, so that a large set does not dominate."""
         _, codes, counts = np.unique(self.sets, return_inverse=True, return_counts=True)
         weights: Float64Array = 1.0 / (len(counts) * counts[codes])
         return weights
 
     def folds(self) -> NDArray[np.int64]:
-        """Assign each image the fold that it is left out with: its set's, or one of the parts of the only set.
+        """Assign each image to a cross-validation fold: its set or, with a single set, one of up to ten parts.
 
         A single set falls into ten folds (or as many as it has images): whole groups in the order of their names, or, without
         groups, runs of consecutive images, so that tiles of one photograph mostly stay together.
@@ -195,7 +195,7 @@ class LabelledImages:
         return np.asarray(codes * min(FOLDS, parts) // parts, dtype=np.int64)
 
     def splits(self) -> Iterator[tuple[LabelledImages, Mask]]:
-        """Yield for each fold the images outside it, and the mask of those inside; nothing where there is one image only."""
+        """Yield for each fold the images outside the fold and the mask of the images inside; nothing for a single image."""
         folds = self.folds()
         for fold in np.unique(folds) if len(folds) > 1 else ():
             inside: Mask = folds == fold
@@ -203,28 +203,28 @@ class LabelledImages:
 
     @property
     def own(self) -> Mask:
-        """Mark the images of the primary dataset's own kind, (n,)."""
+        """Mark the images of the `home` set, which is like the primary dataset, (n,)."""
         return np.zeros(len(self.sets), dtype=np.bool_) if self.home is None else self.home
 
     @property
     def corrupted(self) -> Mask:
-        """Mark the images of corrupted sets, (n,)."""
+        """Mark the images of corrupted versions of the primary dataset, (n,)."""
         return np.zeros(len(self.sets), dtype=np.bool_) if self.kinds is None else np.asarray(self.kinds != "")
 
     @property
     def foreign(self) -> Mask:
-        """Mark the images of labelled sites, (n,): neither the primary dataset's own kind nor corrupted versions of it."""
+        """Mark the images of labelled sites, (n,): sets that are neither home nor corrupted."""
         return ~(self.own | self.corrupted)
 
     def learning(self) -> Mask:
-        """Mark the images that an estimator is fitted to: the primary's own kind and the sites, without any site the corrupted.
+        """Mark the images to fit an estimator to: all but corrupted sets, which are used only if no site is labelled.
 
         Beside labelled sites corrupted sets made estimates worse (docs/howto/no-labels.md).
         """
         return ~self.corrupted if self.foreign.any() else np.ones(len(self.sets), dtype=np.bool_)
 
     def rounds(self) -> Iterator[tuple[Mask, Mask]]:
-        """Yield the images that a fit learns from, and those that it is tried on, so that every set is tried once, left out.
+        """Yield training and test masks of leave-one-set-out validation; every set is tested once.
 
         Each site is left out in turn, then the primary dataset's own kind. Corrupted sets are left out one kind of corruption
         at a time, of a fit to the primary's own kind and the other corrupted sets, whatever sites are labelled: how large an
@@ -243,7 +243,7 @@ class LabelledImages:
                 yield (self.own | self.corrupted) & ~inside, inside
 
     def _others(self, inside: Mask) -> tuple[Mask, Mask]:
-        """Mark what the images outside learn from when these are left out."""
+        """Return the training mask when the images `inside` are left out, and `inside`."""
         outside = np.flatnonzero(~inside)
         rest: Mask = np.zeros(len(inside), dtype=np.bool_)
         if len(outside):

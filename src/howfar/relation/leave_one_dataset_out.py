@@ -1,4 +1,4 @@
-"""Judge performance estimators by leaving one labelled dataset out at a time, beside predicting the mean."""
+"""Evaluate performance estimators by leaving one labelled dataset out at a time, compared with predicting the mean."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from howfar.results.relation import Judgement, SetEstimate
 
 
 def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
-    """Compute the chance that a positive image has the higher score than a negative one, ties counted half.
+    """Compute the AUROC: the chance that a positive image scores higher than a negative one, with ties counted half.
 
     That is the area under the ROC curve, by scikit-learn; None without both kinds. Source: Hanley & McNeil, "The meaning and
     use of the area under a receiver operating characteristic (ROC) curve", Radiology 143 (1982).
@@ -38,7 +38,7 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float | None:
 
 
 def aurc(estimates: ArrayLike, performance: ArrayLike) -> float:
-    """Compute the mean over k = 1 … n of the mean risk of the k images with the highest estimates.
+    """Compute the AURC: the mean over k = 1 … n of the mean risk of the k images with the highest estimates.
 
     Risk is 1 − performance. Images with equal estimates count with their mean risk, which is the mean over all their orders.
     Small is good; images in random order have the mean risk. Source: Geifman, Uziel & El-Yaniv, "Bias-reduced uncertainty
@@ -71,7 +71,7 @@ _ROUNDING = 1e-9
 
 
 class HiddenSite(NamedTuple):
-    """Hold what the gate says where a site's labels are hidden: the other sites that it stops, and how far this one lies.
+    """Hold the gate's answer when a site's labels are hidden: the other sites stopped, and how far this site is out of range.
 
     `beyond` is 0 within the range of the labelled sets, 1 at the gate's limit.
     """
@@ -82,7 +82,7 @@ class HiddenSite(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Hold an estimator's estimates of each labelled set, made when that set was left out.
+    """Hold an estimator's estimates of each labelled set from fits without that set.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ def judge(
     known: KnownFits | None = None,
     hidden: Mapping[str, HiddenSite] | None = None,
 ) -> tuple[tuple[Judgement, ...], dict[str, LeftOut]]:
-    """Judge estimators by their estimates of each labelled dataset, fitted and calibrated on the others alone.
+    """Evaluate estimators on each labelled dataset after fitting and calibrating on the other datasets only.
 
     An estimator is judged as it is used: the primary dataset's own kind (`home`) always has labels, so it is in every fit, and
     the sites are left out one at a time. Where no site is labelled, kinds of corruption are, and there are no intervals. For
@@ -219,7 +219,7 @@ def _leave_out(
 
 
 def _by_kinds(settled: Estimator, needed: LabelledImages, have: Mask, level: float, known: KnownFits) -> LeftOut | None:
-    """Judge on corrupted sets, each kind of corruption left out in turn; None where there are not two kinds."""
+    """Evaluate an estimator on corrupted sets, leaving out one kind of corruption at a time; None with fewer than two kinds."""
     if needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
         return None
     learnt = calibrated(settled, needed, level, known)

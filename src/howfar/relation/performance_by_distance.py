@@ -65,7 +65,7 @@ class PerformancePoints:
     def of(
         cls, distances: ArrayLike, performance: ArrayLike, foreground: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> PerformancePoints:
-        """Validate and order a dataset's images; those without a performance are left out.
+        """Validate and sort a dataset's images; images without a performance are dropped.
 
         The order depends on the values alone, so that the rows' order changes no result, random ones included.
 
@@ -109,7 +109,7 @@ class PerformancePoints:
 
 
 def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float64Array]) -> float:
-    """Count how many groups in effect carry a coefficient: 1 / Σ h², h each group's share of a column's scatter.
+    """Compute the effective number of groups behind a coefficient: 1 / Σ h², h each group's share of a column's scatter.
 
     These are Satterthwaite's degrees of freedom of the coefficient's variance, for noise that is alike everywhere: 0.56 m for m
     images evenly spread over the distances, near 1 where a single image is far away, or a single one is not 0. Source:
@@ -124,7 +124,7 @@ def effective_groups(sets: Sequence[PerformancePoints], columns: Sequence[Float6
 
 
 def _by_appearance(codes: NDArray[np.intp]) -> tuple[NDArray[np.intp], int]:
-    """Number groups in the order in which they come up, whatever they are called, and count them."""
+    """Number groups in order of first appearance, and count them."""
     _, firsts, inverse = np.unique(codes, return_index=True, return_inverse=True)
     numbers = np.empty(len(firsts), dtype=np.intp)
     numbers[np.argsort(firsts)] = np.arange(len(firsts))
@@ -172,7 +172,7 @@ def scale(distances: ArrayLike) -> Float64Array:
 
 
 def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
-    """Sort the images by distance, nearest first, equal distances by name (as text, so that "10" comes before "9").
+    """Sort the images by distance, nearest first; ties are sorted by name as text ("10" comes before "9").
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def by_distance(distances: ArrayLike, names: Sequence[str]) -> Indices:
 
 
 def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indices]:
-    """Split the images into `count` parts by distance, nearest part first: positions, sorted by distance.
+    """Split the images into `count` parts by distance; returns each part's positions, nearest part first.
 
     The near half holds floor(m/2) images, the far half the rest; thirds and finer parts are as equal as they can be, the
     nearer ones larger.
@@ -318,7 +318,7 @@ def _defined(value: Any) -> float | None:
 
 
 def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array:
-    """Compute a centred moving average, at the ends over that part of the window that lies within the row.
+    """Compute a centred moving average; at the ends the window is cut to the row.
 
     The window of w values at position i covers i − floor(w/2) to i − floor(w/2) + w − 1: as many on both sides where w is
     odd, one more before i where it is even (as pandas' centred rolling mean). Undefined values are left out of the means.
@@ -359,7 +359,7 @@ def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array
 
 
 def _window_sums(row: Float64Array, width: int) -> Float64Array:
-    """Sum each window by itself: differences of running sums would leave the rounding of far values in them."""
+    """Sum each window separately, since differences of running sums would carry the rounding errors of distant values."""
     padded = np.pad(row, (width // 2, width - 1 - width // 2))
     sums: Float64Array = np.lib.stride_tricks.sliding_window_view(padded, width).sum(axis=-1)
     return sums
@@ -368,7 +368,7 @@ def _window_sums(row: Float64Array, width: int) -> Float64Array:
 def curve(
     distances: ArrayLike, names: Sequence[str], performance: ArrayLike, window: int | None = None
 ) -> tuple[Indices, Float64Array, Float64Array]:
-    """Order a set's images by scaled distance, and smooth their performance.
+    """Sort a set's images by scaled distance, and smooth their performance by a moving average.
 
     Images without a performance are no points of the curve and do not widen its window.
 

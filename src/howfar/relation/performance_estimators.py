@@ -55,7 +55,7 @@ from howfar.relation.image_columns import DISTANCES as DISTANCE_NAMES
 
 @dataclass(frozen=True)
 class ByTask:
-    """Describe an estimator that reads other columns of another task.
+    """Define an estimator whose columns depend on the task.
 
     `variants` are pairs of a column and the estimator where images have that column; "" stands for any images. The first pair
     whose column is there decides.
@@ -71,7 +71,7 @@ class ByTask:
         return tuple(dict.fromkeys(need for _, variant in self.variants for need in variant.needs))
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> Estimator | None:
-        """Settle which columns the estimator reads; None where it cannot be used on these images.
+        """Choose the columns to read from the images' available columns; None if the estimator cannot be used.
 
         Examples
         --------
@@ -87,14 +87,14 @@ class ByTask:
     def fit(
         self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
     ) -> FittedEstimator:
-        """Learn from labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
+        """Fit the estimator to labelled images; arguments and errors are those of `RegisteredEstimator.fit`."""
         settled = self.resolve(columns, sets)
         if settled is None:
             raise InputError.of("columns", f"must give {self.name} what it needs ({' or '.join(self.needs)})", sorted(columns))
         return settled.fit(columns, performance, sets, groups)
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
         return self.variants[0][1].restore(document)
 
 
@@ -110,7 +110,7 @@ FORMS: Mapping[str, type[Fit]] = {
 
 @dataclass(frozen=True)
 class RegisteredEstimator:
-    """Describe an estimator of performance before its fit: its name, what it reads and how it learns.
+    """Define an unfitted performance estimator: its name, the columns it reads, and its fitting method.
 
     `needs` are the columns that it reads. Where `sorts` is given it reads those of them that are there, of which it wants two,
     and one of each sort.
@@ -123,7 +123,7 @@ class RegisteredEstimator:
     sorts: tuple[tuple[str, ...], ...] = ()
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> RegisteredEstimator | None:
-        """Settle which columns the estimator reads; None where it cannot be used on these images.
+        """Choose the columns to read from the images' available columns; None if the estimator cannot be used.
 
         An estimator of one signal can be used where any image has what it needs. An estimator of several reads a column where
         at least half the images of *every* set have it: a column that one set lacks would keep that set's images from any
@@ -156,7 +156,7 @@ class RegisteredEstimator:
     def fit(
         self, columns: Columns, performance: ArrayLike, sets: ArrayLike, groups: ArrayLike | None = None
     ) -> FittedEstimator:
-        """Learn from the labelled images that have what the estimator needs.
+        """Fit the estimator to the labelled images that have the columns it needs.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class RegisteredEstimator:
         return self.method(self.name, settled.needs, labelled.having(settled.needs))
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
         try:
             return FORMS[document["form"]].from_dict(document)
         except (KeyError, TypeError, ValueError) as error:
@@ -205,12 +205,12 @@ Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
 
 
 def _one(name: str, kind: str, method: Method, columns: Mapping[str, str]) -> ByTask:
-    """Describe an estimator of one column, which is another one for another task; `columns` are by the column that tells it."""
+    """Make an estimator of one column per task; `columns` maps a column that identifies the task to the column to read."""
     return ByTask(name, kind, tuple((told, RegisteredEstimator(name, kind, (read,), method)) for told, read in columns.items()))
 
 
 def _several(name: str, method: Method, maps: tuple[str, ...], more: tuple[str, ...] = ()) -> ByTask:
-    """Describe an estimator of several signals: of those in `maps`, of a classifier's, or of a detector's; and of `more`."""
+    """Make an estimator of the task's signals (`maps` for segmentation) and the columns `more`."""
     by_task = {CONFIDENCE: CLASS_SIGNALS, BOX_COUNT: BOX_SIGNALS, "": maps}
     sorts = {told: (more, read) if more else (read,) for told, read in by_task.items()}
     variants = (
@@ -249,7 +249,7 @@ BOX_CONSISTENCY = RegisteredEstimator("box_consistency", "agreement", ("box_cons
 
 
 def every() -> tuple[Estimator, ...]:
-    """List every registered estimator: "mean" first, ours in the registry's order, then other packages' by name.
+    """List all registered estimators: "mean", howfar's others in registry order, then those of other packages by name.
 
     Examples
     --------
@@ -260,7 +260,7 @@ def every() -> tuple[Estimator, ...]:
 
 
 def named(estimator: str | Estimator) -> Estimator:
-    """Return an estimator by its registered name; an estimator itself is given back.
+    """Return the estimator registered under a name; an estimator object is returned unchanged.
 
     Raises
     ------
@@ -279,7 +279,7 @@ def named(estimator: str | Estimator) -> Estimator:
 
 
 def restore(document: Mapping[str, Any]) -> FittedEstimator:
-    """Rebuild a fitted estimator, of whatever kind, from the values of its `to_dict`.
+    """Rebuild a fitted estimator of any kind from the values of its `to_dict`.
 
     Raises
     ------
@@ -305,7 +305,7 @@ FORM = "consensus"
 
 @dataclass(frozen=True)
 class ConsensusFit:
-    """Predict the mean of the members' estimates of an image; NaN where one of them has none."""
+    """Predict the mean of the members' estimates of an image; NaN if a member has no estimate."""
 
     name: str
     fits: tuple[FittedEstimator, ...]
@@ -330,7 +330,7 @@ class ConsensusFit:
 
 @dataclass(frozen=True)
 class Consensus:
-    """Describe the average of several estimators, given by their registered names, before its fit.
+    """Define the average of several registered estimators, before fitting.
 
     The least left-out error of many estimators on a handful of datasets is small by chance: on datasets kept apart the chosen
     estimator missed by more than most of those it had beaten. Averaging a few that read different evidence needs no choice, so
@@ -352,11 +352,11 @@ class Consensus:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the names of all columns that the members read, or may read."""
+        """Return the names of all columns that the members read, or may read before `resolve`."""
         return _union(self.settled or [named(name) for name in self.members])
 
     def resolve(self, columns: Columns, sets: ArrayLike) -> Consensus | None:
-        """Settle which members are averaged and which columns they read; None where no member can be used on these images."""
+        """Choose the members that can be used on these images, with their columns; None if there is no usable member."""
         if self.settled:
             return self
         found = [settled for name in self.members if (settled := named(name).resolve(columns, sets)) is not None]
@@ -373,7 +373,7 @@ class Consensus:
         return ConsensusFit(self.name, tuple(member.fit(columns, performance, sets, groups) for member in settled.settled))
 
     def restore(self, document: Mapping[str, Any]) -> FittedEstimator:
-        """Rebuild a fit from the values of its `to_dict`; raises `InputError` where they are no such document."""
+        """Rebuild a fit from the values of its `to_dict`; raises `InputError` for any other document."""
         try:
             if document["form"] != FORM or not document["fits"]:
                 raise ValueError(f"form {document['form']!r} of {len(document['fits'])} members")

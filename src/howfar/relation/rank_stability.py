@@ -1,4 +1,4 @@
-"""Measure how sure an order is: of datasets by distance (appendix D), and of models by a score."""
+"""Measure the stability of a ranking: of datasets by distance (appendix D), and of models by a score."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Distances = Mapping[str, NDArray[np.float64]]
 
 
 def paired_means(before: Distances, after: Distances, draws: int, seed: int = 0) -> Float64Array:
-    """Compute each dataset's mean distance before and after a change, as measured and in resamples of its images.
+    """Compute each dataset's mean distance before and after a change, measured and in bootstrap resamples of its images.
 
     The draws depend on the seed and on the numbers of images in the order of `before` alone, so that those of two calls with
     datasets of the same sizes are of the same images.
@@ -67,7 +67,7 @@ def paired_means(before: Distances, after: Distances, draws: int, seed: int = 0)
 def mean_change(
     before: Distances, after: Distances, *, draws: int = 1000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, tuple[float, float]]:
-    """Compute the mean over datasets of the change of their mean distance, with its interval over the images.
+    """Compute the mean change in the datasets' mean distances, with its interval over resampled images.
 
     The arguments are those of `paired_means`; `level` is the level of the interval, which is nan without draws.
 
@@ -83,7 +83,7 @@ def mean_change(
 
 
 def interval_of(values: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Compute the percentile interval of the resamples that stand behind a measured value; (nan, nan) where there are none.
+    """Compute the percentile interval of the resamples that follow a measured value; (nan, nan) without resamples.
 
     `values` (draws + 1,) begin with the measured one.
 
@@ -102,7 +102,7 @@ _NUMBERS = 1 << 20
 
 @dataclass(frozen=True)
 class OrderStability:
-    """Hold the agreement of two orders of the same datasets; each interval is of percentiles over resampled images.
+    """Hold the agreement of two orders of the same datasets, with percentile intervals over resampled images.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class OrderStability:
 def order_stability(
     before: Distances, after: Distances, k: int = 5, *, draws: int = 1000, level: float = 0.95, seed: int = 0
 ) -> OrderStability:
-    """Compare the order of datasets before and after their images were changed.
+    """Compare the order of datasets by distance before and after their images were changed.
 
     A dataset's distance is the mean of its images' (O^dist, eq. 7). A draw takes every dataset's images anew, the same ones
     before and after.
@@ -156,7 +156,7 @@ def order_stability(
 
 
 def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 1000, seed: int = 0) -> Float64Array:
-    """Compute Kendall's τ_b and the overlap of the k nearest, as measured and in each resample of the images.
+    """Compute Kendall's τ_b and the overlap of the k nearest datasets, measured and in each resample of the images.
 
     The arguments and errors are those of `order_stability`. Returns (draws + 1, 2), as measured first. Two calls with datasets
     of the same sizes in the same order resample the same images, so that their difference can be drawn too.
@@ -177,7 +177,7 @@ def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 
 
 
 def _kendall(before: Float64Array, after: Float64Array) -> Float64Array:
-    """Compute Kendall's τ_b of each row, (draws, datasets): Σ s t / √(Σ s² Σ t²) over the signs of all pairs' differences."""
+    """Compute Kendall's τ_b of each row, (draws, datasets): Σ s t / √(Σ s² Σ t²), where s, t are signs of pair differences."""
     draws, count = before.shape
     first, second = np.triu_indices(count, 1)
     block = max(1, _NUMBERS // len(first))
@@ -192,7 +192,7 @@ def _kendall(before: Float64Array, after: Float64Array) -> Float64Array:
 
 
 def _overlap(before: Float64Array, after: Float64Array, k: int) -> Float64Array:
-    """Compute the share of the k nearest that two orders have in common, of each row."""
+    """Compute for each row the share of the k nearest datasets common to both orders."""
     near = [np.argsort(np.argsort(values, axis=1, kind="stable"), axis=1) < k for values in (before, after)]
     share: Float64Array = (near[0] & near[1]).sum(axis=1) / k
     return share
@@ -222,7 +222,7 @@ class Ranking:
 
 
 def ranks_of(scores: ArrayLike) -> Float64Array:
-    """Rank models in every draw, 1 for the highest score; equal scores share the better rank, undefined ones are last.
+    """Rank models in every draw, 1 for the highest score; ties share the better rank, and NaN ranks last.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ def ranks_of(scores: ArrayLike) -> Float64Array:
 
 
 def ranking(scores: ArrayLike, draws: ArrayLike) -> Ranking:
-    """Rank k models by their scores, and say by draws of the images how sure each rank is.
+    """Rank k models by their scores, with intervals of the ranks from resampled images.
 
     The draws have to be paired, each model scored on the same drawn images, as a difficult image lowers all models alike and
     then tells little of their order. Source: Goldstein & Spiegelhalter, "League tables and their limitations" (JRSS A 159,

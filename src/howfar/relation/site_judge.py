@@ -1,4 +1,4 @@
-"""Judge a site by what labelled sets say of it: estimate, interval, gate, probable failures, and how far to trust it.
+"""Judge an unlabelled site from labelled sets: estimate, interval, gate, probable failures, and reliability.
 
 The least left-out error of many estimators is smaller than what the winner does on a further set (Varma & Simon, "Bias in error
 estimation when using cross-validation for model selection", BMC Bioinformatics 7, 2006). So nothing is chosen among those that
@@ -40,7 +40,7 @@ ENOUGH: Final = 3
 
 
 def in_order(usable: Collection[str], judgements: Sequence[Judgement]) -> tuple[str, ...]:
-    """List the estimators to try for an image, the first that it has the columns for being used; "mean" comes last.
+    """List the estimators to try in order, "mean" last; the first whose columns an image has is used for that image.
 
     `usable` are those that the labelled sets have the columns for.
 
@@ -57,7 +57,7 @@ def in_order(usable: Collection[str], judgements: Sequence[Judgement]) -> tuple[
 
 
 def clearly_better(estimator: str, other: str, judgements: Sequence[Judgement]) -> bool:
-    """Tell whether one estimator missed the sites' means by less than another, by more than one standard error.
+    """Return whether an estimator's error on the sites' means is lower than another's by more than one standard error.
 
     The standard error is that of the mean of their differences over the sites (the "one standard error rule" of Breiman,
     Friedman, Olshen & Stone, "Classification and regression trees", 1984, section 3.4.3). Fewer than three sites show nothing.
@@ -79,7 +79,7 @@ ERROR_RATE: Final = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Hold the labelled images that a judge learns from, and what the gate reads of their sets.
+    """Hold the labelled images that a site judge is fitted to, and the gate's values of their sets.
 
     Attributes
     ----------
@@ -102,7 +102,7 @@ class Evidence:
     readings: Mapping[str, Values]
 
     def without(self, dataset: str) -> Evidence:
-        """Hide the labels of one site."""
+        """Return the evidence without the labelled images of one site."""
         rest = self.sets != dataset
         return replace(
             self,
@@ -115,18 +115,18 @@ class Evidence:
 
     @property
     def sites(self) -> list[str]:
-        """List the labelled sites, neither the primary's own kind nor corrupted versions of it."""
+        """List the labelled sites: sets that are neither home nor corrupted."""
         names = dict.fromkeys(str(name) for name in self.sets)
         return [name for name in names if name != self.home and name not in self.corrupted]
 
     def labelled(self) -> LabelledImages:
-        """Validate the images; raises `InputError` where they do not fit together."""
+        """Validate the labelled images; raises `InputError` for lengths or values that do not fit."""
         return LabelledImages.of(self.columns, self.performance, self.sets, self.groups, self.home, self.corrupted)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """Hold what a judge is asked for.
+    """Hold the settings of a site judge: failure threshold, confidence level, error rate and tiling.
 
     Performance below which an image counts as failed, confidence level of intervals, allowed share of wrong entries in a
     failure list, and whether maps are predicted by tiles, so that the size of whole images does not matter.
@@ -140,7 +140,7 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class SiteJudgement:
-    """Hold what a judge says of one site of m images.
+    """Hold the judgement of one site of m images: estimate, gate, probable failures, and predictions by image.
 
     Attributes
     ----------
@@ -169,7 +169,7 @@ class SiteJudgement:
 
 @dataclass(frozen=True, eq=False)
 class SiteJudge:
-    """Hold estimators calibrated on labelled sets and the range of those sets, and judge sites by them; `judge_of` makes it.
+    """Judge unlabelled sites by estimators calibrated on labelled sets and the gate's range; made by `judge_of`.
 
     Attributes
     ----------
@@ -208,11 +208,11 @@ class SiteJudge:
 
     @property
     def cut(self) -> float:
-        """Return the threshold at which a map's foreground is counted: the common one, 0.5 where there is none."""
+        """Return the threshold for a map's foreground: the common threshold, or 0.5 if unknown."""
         return 0.5 if self.threshold is None else self.threshold
 
     def ranked(self, wanted: str = AUTO) -> tuple[str, ...]:
-        """List the estimators to try for an image: those of `order` for "auto", else the one that is wanted, then the mean.
+        """List the estimators to try for an image: `order` for "auto", otherwise the wanted estimator, then "mean".
 
         Raises `InputError` where `wanted` is neither "auto" nor an estimator of the judge.
         """
@@ -225,7 +225,7 @@ class SiteJudge:
     def predict(
         self, columns: Columns, wanted: str = AUTO
     ) -> tuple[Float64Array, Float64Array, Float64Array, tuple[str | None, ...]]:
-        """Predict the performance of m images: value, the ends of its interval, and the estimator that made it, (m,) each.
+        """Predict the performance of m images: value, low and high end of its interval, and estimator used, (m,) each.
 
         `columns` are distances in units of the primary dataset's self-distance, and signals of the images' maps; `wanted` is
         "auto", or the name of one estimator. Raises `InputError` for another name.
@@ -244,7 +244,7 @@ class SiteJudge:
     def site(
         self, dataset: str, columns: Columns, wanted: str = AUTO, performance: Float64Array | None = None
     ) -> SiteJudgement:
-        """Judge a site by the columns of its m images; `performance` (m,), where it is known, is only held against the answer.
+        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer.
 
         Raises `InputError` for an estimator that the judge does not have, or columns that do not fit.
         """
@@ -261,7 +261,7 @@ class SiteJudge:
         gate: Gate | None,
         performance: Float64Array | None = None,
     ) -> SiteJudgement:
-        """Judge a site by what `predict` said of its images one by one; the estimator of most images gives the interval."""
+        """Judge a site from the per-image results of `predict`; the estimator of most images gives the interval."""
         used = Counter(name for name in estimators if name is not None).most_common(1)
         if not used:
             undefined = np.full(len(predicted), np.nan)
@@ -280,7 +280,7 @@ class SiteJudge:
         return SiteJudgement(estimate, gate, failing, predicted, low, high, p_value, estimators, listed)
 
     def corrupted(self) -> tuple[tuple[SetEstimate, bool | None], ...]:
-        """List what is said of each corrupted set by a fit without its kind, and whether the gate of all others passes it."""
+        """List for each corrupted set its estimate without its kind of corruption, and whether the gate accepts the set."""
         fit = self.fits[self.order[0]]
         names, found = np.array(fit.sets, dtype=np.str_), []
         for name in fit.set_errors("corrupted"):
@@ -291,7 +291,7 @@ class SiteJudge:
         return tuple(found)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all but the fits as JSON values."""
+        """Return the judge without its fits as JSON values."""
         return {
             "metric": self.metric,
             "threshold": self.threshold,
@@ -306,7 +306,7 @@ class SiteJudge:
         }
 
     def fitted(self) -> dict[str, Any]:
-        """Return the fits as JSON values."""
+        """Return the fitted estimators as JSON values, by name."""
         return {name: fit.to_dict() for name, fit in self.fits.items()}
 
     @classmethod
@@ -345,7 +345,7 @@ def judge_of(
     rivals: bool = True,
     remarks: Collection[str] = (),
 ) -> SiteJudge:
-    """Fit, calibrate and judge the estimators that labelled sets have the columns for, and learn the gate's range.
+    """Build the site judge: fit, calibrate and evaluate all usable estimators, and learn the gate's range.
 
     `wanted` is "auto" or the estimator to use, `known` are fits that were made before. Without `rivals` only the estimators
     that may be used are fitted, and none is judged beside them.
@@ -401,18 +401,18 @@ def _wanted(name: str, labelled: LabelledImages) -> Estimator:
 
 
 def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[str]:
-    """List the sites that the gate stops when they are left out."""
+    """List the sites that the gate rejects when left out."""
     return frozenset(name for name in sites if gate.left_out(name, tiled=tiled).inside is False)
 
 
 def _hidden(sites: Sequence[str], gate: GateRange, site: str, tiled: bool) -> HiddenSite:
-    """Read the gate where the labels of a site are hidden: which other sites it stops, and how far this site lies beyond."""
+    """Evaluate the gate without one site's labels: which other sites are rejected, and how far this site is out of range."""
     others = [name for name in sites if name != site]
     return HiddenSite(_stopped(others, gate.without(site), tiled), gate.left_out(site, tiled=tiled).beyond)
 
 
 def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, known: KnownFits) -> SiteJudge | None:
-    """Make the judge that does not know the labels of one site; None where nothing else is labelled.
+    """Build the site judge without one site's labels; None if no other images are labelled.
 
     What it says of the site is, to the last bit, what would be said of it if it had no labels. The mean stands in for a wanted
     estimator that no other labelled set has the columns for.
@@ -430,7 +430,7 @@ MIRRORED: Final = {AGREEMENTS[0], FLIP_OVERLAP, *BOX_AGREEMENTS}
 
 
 def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tuple[str, ...]:
-    """Say how far predictions are to be trusted, where an image has the columns `at_hand`.
+    """Describe how reliable the predictions are for images that have the columns `at_hand`.
 
     Raises `InputError` where `wanted` is no estimator of the judge, or needs a column that is not at hand.
     """
@@ -445,7 +445,7 @@ def notes(judge: SiteJudge, at_hand: Collection[str], wanted: str = AUTO) -> tup
 
 
 def lines(judge: SiteJudge) -> tuple[str, ...]:
-    """Describe the judge in two lines for a person."""
+    """Describe the judge in two lines of text: the labelled images known, and the estimator used."""
     images = sum(judge.sets.values())
     sets = ", ".join(f"{name} {count}" for name, count in judge.sets.items())
     known = f"used: {_with_error(judge, judge.order[0])}" if judge.judgements else "not judged: that takes two labelled sets"
@@ -453,7 +453,7 @@ def lines(judge: SiteJudge) -> tuple[str, ...]:
 
 
 def judgement_of(judge: SiteJudge, name: str) -> Judgement | None:
-    """Find how an estimator did with each labelled set left out; None where it could not be judged."""
+    """Return an estimator's leave-one-set-out evaluation; None if it could not be evaluated."""
     return next((judgement for judgement in judge.judgements if judgement.estimator == name), None)
 
 
@@ -463,7 +463,7 @@ def _with_error(judge: SiteJudge, name: str) -> str:
 
 
 def _missing(judge: SiteJudge, name: str, at_hand: Collection[str]) -> str:
-    """Say what to pass so that an estimator can be used."""
+    """Name the predictions to pass so that an estimator can be used."""
     missing = set(judge.fits[name].needs) - set(at_hand)
     what = "predictions of the mirrored images: pass them too" if missing <= MIRRORED else "predictions: pass them"
     return f"{_with_error(judge, name)} comes first, and reads {what}"

@@ -1,4 +1,4 @@
-"""Measure whether performance falls with distance, by correlations and slope with intervals, and say it in words."""
+"""Measure whether performance falls with distance by correlations and slope with intervals, and state a verdict."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _AT_ONCE = 2**21
 
 
 def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000) -> Trend | None:
-    """Measure how performance goes with distance in one set, with 95 % bootstrap intervals that resample photographs.
+    """Measure how performance changes with distance in one set, with 95 % intervals from a bootstrap over photographs.
 
     Computed are Spearman's ρ, Kendall's τ_b and the least-squares slope of performance on scaled distance; and Spearman's ρ
     given the foreground share, over the images where that is known. Each draw takes as many groups as there are, with
@@ -97,12 +97,12 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
 
 
 def can_be_pooled(points: PerformancePoints) -> bool:
-    """Tell whether a set holds enough to resample: three images, of two photographs."""
+    """Return whether a set is large enough to resample: at least three images from at least two photographs."""
     return len(points) >= FEWEST_IMAGES and points.n_groups >= 2
 
 
 def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int = 1000) -> Trend | None:
-    """Measure how performance goes with distance within sets, pooled over them: differences between sets play no part.
+    """Measure how performance changes with distance within sets, pooled; differences between sets have no effect.
 
     Ranks are taken within each set, divided by its size and centred, so that each image counts alike (Spearman, partial); pairs
     are formed within sets, those of a set divided by its size (Kendall); the slope is that of performance and scaled distance
@@ -144,25 +144,25 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
 
 @dataclass(frozen=True)
 class _Statistic:
-    """Describe a coefficient whose sums add over sets: the (draws, k) sums of one set, the coefficient, and what carries it."""
+    """Define a coefficient of sums that add over sets: a set's (draws, k) sums, the coefficient, and the columns behind it."""
 
     sums: Callable[[PerformancePoints, Float64Array], Float64Array]
     value: Callable[[Float64Array], Float64Array]
     carriers: Callable[[PerformancePoints], tuple[Float64Array, ...]]
 
     def of(self, sets: Sequence[PerformancePoints], drawn: Sequence[Float64Array]) -> Float64Array:
-        """Compute the coefficient in each draw, drawn from every set."""
+        """Compute the coefficient in each draw from the sums over all sets."""
         return self.value(np.sum([self.sums(points, weights) for points, weights in zip(sets, drawn, strict=True)], axis=0))
 
     def freedom(self, sets: Sequence[PerformancePoints]) -> float:
-        """Compute the degrees of freedom: the effective number of groups of the quantity that the fewest groups carry."""
+        """Compute the degrees of freedom: the smallest effective number of groups over the coefficient's columns."""
         spare = sum(points.n_groups for points in sets) - len(sets) - 1
         carried = [effective_groups(sets, columns) for columns in zip(*map(self.carriers, sets), strict=True)]
         return float(min(spare, *carried))
 
 
 def _ranked(*names: str) -> Callable[[PerformancePoints], tuple[Float64Array, ...]]:
-    """Compute centred ranks of some quantities among the images where all of them are known, 0 elsewhere."""
+    """Make a function for centred ranks of quantities over the images where all are known, 0 for other images."""
 
     def carriers(points: PerformancePoints) -> tuple[Float64Array, ...]:
         columns, defined = _defined_columns(points, names)
@@ -172,7 +172,7 @@ def _ranked(*names: str) -> Callable[[PerformancePoints], tuple[Float64Array, ..
 
 
 def _defined_columns(points: PerformancePoints, names: Sequence[str]) -> tuple[tuple[Float64Array, ...], Float64Array]:
-    """Return some quantities, (m,) each, unknown values as 0, and 1 where all of them are known."""
+    """Return quantities, (m,) each, with unknown values as 0, and a mask that is 1 where all are known."""
     unknown = np.full(len(points), np.nan)
     columns = [unknown if values is None else values for values in (getattr(points, name) for name in names)]
     defined = np.isfinite(np.stack(columns)).all(axis=0).astype(np.float64)
@@ -243,7 +243,7 @@ def _with_intervals(
 
 
 def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Iterator[list[Float64Array]]:
-    """Yield how often each image of each set is in each draw, (draws, m) a set, a block of draws at a time."""
+    """Yield bootstrap counts of the images, (draws, m) for each set, in blocks of draws."""
     counts = [np.rint(points.n_groups * resample_weights(points.n_groups, draws, rng)) for points in sets]
     step = max(1, _AT_ONCE // max(len(points) for points in sets))
     for start in range(0, draws, step):
@@ -263,7 +263,7 @@ SPAN = "from the nearest to the farthest image"
 def verdict(
     trend: Trend | None, mean: float | None, *, tau: float, flat: float = 0.2, metric_name: str = "F", sets: int = 1
 ) -> TrendVerdict:
-    """State how performance goes with distance, by the interval of its slope.
+    """State whether performance falls, rises or is consistent with distance, by the interval of its slope.
 
     Performance falls where the interval lies wholly below 0, and rises where it lies wholly above. Where the interval holds 0
     performance is consistent only if mean performance is at least `tau`, as flat and low is flat too, **and** the whole
@@ -320,7 +320,7 @@ def verdict(
 
 
 def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
-    """Count in one sentence in how many of several sets performance falls, rises, is consistent, or tells nothing.
+    """Summarise in a sentence in how many sets performance falls, rises, is consistent, or shows no evidence.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ def summary(verdicts: Iterable[TrendVerdict], metric_name: str = "F") -> str:
 
 @dataclass(frozen=True)
 class _Words:
-    """Build the pieces of a verdict's sentence."""
+    """Build the parts of a verdict's sentence."""
 
     trend: Trend
     mean: float | None
@@ -362,7 +362,7 @@ class _Words:
     sets: int
 
     def claim(self, kind: Kind) -> str:
-        """Say what is claimed, with the slope."""
+        """Write the claim of the verdict with the slope."""
         change, within = _with_interval(self.trend.slope), " within sets" if self.sets > 1 else ""
         if kind in ("falls", "rises"):
             return f"{_start(self.metric)} {kind} with distance{within}: it changes by {change} {SPAN}"
@@ -379,7 +379,7 @@ class _Words:
         return f"No evidence either way{within}: {of_metric} may be 0 but also more than ±{self.flat:g}{more}"
 
     def numbers(self) -> str:
-        """List what else was measured."""
+        """List the mean performance, Spearman's ρ and the number of images."""
         images = f"{self.trend.n:,} images"
         of = "" if self.trend.groups == self.trend.n else f" of {self.trend.groups:,} photographs"
         measured = [] if self.mean is None else [f"mean {self.metric} {self.mean:.2f}"]
@@ -388,7 +388,7 @@ class _Words:
         return ", ".join([*measured, images + of + (f" in {self.sets} sets" if self.sets > 1 else "")])
 
     def besides(self, kind: Kind) -> str:
-        """Say what ranks show where they differ from the slope, and whether the foreground share explains the trend."""
+        """Write how Spearman's ρ differs from the slope, and whether the foreground share explains the trend."""
         ranks, fixed = _sign(self.trend.spearman), _sign(self.trend.partial)
         if not ranks:
             unsure = kind in ("falls", "rises") and ranks == 0
@@ -407,7 +407,7 @@ class _Words:
 
 
 def _missing(trend: Trend | None, metric: str) -> str:
-    """Say why there is no interval to judge by; empty where there is one."""
+    """Explain why the slope has no interval; empty if an interval exists."""
     if trend is None:
         return f"fewer than {FEWEST_IMAGES} images have a performance"
     if trend.slope.value is None:
@@ -438,7 +438,7 @@ def _flat(slope: Interval, flat: float) -> bool:
 
 
 def _sign(coefficient: Interval | None) -> int | None:
-    """Return on which side of 0 the interval lies, 0 where it holds 0; None where there is none."""
+    """Return the sign of a coefficient's interval, 0 if the interval contains 0, None without an interval."""
     if coefficient is None or coefficient.low is None or coefficient.high is None:
         return None
     return -1 if coefficient.high < 0.0 else 1 if coefficient.low > 0.0 else 0
@@ -453,7 +453,7 @@ def _with_interval(coefficient: Interval) -> str:
 
 
 def signed(value: float) -> str:
-    """Format a number with its sign, to two decimals, or as many more as show that it is not 0, up to four.
+    """Format a number with its sign to two decimals, or up to four decimals to show that it is not 0.
 
     Examples
     --------

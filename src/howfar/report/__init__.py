@@ -1,1 +1,1 @@
-"""Write reports: a folder for each topic, with its page or section, text, tables and template, beside what all share."""
+"""Write reports: one folder per topic with page or section, text, tables and template, and shared modules."""

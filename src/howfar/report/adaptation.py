@@ -1,4 +1,4 @@
-"""Report an adaptation study on one page: scores, gains, false positives, thresholds, and the images learnt from."""
+"""Report an adaptation study on one page: scores, gains, false positives, thresholds, and training images."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def models(adaptation: Adaptation) -> list[str]:
 
 
 def scores(adaptation: Adaptation, column: str) -> Table:
-    """Compare "mean_f" or "ods" of each dataset by each model: mean over the seeds that all share, lowest and highest."""
+    """Compare each model's "mean_f" or "ods" on each dataset: mean, lowest and highest over the shared seeds."""
     shown = _model_cells(adaptation)
     several = len(shared_seeds(adaptation)) > 1
     datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
@@ -87,7 +87,7 @@ def scores(adaptation: Adaptation, column: str) -> Table:
 
 
 def both(adaptation: Adaptation) -> Table:
-    """Set F at the threshold tuned on the primary beside F at each dataset's own best, with the changes from the base model."""
+    """Compare F at the threshold tuned on the primary with F at each dataset's best, and their changes from the base model."""
     shown = _model_cells(adaptation)
     columns = (
         Column("model"),
@@ -113,7 +113,7 @@ def both(adaptation: Adaptation) -> Table:
 
 
 def slopes(adaptation: Adaptation) -> Table:
-    """List the slope of F on scaled distance of every model, dataset and seed, with both Fs; empty for an earlier version's."""
+    """List the slope of both Fs on scaled distance for every model, dataset and seed; empty for earlier versions' studies."""
     shown = _model_cells(adaptation)
     own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
     columns = (
@@ -134,7 +134,7 @@ def slopes(adaptation: Adaptation) -> Table:
 
 
 def strata(adaptation: Adaptation) -> Table:
-    """List F of the halves and thirds by distance of every model, dataset and seed; empty for an earlier version's."""
+    """List F on halves and thirds by distance for every model, dataset and seed; empty for earlier versions' studies."""
     shown = _model_cells(adaptation)
     columns = (
         Column("model"),
@@ -163,12 +163,12 @@ def strata(adaptation: Adaptation) -> Table:
 
 
 def shared_seeds(adaptation: Adaptation) -> list[int]:
-    """List the seeds in which every model was trained, over which the tables' means are."""
+    """List the seeds in which every model was trained; the tables' means are over these seeds."""
     return seeds_of(adaptation, models(adaptation))
 
 
 def gains(adaptation: Adaptation) -> Table:
-    """List the gain of every model over the unadapted one with its 95 % interval: all secondaries alike, then each dataset."""
+    """List every model's gain over the unadapted model with its 95 % interval: all secondaries equally, then each dataset."""
     shown = _model_cells(adaptation)
     datasets = scored(adaptation)
     columns = (
@@ -186,7 +186,7 @@ def gains(adaptation: Adaptation) -> Table:
 
 
 def against_random(adaptation: Adaptation) -> Table:
-    """List the gain of every model over random's with as many images; no row where random was no strategy."""
+    """List every model's gain over random with the same number of images; empty if random was no strategy."""
     shown = _model_cells(adaptation)
     pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
     columns = (
@@ -209,7 +209,7 @@ def against_random(adaptation: Adaptation) -> Table:
 
 
 def contributions(adaptation: Adaptation) -> Table:
-    """List what gains differ by, as standard deviations, with the mean gain first; empty where that could not be told."""
+    """List the mean gain, then the sources of variation in gains as standard deviations; empty if unknown."""
     columns = (
         Column("images of each"),
         Column("source", "what is different between two gains"),
@@ -226,7 +226,7 @@ def contributions(adaptation: Adaptation) -> Table:
 
 
 def suppression(adaptation: Adaptation) -> Table:
-    """List false positives on background that no model learnt from, and what suppressing them cost; none if none were added."""
+    """List false positives on unseen background, and the cost of suppressing them; empty if no background was added."""
     shown = _model_cells(adaptation)
     columns = (
         Column("model"),
@@ -245,7 +245,7 @@ def suppression(adaptation: Adaptation) -> Table:
 
 
 def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
-    """Show what background images changed, in percentage points, and what that cost in mean F; dashes without a row."""
+    """Show the change due to background images in percentage points, and its cost in mean F; dashes without a row."""
     if row is None:
         return UNDEFINED, UNDEFINED
     change, cost = Change.of(row, *CHANGE), Change.of(row, *COST)
@@ -254,7 +254,7 @@ def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
 
 
 def trained(adaptation: Adaptation) -> Table:
-    """List every model and seed: the threshold, and how it does on the primary's held-out photographs."""
+    """List every model and seed with its threshold and its score on the primary's held-out photographs."""
     shown = _model_cells(adaptation)
     columns = (
         Column("model"),
@@ -279,7 +279,7 @@ def trained(adaptation: Adaptation) -> Table:
 
 
 def chosen(adaptation: Adaptation) -> Table:
-    """List the images that were learnt from, in the order of choice."""
+    """List the labelled images used for training, in the order of choice."""
     columns = (
         Column("image"),
         Column("dataset"),
@@ -303,7 +303,7 @@ def chosen(adaptation: Adaptation) -> Table:
 
 
 def settings(adaptation: Adaptation) -> Table:
-    """List what the caller chose."""
+    """List the caller's settings."""
     options: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
     training = dict(options.pop("training", {}))
     training.pop("seed", None)
@@ -343,7 +343,7 @@ def _text(name: str, value: Any) -> str:
 
 
 def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
-    """Return what shows a model's name in the colour that it has in the figures."""
+    """Return a function that shows a model's name in its colour in the figures."""
     look_of = looks(adaptation)
     return lambda model: Cell(model, colour=look_of[model].colour)
 
@@ -420,12 +420,12 @@ ABSENT = "The study of adaptation does not lie beside this one, so the figures o
 
 
 def folder_of(of: str, folder: Path) -> Path:
-    """Give the folder of the study of adaptation called `of`, by the folder of a study of the same file."""
+    """Return the folder of the adaptation study `of`, beside the given folder of a study of the same file."""
     return folder.resolve().parent / of
 
 
 def beside(of: str, folder: Path) -> Adaptations | None:
-    """Load the study of adaptation called `of` that lies beside a study's folder; None where it is not there."""
+    """Load the adaptation study `of` beside a study's folder; return None if it is missing."""
     try:
         return Adaptations.load(folder_of(of, folder))
     except MissingPathError:
@@ -433,7 +433,7 @@ def beside(of: str, folder: Path) -> Adaptations | None:
 
 
 def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, str], before: str = "") -> list[Part]:
-    """Make a figure for each segmenter, under the name that the study file gives it; the first caption explains all.
+    """Make a figure per segmenter, under the study file's name for it; only the first caption explains the figure.
 
     `draw` is a registered figure of one segmenter's study, `labels` are the paper's numbers by architecture, and `before` is
     what the first caption begins with.
@@ -449,7 +449,7 @@ def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, 
 
 
 def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
-    """Stack the tables that `make` makes of every segmenter's study, with the segmenter's name in a first column."""
+    """Stack the tables of all segmenters' studies, with the segmenter's name in the first column."""
     made = {name: make(study) for name, study in result.by_segmenter().items()}
     columns = next(iter(made.values())).columns
     rows = tuple((Cell(name), *row) for name, table in made.items() for row in table.rows)
@@ -457,7 +457,7 @@ def stacked(result: Adaptations, make: Callable[[Adaptation], Table]) -> Table:
 
 
 def section(result: Adaptations, context: Context) -> Section:
-    """Make the section of a study of adaptation."""
+    """Build the section of an adaptation study."""
     study, names = result.first, list(result.by_segmenter())
     over = f" Means over {len(shared_seeds(study))} seeds; in brackets the lowest and the highest."
     over = over if len(shared_seeds(study)) > 1 else ""
@@ -494,6 +494,6 @@ _MODELS = "Every model and seed, its threshold, and how it does at home."
 def rows_part(
     result: Adaptations, folder: Path, datasets: Sequence[str], name: str, label: str, background: bool = False
 ) -> FigurePart:
-    """Make the figure of pictures of some datasets, at most four, with the maps below the study's folder."""
+    """Build the figure with pictures of at most four datasets and the maps below the study's folder."""
     draw = partial(adaptation_rows, result, datasets, folder=folder, background=background, limit=4)
     return FigurePart(name, draw, rows_caption(result, datasets, background), label)

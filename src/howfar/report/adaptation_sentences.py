@@ -1,4 +1,4 @@
-"""Write sentences on what training on a few labelled images gained, with confidence intervals."""
+"""Write sentences on the gain from training on a few labelled images, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ NO_EVIDENCE, UNJUDGED = "no evidence of a difference", "one seed does not tell"
 
 
 def gain(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
-    """Read the gain of a model over the unadapted one, on all secondaries alike or on one dataset."""
+    """Return a model's gain over the unadapted model, on all secondaries equally or on one dataset."""
     return _change(adaptation, model, dataset, ("gain", "low", "high"))
 
 
 def over_random(adaptation: Adaptation, model: str, dataset: str = ALL) -> Change | None:
-    """Read how much more a model gained than random's with as many images; None where random was no strategy."""
+    """Return a model's gain over random with the same number of images; None if random was no strategy."""
     return _change(adaptation, model, dataset, ("over_random", "over_random_low", "over_random_high"))
 
 
 def lead(result: AdaptationResult) -> str:
-    """Say what the most images bought by each segmenter, with its interval, and whether that holds 0."""
+    """State each segmenter's gain from the most images, with its interval, and whether the interval contains 0."""
     study, strategy = result.first, strategy_of(result.first)
     model = by_shots(study, strategy)[-1]
     sets = study.secondaries[0] if len(study.secondaries) == 1 else f"each of {len(study.secondaries)} datasets"
@@ -64,7 +64,7 @@ def lead(result: AdaptationResult) -> str:
 
 
 def judged(change: Change | None) -> str:
-    """Write a change with its interval, and whether that lies above 0, below, or holds it."""
+    """Format a change with its interval, and state whether the interval is above 0, below, or contains 0."""
     if change is None or not change.known:
         return "by what could not be measured"
     if not change.bounded:
@@ -73,13 +73,13 @@ def judged(change: Change | None) -> str:
 
 
 def _alone(adaptation: Adaptation, model: str) -> str:
-    """Warn where a change is that of two single trainings."""
+    """Warn that a change comes from only two trainings."""
     single = len(seeds_of(adaptation, [BASELINE, model])) < 2
     return " With one seed that may be a difference of two trainings." if single else ""
 
 
 def against_random(adaptation: Adaptation) -> str:
-    """Say whether the chosen strategy did better than drawing as many images at random, with the interval."""
+    """State whether the chosen strategy beat drawing as many images at random, with the interval."""
     strategy = strategy_of(adaptation)
     if strategy == RANDOM:
         return "The images were drawn at random, and no other way of choosing them was tried."
@@ -105,7 +105,7 @@ def against_random(adaptation: Adaptation) -> str:
 
 
 def any_beats(adaptation: Adaptation) -> str:
-    """Say whether any of several strategies beats random, corrected for how many there are; empty where there is one."""
+    """State whether any strategy beats random, corrected for the number of strategies; return "" for a single one."""
     if RANDOM not in strategies(adaptation) or len(strategies(adaptation)) < 3:
         return ""
     verdict = adaptation.verdict()
@@ -133,7 +133,7 @@ def by_number(adaptation: Adaptation) -> list[tuple[str, str]]:
 
 
 def suppressed(adaptation: Adaptation) -> str:
-    """Say what adding background images did to false positives, and at what cost; empty where none were added."""
+    """State the effect of background images on false positives, and its cost; return "" if none were added."""
     rows = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
     labels = by_background(adaptation, strategy_of(adaptation))
     if not labels or labels[-1] not in rows:
@@ -150,23 +150,23 @@ def suppressed(adaptation: Adaptation) -> str:
 
 
 def did(change: Change) -> str:
-    """Choose the verb of what background images did to false positives."""
+    """Return the verb for the effect of background images on false positives."""
     return "lowered" if change.below else "raised" if change.above else "did not provably change"
 
 
 def in_points(change: Change) -> str:
-    """Write a change of a share in percentage points, with its interval where it has one."""
+    """Format a change of a share in percentage points, with its interval if any."""
     interval = f" [{points(change.low)}, {points(change.high)}]" if change.bounded else ""
     return f"{points(change.value)}{interval} percentage points"
 
 
 def price(cost: Change) -> str:
-    """Say what background images cost in mean F."""
+    """State the cost of background images in mean F."""
     return "at a cost in mean F" if cost.below else "with a rise of mean F" if cost.above else "with no provable cost in mean F"
 
 
 def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, float, float]]:
-    """Average mean_f, mean_f_ods and ods by model and dataset over the seeds that all models share; NaN where undefined.
+    """Average mean_f, mean_f_ods and ods by model and dataset over the shared seeds; NaN if undefined.
 
     Models stand in their order, each with all secondaries alike first, where there are several, then each dataset.
     """
@@ -184,12 +184,12 @@ def both_scores(adaptation: Adaptation) -> dict[tuple[str, str], tuple[float, fl
 
 
 def opposed(one: float, other: float) -> bool:
-    """Tell whether two changes, rounded as they are shown, have opposite signs."""
+    """Return whether two changes, rounded for display, have opposite signs."""
     return round(one, 3) * round(other, 3) < 0
 
 
 def disagreement(result: AdaptationResult) -> str:
-    """Say where mean F at the models' own thresholds and the paper's ODS change opposite ways from M, by segmenter."""
+    """State for each segmenter where mean F at own thresholds and the paper's ODS change from M in opposite directions."""
     found = {name: _disagreements(study) for name, study in result.by_segmenter().items()}
     if len(found) > 1:
         told = listing([f"in {len(lines)} of {count} comparisons with {name}" for name, (count, lines) in found.items()], 8)
@@ -208,7 +208,7 @@ def disagreement(result: AdaptationResult) -> str:
 
 
 def _disagreements(adaptation: Adaptation) -> tuple[int, list[str]]:
-    """Count the comparisons with M in which both scores are known, and describe those that disagree."""
+    """Return the number of comparisons with M in which both scores are known, and sentences on those that disagree."""
     scores, compared, lines = both_scores(adaptation), 0, []
     for (model, dataset), now in scores.items():
         before = scores[BASELINE, dataset]
@@ -221,7 +221,7 @@ def _disagreements(adaptation: Adaptation) -> tuple[int, list[str]]:
 
 
 def limits(adaptation: Adaptation) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
     few = []
     if seeds == 1:
@@ -265,7 +265,7 @@ def _scored(adaptation: Adaptation) -> str:
 
 
 def points(value: float) -> str:
-    """Write a change of a share in percentage points, with its sign."""
+    """Format a change of a share in percentage points, with its sign."""
     return signed(100 * value)
 
 
@@ -281,7 +281,7 @@ def _change(adaptation: Adaptation, model: str, dataset: str, columns: tuple[str
 
 
 def _best(adaptation: Adaptation, model: str) -> str:
-    """Name the datasets on which the gain lies above 0, and those below."""
+    """Name the datasets with a gain above 0, and those with a gain below 0."""
     changes = {name: gain(adaptation, model, name) for name in adaptation.secondaries}
     up = [name for name, change in changes.items() if change is not None and change.above]
     down = [name for name, change in changes.items() if change is not None and change.below]
@@ -295,7 +295,7 @@ def _best(adaptation: Adaptation, model: str) -> str:
 
 
 def _beside(adaptation: Adaptation, model: str) -> str:
-    """Say how the model does beside random's, judged at the level corrected for the number of strategies."""
+    """Compare the model with random's, at the level corrected for the number of strategies."""
     change, row = over_random(adaptation, model), _row(adaptation, model, ALL)
     if change is None or not change.known:
         return ""
@@ -303,7 +303,7 @@ def _beside(adaptation: Adaptation, model: str) -> str:
 
 
 def standing(row: Mapping[Any, Any]) -> str:
-    """Judge how a row of the gains stands to random's, at the level corrected for the number of strategies."""
+    """Judge a row of gains against random, at the level corrected for the number of strategies."""
     if row["beats_random"] not in (True, False):  # None, or NaN, which is true
         return UNJUDGED
     return "better" if row["beats_random"] else "worse" if row["below_random"] else NO_EVIDENCE

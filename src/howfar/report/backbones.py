@@ -1,4 +1,4 @@
-"""Report several backbones on one page: whether they agree on which datasets and images are far."""
+"""Report several backbones on one page, with their agreement on far datasets and images."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FEW_SETS: Final = 4
 
 
 def lead(comparison: BackboneComparison) -> str:
-    """Answer whether the backbones name the same farthest and the same nearest dataset."""
+    """State whether the backbones name the same farthest and the same nearest dataset."""
     frame = comparison.to_frame()
     own = frame[~frame["trivial"]]
     count = own["dataset"].nunique()
@@ -73,7 +73,7 @@ def _end(end: str, datasets: dict[str, str], number: int) -> str:
 
 
 def sets_sentence(comparison: BackboneComparison) -> str:
-    """Say how the orders of the datasets agree."""
+    """State the backbones' agreement on the order of the datasets."""
     count = len(comparison.comparisons[0].datasets)
     pairs = list(combinations(comparison.backbones, 2))
     orders = [f"{a} and {b} put the datasets in {agreement(comparison.agreed(a, b)[0], count)}" for a, b in pairs]
@@ -81,7 +81,7 @@ def sets_sentence(comparison: BackboneComparison) -> str:
 
 
 def images_sentence(comparison: BackboneComparison) -> str:
-    """Say how the orders of the images of a dataset agree."""
+    """State the backbones' agreement on the order of a dataset's images."""
     pairs = [(a, b, comparison.agreed(a, b)[1]) for a, b in combinations(comparison.backbones, 2)]
     correlated = [(a, b, value) for a, b, value in pairs if value is not None]
     if not correlated:
@@ -99,7 +99,7 @@ def images_sentence(comparison: BackboneComparison) -> str:
 
 
 def trivial_sentence(comparison: BackboneComparison) -> str:
-    """Say whether the trivial backbones give the same order."""
+    """State whether the trivial backbones give the same order."""
     count = len(comparison.comparisons[0].datasets)
     if not comparison.trivial or count < FEW_SETS:
         return ""
@@ -118,7 +118,7 @@ def trivial_sentence(comparison: BackboneComparison) -> str:
 
 
 def limits(comparison: BackboneComparison) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     count = len(comparison.comparisons[0].datasets)
     few = (
         [f"Over {count} datasets a rank correlation says little: chance alone gives ±1 often."]
@@ -192,7 +192,7 @@ def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tup
 
 
 def _by_backbone(comparison: BackboneComparison, measure: str) -> Table:
-    """Make a table of a row a backbone, a column a dataset, each number with its rank in the row."""
+    """Make a table with a row per backbone and a column per dataset; each number has its rank within the row."""
     frame, seen = comparison.to_frame(), looks(comparison)
     columns = [Column("backbone"), *(Column(name) for name in nearest_first(frame))]
     rows = []
@@ -212,7 +212,7 @@ def _number(row: Any, measure: str, rank: float) -> Cell:
 
 
 def _agreement(comparison: BackboneComparison) -> Table:
-    """List each two backbones: Spearman of the datasets' order, then of the images of each dataset."""
+    """List each two backbones' Spearman correlation on the datasets' order, then on each dataset's images."""
     names = [dataset.name for dataset in comparison.comparisons[0].datasets]
     pairs = [(pair, own.set_index("dataset")) for pair, own in comparison.agreement.groupby(["one", "other"], sort=False)]
 

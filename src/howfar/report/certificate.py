@@ -1,4 +1,4 @@
-"""Report a certificate on one page: what the model was shown to reach on a site, and by which labels."""
+"""Report a certificate on one page: the performance shown on a site, and the labels behind it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "
 
 
 def lead(certificate: Certificate) -> str:
-    """Say what the model was shown to reach, or that labels are awaited."""
+    """State the performance shown for the model, or that labels are awaited."""
     drawn, labelled = len(certificate.sample), certificate.labelled
     if certificate.value is None or certificate.low is None or certificate.high is None:
         if not labelled:
@@ -54,7 +54,7 @@ def lead(certificate: Certificate) -> str:
 
 
 def design(certificate: Certificate) -> str:
-    """Say how the sample was drawn."""
+    """State how the sample was drawn."""
     if certificate.anytime:
         return (
             "Drawn in plain random order, as an interval needs that holds at every look, and listed in the order of labelling."
@@ -66,7 +66,7 @@ def design(certificate: Certificate) -> str:
 
 
 def sentences(certificate: Certificate) -> list[str]:
-    """Say what the labels settled, how far they go, and what the model was thought to reach."""
+    """State what the labels settled, how much of the sample is labelled, and the predicted performance."""
     drawn, labelled = len(certificate.sample), certificate.labelled
     lines = []
     answer = certificate.answer()
@@ -88,7 +88,7 @@ def sentences(certificate: Certificate) -> list[str]:
 
 
 def limits(certificate: Certificate) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     share = f"{100 * (1 - certificate.level):.2g} %"
     look = (
         "It holds however often it is looked at while labels come in."
@@ -150,7 +150,7 @@ SOURCE: Final = Markup(
 
 
 def _sample(certificate: Certificate) -> Table:
-    """List the drawn images in the order of labelling."""
+    """List the drawn images in labelling order."""
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
     return tabulate(
@@ -173,7 +173,7 @@ def _sample(certificate: Certificate) -> Table:
 
 
 def _steps(certificate: Certificate) -> Table:
-    """List what was known after each number of labels, and whether the question was settled where there is one."""
+    """List the estimate after each number of labels, and whether the question, if any, was settled."""
 
     def half(step: Step) -> Cell:
         return decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)

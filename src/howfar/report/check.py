@@ -1,4 +1,4 @@
-"""Write what a check decided as JUnit XML, as Markdown, and as metrics for Prometheus."""
+"""Write a check's decisions as JUnit XML, as Markdown, and as metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.wording import xml_text
 
 
 def junit_text(check: Check) -> str:
-    """Write one suite a dataset and one test a rule: a breach is a failure, undecided an error, a warning its output.
+    """Format a check as a suite per dataset and a test per rule; breach is a failure, undecided an error, a warning output.
 
     The elements and attributes are those of the JUnit XML that Ant's task writes, which all readers take.
 
@@ -66,7 +66,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&])")
 
 
 def markdown_text(check: Check) -> str:
-    r"""Write the verdict, a table of the decisions and, where there is a log, its last rows.
+    r"""Format the verdict, a table of the decisions and, if there is a log, its last rows.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def _row(cells: tuple[str, ...] | list[str]) -> str:
 
 
 def _escaped_cell(text: str) -> str:
-    """Write text that Markdown shows as it is, on one line."""
+    """Escape text for a Markdown table, on one line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return _SPECIAL.sub(r"\\\1", line).replace(r"\(", "(").replace(r"\)", ")").replace(r"\[", "[").replace(r"\+", "+")
 
@@ -109,7 +109,7 @@ _Sample = tuple[Mapping[str, str], float | None]
 
 
 def prometheus_text(check: Check, now: datetime | None = None) -> str:
-    r"""Write all metrics as gauges in the text format 0.0.4; a value that is not known is left out.
+    r"""Format all metrics as gauges in text format 0.0.4; unknown values are left out.
 
     The exit code is 0, 3 or 4, and so is a rule's outcome. `now` is the time of the check, by default this moment.
     Source: https://prometheus.io/docs/instrumenting/exposition_formats.
@@ -180,7 +180,7 @@ def _of_alarm(check: Check, whole: Mapping[str, str]) -> list[str]:
 
 
 def _metric(name: str, meaning: str, samples: Iterable[_Sample]) -> str:
-    """Write one metric; "" where none of its samples is known."""
+    """Format one metric; return "" if all its samples are unknown."""
     lines = [f"howfar_check_{name}{_labels(labels)} {_number(value)}\n" for labels, value in samples if value is not None]
     return "".join([f"# HELP howfar_check_{name} {meaning}\n# TYPE howfar_check_{name} gauge\n", *lines]) if lines else ""
 

@@ -1,4 +1,4 @@
-"""Report a comparison on one page: how far its datasets are, which images are nearly equal, and how it was made."""
+"""Report a comparison on one page: the datasets' distances, nearly equal images, and the method."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ RIVAL_MEASURES = {
 
 
 def main(comparison: Comparison) -> Table:
-    """Make the summary table: `Comparison.table()` with the share of unusual images beside it."""
+    """Build the summary table: `Comparison.table()` and the share of unusual images."""
     header, texts = comparison.table()
     explained = dict(MAIN_COLUMNS)
     columns = [Column(title, explained.get(title, "")) for title in header]
@@ -114,12 +114,12 @@ Place: TypeAlias = tuple[int, DatasetSummary]
 
 
 def _by_dataset(comparison: Comparison, *columns: ColumnOf[Place]) -> Table:
-    """Make a table of a row a secondary, by its place and summary; its name stands first, in its colour."""
+    """Build a table with a row per secondary, from its place and summary; the first column is its coloured name."""
     return tabulate(list(enumerate(comparison.datasets)), ("dataset", "", lambda row: name_cell(row[1].name, row[0])), *columns)
 
 
 def intervals(comparison: Comparison) -> Table:
-    """List what the summary table leaves out: intervals, self-distances, the uncorrected p, components."""
+    """List numbers beyond the summary table: intervals, self-distances, uncorrected p, components."""
     own = "leave-one-out, in this dataset's subspace: what `relative` divides by"
     return _by_dataset(
         comparison,
@@ -137,7 +137,7 @@ def _span(interval: tuple[float, float] | None) -> Cell:
 
 
 def neighbours(comparison: Comparison) -> Table:
-    """Compare I^dist with the distance to the nearest primary images, over each set and in it; ranks that differ stand out."""
+    """Compare I^dist with the distance to the nearest primary images, between and within sets; differing ranks stand out."""
     by_mean = ranks([dataset.o_dist_mean for dataset in comparison.datasets])
     nearest = [_of_images(comparison, dataset, "knn") for dataset in comparison.datasets]
     means = [sum(values) / len(values) for values in nearest]
@@ -170,12 +170,12 @@ def neighbours(comparison: Comparison) -> Table:
 
 
 def disagreeing(neighbours: Table) -> list[str]:
-    """Name the secondaries that rank differently by mean I^dist and by mean kNN."""
+    """Name the secondaries whose rank differs between mean I^dist and mean kNN."""
     return [row[0].text for row in neighbours.rows if any(cell.strong for cell in row)]
 
 
 def trivial_views(comparison: Comparison) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Collect the backbone's number for each secondary, and each trivial backbone's: which number, `trivial_measure` tells."""
+    """Collect each secondary's distance by the backbone and by each trivial backbone, in the measure `trivial_measure`."""
     measure = trivial_measure(comparison)
     model = {dataset.name: float(getattr(dataset, measure)) for dataset in comparison.datasets}
     views: dict[str, dict[str, float]] = {}
@@ -185,7 +185,7 @@ def trivial_views(comparison: Comparison) -> tuple[dict[str, float], dict[str, d
 
 
 def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None]]:
-    """Put the trivial backbones beside the backbone, each number with its rank.
+    """Build the table of the backbone's and the trivial backbones' distances, each number with its rank.
 
     Returned beside the table is Spearman's correlation with the backbone's order by trivial backbone.
     """
@@ -197,24 +197,24 @@ def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None]]:
 
 
 def _ranked(title: str, explanation: str, values: Sequence[float], write: Callable[[float], str]) -> ColumnOf[Place]:
-    """Make a column of numbers with their ranks."""
+    """Build a column of numbers with ranks."""
     order = ranks(values)
     return title, explanation, lambda row: ranked(write(values[row[0]]), values[row[0]], order[row[0]])
 
 
 def trivial_measure(comparison: Comparison) -> str:
-    """Choose the number that trivial backbones are compared by: "relative" if it is always defined, else "o_dist_scaled"."""
+    """Return the measure that compares trivial backbones: "relative" if always defined, else "o_dist_scaled"."""
     every: list[DatasetSummary | BaselineSummary] = [*comparison.datasets, *comparison.baselines]
     return "relative" if all(row.relative is not None for row in every) else "o_dist_scaled"
 
 
 def agreements_text(agreements: dict[str, float | None], count: int) -> list[str]:
-    """Say of each trivial backbone in which order it puts the datasets."""
+    """State the order in which each trivial backbone puts the datasets."""
     return [f"{backbone}: {agreement(rho, count)}" for backbone, rho in agreements.items()]
 
 
 def rivals(comparison: Comparison) -> Table:
-    """List the literature's dataset distances, each column with the rank it gives (1 is nearest)."""
+    """List the literature's dataset distances, each with the rank in its column (1 is nearest)."""
     names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
     values = {name: [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets] for name in names}
 
@@ -227,7 +227,7 @@ def rivals(comparison: Comparison) -> Table:
 
 
 def rival_intervals(comparison: Comparison) -> Table:
-    """List interval and p-value of each of the literature's distances, by distance."""
+    """List interval and p-value of the literature's distances, by distance."""
     header, texts = comparison.rivals_table()
     explained = {
         "95 % CI": "bootstrap over the images of both sets; of kNN and Mahalanobis over the secondary's alone",
@@ -242,7 +242,7 @@ def rival_intervals(comparison: Comparison) -> Table:
 
 
 def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
-    """List the images farthest from the primary dataset, by distance over its self-distance in the image's own subspace."""
+    """List the images farthest from the primary dataset, relative to the self-distance in the image's own subspace."""
     index_of = {dataset.name: index for index, dataset in enumerate(comparison.datasets)}
     units = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / comparison.images["dataset"].map(units))
@@ -268,7 +268,7 @@ def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
 
 
 def settings(comparison: Comparison) -> Table:
-    """List what the caller chose."""
+    """List the caller's settings."""
     named = {"components": "components (z)", "bootstrap": "bootstrap resamples", "neighbours": "neighbours (kNN)"}
     return facts({named.get(name, name): _setting(value) for name, value in asdict(comparison.settings).items()})
 
@@ -282,7 +282,7 @@ def _setting(value: object) -> str:
 
 
 def backbone(comparison: Comparison) -> Table:
-    """List what was measured with: name, length, layers, and the identity, a nested part of it as one line for each key."""
+    """List the backbone's name, length, layers and identity, with a line for each key of nested parts."""
     named = comparison.backbone
     values = {"name": named.name, "feature length (q)": f"{named.length:,}"}
     if len(named.layers) > 1:
@@ -296,13 +296,13 @@ def backbone(comparison: Comparison) -> Table:
 
 
 def model(assessment: Assessment) -> Table | None:
-    """List what the assessed maps depend on; None for a run of an earlier version, which does not say."""
+    """List what the assessed maps depend on; None for an earlier version's run without these records."""
     identity = {key: _fact(value) for key, value in assessment.identity.items()}
     return facts({"name": assessment.model, **identity}) if identity else None
 
 
 def skipped(comparison: Comparison) -> Table:
-    """List the files that could not be used, and why."""
+    """List the unusable files, with the reasons."""
     return tabulate(
         comparison.skipped,
         ("file", "", lambda file: Cell(file.path)),
@@ -312,7 +312,7 @@ def skipped(comparison: Comparison) -> Table:
 
 
 def leaks(comparison: Comparison) -> Table:
-    """List the images that are in the primary dataset and in a secondary too, byte for byte."""
+    """List the images that are byte for byte in both the primary and a secondary dataset."""
     return tabulate(
         comparison.leaks,
         ("image", "", lambda leak: Cell(leak.image)),
@@ -336,7 +336,7 @@ MOST = 200
 
 
 def counts(comparison: Comparison) -> Table:
-    """Count pairs by dataset and by what they are copies of."""
+    """Count pairs of copies by their two datasets."""
     grouped = comparison.near_duplicates.groupby(["dataset", "other_dataset"], sort=False)
     return tabulate(
         [(dataset, other, pairs, int((pairs["kind"] == "equal").sum())) for (dataset, other), pairs in grouped],
@@ -353,7 +353,7 @@ def counts(comparison: Comparison) -> Table:
 
 
 def pairs(comparison: Comparison, most: int = MOST) -> Table:
-    """List pairs in the order of the figure: those with the primary dataset first, the least alike first; at most so many."""
+    """List at most `most` pairs in the figure's order: pairs with the primary dataset first, the least alike first."""
     bits = "share of the 256 bits of their perceptual hashes that are equal; unrelated images have a half"
 
     def kind(row: Any) -> Cell:
@@ -468,7 +468,7 @@ def _answer(comparison: Comparison, relation: Relation | None, assessment: Asses
 
 
 def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
-    """Say that distance is not performance, and what was measured of performance here."""
+    """Warn that distance is not performance, and state the performance measured here."""
     if relation is None or not is_scored(relation):
         return Markup(
             "<strong>Distance is not performance.</strong> These numbers say how unlike P the images look to {}. Distance "

@@ -1,4 +1,4 @@
-"""Say in sentences how far a comparison's datasets are, whether their order is settled, and what trivial backbones say."""
+"""State a comparison's distances, the certainty of their order, and the trivial backbones' results in sentences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FEWEST_FOR_CONFORMAL = 19
 
 
 def lead(comparison: Comparison) -> str:
-    """Answer in one or two sentences which secondary is nearest, which farthest, and whether that order is settled."""
+    """State in one or two sentences the nearest and the farthest secondary, and whether the order is settled."""
     datasets, primary = comparison.datasets, comparison.primary.name
     if any(dataset.relative is None for dataset in datasets):
         return f"{_no_yardstick(comparison.primary)} What follows are raw distances from P, with no yardstick to read them by."
@@ -33,7 +33,7 @@ def lead(comparison: Comparison) -> str:
 
 
 def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    """Say after its name what the numbers tell of one secondary: how far, how many images are unusual, whether sets differ.
+    """State a secondary's distance, its share of unusual images, and whether the sets differ, as text after its name.
 
     P is called P, as a page that shows many such sentences says once what P is.
     """
@@ -42,7 +42,7 @@ def sentence(primary: PrimarySummary, dataset: DatasetSummary) -> str:
 
 
 def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    """Say in one sentence, in a newcomer's words, how far a secondary is; its number stands in the table above it."""
+    """State in one plain sentence how far a secondary is; its number is in the table above."""
     home = primary.name
     low, high = (None, None) if dataset.relative_ci is None else dataset.relative_ci
     if dataset.relative is None:
@@ -65,12 +65,12 @@ def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
 
 
 def smallest_p(permutations: int, secondaries: int) -> float | None:
-    """Compute the smallest p-value that Holm's correction of a permutation test can give."""
+    """Compute the smallest possible p-value of a permutation test after Holm's correction."""
     return min(1.0, secondaries / (permutations + 1)) if permutations else None
 
 
 def of_rivals(comparison: Comparison) -> str:
-    """Say how the literature's distances are to be read: above 0 even for equal sets, and with how small a p."""
+    """Explain how to read the literature's distances: positive even for equal sets, and the smallest possible p."""
     from howfar.pipeline.bootstrap import MOST_RELABELLINGS
 
     read = (
@@ -89,13 +89,13 @@ def of_rivals(comparison: Comparison) -> str:
 
 
 def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, float]]) -> tuple[str, list[str]]:
-    """Name the dataset that the backbone puts farthest, and the trivial backbones that put it farthest too."""
+    """Return the backbone's farthest dataset, and the trivial backbones that agree."""
     farthest = max(model, key=lambda name: model[name])
     return farthest, [backbone for backbone, view in views.items() if view[farthest] == max(view.values())]
 
 
 def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
-    """Conclude from how the trivial backbones order the secondaries.
+    """Judge the backbone's order by the trivial backbones' orders of the secondaries.
 
     `agreements` are Spearman's correlations of each trivial backbone's order of `count` datasets with the backbone's;
     `farthest` and `also` are what `same_farthest` returns.
@@ -118,7 +118,7 @@ def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest
 
 
 def rank_changes(comparison: Comparison) -> list[str]:
-    """Name the secondaries whose rank by raw O^dist is another than by `relative`; none where `relative` is undefined."""
+    """Name the secondaries whose ranks by raw O^dist and by `relative` differ; [] if `relative` is undefined."""
     datasets = comparison.datasets
     if any(dataset.relative is None for dataset in datasets):
         return []
@@ -137,7 +137,7 @@ def _no_yardstick(primary: PrimarySummary) -> str:
 
 
 def _settled(ordered: Sequence[DatasetSummary]) -> str:
-    """Remark on intervals at the near or the far end that overlap with the neighbours'."""
+    """Note intervals at the near or far end that overlap with others."""
     if all(_overlap(a.relative_ci, b.relative_ci) for a in ordered for b in ordered):
         return "All their intervals overlap, so the order is not settled."
     remarks = []

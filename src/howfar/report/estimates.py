@@ -1,4 +1,4 @@
-"""Write the report's sections on performance without labels: the answer for each site, and the estimates behind it."""
+"""Write the report's sections on performance without labels: each site's answer, and the estimates behind it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from howfar.wording import percentage_of, share
 
 
 def sites(assessment: Assessment) -> Table:
-    """Give the numbers behind the answers, one row a site."""
+    """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
     known = "whether labelled datasets like the site are known; outside, no estimate is to be believed"
     held = "intervals by the same estimator that held the truth of another labelled dataset, left out in turn"
@@ -82,7 +82,7 @@ def sites(assessment: Assessment) -> Table:
 
 
 def _answers(assessment: Assessment, style: str = "", *, labelled: bool) -> Iterator[Text]:
-    """Write the answers about labelled sites, or about the others, in the order of reading, warnings first."""
+    """Yield the answers about labelled or unlabelled sites in reading order, warnings first."""
     places = {site.dataset: place for place, site in enumerate(assessment.sites)}
     dot = Markup('<span class="dot" style="background:{}"></span>')
     line = Markup('{}<strong>{}</strong>: {}<br>\n<strong>Next:</strong> {}<br><code class="command">{}</code>')
@@ -151,23 +151,23 @@ ESTIMATORS = {
 
 
 def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
-    """Find the judgement of "predict the mean", which is the measure of all others."""
+    """Return the judgement of "predict the mean", the baseline of all other estimators."""
     return next((row for row in judgements if row.estimator == MEAN), None)
 
 
 def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
-    """List the estimators judged on as many datasets as any: only their errors may be compared."""
+    """List the estimators judged on the largest number of datasets, whose errors are comparable."""
     most = max((row.sets for row in judgements), default=0)
     return [row for row in judgements if row.sets == most]
 
 
 def best(judgements: Sequence[Judgement]) -> Judgement | None:
-    """Find the judgement with the smallest error of a dataset's mean of those judged on all datasets; of equals the first."""
+    """Return the judgement with the smallest error of a dataset's mean among comparable estimators; the first if tied."""
     return min(comparable(judgements), key=lambda row: row.mae_set, default=None)
 
 
 def lead(relation: Relation) -> str:
-    """Say which estimator did best on datasets left out, beside predicting the mean."""
+    """State which estimator did best on left-out datasets, compared with predicting the mean."""
     first, mean = best(relation.judgements), mean_of(relation.judgements)
     if first is None or mean is None:
         labelled = sum(row.scored > 0 for row in relation.datasets)
@@ -205,7 +205,7 @@ def lead(relation: Relation) -> str:
 
 
 def distance(relation: Relation) -> str:
-    """Say what distance is worth as an estimator, in one sentence; empty where that was not judged."""
+    """State in one sentence the value of distance as an estimator; return "" if it was not judged."""
     mean, alone = mean_of(relation.judgements), _alone(relation)
     if mean is None or alone is None:
         return ""
@@ -230,7 +230,7 @@ def distance(relation: Relation) -> str:
 
 
 def distance_numbers(relation: Relation) -> str:
-    """Give the errors behind what is said of distance; empty where that was not judged."""
+    """State the errors of the distance estimators; return "" if they were not judged."""
     mean, of_image, of_set = _distances(relation)
     if mean is None or of_image is None or of_set is None:
         return ""
@@ -253,7 +253,7 @@ def distance_numbers(relation: Relation) -> str:
 
 
 def addition(relation: Relation) -> str:
-    """Say what the distances add to the signals of confidence and agreement; empty where one of the two was not judged."""
+    """State what distances add to the signals of confidence and agreement; return "" if either was not judged."""
     judged = {row.estimator: row for row in comparable(relation.judgements)}
     if SIGNALS not in judged or EVERYTHING not in judged:
         return ""
@@ -266,7 +266,7 @@ def addition(relation: Relation) -> str:
 
 
 def in_use(relation: Relation) -> str:
-    """Say which estimator made the estimates that are shown, and why; empty where there are none."""
+    """State which estimator made the estimates, and why; return "" without estimates."""
     estimator, first = relation.estimator, best(relation.judgements)
     if estimator is None or not relation.estimates:
         return ""
@@ -282,7 +282,7 @@ def in_use(relation: Relation) -> str:
 
 
 def fewer(relation: Relation) -> str:
-    """Remark on estimators that were judged on fewer datasets; empty where there are none."""
+    """Note the estimators judged on fewer datasets; return "" if there are none."""
     judged = {row.estimator for row in comparable(relation.judgements)}
     names = [row.estimator for row in relation.judgements if row.estimator not in judged]
     if not names:
@@ -295,7 +295,7 @@ def fewer(relation: Relation) -> str:
 
 
 def set_intervals(relation: Relation) -> str:
-    """Say what the intervals of datasets' means promise, and how many held."""
+    """Explain the intervals of datasets' means, and state how many contained the measured mean."""
     promise = (
         "A dataset's interval takes the labelled datasets as a sample of datasets like the new one, which cannot be checked. "
         "It is Student's, from the errors on those left out: the fewer there are, the wider it is, and a single one gives none."
@@ -309,7 +309,7 @@ def set_intervals(relation: Relation) -> str:
 
 
 def image_intervals(relation: Relation) -> str:
-    """Say what the intervals of images promise, and how often they held."""
+    """Explain the intervals of images, and state how often they contained the measured value."""
     level = relation.settings.level
     if relation.images["estimate"].notna().any() and not relation.images["estimate_low"].notna().any():
         return "An image is right or wrong: its estimate is the chance that it is right, and it has no interval."
@@ -327,7 +327,7 @@ def image_intervals(relation: Relation) -> str:
 
 
 def unlabelled(relation: Relation) -> str:
-    """Say what is expected of the datasets without performances; empty where there are none."""
+    """State the expected performance of unlabelled datasets; return "" if there are none."""
     new = [row for row in relation.estimates if row.measured is None]
     if not new:
         return ""
@@ -338,7 +338,7 @@ def unlabelled(relation: Relation) -> str:
 
 
 def gate_errors(relation: Relation) -> str:
-    """Say what the gate would have said of the labelled datasets, each against the others; empty where nothing is known."""
+    """State how the gate judges each labelled dataset against the others, with the errors; return "" if unknown."""
     measured = {row.dataset: row for row in relation.estimates if row.measured is not None}
     gates = [gate for gate in relation.gates if gate.dataset in measured and gate.inside is not None]
     if not gates:
@@ -363,19 +363,19 @@ def _were(errors: Sequence[float]) -> str:
 
 
 def quoted(names: Sequence[str]) -> list[str]:
-    """Quote names of estimators in prose, where "all" and "mean" are words too."""
+    """Quote names of estimators for prose, as "all" and "mean" are also ordinary words."""
     return [f"“{name}”" for name in names]
 
 
 def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, Judgement | None]:
-    """Find the judgements of the mean, of the distance that errs least for an image, and of the one for a dataset's mean."""
+    """Return the judgements of the mean, and of the distances with the least error for an image and for a dataset's mean."""
     judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
     of_image = min(judged, key=lambda row: row.mae_image, default=None)
     return mean_of(relation.judgements), of_image, min(judged, key=lambda row: row.mae_set, default=None)
 
 
 def _alone(relation: Relation) -> Choice | Judgement | None:
-    """Find the errors of distance alone: of the distance fixed beforehand, or as an earlier version chose one."""
+    """Return the errors of distance alone: the distance fixed beforehand, or the choice of an earlier version."""
     fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
     return _choice(relation, DISTANCE) or next(fixed, None)
 
@@ -389,12 +389,12 @@ def _error(value: float) -> str:
 
 
 def _beats(a: float, b: float) -> bool:
-    """Tell whether an error is smaller than another as both are printed."""
+    """Return whether an error is smaller than another after rounding for display."""
     return round(a, 3) < round(b, 3)
 
 
 def _nearer(row: Choice | Judgement, mean: Judgement) -> tuple[int, int]:
-    """Count the datasets, and of how many, in which an estimator's error of the mean is smaller than the mean's own."""
+    """Return on how many datasets an estimator is nearer to the truth than the mean, and the number compared."""
     both = set(row.set_errors) & set(mean.set_errors)
     return sum(abs(row.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)
 
@@ -403,7 +403,7 @@ KINDS = {"baseline": "the mean"}
 
 
 def judgements(relation: Relation) -> Table:
-    """List every estimator with its judgement on datasets left out; the one in use stands out."""
+    """Build the table of estimators judged on left-out datasets, with the one in use marked."""
     fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
     level, tau = percentage_of(relation.settings.level), f"{relation.settings.tau:g}"
     held = f"how many of the datasets' intervals held the measured mean; they claim {level}"
@@ -459,7 +459,7 @@ def _gate(relation: Relation, dataset: str) -> Cell:
 
 
 def set_errors(relation: Relation) -> Table:
-    """Compare estimate and measured mean of every labelled dataset when it was left out, one row an estimator."""
+    """List every estimator's error for each labelled dataset when left out, one row per estimator."""
     names = list(dict.fromkeys(name for row in relation.judgements for name in row.set_errors))
     rows = [
         (Cell(row.estimator, strong=row.estimator == relation.estimator), *(change(row.set_errors.get(name)) for name in names))
@@ -469,12 +469,12 @@ def set_errors(relation: Relation) -> Table:
 
 
 def explained(relation: Relation) -> list[tuple[str, str]]:
-    """Explain each judged estimator of howfar's own."""
+    """Return explanations of howfar's own judged estimators."""
     return [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
 
 
 def estimates(relation: Relation) -> Table:
-    """List what is expected of each dataset's mean performance, and what was measured where that is known."""
+    """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
     gate = "whether labelled datasets like it are known: outside their range no estimate is to be believed"
     student = "Student's, from the errors of the estimator on the labelled datasets left out"

@@ -34,7 +34,7 @@ MODELS = 6
 
 
 def bundle(name: str) -> Markup:
-    """Return the text of ``bundle.js`` or ``bundle.css``, which `npm run build` in ``web/`` made."""
+    """Return the text of ``bundle.js`` or ``bundle.css``, built by `npm run build` in ``web/``."""
     return Markup(resources.files("howfar.explore").joinpath(name).read_text(encoding="utf-8"))
 
 
@@ -44,7 +44,7 @@ def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, 
 
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None = None) -> Mapping[str, Any]:
-    """Gather what ``section.html.j2`` reads: the block of data with small pictures, the script and its style.
+    """Return the values for ``section.html.j2``: the data block with small pictures, the script and the style.
 
     `folder` is the run folder, which keeps small photographs for the next report.
     """
@@ -57,7 +57,7 @@ def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Pat
 
 
 def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
-    """Fill the section for the images of an adaptation study, with the models of its first seed to switch between.
+    """Render the section on an adaptation study's images, with a switch between the models of its first seed.
 
     It is empty for a study that scored no image.
     """
@@ -82,7 +82,7 @@ HANDED = f"{KEPT[:-1]}: howfar select RUN --picked hands them over."
 
 
 def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
-    """Read a run folder and make its site: a comparison, with the relation of that run where there is one, or an adaptation.
+    """Read a run folder and build its site: a comparison, with its relation if any, or an adaptation.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
 
 
 def pictures_of(result: Result) -> ImageFiles | None:
-    """Gather the images of a result in a run folder, with their pictures; None for one that the page does not show."""
+    """Collect the images of a result and their pictures; None for a result that the page cannot show."""
     if isinstance(result, Comparison):
         shown = RunResults.of(result, result.folder)
         return ImageFiles(shown.points, masks_of(result.sources))
@@ -135,7 +135,7 @@ def pictures_of(result: Result) -> ImageFiles | None:
 
 
 def explore(comparison: Comparison, relation: Relation | None = None, map: Maps | None = None) -> Explorer:  # noqa: A002  # its name
-    """Make the widget of a comparison; what it takes, returns and raises is said at `Comparison.explore`."""
+    """Make the widget of a comparison; `Comparison.explore` documents arguments, result and errors."""
     folder: Path | None = comparison.folder
     check_map(map, folder)
     keep_map(comparison, map)

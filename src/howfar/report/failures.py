@@ -1,4 +1,4 @@
-"""Write the report's section on images that probably fail: their lists, the stated error rate and the measured one."""
+"""Write the report's section on probable failures: the lists, the stated error rate and the measured one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FEW = 30
 
 @dataclass(frozen=True)
 class ListCounts:
-    """Count what the lists of the labelled datasets hold together.
+    """Hold the counts over the lists of all labelled datasets.
 
     `listed` images whose performance is known, those of them that did not fail (`wrong`), images that failed, and those of
     them that are listed (`found`).
@@ -45,7 +45,7 @@ class ListCounts:
 
 
 def measured(relation: Relation) -> ListCounts:
-    """Count over the images whose performance is known."""
+    """Count the images with a known performance."""
     images = relation.images
     labelled = images[images["performance"].notna()]
     listed, fails = labelled["listed"].astype(bool), labelled["performance"] < relation.settings.tau
@@ -53,7 +53,7 @@ def measured(relation: Relation) -> ListCounts:
 
 
 def lead(relation: Relation) -> str:
-    """Count the listed images, in how many datasets."""
+    """State the number of listed images and of their datasets."""
     total, tau = sum(row.n for row in relation.failures), f"{relation.settings.tau:g}"
     listed = sum(row.listed for row in relation.failures)
     if not listed:
@@ -64,7 +64,7 @@ def lead(relation: Relation) -> str:
 
 
 def promise(relation: Relation) -> str:
-    """State the error rate, and under which condition it holds."""
+    """State the error rate and the condition under which it holds."""
     rate, tau = percentage_of(relation.settings.error_rate), f"{relation.settings.tau:g}"
     return (
         f"The lists are made so that at most {rate} of the images on them are expected to score {tau} or more after all, where "
@@ -74,7 +74,7 @@ def promise(relation: Relation) -> str:
 
 
 def found(relation: Relation) -> str:
-    """Say how right the lists of the labelled datasets are, each made without its dataset's labels."""
+    """State the measured error of the labelled datasets' lists, each made without its dataset's labels."""
     counts, rate, tau = measured(relation), relation.settings.error_rate, f"{relation.settings.tau:g}"
     condition = "on the labelled datasets, each list made without the dataset's own labels"
     if not counts.listed:
@@ -93,7 +93,7 @@ def found(relation: Relation) -> str:
 
 
 def broken(relation: Relation) -> str:
-    """Name the labelled datasets whose lists were wrong more often than stated; empty if none was, or all are judged as one."""
+    """Name the labelled datasets whose list exceeded the stated error; return "" if none did, or only one was judged."""
     rate = relation.settings.error_rate
     judged = [row for row in relation.failures if row.measured_error is not None]
     beyond = [
@@ -106,7 +106,7 @@ def broken(relation: Relation) -> str:
 
 
 def whole(relation: Relation) -> str:
-    """Name the datasets that are listed whole, which says more of the failures among the labelled than of these images."""
+    """Name the datasets that are listed entirely, and state whether the labelled images' failure rate explains this."""
     names = [row.dataset for row in relation.failures if row.n and row.listed == row.n]
     if not names:
         return ""
@@ -125,7 +125,7 @@ MOST = 200
 
 
 def lists(relation: Relation) -> Table:
-    """Count the listed images of each dataset, and say how right that is where performances are known."""
+    """List each dataset's number of listed images, with their measured error if known."""
     tau, names = f"{relation.settings.tau:g}", dataset_cells(relation)
     wrong = f"share of the listed images that scored {tau} or more, where performances are known"
 
@@ -144,7 +144,7 @@ def lists(relation: Relation) -> Table:
 
 
 def listed(relation: Relation, most: int = MOST) -> Table:
-    """List the listed images, the lowest estimates first, at most so many."""
+    """List the listed images by increasing estimate, up to a limit."""
     names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
     ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(most)

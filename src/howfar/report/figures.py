@@ -1,4 +1,4 @@
-"""Draw every registered figure of a page's results, and write figures as files and as SVG inside the page."""
+"""Draw the registered figures of a page's results, and write figures as files and as SVG within the page."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _VIEW_BOX = re.compile(r'viewBox="0 0 ([\d.]+) ([\d.]+)"')
 
 @dataclass(frozen=True)
 class Embedded:
-    """Hold a figure that is ready to be put into a page: its SVG and its width in points."""
+    """Hold a figure as SVG for a page, and its width in points."""
 
     name: str
     svg: str
@@ -54,7 +54,7 @@ class Embedded:
 
 
 def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str = "") -> Embedded:
-    """Write ``<name>.png`` (and ``.svg``) into `folder`, each whole or not at all, and return the figure as SVG for a page.
+    """Write ``<name>.png`` (and ``.svg``) into `folder` atomically, and return the figure as SVG for a page.
 
     The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file,
     as for a figure of photographs. `run` is the id of the run that the figure shows, which its files carry.
@@ -75,14 +75,14 @@ def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str
 
 
 def save(figure: Figure, path: Path, kind: str, dpi: int = DPI, metadata: Any = None) -> None:
-    """Write a figure to one file of the format `kind`, as `saving` says."""
+    """Write a figure to a file of the format `kind`, with the settings of `saving`."""
     with saving(kind):
         prepare(figure)
         figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
 
 
 def lay_out(figure: Figure) -> None:
-    """Lay a figure out once for all files: `savefig` would do so for each, and draws once more to see where things lie."""
+    """Lay out a figure once for all files; `savefig` would repeat the layout for each file and draw again."""
     figure.set_dpi(DPI)
     engine = figure.get_layout_engine()
     if engine is not None:
@@ -92,7 +92,7 @@ def lay_out(figure: Figure) -> None:
 
 @contextmanager
 def saving(name: str) -> Iterator[None]:
-    """Keep text as text, each picture by itself and identifiers the same from run to run; make no remark on rare characters.
+    """Keep text as text, pictures separate and identifiers reproducible, without warnings on missing glyphs.
 
     A character that no installed font of matplotlib's knows is a box in the .png; in the .svg and on the page the reader's
     fonts show it.
@@ -121,7 +121,7 @@ def _for_page(text: str, name: str) -> Embedded:
 
 
 def _lighter(picture: re.Match[str]) -> str:
-    """Turn an opaque picture into JPEG, a sixth of the size; leave one with transparency."""
+    """Convert an opaque picture to JPEG, a sixth of the size; keep a picture with transparency."""
     from PIL import Image
 
     image: Any = Image.open(io.BytesIO(base64.b64decode(picture[1])))
@@ -134,7 +134,7 @@ def _lighter(picture: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class PageFigure:
-    """Hold a figure that is ready for a page, and its words."""
+    """Hold a figure for a page with its caption."""
 
     embedded: Embedded
     caption: Caption
@@ -142,7 +142,7 @@ class PageFigure:
 
 @dataclass(frozen=True)
 class Figures:
-    """Hold the figures of one page by name, in the registry's order, and notes on those of other packages that failed.
+    """Hold a page's figures by name, in registry order, and notes on other packages' figures that failed.
 
     `runs` has the ids of the results on the page, each by the name of its document.
     """
@@ -153,24 +153,24 @@ class Figures:
     _taken: set[str] = field(default_factory=set)
 
     def take(self, name: str) -> PageFigure | None:
-        """Return a figure for the place where it stands on the page; None where there is none of that name."""
+        """Return a figure for its place on the page; None for an unknown name."""
         self._taken.add(name)
         return self.drawn.get(name)
 
     def rest(self) -> list[PageFigure]:
-        """Return the figures that no section took, which the page shows at its end."""
+        """Return the figures that no section took, for the end of the page."""
         return [drawn for name, drawn in self.drawn.items() if name not in self._taken]
 
 
 class FigureFolders(NamedTuple):
-    """Name the run folder that figures may read, and the folder beside it that they are written to."""
+    """Hold the run folder that figures may read, and the temporary folder that they are written to."""
 
     run: Path
     beside: Path
 
 
 def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "") -> Figures:
-    """Draw every registered figure that shows anything, and write ``figures/<name>.png`` (and ``.svg``) into a folder.
+    """Draw every registered figure with content, and write ``figures/<name>.png`` (and ``.svg``) into a folder.
 
     The files take their places when all are drawn, and carry the ids of what they show. A figure of another package that
     raises is left out with a note. One that takes a `folder` is given this one. `results` has a result for each kind of figure
@@ -193,7 +193,7 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
 
 
 def _draw_all(kind: str, result: Any, page: Figures, prefix: str, folders: FigureFolders) -> Iterator[str]:
-    """Draw the figures of one kind for the page, and yield the name of each, also of one that shows nothing."""
+    """Draw a page's figures of one kind, and yield each name, also of figures without content."""
     for registered_name in registry.ordered(kind):
         own, name = registry.is_ours(kind, registered_name), re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
         if not own and name in page.drawn:
@@ -213,12 +213,12 @@ def _draw_all(kind: str, result: Any, page: Figures, prefix: str, folders: Figur
 
 
 def runs_of(*results: Any) -> dict[str, str]:
-    """Return the ids of results, each by the name of its document; None, and what another package draws, are left out."""
+    """Return results' ids by document name; None and other packages' objects are left out."""
     return {result.DOCUMENT: result.run_id for result in results if isinstance(result, Result)}
 
 
 def check_unchanged(root: Path, runs: Mapping[str, str]) -> None:
-    """See that the documents in a folder are still those that a page or figures show.
+    """Check that a folder's documents are still those that a page or figures show.
 
     Raises `StoreError` where another run was written there meanwhile, so that no page of one run stands beside the other.
     """
@@ -230,7 +230,7 @@ def check_unchanged(root: Path, runs: Mapping[str, str]) -> None:
 
 
 def _take_place(beside: Path, pictures: Path, names: list[str]) -> None:
-    """Move the files of figures in; those of an earlier report that are not drawn any more go."""
+    """Move new figure files into the folder, and delete files of figures that are no longer drawn."""
     for name in names:
         for file in (f"{name}.png", f"{name}.svg"):
             if (beside / file).is_file():

@@ -1,4 +1,4 @@
-"""Hand out images to be labelled: a list, a table, a contact sheet, and files for labelling tools.
+"""Write images to label: a list, a table, a contact sheet, and files for labelling tools.
 
 Images are pointed to, never copied.
 """
@@ -60,7 +60,7 @@ FILES = (
 def write_selection(
     selection: Selection, folder: Path, first: FirstLabels | None = None, with_images: Images = "none"
 ) -> tuple[str, ...]:
-    """Write a selection into a folder, and return what could not be written of it, as sentences.
+    """Write a selection into a folder, and return sentences on parts that could not be written.
 
     Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
     The folder is made where it is not there; a selection already in it is replaced.
@@ -90,7 +90,7 @@ def write_selection(
 
 
 def _check_replaced(folder: Path) -> None:
-    """Raise `InputError` where files would be replaced that are no earlier selection's."""
+    """Raise `InputError` if files other than an earlier selection's would be replaced."""
     there = [name for name in FILES if (folder / name).exists()]
     if not there:
         return
@@ -102,7 +102,7 @@ def _check_replaced(folder: Path) -> None:
 
 
 def write_list_file(paths: Sequence[str], folder: Path) -> Iterator[str]:
-    """Write ``chosen.txt``, a path a line, and yield which paths no line can hold as they are."""
+    """Write ``chosen.txt``, one path per line, and yield notes on paths that do not fit on a line as they are."""
     lines = [list_line(path) for path in paths]
     replace_text(folder / "chosen.txt", "".join(f"{line}\n" for line in lines))
     odd = [line for line, path in zip(lines, paths, strict=True) if line != path]
@@ -112,14 +112,14 @@ def write_list_file(paths: Sequence[str], folder: Path) -> Iterator[str]:
 
 
 def table(selection: Selection) -> pd.DataFrame:
-    """Make a table of the chosen images; `image` is the file, so that it is a dataset too (``howfar compare P chosen.csv``)."""
+    """Return a table of the chosen images, which is a dataset too, as `image` is the file (``howfar compare P chosen.csv``)."""
     frame = selection.to_frame().assign(dataset=selection.dataset)
     frame["name"], frame["image"] = frame["image"], list(selection.paths)
     return frame[["image", "distance", "rank", "reason", "dataset", "name"]]
 
 
 def guarded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Guard the cells of a table for people: none of its texts is taken for a formula by a spreadsheet."""
+    """Escape the cells of a table so that no spreadsheet reads a text as a formula."""
     return frame.map(cell)
 
 
@@ -139,7 +139,7 @@ def write_for_tools(
     first: FirstLabels | None = None,
     with_images: Images = "none",
 ) -> Iterator[str]:
-    """Write the files for labelling tools, and yield what could not be written of the images, given with their faults."""
+    """Write the files for labelling tools, and yield notes on images (given with their faults) that are not in them."""
     first = first or FirstLabels()
     pictures = [first.on(picture) for picture, _ in read]
     for name, text in texts_for_tools(pictures, title, first).items():
@@ -157,7 +157,7 @@ def write_for_tools(
 
 
 def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: FirstLabels) -> dict[str, str]:
-    """Return the files for labelling tools by name; none of COCO where classes are labelled, which it has not of an image."""
+    """Return the files for labelling tools by name, without COCO for classification, which COCO cannot express."""
     names = first.offered() or (CATEGORY,)
     files = {
         "coco.json": coco(pictures, title, names),
@@ -169,7 +169,7 @@ def texts_for_tools(pictures: Sequence[PictureToLabel], title: str, first: First
 
 
 def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
-    """Yield what labelling tools cannot be told of the images, given with their faults."""
+    """Yield notes on images, given with their faults, that labelling tools cannot open."""
     within = [picture.path for picture, fault in read if not fault and is_member(picture.path)]
     if within:
         noun = plural(len(within), "image lies", "images lie")
@@ -186,7 +186,7 @@ def unwritten(read: Sequence[tuple[PictureToLabel, str]]) -> Iterator[str]:
 
 
 def as_picture(name: str, path: str) -> tuple[PictureToLabel, str]:
-    """Read an image's size for labelling tools; where it cannot be read the reason is returned with it, else ""."""
+    """Read an image's size for labelling tools; return the picture, and the reason if it is unreadable, else ""."""
     try:
         return PictureToLabel(name, path, size(path)), ""
     except ImageError as error:
@@ -208,7 +208,7 @@ HINTS = {
 
 
 def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> tuple[str, ...]:
-    """Write what it takes to label a sample into a folder, and return what could not be written of it, as sentences.
+    """Write the labelling files of a sample into a folder, and return sentences on parts that could not be written.
 
     The model's answers stand in the files for labelling tools as labels to correct. ``labels.csv`` has a row an image with an
     empty column label, in which what somebody has filled in already stays; ``first-maps.csv`` names the model's map of classes
@@ -235,7 +235,7 @@ def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> 
 
 
 def _table(certificate: Certificate, path: Path) -> None:
-    """Write the sample as a table; `image` is the file, so that it is a dataset too."""
+    """Write the sample as a table, which is a dataset too, as `image` is the file."""
     frame = certificate.to_frame().rename(columns={"image": "name", "path": "image", "proxy": "predicted"})
     guarded(frame[["image", "rank", "predicted", "stratum", "probability", "name"]]).to_csv(path, index=False)
 
@@ -250,7 +250,7 @@ def _draw(certificate: Certificate, path: Path) -> None:
 
 
 def _to_fill_in(certificate: Certificate, predicted: Mapping[str, str], before: Path, path: Path) -> None:
-    """Write the table of labels, with what stands in the one that there is."""
+    """Write the table of labels, keeping the entries of an existing one."""
     known: dict[str, str] = {}
     if before.is_file():
         table = pd.read_csv(before, dtype=str, keep_default_na=False, encoding="utf-8-sig")

@@ -1,4 +1,4 @@
-"""Report a matrix on one page: how far every dataset is from every other."""
+"""Report a matrix on one page: the distance between every two datasets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from howfar.results.comparison import PAIRS, Matrix
 
 
 def lead(matrix: Matrix) -> str:
-    """Name the two datasets that are nearest to each other, and the two that are farthest apart."""
+    """Name the nearest and the farthest pair of datasets."""
     pairs = matrix.pairs.assign(mutual=matrix.mutual()).dropna(subset="mutual").sort_values("mutual", kind="stable")
     if not len(pairs):
         return "No two datasets can be compared: all images of one of each two are equal."
@@ -49,7 +49,7 @@ def lead(matrix: Matrix) -> str:
 
 
 def beside_compare(matrix: Matrix) -> str:
-    """Say how the numbers here go with those of howfar compare."""
+    """Explain how the numbers relate to those of howfar compare."""
     if matrix.settings.projection != "pair":
         return ""
     return (
@@ -60,7 +60,7 @@ def beside_compare(matrix: Matrix) -> str:
 
 
 def primary_sentence(matrix: Matrix) -> str:
-    """Name the dataset that, taken as the primary one, has the others nearest by its own yardstick, and which the farthest."""
+    """Name the datasets that, taken as primary, have the others nearest and farthest by their own self-distance."""
     square = matrix.square("relative")
     if len(square) < 3:
         return ""
@@ -77,7 +77,7 @@ def primary_sentence(matrix: Matrix) -> str:
 
 
 def limits(matrix: Matrix) -> list[str]:
-    """Say what the numbers do not tell."""
+    """List the limits of the numbers."""
     own = {
         "pair": "Each two datasets have a space of their own, so raw distances of different pairs cannot be compared; "
         "relative ones and inhomogeneity are free of the unit, though not of what the components leave out.",
@@ -137,7 +137,7 @@ def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
 
 
 def _datasets(matrix: Matrix) -> Table:
-    """List the datasets in the order of the tree."""
+    """List the datasets in tree order."""
     order, _ = arranged(matrix)
     nearest = matrix.nearest()
     relative = "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
@@ -157,7 +157,7 @@ def _datasets(matrix: Matrix) -> Table:
 
 
 def _pairs(matrix: Matrix) -> Table:
-    """List each two datasets, the most alike first."""
+    """List each two datasets, most alike first."""
     ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
     if len(ordered) > SHOWN:
         ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])

@@ -1,4 +1,4 @@
-"""Fill the templates of reports and their registered sections, and write pages whole or not at all."""
+"""Render the templates of reports and their registered sections, and write pages atomically."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 
 
 def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
-    """Fill a template, write it to ``folder/report.html``, which is replaced at once, and return that path.
+    """Render a template, write it atomically to ``folder/report.html``, and return that path.
 
     What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded. The page
     names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
@@ -55,7 +55,7 @@ def write_page(template: str | Path, content: Mapping[str, Any], folder: str | P
 
 
 class FilledSection(NamedTuple):
-    """Hold a section of one page."""
+    """Hold a rendered section of a page."""
 
     name: str
     title: str
@@ -64,7 +64,7 @@ class FilledSection(NamedTuple):
 
 @dataclass(frozen=True)
 class Page:
-    """Hold a page: what kind it is, its question, its name in the browser, facts below the question, and its sections."""
+    """Hold a page: kind, question, browser title, facts below the question, and sections."""
 
     kicker: str
     question: str
@@ -79,33 +79,33 @@ class Page:
 
 
 def fill_section(name: str, title: str, section: Section, figures: Figures) -> FilledSection:
-    """Fill the template of a section, whose anchor is `name`, and which has `title` in the page's contents."""
+    """Render a section with the anchor `name` and the title `title` in the page's contents."""
     content = {"name": name, "title": title, "section": section, "figures": figures}
     return FilledSection(name, title, fill(SECTION, content))
 
 
 def fill_page(sections: Iterable[tuple[str, str, Section | None]], figures: Figures) -> list[FilledSection]:
-    """Fill the sections of a page, each given with its anchor and title; None leaves a section out."""
+    """Render a page's sections, each given with anchor and title; None omits a section."""
     return [fill_section(name, title, section, figures) for name, title, section in sections if section is not None]
 
 
 def limits_section(lines: Sequence[str]) -> tuple[str, str, Section]:
-    """Make the section of what a page's numbers do not tell."""
+    """Build the section on the limits of a page's numbers."""
     return "limits", "Limits", Section("", [Items([(line, "") for line in lines])])
 
 
 def made_section(made: Made) -> tuple[str, str, Section]:
-    """Make the section of how a page's numbers were made."""
+    """Build the section on the making of a page's numbers."""
     return "made", "How it was made", Section("", [made])
 
 
 def _visible(page: str) -> str:
-    """Return the text that a page shows, without styles, scripts, figures and tags."""
+    """Return a page's visible text, without styles, scripts, figures and tags."""
     return unescape(_HIDDEN.sub(" ", page.replace("<sup>dist</sup>", "^dist")))
 
 
 def fill(template: str | Path, content: Mapping[str, Any], block: str = "") -> Markup:
-    """Fill a template, or one of its blocks where it has one of that name, with all macros of ``macros.html.j2`` at hand.
+    """Render a template, or its block `block` if it exists, with all macros of ``macros.html.j2``.
 
     A template's path is absolute or below this folder.
     """
@@ -133,12 +133,12 @@ def _environment() -> Environment:
 
 
 def _raised(text: str) -> Markup:
-    """Raise the exponent of ``O^dist``; leave all else as text."""
+    """Set the exponent of ``O^dist`` in superscript; keep all other text."""
     return Markup(str(escape(text)).replace("^dist", "<sup>dist</sup>"))
 
 
 def _bound(text: str) -> Markup:
-    """Hold numbers to their signs, intervals and the options of commands together, so that no line breaks between."""
+    """Prevent line breaks between numbers and their signs or intervals, and within command options."""
     whole = _held(text)
     return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', whole if isinstance(text, Markup) else str(escape(whole))))
 
@@ -150,7 +150,7 @@ def _held(text: str) -> str:
 
 @dataclass(frozen=True)
 class SectionKind:
-    """Describe a section of a run's report; a line of `howfar.registry` or an entry point in ``howfar.sections`` names it.
+    """Describe a section of a run's report, registered in `howfar.registry` or by an entry point in ``howfar.sections``.
 
     Attributes
     ----------
@@ -182,7 +182,7 @@ def fill_sections(
     assessment: Assessment | None = None,
     whole: tuple[Comparison, Relation | None] | None = None,
 ) -> list[FilledSection]:
-    """Fill every registered section; one of another package that raises is left out with a note.
+    """Render every registered section; a failing section of another package is left out with a note.
 
     `whole` is what sections read that are about the whole run, where that holds more than the others are to show.
     """

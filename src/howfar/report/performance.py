@@ -1,4 +1,4 @@
-"""Write the report's sections on performance by distance, and on slices such as each camera, site or day."""
+"""Write the report's sections on performance by distance and by slice, such as each camera, site or day."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from howfar.wording import signed
 
 
 def dataset_cells(relation: Relation) -> dict[str, Cell]:
-    """Show the name of each dataset, labelled or not, with the colour that it has in the figures."""
+    """Return cells with each dataset's name, labelled or not, in its colour in the figures."""
     return {name: Cell(name, colour=look.colour) for name, look in looks(relation).items()}
 
 
 def levels(relation: Relation) -> Table:
-    """List how well each labelled dataset does: its mean, and with thresholds F at the common one and at its own best."""
+    """List each labelled dataset's performance: the mean, and F at the common and its own best threshold if there are any."""
     tuned, names = relation.settings.threshold is not None, dataset_cells(relation)
     at = " at the common threshold" if tuned else ""
     pooled = "performance of the counts summed over its images, at the common threshold"
@@ -66,7 +66,7 @@ def levels(relation: Relation) -> Table:
 
 
 def trends(relation: Relation) -> Table:
-    """List correlations and slopes of each labelled dataset with their intervals, and pooled within the datasets."""
+    """List each labelled dataset's correlations and slopes with intervals, also pooled within the datasets."""
     names = dataset_cells(relation)
     rows = [(names[row.name], row.trend) for row in relation.datasets if row.trend is not None]
     grouped = any(trend.groups != trend.n for _, trend in rows)
@@ -91,7 +91,7 @@ def trends(relation: Relation) -> Table:
 
 
 def parts(relation: Relation, attribute: str) -> Table:
-    """Make one of the paper's tables 3-5: F (μ, σ) of each dataset's "halves" or "thirds", nearest first."""
+    """Build one of the paper's tables 3-5: F (μ, σ) of each dataset's "halves" or "thirds", nearest first."""
     labels = ("nearest half", "farthest half") if attribute == "halves" else ("nearest third", "middle third", "farthest third")
     cuts: list[tuple[str, Sequence[DistancePart]]] = [(row.name, getattr(row, attribute)) for row in relation.datasets]
     cuts = [(name, cut) for name, cut in cuts if len(cut) == len(labels)]
@@ -112,7 +112,7 @@ def parts(relation: Relation, attribute: str) -> Table:
 
 
 def _explained(pooled: bool) -> str:
-    """Say what a part's cell holds: the paper's F of summed counts, or, of a task without thresholds, its images' mean."""
+    """Explain the cells of a part: the paper's F of summed counts, or the images' mean for tasks without thresholds."""
     of_sums = "of the counts summed over the part's images at the common threshold, as in the paper: not the mean of its images"
     what = of_sums if pooled else "mean over the part's images"
     return f"performance (μ, σ): {what}; in brackets mean and standard deviation of its scaled distances"
@@ -122,7 +122,7 @@ _RETUNED = "performance at the threshold that is best for the part, as in the pa
 
 
 def relation_settings(relation: Relation) -> Table:
-    """List what the caller chose, and when the relation was made."""
+    """List the caller's settings, and the time of the relation."""
     chosen = relation.settings
     values = {
         "performance": relation.metric,
@@ -141,7 +141,7 @@ def relation_settings(relation: Relation) -> Table:
 
 
 def coefficient(value: Interval | None) -> Cell:
-    """Show a coefficient with its interval."""
+    """Format a coefficient with its interval."""
     return UNDEFINED if value is None else with_interval(value.value, value.low, value.high, signed)
 
 
@@ -165,7 +165,7 @@ def _change(cut: Sequence[DistancePart]) -> Cell:
 
 
 def lead(relation: Relation) -> str:
-    """Give the answer over all labelled datasets together; for one dataset, that of the dataset."""
+    """State the verdict over all labelled datasets together; for a single dataset, its own verdict."""
     scored = [dataset for dataset in relation.datasets if dataset.scored]
     if not scored:
         return "No image of this run has a performance, so nothing can be said of how performance goes with distance."
@@ -176,7 +176,7 @@ def lead(relation: Relation) -> str:
 
 
 def tally(relation: Relation) -> str:
-    """Count the datasets in which performance falls, rises, is consistent, or tells nothing; empty for a single one."""
+    """Count the datasets whose performance falls, rises, is consistent, or is inconclusive; return "" for a single one."""
     if len(relation.datasets) < 2:
         return ""
     begins = {"falls": "it", "rises": "it", "consistent": "it is", "none": "there is"}
@@ -189,7 +189,7 @@ def tally(relation: Relation) -> str:
 
 
 def unknown(relation: Relation) -> str:
-    """Name the datasets that have no performances; empty where all have."""
+    """Name the datasets without performances; return "" if all have some."""
     scored = {dataset.name for dataset in relation.datasets if dataset.scored}
     names = [name for name in map(str, dict.fromkeys(relation.images["dataset"])) if name not in scored]
     if not names or not scored:
@@ -201,12 +201,12 @@ def unknown(relation: Relation) -> str:
 
 
 def sentences(relation: Relation) -> list[tuple[str, str]]:
-    """Return the name of each labelled dataset and the verdict on it, in the words of its record."""
+    """Return each labelled dataset's name and its recorded verdict."""
     return [(row.name, f"{row.verdict.text.rstrip('.')}.{_unscored(row)}") for row in relation.datasets]
 
 
 def how_measured(relation: Relation) -> str:
-    """Say what a performance is here, and the threshold that all images share."""
+    """Define performance here, and state the common threshold of all images."""
     text = f"Performance of an image: {relation.metric}."
     if relation.settings.threshold is None:
         return text
@@ -214,7 +214,7 @@ def how_measured(relation: Relation) -> str:
 
 
 def standing(relation: Relation) -> str:
-    """Explain how the words of a verdict were chosen."""
+    """Explain how a verdict's words were chosen."""
     settings = relation.settings
     return (
         "“Falls” and “rises” stand where the interval of the slope lies wholly on one side of 0. “Consistent” stands only "
@@ -245,7 +245,7 @@ def _performance_content(_: Comparison, relation: Relation | None) -> Section | 
 
 
 def _performance_parts(relation: Relation) -> list[Part]:
-    """Make the tables and figures of the labelled datasets; none where no dataset has labels."""
+    """Build the tables and figures of the labelled datasets; [] if no dataset has labels."""
     table = levels(relation)
     if not table.rows:
         return []
@@ -290,7 +290,7 @@ EXPLAINED = {
 
 
 def slice_distance(comparison: Comparison) -> Table:
-    """List the slices by distance, the farthest first."""
+    """List the slices by distance, farthest first."""
     known = any(each.energy is not None for each in comparison.slices)
     sorts = [
         (each.n, each.relative, each.beyond_95, each.difference, each.p_value)
@@ -301,7 +301,7 @@ def slice_distance(comparison: Comparison) -> Table:
 
 
 def slice_performance(relation: Relation) -> Table:
-    """List the slices by performance, the worst first."""
+    """List the slices by performance, worst first."""
     sorts = [
         (each.n, each.scored, each.mean, each.difference, each.p_value, each.estimate, each.listed) for each in relation.slices
     ]
@@ -310,7 +310,7 @@ def slice_performance(relation: Relation) -> Table:
 
 
 def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[PerformanceSlice]) -> str:
-    """Name the slices that are clearly farther than the rest of their dataset, and those that clearly do worse."""
+    """Name the slices that are clearly farther or score clearly worse than the rest of their dataset."""
     far = [each for each in by_distance if _clear(each) and (each.difference or 0) > 0]
     worse = [each for each in by_performance if _clear(each) and (each.difference or 0) < 0]
     sentences = [_sentence(far, "lies", "lie", "farther")] if by_distance else []

@@ -1,4 +1,4 @@
-"""Write the Python code that gives a result again, from the datasets, backbone and settings that it records."""
+"""Write Python code that reproduces a result from its recorded datasets, backbone and settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READY = "embeddings"
 
 
 def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
-    """Write Python that measures the same datasets in the same way, and relates their performances.
+    """Write Python that repeats a comparison, and relates its performances.
 
     An angle-bracketed gap stands for a dataset, or for performances, that were in memory alone.
     """
@@ -35,7 +35,7 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
 
 
 def rerun_backbones(result: BackboneComparison) -> str:
-    """Write Python that measures the same datasets by the same backbones."""
+    """Write Python that repeats a comparison by several backbones."""
     every = [_options(comparison) for comparison in result.comparisons]
     recorded = [dict(options) for options in every if options]
     if len(recorded) < len(every):
@@ -49,7 +49,7 @@ def rerun_backbones(result: BackboneComparison) -> str:
 
 
 def rerun_matrix(matrix: Matrix) -> str:
-    """Write Python that measures the same datasets in the same way, every one from every other."""
+    """Write Python that repeats a matrix of distances."""
     options = _options(matrix)
     if options is None:
         return NOT_RECORDED
@@ -61,7 +61,7 @@ def rerun_matrix(matrix: Matrix) -> str:
 
 
 def argument(name: str, sources: Mapping[str, str]) -> str:
-    """Write the argument that reads a dataset from its place under its name, or a gap where that is not known."""
+    """Write the argument that reads a dataset from its path under its name, or a placeholder for an unknown path."""
     source = sources.get(name) or UNKNOWN.format(name)
     # An equals sign ends the name in NAME=PATH, and so do spaces around it.
     named = "=" not in name and name == name.strip()
@@ -69,13 +69,13 @@ def argument(name: str, sources: Mapping[str, str]) -> str:
 
 
 def _options(result: Comparison | Matrix) -> dict[str, Any] | None:
-    """Return what the backbone was loaded with: nothing for ready-made embeddings, None where it is not recorded."""
+    """Return the backbone's loading options: {} for ready-made embeddings, None if not recorded."""
     options = dict(result.options)
     return options if "name" in options or result.backbone.name == READY else None
 
 
 def _settings(comparison: Comparison) -> dict[str, Any]:
-    """Return the settings as `howfar.compare` takes them; the trivial backbones are named where they were left out."""
+    """Return the settings for `howfar.compare`, with ``baselines`` if the trivial backbones were left out."""
     ready = comparison.backbone.name == READY
     return asdict(comparison.settings) | ({} if comparison.baselines or ready else {"baselines": False})
 
@@ -87,7 +87,7 @@ def _compare(call: str, comparison: Comparison, given: Mapping[str, Any]) -> str
 
 
 def _relate(relation: Relation) -> str:
-    """Write the call of relate; where it is not known which estimator was asked for, the one that was used is named."""
+    """Write the call of relate; if the requested estimator is unknown, the call names the one that was used."""
     chosen = asdict(relation.settings)
     files, source = chosen.pop("performance"), chosen.pop("threshold_source")
     if files and source != "given":
@@ -110,7 +110,7 @@ OUT = "adaptation-again"
 
 
 def rerun_adaptation(adaptation: Adaptation) -> str:
-    """Write Python that runs the study again with the same settings, in a new folder beside where it is run.
+    """Write Python that repeats the study with the same settings, in a new folder in the working directory.
 
     An angle-bracketed gap stands for a dataset that was in memory alone, or had images left out by the caller.
     """

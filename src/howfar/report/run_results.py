@@ -1,4 +1,4 @@
-"""Gather the results in a run folder that belong to its comparison, without corrupted versions of the primary dataset."""
+"""Collect the results that belong to a run folder's comparison, without corrupted versions of the primary dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from howfar.results.comparison import ImageMap
 
 
 def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> Comparison:
-    """Leave the datasets that an assessment made itself out of a comparison."""
+    """Remove from a comparison the datasets that an assessment made itself."""
     made = _made(assessment)
     if not made:
         return comparison
@@ -31,7 +31,7 @@ def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> 
 
 
 def related_without_corrupted(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
-    """Leave the datasets that an assessment made itself, and the trend over all, out of a relation; judgements stay."""
+    """Remove from a relation the datasets that an assessment made, and the pooled trend; judgements stay."""
     made = _made(assessment)
     if not made or relation is None:
         return relation
@@ -49,7 +49,7 @@ def related_without_corrupted(relation: Relation | None, assessment: Assessment 
 
 
 def gates_as_answered(relation: Relation | None, assessment: Assessment | None) -> Relation | None:
-    """Take the gates of a relation as the assessment read them: of maps by tiles the size of whole images does not matter."""
+    """Replace a relation's gates by those in the assessment, which ignores image size for tiled maps."""
     if relation is None or assessment is None:
         return relation
     read = {site.dataset: site.gate for site in assessment.sites if site.gate is not None}
@@ -64,7 +64,7 @@ def _made(assessment: Assessment | None) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class RunResults:
-    """Hold the results of one run as its pages show them.
+    """Hold the results of a run for its pages.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class RunResults:
 
     @property
     def points(self) -> RunImages:
-        """Return the images that the interactive page shows, placed by the run's map too where it has one."""
+        """Return the images of the interactive page, also placed by the run's map if there is one."""
         return points_of(self.comparison, self.relation, ImageMap.of(self.comparison))
 
     @classmethod
@@ -92,7 +92,7 @@ class RunResults:
         relation: Relation | None = None,
         assessment: Assessment | None = None,
     ) -> RunResults:
-        """Gather the results of a run; relation and assessment are by default those in its folder, where it has one.
+        """Collect the results of a run; relation and assessment default to those in its folder, if any.
 
         Raises `InputError` for a relation of other datasets, and `StoreError` where one in the folder is damaged or of another
         run. An assessment of another relation is left out.

@@ -26,19 +26,19 @@ AGREES, UNRELATED = 0.7, 0.3
 
 
 def listing(names: Sequence[str], most: int = 4) -> str:
-    """Put names in a row, the last after "and"; more than `most` are counted instead of named."""
+    """Join names with commas and a final "and"; names beyond `most` are counted."""
     left = len(names) - most
     shown = [*names[:most], f"{left} others"] if left > 1 else list(names)
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def plural(count: int, singular: str = "", many: str = "s") -> str:
-    """Choose the ending, or the word, that goes with a count."""
+    """Return the ending or word that matches a count."""
     return singular if count == 1 else many
 
 
 def sentence_case(text: str) -> str:
-    """Begin a sentence with a capital and end it with a full stop; nothing stays nothing."""
+    """Start a sentence with a capital and end it with a full stop; "" stays ""."""
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
@@ -51,7 +51,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 
 def agreement(rho: float | None, count: int) -> str:
-    """Say what a rank correlation between two orders of `count` datasets means, to end a sentence."""
+    """Describe a rank correlation between two orders of `count` datasets, as the end of a sentence."""
     if count < 2 or rho is None:
         return "no order that could be compared"
     if count == 2:
@@ -68,7 +68,7 @@ def agreement(rho: float | None, count: int) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """Hold a column's heading and, where it needs one, a line that explains it."""
+    """Hold a column's heading and an optional explanation."""
 
     title: str
     explanation: str = ""
@@ -76,7 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold what a cell shows, what it sorts by (a number, or the text), and a dataset's colour or emphasis.
+    """Hold a cell's text, its sort key (a number, or the text), and a dataset's colour or emphasis.
 
     `numbers` are further numbers that the text holds, by what they are ("low", "high"): columns of their own in CSV files.
     """
@@ -103,7 +103,7 @@ ColumnOf: TypeAlias = tuple[str, str, Callable[[Row], "Cell"]] | tuple[str, str,
 
 
 def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
-    """Make a table of a row a record; a column is its title, its explanation, its cell by the record, and whether to show it.
+    """Build a table with a row per record; a column is title, explanation, cell function, and optional visibility.
 
     Examples
     --------
@@ -118,30 +118,30 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
 
 
 def facts(values: Mapping[str, object]) -> Table:
-    """Make a table of names and what they are: settings, versions; None reads "none"."""
+    """Build a table of names and values, such as settings and versions; None reads "none"."""
     rows = ((Cell(name), Cell("none" if value is None else f"{value}")) for name, value in values.items())
     return Table((Column("name"), Column("value")), tuple(rows))
 
 
 def name_cell(name: str, index: int) -> Cell:
-    """Show a dataset's name with the colour that it has in the figures."""
+    """Return a cell with a dataset's name in its colour in the figures."""
     return Cell(name, colour=look(index).colour)
 
 
 def decimal(value: float | None, decimals: int = 3, strong: bool = False) -> Cell:
-    """Show a number with so many decimals, a dash where it is undefined."""
+    """Format a number with `decimals` decimals, or a dash if undefined."""
     return UNDEFINED if value is None or value != value else Cell(f"{value:.{decimals}f}", float(value), strong=strong)
 
 
 def number(value: float | None, digits: int = 4) -> Cell:
-    """Show a number with so many significant digits, a dash where it is undefined."""
+    """Format a number with significant digits, or a dash if undefined."""
     return UNDEFINED if value is None or value != value else Cell(format_number(value, digits), float(value))
 
 
 def with_interval(
     value: float | None, low: float | None, high: float | None, write: Callable[[float], str], *, strong: bool = False
 ) -> Cell:
-    """Show a number with its interval where it has one, a dash where it is undefined."""
+    """Format a number with its interval if any, or a dash if undefined."""
     if value is None or value != value:
         return UNDEFINED
     if low is None or high is None or low != low:
@@ -151,43 +151,43 @@ def with_interval(
 
 
 def row_interval(row: Any, name: str, write: Callable[[float], str], low: str = "", high: str = "", **look: bool) -> Cell:
-    """Show a number of a row of a frame with its interval, by default the columns ``<name>_low`` and ``<name>_high``."""
+    """Format a number of a frame's row with its interval, by default from ``<name>_low`` and ``<name>_high``."""
     return with_interval(row[name], row[low or f"{name}_low"], row[high or f"{name}_high"], write, **look)
 
 
 def with_rank(cell: Cell, rank: float) -> Cell:
-    """Put a rank in brackets after a number; a dash stays a dash."""
+    """Append a rank in brackets to a number; a dash stays a dash."""
     if cell.sort is None:
         return cell
     return replace(cell, text=f"{cell.text} ({rank:g})", numbers=(*cell.numbers, ("rank", rank)))
 
 
 def ranked(text: str, value: float | None, rank: float) -> Cell:
-    """Show a number with its rank in brackets, a dash where the number is undefined."""
+    """Format a number with its rank in brackets, or a dash if undefined."""
     return UNDEFINED if value is None or value != value else with_rank(Cell(text, float(value)), rank)
 
 
 def part_of(count: int, of: int, share: float | None = None) -> Cell:
-    """Show how many of how many, which sorts by the share."""
+    """Format a count out of a total; the cell sorts by the share."""
     return Cell(f"{count} of {of}", count / of if share is None else share)
 
 
 def span(low: float | None, high: float | None, write: Callable[[float], str]) -> Cell:
-    """Show an interval by its ends, a dash where it is undefined."""
+    """Format an interval by its ends, or a dash if undefined."""
     if low is None or high is None or low != low or high != high:
         return UNDEFINED
     return Cell(f"{write(low)} – {write(high)}", float(low), numbers=(("high", float(high)),))
 
 
 def f_mu_sigma(f: float, mean: float, std: float, text: str = "") -> Cell:
-    """Show F of a part with mean and standard deviation of its distances, as the paper's tables 3 to 5 do."""
+    """Format F of a part with mean and standard deviation of its distances, as in the paper's tables 3 to 5."""
     return Cell(f"{text or f'{f:.3f}'} ({mean:.2f}, {std:.2f})", f, numbers=(("mean", mean), ("deviation", std)))
 
 
 def estimated(
     value: float | None, low: float | None, high: float | None, decimals: int = 3, *, doubted: bool = False, level: str = ""
 ) -> tuple[Cell, Cell]:
-    """Show an estimated mean performance and its interval: in brackets where they are not to be believed."""
+    """Format an estimated mean performance and its interval, in brackets if doubted."""
     mean = Cell(NOT_KNOWN, value) if says_nothing(low, high) else bracketed(decimal(value, decimals), doubted)
     if low is None or high is None:
         return mean, UNDEFINED
@@ -196,22 +196,22 @@ def estimated(
 
 
 def bracketed(cell: Cell, doubted: bool) -> Cell:
-    """Put a number in brackets where it is not to be believed."""
+    """Put a number in brackets if it is doubted."""
     return replace(cell, text=f"({cell.text})") if doubted and cell.sort is not None else cell
 
 
 def change(value: float | None) -> Cell:
-    """Show a change with its sign to three decimals, a dash where it is undefined."""
+    """Format a change with its sign to three decimals, or a dash if undefined."""
     return UNDEFINED if value is None else Cell(signed(value, 3), value)
 
 
 def count(value: int | None) -> Cell:
-    """Show a count, a dash where it is undefined."""
+    """Format a count, or a dash if undefined."""
     return UNDEFINED if value is None else Cell(f"{value:,}", value)
 
 
 def percentage(value: float | None, strong: bool = False) -> Cell:
-    """Show a share as a percentage, a dash where it is undefined."""
+    """Format a share as a percentage, or a dash if undefined."""
     return UNDEFINED if value is None else Cell(share(value), value, strong=strong)
 
 
@@ -263,7 +263,7 @@ class TablePart:
 
 @dataclass(frozen=True)
 class FigurePart:
-    """Hold a figure of a section, which is drawn when the page is made.
+    """Hold a figure of a section, drawn when the page is made.
 
     Attributes
     ----------
@@ -291,7 +291,7 @@ class FigurePart:
 
 @dataclass(frozen=True)
 class RegisteredFigure:
-    """Name a registered figure that stands at this place, where it is drawn."""
+    """Mark the place of a registered figure, if it is drawn."""
 
     KIND: ClassVar = "registered"
 
@@ -300,7 +300,7 @@ class RegisteredFigure:
 
 @dataclass(frozen=True)
 class Text:
-    """Hold paragraphs in a style of the page: "lead", "caution", "small", "prose", "inside" or none, with a heading above."""
+    """Hold paragraphs in a page style ("lead", "caution", "small", "prose", "inside" or none), with a heading."""
 
     KIND: ClassVar = "text"
 
@@ -311,7 +311,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """Hold a list of lines, each with a dataset's colour or none, and a title above where they are notes."""
+    """Hold a list of lines, each with a dataset's colour or none, and a title for notes."""
 
     KIND: ClassVar = "items"
 
@@ -321,7 +321,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Definitions:
-    """Hold names with what each is."""
+    """Hold names with their definitions."""
 
     KIND: ClassVar = "terms"
 
@@ -330,7 +330,7 @@ class Definitions:
 
 @dataclass(frozen=True)
 class Columns:
-    """Explain the columns of a table that stands before another part."""
+    """Explain the columns of a table earlier on the page."""
 
     KIND: ClassVar = "columns"
 
@@ -339,7 +339,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Disclosure:
-    """Hold parts that are shown when a reader opens them."""
+    """Hold parts that a reader can unfold."""
 
     KIND: ClassVar = "fold"
 
@@ -349,7 +349,7 @@ class Disclosure:
 
 @dataclass(frozen=True)
 class Made:
-    """Hold how a result was made: tables of settings by their titles, versions, code that makes it again, and the source."""
+    """Hold the making of a result: titled tables of settings, versions, code that reproduces the result, and the source."""
 
     KIND: ClassVar = "made"
 
@@ -366,7 +366,7 @@ Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Def
 
 @dataclass(frozen=True)
 class Section:
-    """Hold a section of a page: a sentence that answers its question, further sentences, then tables, figures and texts.
+    """Hold a section of a page: a lead sentence with the answer, further sentences, then tables, figures and texts.
 
     Attributes
     ----------
@@ -393,28 +393,28 @@ class Section:
 
 
 def shown(name: str, title: str, table: Table, heading: str = "", **options: Any) -> Sequence[TablePart]:
-    """Make the part of a table, or none where the table has no rows."""
+    """Return the part of a table, or none if the table is empty."""
     return [TablePart(name, title, table, heading=heading, **options)] if table.rows else []
 
 
 def named(name: str, text: str, between: str = ": ") -> Markup:
-    """Write a name in strong letters before a text."""
+    """Set a name in bold before a text."""
     return Markup("<strong>{}</strong>{}{}").format(name, between, text)
 
 
 def texts(*lines: Prose, style: str = "") -> Sequence[Text]:
-    """Make a part of each line that is not empty."""
+    """Return a part for each non-empty line."""
     return [Text([line], style) for line in lines if line]
 
 
 def notes(title: str, lines: Sequence[str]) -> Sequence[Items]:
-    """Make the part of notes, or none where there are none."""
+    """Return the part of notes, or none without notes."""
     return [Items([(line, "") for line in lines], title)] if lines else []
 
 
 @dataclass(frozen=True)
 class Context:
-    """Hold what a section may need beside its result.
+    """Hold what a section may need in addition to its result.
 
     Attributes
     ----------
@@ -435,5 +435,5 @@ _PAPER = Markup(
 
 
 def paper_source(where: str = "", additions: str = "") -> Markup:
-    """Cite the paper, where in it the method stands, and what howfar adds to it."""
+    """Cite the paper, the method's place in it, and howfar's additions."""
     return Markup("{}{}.{}").format(_PAPER, f", {where}" if where else "", f" {additions}" if additions else "")

@@ -62,7 +62,7 @@ def write_table(part: TablePart, name: str, root: Path) -> tuple[str, ...]:
 
 
 def write_figure(part: FigurePart, name: str, root: Path, run: str = "") -> tuple[Embedded, tuple[str, ...]]:
-    """Draw a figure, write it into ``figures/``, and return it for the page, with the paths of its files below the folder.
+    """Draw a figure, write it into ``figures/``, and return it for the page with its files' relative paths.
 
     `run` is the id of the run that it shows, which its files carry.
     """
@@ -76,7 +76,7 @@ def write_figure(part: FigurePart, name: str, root: Path, run: str = "") -> tupl
 
 
 def as_csv(table: Table) -> str:
-    """Write a table as CSV: numbers in full in columns of their own (value, low, high, rank), texts elsewhere.
+    """Format a table as CSV: full-precision numbers in separate columns (value, low, high, rank), texts in others.
 
     A dash, which is undefined, is left empty.
 
@@ -106,7 +106,7 @@ def as_csv(table: Table) -> str:
 
 
 def as_latex(part: TablePart, name: str) -> str:
-    r"""Write a table as LaTeX with the rules of the package booktabs; strong cells are bold.
+    r"""Format a table as LaTeX with booktabs rules; strong cells are bold.
 
     Examples
     --------
@@ -150,7 +150,7 @@ def as_latex(part: TablePart, name: str) -> str:
 
 
 def _plain(cell: Cell) -> str:
-    """Return a cell's number in full where its text is that number, else the text."""
+    """Return a cell's number in full precision if its text is that number, else the text."""
     if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
         return repr(cell.sort)
     return "" if cell.text == "–" else cell.text
@@ -173,7 +173,7 @@ def _latex(text: str) -> str:
 
 
 def write_study_report(run: StudyRun, folder: str | Path) -> Path:
-    """Write ``report.html`` of a run, its figures (.png, .svg, .pdf) and tables (.csv, .tex), and return the page's path."""
+    """Write a run's ``report.html``, figures (.png, .svg, .pdf) and tables (.csv, .tex); return the page's path."""
     root, order, failed = Path(folder), registry.ordered("study_sections"), list[str]()
     paired = sorted(zip(run.studies, run.results, strict=True), key=lambda pair: order.index(pair[0].kind))
     filled = [
@@ -185,7 +185,7 @@ def write_study_report(run: StudyRun, folder: str | Path) -> Path:
 
 
 def write_section_report(result: Result, folder: str | Path) -> Path:
-    """Write ``report.html`` with the section of one study's result, its figures and tables, and return the page's path."""
+    """Write ``report.html`` for one study's result with figures and tables, and return the page's path."""
     root, kind, failed = Path(folder), _kind_of(result), list[str]()
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
     section = _filled(record, result, Context(root), root, "", failed)
@@ -193,7 +193,7 @@ def write_section_report(result: Result, folder: str | Path) -> Path:
 
 
 def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
-    """Return by study the sentence that answers its question, as the page shows it."""
+    """Return each study's lead sentence, as on the page."""
     found = {}
     for record, result in zip(run.studies, run.results, strict=True):
         context = Context(Path(folder) / record.name, run.symbols)
@@ -204,7 +204,7 @@ def leads(run: StudyRun, folder: str | Path) -> dict[str, str]:
 def _filled(
     record: StudyRecord, result: Result, context: Context, root: Path, prefix: str, failed: list[str]
 ) -> Section | None:
-    """Make the section of one study and its files; a kind of another package that raises leaves a note."""
+    """Build a study's section and its files; a failing kind of another package adds a message to `failed`."""
     try:
         section: Section = registry.load("study_sections", record.kind)(result, context)
         parts = [_with_files(part, root, prefix, result.run_id) for part in section.parts]
@@ -217,7 +217,7 @@ def _filled(
 
 
 def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
-    """Write the files of a table or a figure, and return the part as the page shows it."""
+    """Write the files of a table or figure, and return the part for the page."""
     if isinstance(part, TablePart):
         return replace(part, files=write_table(part, f"{prefix}{part.name}", root))
     if isinstance(part, FigurePart):
@@ -268,5 +268,5 @@ def _datasets(run: StudyRun) -> Table:
 
 
 def _kind_of(result: Result) -> str:
-    """Name the kind of study whose result this is."""
+    """Return the kind of study of a result."""
     return next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))

@@ -1,4 +1,4 @@
-"""Hold the results of studies: frozen records with their provenance, all that figures, report and explorer read.
+"""Hold the results of studies: frozen records with provenance, read by figures, report and explorer.
 
 Long tables (one row an image) are pandas frames beside the records; a run folder keeps them as Parquet.
 """

@@ -1,4 +1,4 @@
-"""Hold the result of an adaptation study, which says what labelling a few images of each secondary dataset gained."""
+"""Hold the result of an adaptation study: the gain from labelling a few images of each secondary dataset."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 class AdaptationResult:
-    """Give the adaptation studies of one or several segmenters in one form, which figures, tables and sentences read."""
+    """Give the adaptation studies of one or several segmenters a common form for figures, tables and sentences."""
 
     def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by its name, of several the name that the study file gives it."""
+        """Return each segmenter's study by segmenter name, or by the study file's names if there are several."""
         raise NotImplementedError
 
     @property
     def first(self) -> Adaptation:
-        """Return the first segmenter's study, whose datasets and seeds are those of all."""
+        """Return the first segmenter's study; all studies share its datasets and seeds."""
         return next(iter(self.by_segmenter().values()))
 
     def rows(self, table: str) -> pd.DataFrame:
-        """Stack a table of all segmenters' studies, with the segmenter's name first in a column ``segmenter``."""
+        """Stack a table of all segmenters' studies, with the first column ``segmenter``."""
         import pandas as pd
 
         frames = [getattr(study, table).assign(segmenter=name) for name, study in self.by_segmenter().items()]
@@ -56,7 +56,7 @@ class AdaptationResult:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Adaptation(AdaptationResult, Result):
-    """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C); `howfar.adapt` makes it.
+    """Hold the models, scores and gains of an adaptation study (section 4.3, appendix C), made by `howfar.adapt`.
 
     Attributes
     ----------
@@ -143,12 +143,12 @@ class Adaptation(AdaptationResult, Result):
     contributions: pd.DataFrame = field(default_factory=partial(_no_rows, CONTRIBUTIONS))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar adapt --json`` and of ``adaptation.json``; the images' rows are left out."""
+        """Return the JSON document of ``howfar adapt --json`` and ``adaptation.json``, without the rows of images."""
         tables = {name: plain(getattr(self, name)) for name in self.TABLES if name != "images"}
         return self._json(**tables, verdict=self.verdict())
 
     def table(self) -> Cells:
-        """Return header and cells, a row a model: mean F of each dataset over the seeds that all have, and the gain."""
+        """Return header and cells, one row per model: mean F of each dataset over the shared seeds, and the gain."""
         datasets = [name for name in (*self.secondaries, *self.blind) if name in set(self.scores["dataset"])]
         shared = self.scores[~self.scores["seed"].isin(self.settings["random_seeds"])]
         mean = shared.groupby(["model", "dataset"])["mean_f"].mean()
@@ -159,14 +159,14 @@ class Adaptation(AdaptationResult, Result):
         return ("model", *datasets, "gain over M [95 % CI]"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         seeds = len(self.settings["seeds"])
         further = len(self.settings["random_seeds"])
         runs = f"{seeds} seed{'' if seeds == 1 else 's'}" + (f", {seeds + further} of random" if further else "")
         return f"mean F of images that no model learnt from: {self.segmenter} on {self.primary} and a few of each, {runs}"
 
     def verdict(self) -> str:
-        """Say in a sentence on each number of shots whether a strategy beats drawing at random; empty where random was none.
+        """State for each number of shots whether a strategy beats random drawing; return "" if random was no strategy.
 
         A strategy beats random where the interval of their difference over all secondaries, at a level corrected for the number
         of strategies, lies above 0. With one seed that cannot be told.
@@ -176,7 +176,7 @@ class Adaptation(AdaptationResult, Result):
         return " ".join(_judged(count, judged[judged["shots"] == count]) for count in sorted(set(judged["shots"].tolist())))
 
     def contributed(self) -> str:
-        """Say what adapting gains, and how much that differs by strategy, training and dataset; empty where it is unknown."""
+        """State the gain of adapting, and its variation by strategy, training and dataset; return "" if unknown."""
         return " ".join(_contributed(int(str(count)), rows) for count, rows in self.contributions.groupby("shots"))
 
     def _gain(self, model: str) -> str:
@@ -187,11 +187,11 @@ class Adaptation(AdaptationResult, Result):
         return format_interval(gain, low, high, "+.3f")
 
     def footer(self) -> list[str]:
-        """Return the verdict, what gains differ by, and the notes."""
+        """Return the verdict, the sources of variation in gains, and the notes."""
         return [*filter(None, [self.verdict(), self.contributed()]), *self.notes]
 
     def remarks(self) -> list[str]:
-        """Return the verdict, what gains differ by, and the notes, as the terminal shows them under the table."""
+        """Return the verdict, the sources of variation in gains, and the notes, for the terminal."""
         return [*filter(None, [self.verdict(), self.contributed()]), *super().remarks()]
 
     def by_segmenter(self) -> Mapping[str, Adaptation]:
@@ -201,7 +201,7 @@ class Adaptation(AdaptationResult, Result):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Adaptations(AdaptationResult, Result):
-    """Hold one `Adaptation` a segmenter, all of the same datasets, settings and seeds (section 4.3).
+    """Hold one `Adaptation` per segmenter, all with the same datasets, settings and seeds (section 4.3).
 
     Attributes
     ----------
@@ -226,24 +226,24 @@ class Adaptations(AdaptationResult, Result):
 
     @property
     def provenance(self) -> Provenance:
-        """Return what made the last of the studies."""
+        """Return the provenance of the last study."""
         return self.adaptations[-1].provenance
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what a reader should know, a segmenter at a time."""
+        """Return the notes of all studies, segmenter by segmenter."""
         return tuple(f"{model}: {note}" for model, study in self.by_segmenter().items() for note in study.notes)
 
     def by_segmenter(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by the name that the study file gives it."""
+        """Return each segmenter's study by its name in the study file."""
         return dict(zip(self.models, self.adaptations, strict=True))
 
     def runs(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by the name of its folder."""
+        """Return each segmenter's study by its folder name."""
         return self.by_segmenter()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document, with the document of every segmenter's study."""
+        """Return the JSON document, including every segmenter's study."""
         return {**self._document(), "adaptations": {model: study.to_dict() for model, study in self.by_segmenter().items()}}
 
     def _document(self) -> dict[str, Any]:
@@ -257,13 +257,13 @@ class Adaptations(AdaptationResult, Result):
         return cls(tuple(models), tuple(Adaptation.load(root / model) for model in models))
 
     def table(self) -> Cells:
-        """Return header and cells, a row a segmenter and model: mean F of each dataset, and the gain over M."""
+        """Return header and cells, one row per segmenter and model: mean F of each dataset, and the gain over M."""
         tables = {model: study.table() for model, study in self.by_segmenter().items()}
         header = ("segmenter", *tables[self.models[0]][0])
         return header, [(model, *row) for model, (_, rows) in tables.items() for row in rows]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return self.first.caption().replace(self.first.segmenter, ", ".join(self.models), 1)
 
     def footer(self) -> list[str]:
@@ -273,7 +273,7 @@ class Adaptations(AdaptationResult, Result):
 
 
 def _judged(shots: int, rows: pd.DataFrame) -> str:
-    """Say whether a strategy beats random at one number of shots."""
+    """State whether a strategy beats random at one number of shots."""
     at = f"At {shots} image{'' if shots == 1 else 's'} of each dataset"
     if rows["beats_random"].isna().any():
         return f"{at} one seed does not tell whether {' or '.join(rows['strategy'])} beats random: take three or more."
@@ -287,7 +287,7 @@ def _judged(shots: int, rows: pd.DataFrame) -> str:
 
 
 def _contributed(shots: int, rows: pd.DataFrame) -> str:
-    """Say what adapting by one number of shots gains, and what gains differ by."""
+    """State the gain of adapting with one number of shots, and its variation by source."""
     by = {str(row["source"]): row for row in rows.to_dict("records")}
 
     def written(source: str, form: str) -> str:

@@ -1,4 +1,4 @@
-"""Hold the answer to the whole question: what a model will score on each site, how sure that is, why, and what to do next."""
+"""Hold an assessment: the score expected of a model on each site, its certainty, the reasons and the next step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Basis = Literal["sites", "corrupted", "both"]
 
 @dataclass(frozen=True)
 class NextStep:
-    """Name the one thing to do about a site: in a word for programs, in a sentence, and as a command line."""
+    """Hold the recommended action for a site: a word for programs, a sentence, and a command line."""
 
     action: Action
     text: str
@@ -29,7 +29,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class OwnScore:
-    """Hold what a model scores on the primary dataset's held-out images, which shows a wrong set-up at once.
+    """Hold a model's score on the primary dataset's held-out images, which reveals a wrong set-up at once.
 
     `performance` is the mean over `n` images at `threshold` (None for a task without one), which comes from `source`; `best` is
     the mean at `best_threshold`, the best for these images.
@@ -45,7 +45,7 @@ class OwnScore:
 
 @dataclass(frozen=True)
 class SiteAnswer:
-    """Answer for one site.
+    """Hold the answer for one site.
 
     Attributes
     ----------
@@ -103,13 +103,13 @@ class SiteAnswer:
 
     @property
     def doubted(self) -> bool:
-        """Return whether what is estimated is not to be believed: the site lies outside the gate, and nothing is measured."""
+        """Return whether the estimate is not to be trusted: the site lies outside the gate and has no measured score."""
         return self.inside is False and self.measured is None
 
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Hold a labelled dataset that was left out and estimated by the others: a site, or a corrupted version of the primary's.
+    """Hold a labelled site or corrupted set with the estimate made while its labels were hidden.
 
     `held` says whether the interval from `low` to `high` holds the `measured` mean.
     """
@@ -127,7 +127,7 @@ class LabelledSet:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Assessment(Result):
-    """Say for each site what a model will score there, how sure that is, why, and what to do next; `howfar.assess` makes it.
+    """Hold the answer for each site: expected score, certainty, reasons and next step (made by `howfar.assess`).
 
     Attributes
     ----------
@@ -184,37 +184,37 @@ class Assessment(Result):
 
     @property
     def performance_name(self) -> str:
-        """Return what the mean performance of a site's images is called: F, accuracy, F1."""
+        """Return the name of a site's mean performance: F, accuracy or F1."""
         return PERFORMANCE_NAMES.get(self.task, "performance")
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a site, those that are not to be believed first."""
+        """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
         header = ("site", "n", "gate", "expected", "level", "measured (on)", f"listed < {self.tau:g}", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         named = self.metric.startswith(self.performance_name)
         metric = self.metric if named else f"{self.performance_name}, each image {self.metric}"
         return f"What {self.model} will score, by {metric}; P = {self.primary}"
 
     def footer(self) -> list[str]:
-        """Return each site's answer with what to do next, warnings first, and the notes."""
+        """Return each site's answer with the next step, warnings first, and the notes."""
         answers = (f"{site.answer} Next: {site.next.text} {site.next.command}" for site in self.ordered())
         return [*([self.first] if self.first else []), *answers, *self.notes]
 
     def ordered(self) -> list[SiteAnswer]:
-        """Return the sites as they are to be read: what is outside the gate first, then unlabelled ones, then measured ones."""
+        """Return the sites in reading order: outside the gate first, then unlabelled, then measured."""
         return sorted(self.sites, key=lambda site: (site.measured is not None, site.inside is not False))
 
     def fits(self, relation: Relation) -> bool:
-        """Tell whether the answers are those of a relation: one that was made later in the same folder may say otherwise."""
+        """Return whether the answers belong to this relation and not to a later one saved in the same folder."""
         estimates = {row.dataset: row.predicted for row in relation.estimates}
         return all(estimates.get(site.dataset) == site.estimate for site in self.sites)
 
 
 def gate_word(inside: bool | None) -> str:
-    """Say in a word where a site lies.
+    """Return a word for a site's position: inside the gate, outside, or unknown.
 
     Examples
     --------
@@ -239,7 +239,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
 
 
 def _listed(site: SiteAnswer) -> str:
-    """Count the probable failures, in brackets where that is not to be believed."""
+    """Format the number of probable failures, in brackets if the estimate is doubted."""
     if site.listed is None or site.false_positive_share is not None:
         return "–"
     counted = f"{site.listed} of {site.n}"

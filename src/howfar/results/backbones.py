@@ -1,4 +1,4 @@
-"""Hold the comparison of the same datasets by several backbones: how far they agree, and what each measures."""
+"""Hold the comparison of the same datasets by several backbones: each backbone's distances and their agreement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETS: Final = ""
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BackboneComparison(Result):
-    """Say how far each secondary is from the primary one by several backbones; `howfar.compare_backbones` makes it.
+    """Hold each secondary's distance from the primary by several backbones, made by `howfar.compare_backbones`.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class BackboneComparison(Result):
 
     @property
     def trivial(self) -> tuple[str, ...]:
-        """Return the names of the trivial backbones that stand beside them."""
+        """Return the names of the trivial backbones in the comparison."""
         return tuple(dict.fromkeys(row.backbone for row in self._beside()))
 
     def _beside(self) -> list[BaselineSummary]:
@@ -66,14 +66,14 @@ class BackboneComparison(Result):
         return dict(zip(self.backbones, self.comparisons, strict=True))[backbone]
 
     def measure(self) -> str:
-        """Return the number that orders the datasets: "relative" where every backbone has one, else "o_dist_scaled"."""
+        """Return the measure that orders the datasets: "relative" if every backbone has it, else "o_dist_scaled"."""
         rows: list[DatasetSummary | BaselineSummary] = []
         for comparison in self.comparisons:
             rows += [*comparison.datasets, *comparison.baselines]
         return "relative" if all(row.relative is not None for row in rows) else "o_dist_scaled"
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a backbone and secondary.
+        """Return one row per backbone and secondary.
 
         Columns: backbone, trivial, dataset, o_dist_scaled, relative with relative_low and relative_high, energy, and rank
         among the secondaries, 1 being the nearest.
@@ -86,7 +86,7 @@ class BackboneComparison(Result):
         return frame.assign(rank=frame.groupby("backbone", sort=False)[self.measure()].rank())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar compare --json`` with several backbones; per-image tables are left out."""
+        """Return the JSON document of ``howfar compare --json`` with several backbones, without per-image tables."""
         first = self.comparisons[0]
         return {
             "format": self.FORMAT,
@@ -100,11 +100,11 @@ class BackboneComparison(Result):
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Return the files that no backbone could be given."""
+        """Return the files that were skipped by the backbones' runs."""
         return tuple(dict.fromkeys(row for comparison in self.comparisons for row in comparison.skipped))
 
     def folders(self) -> dict[str, str]:
-        """Return by backbone the name of its run folder in the folder that `save` writes."""
+        """Return each backbone's run folder name within the folder that `save` writes."""
         taken: dict[str, str] = {}
         for name in self.backbones:
             plain_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "backbone"
@@ -126,7 +126,7 @@ class BackboneComparison(Result):
         return cls(runs, **cls._tables(root))
 
     def table(self) -> Cells:
-        """Return header and cells, a row a backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
+        """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
         frame = self.to_frame()
         names = [dataset.name for dataset in self.comparisons[0].datasets]
         rows = []
@@ -136,7 +136,7 @@ class BackboneComparison(Result):
         return ("backbone", *names), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         first = self.comparisons[0]
         return (
             f"{first.primary.name}: {first.primary.n} images; row-scaled O^dist (relative), "
@@ -144,14 +144,14 @@ class BackboneComparison(Result):
         )
 
     def agreed(self, one: str, other: str) -> tuple[float | None, float | None]:
-        """Return Spearman of two backbones' orders of the secondaries, and of images, the mean over the secondaries."""
+        """Return Spearman's correlation of two backbones on the secondaries, and its mean over secondaries on images."""
         pair = self.agreement[(self.agreement["one"] == one) & (self.agreement["other"] == other)]
         pair = pair if len(pair) else self.agreement[(self.agreement["one"] == other) & (self.agreement["other"] == one)]
         sets = pair["dataset"] == SETS
         return _mean(pair.loc[sets, "spearman"]), _mean(pair.loc[~sets, "spearman"])
 
     def agreement_lines(self) -> list[str]:
-        """Say in a line for each two backbones how far they agree on datasets and on images."""
+        """State in a line for each two backbones their agreement on datasets and on images."""
         lines = []
         for one, other in dict.fromkeys(zip(self.agreement["one"], self.agreement["other"], strict=True)):
             sets, images = map(signed, self.agreed(one, other))
@@ -159,7 +159,7 @@ class BackboneComparison(Result):
         return lines
 
     def notes(self) -> list[str]:
-        """Return what a reader should know, of all backbones' runs."""
+        """Return the notes of all backbones' runs."""
         return list(dict.fromkeys(note for comparison in self.comparisons for note in comparison.notes))
 
     def remarks(self) -> list[str]:
@@ -167,7 +167,7 @@ class BackboneComparison(Result):
         return [*self.agreement_lines(), *(f"note: {note}" for note in self.notes())]
 
     def footer(self) -> list[str]:
-        """Return how far each two backbones agree."""
+        """Return each two backbones' agreement."""
         return self.agreement_lines()
 
 
@@ -201,7 +201,7 @@ RUNS: Final = "backbones"
 
 @dataclass(frozen=True)
 class BackboneFeature:
-    """Describe what a backbone of the study file measures (table 1).
+    """Describe the feature of a backbone in the study file (table 1).
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class BackboneFeature:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DistanceTable(Result):
-    """Hold how far each secondary is by each backbone of a study file (tables 1 and 2, figs. 3 and 10).
+    """Hold each secondary's distance by each backbone of a study file (tables 1 and 2, figs. 3 and 10).
 
     Attributes
     ----------
@@ -268,15 +268,15 @@ class DistanceTable(Result):
 
     @property
     def trivial(self) -> tuple[str, ...]:
-        """Return the names of those backbones that are trivial."""
+        """Return the names of the trivial backbones."""
         return tuple(feature.label for feature in self.features if feature.trivial)
 
     def runs(self) -> Mapping[str, Result]:
-        """Return the comparison by all backbones, which is kept in a folder of its own."""
+        """Return the comparison by all backbones, which has its own folder."""
         return {RUNS: self.comparison}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar study --json``; tables of one row an image are left out."""
+        """Return the JSON document of ``howfar study --json``, without per-image tables."""
         return {**self._document(), RUNS: self.comparison.to_dict()}
 
     def _document(self) -> dict[str, Any]:
@@ -293,13 +293,13 @@ class DistanceTable(Result):
         )
 
     def table(self) -> Cells:
-        """Return header and cells, a row a backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
+        """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
         return self.comparison.table()
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"{self.comparison.caption()} (table 2)"
 
     def footer(self) -> list[str]:
-        """Return how far each two backbones agree."""
+        """Return each two backbones' agreement."""
         return self.comparison.footer()

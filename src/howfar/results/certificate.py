@@ -1,4 +1,4 @@
-"""Hold the certificate of a model on a site: its performance there, shown by the labels of a few images drawn at random."""
+"""Hold the certificate of a model on a site: its performance shown by the labels of a few randomly drawn images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CertifiedSite:
-    """Hold what a sample was drawn from, so that a change of it is seen: one entry an image, in the dataset's order.
+    """Record the images, predictions and groups from which a sample was drawn, so that later changes are detected.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class CertifiedSite:
 
 @dataclass(frozen=True)
 class SampledImage:
-    """Hold an image of the sample; the sample is in the random order in which it is to be labelled.
+    """Hold an image of the sample, whose order is the random order of labelling.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class SampledImage:
 
 @dataclass(frozen=True)
 class Step:
-    """Hold what was known after a number of labels: the value, its interval, and whether the question was settled."""
+    """Hold the estimate after a number of labels: value, interval, and whether the question was settled."""
 
     labelled: int
     value: float | None
@@ -90,7 +90,7 @@ class Step:
 
 @dataclass(frozen=True, repr=False)
 class Certificate(Result):
-    """Hold a model's performance on a site with an interval that holds whatever the shift; `howfar.certify` makes it.
+    """Hold a model's performance on a site with an interval valid under any shift, made by `howfar.certify`.
 
     The interval rests on the random draw alone: it supposes nothing of the site, of the model or of the predicted
     performance, which only makes it narrower.
@@ -171,16 +171,16 @@ class Certificate(Result):
 
     @property
     def unlabelled(self) -> int:
-        """Count the drawn images that have no label yet."""
+        """Count the drawn images without a label."""
         return sum(not one.labelled for one in self.sample)
 
     @property
     def of_false_positives(self) -> bool:
-        """Tell whether it is certified how much is predicted where there is nothing, of which less is better."""
+        """Return whether the certified measure is of false positives, for which lower is better."""
         return self.metric.startswith("false_positive")
 
     def save(self, file: str | Path) -> Path:
-        """Write one JSON file, or ``certificate.json`` into a folder, and return the path of what was named."""
+        """Write a JSON file, or ``certificate.json`` in a folder, and return the named path."""
         path = self._file(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         # The page and figures of an earlier certificate go before it does.
@@ -191,7 +191,7 @@ class Certificate(Result):
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
-        """Read such a file, or the one in a folder, back.
+        """Read a certificate file, or ``certificate.json`` in a folder.
 
         Raises
         ------
@@ -213,13 +213,13 @@ class Certificate(Result):
         return path if path.suffix.lower() == ".json" and not path.is_dir() else path / cls.DOCUMENT
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a drawn image, in the order of labelling."""
+        """Return one row per drawn image, in labelling order."""
         import pandas as pd
 
         return pd.DataFrame([asdict(drawn) for drawn in self.sample])
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a drawn image."""
+        """Return header and formatted cells, one row per drawn image."""
 
         def number(value: float | None) -> str:
             return "–" if value is None else f"{value:.3f}"
@@ -231,7 +231,7 @@ class Certificate(Result):
         return ("image", "rank", "stratum", "predicted", "measured"), rows
 
     def caption(self) -> str:
-        """Say in one line what is certified, or that labels are awaited."""
+        """State in one line what is certified, or that labels are awaited."""
         of = f"{self.labelled} of {len(self.sample)} drawn images labelled, {self.n:,} in all"
         if self.value is None:
             return f"{self.dataset}: {self.words}, {self._why_unknown()}; {of}"
@@ -239,7 +239,7 @@ class Certificate(Result):
         return f"{self.dataset}: {self.words}: {interval}, {100 * self.level:g} % interval; {of}"
 
     def _why_unknown(self) -> str:
-        """Say why nothing can be said: no label yet, too few of them, or images of which the measure is undefined."""
+        """Return the reason for a missing value: no label, too few labels, or a measure undefined on the labelled images."""
         if not self.labelled:
             return "not known yet"
         if self.task == "classification" or any(drawn.labelled and drawn.performance is not None for drawn in self.sample):
@@ -248,7 +248,7 @@ class Certificate(Result):
         return f"undefined on the labelled images, {'each' if self.of_false_positives else 'none'} of which holds {thing}"
 
     def answer(self) -> str:
-        """Say whether the question of `until` is settled, and how many more labels it may take; "" where nothing was asked."""
+        """State whether the question of `until` is settled, and how many labels may still be needed; "" without a question."""
         if self.until is None:
             return ""
         if self.settled is not None:

@@ -1,4 +1,4 @@
-"""Hold what `howfar check` decided: one decision a rule and dataset, the exit code for a pipeline, and the log's rows."""
+"""Hold the result of `howfar check`: a decision per rule and dataset, the pipeline's exit code, and the log's rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER: Final = ("dataset", "rule", "must", "value", "decision")
 
 @dataclass(frozen=True)
 class Decision:
-    """Hold what one rule says of one dataset.
+    """Hold the decision of one rule about one dataset.
 
     Attributes
     ----------
@@ -57,20 +57,20 @@ class Decision:
 
     @property
     def counts(self) -> Outcome:
-        """Return the outcome as the exit code counts it: a rule that only warns never stops anything."""
+        """Return the outcome for the exit code, which is "pass" for a rule that only warns."""
         return "pass" if self.severity == "warn" else self.outcome
 
     @property
     def shown(self) -> str:
-        """Return the outcome in one word for a table; "warn" where a rule that only warns is not kept."""
+        """Return the outcome in one word; "warn" for an unmet rule that only warns."""
         return "warn" if self.severity == "warn" and self.outcome != "pass" else self.outcome
 
     def why(self) -> str:
-        """Return the sentence, and the remedy where there is one."""
+        """Return the explanation, with the remedy if there is one."""
         return f"{self.words}: {self.remedy}" if self.remedy else self.words
 
     def cells(self) -> tuple[str, ...]:
-        """Return the decision as people read it, in the order of `HEADER`."""
+        """Return the decision as formatted texts, in the order of `HEADER`."""
         return (self.dataset, self.rule, self.must, self._value(), self.shown)
 
     def _value(self) -> str:
@@ -83,7 +83,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class CheckedDataset:
-    """Hold what is known of one dataset that was checked, as it is kept in a log.
+    """Hold the counts and estimates of a checked dataset, as recorded in a log.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ class CheckedDataset:
 
 @dataclass(frozen=True)
 class LogRow:
-    """Hold one row of a log: a batch that was checked, when, and what was decided.
+    """Hold a row of a log: a checked batch, the time, and the decisions.
 
     `key` is the same for the same images, so that a batch that is checked again, say with labels, replaces its earlier row.
     """
@@ -135,7 +135,7 @@ class LogRow:
     outcome: Outcome
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row as people read it, in the order of `LOG_HEADER`."""
+        """Return the row as formatted texts, in the order of `LOG_HEADER`."""
         batch = self.batch
         broken = ", ".join(rule for rule, outcome in self.decisions.items() if outcome != "pass")
         value = format_interval(batch.value, batch.low, batch.high)
@@ -148,7 +148,7 @@ LOG_HEADER: Final = ("time (UTC)", "dataset", "images", "mean performance", "lab
 
 @dataclass(frozen=True)
 class AlarmReading:
-    """Hold what the sequential alarm says of the batches in a log.
+    """Hold the state of the sequential alarm over a log's batches.
 
     Attributes
     ----------
@@ -181,7 +181,7 @@ class AlarmReading:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Check(Shown):
-    """Hold the decisions on new datasets, by a profile and rules; `howfar.check` makes it.
+    """Hold the decisions on new datasets by a profile and rules, made by `howfar.check`.
 
     Attributes
     ----------
@@ -214,7 +214,7 @@ class Check(Shown):
 
     @property
     def outcome(self) -> Outcome:
-        """Return "breach" where any rule is broken, else "undecided" where any is, else "pass"; warnings do not count."""
+        """Return "breach" if a rule is broken, else "undecided" if one is undecided, else "pass"; warnings do not count."""
         return worst(self.decisions)
 
     @property
@@ -224,7 +224,7 @@ class Check(Shown):
 
     @property
     def labels(self) -> int | None:
-        """Return how many labels are expected to decide the undecided rules, over all datasets; None where none can."""
+        """Return the number of labels expected to decide the undecided rules of all datasets; None if none is known."""
         needed: dict[str, int] = {}
         for decision in self.decisions:
             if decision.counts == "undecided" and decision.labels is not None:
@@ -235,12 +235,12 @@ class Check(Shown):
         return len(self.decisions)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON values, with outcome, exit code and labels."""
+        """Return all fields as JSON values, with outcome, exit code and labels."""
         summary = {"outcome": self.outcome, "exit_code": self.exit_code, "labels": self.labels}
         return {**summary, **plain(self)}
 
     def caption(self) -> str:
-        """Say in one line what came out."""
+        """Return the outcome in one line."""
         images = sum(batch.n for batch in self.batches)
         of = (
             f"{images:,} {'image' if images == 1 else 'images'} checked against {self.primary}"
@@ -250,17 +250,17 @@ class Check(Shown):
         return f"{self.verdict()}: {of}"
 
     def verdict(self) -> str:
-        """Say the outcome in words, with the labels that are needed where it is undecided."""
+        """Return the outcome in words, with the number of labels needed if undecided."""
         if self.outcome == "undecided" and self.labels is not None:
             return f"UNDECIDED, label {self.labels} more"
         return self.outcome.upper()
 
     def table(self) -> Cells:
-        """Return header and cells, one row a decision."""
+        """Return header and cells, one row per decision."""
         return HEADER, [decision.cells() for decision in self.decisions]
 
     def footer(self) -> list[str]:
-        """Return why each rule that is not kept is not, what the alarm rests on, and the notes."""
+        """Return the explanation of each unmet rule, the basis of the alarm, and the notes."""
         told = [each for each in self.decisions if each.outcome != "pass" or each.dataset == OVER_TIME]
         return [*(f"{each.dataset}, {each.rule}: {each.why()}" for each in told), *self.notes]
 
@@ -270,7 +270,7 @@ class Check(Shown):
 
 
 def worst(decisions: tuple[Decision, ...]) -> Outcome:
-    """Return the outcome of several decisions together: a breach goes before undecided, and that before a pass.
+    """Return the worst outcome of several decisions: breach, then undecided, then pass.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Hold a comparison of datasets: how far secondaries are from a primary one, or each dataset from every other."""
+"""Hold a comparison of datasets: distances of secondaries from a primary one, or between every two datasets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COPIES: Final = {
 
 
 def no_copies() -> pd.DataFrame:
-    """Make a table of near duplicates without a row.
+    """Return an empty table of near duplicates.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def no_copies() -> pd.DataFrame:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageMap(Result):
-    """Hold where a UMAP places the images of a comparison; `howfar compare --map umap` makes it.
+    """Hold the positions of a comparison's images in a UMAP, made by `howfar compare --map umap`.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class ImageMap(Result):
 
     @classmethod
     def of(cls, result: Result) -> Self | None:
-        """Return the map that a result's folder keeps of this very run; None where there is none.
+        """Return the map in a result's folder if it belongs to this run, else None.
 
         Raises `StoreError` where it is damaged.
         """
@@ -91,12 +91,12 @@ class ImageMap(Result):
         return found if result.run_id in found.parents else None
 
     def table(self) -> Cells:
-        """Return header and cells, a row a panel: how many images it places."""
+        """Return header and cells, one row per panel: the number of its images."""
         counts = self.places.groupby("against", sort=False).size()
         return ("panel", "images"), [(str(name) or "all", str(count)) for name, count in counts.items()]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"UMAP of {self.components} components, {self.neighbours} neighbours, seed {self.seed}"
 
 
@@ -111,7 +111,7 @@ class PrimarySummary:
 
 @dataclass(frozen=True)
 class BackboneSummary:
-    """Describe the feature that was measured: name, length q, its layers' lengths, and its full identity."""
+    """Describe the measured feature: name, length q, layer lengths, and full identity."""
 
     name: str
     length: int
@@ -121,7 +121,7 @@ class BackboneSummary:
 
 @dataclass(frozen=True)
 class Settings:
-    """Hold the settings of a comparison, with the defaults filled in."""
+    """Hold the settings of a comparison, including defaults."""
 
     components: int
     projection: Literal["pair", "primary", "joint", "none"]
@@ -138,7 +138,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """Hold the numbers of one secondary dataset against the primary one.
+    """Hold the distances of one secondary dataset from the primary one.
 
     `o_dist` is the paper's sum form (mean over S of sums over P), `o_dist_mean` the mean over all pairs;
     `o_dist_scaled` is the row-scaled value of tables 2 and 6; `self_distance` is P's, in this pair's subspace, and
@@ -172,7 +172,7 @@ class DatasetSummary:
 
 @dataclass(frozen=True)
 class BaselineSummary:
-    """Hold a trivial backbone's numbers of one secondary, which show what a distance owes to colour and layout alone."""
+    """Hold a trivial backbone's distances of a secondary, which show the effect of colour and layout alone."""
 
     backbone: str
     dataset: str
@@ -183,7 +183,7 @@ class BaselineSummary:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Result):
-    """Say how far each secondary dataset is from the primary one; `howfar.compare` makes it.
+    """Hold the distance of each secondary dataset from the primary one, made by `howfar.compare`.
 
     Attributes
     ----------
@@ -249,17 +249,17 @@ class Comparison(Result):
     slices: tuple[DistanceSlice, ...] = ()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a secondary with every number of its summary; intervals and rivals have columns of their own."""
+        """Return one row per secondary with every number of its summary; intervals and rivals are separate columns."""
         import pandas as pd
 
         return pd.DataFrame([_flat(dataset) for dataset in self.datasets])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar compare --json`` and of ``result.json``; per-image tables are left out."""
+        """Return the JSON document of ``howfar compare --json`` and ``result.json``, without per-image tables."""
         return self._json(seed=self.settings.seed, near_duplicates=plain(self.near_duplicates))
 
     def explore(self, relation: Relation | None = None, *, map: Maps | None = None) -> Any:  # noqa: A002  # its name
-        """Show the images in a notebook, to be pointed at, filtered, looked at and collected; see `howfar explore`.
+        """Show the images in a notebook for pointing, filtering, viewing and collecting; see `howfar explore`.
 
         The pictures come from the kernel, by the notebook's own channel: no port is opened.
 
@@ -285,7 +285,7 @@ class Comparison(Result):
 
     @classmethod
     def discard(cls, folder: str | Path) -> None:
-        """Remove a run from a folder, with its relation, assessment and map, which are of no use to another run."""
+        """Remove a run from a folder, with its relation, assessment and map, which do not fit another run."""
         super().discard(folder)
         for kind in (Relation, Assessment, ImageMap):
             kind.discard(folder)
@@ -294,20 +294,20 @@ class Comparison(Result):
         return {**super()._frames(), "datasets.parquet": self.to_frame()}
 
     def table(self) -> Cells:
-        """Return the header and cells of the summary table, one row a secondary."""
+        """Return the header and cells of the summary table, one row per secondary."""
         o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
         header = ("dataset", "n", *o_dist, "relative [95 % CI]", "energy", "p", "expl. var.")
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def rivals_table(self) -> Cells:
-        """Return the header and cells of the literature's distances, one row a distance and secondary, with interval and p."""
+        """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""
         names = dict.fromkeys(name for dataset in self.datasets for name in dataset.rivals)
         return ("distance", "dataset", "value", "95 % CI", "p"), [
             _rival_cells(name, dataset) for name in names for dataset in self.datasets if name in dataset.rivals
         ]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         own = "undefined (one image)" if self.primary.self_distance is None else f"{self.primary.self_distance:.4g}"
         return (
             f"{self.primary.name}: {self.primary.n} images, self-distance {own}; "
@@ -316,7 +316,7 @@ class Comparison(Result):
         )
 
     def footer(self) -> list[str]:
-        """Return the notes, and how many images are leaked or skipped."""
+        """Return the notes and the numbers of leaked and skipped images."""
         lines = list(self.notes)
         if self.leaks:
             lines.append(f"{len(self.leaks)} images are in {self.primary.name} and in a secondary too (.leaks)")
@@ -373,7 +373,7 @@ DIAGONAL: Final = {"mutual": 1.0, "relative": 1.0, "inhomogeneity": 0.0, "energy
 
 @dataclass(frozen=True)
 class MatrixDataset:
-    """Hold a dataset's name, its readable images, and the folder or table that it was read from ("" where there is none)."""
+    """Hold a dataset's name, number of readable images, and source folder or table ("" without one)."""
 
     name: str
     n: int
@@ -382,7 +382,7 @@ class MatrixDataset:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Matrix(Result):
-    """Hold the distances of every dataset from every other; `howfar.matrix` makes it.
+    """Hold the distances between every two datasets, made by `howfar.matrix`.
 
     Attributes
     ----------
@@ -427,11 +427,11 @@ class Matrix(Result):
         return tuple(dataset.name for dataset in self.datasets)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each two datasets, without what is for a later run alone."""
+        """Return one row for each two datasets, without the columns that only a later run needs."""
         return self.pairs.drop(columns=["key", "turned"], errors="ignore")
 
     def mutual(self) -> pd.Series:
-        """Compute how far the two datasets of each row of `pairs` lie apart, by either's yardstick: the larger relative.
+        """Compute the mutual distance of each pair, the larger of its two relative distances.
 
         1 is as far as the images of both lie from each other. A dataset that varies much has a long yardstick, by which all
         others are near; by theirs it is far. Where one of the two has none, all its images being equal, it is nan.
@@ -439,7 +439,7 @@ class Matrix(Result):
         return self.pairs[["relative_one", "relative_other"]].max(axis=1, skipna=False).rename("mutual")
 
     def square(self, measure: Measure = "mutual") -> pd.DataFrame:
-        """Make a square table of one measure, with the datasets as index and columns.
+        """Return one measure as a square table with datasets as index and columns.
 
         Parameters
         ----------
@@ -482,7 +482,7 @@ class Matrix(Result):
         return matrix
 
     def nearest(self) -> pd.DataFrame:
-        """Return each dataset's nearest and farthest other by its own yardstick, a row each, with their relative distances.
+        """Return each dataset's nearest and farthest other dataset, with relative distances over its own self-distance.
 
         The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`; None and nan where it has
         no yardstick, all its images being equal.
@@ -501,7 +501,7 @@ class Matrix(Result):
         return pd.DataFrame(rows)
 
     def table(self) -> Cells:
-        """Return the header and cells, a row a dataset: its nearest and its farthest other, by its own yardstick."""
+        """Return header and cells, one row per dataset: its nearest and farthest other by its own self-distance."""
         rows: list[tuple[str, ...]] = [
             (
                 str(row["dataset"]),
@@ -516,7 +516,7 @@ class Matrix(Result):
         return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return (
             f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
             f"{self.settings.projection} projection, seed {self.settings.seed}; "

@@ -1,4 +1,4 @@
-"""Hold the results of the paper's studies of distance: components, identity, robustness and scenes."""
+"""Hold the results of the paper's distance studies: components, identity, robustness and scenes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Components(Result):
-    """Hold distances by several numbers of components (appendix A.1, table 6).
+    """Hold distances for several numbers of components (appendix A.1, table 6).
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Components(Result):
     notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and cells, a row a backbone and number of components: row-scaled O^dist of each secondary."""
+        """Return header and cells, one row per backbone and number of components: row-scaled O^dist of each secondary."""
         rows = []
         for (backbone, count), measured in self.distances.groupby(["backbone", "components"], sort=False):
             scaled = measured.set_index("dataset")["o_dist_scaled"]
@@ -63,7 +63,7 @@ class Components(Result):
         return ("backbone", "components", *self.secondaries), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"row-scaled O^dist from {self.primary} by the number of principal components (table 6)"
 
     def footer(self) -> list[str]:
@@ -71,11 +71,11 @@ class Components(Result):
         return [*(self.plateau_line(name) for name in self.backbones), *self.notes]
 
     def remarks(self) -> list[str]:
-        """Return the plateau of each backbone, and the notes, as the terminal shows them under the table."""
+        """Return the plateau of each backbone, and the notes, for the terminal."""
         return [*(self.plateau_line(name) for name in self.backbones), *super().remarks()]
 
     def plateau_line(self, backbone: str) -> str:
-        """Say from which number of components on a backbone's distances hold."""
+        """State from which number of components a backbone's distances are stable."""
         found = self.plateaus[backbone]
         rule = f"the order holds and no relative distance changes by {100 * self.share:g} % or more"
         if found is None:
@@ -88,7 +88,7 @@ PLAIN: Final = "none"
 
 
 def called(person: str) -> str:
-    """Name a person in a sentence or figure: one whose name is a number is "person 1".
+    """Return a person's name for sentences and figures; a numeric name becomes "person 1".
 
     Examples
     --------
@@ -100,7 +100,7 @@ def called(person: str) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Identity(Result):
-    """Hold distances between sets of persons' images, and how often another person is not farther (appendix E, eqs. 9-11).
+    """Hold distances between persons' image sets, and how often another person is not farther (appendix E, eqs. 9-11).
 
     A set holds the images of one person under one value of a variation. Each primary set is compared with the same person's
     other sets (own) and with all sets of other persons; a pair (own, other) is violated where the other is not farther.
@@ -173,7 +173,7 @@ class Identity(Result):
     notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and cells, a row a backbone, perturbation and variation: violated share and margin."""
+        """Return header and cells, one row per backbone, perturbation and variation: violated share and margin."""
         header = ("backbone", "perturbation", "variation", "pairs", "violated [95 % CI]", "median margin [95 % CI]", "hold")
         rows: list[tuple[str, ...]] = []
         for row in self.claims.to_dict("records"):
@@ -188,12 +188,12 @@ class Identity(Result):
         return header, rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         persons = f"{len(self.persons)} persons of {self.dataset}"
         return f"pairs in which another of {persons} is not farther than the same (eqs. 9-11)"
 
     def named(self, backbone: str, perturbation: str, variation: str, table: str = "images") -> pd.DataFrame:
-        """Return the rows of a table, by default that of images, of one backbone, perturbation and variation."""
+        """Return the rows of a table (default: images) for one backbone, perturbation and variation."""
         frame: pd.DataFrame = getattr(self, table)
         chosen = (frame["backbone"] == backbone) & (frame["perturbation"] == perturbation) & (frame["variation"] == variation)
         return frame[chosen]
@@ -205,7 +205,7 @@ UNCHANGED: Final = "none"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Robustness(Result):
-    """Hold how the order of categories changes where the images of the closest and farthest are perturbed (appendix D).
+    """Hold the change in the order of categories when images of the closest and farthest are perturbed (appendix D).
 
     Every interval is a 95 % one over the images of the secondary categories, of which the same are drawn before and after, and
     for every backbone.
@@ -270,26 +270,26 @@ class Robustness(Result):
     notes: tuple[str, ...] = ()
 
     def order(self, backbone: str, perturbation: str = UNCHANGED) -> list[str]:
-        """Return the categories from the closest to the farthest by O^dist, before a perturbation or after it."""
+        """Return the categories from closest to farthest by O^dist, before or after a perturbation."""
         rows = self.measured(backbone, perturbation).sort_values("rank", kind="stable")
         return [str(name) for name in rows["dataset"]]
 
     def measured(self, backbone: str, perturbation: str = UNCHANGED) -> pd.DataFrame:
-        """Return the distances by one backbone, before a perturbation or after it."""
+        """Return a backbone's distances, before or after a perturbation."""
         return _of_perturbation(self.distances, backbone, perturbation)
 
     def perturbed(self, backbone: str) -> list[str]:
-        """Return the categories whose images were perturbed, the closest first."""
+        """Return the perturbed categories, closest first."""
         order = self.order(backbone)
         return [*order[: self.k], *order[-self.k :]]
 
     def relative_of(self, backbone: str, perturbation: str, dataset: str) -> pd.Series:
-        """Return the relative distances of a perturbed category's images, before a perturbation or after it."""
+        """Return the relative distances of a perturbed category's images, before or after a perturbation."""
         images = _of_perturbation(self.images, backbone, perturbation)
         return images.loc[images["dataset"] == dataset, "relative"]
 
     def table(self) -> Cells:
-        """Return header and cells, a row a backbone and perturbation."""
+        """Return header and cells, one row per backbone and perturbation."""
         rows: list[tuple[str, ...]] = []
         for row in self.stability.to_dict("records"):
             numbers = (with_interval(row, "kendall"), with_interval(row, "overlap"), with_interval(row, "change", "+"))
@@ -303,7 +303,7 @@ class Robustness(Result):
         ), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"order of {len(self.secondaries)} categories by O^dist from {self.primary}, before and after a perturbation"
 
     def footer(self) -> list[str]:
@@ -312,7 +312,7 @@ class Robustness(Result):
 
 
 def with_interval(row: Any, name: str, sign: str = "") -> str:
-    """Write a number of a row of a table with its interval, where it has one; `sign` "+" keeps the sign of what is above 0.
+    """Format a row's number with its interval, if any; with `sign` "+", positive numbers keep their sign.
 
     Examples
     --------
@@ -337,7 +337,7 @@ End: TypeAlias = Literal["closest", "farthest"]
 
 @dataclass(frozen=True)
 class StudiedBackbone:
-    """Describe a backbone of a study: its name there, its registered name, what its feature is, and the feature's length q."""
+    """Describe a backbone of a study: its name, registered name, feature, and feature length q."""
 
     name: str
     registered: str
@@ -347,7 +347,7 @@ class StudiedBackbone:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scenes(Result):
-    """Hold the distances of categories of scenes from primary ones, by several backbones (appendix D, figs 18 to 29).
+    """Hold the distances of scene categories from primary ones, by several backbones (appendix D, figs 18 to 29).
 
     Attributes
     ----------
@@ -414,33 +414,33 @@ class Scenes(Result):
         return tuple(backbone.name for backbone in self.backbones)
 
     def measured(self, primary: str, backbone: str) -> pd.DataFrame:
-        """Return the distances from one primary category by one backbone, the closest first."""
+        """Return a backbone's distances from one primary category, closest first."""
         return _of_primary(self.distances, primary, backbone)
 
     def order(self, primary: str, backbone: str) -> list[str]:
-        """Return the categories from the closest to the farthest by O^dist."""
+        """Return the categories from closest to farthest by O^dist."""
         return [str(name) for name in self.measured(primary, backbone)["dataset"]]
 
     def closest(self, primary: str, backbone: str) -> list[str]:
-        """Return the k closest categories, the closest first."""
+        """Return the k closest categories, by increasing distance."""
         return self.order(primary, backbone)[: self.k]
 
     def farthest(self, primary: str, backbone: str) -> list[str]:
-        """Return the k farthest categories, the farthest first."""
+        """Return the k farthest categories, by decreasing distance."""
         return self.order(primary, backbone)[: -self.k - 1 : -1]
 
     def shown(self, primary: str, backbone: str) -> list[str]:
-        """Return the categories that the violins show, the closest first."""
+        """Return the categories in the violin plots, closest first."""
         order = self.order(primary, backbone)
         return [name for name in order if name in self.sets] if self.sets else [*order[: self.k], *order[-self.k :]]
 
     def distances_of(self, primary: str, backbone: str, dataset: str) -> pd.Series:
-        """Return I^dist (mean form) of a shown category's images."""
+        """Return I^dist (mean form) of a category's images in the violin plots."""
         images = _of_primary(self.images, primary, backbone)
         return images.loc[images["dataset"] == dataset, "i_dist_mean"]
 
     def at_the_end(self, primary: str, backbone: str, end: End) -> pd.DataFrame:
-        """Return the k images that are closest by I^dist, or farthest, one of each category at most; the extreme one first."""
+        """Return the k closest or farthest images by I^dist, at most one per category, the extreme one first."""
         images = _of_primary(self.extremes, primary, backbone)
         images = images[images["end"] == end].sort_values(
             ["i_dist_mean", "dataset"], ascending=[end == "closest", True], kind="stable"
@@ -449,7 +449,7 @@ class Scenes(Result):
         return images.iloc[: self.k].assign(rank=lambda frame: frame["dataset"].map(ranks))
 
     def table(self) -> Cells:
-        """Return header and cells, a row a primary category, backbone and place from either end."""
+        """Return header and cells, one row per primary category, backbone and place from either end."""
         rows: list[tuple[str, ...]] = []
         for primary in self.primaries:
             for backbone in self.names():
@@ -462,7 +462,7 @@ class Scenes(Result):
         return header, rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"the {self.k} closest and farthest categories by O^dist ({self.settings.projection} projection)"
 
     def footer(self) -> list[str]:
@@ -471,7 +471,7 @@ class Scenes(Result):
 
 
 def relative_text(row: Any) -> str:
-    """Write the relative distance of a row of `Scenes.distances` with its interval, where it has one."""
+    """Format the relative distance in a row of `Scenes.distances`, with its interval if any."""
     value, low, high = (float(row[name]) for name in ("relative", "relative_low", "relative_high"))
     if value != value:
         return format_number(value)

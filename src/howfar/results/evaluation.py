@@ -1,4 +1,4 @@
-"""Hold the result of an evaluation, one dataset's scores and a row for each image, and keep it in one Parquet file."""
+"""Hold the result of an evaluation (a dataset's scores and a row per image) in a Parquet file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PERFORMANCE_NAMES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Result):
-    """Hold the scores of one dataset's predictions against its masks or labels; `howfar.evaluate` makes it.
+    """Hold the scores of a dataset's predictions against its masks or labels, made by `howfar.evaluate`.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Evaluation(Result):
     tiled: bool = False
 
     def save(self, file: str | Path) -> Path:
-        """Write one Parquet file, the scores in its metadata, and return its path."""
+        """Write a Parquet file with the scores in its metadata, and return its path."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -106,7 +106,7 @@ class Evaluation(Result):
 
     @classmethod
     def is_in(cls, file: str | Path) -> bool:
-        """Return whether a file says of itself that `save` wrote it; False where it is damaged or of another kind."""
+        """Return whether a file is marked as written by `save`; False for damaged and other files."""
         import pyarrow.parquet as pq
         from pyarrow import ArrowException
 
@@ -118,7 +118,7 @@ class Evaluation(Result):
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
-        """Read such a file back.
+        """Read an evaluation file.
 
         Raises
         ------
@@ -137,17 +137,17 @@ class Evaluation(Result):
             return cls(**cls._values(document), images=table.to_pandas())
 
     def table(self) -> Cells:
-        """Return header and formatted cells of the dataset scores; no row where there is none, for want of labels."""
+        """Return header and formatted cells of the dataset scores; without labels there is no row."""
         if all(value is None for value in self.scores.values()):
             return ("score", "value"), []
         return ("score", "value"), [(name, format_number(value)) for name, value in self.scores.items()]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         tolerance = f", tolerance {self.tolerance:g} px" if self.tolerance else ""
         return f"{self.dataset}: {self.n} images, {self.scored} scored; per image: {self.metric}{tolerance}"
 
     def footer(self) -> list[str]:
-        """Return the notes, and how many images were left out."""
+        """Return the notes and the number of images left out."""
         left_out = [f"{len(self.skipped)} images were left out (.skipped)"] if self.skipped else []
         return [*self.notes, *left_out]

@@ -1,4 +1,4 @@
-"""Hold which images of a dataset a selection names to label, and what became of labels that a tool exported."""
+"""Hold the images that a selection proposes to label, and the labels imported from a tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pick:
-    """Hold a chosen image: its rank in the order of choice, name, file and scaled distance (0-1), and why it was chosen."""
+    """Hold a chosen image: rank of choice, name, file, scaled distance (0-1), and the reason for the choice."""
 
     rank: int
     image: str
@@ -27,7 +27,7 @@ class Pick:
 
 @dataclass(frozen=True, repr=False)
 class Selection(Result):
-    """Hold the images of one dataset that a strategy chose; `howfar.select` makes it.
+    """Hold the images of a dataset chosen by a strategy, made by `howfar.select`.
 
     Attributes
     ----------
@@ -76,37 +76,37 @@ class Selection(Result):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Return the files of the chosen images; their names where there are none (in memory, or ready-made embeddings)."""
+        """Return the files of the chosen images; their names for in-memory images and ready-made embeddings."""
         return tuple(pick.image if is_in_memory(pick.path) else pick.path or pick.image for pick in self.picks)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a chosen image: rank, image, path, distance, reason."""
+        """Return one row per chosen image: rank, image, path, distance, reason."""
         import pandas as pd
 
         return pd.DataFrame([asdict(pick) for pick in self.picks])
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a chosen image."""
+        """Return header and formatted cells, one row per chosen image."""
         rows: list[tuple[str, ...]] = [(pick.image, str(pick.rank), f"{pick.distance:.3f}", pick.reason) for pick in self.picks]
         return ("image", "rank", "distance", "reason"), rows
 
     def footer(self) -> list[str]:
-        """Return why the strategy was taken, and the notes."""
+        """Return the reason for the strategy, and the notes."""
         return [*filter(None, [self.why]), *self.notes]
 
     def remarks(self) -> list[str]:
-        """Return why the strategy was taken, and the notes, as the terminal shows them under the table."""
+        """Return the reason for the strategy, and the notes, for the terminal."""
         return [*filter(None, [self.why]), *super().remarks()]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         already = f", {self.labelled} of them labelled already" if self.labelled else ""
         return f"{len(self)} of {self.n} images of {self.dataset}{already}, chosen by {self.strategy}, seed {self.seed}"
 
 
 @dataclass(frozen=True)
 class ImportedLabel:
-    """Hold the labels of one image: its name, its file, how many marks it has, and what was written, relative to the folder."""
+    """Hold an image's imported label: name, file, number of marks, and the written label relative to the folder."""
 
     image: str
     path: str
@@ -116,7 +116,7 @@ class ImportedLabel:
 
 @dataclass(frozen=True, repr=False)
 class LabelImport(Shown):
-    """Say which labels were imported; `howfar.import_labels` makes it.
+    """Hold the imported labels, made by `howfar.import_labels`.
 
     Attributes
     ----------
@@ -152,11 +152,11 @@ class LabelImport(Shown):
         return asdict(self)
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a labelled image."""
+        """Return header and formatted cells, one row per labelled image."""
         return ("image", "marks", "label"), [(one.image, str(one.marks), one.label) for one in self.images]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         empty = sum(one.marks == 0 for one in self.images)
         nothing = f", {empty} with nothing there" if empty else ""
         return f"{len(self)} images of {self.dataset} labelled with {self.tool}{nothing} ({self.task})"

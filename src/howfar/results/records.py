@@ -1,4 +1,4 @@
-"""Define the records, tables and JSON values that every result is built from."""
+"""Define the records, tables and JSON values from which results are built."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what JSON has: records and mappings into dictionaries, tuples into lists, tables into rows.
+    """Convert a value to JSON types: records and mappings to dictionaries, tuples to lists, tables to rows.
 
     What is not a number in a table becomes None.
 
@@ -43,18 +43,18 @@ Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
 
 
 class Shown:
-    """Give a result its two views, text and HTML, from its caption, its table and the lines below."""
+    """Provide a result's text and HTML views from its caption, its table and the lines below."""
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         raise NotImplementedError
 
     def table(self) -> Cells:
-        """Return the header and the formatted cells that terminal, notebook and report show."""
+        """Return the header and formatted cells for terminal, notebook and report."""
         raise NotImplementedError
 
     def footer(self) -> list[str]:
-        """Return the lines below the table; a result's notes where it says no others."""
+        """Return the lines below the table, by default the result's notes."""
         return list(getattr(self, "notes", ()))
 
     def remarks(self) -> list[str]:
@@ -69,7 +69,7 @@ class Shown:
 
 
 def as_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns as lines of text: the first to the left, the others to the right.
+    """Align columns as lines of text, the first column left and the others right.
 
     Examples
     --------
@@ -98,7 +98,7 @@ LIBRARIES = ("numpy", "scipy", "pandas", "pyarrow", "pillow", "torch", "timm", "
 
 @dataclass(frozen=True)
 class Interval:
-    """Hold a number with the ends of its interval; None where one is undefined (constant values, too few images)."""
+    """Hold a number with its interval's ends; None where undefined (constant values, too few images)."""
 
     value: float | None
     low: float | None = None
@@ -106,7 +106,7 @@ class Interval:
 
     @property
     def clear(self) -> bool:
-        """Tell whether the interval lies on one side of 0."""
+        """Return whether the interval excludes 0."""
         return self.low is not None and self.high is not None and self.low * self.high > 0
 
     def __str__(self) -> str:
@@ -115,7 +115,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Name an image that could not be used, and say why."""
+    """Hold an image that could not be used, and the reason."""
 
     dataset: str
     path: str
@@ -124,7 +124,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class NetworkReading:
-    """Record how a network that howfar did not train was fed and read.
+    """Record how a foreign network's input and output were handled.
 
     Attributes
     ----------
@@ -149,7 +149,7 @@ class NetworkReading:
     channels: int
 
     def options(self) -> tuple[str, ...]:
-        """Write the options by which another command feeds and reads it so."""
+        """Return the options with which another command handles the network in the same way."""
         named = {"mean": format_channels(self.mean), "std": format_channels(self.std), "output": self.output}
         named |= {} if self.channels == 1 else {"channel": str(self.channel)}
         return tuple(word for name, value in named.items() for word in (f"--{name}", value))
@@ -161,7 +161,7 @@ class NetworkReading:
 
 
 def format_channels(values: Sequence[float]) -> str:
-    """Write the numbers of the channels as the command line takes them.
+    """Format per-channel numbers as the command line takes them.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def format_channels(values: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Leak:
-    """Name an image that is, by content, both in the primary and in a secondary dataset."""
+    """Hold an image whose content is in both the primary and a secondary dataset."""
 
     dataset: str
     image: str
@@ -183,7 +183,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Record what made a result: version, moment (UTC, ISO 8601), interpreter, platform, libraries."""
+    """Record a result's origin: version, time (UTC, ISO 8601), interpreter, platform, libraries."""
 
     howfar: str
     created: str
@@ -193,7 +193,7 @@ class Provenance:
 
     @classmethod
     def now(cls) -> Provenance:
-        """Take this moment, and the installed versions of `LIBRARIES`."""
+        """Return the current time and the installed versions of `LIBRARIES`."""
         return cls(
             howfar=metadata.version("howfar"),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -205,7 +205,7 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Hold the features of one dataset: a row for each image that could be read, in the dataset's order.
+    """Hold a dataset's features, a row for each readable image in the dataset's order.
 
     Attributes
     ----------
@@ -240,5 +240,5 @@ class Features:
         return self.rows.shape[0]
 
     def to_array(self) -> FloatArray:
-        """Read all features at once, shape (n, q)."""
+        """Read all features as an array of shape (n, q)."""
         return self.rows.rows(0, len(self))

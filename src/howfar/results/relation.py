@@ -1,4 +1,4 @@
-"""Hold the result of relating performance to distance: estimates, probable failures, and whether to believe them."""
+"""Hold the relation of performance to distance: estimates, probable failures, and the gate's checks."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ class GateReading:
 
 @dataclass(frozen=True)
 class Gate:
-    """Hold every check of one dataset, the weightiest first."""
+    """Hold all checks of a dataset, the most important first."""
 
     dataset: str
     readings: tuple[GateReading, ...]
 
     @property
     def inside(self) -> bool | None:
-        """Return whether no check lies outside; None where no check could be made."""
+        """Return whether all checks are inside the range; None if no check was possible."""
         known = [reading.inside for reading in self.readings if reading.inside is not None]
         return all(known) if known else None
 
     @property
     def beyond(self) -> float:
-        """Return how far the farthest check lies from the range of the labelled datasets (0) to its limit (1), or beyond."""
+        """Return the worst check's excess: 0 in the range of the labelled datasets, 1 at its limit, more beyond."""
         return max((reading.beyond for reading in self.readings), default=0.0)
 
     @property
@@ -71,7 +71,7 @@ class Gate:
         return tuple(reading for reading in self.readings if reading.inside is False)
 
     def warning(self) -> str:
-        """Say in one line why an estimate is not to be believed, and what to do; "" where no check lies outside.
+        """Return a one-line reason for distrusting an estimate, with the remedy; "" if no check is outside.
 
         Examples
         --------
@@ -93,7 +93,7 @@ BLANK: Final = "labelled, without foreground"
 
 @dataclass(frozen=True)
 class Trend:
-    """Say how performance goes with distance over `n` images in `groups` independent groups (photographs).
+    """Describe the trend of performance with distance over `n` images in `groups` independent photographs.
 
     `spearman` and `kendall` (τ_b) are rank correlations; `slope` is the change of performance over the whole range of
     distances of a set (distance scaled to 0-1), by least squares; `partial` is Spearman's given the foreground share, None
@@ -110,7 +110,7 @@ class Trend:
 
 @dataclass(frozen=True)
 class TrendVerdict:
-    """Say a trend in words; `kind` is what a program may rely on."""
+    """Describe a trend in words; programs may rely on `kind`."""
 
     kind: Literal["falls", "rises", "consistent", "none"]
     text: str
@@ -118,7 +118,7 @@ class TrendVerdict:
 
 @dataclass(frozen=True)
 class DistancePart:
-    """Describe a half or third of a set by distance (tables 3-5): performance, and mean and spread of scaled I^dist.
+    """Describe a half or third of a dataset by distance (tables 3-5): performance, mean and spread of scaled I^dist.
 
     `performance` is F at the threshold that is best for this part, as the paper; `performance_common` at the threshold that
     all images share; `mean` the mean of the images' own values at it. For a task without thresholds the three are one.
@@ -136,7 +136,7 @@ class DistancePart:
 
 @dataclass(frozen=True)
 class DatasetRelation:
-    """Say how the performance of one secondary dataset goes with I^dist.
+    """Hold the relation of performance and I^dist in a secondary dataset.
 
     `n` images were measured, `scored` of them have a performance; `unmatched` images of the performance file are not in
     the run. `mean` is the mean per-image performance at the common threshold, `pooled` F of the summed counts at it,
@@ -159,7 +159,7 @@ class DatasetRelation:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Hold the errors of an estimator of performance, judged by leaving one labelled dataset out at a time.
+    """Hold the errors of a performance estimator when one labelled dataset is left out at a time.
 
     `kind` is "baseline" (predict the mean), "distance", "confidence", "agreement" or "combined". `mae_image` is the mean
     absolute error of an image's performance (each set counts alike), `mae_set` of a set's mean; `coverage` and `width` are
@@ -190,7 +190,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Choice:
-    """Say what it is worth to use the estimator that is judged best, of all (`among` "all") or of one kind ("distance").
+    """Hold the errors from using the estimator judged best, among all (`among` "all") or one kind ("distance").
 
     The errors of a winner flatter it, since it was chosen by them. So for each labelled set an estimator is chosen by what the
     other sets say alone (`picked`), and its error is taken on the set: `mae_image`, `mae_set` and `set_errors` are those of
@@ -208,7 +208,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class SetEstimate:
-    """Hold the predicted mean performance of a set, with an interval from the errors on sets that were left out.
+    """Hold a dataset's predicted mean performance, with an interval from the errors on left-out datasets.
 
     `level` is that of the interval.
     `measured` is the true mean where the set has labels (then the estimate was made without them), else None.
@@ -225,7 +225,7 @@ class SetEstimate:
 
     @property
     def held(self) -> bool:
-        """Return whether the interval holds the measured mean, a rounding aside; False where none was measured.
+        """Return whether the interval contains the measured mean, up to rounding; False without a measured mean.
 
         Examples
         --------
@@ -235,7 +235,7 @@ class SetEstimate:
         return self.measured is not None and self.low - _ROUNDING <= self.measured <= self.high + _ROUNDING
 
     def text(self, *, doubted: bool = False) -> str:
-        """Write the estimate with its interval, in brackets where it is not to be believed."""
+        """Format the estimate with its interval, in brackets if it is doubted."""
         return format_estimate(self.predicted, self.low, self.high, doubted=doubted)
 
 
@@ -261,7 +261,7 @@ class Failures:
 
 @dataclass(frozen=True)
 class RelationSettings:
-    """Hold the settings of a relation, with the defaults filled in.
+    """Hold the settings of a relation, including defaults.
 
     `threshold` is the common one and `threshold_source` where it comes from, in words; `tau` is the performance below
     which an image counts as failed and above which a flat curve counts as consistent; `flat` is the largest change over
@@ -287,7 +287,7 @@ class RelationSettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Relation(Result):
-    """Say how performance goes with distance in each secondary dataset; `howfar.relate` makes it.
+    """Hold the relation of performance and distance in each secondary dataset, made by `howfar.relate`.
 
     Attributes
     ----------
@@ -353,7 +353,7 @@ class Relation(Result):
     slices: tuple[PerformanceSlice, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and formatted cells, one row a labelled set; halves have the mean of their images, as the set has."""
+        """Return header and formatted cells, one row per labelled dataset; means are over images, also in halves."""
         header = (
             "dataset",
             "n",
@@ -367,33 +367,33 @@ class Relation(Result):
         return header, [_cells(dataset) for dataset in self.datasets]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         source = f" ({self.settings.threshold_source})" if self.settings.threshold_source else ""
         return f"{self.metric}{source}, by distance from {self.primary}"
 
     def footer(self) -> list[str]:
-        """Return which estimates are not to be believed, the verdict over all sets, the slices, and the notes."""
+        """Return warnings on doubted estimates, the verdict over all sets, the slices, and the notes."""
         verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
         slices = [*as_text(*performance_table(self.slices)), *filter(None, [too_small(self.slices)])] if self.slices else []
         return [*self.warnings(), *verdict, *slices, *self.notes]
 
     def gate(self, dataset: str) -> Gate | None:
-        """Find what the gate says of a set; None where nothing is known."""
+        """Return the gate of a dataset; None if there is none."""
         return next((gate for gate in self.gates if gate.dataset == dataset), None)
 
     def doubted(self, row: SetEstimate) -> bool:
-        """Tell whether an estimate is not to be believed: the set lies outside the gate, and nothing is measured of it."""
+        """Return whether an estimate is not to be trusted: the dataset is outside the gate and has no measured score."""
         gate = self.gate(row.dataset)
         return row.measured is None and gate is not None and gate.inside is False
 
     def warnings(self) -> list[str]:
-        """Say in a line for each set without labels why its estimate is not to be believed, where it lies outside the gate."""
+        """Return a warning for each unlabelled dataset outside the gate."""
         new = {row.dataset for row in self.estimates if row.measured is None}
         return [gate.warning() for gate in self.gates if gate.dataset in new and gate.inside is False]
 
 
 def without_foreground(images: pd.DataFrame) -> list[str]:
-    """List the sets that have masks, all of which are blank, from one row an image with dataset and foreground."""
+    """List the datasets whose masks are all blank, from rows of images with dataset and foreground."""
     if "foreground" not in images:
         return []
     shares = images.dropna(subset="foreground").groupby("dataset", sort=False)["foreground"].max()

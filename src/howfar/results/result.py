@@ -1,4 +1,4 @@
-"""Define the base of every result: frozen fields that are shown, drawn, written to a folder and read back with checks."""
+"""Define the base of every result: frozen fields that are displayed, plotted, saved to a folder and loaded with checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LAST = ("notes", "provenance")
 
 
 class Result(Shown):
-    """Keep a frozen dataclass as a JSON document with its pandas tables as Parquet files beside it.
+    """Store a frozen dataclass as a JSON document, with its pandas tables as Parquet files in the same folder.
 
     A result declares its fields and what is written here; its records may be nested dataclasses, tuples and mappings. None
     stands for what is undefined, in JSON as null.
@@ -76,46 +76,46 @@ class Result(Shown):
 
     @cached_property
     def run_id(self) -> str:
-        """Return 16 hexadecimal digits that tell this result from every other; each file of its folder carries them."""
+        """Return 16 hexadecimal digits that identify this result and mark all its files."""
         return secrets.token_hex(8)
 
     @cached_property
     def parents(self) -> tuple[str, ...]:
-        """Return the ids of the results that this one was made of, so that it is not taken for one of another run's."""
+        """Return the ids of the results from which this result was made, so that other runs' results are not mixed in."""
         return ()
 
     @cached_property
     def folder(self) -> Path | None:
-        """Return the run folder that it was last saved to or loaded from; None where there is none."""
+        """Return the run folder of the last save or load; None before that."""
         return None
 
     def made_from(self, *results: Result) -> Self:
-        """Return this result with the note that it was made of others, which its document keeps."""
+        """Return this result with the ids of its source results, which its document stores."""
         noted = copy.copy(self)
         noted.__dict__["parents"] = tuple(result.run_id for result in results)
         return noted
 
     def part_of(self, whole: Result) -> Self:
-        """Return this result under the ids of another that it shows a part of, for figures and pages of that one's run."""
+        """Return this result under the ids of the whole result, for figures and pages of that run."""
         shown = copy.copy(self)
         shown.__dict__.update(run_id=whole.run_id, parents=whole.parents, folder=whole.folder)
         return shown
 
     @property
     def plot(self) -> Plots:
-        """Offer the registered figures of this result by name, as ``comparison.plot.violin()``."""
+        """Provide the registered figures of this result by name, such as ``comparison.plot.violin()``."""
         return Plots(self, self.FIGURES)
 
     def runs(self) -> Mapping[str, Result]:
-        """Return the results that are kept in folders of their own below this one's, by the folder's name."""
+        """Return the results stored in subfolders of this result's folder, by folder name."""
         return {}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document that the command prints with ``--json``; tables of one row an image are left out."""
+        """Return the JSON document of ``--json``, without per-image tables."""
         return self._json()
 
     def save(self, folder: str | Path) -> Path:
-        """Write the document and the tables into a folder, and return it; `howfar.write_report` adds figures and page.
+        """Write the document and the tables into a folder, and return the folder; `howfar.write_report` adds figures and page.
 
         An earlier result there stays until all of this one is written beside it. Then its document goes, the new files take
         their places, the document last. Where that is cut off, the folder says that the run is not finished.
@@ -149,13 +149,13 @@ class Result(Shown):
 
     @classmethod
     def discard(cls, folder: str | Path) -> None:
-        """Remove what `save` wrote into a folder, where there is any, the document first."""
+        """Remove the files of `save` from a folder, if any, the document first."""
         for name in (cls.DOCUMENT, *cls.TABLES.values(), *cls.BESIDE):
             (absolute(folder) / name).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read back what `save` wrote.
+        """Read a result that `save` wrote.
 
         Raises
         ------
@@ -176,7 +176,7 @@ class Result(Shown):
 
     @classmethod
     def _of_one_run(cls, text: bytes, root: Path) -> Self:
-        """Make the result from the text of its document, once the tables are seen to be of the same run."""
+        """Build the result from its document after checking that the tables belong to the same run."""
         document = cls._checked(text, root)
         run = _text_of(document, RUN)
         for field_name, name in cls.TABLES.items():
@@ -188,7 +188,7 @@ class Result(Shown):
         return cls._read(document, root)._known_as(document, text, root)
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
-        """Give the result the ids in its document, and check that the results in folders below are those it was saved with."""
+        """Set the ids from the document, and check that subfolders hold the results saved with this one."""
         own, parts = _text_of(document, RUN), self._parts()
         self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
         self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
@@ -199,11 +199,11 @@ class Result(Shown):
         return self
 
     def _parts(self) -> Mapping[str, Result]:
-        """Return every result that is kept in a folder of its own below this one's, by the folder's name."""
+        """Return every result in a subfolder of this result's folder, by folder name."""
         return self.runs()
 
     def _marked(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a document with the ids of this run, of what it was made of, and of the results in folders below."""
+        """Return a document with the ids of this run, its sources, and the results in subfolders."""
         marks: dict[str, Any] = {RUN: self.run_id}
         if self.parents:
             marks["parents"] = list(self.parents)
@@ -212,7 +212,7 @@ class Result(Shown):
         return {"format": self.FORMAT, **marks, **document}
 
     def _document(self) -> dict[str, Any]:
-        """Return what the JSON file holds."""
+        """Return the content of the JSON file."""
         return self.to_dict()
 
     def _frames(self) -> dict[str, pd.DataFrame]:
@@ -220,20 +220,20 @@ class Result(Shown):
         return {file: getattr(self, name) for name, file in self.TABLES.items()}
 
     def _json(self, **more: Any) -> dict[str, Any]:
-        """Return the fields but for tables as JSON values, and more; notes and provenance come last."""
+        """Return the non-table fields and `more` as JSON values, with notes and provenance last."""
         values = {name: plain(getattr(self, name)) for name in _plain_fields(type(self))}
         last = {name: values.pop(name) for name in _LAST if name in values}
         return {"format": self.FORMAT, **values, **more, **last}
 
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        """Make the result from its checked document and the tables in the folder."""
+        """Build the result from its checked document and the folder's tables."""
         names = [name for name in cls.TABLES if name in document or name not in cls.LATER]
         return cls(**cls._values(document), **cls._tables(root, names))
 
     @classmethod
     def _tables(cls, root: Path, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
-        """Read the tables in the folder, or those of some names, once all of them are seen to be there."""
+        """Read the folder's tables, or the named ones, after checking that all exist."""
         files = {name: cls.TABLES[name] for name in (cls.TABLES if names is None else names)}
         for file in files.values():
             cls._check_there(root / file)
@@ -244,7 +244,7 @@ class Result(Shown):
 
     @classmethod
     def _values(cls, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Turn the document's values into the fields' types: records, tuples, None."""
+        """Convert the document's values to the fields' types: records, tuples, None."""
         from pydantic import ValidationError
 
         for name in cls.FILLED:
@@ -260,7 +260,7 @@ class Result(Shown):
 
     @classmethod
     def _checked(cls, text: str | bytes, path: Path) -> dict[str, Any]:
-        """Parse a document, and see that its format is the one that this version reads."""
+        """Parse a document and check that this version reads its format."""
         document: dict[str, Any] = json.loads(text, parse_constant=_refuse_constant)
         if document["format"] != cls.FORMAT:
             raise StoreError(
@@ -280,7 +280,7 @@ class Result(Shown):
     @classmethod
     @contextmanager
     def _reading(cls, path: Path) -> Iterator[None]:
-        """Turn whatever damaged files raise into one line that names the place, the reason and the remedy."""
+        """Turn the errors of damaged files into one line with the place, reason and remedy."""
         from pyarrow import ArrowException
 
         try:
@@ -293,7 +293,7 @@ class Result(Shown):
 
 
 class Plots:
-    """Bind the registered figures to one result; each is a method that returns a matplotlib Figure."""
+    """Bind the registered figures to a result; each method returns a matplotlib Figure."""
 
     def __init__(self, result: Result, kind: str) -> None:
         self._result, self._kind = result, kind
@@ -317,7 +317,7 @@ class Plots:
 
 
 def holding(texts: str, numbers: str) -> dict[str, type]:
-    """Name the columns of texts and of numbers that a table must hold.
+    """Return the types of the text and number columns that a table must have.
 
     Examples
     --------
@@ -328,7 +328,7 @@ def holding(texts: str, numbers: str) -> dict[str, type]:
 
 
 def _check_columns(table: pd.DataFrame, columns: Mapping[str, type], file: str) -> None:
-    """Raise `ValueError` for a table that lacks a column, or has texts where there are to be numbers, or the reverse."""
+    """Raise `ValueError` for a missing column, or for one with texts instead of numbers or the reverse."""
     for name, kind in columns.items():
         if name not in table:
             raise ValueError(f"{file} has no column {name}")
@@ -339,7 +339,7 @@ def _check_columns(table: pd.DataFrame, columns: Mapping[str, type], file: str) 
 
 
 def _text_of(document: Mapping[str, Any], name: str) -> str:
-    """Return a text of a document, "" where it has none; `TypeError` where it is none."""
+    """Return a text value of a document, "" if missing; raise `TypeError` for another type."""
     text = document.get(name, "")
     if not isinstance(text, str):
         raise TypeError(f"{name}: must be a text")
@@ -356,7 +356,7 @@ def _plain_fields(kind: Any) -> dict[str, Field[Any]]:
 
 
 def _model(kind: Any) -> type[BaseModel]:
-    """Make the pydantic model of a result's document, which is strict: no value is taken for one of another type."""
+    """Build the strict pydantic model of a result's document, which converts no value to another type."""
     import pandas as pd
     from pydantic import ConfigDict, create_model
 

@@ -1,4 +1,4 @@
-"""Mark every file of a result with the id of its run, so that files of two runs are never taken for one."""
+"""Mark every file of a result with the id of its run, so that files of different runs are never mixed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _HEAD: Final = 65_536
 
 
 def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
-    """Write a table as Parquet with its run's id in the metadata; errors of the system name the path `named`."""
+    """Write a table as Parquet with its run's id in the metadata; system errors name the path `named`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -48,7 +48,7 @@ def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
 
 
 def run_of_table(file: Path) -> str:
-    """Read the id of the run that a Parquet file is of; "" for one of an earlier version, which has none.
+    """Return the run id in a Parquet file; "" for an earlier version's file without an id.
 
     Raises `ValueError` for a file that is damaged, which names it.
 
@@ -72,7 +72,7 @@ def run_of_table(file: Path) -> str:
 
 
 def runs_of_picture(file: Path) -> tuple[str, ...]:
-    """Read the ids of the runs that a figure or a page shows; none where it has none.
+    """Return the run ids that a figure or page shows; () without any.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def runs_of_picture(file: Path) -> tuple[str, ...]:
 
 
 def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
-    """List the page and the figures in a run folder that show another run than those of the given ids.
+    """List the page and figures in a run folder that show a run other than the given ids.
 
     A page of an earlier version, which has no id, is among them; a picture without one may be anybody's, as is a page that
     howfar did not write.
@@ -99,7 +99,7 @@ def stale_pictures(root: Path, runs: Iterable[str]) -> list[Path]:
 
 
 def page_folder(argument: str, folder: str | Path | None, command: str, begun: str = "") -> Path | None:
-    """Make the folder that a command's result and page are to go to, before anything is computed, and return its absolute path.
+    """Create the output folder of a command before any computation, and return its absolute path.
 
     A `begun` folder below it tells that the same command was stopped there before its end.
 
@@ -119,7 +119,7 @@ def page_folder(argument: str, folder: str | Path | None, command: str, begun: s
 
 
 def _check_answer(root: Path, argument: str, command: str) -> None:
-    """Raise `InputError` where a folder holds the answer of another command, whose document or page would be replaced."""
+    """Raise `InputError` if a folder holds another command's answer, whose document or page would be replaced."""
     kinds = [registry.load("results", name) for name in registry.ordered("results")]
     answers = {kind.DOCUMENT: kind.COMMAND for kind in kinds if (root / kind.DOCUMENT).is_file()}
     if (root / ASSESSMENT).is_file():
@@ -131,12 +131,12 @@ def _check_answer(root: Path, argument: str, command: str) -> None:
 
 
 def check_page(root: Path, argument: str = "out") -> None:
-    """Raise `InputError` where a folder holds a page, table or document that howfar did not write and would replace."""
+    """Raise `InputError` if howfar would replace a page, table or document in a folder that is not its own."""
     _refuse(PAGE if _is_foreign(root / PAGE) else _foreign_file(root), root, argument)
 
 
 def check_files(root: Path, argument: str = "folder") -> None:
-    """Raise `InputError` where a folder holds a table or document that howfar did not write and would replace."""
+    """Raise `InputError` if howfar would replace a table or document in a folder that is not its own."""
     _refuse(_foreign_file(root), root, argument)
 
 
@@ -147,7 +147,7 @@ def _refuse(foreign: str, root: Path, argument: str) -> None:
 
 
 def _foreign_file(root: Path) -> str:
-    """Name a file that a result would replace in a folder that holds nothing of a run; "" where there is none."""
+    """Return a file that a result would replace in a folder without a run; "" if there is none."""
     tables = [file for file in root.glob("*.parquet") if file.is_file() and file.stat().st_size]
     documents = [file for file in root.glob("*.json") if file.is_file() and file.stat().st_size]
     if not (tables or documents) or any(map(_is_of_run, tables)):
@@ -176,7 +176,7 @@ def _is_whole(document: Path) -> bool:
 
 
 def _is_foreign(page: Path) -> bool:
-    """Tell whether a page is there that is not howfar's; an empty one, as a full disk leaves it, is nobody's."""
+    """Return whether a folder's page is not howfar's; an empty page, as a full disk leaves, does not count."""
     if not page.is_file():
         return page.exists()
     with page.open("rb") as opened:
@@ -185,7 +185,7 @@ def _is_foreign(page: Path) -> bool:
 
 
 def make_latest(document: Path) -> None:
-    """Give a document a later time than every other one in its folder, also where the clock has gone back since those.
+    """Set a document's time later than all others in its folder, even after the clock was set back.
 
     Of several results in a folder the one that was written last is reported.
 

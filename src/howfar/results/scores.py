@@ -1,4 +1,4 @@
-"""Hold the scores of new images against a saved profile: one record for each image, and the table of many."""
+"""Hold the scores of new images against a saved profile: a record for each image, and the table of many images."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READINGS = "readings"
 
 @dataclass(frozen=True)
 class Score:
-    """Hold the scores of one new image; None stands where a value is undefined.
+    """Hold the scores of one new image; undefined values are None.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ class Score:
     readings: Mapping[str, float | None] = field(default_factory=dict, repr=False, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name, as one line of ``howfar score --json``."""
+        """Return the fields by name, as in a line of ``howfar score --json``."""
         return {name: value for name, value in self.__dict__.items() if name != READINGS}
 
     def cells(self) -> tuple[str, ...]:
-        """Return the fields as people read them, in the order of `HEADER`."""
+        """Return the fields as formatted texts, in the order of `HEADER`."""
         flag = "–" if self.flag is None else ("FLAG" if self.flag else "ok")
         return (
             self.image,
@@ -82,7 +82,7 @@ HEADER = ("image", "relative", "kNN", "percentile", "p", "predicted", "flag", "w
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Scores(Shown):
-    """Hold the scores that one profile gave many new images; `howfar.Profile.score` makes it.
+    """Hold a profile's scores of many new images, made by `howfar.Profile.score`.
 
     Attributes
     ----------
@@ -115,25 +115,25 @@ class Scores(Shown):
 
     @property
     def flagged(self) -> tuple[Score, ...]:
-        """Return the images that probably fail."""
+        """Return the images listed as probable failures."""
         return tuple(image for image in self.images if image.flag)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row an image, with one column a field of `Score`."""
+        """Return one row per image, with one column per field of `Score`."""
         import pandas as pd
 
         columns = [entry.name for entry in fields(Score) if entry.name != READINGS]
         return pd.DataFrame([image.to_dict() for image in self.images], columns=columns)
 
     def to_dict(self) -> Mapping[str, Any]:
-        """Return all of it as JSON values."""
+        """Return all fields as JSON values."""
         document: dict[str, Any] = plain(self)
         for image in document["images"]:
             del image[READINGS]
         return document
 
     def caption(self) -> str:
-        """Say in one line how many images were scored and flagged."""
+        """State in one line how many images were scored and flagged."""
         unread = f", {len(self.skipped)} could not be read" if self.skipped else ""
         images = "image" if len(self) == 1 else "images"
         return f"{len(self)} {images} scored against {self.primary}, {len(self.flagged)} flagged{unread}"
@@ -143,7 +143,7 @@ class Scores(Shown):
         return HEADER, [image.cells() for image in self.images[:SHOWN]]
 
     def footer(self) -> list[str]:
-        """Return what is to be expected of each dataset, how many images are not shown, what was skipped, and the notes."""
+        """Return each dataset's expected performance, the number of images not displayed, skipped files, and the notes."""
         more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
         return [
             *self.answers(),
@@ -153,7 +153,7 @@ class Scores(Shown):
         ]
 
     def answers(self) -> list[str]:
-        """Say in a line a dataset what performance to expect of it; a warning comes first where that is not to be believed."""
+        """State in a line each dataset's expected performance; a doubted estimate comes after its warning."""
         gates = {gate.dataset: gate for gate in self.gates}
         failing = {row.dataset: row for row in self.failures}
         lines = []

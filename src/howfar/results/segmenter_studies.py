@@ -1,4 +1,4 @@
-"""Hold the results of the paper's studies that set several segmenters side by side."""
+"""Hold the results of the paper's studies that compare several segmenters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PerformanceByDistance(Result):
-    """Say how F of images goes with their distance, before and after adaptation (section 4.2).
+    """Hold the change of image F with distance, before and after adaptation (section 4.2).
 
     Attributes
     ----------
@@ -71,12 +71,12 @@ class PerformanceByDistance(Result):
     notes: tuple[str, ...] = ()
 
     def pooled(self, measure: str = F_ODS) -> pd.DataFrame:
-        """Return the rows of all secondaries alike by one measure; of a single secondary its own."""
+        """Return one measure's rows over all secondaries; with a single secondary, its own rows."""
         name = ALL if len(self.secondaries) > 1 else self.secondaries[0]
         return self.slopes[(self.slopes["dataset"] == name) & (self.slopes["measure"] == measure)]
 
     def table(self) -> Cells:
-        """Return header and cells, a row a segmenter and model: the slope of F on distance within the secondaries."""
+        """Return header and cells, one row per segmenter and model: the slope of F on distance within the secondaries."""
         rows: list[tuple[str, ...]] = [
             (
                 str(row["segmenter"]),
@@ -90,13 +90,13 @@ class PerformanceByDistance(Result):
         return ("segmenter", "model", "mean F", "slope [95 % CI]", "F by distance"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"slope of F on scaled distance from {self.primary}, within {', '.join(self.secondaries)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Suppression(Result):
-    """Say how models that learnt from background images (M_B3, M_B7) differ from the one without (figs 13-17).
+    """Hold the effect of learning from background images: M_B3 and M_B7 against the same model without (figs 13-17).
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Suppression(Result):
     notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and cells, a row a segmenter and model: share of false positives, its change, and the cost in F."""
+        """Return header and cells, one row per segmenter and model: false positive share, its change, and the cost in F."""
         changes = self.changes.set_index(["segmenter", "model"])
         rows: list[tuple[str, ...]] = []
         for row in self.shares.to_dict("records"):
@@ -160,7 +160,7 @@ class Suppression(Result):
         return ("segmenter", "model", "false positives", "change [95 % CI]", "change of mean F [95 % CI]"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"share of pixels of {self.background} taken for foreground, {self.left} images that no model learnt from"
 
 
@@ -171,7 +171,7 @@ def _interval(row: pd.Series[float], *names: str) -> str:
 
 @dataclass(frozen=True)
 class ModelEdges:
-    """Hold what one model draws.
+    """Hold measures of one model's maps.
 
     Attributes
     ----------
@@ -201,7 +201,7 @@ class ModelEdges:
 
 @dataclass(frozen=True)
 class EdgeDifference:
-    """Hold how much more one model's maps follow edges than another's, on the same images."""
+    """Hold the difference in edge-following between two models' maps of the same images."""
 
     model: str
     other: str
@@ -210,7 +210,7 @@ class EdgeDifference:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Edges(Result):
-    """Hold what trained models draw on a dataset without foreground (fig. 2 of the paper).
+    """Hold measures of trained models' maps on a dataset without foreground (fig. 2 of the paper).
 
     Attributes
     ----------
@@ -248,7 +248,7 @@ class Edges(Result):
     notes: tuple[str, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and cells, a row a model."""
+        """Return header and cells, one row per model."""
         rows: list[tuple[str, ...]] = [
             (each.model, f"{each.threshold:.2f}", str(each.foreground), str(each.probability), str(each.edges))
             for each in self.models
@@ -256,11 +256,11 @@ class Edges(Result):
         return ("model", "threshold", "foreground", "mean probability", "follows edges"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"what M of {self.of} draws on {self.dataset}, means over {self.models[0].n} images [95 % interval] (fig. 2)"
 
     def footer(self) -> list[str]:
-        """Return the notes, and how many images are skipped."""
+        """Return the notes and the number of skipped images."""
         return [*self.notes, *([f"{len(self.skipped)} files were skipped (.skipped)"] if self.skipped else [])]
 
 
@@ -366,7 +366,7 @@ class Pool(Result):
 
     @property
     def most(self) -> int:
-        """Return the largest number of shots, with which precision and recall are compared."""
+        """Return the largest number of shots, at which precision and recall are compared."""
         return max(self.shots)
 
     @property
@@ -375,18 +375,18 @@ class Pool(Result):
         return min(count for count in self.shots if count)
 
     def ranking(self, wish: str) -> pd.DataFrame:
-        """Return the rows of one wish's ranking, the best model first."""
+        """Return the rows of a wish's ranking, best model first."""
         import pandas as pd
 
         rows = pd.concat([frame for frame in (self.rankings, self.timed_rankings) if len(frame)], ignore_index=True)
         return rows[rows["wish"] == wish].sort_values("rank", kind="stable").reset_index(drop=True)
 
     def answered(self) -> tuple[str, ...]:
-        """List the rankings: one for each wish, and the weighted one where weights were given."""
+        """List the rankings: one for each wish, and the weighted one if weights were given."""
         return (*self.wishes, WEIGHTED) if self.weights else self.wishes
 
     def table(self) -> Cells:
-        """Return header and cells, a row a wish and model: rank with its interval, and the share of draws it leads."""
+        """Return header and cells, one row per wish and model: rank with its interval, and the share of draws won."""
         rows: list[tuple[str, ...]] = []
         for wish in self.answered():
             for row in self.ranking(wish).to_dict("records"):
@@ -395,7 +395,7 @@ class Pool(Result):
         return ("wish", "model", "rank [95 %]", "first in"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return f"which of {len(self.models)} models trained on {self.primary} suits which wish (section 6)"
 
 
@@ -405,7 +405,7 @@ RANDOM_WEIGHTS: Final = "the networks have random weights: nothing here says wha
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prompting(Result):
-    """Hold the scores of networks that are told what to segment; `howfar.prompts` makes it.
+    """Hold the scores of promptable networks, made by `howfar.prompts`.
 
     Attributes
     ----------
@@ -441,7 +441,7 @@ class Prompting(Result):
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar prompts --json``; the images' rows are left out."""
+        """Return the JSON document of ``howfar prompts --json``, without the rows of images."""
         return self._json(scores=plain(self.scores))
 
     @classmethod
@@ -459,7 +459,7 @@ class Prompting(Result):
         return {**values, "scores": scores.astype(dict.fromkeys(numbers, float))}
 
     def table(self) -> Cells:
-        """Return header and cells, a row a prompt: ODS of each dataset, and in brackets mean F at 0.5."""
+        """Return header and cells, one row per prompt: ODS of each dataset, and mean F at 0.5 in brackets."""
         cells = {
             (row["prompt"], row["dataset"]): f"{format_number(row['ods'], 3)} ({format_number(row['mean_f'], 3)})"
             for row in self.scores.to_dict("records")
@@ -469,5 +469,5 @@ class Prompting(Result):
         ]
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         return "ODS (mean F at 0.5) of prompted networks that were trained on none of these images"

@@ -1,4 +1,4 @@
-"""Hold the numbers of slices: images of one dataset that share a value of a column, as one camera or one day."""
+"""Hold the results by slice: a dataset's images with the same value in a column, such as one camera or day."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class PerformanceSlice:
 
 
 def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
-    """Return header and cells of slices by distance, as terminal and report show them.
+    """Return header and cells of slices by distance, for terminal and report.
 
     Examples
     --------
@@ -98,7 +98,7 @@ def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
 
 
 def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
-    """Return header and cells of slices by performance, as terminal and report show them.
+    """Return header and cells of slices by performance, for terminal and report.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
 
 
 def too_small(slices: Sequence[DistanceSlice | PerformanceSlice], fewest: int = 10) -> str:
-    """Say how many slices are too small to say anything, by which rule; "" where none is."""
+    """State how many slices are too small, and by which rule; return "" if none is."""
     count = sum(each.small for each in slices)
     if not count:
         return ""

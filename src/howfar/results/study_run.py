@@ -1,4 +1,4 @@
-"""Hold the results of all studies of a study file, in the order in which they ran."""
+"""Hold the results of all studies of a study file, in running order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from howfar.wording import duration
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """Hold what is known of one study of a file: its name and kind, its heading, the key of its inputs, seconds it took."""
+    """Hold a study's record: name, kind, heading, key of its inputs, and duration in seconds."""
 
     name: str
     kind: str
@@ -31,7 +31,7 @@ class StudyRecord:
 
 @dataclass(frozen=True)
 class StudyDataset:
-    """Hold a dataset of a study file: name, images that are drawn of it, the path or URL, the paper's symbol or ""."""
+    """Hold a dataset of a study file: name, number of drawn images, path or URL, and the paper's symbol or ""."""
 
     name: str
     n: int
@@ -41,7 +41,7 @@ class StudyDataset:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StudyRun(Result):
-    """Hold the results of a study file, each in a folder of its own below the run's; `howfar.study` makes it.
+    """Hold the results of a study file, each in a subfolder of the run folder, made by `howfar.study`.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class StudyRun(Result):
 
     @property
     def symbols(self) -> dict[str, str]:
-        """Return by dataset the paper's symbol of the dataset whose kind it is, where the file gives one."""
+        """Map datasets to the paper's symbols that they stand for, if the file gives them."""
         return {dataset.name: dataset.stands_for for dataset in self.datasets if dataset.stands_for}
 
     def __getitem__(self, name: str) -> Result:
@@ -82,7 +82,7 @@ class StudyRun(Result):
         return found[name]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar study --json``, with the document of every study's result."""
+        """Return the JSON document of ``howfar study --json``, including every study's result."""
         documents = {record.name: result.to_dict() for record, result in zip(self.studies, self.results, strict=True)}
         return {**self._described(), "results": documents}
 
@@ -97,7 +97,7 @@ class StudyRun(Result):
         return {record.name: result for record, result in zip(self.studies, self.results, strict=True)}
 
     def save_document(self, folder: str | Path) -> Path:
-        """Write the document alone, where the results lie below the folder already, and return the folder."""
+        """Write the document only, as the results are already in subfolders, and return the folder."""
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
         text = json.dumps(self._marked(self._described()), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -119,12 +119,12 @@ class StudyRun(Result):
         )
 
     def table(self) -> Cells:
-        """Return header and cells, a row a study."""
+        """Return header and cells, one row per study."""
         rows: list[tuple[str, ...]] = [(each.name, each.kind, duration(each.seconds)) for each in self.studies]
         return ("study", "kind", "took"), rows
 
     def caption(self) -> str:
-        """Say in one line what the table is about."""
+        """Return a one-line caption of the table."""
         images = sum(dataset.n for dataset in self.datasets)
         count = f"{len(self.studies)} {'study' if len(self.studies) == 1 else 'studies'}"
         return f"{self.title}: {count} on {len(self.datasets)} datasets of {images:,} images"

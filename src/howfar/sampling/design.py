@@ -16,7 +16,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Hold which images to label, and the chance of each by the design.
+    """Hold the images to label and their inclusion probabilities.
 
     Attributes
     ----------
@@ -69,12 +69,12 @@ class Sample:
 
     @property
     def population(self) -> int:
-        """Return how many images the sample was drawn from: Σ 1 / probability, which this design makes exact."""
+        """Return the number of images the sample was drawn from: Σ 1 / probability, which is exact for this design."""
         return round(float(np.sum(1.0 / self.probabilities)))
 
     @property
     def weights(self) -> Float64Array:
-        """Return the share of the site that each drawn image stands for, (k,), which sum to 1."""
+        """Return each drawn image's weight, the share of the site it represents, (k,) with sum 1."""
         inverse = 1.0 / self.probabilities
         weights: Float64Array = inverse / inverse.sum()
         return weights
@@ -86,7 +86,7 @@ class Sample:
 
     @property
     def simple(self) -> bool:
-        """Return whether it is a simple random sample: one stratum."""
+        """Return whether the sample is a simple random sample, with one stratum."""
         return bool((self.strata == self.strata[0]).all())
 
 
@@ -103,7 +103,7 @@ def as_floats(x: ArrayLike, name: str) -> Float64Array:
 
 
 def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
-    """Return `x` as one row of numbers, a float64 copy, of a given length; NaN may stand in it, infinity may not."""
+    """Validate `x` as a one-dimensional float64 copy of the given length; NaN is allowed, infinity is not."""
     values = as_floats(x, name)
     if values.ndim != 1 or not len(values):
         raise InputError.of(name, "must be one row of at least one number", values.shape)
@@ -115,7 +115,7 @@ def as_numbers(x: ArrayLike, name: str, length: int | None = None) -> Float64Arr
 
 
 def as_shares(x: ArrayLike, name: str, length: int | None = None) -> Float64Array:
-    """Return `x` as one row of numbers in [0, 1] or NaN."""
+    """Validate `x` as a one-dimensional array of numbers in [0, 1] or NaN."""
     values = as_numbers(x, name, length)
     outside = (values < 0.0) | (values > 1.0)
     if outside.any():
@@ -126,18 +126,18 @@ def as_shares(x: ArrayLike, name: str, length: int | None = None) -> Float64Arra
 
 
 def as_proxy(proxy: ArrayLike) -> Float64Array:
-    """Return predicted performance as one row of numbers in [0, 1] or NaN."""
+    """Validate predicted performance as a one-dimensional array of numbers in [0, 1] or NaN."""
     return as_shares(proxy, "proxy")
 
 
 def filled(proxy: Float64Array) -> Float64Array:
-    """Put the mean of the known predictions where there is none: an estimate is unbiased with any number there."""
+    """Replace missing predictions by the mean of the known ones (0.5 if none); estimates stay unbiased."""
     known = proxy[np.isfinite(proxy)]
     return np.where(np.isnan(proxy), known.mean() if len(known) else 0.5, proxy)
 
 
 def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
-    """Return names of photographs as numbers from 0."""
+    """Convert names of photographs to numbers from 0."""
     names = np.asarray(groups)
     if names.shape != (length,):
         raise InputError.of("groups", f"must name {length} photographs, one an image", names.shape)
@@ -148,7 +148,7 @@ def as_groups(groups: ArrayLike, length: int) -> NDArray[np.int64]:
 
 
 def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
-    """Return expected sizes of images as one row of numbers, none below 0, not all 0."""
+    """Validate expected sizes of images as a one-dimensional array of numbers ≥ 0, not all 0."""
     values = as_numbers(sizes, "sizes", length)
     if not (values >= 0.0).all() or not values.any():
         wrong = values[~(values >= 0.0)]
@@ -159,7 +159,7 @@ def as_sizes(sizes: ArrayLike, length: int) -> Float64Array:
 
 
 def as_count(x: int, name: str) -> int:
-    """Return a number of images, a whole number of at least 1."""
+    """Validate a number of images as an integer of at least 1."""
     if isinstance(x, bool) or not isinstance(x, Integral):
         raise InputError.of(name, "must be a whole number", x, "pass 16")
     if x < 1:
@@ -168,7 +168,7 @@ def as_count(x: int, name: str) -> int:
 
 
 def as_rng(seed: int | np.random.Generator) -> np.random.Generator:
-    """Return the generator that a seed stands for, or the one that was given."""
+    """Return a random generator for a seed; a generator is returned unchanged."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError) as error:
@@ -176,19 +176,19 @@ def as_rng(seed: int | np.random.Generator) -> np.random.Generator:
 
 
 def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
+    """Raise `InputError` for a confidence level outside (0, 1)."""
     if not isinstance(level, Real) or not 0.0 < level < 1.0:
         raise InputError.of("level", "must lie between 0 and 1", level, "pass 0.9")
 
 
 def check_sample(sample: Sample) -> None:
-    """Refuse what is no sample."""
+    """Raise `InputError` unless the argument is a `Sample`."""
     if not isinstance(sample, Sample):
         raise InputError.of("sample", "must be what howfar.sampling.draw returned", type(sample).__name__)
 
 
 def check_fits(sample: Sample, length: int, name: str = "proxy") -> None:
-    """Refuse a sample that was drawn from another number of images than `length`."""
+    """Raise `InputError` unless the sample was drawn from `length` images."""
     if sample.population != length:
         raise InputError.of(name, f"must have the {sample.population} images that the sample was drawn from", length)
     if int(sample.indices.max()) >= length:
@@ -203,7 +203,7 @@ _FLOOR = 0.05
 
 
 def predicted_spread(proxy: ArrayLike) -> Float64Array:
-    """Compute how far performance may lie from its prediction p: √(p (1 − p) + 0.05).
+    """Compute the assumed spread of performance around its prediction p: √(p (1 − p) + 0.05).
 
     The first term is the largest variance that a quantity in [0, 1] of mean p can have; the second sees to it that images that
     are predicted to be all right, or all wrong, are drawn too.
@@ -226,7 +226,7 @@ def draw(
     sizes: ArrayLike | None = None,
     seed: int | np.random.Generator = 0,
 ) -> Sample:
-    """Draw k of a site's m images to label, so that what they show of the model holds for all m, whatever the shift.
+    """Draw a stratified random sample of k of a site's m images, for unbiased estimates under any distribution shift.
 
     From 8 labels on, images are sorted by predicted performance into strata of equal size, one for every 4 labels, and those
     without a prediction into one of their own. Stratum h, of N_h images, gets n_h labels in proportion to N_h times its mean
@@ -291,7 +291,7 @@ def draw(
 
 
 def _sample(taken: list[tuple[NDArray[np.int64], int]], rng: np.random.Generator) -> Sample:
-    """Put the images taken of each stratum, given with the stratum's size, in random order."""
+    """Build a sample in random order from the images drawn in each stratum and the stratum's size."""
     indices = np.concatenate([images for images, _ in taken])
     strata = np.repeat(np.arange(len(taken)), [len(images) for images, _ in taken])
     shares = np.array([len(images) / size for images, size in taken])
@@ -300,7 +300,7 @@ def _sample(taken: list[tuple[NDArray[np.int64], int]], rng: np.random.Generator
 
 
 def _strata(p: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Sort images into strata; equal predictions are put in random order."""
+    """Split images into strata by predicted performance; ties are in random order."""
     if k < STRATIFIED_FROM:
         return [np.arange(len(p))]
     known, unknown = np.flatnonzero(np.isfinite(p)), np.flatnonzero(np.isnan(p))
@@ -313,7 +313,7 @@ def _strata(p: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[n
 
 
 def _strata_of_size(sizes: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """Sort images by size into strata of equal total size, of at least 2 images each."""
+    """Split images into strata by size, with equal total size and at least 2 images each."""
     if k < STRATIFIED_FROM:
         return [np.arange(len(sizes))]
     ordered = np.lexsort((rng.random(len(sizes)), sizes))
@@ -329,7 +329,7 @@ def _strata_of_size(sizes: Float64Array, k: int, rng: np.random.Generator) -> li
 
 
 def _allocation(sizes: list[int], spreads: list[float], k: int) -> list[int]:
-    """Share k labels among strata in proportion to size times spread, each at least 2 and at most its size.
+    """Allocate k labels to strata in proportion to size times spread, at least 2 per stratum and at most its size.
 
     Each further label goes where the variance of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, "The equivalence of
     Neyman optimum allocation for sampling and equal proportions for apportioning the U.S. House of Representatives", Am. Stat.
@@ -344,7 +344,7 @@ def _allocation(sizes: list[int], spreads: list[float], k: int) -> list[int]:
 
 
 def _take(cell: NDArray[np.int64], count: int, groups: NDArray[np.int64] | None, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Take `count` images of a stratum, each with the same chance: at random, or spread over photographs."""
+    """Draw `count` images of a stratum with equal probability, spread over photographs if `groups` is given."""
     if groups is None:
         return np.asarray(rng.choice(cell, count, replace=False))
     order = rng.permutation(groups.max() + 1)[groups[cell]]

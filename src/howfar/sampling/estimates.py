@@ -41,7 +41,7 @@ _BISECTIONS = 40
 
 
 def betting_interval(values: Float64Array, population: int | None, level: float) -> tuple[float, float]:
-    """Bound the mean of `population` values in [0, 1] from a simple random sample of them; None where that number is unknown.
+    """Compute an interval of the mean of values in [0, 1] from a simple random sample; `population` None means unknown size.
 
     Each end is refuted with a chance of at most (1 − level) / 2, for every population and sample size; what was seen is exact.
 
@@ -60,7 +60,7 @@ def betting_interval(values: Float64Array, population: int | None, level: float)
 
 
 def lower_bound(values: Float64Array, alpha: float) -> float:
-    """Find the largest mean that is refuted with all smaller ones, by capital of 1 / α; 0 where none is.
+    """Find the lower confidence bound of the mean: all smaller means are rejected by a betting capital of 1 / α.
 
     Capital falls as μ grows, for each bet, so that the refuted means are an interval from 0.
     """
@@ -77,7 +77,7 @@ _LEAST = 2
 
 
 class Powered(NamedTuple):
-    """Hold an estimate of a mean with the variance of the estimate, its degrees of freedom, and the weight λ of predictions.
+    """Hold an estimated mean with its variance, degrees of freedom, and the weight λ of predictions.
 
     `unseen` is what one label at distance 1 from the mean would add to the variance of the estimate.
     """
@@ -89,7 +89,7 @@ class Powered(NamedTuple):
     weight: float
 
     def interval(self, level: float, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
-        """Return the ends of Student's t interval, each with a share of a label at that end of the range that was not drawn."""
+        """Return the ends of Student's t interval, each widened for unseen labels at that end of the range."""
         from scipy.special import stdtrit
 
         quantile = float(stdtrit(self.freedom, (1.0 + level) / 2.0))
@@ -101,7 +101,7 @@ class Powered(NamedTuple):
 
 
 def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample) -> Powered:
-    """Estimate the mean of a site: λ · mean prediction + Σ w_i (y_i − λ p_i), with the λ in [0, 1] that makes it most certain.
+    """Estimate a site's mean by λ · mean prediction + Σ w_i (y_i − λ p_i), with the λ in [0, 1] of least variance.
 
     values and predicted are (k,), in the sample's order: what was measured and what was predicted. `predicted_mean` is over all
     images of the site. w_i = 1 / (m π_i).
@@ -125,12 +125,12 @@ def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_
 
 
 def _for_fitting(weight: float, freedom: int) -> float:
-    """Return what makes up for residuals that are smaller because λ was fitted to them: one degree of freedom."""
+    """Return the variance correction for having fitted λ, which costs one degree of freedom."""
     return freedom / (freedom - 1) if weight > 0.0 and freedom > 1 else 1.0
 
 
 def _cells(sample: Sample) -> list[NDArray[np.int64]]:
-    """List the positions of each stratum's images; a stratum with a single one is joined with its neighbour.
+    """List the positions of each stratum's images; a stratum with a single image is merged with its neighbour.
 
     One image shows nothing of how its stratum varies. Joined strata vary more than each by itself, so that the variance is
     stated too large rather than too small (collapsed strata: Wolter, "Introduction to Variance Estimation" (2007), chapter 2).
@@ -149,12 +149,12 @@ def _cells(sample: Sample) -> list[NDArray[np.int64]]:
 
 
 def _alone(cell: NDArray[np.int64], sample: Sample) -> bool:
-    """Return whether a cell has a single image, and is not wholly drawn."""
+    """Return whether a cell has a single image but was not drawn completely."""
     return len(cell) < _LEAST and bool(sample.probabilities[cell[0]] < 1.0)
 
 
 def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) -> Float64Array:
-    """Return a cell's deviations from its weighted mean, each times its weight over the cell's mean weight."""
+    """Return a cell's deviations from its weighted mean, each multiplied by weight / mean weight."""
     own, inside = weights[cell], x[cell]
     total = own.sum()
     deviations: Float64Array = own * (len(cell) / total) * (inside - own @ inside / total)
@@ -162,7 +162,7 @@ def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) ->
 
 
 def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
-    """Fit the λ that makes the estimate most certain: Σ scale cov(y, p) / Σ scale var(p) within cells, cut to [0, 1]."""
+    """Compute the λ of least variance: Σ scale cov(y, p) / Σ scale var(p) within cells, clipped to [0, 1]."""
     parts = [(float(y @ p), float(p @ p)) for y, p in zip(values, predicted, strict=True)]
     freedoms = [max(1, len(y) - 1) for y in values]
     shared = sum(size * part[0] / freedom for size, part, freedom in zip(scale, parts, freedoms, strict=True))
@@ -171,7 +171,7 @@ def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], sc
 
 
 def _freedom(variances: Float64Array, counts: Float64Array) -> float:
-    """Count the degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946))."""
+    """Compute the degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946))."""
     squares = float((np.square(variances) / np.maximum(counts - 1.0, 1.0)).sum())
     return max(1.0, float(variances.sum()) ** 2 / squares) if squares > 0.0 else 1.0
 
@@ -186,7 +186,7 @@ class Estimate:
 
     @classmethod
     def clipped(cls, value: float, low: float, high: float) -> Estimate:
-        """Cut an estimate and the ends of its interval to [0, 1]."""
+        """Make an estimate with value and interval clipped to [0, 1]."""
         return cls(*(float(np.clip(x, 0.0, 1.0)) for x in (value, low, high)))
 
     @property
@@ -196,7 +196,7 @@ class Estimate:
 
 
 def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9) -> Estimate:
-    """Estimate the mean performance over all m images of a site from the k labelled ones.
+    """Estimate the mean performance over all m images of a site from k labelled images.
 
     The estimate is λ p̄ + Σ w_i (y_i − λ p_i), p̄ the mean prediction over all images and w_i = 1 / (m π_i) the share of the
     site that image i stands for: for λ = 0 the weighted mean of the values, for λ = 1 the difference estimator. The λ in [0,
@@ -245,7 +245,7 @@ def mean(values: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 
 
 
 def of_values(measured: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample, level: float) -> Estimate:
-    """Estimate a mean from (k,) values and predictions of the sampled images and the mean prediction of all."""
+    """Estimate a site's mean from (k,) values and predictions of sampled images and the mean prediction of all images."""
     check_level(level)
     known = np.isfinite(measured)
     if not known.any():
@@ -262,7 +262,7 @@ def of_values(measured: Float64Array, predicted: Float64Array, predicted_mean: f
 
 
 def _linearised(values: Float64Array, sample: Sample) -> Float64Array:
-    """Put a number for each image such that the mean over all is that over the images with a value, a ratio of totals."""
+    """Linearise values with NaN, so that the mean over all images equals the mean over images with a value."""
     known = np.isfinite(values)
     if known.all():
         return values
@@ -275,7 +275,7 @@ _STEPS = 3
 
 
 def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9) -> Estimate:
-    """Estimate a ratio of two totals over a site, as pooled F is one, from the k labelled images.
+    """Estimate a ratio of two totals over a site, such as pooled F, from k labelled images.
 
     With numbers a_i = 2TP and b_i = 2TP + FP + FN of each image, R = Σ a / Σ b is found by the linearised u_i = R + (a_i − R
     b_i) / b̄, whose mean over the site is R (Taylor linearisation: Särndal, Swensson & Wretman, "Model Assisted Survey
@@ -319,7 +319,7 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
 def ods(
     numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, sample: Sample, *, level: float = 0.9
 ) -> tuple[Estimate, int]:
-    """Estimate the best pooled F over thresholds (ODS), and the position of the threshold that gives it.
+    """Estimate the best pooled F over thresholds (ODS), and the index of the best threshold.
 
     The interval is that of pooled F at the threshold with the best estimate. A maximum of estimates lies above the true one on
     average, the more the fewer labels; the documentation gives by how much.
@@ -383,7 +383,7 @@ def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Flo
 
 
 def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
-    """Return (2, m) expected numbers; a predicted performance p stands for p of 1."""
+    """Return (2, m) expected numerators and denominators; predicted performance p counts as p over 1."""
     expected = as_floats(proxy, "proxy")
     if expected.ndim == 1:
         expected = np.stack([filled(as_numbers(expected, "proxy")), np.ones(len(expected))])
@@ -409,7 +409,7 @@ def _estimate(above: Float64Array, below: Float64Array, expected: Float64Array, 
 def _linearised_ratio(
     above: Float64Array, below: Float64Array, expected: Float64Array, sample: Sample, value: float
 ) -> tuple[Powered, float]:
-    """Estimate the mean of the numbers linearised about a ratio; with the root mean square of an image's size over the mean."""
+    """Estimate a linearised ratio; also return the root mean square of the images' denominators over their mean."""
     size = float(sample.weights @ below)
     numbers = value + (above - value * below) / size
     expected_size = float(expected[1].mean())
@@ -420,7 +420,7 @@ def _linearised_ratio(
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Hold one part of a sample.
+    """Hold one part of a sample divided for cross-fitting.
 
     Attributes
     ----------
@@ -483,7 +483,7 @@ def folds(
 
 
 def _dealt(strata: NDArray[np.int64], names: NDArray[np.int64], parts: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Number the part of each image: photographs, by stratum and in random order, each to the part with the fewest images."""
+    """Assign photographs to parts, by stratum in random order, each to the part with the fewest images."""
     first = np.array([np.flatnonzero(names == name)[0] for name in np.unique(names)])
     counts = np.bincount(np.unique(names, return_inverse=True)[1])
     part, sizes = np.empty(len(names), dtype=np.int64), np.zeros(parts)
@@ -497,7 +497,7 @@ def _dealt(strata: NDArray[np.int64], names: NDArray[np.int64], parts: int, rng:
 def cross_fitted_mean(
     values: ArrayLike, proxies: Sequence[ArrayLike], sample: Sample, divided: Sequence[Fold], *, level: float = 0.9
 ) -> Estimate:
-    """Estimate the mean performance of the models of all parts, each measured on images that it has not learnt from.
+    """Estimate the mean performance of cross-fitted models, each measured on images not used to train it.
 
     Parameters
     ----------

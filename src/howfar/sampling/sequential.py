@@ -32,7 +32,7 @@ _SIGNS = {">=": "at least", "≥": "at least", "<=": "at most", "≤": "at most"
 
 @dataclass(frozen=True)
 class Until:
-    """Hold a rule that ends labelling.
+    """Hold a stopping rule for labelling.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class Until:
 
     @classmethod
     def parse(cls, text: str) -> Until:
-        """Read a rule as people write it.
+        """Parse a rule from text such as "±0.05" or "F >= 0.6".
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Until:
         return cls(kind, float(found["value"]))
 
     def settled(self, low: float, high: float) -> str:
-        """Return what an interval says of the rule: "yes", "no" or "undecided".
+        """Return whether an interval settles the rule: "yes", "no" or "undecided".
 
         Examples
         --------
@@ -104,7 +104,7 @@ _LIMIT = 1e9
 
 @dataclass(frozen=True, eq=False)
 class ConfidenceSequence:
-    """Hold what is known after each label.
+    """Hold the estimate and its interval after each label.
 
     Attributes
     ----------
@@ -124,12 +124,12 @@ class ConfidenceSequence:
 
     @property
     def stop(self) -> int | None:
-        """Return after how many labels the rule was settled; None where it is not."""
+        """Return the number of labels after which the rule was settled; None if undecided."""
         return next((count for count, said in enumerate(self.settled, 1) if said != "undecided"), None)
 
 
 def order(m: int, *, seed: int | np.random.Generator = 0) -> NDArray[np.int64]:
-    """Put a site's m images in random order, to be labelled one after the other until a question is settled.
+    """Draw the random order in which to label a site's m images until a question is settled.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def order(m: int, *, seed: int | np.random.Generator = 0) -> NDArray[np.int64]:
 def sequence(
     values: ArrayLike, proxy: ArrayLike, images: ArrayLike, *, level: float = 0.9, until: Until | str | None = None
 ) -> ConfidenceSequence:
-    """Compute the interval of the mean performance after each label, and whether a rule is settled.
+    """Compute the interval of mean performance after each label, and whether the stopping rule is settled.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def _places(images: ArrayLike, m: int) -> NDArray[np.int64]:
 def _followed(
     values: Float64Array, predicted: Float64Array, places: NDArray[np.int64], level: float
 ) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Return low, high and value after each label."""
+    """Compute the interval's ends and the estimate after each label: low, high, value."""
     rises, falls = _Capital(level), _Capital(level)
     left = np.ones(len(predicted), dtype=bool)
     rows = np.empty((3, len(values)))
@@ -233,7 +233,7 @@ def _followed(
 
 
 class _Capital:
-    """Hold the capital against each mean of a grid, for each stake, and which means it has refuted."""
+    """Hold the betting capital against each mean of a grid for each stake, and the means rejected so far."""
 
     def __init__(self, level: float) -> None:
         self._needed = 2.0 / (1.0 - level) * len(_SHARES)
@@ -241,23 +241,23 @@ class _Capital:
         self._refuted = np.zeros(len(_MEANS), dtype=bool)
 
     def bet(self, gains: Float64Array, worst: Float64Array) -> None:
-        """Multiply capital by 1 + stake · gain / worst, `worst` the largest loss that is possible; it stays below a limit."""
+        """Multiply capital by 1 + stake · gain / worst, where `worst` is the largest possible loss; capital is capped."""
         shares = np.clip(gains / np.maximum(worst, _TINY), -1.0, _LIMIT)
         self._staked *= 1.0 + _SHARES * shares
         np.minimum(self._staked, _LIMIT, out=self._staked)
         self._refuted |= self._staked.sum(axis=0) >= self._needed
 
     def leading(self) -> int:
-        """Count the refuted means from 0 on."""
+        """Count the rejected means from 0 upwards."""
         return int(np.argmin(self._refuted)) if not self._refuted.all() else len(self._refuted)
 
     def trailing(self) -> int:
-        """Count the refuted means down from 1."""
+        """Count the rejected means from 1 downwards."""
         return int(np.argmin(self._refuted[::-1])) if not self._refuted.all() else len(self._refuted)
 
 
 def _weight(values: Float64Array, predicted: Float64Array, spread: float) -> float:
-    """Fit λ to the labels so far: cov(y, p) / var(p), cut to [0, 1], with a few labels' worth of λ = 0.5 before it."""
+    """Fit λ to the labels so far: cov(y, p) / var(p), clipped to [0, 1], with a prior of a few labels at λ = 0.5."""
     known = np.isfinite(values)
     if spread <= 0.0:
         return 0.0
@@ -276,5 +276,5 @@ def _point(values: Float64Array, predicted: Float64Array, places: NDArray[np.int
 
 
 def _ordered(low: float, high: float) -> tuple[float, float]:
-    """Return the ends, or their middle twice where both refute it, which happens with a chance of at most 1 − level."""
+    """Return low and high, or their midpoint twice if they cross, which has a chance of at most 1 − level."""
     return (low, high) if low <= high else ((low + high) / 2.0, (low + high) / 2.0)

@@ -26,7 +26,7 @@ def segmenter_family(name: str) -> SegmenterFamily:
 
 
 def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pretrained: bool | Path = True) -> Any:
-    """Build the segmenter that is registered as `name`, a torch module that fulfils `howfar.protocols.Segmenter`.
+    """Build the segmenter registered as `name`, a torch module with the interface `howfar.protocols.Segmenter`.
 
     `options` are fields of the family's `options` class. `pretrained` tells whether parts that have published weights begin
     with them, or is a local file of such weights; False suffices before a checkpoint's weights are loaded. It raises
@@ -43,7 +43,7 @@ def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pret
 
 
 def restore_segmenter(name: str, options: Mapping[str, Any], architecture: Mapping[str, Any]) -> Any:
-    """Build the network that a checkpoint's weights belong to, from the checkpoint's description alone.
+    """Build a checkpoint's network from the checkpoint's description alone, without its weights' original source.
 
     `architecture` is the result of the family's `describe`. It is empty where the family has none, and in checkpoints of
     earlier versions, whose network can be built only while the files that its options name exist; `MissingPathError` tells

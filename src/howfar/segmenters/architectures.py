@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnetPlusPlusOptions(ArchitectureOptions):
-    """Choose the encoder.
+    """Hold the options of UNet++: the encoder.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ UNETPLUSPLUS = SegmenterFamily(
 
 
 class DeepCrackOptions(ArchitectureOptions):
-    """Choose the network's width.
+    """Hold the options of DeepCrack: the network's width.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ DEEPCRACK = SegmenterFamily(
 
 
 class FrozenOptions(ArchitectureOptions):
-    """Choose the encoder, the decoder, and how many views of an image are learnt from.
+    """Hold the options of the frozen segmenter: encoder, decoder, and number of training views per image.
 
     Attributes
     ----------
@@ -108,12 +108,12 @@ def build_frozen(options: FrozenOptions, pretrained: bool | Path) -> Frozen:
 
 
 def describe_frozen(network: Frozen) -> Mapping[str, Any]:
-    """Give the values that a checkpoint keeps, so that its network can be built without the encoder's folder or hub."""
+    """Return the values stored in a checkpoint to rebuild the network without the encoder's folder or the hub."""
     return network.encoder.describe()
 
 
 def restore_frozen(options: FrozenOptions, architecture: Mapping[str, Any]) -> Frozen:
-    """Build the network from its description, whether or not the encoder's folder is there."""
+    """Build the network from its description, without the encoder's folder."""
     from howfar.segmenters.frozen_network import Frozen, restore_encoder
 
     return Frozen(restore_encoder(architecture), options.decoder, options.width, options.views)
@@ -142,19 +142,19 @@ def build_sam_adapter(options: SamAdapterOptions, pretrained: bool | Path) -> Sa
 
 
 def describe_sam_adapter(network: SamAdapter) -> Mapping[str, Any]:
-    """Give the values that a checkpoint keeps, so that its network can be built without the base model."""
+    """Return the values stored in a checkpoint to rebuild the network without the base model."""
     return {"config": network.config, "base_weights": network.base_weights}
 
 
 def restore_sam_adapter(options: SamAdapterOptions, architecture: Mapping[str, Any]) -> SamAdapter:
-    """Build the network from its description, whether or not the base model is on disk."""
+    """Build the network from its description, without the base model on disk."""
     from howfar.segmenters.sam_adapter_network import SamAdapter, sam_of
 
     return SamAdapter(sam_of(architecture.get("config")), options.r, architecture.get("base_weights"))
 
 
 def sam_side(options: SamAdapterOptions) -> int | None:
-    """Find the side of the base model's images, where the hub need not be asked."""
+    """Return the side of the base model's images, if known without asking the hub."""
     from howfar.segmenters.sam_adapter_network import side_of
 
     return side_of(options.base)

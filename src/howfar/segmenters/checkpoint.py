@@ -1,4 +1,4 @@
-"""Save and load a trained segmenter in one safetensors file: weights, how to build it, and what it was trained on."""
+"""Save and load a trained segmenter in one safetensors file: weights, architecture and training data."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = "howfar"
 
 @dataclass(frozen=True)
 class CheckpointCard:
-    """Describe a checkpoint: its architecture, how it was trained, and on what.
+    """Describe a checkpoint: its architecture, training settings and training data.
 
     Attributes
     ----------
@@ -68,12 +68,12 @@ class CheckpointCard:
 
     @property
     def learnt(self) -> frozenset[str]:
-        """Return the content hashes of all images that the weights learnt from, in this training and in those it began with."""
+        """Return the content hashes of all training images, including those of earlier trainings the weights started from."""
         return frozenset(self.data["contents"]) | frozenset(self.data.get("contents_before", ()))
 
     @property
     def all_learnt_known(self) -> bool:
-        """Return whether `learnt` is complete: files of earlier versions lack what the weights they began with learnt from."""
+        """Return whether `learnt` is complete; files of earlier versions lack the images of preceding trainings."""
         return bool(self.data.get("all_contents_known", self.data.get("started_from") is None))
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,13 +84,13 @@ class CheckpointCard:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Checkpoint:
-    """Hold a trained segmenter: the card that describes it, and its weights by name in `state`."""
+    """Hold a trained segmenter: its card, and its weights by name in `state`."""
 
     card: CheckpointCard
     state: Mapping[str, Tensor]
 
     def build(self) -> Any:
-        """Build the network with these weights, in evaluation mode, from the checkpoint alone.
+        """Build the network with the checkpoint's weights in evaluation mode, without other files.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Checkpoint:
         return network.eval()
 
     def save(self, file: str | Path) -> Path:
-        """Write one ``.safetensors`` file, whole or not at all, and return its path."""
+        """Write one ``.safetensors`` file atomically, and return its path."""
         path = Path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         metadata = {KEY: json.dumps(self.card.to_dict(), ensure_ascii=False, allow_nan=False)}
@@ -114,7 +114,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, file: str | Path) -> Checkpoint:
-        """Read a checkpoint; nothing in the file is executed.
+        """Load a checkpoint without executing code from the file.
 
         Raises
         ------
@@ -150,7 +150,7 @@ class Checkpoint:
 
 
 def _check_types(card: CheckpointCard) -> None:
-    """Raise `TypeError` where a field of a card, or what is used of its data, is of another type than is written."""
+    """Raise `TypeError` if a card's field, or a used entry of its data, has the wrong type."""
     data, whole = card.data, (int,)
     kinds: list[tuple[str, Any, tuple[type, ...]]] = [
         ("segmenter", card.segmenter, (str,)),

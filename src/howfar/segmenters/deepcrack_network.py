@@ -17,7 +17,7 @@ from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 
 class Block(nn.Sequential):
-    """Apply 3×3 convolutions, each with batch norm and ReLU, from one of `channels` to the next, keeping the maps' sides."""
+    """Apply 3×3 convolutions with batch norm and ReLU through the widths `channels`, keeping height and width."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Block(nn.Sequential):
 
 
 class UnpoolingDecoder(nn.Module):
-    """Mirror the encoder: unpool by its indices, then as many convolutions, the last to the next scale's width.
+    """Decode by mirroring the encoder: each block unpools by indices, then has as many convolutions, the last changing width.
 
     Badrinarayanan, Kendall & Cipolla, "SegNet: A deep convolutional encoder-decoder architecture for image segmentation"
     (2015), on which DeepCrack builds. `widths` and `depths` are channels and convolutions of the encoder's blocks, finest
@@ -43,7 +43,7 @@ class UnpoolingDecoder(nn.Module):
         self.blocks = nn.ModuleList(Block((*[before] * depth, after)) for before, after, depth in blocks)
 
     def forward(self, deepest: Tensor, indices: Sequence[Tensor]) -> list[Tensor]:
-        """Compute the decoder's map of every scale, finest first, from the deepest pooled map and all pooling indices."""
+        """Compute the decoder's maps of all scales, finest first, from the deepest pooled map and all pooling indices."""
         maps = []
         x = deepest
         for block, positions in zip(reversed(self.blocks), reversed(indices), strict=True):
@@ -53,7 +53,7 @@ class UnpoolingDecoder(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Compute one scale's logits: concatenate encoder and decoder map, upsample to the image, 3×3 to `width`, 1×1 to one.
+    """Compute one scale's logits from the concatenated encoder and decoder maps: upsample, 3×3 to `width`, 1×1 to one.
 
     `channels` counts those of the two maps together, `scale` is the image's side over the maps'.
     """
@@ -73,7 +73,7 @@ class Fusion(nn.Module):
 
 
 def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
-    """Convolve the zero-padded bilinear upsampling of `x`, without holding the upsampled map in memory.
+    """Compute a convolution of bilinearly upsampled `x`, zero-padded, without storing the upsampled map.
 
     Mixing channels commutes with upsampling, and bilinear upsampling is separable in rows and columns. So each of the 3×3 taps
     mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has few
@@ -104,7 +104,7 @@ VGG_WIDTH = 64
 
 
 class DeepCrack(nn.Module):
-    """Segment by DeepCrack: encoder and decoder of a SegNet, logits from both at each of five scales, fused into one map.
+    """Segment by DeepCrack: a SegNet whose encoder and decoder give logits at five scales, fused into one map.
 
     Zou, Zhang, Li, Qi, Wang & Wang, "DeepCrack: Learning hierarchical convolutional features for crack detection"
     (IEEE Transactions on Image Processing 28(3), 2018). At a width of 64 its convolutions have 30.9 million parameters.
@@ -145,7 +145,7 @@ class DeepCrack(nn.Module):
         return self.logits(pictures)[-1]
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute six maps of logits (b, 1, h, w): those of the five scales, finest first, and the fused one.
+        """Compute six maps of logits (b, 1, h, w): the five scales, finest first, and the fused map.
 
         A side that is no multiple of 32 raises `InputError`.
         """
@@ -155,7 +155,7 @@ class DeepCrack(nn.Module):
         return (*maps, self.fused(torch.cat(maps, dim=1)))
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the encoder's five pooled maps, finest first, from half to a 32nd of the sides.
+        """Compute the encoder's five pooled maps, finest first, at 1/2 to 1/32 of the input sides.
 
         A side that is no multiple of 32 raises `InputError`.
         """
@@ -174,7 +174,7 @@ class DeepCrack(nn.Module):
 
 
 def build(width: int, pretrained: bool | Path) -> DeepCrack:
-    """Build DeepCrack, its encoder with the weights of a VGG-16 with batch norm where `pretrained` is a file of one.
+    """Build DeepCrack; the encoder starts from VGG-16 (batch norm) weights if `pretrained` is such a file.
 
     The file is ``vgg16_bn`` of torchvision or timm. True and False alike give random weights, as no weights of DeepCrack are
     published that howfar could use. A file without such an encoder, or a width that is not VGG-16's, raises `InputError`.
@@ -188,7 +188,7 @@ def build(width: int, pretrained: bool | Path) -> DeepCrack:
 
 
 def _encoder_state(encoder: nn.Module, file: Path) -> dict[str, Tensor]:
-    """Rename a VGG-16's tensors to the encoder's names.
+    """Map a VGG-16's tensors to the encoder's names.
 
     VGG's convolutions have a bias, which the norm after them subtracts again: norm(x + bias) with a mean of m is norm(x) with
     a mean of m − bias.

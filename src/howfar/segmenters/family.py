@@ -14,14 +14,14 @@ from howfar.errors import InputError, rule_broken
 
 
 class ArchitectureOptions(BaseModel):
-    """Hold an architecture's options as frozen JSON values, and refuse unknown names; families subclass it."""
+    """Hold an architecture's options as immutable JSON values, rejecting unknown names; families subclass this."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """Hold the training settings that a segmenter uses by default.
+    """Hold a segmenter's default training settings.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class SegmenterFamily:
     side: Callable[[Any], int | None] | None = None
 
     def checked(self, given: Mapping[str, Any]) -> ArchitectureOptions:
-        """Check an architecture's options.
+        """Validate an architecture's options.
 
         Raises
         ------

@@ -23,7 +23,7 @@ from howfar.weights.published import HUB_ID, transformers_for
 
 
 def prepare(network: nn.Module) -> nn.Module:
-    """Remove a network's classifier or trained pooling, and let a ViT of timm take images of any size that its patches divide.
+    """Remove a network's classifier or trained pooling; timm ViTs then accept any size divisible by the patch size.
 
     A network that is neither timm's nor transformers' raises `InputError`.
     """
@@ -49,7 +49,7 @@ def prepare(network: nn.Module) -> nn.Module:
 
 
 def maps_of(network: Any, pictures: Tensor) -> tuple[Tensor, ...]:
-    """Compute the last map of each stride, (b, c, h', w'), of normalised images (b, 3, h, w); the largest map comes first.
+    """Compute the last map of each stride, (b, c, h', w'), largest first, of normalised images (b, 3, h, w).
 
     Tokens of a ViT become a grid of patches; those that stand for no patch (class, registers) are left out. A network
     without such maps raises `InputError`.
@@ -83,7 +83,7 @@ def _of_transformers(network: Any, pictures: Tensor) -> Sequence[Tensor]:
 
 
 def _grid(state: Tensor, pictures: Tensor, patch: Any) -> Tensor | None:
-    """Return a hidden state as (b, c, h', w'); None where it is no grid of the image's proportions."""
+    """Return a hidden state as (b, c, h', w'); None if it is not a grid with the image's proportions."""
     height, width = pictures.shape[2:]
     if state.ndim == 4:
         return state if state.shape[2] * width == state.shape[3] * height else None
@@ -103,7 +103,7 @@ LITE0_TIMM = "timm:tf_efficientnet_lite0"
 
 
 class Encoder(nn.Module):
-    """Compute a frozen network's feature maps: always in evaluation mode, without gradients, largest map first.
+    """Compute a frozen network's feature maps, largest first, always in evaluation mode and without gradients.
 
     `network` is one of timm or transformers; `mean` and `std` are of each channel of a 0-1 image, `size` (height, width) of
     the images that it was made for. `weights` is the hash of its weights, None where they are random. A network without
@@ -124,7 +124,7 @@ class Encoder(nn.Module):
         self.multiple = math.lcm(*self.strides)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute maps (b, c, h', w') of images (b, 3, h, w) of 0-1; a network that cannot take them raises `InputError`."""
+        """Compute maps (b, c, h', w') of images (b, 3, h, w) of 0-1; an unsupported image size raises `InputError`."""
         with torch.no_grad():
             try:
                 return maps_of(self.network, self.normalise(pictures))
@@ -136,11 +136,11 @@ class Encoder(nn.Module):
                 raise InputError(f"the encoder cannot take pictures of {shape[0]}×{shape[1]} ({one_line(error)})") from error
 
     def train(self, mode: bool = True) -> Encoder:
-        """Stay in evaluation mode, so that batch norm statistics do not change in training."""
+        """Stay in evaluation mode, so that training does not change batch norm statistics."""
         return super().train(False)
 
     def describe(self) -> Mapping[str, Any]:
-        """Give JSON values from which `restore_encoder` builds the network, and the hash of its weights."""
+        """Return JSON values for `restore_encoder`, with the hash of the weights."""
         config = getattr(self.network, "config", None)
         described: dict[str, Any] = {"size": list(self.size), "encoder_weights": self.weights}
         if config is None:
@@ -152,7 +152,7 @@ class Encoder(nn.Module):
 
 
 def load_encoder(encoder: str, pretrained: bool | Path) -> Encoder:
-    """Load the encoder that a backbone's name, a hub id or a local folder names.
+    """Load the encoder given by a backbone's name, a hub id or a local folder.
 
     `pretrained` is True for its published weights, a file of weights, or False for random ones. The errors are those of
     `howfar.load_backbone`; a backbone without feature maps raises `InputError`.
@@ -169,7 +169,7 @@ def load_encoder(encoder: str, pretrained: bool | Path) -> Encoder:
 
 
 def restore_encoder(architecture: Mapping[str, Any]) -> Encoder:
-    """Build an encoder with random weights from what a checkpoint holds; what does not describe one raises `InputError`."""
+    """Build an encoder with random weights from a checkpoint's description; raises `InputError` if that is invalid."""
     sides, timm, kind = (architecture.get(key) for key in ("size", "timm", "transformers"))
     sized = isinstance(sides, list) and len(sides) == 2 and all(isinstance(side, int) and 0 < side < 1 << 14 for side in sides)
     if not sized or not (isinstance(timm, str) or isinstance(kind, str)):
@@ -183,7 +183,7 @@ def restore_encoder(architecture: Mapping[str, Any]) -> Encoder:
 
 
 def _of_config(kind: str, config: Any) -> nn.Module:
-    """Build a model of transformers by the name of its class and its configuration, with random weights."""
+    """Build a transformers model from class name and configuration, with random weights."""
     library = transformers_for("frozen")
     made: Any = getattr(library, kind, None)
     known = isinstance(made, type) and issubclass(made, library.PreTrainedModel)
@@ -236,7 +236,7 @@ def _stride(size: tuple[int, int], map_: Tensor) -> int:
 
 
 def _timm_name(network: Any) -> str:
-    """Name a timm network with the tag of its published weights, on which its sizes may depend."""
+    """Return a timm network's name with the tag of its published weights, on which its sizes may depend."""
     import timm
 
     config = network.pretrained_cfg
@@ -250,7 +250,7 @@ _FINE = 2
 
 
 class SpatialDecoder(nn.Module):
-    """Join maps (b, cᵢ, hᵢ, wᵢ), the largest first, and compute logits (b, 1, h, w).
+    """Compute logits (b, 1, h, w) from maps (b, cᵢ, hᵢ, wᵢ), largest first.
 
     Each map is normalised by batch norm and mapped linearly (1 × 1) to one channel (``linear``) or to `width` of them
     (``conv``); all are enlarged bilinearly to the largest map and added, which is a linear map of the joined features. The
@@ -271,7 +271,7 @@ class SpatialDecoder(nn.Module):
         self.last = nn.Conv2d(width, 1, 1) if kind == "conv" else nn.Identity()
 
     def forward(self, maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-        """Compute logits of `size` (height, width)."""
+        """Compute logits at `size` (height, width)."""
         joined = [join(norm(map_)) for norm, join, map_ in zip(self.norms, self.joins, maps, strict=True)]
         x = torch.stack([_enlarged(map_, joined[0].shape[2:]) for map_ in joined]).sum(0) if len(joined) > 1 else joined[0]
         for place, block in enumerate(self.blocks):
@@ -293,7 +293,7 @@ _LOG = logging.getLogger("howfar")
 
 
 class KeptFeatures:
-    """Compute the maps of each different image once, as long as they fit in `limit` bytes; of the others each time.
+    """Cache the maps of distinct images in up to `limit` bytes; maps of further images are recomputed each time.
 
     Images are told apart by their pixels. Each is encoded by itself, so that neither its batch nor what is kept changes a bit
     of its maps. The first to come are kept: nothing is evicted, since all images come in every epoch. Maps are kept on the CPU.
@@ -314,7 +314,7 @@ class KeptFeatures:
         return len(self._maps)
 
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Give the maps of a batch (b, 3, h, w), on its device."""
+        """Return the maps of a batch (b, 3, h, w), on the batch's device."""
         each = [self._of(picture[None]) for picture in pictures]
         # Copies: what was computed in inference mode cannot be learnt from itself.
         return tuple(torch.cat(maps).to(pictures.device) for maps in zip(*each, strict=True))
@@ -340,7 +340,7 @@ class KeptFeatures:
 
 
 class Frozen(nn.Module):
-    """Segment by the feature maps of a frozen encoder; only the decoder's parameters are trained.
+    """Segment by a frozen encoder's feature maps and a trained decoder.
 
     `views` is how many flips and turns of an image a training draws from. `multiple` is what the sides of images must be a
     multiple of: 32 for EfficientNet-Lite0, the side of a patch for a ViT.
@@ -356,23 +356,23 @@ class Frozen(nn.Module):
         self._kept: KeptFeatures | None = None
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides that the encoder cannot take raise `InputError`."""
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1; sides unsupported by the encoder raise `InputError`."""
         maps = self.encode(pictures) if self._kept is None else self._kept(self._checked(pictures))
         logits: Tensor = self.decoder(maps, (pictures.shape[2], pictures.shape[3]))
         return logits
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the one map that the loss is computed on."""
+        """Return the single map of logits for the loss."""
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the encoder's maps, one for each stride, the largest first; of a ViT the grid of its patches."""
+        """Compute the encoder's maps, one per stride, largest first; for a ViT, the patch grid."""
         maps: tuple[Tensor, ...] = self.encoder(self._checked(pictures))
         return maps
 
     @contextmanager
     def keeping_features(self, limit: int) -> Iterator[None]:
-        """Keep features of the images that the block's code passes, in at most `limit` bytes, so that each is encoded once."""
+        """Cache encoder features within the block, in at most `limit` bytes, so that each image is encoded once."""
         self._kept = KeptFeatures(self.encode, limit)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Adapt a segmenter by its normalisation layers alone: by new images' statistics, or by letting only them learn."""
+"""Adapt only a segmenter's normalisation layers: by new images' statistics, or by training their parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KINDS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
 def only_norms(network: nn.Module) -> int:
-    """Freeze all parameters but the scales and offsets of normalisation layers, and return how many numbers are left to learn.
+    """Freeze all parameters except those of normalisation layers, and return the number of trainable values.
 
     Layers count that are batch, layer, group, instance or RMS norms of torch, or whose class is named so, as some libraries
     write their own. Source: Wang et al., "Tent: fully test-time adaptation by entropy minimization" (ICLR 2021, arXiv
@@ -61,7 +61,7 @@ _OVER = {2: (0,), 3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}
 
 
 def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Network:
-    """Mix the statistics of new images into a network's batch norm layers; the network itself is left as it is.
+    """Return a copy of a network with statistics of new images mixed into its batch norm layers.
 
     Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images, and its variance likewise; layer by layer, so
     that each sees what the layers before it give after their own mixing. All images go through as one batch: their order
@@ -114,7 +114,7 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
 
 
 def norm_layers(network: nn.Module) -> list[_BatchNorm]:
-    """List a network's batch norm layers that keep statistics."""
+    """List a network's batch norm layers with running statistics."""
     return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
 
 
@@ -125,7 +125,7 @@ def _statistics(layer: _BatchNorm) -> Mapping[str, Tensor]:
 
 
 def _mix(layer: _BatchNorm, given: Tensor, before: Mapping[str, Tensor], share: float) -> None:
-    """Set a layer's statistics just before it reads them."""
+    """Update a layer's running statistics just before its forward pass."""
     over = _OVER[given.ndim]
     var, mean = torch.var_mean(given.double(), dim=over, correction=0)
     assert layer.running_mean is not None  # for the type checker: only such layers are asked
@@ -149,7 +149,7 @@ WARNING = (
 def adapt_statistics(
     checkpoint: Checkpoint, site: Dataset, *, share: float = SHARE, size: int | None = None, tiled: bool = False, seed: int = 0
 ) -> Checkpoint:
-    """Mix the statistics of a site's images into a checkpoint's batch norm layers; no label is read.
+    """Mix statistics of a site's images into a checkpoint's batch norm layers, without labels.
 
     At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same;
     `howfar.segmenters.norm_adaptation.mixed` says how they are mixed.
@@ -204,7 +204,7 @@ def adapt_statistics(
 
 
 def readable(site: Dataset, order: NDArray[np.int64]) -> Iterator[tuple[Item, str, NDArray[np.uint8]]]:
-    """Read a site's images in an order, each with the hash of its file; those that cannot be read are left out."""
+    """Yield a site's readable images in a given order, each with the hash of its file."""
     for place in order:
         try:
             data = read_bytes(site.items[place].path)
@@ -215,7 +215,7 @@ def readable(site: Dataset, order: NDArray[np.int64]) -> Iterator[tuple[Item, st
 
 
 def _cut(picture: NDArray[np.uint8], side: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cut a square at random, after padding sides that are shorter by their mirror image."""
+    """Crop a random square, after padding shorter sides by reflection."""
     below, right = (max(side - length, 0) for length in picture.shape[:2])
     padded = np.pad(picture, ((0, below), (0, right), (0, 0)), mode="symmetric")
     y, x = (int(rng.integers(length - side + 1)) for length in padded.shape[:2])

@@ -11,7 +11,7 @@ from howfar.errors import InputError
 
 
 def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
-    """Raise `InputError` unless images are (b, 3, h, w) with h and w multiples of `multiple`; it names the segmenter."""
+    """Raise `InputError`, naming the segmenter, unless images are (b, 3, h, w) with h and w multiples of `multiple`."""
     shape = tuple(pictures.shape)
     if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
         rule = f"must be (b, 3, h, w) with h and w multiples of {multiple}"
@@ -19,7 +19,7 @@ def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
 
 
 class Normalise(nn.Module):
-    """Normalise each channel by (x − mean) / std; neither is learnt, and both are kept with the weights."""
+    """Normalise each channel by (x − mean) / std; both are constants stored with the weights."""
 
     mean: Tensor
     std: Tensor

@@ -34,7 +34,7 @@ _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "te
 
 @dataclass(frozen=True)
 class Reading:
-    """Say how a network that howfar did not train is given images, and how its output is read.
+    """Describe how images are fed to a foreign network, and how its output is read.
 
     `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
     ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
@@ -61,7 +61,7 @@ class Reading:
         return (pictures - mean) / std
 
     def foreground(self, output: Any) -> NDArray[np.float32]:
-        """Read probabilities of foreground (b, h, w) from a network's output, (b, h, w) or (b, c, h, w).
+        """Convert a network's output, (b, h, w) or (b, c, h, w), to probabilities of foreground (b, h, w).
 
         Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
 
@@ -85,7 +85,7 @@ class Reading:
         return np.clip(p, 0.0, 1.0)
 
     def channel_of(self, count: int) -> int:
-        """Return the foreground's channel of so many, from 0; `InputError` where none is named, or it is not there."""
+        """Return the index of the foreground channel; `InputError` if none is named or the index is out of range."""
         if self.channel is not None:
             if not -count <= self.channel < count:
                 raise InputError.of("channel", f"must be one of the network's {count}", self.channel)
@@ -97,7 +97,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class ForeignNetwork:
-    """Feed and read a network that howfar did not train: images of 0-1 to probabilities of foreground.
+    """Run a foreign network (not trained by howfar) on images of 0-1 to get probabilities of foreground.
 
     Attributes
     ----------
@@ -124,11 +124,11 @@ class ForeignNetwork:
     side: int | None = None
 
     def __call__(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return probabilities of foreground, (b, h, w), for images of 0-1, (b, 3, h, w); raises as `outputs`."""
+        """Compute probabilities of foreground, (b, h, w), of images of 0-1, (b, 3, h, w); raises as `outputs`."""
         return self.reading.foreground(self.outputs(pictures))
 
     def outputs(self, pictures: NDArray[np.float32]) -> Tensor:
-        """Return what the network gives for images of 0-1 as (b, c, h, w) float32; `InputError` for what is no map."""
+        """Compute the network's output for images of 0-1 as (b, c, h, w) float32; `InputError` unless it is a map."""
         maps = four_axes(self.run(self.reading.normalised(pictures)))
         first, second, third = maps.shape[1:]
         # Squares have square maps, whose two equal axes say which one is that of the channels.
@@ -145,7 +145,7 @@ _CLASSIFIER: Final = "it classifies whole images: pass its table of classes to h
 
 
 def four_axes(output: Any) -> Tensor:
-    """Return a network's output, (b, h, w) or with four axes, as float32 on the CPU with four; `InputError` for any other."""
+    """Return a network's output, (b, h, w) or (b, c, h, w), as float32 (b, c, h, w) on the CPU; otherwise `InputError`."""
     if not isinstance(output, Tensor):
         raise InputError.of(_OUTPUT, "must be one tensor", type(output).__name__, "wrap it in a module")
     maps = output.detach().float().cpu()
@@ -156,7 +156,7 @@ def four_axes(output: Any) -> Tensor:
 
 
 def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
-    """Wrap one of howfar's segmenters, which normalise their input themselves and give logits.
+    """Wrap a howfar segmenter, which normalises its own input and outputs logits.
 
     A precision that is unknown, or not available on the device, raises `InputError`.
     """
@@ -172,7 +172,7 @@ def of_module(
     precision: Floats = "32",
     explicit: frozenset[str] = frozenset(READING),
 ) -> ForeignNetwork:
-    """Wrap a torch module that takes (b, 3, h, w) and gives maps of the same sides; it is moved to the device.
+    """Wrap a torch module that maps (b, 3, h, w) to maps of the same sides, and move it to the device.
 
     It computes in evaluation mode, and is in its own again afterwards, so that a training may go on. A precision that is
     unknown, or not available on the device, raises `InputError`.
@@ -188,7 +188,7 @@ def of_module(
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Set a network to evaluation mode, and each of its modules back to its own at the end."""
+    """Put a network in evaluation mode within the block, and restore each module's mode afterwards."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
@@ -199,7 +199,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
-    """Wrap a network in an ONNX file, which onnxruntime runs on the CPU; its graph says the layout and type of its input.
+    """Wrap an ONNX file, run by onnxruntime on the CPU; input layout and type are read from the graph.
 
     By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are. A
     missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
@@ -248,7 +248,7 @@ def _session(path: Path) -> Any:
 
 
 def _only_input(session: Any) -> Any:
-    """Return a network's input; `InputError` unless it is one, of three colours and a type that images have."""
+    """Return a network's only input; `InputError` unless it has three colour channels and an image dtype."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         received = [entry.shape for entry in inputs]
@@ -275,7 +275,7 @@ def _sides(entry: Any, layout: Layout) -> list[Any]:
 
 
 def _run(session: Any, name: str, fed: NDArray[Any], path: Path, sides: Sequence[int]) -> NDArray[np.float32]:
-    """Run a network on one batch of the layout and type that it takes."""
+    """Run a network on one batch in the network's layout and dtype."""
     try:
         outputs = session.run(None, {name: fed})
     except Exception as error:
@@ -307,7 +307,7 @@ _PIXEL: Final = 27
 
 @dataclass(frozen=True)
 class Predictor:
-    """Turn images into 8-bit probability maps of their own size, p = value / 255.
+    """Predict 8-bit probability maps, p = value / 255, at the images' own size.
 
     Attributes
     ----------
@@ -355,7 +355,7 @@ class Predictor:
         return maps
 
     def _blended(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Predict an image by tiles, whose maps are weighted by a pixel's distance from its tile's edge."""
+        """Predict an image by overlapping tiles, blended by each pixel's distance from the tile's edge."""
         height, width = picture.shape[:2]
         # A side shorter than a tile is padded by its mirror image, and the map is cropped again.
         below, right = max(self.size - height, 0), max(self.size - width, 0)
@@ -373,7 +373,7 @@ class Predictor:
 
 
 def check_squares(count: int, size: int) -> None:
-    """Refuse squares that are fed to a network at once where they alone take more memory than is allowed.
+    """Raise an error if one batch of squares alone exceeds the memory budget.
 
     The network takes more than they do: this is what a mistaken size is found by, before it ends the process. Raises
     `InputError`.
@@ -389,7 +389,7 @@ def check_squares(count: int, size: int) -> None:
 
 
 def _starts(length: int, size: int) -> list[int]:
-    """Spread the starts of tiles evenly along a side, from edge to edge, with at least the wanted overlap."""
+    """Return the starts of tiles, evenly spaced along a side from edge to edge with at least the wanted overlap."""
     if length == size:
         return [0]
     count = 1 + -(-(length - size) // max(int(size * (1 - OVERLAP)), 1))
@@ -397,13 +397,13 @@ def _starts(length: int, size: int) -> list[int]:
 
 
 def _weight(size: int) -> NDArray[np.float64]:
-    """Compute the (s, s) weights of a tile's pixels, which fall as a cosine towards the edges, never to 0."""
+    """Compute blending weights of a tile's pixels, (s, s), which fall as a cosine towards the edges but stay above 0."""
     ramp = np.sin(np.pi * (np.arange(size) + 0.5) / size)
     return np.outer(ramp, ramp)
 
 
 def resized(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resize an image, (h, w, 3), to a square, as networks are fed."""
+    """Resize an image, (h, w, 3), to the square that networks take."""
     return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC))
 
 

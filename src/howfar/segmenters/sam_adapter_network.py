@@ -30,7 +30,7 @@ STD = 0.02
 
 
 class Adapter(nn.Module):
-    """Compute the prompt of each block i: up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
+    """Compute the adapter's prompt for each block i: up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
     `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
@@ -56,7 +56,7 @@ class Adapter(nn.Module):
         self.apply(_begin)
 
     def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
-        """Compute each block's prompt (b, h, w, C) when it is needed, so that one is in memory at a time.
+        """Yield each block's prompt (b, h, w, C) when needed, so that only one is in memory.
 
         `patches` are embeddings (b, h, w, C) without positions, `high` is the high-frequency image, (b, 3, p·h, p·w).
         """
@@ -66,7 +66,7 @@ class Adapter(nn.Module):
 
 
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
-    """Keep the high frequencies of (b, c, h, w): |F⁻¹(M · F(x))|, where M is 0 in the middle of the spectrum and 1 outside.
+    """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 at low frequencies and 1 elsewhere.
 
     The middle is a rectangle around the zero frequency with the spectrum's proportions and this `share` of its area.
     """
@@ -120,7 +120,7 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 
 
 def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` with random weights from the configuration that a checkpoint holds.
+    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration.
 
     Absence of transformers raises `MissingExtraError`, a configuration that is not a SAM's `InputError`.
     """
@@ -135,7 +135,7 @@ def sam_of(config: Any) -> Any:
 
 
 def side_of(base: str) -> int | None:
-    """Find the side of a base model's images, where it is a folder, published, or in the hub's cache; None otherwise."""
+    """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
     folder = Path(base).expanduser()
     if not folder.is_dir() and base in SIZES:
         return SIDE
@@ -156,7 +156,7 @@ def _cached_config(base: str) -> Path | None:
 
 
 def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
-    """Give the folder that `base` names, or None where it is a hub id."""
+    """Return the folder named by `base`, or None for a hub id."""
     folder = Path(base).expanduser()
     if folder.is_dir():
         absent = [name for name in wanted if not (folder / name).is_file()]
@@ -188,7 +188,7 @@ def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...
 
 
 def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
-    """Call `read` with True, for the cache alone, and with False, for the hub, where the cache lacks a file."""
+    """Call `read(True)`, which uses the cache only, then `read(False)`, which asks the hub, if the cache lacks a file."""
     try:
         return read(True)
     except OSError:
@@ -207,7 +207,7 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
 
 
 def _fitting(source: str, read: Callable[[], Any]) -> Any:
-    """Return the model if every tensor of it was read; transformers would invent those that are absent."""
+    """Return the model if no tensor is missing, since transformers would initialise missing tensors at random."""
     try:
         model, info = read()
     except RuntimeError as error:
@@ -219,7 +219,7 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
 
 
 class SamAdapter(nn.Module):
-    """Segment by SAM-Adapter: prompts computed from the image are added to the tokens before each of SAM's blocks.
+    """Segment by SAM-Adapter, which adds prompts computed from the image to the tokens before each of SAM's blocks.
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
     over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its own
@@ -252,7 +252,7 @@ class SamAdapter(nn.Module):
         self.adapter = Adapter(vision.hidden_size, vision.patch_size, vision.num_hidden_layers, r)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at a quarter of the side, bilinearly enlarged.
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled.
 
         Images of another size than the base model's raise `InputError`.
         """
@@ -267,7 +267,7 @@ class SamAdapter(nn.Module):
         return functional.interpolate(masks[:, 0], pictures.shape[2:], mode="bilinear", align_corners=False)
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the one map that the loss is computed on."""
+        """Return the single map of logits for the loss."""
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
@@ -293,7 +293,7 @@ class SamAdapter(nn.Module):
         return embedding
 
     def _position_code(self, embedding: Tensor) -> Tensor:
-        """Encode the middle of every patch as SAM does, (1, c, h, w), from x and y as shares of the sides."""
+        """Compute SAM's positional encoding of patch centres, (1, c, h, w), from relative x and y."""
         height, width = embedding.shape[2:]
         options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
         y, x = ((torch.arange(side, **options) + 0.5) / side for side in (height, width))

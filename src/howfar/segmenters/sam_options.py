@@ -16,7 +16,7 @@ SIDE: Final = 1024
 
 
 class SamAdapterOptions(ArchitectureOptions):
-    """Choose which SAM is adapted, and how wide the adapter is.
+    """Hold the options of SAM-Adapter: the SAM base model and the adapter's width.
 
     Attributes
     ----------

@@ -30,7 +30,7 @@ HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 
 
 class UnetPlusPlus(nn.Module):
-    """Segment by UNet++: an EfficientNet encoder and a decoder of nested, dense skip connections; foreground as one map.
+    """Segment by UNet++: an EfficientNet encoder and a decoder with nested, dense skip connections, one output map.
 
     Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018), as
     segmentation-models-pytorch builds it; absence of that library raises `MissingExtraError`.
@@ -51,11 +51,11 @@ class UnetPlusPlus(nn.Module):
         return logits
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the one map that the loss is computed on."""
+        """Return the single map of logits for the loss."""
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the five maps that the encoder passes to the decoder, from half to a 32nd of the sides.
+        """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides.
 
         A side that is no multiple of 32 raises `InputError`.
         """
@@ -65,7 +65,7 @@ class UnetPlusPlus(nn.Module):
 
 
 def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
-    """Build UNet++, its encoder with ImageNet weights if `pretrained`, from that file if it is one.
+    """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file.
 
     Absence of a library or of the package of Lite0's weights raises `MissingExtraError`; EfficientNet-B3's weights out of
     reach `MissingPathError`; a file without the encoder's weights `InputError`.

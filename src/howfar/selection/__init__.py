@@ -13,7 +13,7 @@ KIND = "strategies"
 
 
 def named(strategy: str | Strategy) -> Strategy:
-    """Return a strategy by its registered name; a strategy itself is given back.
+    """Return the strategy registered under a name; a strategy object is returned unchanged.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def named(strategy: str | Strategy) -> Strategy:
 
 
 def every() -> tuple[Strategy, ...]:
-    """Return every registered strategy: ours in the registry's order, then other packages' by name.
+    """Return all registered strategies: howfar's in registry order, then those of other packages by name.
 
     Examples
     --------

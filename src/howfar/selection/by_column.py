@@ -20,7 +20,7 @@ _ROUNDING = 1e-9
 def far(
     scaled_distances: ArrayLike, k: int, low: float = LOW, high: float = HIGH, labelled: ArrayLike | None = None
 ) -> Positions:
-    """Choose k images whose scaled distance lies in a band, at evenly spaced ranks of that band: paper, section 4.3.
+    """Choose k images with scaled distances in a band, at evenly spaced ranks within the band (paper, section 4.3).
 
     Of the B images of the band in order of distance those of rank ⌊uB⌋ are chosen, u = 1/2; 1/4, 3/4; 1/8, 5/8, 3/8, 7/8; …
     (the van der Corput sequence in base 2: bit reversal). So fewer are the first of more, and 1, 3, 7 and 15 are exactly even.
@@ -87,7 +87,7 @@ def _far(pool: Candidates, k: int, low: float, high: float) -> Positions:
 
 
 def _ranks(labelled: Mask) -> Iterator[int]:
-    """Yield ranks of a band of images in the order of choice, without those that have labels; each turn spends a rank."""
+    """Yield the ranks of a band's unlabelled images in order of choice; labelled images use up ranks too."""
     count = len(labelled)
     unspent = np.ones(count, dtype=np.bool_)
     for number in range(1, count + 1):

@@ -19,7 +19,7 @@ PAIRS = 1 << 22
 
 
 def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tuple[slice, Float64Array]]:
-    """Yield distances of some rows of `x` from all rows of `y`, and which rows; at most `pairs` at once, at least one row."""
+    """Yield row slices of `x` with their distances from all rows of `y`; at most `pairs` at once, but at least one row."""
     step = max(1, pairs // max(1, len(y)))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
@@ -27,7 +27,7 @@ def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tup
 
 
 def to_nearest(x: Float64Array, centres: Float64Array) -> Float64Array:
-    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite where there is no centre."""
+    """Return the distance of each row of `x`, (n, z), from the nearest centre, (c, z); infinite without centres."""
     gaps = np.full(len(x), np.inf)
     if len(centres):
         for rows, distances in blocks(x, centres):
@@ -41,7 +41,7 @@ def to_point(x: Float64Array, point: Float64Array) -> Float64Array:
 
 
 def to_neighbours(x: Float64Array, k: int) -> Float64Array:
-    """Return the mean distance of each row of `x`, (n, z), from its k nearest others; 0 where there are none."""
+    """Return the mean distance of each row of `x`, (n, z), from its k nearest other rows; 0 for a single row."""
     k = min(k, len(x) - 1)
     if k < 1:
         return np.zeros(len(x))
@@ -51,7 +51,7 @@ def to_neighbours(x: Float64Array, k: int) -> Float64Array:
 
 
 def seeds(x: Float64Array, k: int, rng: np.random.Generator, covered: Mask) -> list[int]:
-    """Draw k rows, each with chance D² / Σ D², D its distance from the nearest covered one: Arthur & Vassilvitskii, SODA 2007.
+    """Draw k rows with chance D² / Σ D², D the distance from the nearest covered row (Arthur & Vassilvitskii, SODA 2007).
 
     `x` is (n, z). Rows in `covered` (n,) are never drawn, and k is at most as many as the others. Where no row is covered, or
     all others lie on covered ones, all others have one chance. `rng` gives one uniform number a row.
@@ -85,7 +85,7 @@ ROUNDS = 300
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Hold centres (c, z), the cluster of each of n rows, and the summed squared distances from the centres."""
+    """Hold a clustering of n rows: centres (c, z), cluster labels (n,), and the sum of squared distances from the centres."""
 
     centres: Float64Array
     labels: NDArray[np.intp]
@@ -93,7 +93,7 @@ class Clustering:
 
 
 def kmeans(x: Float64Array, count: int, rng: np.random.Generator, restarts: int = RESTARTS) -> Clustering:
-    """Cluster rows (n, z) so that Σ ‖x − its centre‖² is small: the best of several restarts, of equal ones the first.
+    """Cluster rows (n, z) by k-means, minimising Σ ‖x − centre‖²; returns the best of several restarts, the first if tied.
 
     There are `count` clusters, at most n, and no more than there are different rows; `rng` draws the seeds (k-means++). Rounds
     go on until no row moves (Lloyd 1982). The number of threads changes nothing.
@@ -125,7 +125,7 @@ def _lloyd(x: Float64Array, centres: Float64Array) -> Clustering:
 
 
 def _means(x: Float64Array, clustering: Clustering) -> Float64Array:
-    """Compute each centre as the mean of its rows, (c, z), to the last digit whatever the other rows are.
+    """Compute each centre as the mean of its rows, (c, z), without rounding errors from other rows.
 
     scikit-learn takes the mean of all rows away and adds it again. That rounding would choose between the two images of a
     cluster, which are alike far from its centre.
@@ -148,7 +148,7 @@ Cost: TypeAlias = Callable[[Float64Array, Float64Array], Float64Array]
 
 
 def _one_a_cluster(pool: Candidates, k: int, rng: np.random.Generator, cost: Cost, small: int = 0) -> list[int]:
-    """Cluster all images by k-means into as many clusters as there will be labels, and take one of each not covered.
+    """Cluster all images by k-means, one cluster per label (old and new), and choose one image of each uncovered cluster.
 
     The next image is always of the cluster that holds the fewest labelled and chosen images, of these the largest, of these
     that of the first image. So covered clusters are drawn from only where no other has an image left. Clusters of at most
@@ -195,7 +195,7 @@ KMEDOIDS = FunctionStrategy(
 
 
 def _kcenter(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
-    """Take argmax of the distance to the nearest centre, again and again: Sener & Savarese, ICLR 2018; Gonzalez, TCS 1985.
+    """Choose repeatedly the image farthest from its nearest centre (Sener & Savarese, ICLR 2018; Gonzalez, TCS 1985).
 
     Images with labels are centres. Without any the first is the image nearest to the mean of all, so that nothing is drawn.
     """
@@ -220,7 +220,7 @@ KCENTER = FunctionStrategy(
 
 
 def _herding(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
-    """Take the image nearest to w, which starts at μ, the mean of all; then w ← w + μ − x_t: Welling, ICML 2009.
+    """Choose repeatedly the image x_t nearest to w, then set w ← w + μ − x_t; w starts at the mean μ (Welling, ICML 2009).
 
     Welling takes argmax ⟨w, x⟩. For features of one length the two are the same; for others the nearest is what brings the
     mean of the chosen closest to μ, and does not depend on where the origin lies (Rebuffi et al., CVPR 2017). Images with
@@ -247,7 +247,7 @@ PURITY = 0.95
 
 
 def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) -> float:
-    """Find the largest δ at which a share `purity` of the balls {y: d(x, y) < δ} hold rows of their own cluster only.
+    """Find the largest radius δ at which a share `purity` of the balls {y: d(x, y) < δ} contain rows of one cluster only.
 
     The paper's rule, the largest δ whose purity is at least α = 0.95, is met exactly and not on a grid: a row's ball is pure up
     to its distance from the nearest row of another cluster, so δ is a quantile of these; it is infinite where all are of one
@@ -262,7 +262,7 @@ def radius(x: Float64Array, labels: NDArray[np.intp], purity: float = PURITY) ->
 
 
 def _probcover(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
-    """Cover the rows greedily by open balls of one radius: the ball with most rows not covered, of equal ones the first.
+    """Cover the rows greedily by open balls of one radius, choosing the ball with most uncovered rows, the first if tied.
 
     The paper clusters by k-means into as many clusters as there are classes. Here no classes are known: there are as many
     clusters as there will be labels, k and those given, 2 at least, since each chosen image is to stand for one kind.
@@ -286,7 +286,7 @@ def _probcover(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
 
 
 def _held(x: Float64Array, rows: Positions, delta: float) -> Float64Array:
-    """Count how many of the given rows the ball around each row holds, (n,)."""
+    """Count the given rows within distance `delta` of each row of `x`, (n,)."""
     counts = np.zeros(len(x))
     if len(rows):
         for block, distances in blocks(x, x[rows]):
@@ -304,7 +304,7 @@ KINDS = 20
 
 
 def kinds(regions: Float64Array, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Cluster the regions of n images by k-means into at most 20 kinds, and say which image holds which, (n, c).
+    """Cluster the regions of n images by k-means into at most 20 kinds; returns which image contains which kind, (n, c) bool.
 
     `regions` is (n, r, f); the first feature is the area, 0 where there is no such region. Of the area the logarithm is taken,
     as a few regions are many times as large as most, and each feature is scaled to mean 0 and variance 1 over all regions.
@@ -322,7 +322,7 @@ def kinds(regions: Float64Array, rng: np.random.Generator) -> NDArray[np.bool_]:
 
 
 def _objects(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
-    """Take the image that adds most to Σ_c (1 − 2^−n_c), again and again; n_c counts the images chosen that hold kind c.
+    """Choose repeatedly the image that adds most to Σ_c (1 − 2^−n_c); n_c counts the chosen images with kind c.
 
     So a kind that no image holds yet counts 1, one that was covered once ½, and a rare kind as much as a common one: kinds
     stand for the classes that one foreground class hides. The sum is submodular, so greedy choice comes to within 1 − 1/e of

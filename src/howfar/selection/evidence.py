@@ -1,4 +1,4 @@
-"""Say of each strategy what the committed records show: whether it beat random choice where that was measured."""
+"""Report for each strategy whether it beat random choice in the recorded measurements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = "evidence.json"
 
 @dataclass(frozen=True)
 class StrategyEvidence:
-    """Hold what a record shows of a strategy against random choice.
+    """Hold a strategy's recorded performance relative to random choice.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class StrategyEvidence:
 
 
 def evidence(strategy: str) -> StrategyEvidence:
-    """Look up what the record shows of a strategy, by its name; a strategy that is in no record has not been measured.
+    """Look up a strategy's recorded performance relative to random choice; a strategy without a record counts as unmeasured.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def evidence(strategy: str) -> StrategyEvidence:
 
 
 def summaries() -> list[str]:
-    """Say in a sentence a record what was measured, and whether any strategy beat random.
+    """Summarise each record in a sentence: what was measured, and which strategies beat random.
 
     Examples
     --------
@@ -89,6 +89,6 @@ def _summary(kept: Mapping[str, Any]) -> str:
 
 @cache
 def records() -> list[dict[str, Any]]:
-    """Read the file that lies beside this one: a document for each bake-off."""
+    """Read the records of all bake-offs from `evidence.json` in the package."""
     text = resources.files("howfar.selection").joinpath(FILE).read_text(encoding="utf-8")
     return list(json.loads(text))

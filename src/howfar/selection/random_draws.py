@@ -18,7 +18,7 @@ def _random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
 
 
 def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
-    """Draw one image of each of k strata of equal size by distance, the nearest first.
+    """Draw one image from each of k strata of distance of equal size, the nearest stratum first.
 
     There are as many strata as there will be labels: k and those given. A stratum that holds an image with labels is covered.
     Where more than k are left, since several labels share a stratum, those at even ranks are drawn from.
@@ -31,7 +31,7 @@ def _stratified(pool: Candidates, k: int, rng: np.random.Generator) -> Positions
 
 
 def as_shares(pool: Candidates) -> Float64Array:
-    """Return the predicted shares of the images of a pool.
+    """Return the predicted foreground shares of a pool's images.
 
     Raises `InputError` where one is outside 0 to 1.
     """
@@ -44,7 +44,7 @@ def as_shares(pool: Candidates) -> Float64Array:
 
 
 def _foreground(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
-    """Draw without replacement, each time in proportion to the shares of the images left, by exponential keys E / share.
+    """Draw without replacement in proportion to predicted foreground share, by exponential keys E / share.
 
     The k smallest keys are such a sample: Efraimidis & Spirakis, IPL 2006. Every image has its key whatever k and the labels
     are. Images in which nothing is predicted follow at random, with a warning, only where no other is left.
@@ -79,7 +79,7 @@ FOUND = 0.001
 
 
 def _foreground_random(pool: Candidates, k: int, rng: np.random.Generator) -> Positions:
-    """Draw with one chance each among the images with a predicted share of at least 0.001; the others follow, with a warning.
+    """Draw uniformly among images with a predicted foreground share ≥ 0.001; other images follow, with a warning.
 
     Random choice that knows of foreground is what strategies of active learning do not reliably surpass: Lüth et al.,
     "nnActive" (TMLR 2025, https://openreview.net/forum?id=AJAnmRLJjJ), whose foreground is that of given labels and here is the
@@ -109,7 +109,7 @@ BETA = 1.0
 
 
 def _stratified_entropy(pool: Candidates, k: int, rng: np.random.Generator) -> list[int]:
-    """Take in turn, for foreground and for background, the image with the largest log e_c + ε, ε ~ Gumbel(0, 1/β).
+    """Choose alternately for foreground and background c the image with the largest log e_c + ε, ε ~ Gumbel(0, 1/β).
 
     e_c is the entropy of the pixels predicted as class c over all pixels of the image (`howfar.metrics`). The
     noisy maximum is a draw without replacement in proportion to e_c^β: the power acquisition of Kirsch et al., "Stochastic

@@ -22,7 +22,7 @@ NAME, FEATURES, REGIONS = "name", "features", "regions"
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Hold n images that have all that a strategy needs, in the order by which it breaks ties and draws.
+    """Hold the n images that have all columns a strategy needs, in the order used for ties and random draws.
 
     The order is that of the images' names where the columns hold `name`, so that the order of rows changes nothing; else it
     is the order of the rows.
@@ -49,7 +49,7 @@ class Candidates:
     def of(
         cls, strategy: str, columns: Mapping[str, ArrayLike], needs: Sequence[str] = (), labelled: ArrayLike | None = None
     ) -> Candidates:
-        """Check the columns that a strategy needs; an image whose value is NaN or infinite is left out.
+        """Validate the columns that a strategy needs; images with NaN or infinite values are dropped.
 
         Raises `InputError` where a column is missing, is not numeric or has another shape, columns differ in length, or
         `labelled` is no mask.
@@ -76,11 +76,11 @@ class Candidates:
 
     @property
     def free(self) -> Positions:
-        """Return the images that have no labels and may be picked, in order."""
+        """Return the positions of unlabelled images, which may be picked, in order."""
         return np.flatnonzero(~self.labelled)
 
     def count(self, k: Any) -> int:
-        """Check how many images are asked for, and return that number.
+        """Validate the number of images requested, and return it as an int.
 
         Raises `InputError` where it is no whole number, below 1, or more than are left.
         """
@@ -153,7 +153,7 @@ def _mask(labelled: ArrayLike | None, m: int) -> Mask:
 
 
 def warn_of_fewer(found: int, k: int, predicted: str, others: str) -> None:
-    """Warn where a rule finds its foreground in fewer images than it is to pick."""
+    """Warn if fewer images have predicted foreground than are to be picked."""
     if found < k:
         message = f"{predicted} in {found} of the images without labels, fewer than the {k} asked for"
         warnings.warn(f"{message}: the others are drawn from those {others}", UserWarning, stacklevel=4)
@@ -164,7 +164,7 @@ Rule: TypeAlias = Callable[[Candidates, int, np.random.Generator], ArrayLike]
 
 @dataclass(frozen=True)
 class FunctionStrategy:
-    """Make a `howfar.protocols.Strategy` of a name, needed columns, whether it is nested, a rule and a reason.
+    """Implement `howfar.protocols.Strategy` by a function `rule`, with name, needed columns, nestedness and reason.
 
     Images are taken in the order of the column `name` where there is one: then which are chosen does not depend on the order of
     rows. Ties go to the first in that order; without names, in the order of rows.
@@ -216,7 +216,7 @@ class FunctionStrategy:
         return pool.positions[chosen]
 
     def reason(self, values: Mapping[str, float]) -> str:
-        """Say why it picked an image, given what its columns hold of it.
+        """Explain in words why the strategy picked an image, from the image's column values.
 
         Examples
         --------

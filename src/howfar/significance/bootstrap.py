@@ -32,7 +32,7 @@ from howfar.results.records import Interval
 
 
 def as_scores(x: ArrayLike, name: str, *, undefined: bool = False) -> Float64Array:
-    """Return `x` as a (k,) float64 array of at least one finite number.
+    """Validate `x` as a (k,) float64 array of at least one number, all finite.
 
     `name` is the argument's name, for the error line; `undefined` lets NaN and infinity stand for undefined values, so long as
     one is finite. Raises `InputError` for what is not numeric, not one-dimensional, empty, or not finite.
@@ -58,7 +58,7 @@ _BLOCK = 1 << 19
 
 
 def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Count how often each of n images is taken in each bootstrap draw: multinomial counts, every column sums to n.
+    """Draw multinomial bootstrap counts of n images, (n, draws); every column sums to n.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def resample_counts(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.
 
 
 def resample_weights(n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Draw weights of n images in each bootstrap draw: counts over n, so that every column sums to 1.
+    """Draw bootstrap weights of n images, (n, draws): counts / n, so that every column sums to 1.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def _counted(n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
 
 
 def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
-    """Compute the mean distance between different images of one dataset in each draw: wᵀ D w / (1 − Σ w²).
+    """Compute each draw's mean distance between different images of one dataset: wᵀ D w / (1 − Σ w²).
 
     A draw holds some images more than once, and their distance from themselves is 0; dividing by the share of the
     pairs that join different images leaves those out. On average over draws the denominator is (1 − 1/n)² and the
@@ -170,7 +170,7 @@ def unbiased_mean(form: ArrayLike, weights: ArrayLike) -> Float64Array:
 
 
 def mean_of_different(form: Float64Array, equal: Float64Array) -> Float64Array:
-    """Divide wᵀ D w of each draw, (draws,), by the share 1 − Σ w² of the pairs that join different images; NaN where none does.
+    """Divide wᵀ D w of each draw, (draws,), by the share of pairs of different images, 1 − Σ w²; NaN if that is 0.
 
     Examples
     --------
@@ -183,7 +183,7 @@ def mean_of_different(form: Float64Array, equal: Float64Array) -> Float64Array:
 
 
 def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
-    """Compute the percentile interval of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles, low then high.
+    """Compute the percentile interval (low, high) of bootstrap draws: their (1 − level)/2 and (1 + level)/2 quantiles.
 
     Draws that are not finite are undefined (see `unbiased_mean`) and left out.
 
@@ -213,7 +213,7 @@ def interval(draws: ArrayLike, level: float = 0.95) -> tuple[float, float]:
 
 
 def student(freedom: float, level: float) -> float:
-    """Compute the (1 + level) / 2 quantile of Student's t.
+    """Compute the (1 + level) / 2 quantile of Student's t distribution.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def student(freedom: float, level: float) -> float:
 
 
 def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | None:
-    """Draw how often each of n images counts in each resample, (n, draws); None where no interval is asked for, or can be.
+    """Draw bootstrap weights of n images, (n, draws); None without draws or with fewer than two images.
 
     Examples
     --------
@@ -238,7 +238,7 @@ def image_weights(n: int, draws: int, seed: Sequence[int]) -> Float64Array | Non
 
 
 def average(values: ArrayLike, weights: Float64Array | None) -> Interval:
-    """Compute the mean over images, without those whose value is NaN, with its 95 % percentile bootstrap interval.
+    """Compute the mean over images with finite values, with its 95 % percentile bootstrap interval.
 
     Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13.
 
@@ -274,7 +274,7 @@ _ROUNDING = 1e-12
 
 
 class DrawnEffects(NamedTuple):
-    """Hold sums over a dataset's images in each draw: Σ w e and Σ w² e, (k, draws), of k effects, and Σ w², (draws,)."""
+    """Hold each draw's sums over images: Σ w e and Σ w² e of k effects, (k, draws), and Σ w², (draws,)."""
 
     first: Float64Array
     second: Float64Array
@@ -282,7 +282,7 @@ class DrawnEffects(NamedTuple):
 
 
 def drawn_effects(effects: Float64Array, counts: NDArray[Any]) -> DrawnEffects:
-    """Weigh (k, n) effects of images by the (n, draws) counts of the draws.
+    """Sum (k, n) effects of images, weighted by (n, draws) bootstrap counts.
 
     Examples
     --------
@@ -300,7 +300,7 @@ def drawn_effects(effects: Float64Array, counts: NDArray[Any]) -> DrawnEffects:
 
 
 def own_effects(sums: Float64Array) -> tuple[float, Float64Array]:
-    """Find the mean distance of different images of a dataset and each image's effect on it, from the sums of its distances.
+    """Compute the mean distance between a dataset's images, and each image's effect on this mean, from sums of distances.
 
     Parameters
     ----------
@@ -319,7 +319,7 @@ def own_effects(sums: Float64Array) -> tuple[float, Float64Array]:
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """Hold what is needed to draw a mean distance.
+    """Hold an additive decomposition of distances, from which bootstrap draws of the mean distance are made.
 
     Attributes
     ----------
@@ -342,7 +342,7 @@ class Decomposition:
     def between(
         cls, of_s: Float64Array, of_p: Float64Array, products: Float64Array, mean: float, mean_square: float
     ) -> Decomposition:
-        """Decompose the distances of the images of S from those of P.
+        """Decompose the distances between images of S and P.
 
         Parameters
         ----------
@@ -360,7 +360,7 @@ class Decomposition:
 
     @classmethod
     def within(cls, effects: Float64Array, products: Float64Array, mean: float, mean_square: float) -> Decomposition:
-        """Decompose the distances of different images of one dataset.
+        """Decompose the distances between different images of one dataset.
 
         Parameters
         ----------
@@ -379,13 +379,13 @@ class Decomposition:
         return cls(mean, factors, expected, _root(2 * (n - 1) / n * (rest - fitted)) / n**2)
 
     def draw_between(self, s: DrawnEffects, p: DrawnEffects, m: int, n: int, noise: Float64Array) -> Float64Array:
-        """Draw the mean distance of m images of S and n of P, (draws,), with standard normal `noise`."""
+        """Compute draws of the mean distance between m images of S and n of P, (draws,), with standard normal `noise`."""
         joint = np.einsum("kd,kl,ld->d", s.first, self.interactions, p.first) / (m * n)
         total: Float64Array = self.mean + s.first[0] / m + p.first[0] / n + joint + self.noise * noise
         return total
 
     def draw_within(self, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array:
-        """Draw the mean distance over all n² pairs, (draws,), which `mean_of_different` divides."""
+        """Compute draws of the mean distance over all n² pairs, (draws,); `mean_of_different` then excludes self-pairs."""
         joint = np.einsum("kd,kl,ld->d", drawn.first, self.interactions, drawn.first) / n**2 - self.expected
         own = 2 * (drawn.first[-1] / n - drawn.second[-1] / n**2)
         total: Float64Array = self.mean * (1 - drawn.squares / n**2) + own + joint + self.noise * noise
@@ -393,13 +393,13 @@ class Decomposition:
 
 
 def _fit(of_s: Float64Array, of_p: Float64Array, products: Float64Array, mean: float) -> tuple[Float64Array, float]:
-    """Find the factors of the products of effects that fit the distances best, and the sum of squares that they fit."""
+    """Fit the factors of the products of effects by least squares; also return the sum of squares explained."""
     factors = _inverse(of_s, mean) @ products @ _inverse(of_p, mean)
     return factors, float((factors * products).sum())
 
 
 def _inverse(effects: Float64Array, mean: float) -> Float64Array:
-    """Invert the effects' inner products; where effects are what rounding makes of equal images, nothing is fitted by them."""
+    """Invert the effects' inner products; 0 if the effects are only rounding errors, so that they explain nothing."""
     if np.abs(effects).max() <= _ROUNDING * mean:
         return np.zeros((len(effects), len(effects)))
     return np.asarray(np.linalg.pinv(effects @ effects.T, _COLLINEAR, hermitian=True), dtype=np.float64)

@@ -52,7 +52,7 @@ def p_values(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
-    """Compute each score's percentile among calibration scores: the share below it plus half the share equal to it, 0 to 100.
+    """Compute each score's percentile among calibration scores, 0 to 100: the share below plus half the share equal.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:
 
 
 def quantile(residuals: ArrayLike, level: float) -> float:
-    """Compute the half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite for too small an n.
+    """Compute the half-width of a conformal interval: the ⌈(n + 1) · level⌉-th smallest residual, infinite for too small n.
 
     The interval estimate ± half-width holds the truth of a new image with a chance of at least `level`, where its residual is
     exchangeable with these. n residuals allow a level of at most n / (n + 1). Source: Lei, G'Sell, Rinaldo, Tibshirani &
@@ -120,7 +120,7 @@ def quantile(residuals: ArrayLike, level: float) -> float:
 
 
 def select(p_values: ArrayLike, error_rate: float) -> NDArray[np.bool_]:
-    """Select the hypotheses that Benjamini and Hochberg reject: of these at most `error_rate` are expected to be true.
+    """Select the hypotheses rejected by the Benjamini-Hochberg procedure at false discovery rate `error_rate`.
 
     Rejected are those with the k smallest p-values, k the largest for which the k-th is at most k · error_rate / m. Source:
     Benjamini & Hochberg, "Controlling the false discovery rate", J. R. Stat. Soc. B 57 (1995). With conformal p-values: Jin &

@@ -19,7 +19,7 @@ SINGLE_ROUNDING = 2e-5
 
 
 def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Draw random labels of m + n pooled images: 1 for the m called S, 0 for those called P.
+    """Draw random labels of m + n pooled images: 1 for m images of S, 0 for n images of P.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def relabellings(m: int, n: int, draws: int, rng: np.random.Generator) -> NDArra
 
 
 def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Draw signed weights of m + n pooled images under random labels: 1/m for those called S, −1/n for those called P.
+    """Draw signed weights of m + n pooled images under random labels: 1/m for S, −1/n for P.
 
     With u such a column and D the distances between all pooled images, −uᵀ D u is the energy distance between the images
     called S and those called P; when S and P come from one distribution, every labelling is as likely as the true one.
@@ -86,7 +86,7 @@ def assignments(m: int, n: int, draws: int, rng: np.random.Generator) -> Float64
 
 
 def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> float:
-    """Compute the share of labellings at least as extreme as the true one: (1 + #{null ≥ observed}) / (1 + draws).
+    """Compute the permutation p-value, (1 + #{null ≥ observed}) / (1 + draws).
 
     Source: Phipson & Smyth, "Permutation p-values should never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010).
 
@@ -121,7 +121,7 @@ def p_value(observed: float, null: ArrayLike, *, rounding: float = ROUNDING) -> 
 
 
 def holm(p_values: Iterable[float | None]) -> list[float | None]:
-    """Correct p-values after Holm: the chance of any false rejection among them stays below the level.
+    """Correct p-values by Holm's method, which controls the chance of any false rejection.
 
     The i-th smallest of k is multiplied by k − i + 1, then made to rise, and cut at 1. Source: Holm, "A simple
     sequentially rejective multiple test procedure", Scand. J. Stat. 6 (1979).
@@ -162,7 +162,7 @@ _COUNTS_AT_ONCE: Final = 1 << 24
 
 
 class SliceMean(NamedTuple):
-    """Hold the mean of a slice, its 95 % interval, its difference from the mean of the rest, and the p-value of that.
+    """Hold a slice's mean, its 95 % interval, its difference from the mean of the rest, and the difference's p-value.
 
     `n` values of `photographs` photographs are in it; None stands where a number is undefined, or the slice is small.
     """
@@ -242,7 +242,7 @@ def slice_means(
 def _units(
     values: Float64Array, labels: NDArray[np.int64], groups: NDArray[np.intp]
 ) -> tuple[Float64Array, Float64Array, NDArray[np.int64]]:
-    """Sum and count the values of each photograph within each slice, and say which slice that is."""
+    """Compute sum, count and slice label of the values of each photograph within each slice."""
     pairs, unit = np.unique(np.stack([labels, groups], axis=1), axis=0, return_inverse=True)
     unit = unit.reshape(-1)
     sums = np.bincount(unit, weights=values, minlength=len(pairs)).astype(np.float64)
@@ -273,7 +273,7 @@ def _of_slice(
 
 
 def _resampled(sums: Float64Array, counts: Float64Array, draws: int, rng: np.random.Generator) -> Float64Array:
-    """Draw photographs anew, and compute the mean of their values in each draw."""
+    """Resample photographs, and compute the mean of the values in each draw."""
     step, means = max(1, _COUNTS_AT_ONCE // len(sums)), []
     for start in range(0, draws, step):
         drawn = resample_counts(len(sums), min(step, draws - start), rng).T.astype(np.float64)
@@ -284,7 +284,7 @@ def _resampled(sums: Float64Array, counts: Float64Array, draws: int, rng: np.ran
 def _shuffled(
     sums: Float64Array, counts: Float64Array, units: NDArray[np.int64], draws: int, rng: np.random.Generator
 ) -> dict[int, Float64Array]:
-    """Exchange the slices' labels among photographs, and compute each time |mean of the slice − mean of the rest|."""
+    """Permute slice labels among photographs, and compute |mean of the slice − mean of the rest| each time."""
     labels, own = np.unique(units, return_inverse=True)
     if len(labels) < 2:
         return {}

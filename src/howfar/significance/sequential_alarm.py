@@ -45,7 +45,7 @@ _ONE_SIDED = 1.6448536269514722
 
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
-    """Hold the labelled images of one batch, which were drawn from it uniformly at random, without replacement.
+    """Hold a batch's labelled images, drawn from the batch uniformly at random without replacement.
 
     Attributes
     ----------
@@ -62,23 +62,23 @@ class LabelledBatch:
     mean_predicted: float | None = None
 
     def adjusted(self) -> Float64Array:
-        """Compute F − (f − mean f) of each labelled image, whose mean over the batch is that of F; F where f is not known."""
+        """Compute F − (f − mean f) of each labelled image, or F without predictions f; the expectation equals that of F."""
         if self.predicted is None or self.mean_predicted is None:
             return self.measured
         return self.measured - (self.predicted - self.mean_predicted)
 
 
 class Bet(Protocol):
-    """Weigh one batch: the logarithm of a factor whose expectation is at most 1 where there is no harm."""
+    """Turn a batch into a log factor; the factor's expectation is at most 1 if performance has not fallen."""
 
     def log_factor(self, batch: LabelledBatch) -> float:
-        """Return ln e_t."""
+        """Return the log factor ln e_t of a batch."""
         ...
 
 
 @dataclass(frozen=True)
 class BoundedBet:
-    r"""Bet on values in [0, 1] of which nothing else is supposed: e_t = Π_i (1 + η (c − F_i)), η = stake / (1 − c).
+    r"""Bet on values in [0, 1] without further assumptions: e_t = Π_i (1 + η (c − F_i)), η = stake / (1 − c).
 
     The k images are drawn at random without replacement from the batch, whose own mean is at least c without harm. Then
     E e_t ≤ (1 + η (c − mean))^k ≤ 1 by Maclaurin's inequality, whatever the distribution of the values.
@@ -95,7 +95,7 @@ class BoundedBet:
     stake: float = 0.5
 
     def log_factor(self, batch: LabelledBatch) -> float:
-        """Return Σ_i ln(1 + η (c − F_i)).
+        """Return the log factor Σ_i ln(1 + η (c − F_i)).
 
         Examples
         --------
@@ -107,7 +107,7 @@ class BoundedBet:
 
     @classmethod
     def of(cls, level: float, known: ArrayLike | None = None, drop: float = DROP) -> Self:
-        """Choose the stake that grows the evidence fastest where the values known so far would fall `drop` below the level.
+        """Choose the stake for which evidence grows fastest if the known values fell to `drop` below the level.
 
         `known` are measured values from before the batches that are judged; without them half the largest bet is made.
         Raises `InputError` for a level outside 0-1.
@@ -123,7 +123,7 @@ class BoundedBet:
 
 @dataclass(frozen=True)
 class SpreadBet:
-    r"""Bet on values that spread as they did in control: e_t = Π_i exp(θ clip(c − X_i, ±b)) / M, X_i = F_i − f_i + mean f.
+    r"""Bet on values with the spread of a control sample: e_t = Π_i exp(θ clip(c − X_i, ±b)) / M, X_i = F_i − f_i + mean f.
 
     M is the mean of exp(θ clip(mean X − X, ±b)) over labelled images from when all was well, at the upper end of its one-sided
     95 % interval. E e_t ≤ 1 where the batch's mean is at least c **and** its values spread about their mean no worse than those
@@ -147,7 +147,7 @@ class SpreadBet:
     log_moment: float
 
     def log_factor(self, batch: LabelledBatch) -> float:
-        """Return Σ_i (θ clip(c − X_i, ±b) − ln M).
+        """Return the log factor Σ_i (θ clip(c − X_i, ±b) − ln M).
 
         Raises `InputError` where the batch has no predicted performance.
         """
@@ -158,7 +158,7 @@ class SpreadBet:
 
     @classmethod
     def of(cls, level: float, residuals: ArrayLike, drop: float = DROP, measured: ArrayLike | None = None) -> Self:
-        """Choose the tilt and the clip that grow the evidence fastest where the mean falls `drop` below the level.
+        """Choose tilt and clip for which evidence grows fastest if the mean falls by `drop`.
 
         `residuals` are F − f of labelled images from when all was well, at least 30. By default every image falls by `drop`;
         with their F, `measured`, some images fall to 0 and the others not at all. Raises `InputError` for fewer images, or for
@@ -185,7 +185,7 @@ class SpreadBet:
 
 
 def _tuned(below: Float64Array, fallen: Float64Array, share: float, clip: float) -> tuple[float, float, float, float]:
-    """Return the fastest growth with one clip where a share of the images has fallen, its tilt, the clip, and ln M."""
+    """Return the fastest growth for one clip if a share of the images has fallen, with its tilt, the clip, and ln M."""
     powers = np.exp(_TILTS[:, None] * np.clip(below, -clip, clip))
     moments = np.log(powers.mean(axis=1) + _ONE_SIDED * powers.std(axis=1, ddof=1) / math.sqrt(len(below)))
     means = (np.clip(values, -clip, clip).mean() for values in (below, fallen))
@@ -195,7 +195,7 @@ def _tuned(below: Float64Array, fallen: Float64Array, share: float, clip: float)
 
 
 def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Array:
-    """Compute ln S_t after each batch from the logarithms of the batches' factors.
+    """Compute the evidence ln S_t after each batch from the batches' log factors.
 
     Batch t weighs w_t = 2^−(b+1) / horizon, where b = ⌊(t − 1) / horizon⌋, as the one at which harm may have begun.
     Raises `InputError` for a horizon below 1.
@@ -216,7 +216,7 @@ def evidence(log_factors: Sequence[float], horizon: int = HORIZON) -> Float64Arr
 
 
 def together(paths: Sequence[Float64Array]) -> Float64Array:
-    """Average the evidence of several bets, given as ln S_t each: an average of such evidence is evidence too.
+    """Average the evidence of several bets, each given as ln S_t; the average is valid evidence too.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def together(paths: Sequence[Float64Array]) -> Float64Array:
 
 
 def first_alarm(path: Float64Array, rate: float = RATE) -> int | None:
-    """Return the index of the first batch at which the evidence reaches 1 / rate; None where it never does.
+    """Return the index of the first batch whose evidence reaches 1 / rate; None if no batch does.
 
     Where no batch is harmed, the chance that this is ever a number is at most `rate`. Raises `InputError` for a rate outside
     0-1.

@@ -25,7 +25,7 @@ WIDEST = 100.0
 
 @dataclass(frozen=True)
 class ComponentEstimate:
-    """Hold a number with the ends of its interval."""
+    """Hold an estimated mean or standard deviation with the ends of its interval."""
 
     value: float
     low: float
@@ -34,7 +34,7 @@ class ComponentEstimate:
 
 @dataclass(frozen=True)
 class VarianceComponents:
-    """Hold the mean of a measurement, and the standard deviation of what each source adds to it, `REST` last."""
+    """Hold the mean of a measurement and the standard deviation of each source's effect, `REST` (residual) last."""
 
     mean: ComponentEstimate
     deviations: Mapping[str, ComponentEstimate]
@@ -92,7 +92,7 @@ def variance_components(
 def _checked(
     values: Sequence[float] | NDArray[np.floating], sources: Mapping[str, Sequence[int] | NDArray[np.integer]], level: float
 ) -> tuple[Float64Array, list[Float64Array]]:
-    """Check the arguments, and give for every source a matrix with a column for each level: 1 where a measurement has it."""
+    """Check the arguments, and return the indicator matrix of each source's levels, with one column per level."""
     y = np.asarray(values, dtype=np.float64)
     if y.ndim != 1 or len(y) < 3:
         raise InputError.of("values", "must be at least three numbers", y.shape)
@@ -113,7 +113,7 @@ def _checked(
 
 
 class Likelihood:
-    """Compute the restricted likelihood of variances, the rest's last, and what follows from its maximum.
+    """Compute the restricted likelihood of variances (residual last), its maximum, and likelihood-based intervals.
 
     V = v I + Z D Zᵀ, where Z has a column for each level of each source and D their variances.
     """
@@ -126,7 +126,7 @@ class Likelihood:
         self._constant = float(np.ptp(y)) == 0.0
 
     def maximum(self, held: Mapping[int, float] | None = None, start: Float64Array | None = None) -> Float64Array:
-        """Find the variances of the greatest likelihood, (sources + 1,), with those of `held` as they are given."""
+        """Find the maximum-likelihood variances, (sources + 1,), with the variances in `held` fixed."""
         held = held or {}
         free = [place for place in range(self._count) if place not in held]
         whole = np.full(self._count, 0.0)
@@ -151,7 +151,7 @@ class Likelihood:
         return whole
 
     def mean(self, variances: Float64Array, level: float) -> tuple[float, float, float]:
-        """Estimate the mean by generalised least squares, with its interval."""
+        """Estimate the mean and its interval by generalised least squares."""
         if self._constant:
             return (float(self._y[0]),) * 3
         groups = [part @ part.T for part in (self._z[:, self._source == place] for place in range(self._count - 1))]
@@ -170,7 +170,7 @@ class Likelihood:
         return value, value - half, value + half
 
     def interval(self, best: Float64Array, place: int, level: float) -> tuple[float, float]:
-        """Find the standard deviations of one source between which the likelihood falls by less than χ² allows."""
+        """Compute the profile-likelihood interval of one source's standard deviation, by the χ² quantile."""
         if self._constant:
             return 0.0, 0.0
         most, allowed = self.loss(best)[0], float(chi2.ppf(level, 1)) / 2
@@ -193,7 +193,7 @@ class Likelihood:
         return low, float(brentq(excess, middle, high, xtol=1e-4)) if high < WIDEST else float("inf")
 
     def loss(self, variances: Float64Array) -> tuple[float, Float64Array]:
-        """Compute −log of the restricted likelihood, without its constant, and its slope by each variance.
+        """Compute the negative log restricted likelihood, up to a constant, and its gradient.
 
         With V = L Lᵀ all is a sum of squares of what L⁻¹ makes of the mean's column, y and Z, so that nothing cancels.
         """

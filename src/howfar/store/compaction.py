@@ -30,7 +30,7 @@ _log = logging.getLogger("howfar.store")
 
 
 def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
-    """Remove what killed writers left and rows that are damaged, and merge small shards where there are more than `many`.
+    """Remove damaged rows and leftovers of killed writers, and merge small shards if there are more than `many`.
 
     Returns the number of shards that were written anew in others. Where another process packs, or the disk refuses (a read-only
     store), nothing is done: packing is never needed. The lock lies in `home`, the feature's folder. A merged shard is large
@@ -55,7 +55,7 @@ def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
 
 
 def drop_idle(catalog: ShardCatalog) -> None:
-    """Delete the shards from which nothing is read, since what they hold lies in older ones that are sound, or is damaged."""
+    """Delete the shards that no read uses: their contents are damaged or lie intact in older shards."""
     idle = catalog.idle()
     # The older row may be the damaged one, of which nobody knows yet.
     catalog.verify([content for shard_id in idle for content in catalog.shard(shard_id).contents])
@@ -64,9 +64,9 @@ def drop_idle(catalog: ShardCatalog) -> None:
 
 
 def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) -> int:
-    """Write small shards anew in large ones, and shards with damaged rows without these; return how many there were.
+    """Merge small shards, and rewrite shards with damaged rows without these; return how many were rewritten.
 
-    With `renew` those whose rows have no checksums are written anew too, with checksums. Raises as `ShardCatalog.check`.
+    With `renew`, shards whose rows have no checksums are rewritten with checksums, too. Raises as `ShardCatalog.check`.
     """
     groups = _plan(catalog, target, many)
     planned = {shard_id for group in groups for shard_id in group}
@@ -80,12 +80,12 @@ def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) 
 
 
 def rows_without_checksums(shard: Shard) -> int:
-    """Count the rows that an earlier version wrote, without checksums."""
+    """Count a shard's rows without checksums, which an earlier version wrote."""
     return int((shard.checksums[list(shard.rows)] == ABSENT).sum())
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
-    """Delete what nothing can use: temporary files, matrices without an index, damaged shards; return their names.
+    """Delete unusable files: temporary files, matrices without an index, damaged shards; return their names.
 
     Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
     far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: features
@@ -101,7 +101,7 @@ def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS
 
 
 def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
-    """List what nothing can use: temporary files, matrices without an index, damaged shards, each with its folder."""
+    """List unusable files with their folders: temporary files, matrices without an index, damaged shards."""
     damaged = catalog.damaged
     listed = ((folder, _names(folder)) for folder in (home, catalog.folder, catalog.folder.child(SORTED)))
     return [(folder, name) for folder, names in listed for name in sorted(names) if _useless(name, names, damaged)]
@@ -122,7 +122,7 @@ def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bo
 
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:
-    """Find runs of small shards that follow each other by id, cut where they reach the target."""
+    """Group small shards with consecutive ids, and cut the groups at the target size."""
     groups: list[list[str]] = [[]]
     filled = small = 0
     for shard_id, count in sorted(catalog.counts.items()):

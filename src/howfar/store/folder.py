@@ -26,15 +26,15 @@ class FileMatrix(Protocol):
     """Read a (count, q) matrix in a file, in pieces."""
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy some columns of some rows, which do not fall, into a block: ``block[positions] = matrix[rows, columns]``."""
+        """Copy columns of rows (in non-decreasing order) to a block: ``block[positions] = matrix[rows, columns]``."""
         ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows, in their stored type."""
+        """Read whole rows in their stored type."""
         ...
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece, in their stored type.
+        """Yield (first, last, block) for pieces of the ascending `rows`, in their stored type.
 
         A piece is contiguous, and may be no more after the next one was asked for.
         """
@@ -42,14 +42,14 @@ class FileMatrix(Protocol):
 
 
 class Folder(Protocol):
-    """Serve a folder of files that appear whole or not at all; failures raise OSError, absent files FileNotFoundError.
+    """Serve a folder whose files appear whole or not at all; failures raise OSError, missing files FileNotFoundError.
 
     What has a body here is for folders that nobody can lock, and that are nothing but the beginnings of names.
     """
 
     @property
     def near(self) -> bool:
-        """Return whether reading it costs next to nothing, as on a disk; else several files are asked for at a time."""
+        """Return whether reads cost next to nothing, as on a disk; otherwise several files are requested at a time."""
         ...
 
     @property
@@ -58,31 +58,31 @@ class Folder(Protocol):
         ...
 
     def child(self, name: str) -> Folder:
-        """Return a folder below it."""
+        """Return a subfolder."""
         ...
 
     def make(self) -> None:
-        """Make the folder, where that is needed and it is not there."""
+        """Make the folder if needed."""
         return
 
     def names(self) -> set[str]:
-        """List the files in it."""
+        """List the files in the folder."""
         ...
 
     def sizes(self) -> dict[str, int]:
-        """List the files in it with their bytes."""
+        """Return the size in bytes of each file in the folder."""
         ...
 
     def folders(self) -> set[str]:
-        """List the folders in it; none where it is not there."""
+        """List the subfolders; empty if the folder does not exist."""
         ...
 
     def discard(self) -> None:
-        """Delete the folder, where nothing is in it and folders are more than names."""
+        """Delete the folder if it is empty and more than a prefix of names."""
         return
 
     def touch(self, name: str) -> None:
-        """Note that a file was used now, where that can be noted."""
+        """Record that a file was used now, if that can be recorded."""
         return
 
     def read(self, name: str) -> bytes:
@@ -90,44 +90,44 @@ class Folder(Protocol):
         ...
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """Read the first bytes of a file, and how many it has."""
+        """Read the first bytes of a file, and the file's size."""
         ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Open a file for writing that takes its name when the block ends without an exception."""
+        """Open a file for writing that appears under its name if the block ends without an exception."""
         ...
 
     def remove(self, name: str) -> None:
-        """Delete a file, where it is there."""
+        """Delete a file if it exists."""
         ...
 
     def written(self, name: str) -> float:
-        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return a file's modification time in seconds since 1970; infinity if the file is missing."""
         ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> FileMatrix:
-        """Return the matrix that lies in a file from an offset on, row by row."""
+        """Return the row-major matrix that begins at an offset in a file."""
         ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Try to hold the named lock until the block ends; the context yields whether it was free."""
         return nullcontext(True)
 
     def hold(self) -> object:
-        """Make the folder where it is not there, and keep others from removing it until what is returned is gone."""
+        """Make the folder if missing, and keep others from removing it as long as the returned object lives."""
         return None
 
     def unused(self) -> AbstractContextManager[bool]:
-        """Return whether no other process holds the folder; none can until the block ends."""
+        """Yield whether no other process holds the folder, and let none begin to until the block ends."""
         return nullcontext(True)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Yield the contents that are this caller's to compute (`howfar.store.local_folder.Claims.take`)."""
+        """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""
         there = stored()
         return nullcontext(tuple(content for content in dict.fromkeys(wanted) if content not in there))
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody claims now."""
+        """Return the contents that are claimed now."""
         return set()
 
 
@@ -151,7 +151,7 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
-    """Say why a disk or a service refused, and what helps: room, another folder, its rights, or the keys of a service.
+    """Explain why a disk or service refused, and the remedy: room, another folder, its rights, or a service's keys.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
 
 
 def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
-    """Make the error of what a store could not do ("read", "write to", "remove"), which names the folder and the remedy.
+    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy.
 
     Examples
     --------

@@ -31,11 +31,11 @@ class RowPositions:
     digests: NDArray[np.uint64] | None = None
 
     def digests_at(self, positions: NDArray[np.int64], entries: slice = slice(None)) -> NDArray[np.uint64] | None:
-        """Return the digests at positions among some entries, where a database was asked."""
+        """Return the digests at positions among entries; None if no database was asked."""
         return None if self.digests is None else self.digests[entries][positions]
 
     def by_shard(self, entries: slice = slice(None)) -> Iterator[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-        """Yield each shard of some entries once: its id, their positions among these entries, and their rows, which rise."""
+        """Yield, for each shard among the entries, its id, the entries' positions, and their rows in ascending order."""
         shard, row = self.shard[entries], self.row[entries]
         if not len(shard):
             return
@@ -46,7 +46,7 @@ class RowPositions:
 
 @dataclass(frozen=True, eq=False)
 class _Lookup:
-    """Hold where contents are found: in a dict, and in a database. It is replaced as a whole.
+    """Hold where contents are found, in a dict and in a database; replaced as a whole.
 
     `ids` are the sorted ids of the database's shards that are there, `ranks` has the position of each among them by its number
     in the database, and `lost` holds the damaged rows, as rank << 32 | row.
@@ -59,7 +59,7 @@ class _Lookup:
     lost: frozenset[int] = frozenset()
 
     def find(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Find the oldest place of each digest in the database, as rank of the shard << 32 | row; -1 where it has none."""
+        """Find each digest's oldest place in the database, as shard rank << 32 | row; -1 if it has none."""
         oldest = np.full(len(digests), np.iinfo(np.int64).max)
         if self.database is not None and len(digests):
             position, number, row = self.database.find(digests).T
@@ -70,7 +70,7 @@ class _Lookup:
         return np.where(oldest == np.iinfo(np.int64).max, _NONE, oldest)
 
     def has(self, content: str) -> bool:
-        """Return whether one content has a place, quicker than `find` does."""
+        """Return whether one content has a place, faster than `find` does."""
         if content in self.young or self.database is None:
             return content in self.young
         for number, row in self.database.find_one(digest_of(content)):
@@ -124,22 +124,22 @@ class Index:
 
     @property
     def held(self) -> Mapping[str, Shard | None]:
-        """Return the shards by id; None in place of those that are known by the database, and were not read."""
+        """Return the shards by id; None for a shard that is known only from the database."""
         return self._shards
 
     @property
     def young(self) -> Collection[Shard]:
-        """Return the shards that are in memory alone."""
+        """Return the shards that are in memory only."""
         return self._young.values()
 
     @property
     def state(self) -> object:
-        """Return an object that is another one after each change of what is found where, but for shards added in memory."""
+        """Return an object that is replaced whenever places of contents change, except by shards added in memory."""
         return self._lookup
 
     @property
     def database(self) -> IndexDatabase | None:
-        """Return the database that is asked for what is not in memory."""
+        """Return the database that is asked for contents not in memory."""
         return self._lookup.database
 
     def insert(self, shards: Iterable[Shard]) -> None:
@@ -149,18 +149,18 @@ class Index:
             _enter(self._lookup.young, shard, ())
 
     def adopt(self, database: IndexDatabase, ids: Iterable[str], held: Iterable[Shard] = ()) -> None:
-        """Take from a database what it says of some shards, whose entries need not be in memory any more."""
+        """Use a database's entries for some shards, and drop these entries from memory."""
         self._shards |= dict.fromkeys(ids) | {shard.id: shard for shard in held}
         self._young = {shard_id: shard for shard_id, shard in self._young.items() if shard_id not in database.numbers}
         self._build(database)
 
     def forget(self) -> None:
-        """Leave out the database, and the shards that nothing else tells of."""
+        """Drop the database and the shards that only it knows."""
         self._shards = dict(self._young)
         self._build(None)
 
     def drop(self, gone: Iterable[str]) -> None:
-        """Remove shards; contents that lie in another one too are found there from now on."""
+        """Remove shards; their contents are then found in other shards that hold them."""
         for shard_id in gone:
             del self._shards[shard_id]
             self._young.pop(shard_id, None)
@@ -168,12 +168,12 @@ class Index:
         self._build(self.database)
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
-        """Remove rows of a shard; contents that lie in another one too are found there from now on."""
+        """Remove rows of a shard; their contents are then found in other shards that hold them."""
         self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(rows)
         self._build(self.database)
 
     def _build(self, database: IndexDatabase | None) -> None:
-        """Enter the young shards anew, and let of a database count what is there."""
+        """Rebuild the lookup from the shards in memory and the existing shards of the database."""
         # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
         young: Positions = {}
         for shard in self._young.values():
@@ -188,20 +188,20 @@ class Index:
         self._lookup = _Lookup(young, database, tuple(ids), ranks, lost)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which of many contents are in a shard."""
+        """Return which contents are in a shard."""
         lookup = self._lookup
         young = np.fromiter((content in lookup.young for content in contents), bool, len(contents))
         return young if lookup.database is None else young | (lookup.find(digests_of(contents)) >= 0)
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of many contents, in their order; KeyError where one is in no shard."""
+        """Find shard and row of each content, in order; raise KeyError for a content in no shard."""
         positions = self._find(contents)
         if (positions.shard < 0).any():
             raise KeyError(contents[int(np.argmax(positions.shard < 0))])
         return positions
 
     def _find(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of many contents, in their order; shard -1 where one is in none."""
+        """Find shard and row of each content, in order; the shard is -1 for a content in no shard."""
         lookup = self._lookup
         digests = None if lookup.database is None else digests_of(contents)
         place = np.full(len(contents), _NONE, np.int64) if digests is None else lookup.find(digests)
@@ -218,7 +218,7 @@ class Index:
         return RowPositions(tuple(ids), np.array(shard, np.int64), np.array(row, np.int64), digests)
 
     def idle(self) -> list[str]:
-        """Return the shards from which nothing is read, since every content of theirs lies in an older one.
+        """Return the shards that no read uses, since older shards hold all their contents.
 
         Only shards are looked at that this process has read.
         """

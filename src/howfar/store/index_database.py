@@ -63,7 +63,7 @@ class IndexDamagedError(Exception):
 
 
 class IndexDatabase:
-    """Hold shard and row of many contents, in the file at `path`, or in a temporary one where `path` is None.
+    """Hold shard and row of many contents in the file at `path`, or in a temporary file if `path` is None.
 
     `key` is the name of the feature's folder. The file is made with `make`, and with `read_only` it is never changed. Every
     method raises `IndexDamagedError`, or `OSError` where the disk or another process refuses. Several threads may share it.
@@ -122,7 +122,7 @@ class IndexDatabase:
 
     @property
     def current(self) -> bool:
-        """Return whether the file is still there, and not another one in its place."""
+        """Return whether the database's file still exists and was not replaced."""
         if self.path is None or self._file is None:
             return True
         try:
@@ -148,7 +148,7 @@ class IndexDatabase:
                 raise
 
     def read_shards(self) -> None:
-        """Learn of the shards that other processes have entered."""
+        """Read the shards that other processes have added."""
         with self._transaction() as connection:
             self._read_shards(connection)
 
@@ -168,7 +168,7 @@ class IndexDatabase:
             self.rows |= {name: rows for _, name, rows in fresh}
 
     def add(self, shards: Iterable[Shard]) -> None:
-        """Enter shards; those that another process has entered meanwhile are left out."""
+        """Add shards, except those that another process has added meanwhile."""
         batch: list[Shard] = []
         entries = 0
         for shard in shards:
@@ -196,7 +196,7 @@ class IndexDatabase:
             connection.executemany("INSERT OR IGNORE INTO entries VALUES (?, ?, ?, ?)", zip(*columns, strict=True))
 
     def find(self, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Find the entries of some digests, (n, 2): an array (entries, 3) of position among them, shard's number and row."""
+        """Find the entries of digests, (n, 2), as an array (entries, 3) of digest position, shard number and row."""
         order = np.lexsort((digests[:, 1], digests[:, 0]))
         parts = [np.zeros((0, 3), np.int64)]
         for start in range(0, len(order), ASKED):
@@ -215,13 +215,13 @@ class IndexDatabase:
         return np.concatenate(parts)
 
     def find_one(self, digest: bytes) -> list[tuple[int, int]]:
-        """Find the entries of one content by the 16 bytes of its digest, as number of the shard and row."""
+        """Find the entries of one content by its 16-byte digest, as (shard number, row) pairs."""
         with self._transaction("") as connection:
             found = connection.execute("SELECT shard, row FROM entries WHERE content = ?", (digest,))
             return [(int(number), int(row)) for number, row in found]
 
     def count(self, absent: Collection[int], lost: Iterable[tuple[int, int]]) -> int:
-        """Count the contents, but those that lie only in shards of `absent` numbers, or in `lost` rows (number, row)."""
+        """Count the contents, except those found only in `absent` shard numbers or `lost` (number, row) pairs."""
         entries = [*((number, -1) for number in absent), *lost]
         where = "WHERE (shard, -1) NOT IN absent AND (shard, row) NOT IN absent" if entries else ""
         with self._transaction() as connection:
@@ -231,7 +231,7 @@ class IndexDatabase:
         return int(counted[0])
 
     def purge(self, gone: Collection[str]) -> None:
-        """Delete the entries of shards that are gone."""
+        """Delete the entries of vanished shards."""
         numbers = [(self.numbers.pop(shard_id), -1) for shard_id in gone]
         with self._transaction("BEGIN IMMEDIATE") as connection:
             connection.executemany("INSERT INTO absent VALUES (?, ?)", numbers)
@@ -241,7 +241,7 @@ class IndexDatabase:
         self.rows = {shard_id: rows for shard_id, rows in self.rows.items() if shard_id in self.numbers}
 
     def _checksums(self, digests: NDArray[np.uint64], number: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Mix the parts of entries into 32 bits each; another digest, shard or row gives other bits."""
+        """Compute 32-bit checksums of entries from their digests, shards and rows."""
         mixed = _mix(_mix(digests[:, 0]) ^ digests[:, 1]) ^ self._seeds[number]
         return (_mix(_mix(mixed) ^ row.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
 
@@ -254,7 +254,7 @@ def _close(connection: sqlite3.Connection, pid: int) -> None:
 
 
 def delete(path: Path) -> None:
-    """Delete an index file, which others may go on reading, while nobody writes to it."""
+    """Delete an index file while nobody writes to it; others may go on reading it."""
     with locked(path.with_name(LOCK)):
         # In this order: a journal without its file would be played back into the next one.
         for name in (JOURNAL, FILE):
@@ -262,21 +262,21 @@ def delete(path: Path) -> None:
 
 
 def _mix(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread each bit over all 64, one to one (SplitMix64, https://doi.org/10.1145/2714064.2660195)."""
+    """Mix the bits of 64-bit numbers, one to one (SplitMix64, https://doi.org/10.1145/2714064.2660195)."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
     return numbers ^ (numbers >> np.uint64(31))
 
 
 def _blobs(digests: NDArray[np.uint64]) -> list[bytes]:
-    """Return each digest as 16 bytes, which sort as the digests do."""
+    """Convert each digest to 16 bytes, which sort as the digests do."""
     blobs: list[bytes] = np.ascontiguousarray(digests, ">u8").view("V16").reshape(-1).tolist()
     return blobs
 
 
 @contextmanager
 def _as_index_errors() -> Iterator[None]:
-    """Raise what SQLite raises as damage, or as the refusal of a disk."""
+    """Raise errors of SQLite as `IndexDamagedError` or, for a refusal of the disk, as `OSError`."""
     try:
         yield
     except sqlite3.Error as error:

@@ -36,7 +36,7 @@ _BIG: Final = np.dtype(">u8")
 
 
 class HexContents(Sequence[str]):
-    """Hold contents of 32 hexadecimal digits as numbers, (n, 2) uint64, and give them as text when they are asked for.
+    """Hold contents of 32 hexadecimal digits as numbers, (n, 2) uint64, and return them as text on access.
 
     Examples
     --------
@@ -66,7 +66,7 @@ class HexContents(Sequence[str]):
 
 
 def digests_of(contents: Sequence[str]) -> NDArray[np.uint64]:
-    """Compute the digests of contents (`digest_of`), (n, 2) uint64, whose order is that of the bytes.
+    """Compute the digests of contents (`digest_of`) as (n, 2) uint64, which sort as the digests' bytes do.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def digests_of(contents: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def in_hex(contents: Sequence[str]) -> HexContents | None:
-    """Hold contents as numbers, where all of them are 32 hexadecimal digits, as howfar writes them; else None."""
+    """Convert contents to numbers if all are 32 hexadecimal digits, as howfar writes them; else return None."""
     if isinstance(contents, HexContents):
         return contents
     if any(length != DIGITS for length in set(map(len, contents))):
@@ -91,7 +91,7 @@ def in_hex(contents: Sequence[str]) -> HexContents | None:
 
 
 def in_digits(text: bytes) -> HexContents | None:
-    """Read contents of 32 lower-case hexadecimal digits that follow each other without a gap; None where they are others."""
+    """Parse concatenated contents of 32 lower-case hexadecimal digits; return None for any other text."""
     try:
         data = binascii.unhexlify(text)
     except binascii.Error:
@@ -101,7 +101,9 @@ def in_digits(text: bytes) -> HexContents | None:
 
 
 def digest_of(content: str) -> bytes:
-    """Compute the digest of one content: the 16 bytes of 32 hexadecimal digits; of any other text BLAKE2b, so that none meet.
+    """Compute a content's digest: the 16 bytes of 32 hexadecimal digits, or BLAKE2b of any other text.
+
+    BLAKE2b keeps the digests of other texts distinct.
 
     Examples
     --------
@@ -122,7 +124,7 @@ def _halves(data: bytes) -> NDArray[np.uint64]:
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """Hold what an index says in columns: content, row and checksum of each entry, and its path where that was asked for."""
+    """Hold an index in columns: content, row and checksum of each entry, and its path if requested."""
 
     contents: Sequence[str]
     rows: NDArray[np.int64]
@@ -145,7 +147,7 @@ def checksum(data: Any) -> int:
 
 
 def encode(contents: Sequence[str], paths: Sequence[str], checksums: Sequence[int], key: str) -> bytes:
-    """Write the index of a shard whose rows have these contents, paths and checksums, sealed for the feature's folder `key`."""
+    """Encode the index of a shard with these contents, paths and checksums, sealed for the feature's folder `key`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -165,7 +167,7 @@ def encode(contents: Sequence[str], paths: Sequence[str], checksums: Sequence[in
 
 
 def decode(data: bytes, key: str, paths: bool = False) -> Entries:
-    """Read an index; one without a seal and checksums is of an earlier version, and is read as that wrote it.
+    """Decode an index; an index of an earlier version has neither seal nor checksums and is read as such.
 
     Raises `ShardDamagedError` where the seal fits neither the bytes nor the feature's folder `key`, or the file is no index.
     """
@@ -190,7 +192,7 @@ def decode(data: bytes, key: str, paths: bool = False) -> Entries:
 
 
 def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Read a column of numbers without gaps. `to_numpy` would import pandas."""
+    """Read a column of numbers without nulls; `to_numpy` would import pandas."""
     import pyarrow as pa
 
     array = column.combine_chunks().cast(pa.from_numpy_dtype(dtype))
@@ -199,7 +201,7 @@ def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _contents(column: Any) -> Sequence[str]:
-    """Hold the contents in a column of text as numbers, where that can be."""
+    """Convert a text column of contents to numbers, if possible."""
     array = column.combine_chunks()
     if array.type == "string":
         _, offsets, text = array.buffers()
@@ -213,7 +215,7 @@ def _contents(column: Any) -> Sequence[str]:
 
 
 def checksums_of(block: NDArray[Any]) -> list[int]:
-    """Compute the checksum of each row of a (b, q) block, which is contiguous.
+    """Compute the checksum of each row of a contiguous (b, q) block.
 
     Examples
     --------

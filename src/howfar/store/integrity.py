@@ -24,7 +24,7 @@ from howfar.store.store import TARGET_BYTES
 
 @dataclass(frozen=True)
 class Damage:
-    """Name a damaged file of a store, and say what is wrong with it.
+    """Name a damaged file of a store and the damage.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class FeatureCheck:
-    """Count what is sound of one feature.
+    """Count the sound images and shards of one feature.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class FeatureCheck:
 
 @dataclass(frozen=True)
 class StoreCheck:
-    """Say what of a store is sound and what is damaged; `howfar.store.check` makes it.
+    """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`.
 
     `store` is its folder or URL, `features` has an entry for each feature, `damage` one for each damaged file.
     """
@@ -91,7 +91,7 @@ class StoreCheck:
 
 
 def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreCheck:
-    """Read all of a store and compare it with its checksums; nothing is changed.
+    """Compare a whole store with its checksums, without changing anything.
 
     Parameters
     ----------
@@ -143,12 +143,12 @@ def _of_feature(feature: StoredFeature) -> tuple[FeatureCheck, list[Damage]]:
 
 
 def without_checksums(catalog: ShardCatalog) -> int:
-    """Count the rows that an earlier version wrote, without checksums."""
+    """Count the rows without checksums, which an earlier version wrote."""
     return sum(rows_without_checksums(catalog.shard(shard_id)) for shard_id in catalog.ids)
 
 
 def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
-    """Check every row of every shard, those too of which another row is read, and say what is damaged."""
+    """Check every row of every shard, including rows that no read uses, and return the damage."""
     before = {shard_id: catalog.shard(shard_id) for shard_id in catalog.ids}
     for shard_id, shard in before.items():
         try:
@@ -173,7 +173,7 @@ def _of_shard(name: str, catalog: ShardCatalog, shard_id: str, why: str) -> Dama
 
 
 def _images(catalog: ShardCatalog, shard_id: str, among: set[str] | None) -> tuple[int | None, tuple[str, ...]]:
-    """Return how many images no other shard holds, and their files; None where the index does not tell."""
+    """Return how many images only this shard holds, and their files; the count is None if the index is damaged."""
     try:
         entries = shards.read_entries(catalog.folder, shard_id, catalog.layout)
     except (ShardDamagedError, OSError):
@@ -187,7 +187,7 @@ def _images(catalog: ShardCatalog, shard_id: str, among: set[str] | None) -> tup
 
 
 def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
-    """Yield the kept sums of datasets that are damaged, each by its path below the feature's folder, and why."""
+    """Yield the damaged files of kept dataset sums, as paths below the feature's folder, with the reasons."""
     root = feature.home.path
     if not isinstance(root, Path):
         return
@@ -206,7 +206,7 @@ def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class FeatureRepair:
-    """Say what was done to the folder of one feature.
+    """Report what a repair did to the folder of one feature.
 
     Attributes
     ----------
@@ -232,7 +232,7 @@ class FeatureRepair:
 
 @dataclass(frozen=True)
 class StoreRepair:
-    """Say what was done to a store; `howfar.store.repair` makes it."""
+    """Report what a repair did to a store; made by `howfar.store.repair`."""
 
     store: str
     features: tuple[FeatureRepair, ...]
@@ -243,7 +243,7 @@ class StoreRepair:
 
 
 def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreRepair:
-    """Drop what of a store is damaged, so that it is embedded anew, give what is old checksums, and merge small shards.
+    """Drop damaged data (embedded anew by the next run), add missing checksums, and merge small shards.
 
     Others may read and write the store meanwhile; a folder that another process packs is left as it is.
 
@@ -315,7 +315,7 @@ def _rows_repaired(feature: StoredFeature, catalog: ShardCatalog, spoilt: list[D
 
 
 def _mend_manifest(feature: StoredFeature) -> str:
-    """Write a damaged manifest anew where its identity can still be read; else say that the next run does."""
+    """Rewrite a damaged manifest and return ""; if its identity is lost, say that the next run rewrites it."""
     identity = recovered(feature)
     if identity is None or feature.layout is None:
         return f"the next run with this feature writes its manifest anew, as nothing here tells its identity ({feature.fault})"

@@ -45,12 +45,12 @@ class StoredFeature:
 
     @property
     def backbone(self) -> str:
-        """Return the name in the feature's identity, which is mostly the backbone's, else that in the folder's name."""
+        """Return the name in the feature's identity (usually the backbone's), else that in the folder's name."""
         named = (self.manifest or {}).get("identity", {}).get("name")
         return named if isinstance(named, str) else self.name[: -DIGITS - 1]
 
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
-        """Read the indexes of its shards, or with `derived` what the index file says of them; say nothing in the log.
+        """Read the feature's shard indexes or, with `derived`, the index file, without log messages.
 
         None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
         """
@@ -63,19 +63,19 @@ class StoredFeature:
             raise
 
     def written(self) -> float:
-        """Return when features were last added, in seconds since 1970, by the shards' names; 0 where there are none."""
+        """Return when features were last added, in seconds since 1970, by the shards' names; 0 without shards."""
         try:
             return max((int(shard_id[:16], 16) / 1e9 for shard_id in shards.ids(self.home.child(SHARDS))), default=0.0)
         except FileNotFoundError:
             return 0.0
 
     def used(self) -> float:
-        """Return when a run last opened it, in seconds since 1970; behind a URL, where nothing tells, when it was written."""
+        """Return when a run last opened the feature, in seconds since 1970; for a URL, when it was last written."""
         moment = self.home.written(NAME) if self.home.near else 0.0
         return max(self.written(), 0.0 if math.isinf(moment) else moment)
 
     def in_use(self) -> str:
-        """Say why the features must be left alone, as others write or read them; nothing where nobody does."""
+        """Return why the features must be left alone, as others write or read them; "" if nobody does."""
         claimed = len(self.home.claimed())
         if claimed:
             return f"another process is embedding {claimed:,} images of it"
@@ -93,7 +93,7 @@ def store_folder(root: Path | str | None = None) -> Folder:
 
 
 def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
-    """List the features in a store, sorted by their folders' names; what is not a feature's folder is not looked into.
+    """List the features in a store, sorted by folder name; other folders are ignored.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def _is(feature: StoredFeature, wanted: str, whole: bool) -> bool:
 
 
 def _read(home: Folder, name: str) -> StoredFeature | None:
-    """Read what a folder's manifest says; None where it is no feature's folder."""
+    """Read the manifest of a feature's folder; return None if the folder is no feature's."""
     try:
         has_manifest, has_shards = NAME in home.names(), SHARDS in home.folders()
     except FileNotFoundError:  # removed meanwhile
@@ -188,7 +188,7 @@ def _whole(manifest: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def recovered(feature: StoredFeature) -> Mapping[str, Any] | None:
-    """Return what a damaged manifest said, where its identity still gives the folder's name; None where that is lost."""
+    """Return the identity in a damaged manifest if it still matches the folder's name, else None."""
     try:
         document = json.loads(feature.home.read(NAME))
         identity = document["identity"]

@@ -35,7 +35,7 @@ _lock = Lock()
 
 
 class FolderUse:
-    """Share the lock of a folder, which is there, until this object is gone.
+    """Share the lock of an existing folder as long as this object lives.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class FolderUse:
 
     @property
     def current(self) -> bool:
-        """Return whether it is the folder which is there now that is kept, and not one that was removed meanwhile."""
+        """Return whether the locked folder is still the folder at its path, and was not removed meanwhile."""
         try:
             there = self.folder.stat()
         except FileNotFoundError:
@@ -62,7 +62,7 @@ class FolderUse:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Give the lock to another part of this process until the block ends."""
+        """Release the lock to another part of this process until the block ends."""
         self._share.give()
         try:
             yield
@@ -72,7 +72,7 @@ class FolderUse:
 
 @contextmanager
 def unused(folder: Path) -> Iterator[bool]:
-    """Return whether no other process uses a folder, and let none begin to until the block ends.
+    """Yield whether no other process uses a folder, and let none begin to until the block ends.
 
     What this process itself keeps is its own to remove. Raises `FileNotFoundError` where there is no such folder.
 
@@ -98,7 +98,7 @@ _LOCK: Final = ".door"
 
 
 class Claims:
-    """Keep the claims on the contents of one feature, by threads and processes that share its folder.
+    """Keep the claims of threads and processes on the contents of one feature.
 
     The folder is made when the first claim is. Where files cannot be locked (another system than POSIX, some network folders),
     all that is asked for is granted: features may be computed twice there, and none is lost.
@@ -117,7 +117,7 @@ class Claims:
 
     @contextmanager
     def take(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Yield those of some contents that are this caller's to compute until the block ends: neither stored nor others'.
+        """Claim contents until the block ends; yield the contents that are neither stored nor claimed by others.
 
         A content that stands twice in `wanted` is granted once; `stored` gives the contents that are stored, looked up when it
         is called. Raises `OSError` where the disk refuses.
@@ -139,11 +139,11 @@ class Claims:
             yield granted
 
     def taken(self) -> set[str]:
-        """Return the contents that somebody claims now."""
+        """Return the contents that are claimed now."""
         return self._taken(sweep=False) if self._folder.is_dir() else set()
 
     def _taken(self, sweep: bool) -> set[str]:
-        """Read all claims; who holds the lock may `sweep`: delete what is nobody's, as no claim is about to be locked then."""
+        """Read all claims; with `sweep`, delete abandoned claims, which only the holder of the lock may do."""
         contents: set[str] = set()
         with os.scandir(self._folder) as entries:
             claims = [Path(entry.path) for entry in entries if entry.name != _LOCK]
@@ -164,7 +164,7 @@ HUGE_PAGE = 2 * 2**20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Serve a folder by its path.
+    """Serve a folder on disk by its path.
 
     Examples
     --------
@@ -181,21 +181,21 @@ class LocalFolder:
     near = True
 
     def child(self, name: str) -> LocalFolder:
-        """Return a folder below it."""
+        """Return a subfolder."""
         return LocalFolder(self.path / name)
 
     def make(self) -> None:
-        """Make the folder, and those above it."""
+        """Make the folder and its parents."""
         if not self.path.is_dir():
             self.path.mkdir(parents=True, exist_ok=True)
 
     def names(self) -> set[str]:
-        """List the files in it; links do not count."""
+        """List the files in the folder, without links."""
         with os.scandir(self.path) as entries:
             return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
 
     def sizes(self) -> dict[str, int]:
-        """List the files in it with their bytes; links do not count."""
+        """Return the size in bytes of each file in the folder, without links."""
         with os.scandir(self.path) as entries:
             return {
                 entry.name: entry.stat(follow_symlinks=False).st_size
@@ -204,18 +204,18 @@ class LocalFolder:
             }
 
     def folders(self) -> set[str]:
-        """List the folders in it; links do not count."""
+        """List the subfolders, without links."""
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path) as entries:
             return {entry.name for entry in entries if entry.is_dir(follow_symlinks=False)}
         return set()
 
     def discard(self) -> None:
-        """Delete the folder, where nothing is in it."""
+        """Delete the folder if it is empty."""
         with suppress(OSError):
             self.path.rmdir()
 
     def touch(self, name: str) -> None:
-        """Note that a file was used now, where the disk lets it."""
+        """Set a file's times to now, if the disk allows it, to record its use."""
         with suppress(OSError):
             os.utime(self.path / name)
 
@@ -224,37 +224,37 @@ class LocalFolder:
         return (self.path / name).read_bytes()
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """Read the first bytes of a file, and how many it has."""
+        """Read the first bytes of a file, and the file's size."""
         with (self.path / name).open("rb") as file:
             return file.read(count), os.fstat(file.fileno()).st_size
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """Open a file for writing that takes its name when the block ends without an exception."""
+        """Open a file for writing that appears under its name if the block ends without an exception."""
         return appearing(self.path / name)
 
     def remove(self, name: str) -> None:
-        """Delete a file, where it is there."""
+        """Delete a file if it exists."""
         (self.path / name).unlink(missing_ok=True)
 
     def written(self, name: str) -> float:
-        """Return when a file was last written, in seconds since 1970; infinity where it is gone."""
+        """Return a file's modification time in seconds since 1970; infinity if the file is missing."""
         try:
             return (self.path / name).stat().st_mtime
         except FileNotFoundError:
             return float("inf")
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> MappedMatrix:
-        """Map the matrix that lies in a file from an offset on into memory, read-only."""
+        """Map a matrix that begins at an offset in a file into memory, read-only."""
         with (self.path / name).open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return MappedMatrix(np.ndarray(shape, dtype, buffer=mapped, offset=offset), mapped)
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
-        """Return whether nobody else holds the lock of that name, which is held until the block ends."""
+        """Try to hold the named lock until the block ends; the context yields whether it was free."""
         return alone(self.path / name)
 
     def hold(self) -> FolderUse:
-        """Make the folder where it is not there, and keep others from removing it until what is returned is gone."""
+        """Make the folder if missing, and keep others from removing it as long as the returned object lives."""
         while True:
             self.make()
             # Gone again where somebody has removed it between the two.
@@ -264,27 +264,27 @@ class LocalFolder:
                     return use
 
     def unused(self) -> AbstractContextManager[bool]:
-        """Return whether no other process holds the folder; none can until the block ends."""
+        """Yield whether no other process holds the folder, and let none begin to until the block ends."""
         return unused(self.path)
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
-        """Yield the contents that are this caller's to compute (`howfar.store.local_folder.Claims.take`)."""
+        """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""
         return Claims(self.path / CLAIMS).take(wanted, stored)
 
     def claimed(self) -> set[str]:
-        """Return the contents that somebody claims now."""
+        """Return the contents that are claimed now."""
         return Claims(self.path / CLAIMS).taken()
 
 
 @dataclass(frozen=True, eq=False)
 class MappedMatrix:
-    """Read a memory-mapped matrix; the map closes when the last array over it is gone, as a thread may be reading it."""
+    """Read a memory-mapped matrix; the map closes with its last array, as a thread may still be reading it."""
 
     array: NDArray[Any]
     mapped: mmap.mmap
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy columns of rows (in non-decreasing order) to rows of a block."""
         part = self.array[:, columns]
         # Counts up wherever rows or their places do not follow on: the same number at both ends is a run without a gap.
         gaps = np.cumsum((np.diff(rows, prepend=rows[:1] - 1) != 1) | (np.diff(positions, prepend=positions[:1] - 1) != 1))
@@ -296,12 +296,12 @@ class MappedMatrix:
             self._let_go()
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows, in their stored type."""
+        """Read whole rows in their stored type."""
         taken: NDArray[Any] = self.array[rows]
         return taken
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece: successive rows, not copied."""
+        """Yield (first, last, block) for consecutive runs of the ascending `rows`, without copying."""
         width = self.array.strides[0]
         step = max(1, PIECE_BYTES // width)
         first = touched = 0
@@ -318,13 +318,13 @@ class MappedMatrix:
                     touched = 0
 
     def _let_go(self) -> None:
-        """Release the pages that were read from this process; they stay in the system's cache, and may be read again."""
+        """Release the pages that this process has read; they stay in the system's cache for later reads."""
         if hasattr(mmap, "MADV_DONTNEED"):
             self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Find where to cut a sorted list of rows, so that each piece maps and copies about `PIECE_BYTES`."""
+    """Find cuts in a sorted list of rows so that each piece maps and copies about `PIECE_BYTES`."""
     width = part.shape[1] * part.itemsize
     begin = row * part.strides[0] // HUGE_PAGE * HUGE_PAGE
     end = -(-(row * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE

@@ -44,7 +44,7 @@ def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
 
 
 def canonical(identity: Mapping[str, Any]) -> str:
-    """Write an identity as the one JSON text that it has: keys sorted, no blanks, ASCII only, no NaN or infinity.
+    """Write an identity as canonical JSON: keys sorted, no blanks, ASCII only, no NaN or infinity.
 
     Raises `InputError` for a key that is not text, or a value that is not a JSON value (an array, a path, NaN).
 
@@ -93,7 +93,7 @@ class Manifest:
 
 
 def ensure(folder: Folder, wanted: Manifest) -> None:
-    """Write the manifest of a new folder, or check that the one which is there says the same.
+    """Write the manifest of a new folder, or check that the existing manifest agrees.
 
     A manifest that is damaged or lost is written anew, which is said in the log: the folder's name is made of the feature's
     identity and type, and so is the seal of every index in it (`howfar.store.index_file`). Raises `StoreError` where a whole
@@ -119,7 +119,7 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
 
 
 def write(folder: Folder, manifest: Manifest) -> None:
-    """Write a manifest with its checksum, over the one that is there. Raises `OSError` where the disk refuses."""
+    """Write a manifest with its checksum, replacing an earlier one. Raises `OSError` if the disk refuses."""
     document = json.loads(canonical(asdict(manifest)))
     text = json.dumps({**document, CHECKSUM: _checksum(document)}, indent=1, sort_keys=True)
     with folder.appearing(NAME) as file:
@@ -127,7 +127,7 @@ def write(folder: Folder, manifest: Manifest) -> None:
 
 
 def _checksum(document: Mapping[str, Any]) -> str:
-    """Return XXH3, 64 bits, of the canonical text of all entries but the checksum's own."""
+    """Return the 64-bit XXH3 of the canonical text of all entries except the checksum."""
     rest = {name: value for name, value in document.items() if name != CHECKSUM}
     return xxhash.xxh3_64_hexdigest(canonical(rest).encode("ascii"))
 
@@ -149,7 +149,7 @@ def _has(folder: Folder, name: str) -> bool:
 
 
 def _begun(shards: Folder) -> bool:
-    """Return whether there is such a folder; where folders are nothing but names, whether anything lies in it."""
+    """Return whether the folder exists or, where folders are only prefixes of names, whether it holds anything."""
     try:
         return bool(shards.names()) or shards.near
     except FileNotFoundError:
@@ -157,7 +157,10 @@ def _begun(shards: Folder) -> bool:
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """Read a manifest's text; one of an earlier version has no checksum. Raises `ManifestDamagedError` where it is damaged."""
+    """Parse a manifest; those of earlier versions have no checksum.
+
+    Raises `ManifestDamagedError` where it is damaged.
+    """
     try:
         document = json.loads(data, parse_constant=_refuse)
         if not isinstance(document, dict) or not isinstance(document.get("identity"), dict):

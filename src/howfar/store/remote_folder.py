@@ -35,8 +35,9 @@ _OPEN: Final = Path("/proc/self/fd")
 
 @dataclass(frozen=True)
 class RemoteFolder(Folder):
-    """Serve a folder by its URL. Pickled, it is the URL alone; keys come from where its file system looks for them.
+    """Serve a folder by its URL; pickled, it is the URL alone, without keys.
 
+    Keys come from where the URL's file system looks for them.
     Raises as `howfar.io.location.file_system`.
 
     Examples
@@ -71,19 +72,19 @@ class RemoteFolder(Folder):
         return f"{self._fs._strip_protocol(self.url).rstrip('/')}/{name}"
 
     def child(self, name: str) -> RemoteFolder:
-        """Return a folder below it."""
+        """Return a subfolder."""
         return RemoteFolder(f"{self.url.rstrip('/')}/{name}")
 
     def names(self) -> set[str]:
-        """List the objects in it; none where there is no such folder."""
+        """List the objects in the folder; empty if there is no such folder."""
         return set(self.sizes())
 
     def sizes(self) -> dict[str, int]:
-        """List the objects in it with their bytes; none where there is no such folder."""
+        """Return the size in bytes of each object in the folder; empty if there is no such folder."""
         return {name: int(entry["size"] or 0) for name, entry in self._entries("file")}
 
     def folders(self) -> set[str]:
-        """List the folders in it, which are the beginnings of objects' names."""
+        """List the subfolders, which are prefixes of object names."""
         return {name for name, _ in self._entries("directory")}
 
     def _entries(self, kind: str) -> list[tuple[str, Any]]:
@@ -103,7 +104,7 @@ class RemoteFolder(Folder):
             return bytes(self._fs.cat_file(self._at(name)))
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
-        """Read the first bytes of an object, and how many it has."""
+        """Read the first bytes of an object, and the object's size."""
         with _as_os_errors(self.url):
             self._fs.invalidate_cache(self._at(name))
             size = int(self._fs.info(self._at(name))["size"])
@@ -111,7 +112,7 @@ class RemoteFolder(Folder):
 
     @contextmanager
     def appearing(self, name: str) -> Iterator[BinaryIO]:
-        """Open a file for writing that is uploaded when the block ends without an exception."""
+        """Open a file for writing that is uploaded if the block ends without an exception."""
         with _scratch() as (file, path):
             yield file
             file.flush()
@@ -119,12 +120,12 @@ class RemoteFolder(Folder):
                 self._fs.put_file(path, self._at(name))
 
     def remove(self, name: str) -> None:
-        """Delete an object, where it is there."""
+        """Delete an object if it exists."""
         with _as_os_errors(self.url), suppress(FileNotFoundError):
             self._fs.rm_file(self._at(name))
 
     def written(self, name: str) -> float:
-        """Return when an object was last written, in seconds since 1970; infinity where it is gone, or nothing tells."""
+        """Return an object's modification time in seconds since 1970; infinity if it is missing or the time unknown."""
         with _as_os_errors(self.url):
             try:
                 return float(self._fs.modified(self._at(name)).timestamp())
@@ -132,13 +133,13 @@ class RemoteFolder(Folder):
                 return float("inf")
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> RangedMatrix:
-        """Return the matrix that lies in an object from an offset on."""
+        """Return the matrix that begins at an offset in an object."""
         return RangedMatrix(self.url, self._fs, self._at(name), shape, dtype, offset)
 
 
 @dataclass(frozen=True, eq=False)
 class RangedMatrix:
-    """Read a matrix in an object by requests for ranges of its bytes, several at a time."""
+    """Read a matrix in an object by requests for byte ranges, several at a time."""
 
     url: str
     fs: Any
@@ -148,7 +149,7 @@ class RangedMatrix:
     offset: int
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy some columns of some rows, which do not fall, into some rows of a block."""
+        """Copy columns of rows (in non-decreasing order) to rows of a block."""
         begin, end, _ = columns.indices(self.shape[1])
         if end <= begin:
             return
@@ -156,18 +157,18 @@ class RangedMatrix:
             block[positions[first:last]] = piece
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield rows `first` to `last` of those that are asked for, which rise, piece by piece, in their stored type."""
+        """Yield (first, last, block) for pieces of the ascending `rows`, in their stored type."""
         return self._pieces(rows, 0, self.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows, in their stored type."""
+        """Read whole rows in their stored type."""
         taken = np.empty((len(rows), self.shape[1]), self.dtype)
         for first, last, piece in self.pieces(rows):
             taken[first:last] = piece
         return taken
 
     def _pieces(self, rows: NDArray[np.int64], begin: int, end: int) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield rows `first` to `last` of those that are asked for, piece by piece, (last - first, end - begin)."""
+        """Yield (first, last, block) for pieces of the rows; a block is (last - first, end - begin)."""
         stride, item = self.shape[1] * self.dtype.itemsize, self.dtype.itemsize
         starts = self.offset + rows * stride + begin * item
         width = (end - begin) * item
@@ -189,7 +190,7 @@ class RangedMatrix:
 
 @contextmanager
 def _scratch() -> Iterator[tuple[BinaryIO, str]]:
-    """Open a file for writing, and yield it with its path; it has no name where that can be, so that a kill leaves nothing."""
+    """Yield a file for writing and its path; where possible it has no name, so that a kill leaves nothing."""
     if _OPEN.is_dir():
         with tempfile.TemporaryFile() as unnamed:
             yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
@@ -200,7 +201,7 @@ def _scratch() -> Iterator[tuple[BinaryIO, str]]:
 
 
 def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
-    """Group pieces of `width` bytes each into requests: little lies between the pieces of one, and all is not too much."""
+    """Group pieces of `width` bytes into requests, limited by the gaps between pieces and by the total size."""
     spans = []
     first = 0
     for k in range(1, len(starts) + 1):
@@ -212,7 +213,7 @@ def _spans(starts: NDArray[np.int64], width: int) -> list[tuple[int, int]]:
 
 @contextmanager
 def _as_os_errors(url: str) -> Iterator[None]:
-    """Raise whatever a file system raises as an OSError, as a disk does."""
+    """Raise any error of a file system as an OSError, as a disk does."""
     try:
         yield
     except OSError:

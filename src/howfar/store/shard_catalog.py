@@ -28,7 +28,7 @@ OPEN_MAPS = 64
 
 
 class MmapCache:
-    """Keep the open matrices of one folder, the least recently used closed first. Safe to call from several threads."""
+    """Cache the open matrices of one folder; the least recently used is closed first. Thread-safe."""
 
     def __init__(self, folder: Folder, layout: shards.ShardFormat, capacity: int = OPEN_MAPS) -> None:
         self._folder, self._layout, self._capacity = folder, layout, capacity
@@ -60,7 +60,7 @@ State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
 
 
 class RowChecks:
-    """Remember which rows of which shards were found sound, and which are lost. The caller holds a lock.
+    """Record which rows of which shards are verified and which are lost. The caller holds a lock.
 
     Examples
     --------
@@ -78,39 +78,39 @@ class RowChecks:
 
     @property
     def lost(self) -> Mapping[str, frozenset[int]]:
-        """Return the rows that are damaged, by shard."""
+        """Return the damaged rows by shard."""
         return self._lost
 
     def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return those of some rows of a shard, which do not fall, that were not found sound yet, each once."""
+        """Return the rows, given in non-decreasing order, that are not verified yet, each once."""
         sound = self._sound.get(shard_id)
         left = rows if sound is None else rows[~sound[rows]]
         # Not np.unique, which takes a hundred times as long for the few rows of a small shard that are all checked.
         return left[np.flatnonzero(np.diff(left, prepend=-1))] if len(left) else left
 
     def mark(self, shard_id: str, count: int, rows: NDArray[np.int64] | slice) -> None:
-        """Note that rows of a shard of `count` rows are sound."""
+        """Record that rows of a shard of `count` rows are sound."""
         sound = self._sound.setdefault(shard_id, np.zeros(count, bool))
         sound[rows] = True
         if sound.all():
             self.whole.add(shard_id)
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
-        """Note that rows of a shard are damaged."""
+        """Record that rows of a shard are damaged."""
         self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
 
     def keep(self, present: Container[str]) -> None:
-        """Forget the shards that are not there any more."""
+        """Forget all shards that are no longer present."""
         self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
         self.whole = {shard_id for shard_id in self.whole if shard_id in present}
         self._lost = {shard_id: rows for shard_id, rows in self._lost.items() if shard_id in present}
 
     def state(self) -> State:
-        """Return what is known, to be sent to another process."""
+        """Return the recorded rows in a form to send to another process."""
         return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self._lost)
 
     def learn(self, state: State) -> None:
-        """Take over what another process knows."""
+        """Merge the rows that another process recorded."""
         for shard_id, (count, packed) in state[0].items():
             sound = np.unpackbits(np.frombuffer(packed, np.uint8), count=count).astype(bool)
             self.mark(shard_id, count, np.flatnonzero(sound))
@@ -119,7 +119,7 @@ class RowChecks:
 
 
 def damaged_rows(matrix: FileMatrix, shard: Shard, rows: NDArray[np.int64]) -> list[int]:
-    """Read rows, which rise, and return those that do not match their checksum; without one, those with NaN or infinity."""
+    """Return the rows (ascending) that fail their checksum or, without a checksum, hold NaN or infinity."""
     damaged: list[int] = []
     for first, last, block in matrix.pieces(rows):
         wanted = shard.checksums[rows[first:last]]
@@ -143,7 +143,7 @@ _log = logging.getLogger("howfar.store")
 
 
 class ShardCatalog:
-    """Serve one folder of shards, to which other processes add and which they pack. Safe to call from several threads.
+    """Serve one folder of shards while other processes add and pack shards. Thread-safe.
 
     `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
     is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard
@@ -171,7 +171,7 @@ class ShardCatalog:
             return catalog_at, (self.folder, self.layout), self._checks.state()
 
     def __setstate__(self, state: State) -> None:
-        """Take over which rows another process has checked, so that a run checks each once, and which of them are lost."""
+        """Take over another process's verified and lost rows, so that a run checks each row once."""
         with self._lock:
             self._checks.learn(state)
             for shard_id, rows in state[1].items():
@@ -186,25 +186,25 @@ class ShardCatalog:
         return self._ask(lambda: content in self._index)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which of some contents have features here, as far as this process has looked."""
+        """Return which contents have features here, as far as this process has read the folder."""
         return self._ask(lambda: self._index.holds(contents))
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Return the ids of the shards, as of now."""
+        """Return the ids of the current shards."""
         with self._lock:
             return tuple(self._index.ids)
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Return how many rows each shard has, as of now."""
+        """Return the number of rows of each current shard."""
         with self._lock:
             known = {} if self._index.database is None else self._index.database.rows
             held = self._index.held.items()
             return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
 
     def shard(self, shard_id: str) -> Shard:
-        """Return a shard without the rows that are lost.
+        """Return a shard without its lost rows.
 
         Raises `ShardGoneError` where it is there no longer, or turns out to be damaged, and `OSError` where it cannot be read.
         """
@@ -232,29 +232,29 @@ class ShardCatalog:
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """Return the shards that are there but not used, and why."""
+        """Return the damaged shards on disk, with the reasons why they are not used."""
         with self._lock:
             return dict(self._damaged)
 
     @property
     def lost(self) -> Mapping[str, int]:
-        """Return how many rows of which shards were found to be damaged, and count as absent."""
+        """Return the number of damaged rows by shard; these rows count as absent."""
         with self._lock:
             return {shard_id: len(rows) for shard_id, rows in self._checks.lost.items()}
 
     def idle(self) -> list[str]:
-        """Return the shards from which nothing is read (see `Index.idle`)."""
+        """Return the shards that no read uses (see `Index.idle`)."""
         with self._lock:
             return self._ask(self._index.idle)
 
     def insert(self, shard: Shard) -> None:
-        """Add a shard that this process has written, whose rows need not be checked."""
+        """Add a shard that this process wrote; its rows need no check."""
         with self._lock:
             self._checks.mark(shard.id, shard.count, slice(None))
             self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
-        """Follow the folder: add what others have written, drop what they have packed away.
+        """Update from the folder: add the shards of other processes, and drop the shards that were packed away.
 
         Raises `StoreError` where the folder cannot be read.
         """
@@ -268,7 +268,7 @@ class ShardCatalog:
             raise refusal(self.folder, "read", error) from error
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of each content; the folder is read again before one is said to be missing.
+        """Find shard and row of each content; the folder is read again before a content counts as missing.
 
         Raises `StoreError` where a content has no features here.
         """
@@ -285,7 +285,7 @@ class ShardCatalog:
                 ) from error
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Check the rows of some contents where they are stored; return the contents that are lost, as theirs is damaged.
+        """Check the stored rows of some contents; return the contents that are lost to damage.
 
         A row is read and checked once in a process. Raises `StoreError` where the folder cannot be read.
         """
@@ -310,7 +310,7 @@ class ShardCatalog:
         return [content for content, there in zip(contents, self.holds(contents).tolist(), strict=True) if there]
 
     def check(self, shard_id: str, rows: NDArray[np.int64], digests: NDArray[np.uint64] | None = None) -> None:
-        """Check those of some rows of a shard, which do not fall, that this process has not checked yet.
+        """Check the rows of a shard, given in non-decreasing order, that this process has not checked yet.
 
         With `digests` it is checked too that they are the rows of these contents. Raises `ShardGoneError` where one is damaged,
         or another's, so that its content must be located anew, and as `matrix`.
@@ -356,7 +356,7 @@ class ShardCatalog:
             raise refusal(self.folder, f"read shard {shard_id} of", error) from error
 
     def _spoilt(self, shard_id: str, error: ShardDamagedError) -> None:
-        """Leave out a shard whose files are damaged."""
+        """Exclude a shard whose files are damaged."""
         with self._lock:
             self._damaged[shard_id] = str(error)
             if shard_id in self._index.ids:
@@ -364,7 +364,7 @@ class ShardCatalog:
         self._warn(f"shard {shard_id}", str(error))
 
     def _look(self) -> bool:
-        """Read the folder once; False where it changed meanwhile, so that a shard may have been missed."""
+        """Read the folder once; return False if it changed meanwhile, so that a shard may be missing."""
         present = shards.ids(self.folder)
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         self._checks.keep(present)
@@ -378,7 +378,7 @@ class ShardCatalog:
         return whole and not gone and present == shards.ids(self.folder)
 
     def _take(self, unread: Sequence[str]) -> bool:
-        """Read some shards; False where one is gone meanwhile."""
+        """Read some shards; return False if one of them vanished meanwhile."""
         gone: list[str] = []
         damaged: dict[str, str] = {}
 
@@ -406,7 +406,7 @@ class ShardCatalog:
         return not gone
 
     def _adopt(self, wanted: set[str]) -> None:
-        """Use the index file for those of some shards that are not known yet."""
+        """Use the index file for shards that are not known yet."""
         try:
             database = self._index.database
             if wanted <= self._index.ids and (database is None or database.current):
@@ -422,7 +422,7 @@ class ShardCatalog:
             self._distrust(error)
 
     def _database(self, make: bool = False) -> IndexDatabase | None:
-        """Return the database in use, opened anew where another index file is there now; None where there is none to `make`."""
+        """Return the current database, reopened if its file was replaced; None if there is none to open or make."""
         database = self._index.database
         if database is not None and not database.current:
             self._index.forget()
@@ -432,14 +432,14 @@ class ShardCatalog:
         return database
 
     def _large(self) -> int:
-        """Return how many entries make it worth while to write to a large database, most of whose pages are touched then."""
+        """Return from how many entries a write to a large database pays off, since it touches most pages."""
         rows = {} if self._index.database is None else self._index.database.rows
         return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
 
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
-        """Add shards to the index: in memory where they are few, and else, with those in memory, to a database.
+        """Add shards to the index in memory or, if many, together with the shards there to a database.
 
-        With `waiting` more of them are few where the database is large.
+        With `waiting`, a large database lets more shards stay in memory.
         """
         unsaved = [*self._index.young, *new]
         entries = sum(len(shard.rows) for shard in unsaved)
@@ -473,7 +473,7 @@ class ShardCatalog:
             self._save_from = math.inf
 
     def purge(self) -> None:
-        """Delete what the index file says of shards that are gone, where that is half of it."""
+        """Delete the index file's entries of vanished shards, if they are at least half of it."""
         if self._file is None or self._quiet or not self._file.exists():
             return
         with self._lock:
@@ -491,7 +491,7 @@ class ShardCatalog:
                 _log.info("the index in %s is left as it is: %s", self.folder.path, error)
 
     def _ask(self, question: Callable[[], R]) -> R:
-        """Answer from the index, and anew where it was changed meanwhile, or its database turns out to be damaged."""
+        """Answer from the index; ask again if it changed meanwhile or its database is damaged."""
         while True:
             state = self._index.state
             try:
@@ -504,7 +504,10 @@ class ShardCatalog:
                         self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:
-        """Leave out a database that is damaged or refuses, delete its file where it is damaged, and read the shards instead."""
+        """Stop using a database that is damaged or refuses, and read the shards instead.
+
+        A damaged file is deleted.
+        """
         with self._lock:
             database, file = self._index.database, self._file
             private = database is not None and database.path is None
@@ -534,5 +537,5 @@ class ShardCatalog:
 
 @lru_cache(maxsize=KEPT)
 def catalog_at(folder: Folder, layout: ShardFormat) -> ShardCatalog:
-    """Return the catalog of a folder, the same one where several are unpickled in a process: its index is read once."""
+    """Return a folder's catalog, shared by all copies unpickled in this process, so that its index is read once."""
     return ShardCatalog(folder, layout)

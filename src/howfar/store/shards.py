@@ -41,7 +41,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ShardFormat:
-    """Say how the rows of a folder of shards are stored, and of which feature they are.
+    """Describe how a folder's shards store their rows, and of which feature.
 
     `dtype` is the stored type, `length` the numbers in a row, and `key` the name of the feature's folder.
     """
@@ -79,7 +79,7 @@ class Shard:
         return replace(self, contents=[self.contents[k] for k in left], rows=np.asarray(self.rows, np.int64)[chosen])
 
     def has(self, rows: NDArray[np.int64], digests: NDArray[np.uint64]) -> bool:
-        """Return whether rows are those of the contents with some digests (`howfar.store.index_file`), (n, 2)."""
+        """Return whether rows hold the contents with these digests (`howfar.store.index_file`), (n, 2)."""
         if len(rows) and not 0 <= rows.min() <= rows.max() < self.count:
             return False
         entry = np.full(self.count, -1, np.int64)
@@ -89,7 +89,7 @@ class Shard:
 
 
 def new_id() -> str:
-    """Make an id that no other writer gives, beginning with the time: later ones sort after earlier ones.
+    """Make a unique shard id that begins with the time, so that later ids sort after earlier ones.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def new_id() -> str:
 
 
 def id_before(shard_id: str) -> str:
-    """Make an id that sorts just before `shard_id`, one nanosecond older: that of a shard which takes over its rows.
+    """Make an id that sorts just before `shard_id` (one nanosecond older), for a shard that takes over its rows.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def id_before(shard_id: str) -> str:
 
 
 def ids(folder: Folder) -> set[str]:
-    """List the ids of the shards in a folder: those whose index is there. Raises `OSError` where it cannot be read."""
+    """List the ids of a folder's shards: those with an index. Raises `OSError` if the folder cannot be read."""
     return {name[:32] for name in folder.names() if _NAME.fullmatch(name)}
 
 
@@ -124,7 +124,7 @@ def write(
     paths: Sequence[str],
     checksums: Sequence[int] | None = None,
 ) -> Shard:
-    """Write a shard, so that it appears whole or not at all, and return it.
+    """Write a shard whole or not at all, and return it.
 
     Blocks of rows, in their stored type, have together a row for each of `contents`; `paths` are kept for people only.
     `checksums` are those that rows had where they lay before, and 0 for a row without one: they are kept, so that a row
@@ -156,7 +156,7 @@ def write(
 
 
 def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
-    """Read the index of a shard and check it against the matrix, of which only the header is read.
+    """Read a shard's index and check it against the header of its matrix.
 
     Raises `ShardGoneError` where the index is not there; `ShardDamagedError` where index or matrix is damaged, or they do not
     agree with each other or with `layout`; and `OSError` where a file cannot be read.
@@ -176,12 +176,15 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
 
 
 def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:
-    """Read the index of a shard alone, with paths. Raises as `read`, and `FileNotFoundError` where it is gone."""
+    """Read a shard's index, with paths, without its matrix.
+
+    Raises as `read`, and `FileNotFoundError` where it is gone.
+    """
     return decode(folder.read(f"{shard_id}{INDEX}"), layout.key, paths=True)
 
 
 def view(folder: Folder, shard_id: str, layout: ShardFormat) -> FileMatrix:
-    """Open the (count, q) matrix of a shard, to be read in pieces.
+    """Open a shard's (count, q) matrix to read it in pieces.
 
     Raises `ShardGoneError` where it is not there, `ShardDamagedError` where it is cut short or of another shape, and `OSError`
     where it cannot be read.
@@ -195,7 +198,7 @@ def view(folder: Folder, shard_id: str, layout: ShardFormat) -> FileMatrix:
 
 
 def remove(folder: Folder, gone: Iterable[str]) -> None:
-    """Delete shards: every index first, which ends their existence, then the matrices.
+    """Delete shards: first every index, which ends their existence, then the matrices.
 
     Raises `OSError` where the disk refuses.
     """
@@ -206,7 +209,7 @@ def remove(folder: Folder, gone: Iterable[str]) -> None:
 
 
 def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[R]:
-    """Yield ``ask`` of each, in order; behind a URL, where an answer takes its time, ask for several at a time.
+    """Yield ``ask`` of each item, in order; behind a URL, where answers take time, ask for several at a time.
 
     Examples
     --------
@@ -223,7 +226,7 @@ def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[
 
 
 def guess(folder: Folder, key: str) -> ShardFormat | None:
-    """Read from the shards of a folder how its rows are stored; None where not one matrix tells."""
+    """Detect from a folder's shards how its rows are stored; None if no matrix tells."""
     for shard_id in sorted(ids(folder)):
         with suppress(OSError):
             found = HEADER.match(folder.head(f"{shard_id}{ARRAY}", HEADER_BYTES)[0])
@@ -234,7 +237,7 @@ def guess(folder: Folder, key: str) -> ShardFormat | None:
 
 
 def _layout(folder: Folder, name: str, layout: ShardFormat) -> tuple[int, int]:
-    """Read the number of rows of a matrix and where they begin."""
+    """Read a matrix's number of rows and the offset at which they begin."""
     head, size = folder.head(name, HEADER_BYTES)
     found = HEADER.match(head)
     begin = 10 + int.from_bytes(head[8:10], "little")
@@ -249,7 +252,7 @@ def _layout(folder: Folder, name: str, layout: ShardFormat) -> tuple[int, int]:
 
 
 def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dtype: str, length: int) -> NDArray[Any]:
-    """Convert features to what is written: shape (b, q), contiguous, of the stored type; float32 keeps every bit as float32.
+    """Convert features to their stored form: (b, q), contiguous, of the stored type; float32 stays bit-exact.
 
     `contents` and `paths` are those of each row, and `length` is q. Raises `InputError` where the shapes do not agree or the
     features are not floating-point numbers, and `StoreError` where a feature is NaN, infinite or too large for the stored type.

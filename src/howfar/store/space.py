@@ -27,7 +27,7 @@ from howfar.store.shards import ARRAY, INDEX
 
 @dataclass(frozen=True)
 class FeatureSize:
-    """Say what one feature takes.
+    """Report the space that one feature takes.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class FeatureSize:
 
 @dataclass(frozen=True)
 class StoreSize:
-    """Say what a store takes, feature by feature, the largest first; `howfar.store.size` makes it."""
+    """Report the space that a store takes by feature, the largest first; made by `howfar.store.size`."""
 
     store: str
     features: tuple[FeatureSize, ...]
@@ -72,7 +72,7 @@ class StoreSize:
 
 
 def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreSize:
-    """Say how many images and bytes a store holds of each feature, and when each was last used.
+    """Return how many images and bytes a store holds of each feature, and when each was last used.
 
     `store` and `feature` are as in `howfar.store.check`, and so are the errors.
 
@@ -109,7 +109,7 @@ def size_of(feature: StoredFeature) -> FeatureSize:
 
 
 def _bytes(folder: Folder) -> int:
-    """Sum the bytes of all files in a folder and those below it; 0 where there is none."""
+    """Sum the bytes of all files below a folder; 0 if the folder does not exist."""
     try:
         here = sum(folder.sizes().values())
     except FileNotFoundError:
@@ -133,7 +133,7 @@ _OWN: Final = {
 
 @dataclass(frozen=True)
 class LeftFeature:
-    """Name a feature that was to go and was left, and say why."""
+    """Name a feature that was to be removed but was left, with the reason."""
 
     feature: str
     reason: str
@@ -141,7 +141,7 @@ class LeftFeature:
 
 @dataclass(frozen=True)
 class StorePrune:
-    """Say which features were removed from a store, or would be; `howfar.store.prune` makes it.
+    """Report which features were or would be removed from a store; made by `howfar.store.prune`.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ class StorePrune:
 
     @property
     def freed(self) -> int:
-        """Return the bytes that were freed, or would be."""
+        """Return the bytes that were or would be freed."""
         return sum(feature.bytes for feature in self.removed)
 
     def to_dict(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def prune(
     max_size: str | int | None = None,
     dry_run: bool = False,
 ) -> StorePrune:
-    """Remove features from a store: those of some names, those unused for long, or those used longest ago beyond a size.
+    """Remove features from a store by name, by age, or the longest unused beyond a size limit.
 
     Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so
     is every file that howfar did not write.
@@ -254,14 +254,14 @@ def _limit(size: str | int) -> int:
 
 
 def _link_in(home: Folder) -> str:
-    """Name a folder of a feature's that is a link to elsewhere; nothing where none is."""
+    """Return the name of a feature's subfolder that is a link; "" if none is."""
     if not isinstance(home.path, Path):
         return ""
     return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
 
 
 def _removed(feature: StoredFeature) -> str:
-    """Remove a feature; return why it is left, or nothing where it is gone."""
+    """Remove a feature; return the reason if it is left, or "" if it is gone."""
     if link := _link_in(feature.home):
         return f"its folder {link} is a link, which is not followed"
     try:
@@ -286,7 +286,7 @@ def _removed(feature: StoredFeature) -> str:
 
 
 def _remove(home: Folder) -> None:
-    """Remove what howfar wrote into a feature's folder; shards end first, so that a kill leaves a store that is whole."""
+    """Remove howfar's files from a feature's folder, shards first, so that a kill leaves a sound store."""
     rows = home.child(SHARDS)
     shards.remove(rows, sorted(shards.ids(rows)))
     sums = {

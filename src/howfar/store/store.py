@@ -30,7 +30,7 @@ from howfar.store.shards import STORED, ShardFormat, as_stored
 
 
 class StoredRows:
-    """Read the (n, q) features of n contents, in their order, in pieces from the shards; always float32.
+    """Read the (n, q) float32 features of n contents, in their order, in pieces from the shards.
 
     It fulfils `howfar.protocols.Rows`. A content may stand several times. Shards that another process packs away meanwhile are
     found again. A row is checked against its checksum when this process reads it for the first time; one that is damaged counts
@@ -45,11 +45,11 @@ class StoredRows:
         self.shape: tuple[int, int] = (len(self._contents), catalog.layout.length)
 
     def rows(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read rows `start` to `stop`, shape (stop - start, q), float32; bounds are taken as a slice takes them."""
+        """Read rows `start` to `stop`, (stop - start, q) float32, with bounds as in a slice."""
         return self._read(slice(start, stop), slice(None))
 
     def columns(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Read columns `start` to `stop` of every row, (n, stop - start) float32; bounds are taken as a slice takes them."""
+        """Read columns `start` to `stop` of every row, (n, stop - start) float32, with bounds as in a slice."""
         return self._read(slice(None), slice(start, stop))
 
     def _read(self, rows: slice, columns: slice) -> NDArray[np.float32]:
@@ -84,7 +84,7 @@ SELDOM = 50
 
 
 class FeatureStore:
-    """Keep features of one identity on disk, keyed by the content of the image. `howfar.store.Store.open` makes it.
+    """Keep one identity's features on disk, keyed by image content; made by `howfar.store.Store.open`.
 
     Several threads may use one object, several processes one folder. What a process was writing when it was killed is
     absent, everything else is whole. Pickled, it opens the same folder again.
@@ -128,11 +128,11 @@ class FeatureStore:
 
     @property
     def folder(self) -> Path | str:
-        """Return where the features lie: a path, or a URL."""
+        """Return the location of the features: a path or a URL."""
         return self._home.path
 
     def remove_when_unused(self) -> None:
-        """Remove the store's whole folder, which must be a local one, once neither this nor rows selected of it are there."""
+        """Remove the store's whole folder, a local one, once neither this object nor rows selected from it exist."""
         weakref.finalize(self._catalog, shutil.rmtree, Path(self.folder).parent, ignore_errors=True)
 
     def __repr__(self) -> str:
@@ -143,15 +143,15 @@ class FeatureStore:
 
     @property
     def damaged(self) -> Mapping[str, str]:
-        """Return the shards on disk that are not used, and why; what they held counts as absent."""
+        """Return the shards on disk that are not used, and why; their contents count as absent."""
         return self._catalog.damaged
 
     def contains(self, content: str) -> bool:
-        """Return whether features of a content are stored; what other processes add is seen after `refresh`."""
+        """Return whether a content's features are stored; `refresh` shows additions by other processes."""
         return content in self._catalog
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Check the stored features of some contents against their checksums, each once in a process.
+        """Check the stored features of some contents against their checksums, each once per process.
 
         Returns those that were stored and no longer are, since what was stored is damaged: they must be embedded anew. What an
         earlier version wrote has no checksum; there features with NaN or infinity are damaged. Raises `StoreError` where the
@@ -160,7 +160,7 @@ class FeatureStore:
         return self._catalog.verify(contents)
 
     def faults(self) -> tuple[str, ...]:
-        """Say in a line what was found to be damaged here and counts as absent; nothing where nothing was."""
+        """Return one line on the damage found here, which counts as absent; empty without damage."""
         shards, rows = len(self._catalog.damaged), sum(self._catalog.lost.values())
         counts = [f"{n:,} {word if n == 1 else word + 's'}" for n, word in ((shards, "shard"), (rows, "row")) if n]
         if not counts:
@@ -169,12 +169,12 @@ class FeatureStore:
         return (f"{what} of the store {self.folder} were damaged and count as absent: their images were embedded anew",)
 
     def refresh(self) -> None:
-        """Read what other processes have added or packed. Raises `StoreError` where the folder cannot be read."""
+        """Read what other processes have added or packed. Raises `StoreError` if the folder cannot be read."""
         self._catalog.refresh()
 
     @contextmanager
     def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """Yield those of some contents that are this caller's to compute and `add` until the block ends.
+        """Claim contents until the block ends; yield the contents that this caller must compute and `add`.
 
         What is stored already, or claimed by another thread or process, is left out, so that nothing is computed twice. A claim
         ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted. Raises
@@ -188,7 +188,7 @@ class FeatureStore:
             yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some contents that are neither stored nor claimed by anybody, as of now.
+        """Return the contents that are neither stored nor claimed at the moment.
 
         Raises `StoreError` where the folder cannot be read.
         """
@@ -199,7 +199,7 @@ class FeatureStore:
         return tuple(content for content, there in zip(free, stored, strict=True) if not there)
 
     def _refreshed(self) -> ShardCatalog:
-        """Read the catalog anew; behind a URL, where nobody can claim, so rarely that it takes a small part of the time."""
+        """Refresh the catalog; behind a URL, so rarely that it takes a small part of the time."""
         begun = time.monotonic()
         if self._home.near or begun - self._looked >= SELDOM * self._took:
             self.refresh()
@@ -208,7 +208,7 @@ class FeatureStore:
         return self._catalog
 
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
-        """Store features as one shard, which appears whole or not at all; on return it is synced to disk.
+        """Store features as one shard, whole or not at all, synced to disk on return.
 
         Parameters
         ----------
@@ -236,7 +236,7 @@ class FeatureStore:
             raise refusal(self._home, "write to", error) from error
 
     def tidy(self) -> None:
-        """Pack at every 256th call, on a disk alone; who fills a store calls this after each `add`, so that shards stay few.
+        """Pack at every 256th call, on a disk only; writers call this after each `add` to keep the shards few.
 
         Every listing of the folder takes as long as there are shards in it.
         """
@@ -245,15 +245,16 @@ class FeatureStore:
             self.pack()
 
     def select(self, contents: Sequence[str]) -> StoredRows:
-        """Select the features of some contents, in their order, to be read by rows or columns; contents may repeat.
+        """Select the features of some contents, in order, to read by rows or columns; contents may repeat.
 
         Raises `StoreError` where a content has no features here.
         """
         return StoredRows(self._catalog, contents)
 
     def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
-        """Merge small shards into large ones where there are many, and return how many were merged; no result changes.
+        """Merge small shards into large ones if there are many; return how many were merged.
 
+        No result changes.
         It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago or earlier is
         deleted on the way. On a disk that refuses to write, it does nothing but say so in the log. A merged shard is closed
         when it reaches `target_bytes`; small shards (below half of that) up to the number `many` are left as they are. Raises
@@ -269,7 +270,7 @@ VARIABLE = "HOWFAR_STORE"
 
 
 class Store:
-    """Keep embeddings in a folder. Nothing is made on disk before `open`; pickled, it opens the same folder again.
+    """Keep embeddings in a folder. Nothing is made on disk before `open`; a pickled store opens the same folder.
 
     Parameters
     ----------
@@ -302,7 +303,7 @@ class Store:
         return f"Store({str(self.root)!r}, dtype={self.dtype!r})"
 
     def open(self, identity: Mapping[str, Any], length: int) -> FeatureStore:
-        """Open the features of one identity, made where there are none yet.
+        """Open the features of one identity, creating them if they do not exist.
 
         Parameters
         ----------
@@ -326,7 +327,7 @@ class Store:
 
 
 def default_root() -> Path | str:
-    """Return the folder of a store that is given none: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
+    """Return the default folder of a store: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
 
     Examples
     --------
@@ -340,7 +341,7 @@ def default_root() -> Path | str:
 
 
 def local_root(store: protocols.StoreLike | str | Path | None = None) -> Path:
-    """Return the folder for files of this machine alone: that of a store, else `default_root`; for URLs the user's cache.
+    """Return the folder for files of this machine: a store's, else `default_root`; for URLs the user's cache.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""Run the studies: each takes datasets and settings and returns a result, and neither draws nor prints."""
+"""Run the studies: each takes datasets and settings and returns a result, without drawing or printing."""

@@ -47,7 +47,7 @@ class _AdaptedDatasets(KindSettings):
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out options that earlier versions did not know, where they have their defaults, so that kept results stay."""
+        """Omit newer options that have their default values, so that earlier results remain valid."""
         values: dict[str, Any] = write(self)
         later = {name: OWN[name].option.default for name in ("way", "without_labels")}
         return {name: value for name, value in values.items() if name not in later or value != later[name]}
@@ -65,12 +65,12 @@ AdaptationSettings: Any = create_model(
 
 
 def _own(settings: Any) -> dict[str, Any]:
-    """Return the options of `howfar.adapt` that say what is chosen and trained."""
+    """Return the options of `howfar.adapt` on selection and training."""
     return {name: getattr(settings, name) for name in OWN}
 
 
 def _check(settings: Any, inputs: Inputs) -> None:
-    """Check what would else stop the study after its first trainings."""
+    """Check options and datasets for errors that would stop the study only after its first trainings."""
     config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
     if min((*settings.seeds, *settings.random_seeds)) < 0:
         raise InputError.of("seeds and random_seeds", "must be at least 0", [*settings.seeds, *settings.random_seeds])
@@ -88,7 +88,7 @@ def _check(settings: Any, inputs: Inputs) -> None:
 
 
 def _check_labelled(name: str, fewest: int, inputs: Inputs) -> None:
-    """Refuse a dataset that images with masks are learnt from, where it has none, or no more than are chosen."""
+    """Raise `InputError` for a dataset without masks or with too few labelled images to choose from."""
     if all(item.mask is None for item in inputs.file.datasets[name].items):
         raise InputError.of(f"datasets.{name}", "must have masks to learn from", "none", "put them in masks/ beside images/")
     _check_count("shots", fewest, name, inputs)
@@ -116,13 +116,13 @@ def _check_models(settings: Any, inputs: Inputs) -> None:
 
 
 def _names(settings: Any, inputs: Inputs) -> list[str]:
-    """List the datasets of the study: the primary, the secondaries, the blind ones, the background."""
+    """List the datasets of the study: primary, secondaries, blind datasets, background."""
     background = [settings.background] if settings.background else []
     return [settings.primary, *inputs.names(settings.secondaries), *inputs.names(settings.blind), *background]
 
 
 def _group(names: Sequence[str], inputs: Inputs) -> str | None:
-    """Return the one expression that names photographs in these datasets; those without one are matched by it too."""
+    """Return the datasets' common expression for photographs, None if no dataset has one; raise `InputError` if they differ."""
     groups = {name: inputs.group(name) for name in names if inputs.group(name) is not None}
     if len(set(groups.values())) > 1:
         written = ", ".join(f"{name} {group!r}" for name, group in groups.items())
@@ -132,7 +132,7 @@ def _group(names: Sequence[str], inputs: Inputs) -> str | None:
 
 
 def _run(settings: Any, inputs: Inputs) -> Adaptations:
-    """Run the study of each segmenter in a folder of its own, where one that was stopped goes on."""
+    """Run the study of each segmenter in its own folder, where an interrupted run continues."""
     return Adaptations(
         models=settings.models,
         adaptations=tuple(_adapted(name, settings, inputs) for name in settings.models),
@@ -158,7 +158,7 @@ def _adapted(name: str, settings: Any, inputs: Inputs) -> Adaptation:
 
 
 def _work(settings: Any, inputs: Inputs) -> Work:
-    """Count the trainings and maps of every segmenter, which are as many for each."""
+    """Count the trainings and maps, which are equal for all segmenters."""
     config = check_adaptation(checked(AdaptOptions, _own(settings)), background=bool(settings.background))
     trainings = sum(1 + len(arms_of(config, seed)) for seed in all_seeds(config))
     sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}

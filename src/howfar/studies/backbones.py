@@ -1,4 +1,4 @@
-"""Run the distance study by several backbones at once, decoding each image once, and measure how far they agree."""
+"""Run the distance study with several backbones, decoding each image once, and measure their agreement."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def compare_backbones(
     backbones: Sequence[BackboneArgument],
     **options: Unpack[CompareOptions],
 ) -> BackboneComparison:
-    """Measure the distances of `howfar.compare` by several backbones, and how far these agree.
+    """Measure the distances of `howfar.compare` with several backbones, and the backbones' agreement.
 
     Agreement is Spearman's rank correlation: of the secondaries' order, and of I^dist over the images of each secondary, with
     bootstrap intervals over its images. The trivial backbones take part.
@@ -150,7 +150,7 @@ def _refuse_repeated(names: Sequence[str], remedy: str = "") -> None:
 
 
 def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
-    """Pick one backbone's options from those of all; a loaded backbone has none."""
+    """Return the options that one backbone takes; a loaded backbone takes none."""
     if not isinstance(backbone, str):
         return {}
     own = {option: value for option, value in options.items() if option in takes(backbone)}
@@ -158,7 +158,7 @@ def _own(backbone: Any, options: Mapping[str, Any]) -> BackboneOptions:
 
 
 def by_image(comparison: Comparison) -> dict[str, pd.Series]:
-    """Return by secondary the mean-form I^dist of each image, by the image's name."""
+    """Return the mean-form I^dist of each image by image name, for each secondary."""
     return {
         str(name): images.set_index("image")["i_dist_mean"] for name, images in comparison.images.groupby("dataset", sort=False)
     }
@@ -167,7 +167,7 @@ def by_image(comparison: Comparison) -> dict[str, pd.Series]:
 def with_agreement(
     comparisons: tuple[Comparison, ...], images: Mapping[str, Mapping[str, pd.Series]], settings: Settings
 ) -> BackboneComparison:
-    """Measure how far backbones agree: their order of the secondaries, and of the images of each.
+    """Measure the backbones' agreement on the order of the secondaries and of each secondary's images.
 
     `images` are what `by_image` gives of each backbone, the trivial ones that stand beside the comparisons among them.
     """
@@ -184,7 +184,7 @@ def with_agreement(
 
 
 def _correlated(dataset: str, x: pd.Series, y: pd.Series, settings: Settings, *, draws: int) -> dict[str, Any]:
-    """Correlate two columns by rank, with a percentile interval over the images drawn anew."""
+    """Compute the rank correlation of two columns, with a percentile interval over resampled images."""
     n = len(x)
     row: dict[str, Any] = {"dataset": dataset, "n": n, "spearman": np.nan, "low": np.nan, "high": np.nan}
     if n < 2:

@@ -27,7 +27,7 @@ BASELINE_IMAGES = 1000
 def notes(
     features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings, baselines: bool
 ) -> Iterator[str]:
-    """Yield one sentence for each thing that weakens a comparison or explains an undefined value.
+    """Yield a sentence for each weakness of a comparison and each undefined value.
 
     `features` are the primary dataset's, then those of the secondaries; `measured` holds distances and scores of each
     secondary; `leaks` the images that are both in the primary and in a secondary dataset; `baselines` says whether the trivial
@@ -63,7 +63,7 @@ def notes(
 
 
 def _about_store(features: Sequence[Features]) -> Iterator[str]:
-    """Yield the store's notes on damage, each once for all datasets."""
+    """Yield the store's notes on damage, without repetitions."""
     yield from dict.fromkeys(note for dataset in features for note in dataset.notes)
 
 
@@ -83,7 +83,7 @@ def _about_primary(primary: Features, measured: Sequence[MeasuredPair]) -> Itera
 
 
 def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
-    """Name the image that lies so much farther than the others of its dataset that mean and interval are its own."""
+    """Note an image so much farther than its dataset's others that it alone determines mean and interval."""
     distances = pair.found.i_dist
     row, typical = int(np.argmax(distances)), float(np.median(distances))
     if distances[row] > ABSURD * typical > 0:
@@ -95,7 +95,7 @@ def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
 
 
 def _has_files(dataset: Features) -> bool:
-    """Tell images from ready-made embeddings, of which the rows are all that is known."""
+    """Return whether features are of image files, and not ready-made embeddings."""
     return any(dataset.paths)
 
 
@@ -118,7 +118,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
 
 
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
-    """Yield one sentence for each thing that weakens a matrix or explains an undefined value.
+    """Yield a sentence for each weakness of a matrix and each undefined value.
 
     `features` are those of each dataset, `rows` the distances of each pair of datasets.
     """

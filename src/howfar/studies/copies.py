@@ -1,4 +1,4 @@
-"""Find images that are equal or nearly so, and warn of them, leave them out, or refuse to go on."""
+"""Find equal and nearly equal images, and warn, leave them out, or raise an error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAMED: Final = 3
 
 
 class CopySearch(NamedTuple):
-    """Hold comparisons of the same datasets, and the features by which copies of images are found.
+    """Hold comparisons of the same datasets and the features for finding copies.
 
     `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
     """
@@ -47,12 +47,12 @@ Images = Sequence[Dataset | Features]
 
 
 def hashing(datasets: Images) -> list[Backbone]:
-    """Load the backbone of perceptual hashes; none for ready-made embeddings, which have no pictures."""
+    """Load the perceptual-hash backbone; return [] for ready-made embeddings, which have no pictures."""
     return [load_backbone(HASH)] if all(isinstance(dataset, Dataset) for dataset in datasets) else []
 
 
 def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], leaks: LeakHandling) -> tuple[Comparison, ...]:
-    """Measure datasets, the primary first, and list their near duplicates; with "drop" measure again without leaks.
+    """Measure datasets, the primary first, and list near duplicates; with "drop", measure again without leaked images.
 
     A leak is an image of a secondary that is one of the primary's, or nearly so. Raises `InputError` where there is one and
     `leaks` is "refuse", or where "drop" would leave nothing of a secondary.
@@ -76,7 +76,7 @@ def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], lea
 
 
 def near_duplicates(search: CopySearch) -> pd.DataFrame:
-    """List images that are equal or nearly so: each image of a secondary with the most alike one of P, and of the secondaries.
+    """List equal or nearly equal images: for each secondary image, the most similar in P and in the secondaries.
 
     Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
     `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other (then the nearest counts, not the most
@@ -95,7 +95,7 @@ def near_duplicates(search: CopySearch) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Name two images by the positions of their datasets, 0 being the primary, and their rows."""
+    """Hold a pair of images as dataset positions (0 is the primary) and rows."""
 
     dataset: int
     row: int
@@ -107,19 +107,19 @@ class _Pair:
 
 
 class _CopyPairs:
-    """Collect pairs, one for each image and other dataset: the first that was added."""
+    """Collect pairs, keeping the first pair added for each image and other dataset."""
 
     def __init__(self, features: Sequence[Features]) -> None:
         self._features = features
         self._pairs: dict[tuple[int, int, int], _Pair] = {}
 
     def add(self, pairs: Iterator[_Pair]) -> None:
-        """Add pairs of images that no earlier one tells of."""
+        """Add the pairs whose image and other dataset have no pair yet."""
         for pair in pairs:
             self._pairs.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
 
     def frame(self) -> pd.DataFrame:
-        """Return the pairs as the table of near duplicates: leaks first, then the most alike first."""
+        """Return the table of near duplicates: leaks first, then by decreasing similarity."""
         rows = [self._row(pair) for _, pair in sorted(self._pairs.items())]
         if not rows:
             return no_copies()
@@ -162,7 +162,7 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
 
 
 def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
-    """Find the contents that occur more than once; counting alone tells that none does, as is usual."""
+    """Return the contents that occur more than once; a quick count handles the usual case without repetition."""
     if len(set[str]().union(*contents)) == sum(map(len, contents)):
         return set()
     seen, again = set[str](), set[str]()
@@ -205,7 +205,7 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
 def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Compute the share of bits in which copies must agree: `least`, or more where datasets are framed alike.
+    """Return the share of bits in which copies must agree: `least`, or more if the datasets' images are usually alike.
 
     The usual agreement is computed only where it decides on some pair.
     """
@@ -215,7 +215,7 @@ def _share_needed(
 
 
 def _nearest(comparisons: Sequence[Comparison], s: Features, row_of: Mapping[str, int]) -> Iterator[NDArray[np.intp]]:
-    """Find the rows of the nearest images of P of each image of S, then of the next nearest, by each backbone."""
+    """Yield, for each image of S, the rows of its nearest images in P, then the next nearest, for each backbone."""
     for comparison in comparisons:
         images = comparison.images[comparison.images["dataset"] == s.name]
         for column in nearest_columns(images):
@@ -223,12 +223,12 @@ def _nearest(comparisons: Sequence[Comparison], s: Features, row_of: Mapping[str
 
 
 def nearest_columns(images: pd.DataFrame) -> list[str]:
-    """List the columns of a table of images that name the nearest images of P, the nearest first."""
+    """List the columns that name each image's nearest images of P, nearest first."""
     return [name for name in (f"nearest{number}" for number in range(1, 100)) if name in images]
 
 
 def _left(datasets: Images, gone: pd.DataFrame) -> list[Dataset | Features]:
-    """Leave images out of their datasets; `InputError` where nothing is left of one."""
+    """Remove images from their datasets; raise `InputError` if a dataset would be empty."""
     left: list[Dataset | Features] = []
     for dataset in datasets:
         names = set(gone.loc[gone["dataset"] == dataset.name, "image"])
@@ -247,7 +247,7 @@ def _with_copies(comparison: Comparison, copies: pd.DataFrame, dropped: tuple[Sk
 
 
 def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
-    """Yield a sentence for each two datasets with copies: how many there are, and whether they were left out."""
+    """Yield a sentence for each pair of datasets with copies: their number, and whether they were left out."""
     for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
         near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
         if dropped:

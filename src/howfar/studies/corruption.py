@@ -1,4 +1,4 @@
-"""Score a model on corrupted versions of the primary dataset's own labelled images, so that no foreign label is needed."""
+"""Score a model on corrupted versions of the primary dataset's own labelled images, which needs no labels from other sites."""
 
 from __future__ import annotations
 
@@ -45,24 +45,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Corruption:
-    """Hold a perturbation at a strength."""
+    """Hold a perturbation and its strength."""
 
     perturbation: LabelledPerturbation
     strength: float
 
     @property
     def label(self) -> str:
-        """Name the corruption in tables, as "fade 0.65"."""
+        """Return the corruption's name for tables, such as "fade 0.65"."""
         return self.perturbation.label(self.strength)
 
     @property
     def slug(self) -> str:
-        """Name its folder, as "fade-0.65"."""
+        """Return the corruption's folder name, such as "fade-0.65"."""
         return f"{self.perturbation.name}-{self.strength:g}"
 
 
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
-    """List the wanted perturbations: ``fade`` at each strength that stands for it, ``fade=0.4`` at that one; all of none.
+    """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all.
 
     Raises `UnknownNameError` for a name that is not registered, and `InputError` for a strength that is no number, 0, or out of
     the perturbation's range.
@@ -100,7 +100,7 @@ _NOT_OURS = "must hold no images that howfar corrupt did not write"
 
 @dataclass(frozen=True, eq=False)
 class MaskedImage:
-    """Hold an image that was read with its mask, and the hashes of both files."""
+    """Hold an image with its mask and the hashes of both files."""
 
     pixels: NDArray[np.uint8]
     mask: NDArray[np.bool_]
@@ -108,7 +108,7 @@ class MaskedImage:
 
     @classmethod
     def read(cls, item: Item) -> MaskedImage:
-        """Read an image and its mask, blank where there is none; `ImageError` where one is unreadable or sizes differ."""
+        """Read an image and its mask (blank if absent); raise `ImageError` for an unreadable file or differing sizes."""
         data = read_bytes(item.path)
         pixels = np.asarray(decode(data).image)
         if item.mask is None:
@@ -142,7 +142,7 @@ class CorruptedImages:
     seed: int
 
     def write(self, dataset: Dataset, name: str) -> Dataset:
-        """Write the missing files of every image, and return the set under a name.
+        """Write the missing files of every image, and return them as the dataset `name`.
 
         Raises `InputError` where a file that howfar did not write lies at an image's place, or two images would share a place.
         """
@@ -171,7 +171,7 @@ class CorruptedImages:
         return Item(below.as_posix(), path, marks)
 
     def _other(self, item: Item) -> Item | None:
-        """Draw the other image of an image; the rest of the dataset does not change the draw."""
+        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
         if self.chosen is None or not self.chosen.perturbation.needs_others:
             return None
         candidates = [other for other in self.others if other.path != item.path]
@@ -184,7 +184,7 @@ class CorruptedImages:
         return candidates[int(rng.integers(len(candidates)))]
 
     def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
-        """Name all that the files depend on, in JSON."""
+        """Return everything that the written files depend on, as JSON."""
         chosen = self.chosen
         document = {
             "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
@@ -209,14 +209,14 @@ _EXAMPLE = '"python my.py {images} {out}"'
 
 @dataclass(frozen=True)
 class PredictCommand:
-    """Hold a command line whose words {images} and {out} stand for two folders."""
+    """Hold a command line with the placeholders {images} and {out} for two folders."""
 
     text: str
     words: tuple[str, ...]
 
     @classmethod
     def of(cls, text: str) -> PredictCommand:
-        """Split a command into words as a shell does, quotes included; `InputError` where it cannot be, or lacks a folder.
+        """Split a command as a shell does, quotes included; raise `InputError` for invalid quoting or a missing placeholder.
 
         Examples
         --------
@@ -234,7 +234,7 @@ class PredictCommand:
         return cls(text, words)
 
     def run(self, images: Path, out: Path) -> None:
-        """Run the command on a folder of images; it is to write a map of each to the other folder, which is there.
+        """Run the command on a folder of images; the command must write a map of each image to the existing folder `out`.
 
         What it prints is not shown. Raises `InputError`, in one line, where it cannot be started or fails.
         """
@@ -256,24 +256,24 @@ PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
 
 @dataclass(frozen=True)
 class ModelPredictor:
-    """Predict by a loaded model; maps that the same model made before are kept, by their signatures."""
+    """Predict with a loaded model; maps are reused if their signature matches the model."""
 
     model: Model
 
     def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Write the maps of a set's images, and of the mirrored images, into folders of the set."""
+        """Write the maps of a dataset's images and of their mirrored versions into its folder."""
         for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
             predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
 
 
 @dataclass(frozen=True)
 class CommandPredictor:
-    """Predict by the user's command, once for a folder of images; a folder that it finished before is kept."""
+    """Predict with the user's command, once per folder of images; finished folders are reused."""
 
     command: PredictCommand
 
     def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Have the maps of a set's images, and of the mirrored images, written into folders of the set.
+        """Make the command write the maps of a dataset's images and of their mirrored versions.
 
         Raises `InputError` where the command fails, or maps are there that it did not make.
         """
@@ -307,7 +307,7 @@ class CommandPredictor:
         replace_text(record, json.dumps({**wanted, "done": True}))
 
     def refused(self, folder: Path) -> None:
-        """Have the maps of a set made anew by the next run, since they cannot be scored: the command may be mended by then."""
+        """Mark a dataset's maps for recomputation in the next run, as they cannot be scored and the command may be fixed."""
         for name in (PREDICTIONS, FLIPPED):
             record = folder / f"{name}.json"
             before = _read_record(record)
@@ -320,7 +320,7 @@ Predictor = ModelPredictor | CommandPredictor | None
 
 
 def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
-    """Return the folders of a set's maps and of the mirrored images' maps; None where there are no maps."""
+    """Return the folders of a dataset's maps and of its mirrored maps (None if empty); return None without maps."""
     maps, flipped = folder / PREDICTIONS, folder / FLIPPED
     if not maps.is_dir() or not any(maps.iterdir()):
         return None
@@ -328,7 +328,7 @@ def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
 
 
 def _read_record(record: Path) -> Any:
-    """Read the record of a command's earlier run; None where there is none that can be read."""
+    """Read the record of a command's earlier run; return None if it is missing or unreadable."""
     try:
         return json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -343,7 +343,7 @@ POOL = 64
 
 @dataclass(frozen=True, eq=False)
 class CorruptedSets:
-    """Hold a dataset's corrupted versions, and where they were predicted the model's performance on them.
+    """Hold a dataset's corrupted versions and, if they were predicted, the model's performance on each.
 
     Attributes
     ----------
@@ -389,7 +389,7 @@ def corrupt(
     tuned_on: Evaluation | None = None,
     **options: Unpack[CorruptOptions],
 ) -> CorruptedSets:
-    """Make labelled sets of corrupted versions of a dataset's own labelled images, and score a model on each.
+    """Make labelled, corrupted versions of a dataset's own labelled images, and score a model on each.
 
     From these sets an estimator of performance can learn where no foreign image is labelled: their masks are known, as the
     corruptions say what becomes of them (a mosaic moves the mask with the image, fading leaves it). Each set is scored at the
@@ -466,7 +466,7 @@ class _Work:
     tuned_on: Evaluation | None
 
     def all(self, wanted: Iterable[Corruption | None], notes: tuple[str, ...]) -> CorruptedSets:
-        """Make the sets one after the other, first the images as they are, and keep what was scored of each."""
+        """Make all sets in turn, the uncorrupted images first, and save each evaluation."""
         images, own = self.images, None
         files: list[Path] = []
         datasets: list[Dataset] = []
@@ -486,7 +486,7 @@ class _Work:
         return self.folder / (UNCHANGED if chosen is None else chosen.slug)
 
     def made(self, chosen: Corruption | None, own: Evaluation | None) -> tuple[Dataset, Evaluation | None]:
-        """Make one set; without a perturbation the images as they are, which keep their own files in their evaluation."""
+        """Make one set and its evaluation; without a perturbation, the evaluation refers to the original image files."""
         place = self.place(chosen)
         name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
         dataset = CorruptedImages(chosen, place, self.pool, self.seed).write(self.images, name)
@@ -515,7 +515,7 @@ class _Work:
 
 
 def _as_given(images: Dataset, written: Dataset) -> Dataset:
-    """Return the images that could be written by their own files, so that they are known by their content."""
+    """Return the images that could be written, with their original files, so that they are matched by content."""
     left_out = {skipped.path for skipped in written.skipped}
     items = tuple(item for item in images.items if str(item.path) not in left_out)
     return replace(images, items=items, skipped=(*images.skipped, *written.skipped))
@@ -555,7 +555,7 @@ def _labelled(images: Dataset) -> Dataset:
 
 
 def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
-    """List the images that perturbations may draw from: the caller's, else some of the dataset's own."""
+    """List the images that perturbations may mix in: the caller's, otherwise a sample of the dataset's own."""
     if others is not None:
         return tuple(item for _, _, each in each_dataset(others, "others") for item in _images(each, "others").items)
     drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]

@@ -73,7 +73,7 @@ _NAME: Final = "baselines"
 
 
 def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
-    """Return the folder beside the stored features of this machine where pairs are kept; None for pairs that are quick.
+    """Return the folder, beside the local store, that keeps measured pairs; None if measuring them is fast.
 
     `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these are. Of
     more than `MOST` pairs there the oldest are removed.
@@ -93,7 +93,7 @@ def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path
 
 
 class PreallocatedColumns:
-    """Hold columns of a fixed number of rows; values that a part lacks are nan, or None in a column of text.
+    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class PreallocatedColumns:
         self._columns: dict[str, NDArray[Any]] = {}
 
     def add(self, count: int, part: Mapping[str, Any]) -> None:
-        """Fill the next `count` rows: of each column with numbers, with texts, or with one text."""
+        """Fill the next `count` rows with an array of numbers, a list of texts or one repeated text per column."""
         rows = slice(self._filled, self._filled + count)
         for name, values in part.items():
             if name not in self._columns:
@@ -134,7 +134,7 @@ def compare(
     backbone: BackboneArgument = DEFAULT_BACKBONE,
     **options: Unpack[CompareOptions],
 ) -> Comparison:
-    """Measure how far each secondary dataset is from the primary one (I^dist and O^dist, eq. 2-7), and how sure that is.
+    """Measure each secondary dataset's distance from the primary one (I^dist and O^dist, eq. 2-7), with intervals.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def measured_run(
     options: CompareOptions,
     notes: tuple[str, ...] = (),
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure a comparison as `compare` does without saving it; the second result returns the features again.
+    """Measure a comparison as `compare` does without saving it; also return a function that gives the features.
 
     Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
     added to those of the comparison.
@@ -219,7 +219,7 @@ def measured_run(
 def read_and_drawn(
     primary: DatasetArgument, secondaries: DatasetsArgument, settings: Settings, folder: Path | None
 ) -> tuple[list[Dataset | Features], list[Dataset | Features]]:
-    """Read the datasets of a comparison, whole and as drawn by the limit; check the run folder and the columns of slices."""
+    """Read a comparison's datasets, complete and subsampled; check the run folder and slice columns."""
     read = read_datasets(primary, secondaries)
     check_out(folder, read)
     datasets = [limited(dataset, settings) for dataset in read]
@@ -235,7 +235,7 @@ def measured_by(
     execution: Execution,
     out: Path | None,
 ) -> tuple[CopySearch, dict[str, Baseline]]:
-    """Measure datasets by each of the models beside the trivial backbones; without a model, as ready-made embeddings."""
+    """Measure datasets with each model and the trivial backbones; without a model they are ready-made embeddings."""
     if not models:
         main, name = _ready(datasets)
         return CopySearch((compared(main, name, settings, execution, out=out),), main), {}
@@ -259,7 +259,7 @@ def features_of(
     settings: Settings,
     execution: Execution,
 ) -> tuple[tuple[Features, ...], str]:
-    """Return all datasets as features of one kind, by the backbone or ready-made, and the name of what made them.
+    """Return the features of all datasets, embedded or ready-made, and the backbone's name.
 
     Raises `HowfarError` as `compare` does.
     """
@@ -271,7 +271,7 @@ def features_of(
 
 
 def _ready(datasets: Sequence[Dataset | Features]) -> tuple[tuple[Features, ...], str]:
-    """Return ready-made embeddings, which must be of one kind, and the name of what made them."""
+    """Return ready-made embeddings, which must be of one kind, and the name of their backbone."""
     main = tuple(dataset for dataset in datasets if isinstance(dataset, Features))
     for other in main[1:]:
         if dict(other.identity) != dict(main[0].identity):
@@ -288,7 +288,7 @@ def compared(
     baselines: tuple[BaselineSummary, ...] = (),
     out: Path | None = None,
 ) -> Comparison:
-    """Compare features by the backbone `name`: the primary dataset's, which come first, with those of each secondary."""
+    """Compare the primary dataset's features, which come first, with those of each secondary, by one backbone."""
     primary, *secondaries = features
     sizes, q = [len(dataset) for dataset in features], primary.rows.shape[1]
     pairs = MeasurePairs(primary, secondaries, settings)
@@ -326,7 +326,7 @@ def compared(
 
 
 def _own_subspace(primary: Features, settings: Settings, projector: Projector) -> Profile | None:
-    """Fit the primary's own subspace, in which the judge of sites measures; None where the memory budget does not hold it."""
+    """Fit the primary's own subspace, which the judge of sites uses; None if it exceeds the memory budget."""
     try:
         return Profile.of(primary, settings, projector=projector)
     except InputError:
@@ -334,7 +334,7 @@ def _own_subspace(primary: Features, settings: Settings, projector: Projector) -
 
 
 def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
-    """Measure the columns that the judge of sites reads, as a profile does."""
+    """Measure the columns that the judge of sites needs, as in a profile."""
     if own is None:
         return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
     read = own.columns(own.measure(s.rows))
@@ -342,7 +342,7 @@ def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
 
 
 def _without_columns(pair: MeasuredPair) -> MeasuredPair:
-    """Drop the arrays that the table holds by now."""
+    """Drop the arrays that are already in the table of images."""
     found = replace(
         pair.found, nearest=pair.found.nearest[:0].copy(), nearest_distances=pair.found.nearest_distances[:0].copy()
     )
@@ -356,7 +356,7 @@ def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: E
 
 
 def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], settings: Settings) -> float | None:
-    """Compute the primary's self-distance O(P, P) in the subspace that all pairs share, or where each has its own, in P's."""
+    """Compute the primary's self-distance O(P, P) in the shared subspace, or in P's own if each pair has one."""
     own = measured[0].found.own
     if own is None or settings.projection != "pair":
         return None if own is None else float(own.mean())
@@ -364,7 +364,7 @@ def _self_distance(projector: Projector, measured: Sequence[MeasuredPair], setti
 
 
 def _adjusted_rivals(measured: Sequence[MeasuredPair]) -> list[dict[str, float]]:
-    """Correct the p-values of each rival over the secondaries, as those of energy are."""
+    """Apply Holm's correction to each rival's p-values over the secondaries, as for energy."""
     adjusted: list[dict[str, float]] = [{} for _ in measured]
     for name in dict.fromkeys(name for pair in measured for name in pair.rivals_p):
         for found, p_value in zip(adjusted, holm([pair.rivals_p.get(name) for pair in measured]), strict=True):
@@ -425,7 +425,7 @@ def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[s
 
 
 def _nearest_columns(primary: Features, pair: MeasuredPair) -> dict[str, Any]:
-    """Name the nearest images of P of each image, and give their distances."""
+    """Return the names and distances of each image's nearest images of P."""
     names, columns = np.array(primary.images, dtype=object), dict[str, Any]()
     for number, (rows, distances) in enumerate(zip(pair.found.nearest.T, pair.found.nearest_distances.T, strict=True), start=1):
         columns[f"nearest{number}"] = names[rows].tolist()
@@ -447,14 +447,14 @@ def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dic
 
 @dataclass(frozen=True)
 class Baseline:
-    """Hold a trivial backbone's distances: a row a secondary, and I^dist (mean form) of each image by secondary and image."""
+    """Hold a trivial backbone's distances: a row for each secondary, and I^dist (mean form) of each image."""
 
     rows: tuple[BaselineSummary, ...]
     images: Mapping[str, pd.Series]
 
 
 def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
-    """Measure distances by a trivial backbone, by the projection that the model's were measured with.
+    """Measure distances with a trivial backbone, with the projection setting of the model's distances.
 
     Of long features they are kept, and read where the same datasets are measured again.
     """

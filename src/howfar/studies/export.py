@@ -1,4 +1,4 @@
-"""Export the features of datasets as a table that vector tools read: Parquet, or Lance."""
+"""Export the features of datasets as a table for vector tools: Parquet or Lance."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from howfar.studies.study_inputs import check_names, parse_all
 
 @dataclass(frozen=True)
 class FeatureExport:
-    """Describe a table of features that was written.
+    """Describe an exported table of features.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ def export(
     store: protocols.StoreLike | str | Path | None = None,
     **options: Unpack[EmbedOptions],
 ) -> FeatureExport:
-    """Write the features of datasets as a table with a row an image, which faiss, LanceDB, DuckDB and pandas read.
+    """Write the features of datasets as a table with one row per image, readable by faiss, LanceDB, DuckDB and pandas.
 
     The columns are ``image`` (its name), ``path``, ``dataset``, ``content`` (the hash of its bytes), where datasets have them
     ``mask``, ``label`` and the further columns of their tables, and ``embedding``: q numbers of float32, as `howfar.embed`
@@ -114,7 +114,7 @@ def export(
 
 
 def _target(out: str | Path, to: str | None) -> tuple[Path, str]:
-    """Return the path and the format of the table, if it may be written there."""
+    """Return the path and format of the table; raise `InputError` if it may not be written there."""
     there = absolute(out)
     # An earlier export to Lance is a folder.
     path = there if there.is_dir() else ready_file("out", out) or there

@@ -1,4 +1,4 @@
-"""Make a UMAP of a run's images, and keep it in the run folder, so that report and explorer do not compute it again."""
+"""Make a UMAP of a run's images and keep it in the run folder for the report and the explorer."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _Named = tuple[str, tuple[str, ...]]
 
 
 def check_map(chosen: Maps | None, folder: Path | None) -> None:
-    """See that a map can be kept and made, before anything is computed.
+    """Check before any computation that a map can be made and saved.
 
     Raises `InputError` where there is no such map or a run is to have no folder, and `MissingExtraError` where umap-learn is
     absent.
@@ -49,7 +49,7 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 def keep_map(
     comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
-    """Let the pages of a run open with a map: a UMAP, which is made where the run folder keeps none, or the two components.
+    """Choose the map that a run's pages open with: the UMAP, made if missing, or the two components.
 
     The run was saved to a folder or loaded from one. `chosen` is "umap", "pca", or None, which leaves the run as it is.
     `features` returns the primary's features and those of each secondary; by default they are read again from the run's
@@ -70,7 +70,7 @@ def keep_map(
 
 
 def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]) -> ImageMap:
-    """Make a UMAP of the images of a run, by the components that its distances were measured in.
+    """Make a UMAP of a run's images from the components in which distances were measured.
 
     Where each pair of datasets has a subspace of its own, each has a map of its own. It begins at the two first components
     (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), so that it lies as they do, and is drawn with the
@@ -98,7 +98,7 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
 
 
 def umap_of(scores: Float64Array, seed: int) -> Float64Array:
-    """Place rows (n, z) in a plane by UMAP from their first two columns on, (n, 2); of fewer than four, those columns."""
+    """Place rows (n, z) in a plane, (n, 2), by UMAP started from the first two columns; below four rows return those."""
     begin = np.zeros((len(scores), 2))
     begin[:, : min(2, scores.shape[1])] = scores[:, :2]
     if len(scores) <= 3:
@@ -124,7 +124,7 @@ def _check_installed() -> None:
 
 
 def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
-    """Read the features of a run again: from the store, or from the images where that has them no more."""
+    """Return a run's features again, from the store or recomputed from the images."""
     names = [comparison.primary.name, *(dataset.name for dataset in comparison.datasets)]
     lacking = [name for name in names if name not in comparison.sources]
     if lacking:
@@ -141,7 +141,7 @@ def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
 
 
 def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:
-    """Choose the images that were compared, in their order; `InputError` where one is not there or has changed."""
+    """Select the compared images in their order; raise `InputError` if an image is missing or has changed."""
     frames = [comparison.primary_images.drop_duplicates("image")]
     frames += [comparison.images[comparison.images["dataset"] == dataset.name] for dataset in comparison.datasets]
     chosen = []
@@ -157,7 +157,7 @@ def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Feat
 
 
 def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:
-    """Give the images of each panel, by dataset, and their components: P with one secondary, or all that share a space."""
+    """Yield each panel's name, images by dataset, and components: P with one secondary, or all datasets in a joint space."""
     primary, *others = features
     own = (primary.name, tuple(primary.images))
     pairs = projector_of(primary, settings).project([other.rows for other in others], settings.projection)

@@ -39,7 +39,7 @@ _HANDED_OVER = "coco.json"
 
 @dataclass(frozen=True, eq=False)
 class LabelSite:
-    """Hold the images that labels may be of, what is labelled and how labels are called, and the model's first labels.
+    """Hold the images that labels may belong to, the task, the label names, and the model's first labels.
 
     `begun` are the images of the file that was handed over, by name; none where it is not known.
     """
@@ -51,7 +51,7 @@ class LabelSite:
 
 
 def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
-    """Read the images; task and names are by default those of the selection.
+    """Read the images to label; task and label names default to those of the selection.
 
     A table with a column ``name``, as chosen.csv, is of images of these names.
 
@@ -89,7 +89,7 @@ def _checked(task: str) -> str:
 
 
 def _begun(file: Path) -> dict[str, ExportedImage]:
-    """Read back the first labels that were handed over."""
+    """Read the first labels that were handed to the labelling tool."""
     if not file.is_file():
         return {}
     with damage_as_input_error(file):
@@ -97,7 +97,7 @@ def _begun(file: Path) -> dict[str, ExportedImage]:
 
 
 def _renamed(dataset: Dataset) -> Dataset:
-    """Call the images of a list that howfar wrote as the dataset does that they were chosen from."""
+    """Rename the images of a list by its column ``name``, the names in the original dataset."""
     names = [dict(item.further).get("name", "") for item in dataset.items]
     if not all(names) or len(set(names)) < len(names):
         return dataset
@@ -113,7 +113,7 @@ _SAME = 0.5
 
 @dataclass(frozen=True, eq=False)
 class SettledImage:
-    """Hold a labelled image, with the marks that count under the dataset's names for them."""
+    """Hold a labelled image, its size, and the marks that count."""
 
     item: Item
     size: tuple[int, int]
@@ -121,7 +121,7 @@ class SettledImage:
 
 
 def masks_in(folder: Path) -> LabelExport:
-    """Read a folder of masks as an export, in which every mask was drawn by somebody."""
+    """Read a folder of masks as an export in which every mask counts as drawn by a person."""
     files = sorted(walk(folder, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
     images = tuple(
         ExportedImage(
@@ -133,7 +133,7 @@ def masks_in(folder: Path) -> LabelExport:
 
 
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
-    """Return the labelled images, the names of those that are left out, and notes on why.
+    """Return the labelled images, the names of images left out, and notes with the reasons.
 
     Raises
     ------
@@ -164,7 +164,7 @@ def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[S
 
 
 def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
-    """Find the image of every entry; each must have one, and one alone."""
+    """Match every entry to exactly one image, or raise `InputError`."""
     keys: dict[str, str] = {}
     seen: set[str] = set()
     for image in export.images:
@@ -185,7 +185,7 @@ def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
 
 
 def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
-    """Match entries by the last part of their paths with images that have none.
+    """Match unmatched entries to images by the last part of their paths.
 
     One image of all, and one entry, must be called so: of a/1.jpg and b/1.jpg none is meant by c/1.jpg.
     """
@@ -202,7 +202,7 @@ def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Se
 
 
 def _names(export: LabelExport, site: LabelSite) -> LabelNames:
-    """Return the names that count; without any, masks may have one label, whatever it is called."""
+    """Return the label names that count; without names, masks may have one label of any name."""
     if export.tool == MASKS:
         return LabelNames({})
     if site.names.given or site.task != "segmentation":
@@ -215,7 +215,7 @@ def _names(export: LabelExport, site: LabelSite) -> LabelNames:
 
 
 def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Mark]:
-    """Yield the marks that count, under the dataset's names; those of a label that is left out do not."""
+    """Yield the marks that count, under the dataset's names; marks of excluded labels are dropped."""
     for mark in image.marks:
         if (mark.draw is None) is not (task == "classification"):
             continue
@@ -242,7 +242,7 @@ def _check_box(mark: Mark, name: str) -> None:
 
 
 def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
-    """Return the size of an image, which must be the one that its labels were drawn on."""
+    """Return an image's size; raise `InputError` if its labels were drawn at another size."""
     try:
         sides = size(item.path)
     except ImageError as error:
@@ -256,7 +256,7 @@ def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
 def _why_not(
     image: ExportedImage, item: Item, marks: Sequence[Mark], export: LabelExport, site: LabelSite, complete: bool
 ) -> str:
-    """Say why an image counts as not labelled; "" where it is."""
+    """Return the reason why an image counts as unlabelled; "" if it counts as labelled."""
     if site.task == "classification":
         classes = sorted({mark.label for mark in marks})
         if len(classes) > 1:
@@ -275,7 +275,7 @@ def _why_not(
 
 
 def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) -> bool:
-    """Return whether marks are what was handed over, but for rounding."""
+    """Return whether marks equal the ones handed over, up to rounding."""
     if site.task == "detection":
         own, theirs = (sorted(mark.box for mark in some if mark.box is not None) for some in (begun, marks))
         return len(own) == len(theirs) and bool(np.allclose(own, theirs, rtol=0.0, atol=_SAME))
@@ -283,7 +283,7 @@ def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) ->
 
 
 def area(marks: Sequence[Mark]) -> NDArray[np.bool_]:
-    """Join the areas of marks, of which there is at least one."""
+    """Return the union of the marks' areas; there must be at least one area."""
     joined: NDArray[np.bool_] | None = None
     for mark in marks:
         if mark.draw is not None:
@@ -307,7 +307,7 @@ DOCUMENT = "import.json"
 
 
 def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with_images: Images) -> tuple[ImportedLabel, ...]:
-    """Write the labels of images into an empty folder, and say of each image what was written.
+    """Write the labels of images into an empty folder, and return a record of each image.
 
     ``labels.csv`` has the columns image, name and mask or label, and is a dataset. Masks are PNGs of 0 and 255 in ``masks``,
     named as the images; boxes go to ``boxes.json``, as `howfar.evaluate` takes true ones.
@@ -343,7 +343,7 @@ def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLa
 
 
 def _write_mask(one: SettledImage, file: Path) -> bool:
-    """Write the mask of an image, and return whether there is any foreground in it."""
+    """Write the mask of an image, and return whether it contains foreground."""
     width, height = one.size
     mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
     if mask.shape != (height, width):
@@ -372,7 +372,7 @@ def _boxes(one: SettledImage) -> dict[str, Any]:
 
 @with_options(LabelImportOptions)
 def import_labels(source: str | Path, images: Any, out: str | Path, **options: Unpack[LabelImportOptions]) -> LabelImport:
-    """Import labels of images, as a dataset that `howfar.evaluate`, `train`, `adapt` and `certify` take.
+    """Import image labels as a dataset for `howfar.evaluate`, `train`, `adapt` and `certify`.
 
     Parameters
     ----------
@@ -446,7 +446,7 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
 
 
 def _read(file: Path) -> LabelExport:
-    """Read an export whose shapes raise one line that names the file, whenever they are drawn."""
+    """Read an export; damaged shapes later raise a one-line error that names the file."""
     with damage_as_input_error(file):
         export = read_export(file)
     images = (

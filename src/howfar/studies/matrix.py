@@ -1,4 +1,4 @@
-"""Measure the distance of every dataset from every other, pair by pair; a run that was killed resumes."""
+"""Measure the distance between every two datasets; a killed run resumes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Hold the measured pairs by key: those of the folder's result, and those of its journal.
+    """Hold the measured pairs by key, from the folder's result and its journal.
 
     Without a folder it is kept in memory alone. `PairJournal.open` makes it.
     """
@@ -63,7 +63,7 @@ class PairJournal:
     @classmethod
     @contextmanager
     def open(cls, folder: Path | None) -> Iterator[PairJournal]:
-        """Open the journal of a folder; `InputError` if another process uses it, where files can be locked."""
+        """Open the journal of a folder; raise `InputError` if another process uses it (where file locks work)."""
         journal = cls(folder)
         if folder is None:
             yield journal
@@ -89,7 +89,7 @@ class PairJournal:
         return self._rows[key]
 
     def add(self, key: str, row: dict[str, Any]) -> None:
-        """Keep a row."""
+        """Add a measured pair to the journal."""
         self._rows[key] = row
         if self._file is not None:
             self._file.write(_line(key, row))
@@ -99,7 +99,7 @@ class PairJournal:
                 self._synced = time.monotonic()
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Remove pairs that the folder's result holds now; other pairs, say of other settings, are kept."""
+        """Remove the pairs that the folder's result now holds; pairs of other settings stay."""
         for key in keys:
             self._rows.pop(key, None)
         if self._folder is not None:
@@ -108,7 +108,7 @@ class PairJournal:
                 (self._folder / JOURNAL).unlink()
 
     def _rewrite(self, path: Path) -> None:
-        """Write the whole journal anew; a kill leaves the old one or the new one."""
+        """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         self._close()
         replace_text(path, "".join(_line(key, row) for key, row in self._rows.items()))
 
@@ -119,7 +119,7 @@ class PairJournal:
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
-    """Exchange the two datasets of a row if `turn`: values of ``self_one`` and ``self_other`` trade places."""
+    """Swap the two datasets of a row if `turn`: ``self_one`` and ``self_other`` exchange values."""
     if not turn:
         return dict(row)
     other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}
@@ -166,7 +166,7 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class MatrixPairs:
-    """Measure pairs of datasets; as a task this holds all datasets, so that the groups of pairs are small.
+    """Measure pairs of datasets; the task holds all datasets so that groups of pairs stay small.
 
     `draws` are the seeds of each pair's bootstrap draws, by its key.
     """
@@ -176,11 +176,11 @@ class MatrixPairs:
     draws: Mapping[str, tuple[int, ...]]
 
     def __call__(self, group: Sequence[Pair]) -> list[Row]:
-        """Measure a group of pairs, each in a space of its own."""
+        """Measure a group of pairs, each in its own space."""
         return list(self.apart(group))
 
     def rows(self, missing: Sequence[Pair], executor: Runner) -> Iterator[Row]:
-        """Measure pairs in the processes of the executor, one core a task, or else here, where each pair takes all cores."""
+        """Measure pairs in the executor's processes on one core each, or in this process on all cores."""
         if self.settings.projection == "joint":
             yield from self.together(missing)
             return
@@ -192,14 +192,14 @@ class MatrixPairs:
             yield from rows
 
     def apart(self, group: Sequence[Pair]) -> Iterator[Row]:
-        """Yield the numbers of pairs that have their first dataset in common, each pair in a space of its own."""
+        """Yield the numbers of pairs with the same first dataset, each pair in its own space."""
         rows = [self.features[other].rows for _, _, other in group]
         projector = projector_of(self.features[group[0][1]], self.settings)
         for (key, _, _), pair in zip(group, projector.project(rows, self.settings.projection), strict=True):
             yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key]))
 
     def together(self, missing: Sequence[Pair]) -> Iterator[Row]:
-        """Yield the numbers of pairs in the space that all datasets share."""
+        """Yield the numbers of pairs in the space shared by all datasets."""
         first, *others = self.features
         spaces = list(projector_of(first, self.settings).project([dataset.rows for dataset in others], "joint"))
         scores = [spaces[0].primary, *(space.secondary for space in spaces)]
@@ -209,7 +209,7 @@ class MatrixPairs:
 
 
 def row_of(pair: PairDistances) -> dict[str, Any]:
-    """Lay a pair's numbers out as a flat row; nan where a number is undefined."""
+    """Convert a pair's numbers to a flat row, with nan for undefined numbers."""
     row = {}
     for name, value in asdict(pair).items():
         if name.endswith("_ci"):
@@ -229,7 +229,7 @@ _FORMAT: Final = 2
 def matrix(
     datasets: DatasetsArgument, backbone: BackboneArgument = DEFAULT_BACKBONE, **options: Unpack[MatrixOptions]
 ) -> Matrix:
-    """Measure how far every dataset is from every other: no one of them is the primary one, each is in its turn.
+    """Measure how far every dataset is from every other, each in turn as the primary one.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ def _read(datasets: DatasetsArgument) -> list[Dataset | Features]:
 def _measured(
     features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
 ) -> list[dict[str, Any]]:
-    """Make a row for each two datasets; pairs that the journal lacks are measured."""
+    """Return a row for every two datasets, measuring the pairs missing from the journal."""
     sizes = sorted(map(len, features))
     # The two largest take the most, where it is not all at once.
     together = sizes if settings.projection == "joint" else sizes[-2:]
@@ -334,7 +334,7 @@ def _measured(
 
 @contextmanager
 def summed_once(features: Sequence[Features], folder: Path | None) -> Iterator[list[Features]]:
-    """Keep each dataset's own sums in a folder while pairs are measured: they stay there after a kill, and go at the end."""
+    """Cache each dataset's own sums in a folder during measurement; the cache survives a kill and is deleted at the end."""
     made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
     with ExitStack() as stack:
         if folder is None:

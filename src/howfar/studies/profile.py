@@ -1,4 +1,4 @@
-"""Make the profile of a primary dataset: one file by which new images are scored without the dataset's images."""
+"""Make the profile of a primary dataset: one file for scoring new images without the dataset's images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def judge_by(
     calibration: CalibrationOptions,
     contents: Sequence[str] = (),
 ) -> SiteJudge:
-    """Fit and judge every estimator that the labelled datasets have the columns for, and learn the gate's range.
+    """Fit and judge every estimator for which the labelled datasets have the inputs, and learn the gate's range.
 
     `labelled` are features of the profile's own kind, and `performances` those of their images; an evaluation of the primary
     dataset itself gives the common threshold. `contents` are hashes of the primary's images: those of a labelled dataset would
@@ -77,7 +77,7 @@ def judge_by(
 
 @dataclass(frozen=True, eq=False)
 class MeasuredImages:
-    """Hold the images of several datasets with their performance and all that the judge may read of them."""
+    """Hold the images of several datasets with their performance and the judge's inputs."""
 
     images: pd.DataFrame
     matched: Matched
@@ -86,7 +86,7 @@ class MeasuredImages:
 
     @property
     def sets(self) -> NDArray[np.str_]:
-        """Return the dataset that each image is of."""
+        """Return each image's dataset."""
         return self.images["dataset"].to_numpy(dtype=str)
 
 
@@ -97,7 +97,7 @@ def measured_images(
     own: Evaluation | None,
     threshold: float | None,
 ) -> MeasuredImages:
-    """Measure datasets by a profile, and join their images' performance at the common threshold.
+    """Measure datasets with a profile, and add their images' performance at the common threshold.
 
     `own` is the primary dataset's evaluation, `threshold` the common one where it is given.
     """
@@ -130,7 +130,7 @@ def profile(
     performance: Performances | Sequence[Performances] | None = None,
     **options: Unpack[ProfileOptions],
 ) -> Profile:
-    """Make a reference profile of a primary dataset: new images are scored by it without the dataset's images.
+    """Make a primary dataset's reference profile, which scores new images without the dataset's images.
 
     The subspace is fitted on P alone (as ``projection="primary"``), since one image at a time must be placed in it.
 
@@ -193,7 +193,7 @@ def profile(
 
 
 def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> list[Evaluation]:
-    """Read the performances; none where neither they nor labelled datasets are given."""
+    """Read the performances; return [] if neither performances nor labelled datasets are given."""
     given = performance is not None and not (isinstance(performance, Sequence) and not len(performance))
     if given and not labelled:
         raise InputError.of("performance", "is of no use without labelled datasets: name those that it tells of as labelled")
@@ -203,5 +203,5 @@ def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> l
 
 
 def _reloading(backbone: BackboneArgument, options: BackboneOptions) -> dict[str, Any]:
-    """Return the options to load the backbone again with; the device is left to where that is done."""
+    """Return the options to load the backbone again, without the device."""
     return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

@@ -1,4 +1,4 @@
-"""Write the run folder that commands and functions leave: the result's files, its figures and its page."""
+"""Write the run folder of commands and functions: result files, figures and page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_run(result: Result, folder: str | Path) -> Path:
 
 
 def draw(result: Result, folder: Path, **beside: Result) -> Path:
-    """Draw the figures and the page of a result in its folder, and of the runs below it, and return the page's path.
+    """Draw the figures and page of a result and of the runs below it, and return the page's path.
 
     `beside` names further results that stand on the page: the relation of a run.
     """
@@ -35,7 +35,7 @@ def draw(result: Result, folder: Path, **beside: Result) -> Path:
 
 @with_options(PageOptions)
 def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
-    """Write figures/ and report.html of a run folder anew from its tables, and return the page's path.
+    """Redraw figures/ and report.html of a run folder from its tables, and return the page's path.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
 
 
 def load(run: str | Path) -> Result:
-    """Read the result that a run folder holds, of whatever kind; of several the one that was written last.
+    """Read the result in a run folder, of any kind; of several results, the latest.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def load(run: str | Path) -> Result:
 
 
 def with_map(result: Result, given: PageOptions) -> None:
-    """Keep the map that the pages of a run are to open with; `InputError` where the result is no comparison."""
+    """Save the map that a run's pages open with; raise `InputError` if the result is not a comparison."""
     chosen = given["map"]
     if chosen is None:
         return

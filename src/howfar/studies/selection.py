@@ -1,4 +1,4 @@
-"""Run the selection study (section 4.3): choose which few images to label, with a model's maps as first labels."""
+"""Run the selection study (section 4.3): choose a few images to label, with a model's maps as first labels."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def first_labels(
     threshold: float | None,
     min_score: float | None = None,
 ) -> tuple[FirstLabels, tuple[str, ...]]:
-    """Return first labels of the chosen images, and sentences about those without one.
+    """Return the chosen images' first labels, and notes on images without one.
 
     `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
     boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
@@ -96,7 +96,7 @@ def _dataset(images: pd.DataFrame) -> Dataset:
 
 
 def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
-    """Return the maps that the evaluations of a relation have read, of the images that have one."""
+    """Return the chosen images' maps on record in a relation, if they are still on disk."""
     if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
         return {}
     rows = relation.images
@@ -120,7 +120,7 @@ AUTO = "auto"
 
 
 def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
-    """Read the relation on record in a run folder; None where there is none.
+    """Read the relation in a run folder; return None if there is none.
 
     Raises `StoreError` where it is damaged or of another run.
     """
@@ -133,7 +133,7 @@ def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
 
 
 def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
-    """Return the name of the strategy for a dataset, and one line that says why.
+    """Return the strategy that `auto` takes for a dataset, and a one-line reason.
 
     It is ``far`` where `howfar.relate` says that performance falls with distance, of the dataset itself where that is labelled
     and else over all labelled ones; in every other case ``random``.
@@ -165,7 +165,7 @@ SIDE = 512
 def map_columns(
     needs: Collection[str], rows: pd.DataFrame, paths: Sequence[str], histograms: Float64Array | None, threshold: float
 ) -> dict[str, Float64Array]:
-    """Compute the columns of one dataset that are made of its maps, of those that a strategy needs; only what some image has.
+    """Compute the map-based columns that a strategy needs; columns without any value are dropped.
 
     `rows` are the dataset's of the performance files, with the column prediction where they name maps, in the order of `paths`,
     the images' files; `histograms` is (m, 256), nan where an image has none. An image without is nan.
@@ -180,7 +180,7 @@ def map_columns(
 
 
 def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
-    """Compute the ridge response of a run's images, nan where the file of one cannot be read; no column where none can.
+    """Compute the ridge response of a run's images (nan if unreadable); return {} if no file can be read.
 
     `images` has the columns path and content.
     """
@@ -190,7 +190,7 @@ def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
 
 
 def missing_in(values: NDArray[np.float64]) -> int:
-    """Count the images that have no value of a column.
+    """Count the images with a missing value in a column.
 
     Examples
     --------
@@ -209,7 +209,7 @@ def _class_entropies(histograms: Float64Array, threshold: float) -> Float64Array
 
 
 def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
-    """Measure the predicted regions of images and their maps, (m, 16, 9); 0 beyond an image's last, nan without a map."""
+    """Measure the predicted regions of images, (m, 16, 9); absent regions are 0, images without a map nan."""
 
     def measured(pair: tuple[str, str]) -> Float64Array:
         image, prediction = pair
@@ -230,7 +230,7 @@ def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array
 # A study asks for it again with each seed and number of shots, and no model changes it.
 @lru_cache(maxsize=1 << 16)
 def _ridge(path: str, content: str) -> float:
-    """Compute the ridge response of an image file; nan where it cannot be read. `content` tells files of one path apart."""
+    """Compute the ridge response of an image file, nan if unreadable; `content` distinguishes files with the same path."""
     try:
         picture = decode(read_bytes(path)).image.convert("L")
     except HowfarError:
@@ -265,7 +265,7 @@ def select(
     out: str | Path | None = None,
     **options: Unpack[SelectOptions],
 ) -> Selection:
-    """Choose which k images of a dataset to label.
+    """Choose k images of a dataset to label.
 
     Parameters
     ----------
@@ -356,7 +356,7 @@ def select(
 
 
 def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
-    """Return the rows of the images that may be chosen; `InputError` for a name of none."""
+    """Return the rows of the eligible images; raise `InputError` for an unknown name."""
     rows = np.flatnonzero(images["image"].isin(among))
     if len(rows) < len(set(among)):
         stranger = next(name for name in among if name not in set(images["image"]))
@@ -367,7 +367,7 @@ def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDA
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, the relation in its folder, the strategy, and why `auto` took it."""
+    """Return the run, its relation, the strategy, and the reason for `auto`'s choice."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
     relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))
@@ -378,7 +378,7 @@ def _resolved(
 
 
 def _images(comparison: Comparison, dataset: str) -> pd.DataFrame:
-    """Return the run's rows of one dataset."""
+    """Return the rows of one dataset in the run."""
     names = [secondary.name for secondary in comparison.datasets]
     if dataset not in names:
         raise InputError.of("dataset", f"must be a secondary dataset of the run ({', '.join(names)})", dataset)
@@ -392,7 +392,7 @@ def _columns(
     strategy: Strategy,
     performance: Performances | Sequence[Performances] | None,
 ) -> dict[str, NDArray[Any]]:
-    """Collect what the strategy needs of the images: names, distances, features, signals."""
+    """Collect the columns that the strategy needs: names, distances, features, signals."""
     columns: dict[str, NDArray[Any]] = {
         NAME: images["image"].to_numpy(dtype=str),
         DISTANCE: images["i_dist_scaled"].to_numpy(dtype=np.float64),
@@ -419,7 +419,7 @@ def _columns(
 
 
 def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strategy: Strategy) -> NDArray[np.float64]:
-    """Return all components of the images in the space of their pair, (m, z)."""
+    """Return all components of the images in their pair's space, (m, z)."""
     components = next(secondary.components for secondary in comparison.datasets if secondary.name == dataset)
     wanted = [f"pc{number}" for number in range(1, components + 1)]
     present = sum(name in images for name in wanted)
@@ -435,7 +435,7 @@ def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strate
 def _signals(
     comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
 ) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of the dataset's images, by the names that strategies use; only what some image has."""
+    """Collect the label-free signals of a dataset's images under the strategies' names; empty columns are dropped."""
     own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
     tuned = None if own is None else own.scores.get("ods_threshold")
     cut = UNTUNED if tuned is None else tuned
@@ -449,7 +449,7 @@ def _signals(
 
 
 def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> tuple[NDArray[np.bool_], int]:
-    """Make a mask of the images that have labels, and count those named that are no image of the dataset."""
+    """Return a mask of the labelled images, and the number of listed names that match no image."""
     mask = np.zeros(len(images), dtype=np.bool_)
     if labelled is None:
         return mask, 0

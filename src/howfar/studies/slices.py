@@ -1,4 +1,4 @@
-"""Give distance and performance by slice: of a dataset's images that share a value of a column, such as one camera."""
+"""Report distance and performance by slice: images of a dataset with the same value in a column, such as one camera."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PREFIX: Final = "table_"
 
 
 def columns_of(by: Any) -> tuple[str, ...]:
-    """Read which columns slices are made by: a name, or several.
+    """Return the columns that define slices, from one name or several.
 
     Raises `InputError` for what is no name.
 
@@ -52,7 +52,7 @@ def columns_of(by: Any) -> tuple[str, ...]:
 
 
 def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
-    """Collect the further columns of a dataset's own table, by column and image.
+    """Collect the extra columns of a dataset's own table, by column and image.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
 
 
 def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) -> None:
-    """Raise `InputError` where no secondary's table has a column, with a value somewhere, that slices are to be made by."""
+    """Raise `InputError` if no secondary's table has a slice column with a value in some row."""
     tables = [dataset for dataset in (secondaries if by else ()) if isinstance(dataset, Dataset)]
     known = {column: None for dataset in tables for column in further_columns(dataset)}
     for column in by:
@@ -85,7 +85,7 @@ def check_columns(by: Sequence[str], secondaries: Iterable[Dataset | Features]) 
 
 
 def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset | Features]) -> tuple[Comparison, ...]:
-    """Add the columns of the datasets' own tables to the tables of images, and the slices to the results."""
+    """Add the extra columns of the datasets' tables to the tables of images, and slices to the results."""
     further = {dataset.name: further_columns(dataset) for dataset in secondaries}
     made = []
     for comparison in comparisons:
@@ -96,7 +96,7 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
 
 
 def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
-    """Add columns of text to a table of images, by dataset, column and image; None where nothing is said of an image.
+    """Add text columns to a table of images, by dataset, column and image; absent values are None.
 
     Examples
     --------
@@ -116,14 +116,14 @@ def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str
 
 
 def table_column(images: pd.DataFrame, column: str) -> str:
-    """Name a dataset's column in a table of images, where howfar's own columns keep their names."""
+    """Return the name of a dataset's column in a table of images, prefixed if howfar has a column of that name."""
     return f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
 
 
 def distance_slices(
     images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, primary: int
 ) -> tuple[DistanceSlice, ...]:
-    """Compute the distances of each slice, the farthest first and those too small to say anything last.
+    """Compute the distances of each slice, farthest first, with slices too small for a statement last.
 
     Holm's correction is over all slices of a column, whatever the dataset. `primary` counts P's images.
     """
@@ -175,7 +175,7 @@ def _energies(
     draws: Mapping[str, int],
     rng: np.random.Generator,
 ) -> dict[int, SliceEnergy]:
-    """Measure the energy distances of a dataset's slices; none where the table of images does not hold all its components."""
+    """Measure the energy distances of a dataset's slices; return {} if the table lacks some of its components."""
     columns = [f"pc{number}" for number in range(1, dataset.components + 1)]
     if dataset.components > KEPT or not set(columns) <= set(rows):
         return {}
@@ -186,7 +186,7 @@ def _energies(
 
 
 def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
-    """Correct the p-values of slices, each with its dataset, after Holm; two slices that make up their dataset are one test.
+    """Correct the p-values of slices, given with their datasets, after Holm; two slices of a dataset are one test.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
 
 
 def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Number the values of a column in order, and say which each row has; an absent one is "".
+    """Number a column's values in order, and return each row's number; an absent value is "".
 
     Examples
     --------
@@ -257,7 +257,7 @@ PERMUTATIONS: Final = 999
 
 
 def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
-    """Raise `InputError` where the images of a run have no column that slices are to be made by."""
+    """Raise `InputError` if a run's images lack a slice column."""
     known = [str(name).removeprefix(PREFIX) for name in run if is_further(str(name))]
     for column in by:
         if column not in known:
@@ -266,7 +266,7 @@ def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
 
 
 def is_further(column: str) -> bool:
-    """Tell whether a column of a run's images came from a dataset's own table.
+    """Return whether a column of a run's images came from a dataset's own table.
 
     Examples
     --------
@@ -279,7 +279,7 @@ def is_further(column: str) -> bool:
 
 
 def performance_slices(images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings) -> tuple[PerformanceSlice, ...]:
-    """Compute the performance of each slice, the worst first and those too small to say anything last.
+    """Compute the performance of each slice, worst first, with slices too small for a statement last.
 
     `images` are the relation's, `run` the comparison's, row by row the same. A slice without labels is ordered by its
     estimate. Holm's correction is over all slices of a column, whatever the dataset.

@@ -1,4 +1,4 @@
-"""Read a study's datasets, draw them down to a limit, and embed them by its backbones."""
+"""Read a study's datasets, subsample them to a limit, and embed them with its backbones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BASELINES: Final = ("pixels", "colour_moments")
 
 
 class Execution(NamedTuple):
-    """Say where features are kept, and how they and the distances between them are computed: the arguments of `embed_all`."""
+    """Hold where features are stored and how features and distances are computed: the arguments of `embed_all`."""
 
     store: StoreLike | str | Path | None
     runner: Runner
@@ -44,13 +44,13 @@ class Execution(NamedTuple):
 
     @classmethod
     def of(cls, given: StudyExecution) -> Execution:
-        """Make a study's execution of its checked options; `HowfarError` for an unknown runner or a number below 1."""
+        """Create an execution from checked options; raise `HowfarError` for an unknown runner or a number below 1."""
         runner = check_work(given["runner"], given["batch_size"], given["workers"])
         return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])
 
 
 def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> list[Dataset | Features]:
-    """Read the primary dataset and the secondaries, each with a name of its own.
+    """Read the primary dataset and the secondaries, each with a unique name.
 
     Raises `HowfarError` for no secondary, a dataset that is missing or empty, or two of one name.
     """
@@ -63,12 +63,12 @@ def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> li
 
 
 def parse_all(arguments: DatasetsArgument, unnamed: str) -> list[Dataset | Features]:
-    """Read a dataset argument, a list of them, or a mapping from names; what has no name is called `unnamed` and its number."""
+    """Read one dataset argument, a list or a mapping by name; nameless datasets are called `unnamed` plus their number."""
     return [parse(argument, name, other) for name, other, argument in each_dataset(arguments, unnamed)]
 
 
 def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
-    """Read a dataset of images, called `unnamed` where it has no name; ready-made embeddings raise `InputError`."""
+    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` for ready-made embeddings."""
     dataset = parse(argument, unnamed=unnamed)
     if not isinstance(dataset, Dataset):
         raise InputError.of("dataset", "must be images, not embeddings", dataset.name)
@@ -76,7 +76,7 @@ def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
 
 
 def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
-    """Raise `InputError` where a run would be written among the images of a dataset, and be taken for some of them later.
+    """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later.
 
     A folder with images/ in it holds images there alone, and may hold a run beside it.
     """
@@ -91,7 +91,7 @@ def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
 
 
 def check_names(datasets: Sequence[Dataset | Features]) -> None:
-    """Raise `InputError` where a dataset's name cannot be printed, or two datasets have one name."""
+    """Raise `InputError` for a dataset name that cannot be printed or occurs twice."""
     names = [dataset.name for dataset in datasets]
     odd = [name for name in names if not name.isprintable()]
     if odd:
@@ -102,7 +102,7 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Map datasets to the path or URL that they can be read from again.
+    """Map datasets to the path or URL from which they can be read again.
 
     `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
     """
@@ -112,13 +112,13 @@ def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[
 
 
 def keep_pictures(result: Result, datasets: Sequence[Dataset | Features]) -> Result:
-    """Return a result; as long as it lives, its figures can show images of the datasets that are in memory alone."""
+    """Return the result, whose figures can show in-memory images as long as the result exists."""
     keep_with(result, (item.path for dataset in datasets if isinstance(dataset, Dataset) for item in dataset.items))
     return result
 
 
 def _source(argument: Any) -> str:
-    """Return the absolute path or URL of a dataset argument; "" for what is in memory, or holds a choice of its images."""
+    """Return the absolute path or URL of a dataset argument; "" for a dataset in memory or a subset of a folder."""
     if isinstance(argument, Mapping) and len(argument) == 1:
         return _source(next(iter(argument.values())))
     if isinstance(argument, (str, Path)):
@@ -136,7 +136,7 @@ def _source(argument: Any) -> str:
 def loaded(
     datasets: Sequence[Dataset | Features], backbone: BackboneArgument, options: BackboneOptions, runner: Runner
 ) -> Backbone | None:
-    """Load the backbone to run; None where all datasets are ready-made embeddings.
+    """Load the backbone; return None if all datasets are ready-made embeddings.
 
     Raises `InputError` where images and embeddings are mixed, or the backbone or its options are of no use.
     """
@@ -158,12 +158,12 @@ def loaded(
 
 
 def limited(dataset: Dataset | Features, settings: Settings) -> Dataset | Features:
-    """Draw at most `limit` images of the settings, as `drawn` does."""
+    """Subsample a dataset to the limit in the settings, as `drawn` does."""
     return drawn(dataset, settings.limit, settings.seed)
 
 
 def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
-    """Draw at most `limit` images, in their old order; the draw depends on the seed and on the dataset's name alone."""
+    """Draw at most `limit` images in their original order; the draw depends on the seed and the dataset's name only."""
     count = len(dataset)
     if limit is None or count <= limit:
         return dataset
@@ -173,7 +173,7 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
 
 
 def at_rows(dataset: Images, rows: Sequence[int]) -> Images:
-    """Keep the images at some rows of a dataset, or of its features."""
+    """Return the images or features of a dataset at the given rows."""
     if isinstance(dataset, Dataset):
         return cast(Images, replace(dataset, items=tuple(dataset.items[row] for row in rows)))
     names, paths, contents = (
@@ -190,7 +190,7 @@ def views(
     settings: Settings,
     execution: Execution,
 ) -> list[tuple[Features, ...]]:
-    """Embed all datasets by each model, then by each trivial backbone on at most `BASELINE_IMAGES` images of each.
+    """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone.
 
     An image is decoded once for all of them; where a dataset is larger than that, its sample is once more for the trivial ones.
     """

@@ -1,4 +1,4 @@
-"""Find tasks by name, and the options that only some tasks have a use for."""
+"""List tasks by name, and collect task-specific options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EMPTY: Final = ("tolerance", "ensemble", "columns", "classes")
 
 
 def own_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect from checked options those that single tasks have a use for.
+    """Collect the task-specific options from checked options.
 
     Raises `InputError` for an unknown task, and for an option of another task than `given`'s.
 

@@ -43,7 +43,7 @@ _OF_A_SET = ("nuclear_norm", "mano")
 
 @dataclass(frozen=True)
 class ClassificationTask(Task):
-    """Read a table of class predictions by the `roles` of its columns; `names` are the classes 0, 1, 2 and so on."""
+    """Serve classification from tables of class predictions; `roles` maps columns, `names` lists the classes from 0 on."""
 
     roles: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ class ClassificationTask(Task):
         return entries_of(dataset, "row", Path(predictions), table.images)
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score predicted classes against the dataset's labels, else against the names of its class folders.
+        """Score predicted classes against the dataset's labels or, without labels, the names of its class folders.
 
         Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
         probabilities in the table.
@@ -148,7 +148,7 @@ def class_listing(file: Path) -> ListedSignals:
 
 
 def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64Array]:
-    """Compute signals of the probabilities in some rows, by name, else of the confidence; nan where probabilities are missing.
+    """Compute signals of the probabilities in some rows by name, or only the confidence; nan for missing probabilities.
 
     Raises `InputError`, with file and image, for a row of numbers that are no probabilities.
     """
@@ -171,7 +171,7 @@ def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64A
 
 
 def _classes(table: ClassPredictions, labels: Mapping[str, str], dataset: str) -> tuple[str, ...]:
-    """List the classes, in an order in which an index is a column of probabilities."""
+    """List the classes in the order of the probability columns, or sorted without probabilities."""
     if table.probabilities is None:
         return tuple(sorted({*table.classes, *labels.values()}))
     strange = sorted({label for label in labels.values() if label not in table.classes})

@@ -66,7 +66,7 @@ Disturbed: TypeAlias = Callable[[TalliedImage], Boxes | None]
 
 @dataclass(frozen=True)
 class DetectionTask(Task):
-    """Match boxes by a metric; `roles` are the columns of tables, `names` the classes 0, 1, 2 and so on."""
+    """Serve detection, matching boxes by a metric; `roles` maps columns of tables, `names` lists the classes from 0 on."""
 
     metric: Detection = field(default_factory=Detection)
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class DetectionTask(Task):
         return [item.name for item in dataset.items if all(item.name in side for side in sides)]
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score predicted boxes against true ones; without a truth there are signals alone.
+        """Score predicted boxes against true boxes; without truth, only signals are computed.
 
         Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has
         true boxes.
@@ -166,7 +166,7 @@ class DetectionTask(Task):
         return evaluate_listing(dataset, listing, partial, progress, notes)
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
-        """Expect as many matched boxes as the scores sum to, and none missed."""
+        """Compute expected numerators and denominators, with the sum of scores as expected matches and no misses."""
         if measure.kind == "mean":
             return None
         scores = [np.array(answer.value["scores"], float) for answer in answers.by_image.values()]
@@ -176,7 +176,7 @@ class DetectionTask(Task):
         return _parts(measure, hits, np.zeros_like(hits), false)
 
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
-        """Read the boxes that somebody drew; the model's own, unchanged, in a file that lists all images are no label."""
+        """Read labelled boxes; in a file that lists all images, unchanged boxes of the model do not count as labels."""
         dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
         corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
         notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners, "true boxes")]
@@ -205,7 +205,7 @@ class DetectionTask(Task):
         return FirstLabels(self.name, own=answers.classes, boxes=first)
 
     def _counting(self, answer: ModelAnswer) -> LabelledBoxes:
-        """Return the class and corners of the boxes that count."""
+        """Return class and corners of the boxes with at least the metric's minimum score."""
         rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
         return [(label, tuple(map(float, box))) for label, box, score in rows if score >= self.metric.min_score]
 
@@ -220,7 +220,7 @@ class DetectionTask(Task):
         return tally.hits, tally.misses, tally.false
 
     def _is_own(self, answer: ModelAnswer, label: LabelledBoxes) -> bool:
-        """Return whether boxes are the model's own, but for rounding."""
+        """Return whether boxes equal the model's own up to rounding."""
         own, theirs = sorted(self._counting(answer)), sorted((word, tuple(map(float, box))) for word, box in label)
         if [word for word, _ in own] != [word for word, _ in theirs]:
             return False
@@ -240,7 +240,7 @@ def _labels(boxes: BoxesOf) -> set[str]:
 
 
 def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iterator[str]:
-    """Say where boxes have a class that is none of those that are known by name, where any are."""
+    """Yield notes on predicted or true boxes whose class has no name, if class names are given."""
     for what, boxes in (("predicted", predicted), ("true", true)):
         strange = sorted(_labels(boxes) - set(known)) if known else []
         if strange:
@@ -255,7 +255,7 @@ def _nothing_true(truth: str | Path | None, true: BoxesOf) -> Iterator[str]:
 
 
 def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
-    """Count matched, missed and false boxes of each image, nan where its truth is unknown, and compute its boxes' signals."""
+    """Compute columns by image: matched, missed and false boxes (nan without truth), and the signals of the boxes."""
     has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
     counts = {
@@ -275,20 +275,20 @@ def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Dist
 
 
 def _kept(boxes: Boxes, metric: Detection) -> tuple[Any, Any, Any]:
-    """Return scores, corners and labels of the boxes that F1 is of."""
+    """Return scores, corners and labels of the boxes with at least the metric's minimum score, which F1 counts."""
     kept = boxes.scores >= metric.min_score
     return boxes.scores[kept], boxes.predicted[kept], boxes.labels[kept]
 
 
 def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float]:
-    """Compute the agreement of boxes with those of the mirrored picture, flipped back."""
+    """Compute the agreement of an image's boxes with the flipped-back boxes of its mirror image."""
     (_, own, labels), (_, others, theirs) = _kept(boxes, metric), _kept(back, metric)
     values = box_stability(own, others), box_consistency(own, labels, others, theirs, metric.iou)
     return dict(zip(BOX_AGREEMENTS, values, strict=True))
 
 
 def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
-    """Make the function that returns the boxes of an image's mirrored picture, flipped back; None where it has none.
+    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes.
 
     Raises `InputError` where no entry of the file is of an image.
     """
@@ -310,7 +310,7 @@ def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], me
 def listed_boxes(
     file: Path, predicted: Mapping[str, Mapping[str, Any]], mirror: Mapping[str, Mapping[str, Any]] | None, metric: Detection
 ) -> ListedSignals:
-    """List boxes by the names of their entries, with those of the flipped images where there are any.
+    """Wrap predicted boxes by entry name, with optional boxes of the flipped images, as `ListedSignals`.
 
     Raises `InputError` for boxes that cannot be scored, when their signals are computed.
     """
@@ -344,7 +344,7 @@ def listed_boxes(
 
 @dataclass(frozen=True)
 class BoxListing:
-    """Name a file or folder of predicted boxes, as `howfar.evaluate` takes them, and of those of the flipped images.
+    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images.
 
     Classes that are numbers stay numbers, as the signals of boxes need no names.
     """
@@ -354,11 +354,11 @@ class BoxListing:
     metric: Detection
 
     def columns(self) -> tuple[str, ...]:
-        """List the columns that the boxes give."""
+        """List the signal columns available from the boxes."""
         return tuple(name for name in BOX_SIGNALS if self.flipped is not None or name not in BOX_AGREEMENTS)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, by the image's file.
+        """Compute the signals of a dataset's images, keyed by image file.
 
         Raises `HowfarError` where the boxes cannot be read, or none is of an image.
         """
@@ -368,5 +368,5 @@ class BoxListing:
         return listed_boxes(self.predictions, boxes, mirror, self.metric).matched(dataset)
 
     def beside(self, image: Path | str) -> ListedImage:
-        """Compute the signals of one image that comes alone."""
+        """Compute the signals of a single image."""
         return self.matched(Dataset("new", (Item(Path(image).name, image),)))[image]

@@ -22,7 +22,7 @@ from howfar.tasks.reading import Fault, read_all
 
 
 def spread(values: Any, known: Any) -> Float64Array:
-    """Spread values of the images in a mask over all images, nan for the others; None is nan for all."""
+    """Expand values of the images in a mask to all images, with nan elsewhere; None gives all nan."""
     column = np.full(len(known), np.nan)
     column[known] = np.nan if values is None else values
     return column
@@ -31,7 +31,7 @@ def spread(values: Any, known: Any) -> Float64Array:
 def evaluation_of(
     kept: Dataset, images: Sequence[Any], performance: Float64Array, scores: Mapping[str, float | None], **fields: Any
 ) -> Evaluation:
-    """Make the evaluation of scored images; `fields` are its further fields, and ``columns`` those of its table of images."""
+    """Make the evaluation of scored images; `fields` are further fields, with ``columns`` for the table of images."""
     import pandas as pd  # not needed to score an image
 
     columns = {
@@ -57,7 +57,7 @@ def evaluation_of(
 
 @dataclass(frozen=True, eq=False)
 class TalliedImage:
-    """Hold an image's file of predictions and entry in that file, its tally, and whether a truth stands behind the tally."""
+    """Hold an image's predictions file and entry, its tally, and whether the tally includes a truth."""
 
     item: Item
     content: str
@@ -69,7 +69,7 @@ class TalliedImage:
 
 @dataclass(frozen=True, eq=False)
 class ListedPredictions:
-    """Hold a file's predictions of images, and the truths of those images.
+    """Hold the predictions in a file, and the truths of the same images.
 
     `predictions` are by entry name, None where the entry is empty; `truths` by image name. `truth_file` is the file or folder
     that the truths were read from, None where it was no file of their own. `truth_word` names a truth in
@@ -89,7 +89,7 @@ class ListedPredictions:
 
 
 def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield a note on the entries of a file that belong to no image, where there are any."""
+    """Yield a note on a file's entries that match no image, if any."""
     used = set(entries.values())
     extra = [name for name in names if name not in used]
     if extra:
@@ -98,7 +98,7 @@ def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence
 
 
 def no_common_class(predicted: Collection[str], true: Collection[str], so: str) -> Iterator[str]:
-    """Yield a note where no class is both predicted and true, so that nothing can be right."""
+    """Yield a note if predicted and true classes have none in common, so that nothing can be correct."""
     if predicted and true and not set(predicted) & set(true):
         classes = f"predicted: {examples(sorted(predicted))}; true: {examples(sorted(true))}"
         yield f"no class is both predicted and true ({classes}), so that {so}: name them alike, or pass --classes"
@@ -107,7 +107,7 @@ def no_common_class(predicted: Collection[str], true: Collection[str], so: str) 
 def evaluate_listing(
     dataset: Dataset, listing: ListedPredictions, partial: bool, progress: bool, notes: Sequence[str] = ()
 ) -> Evaluation:
-    """Score a listing's predictions; images without truth are kept for signals that need none.
+    """Score a listing's predictions; images without truth are kept for label-free signals.
 
     Raises `InputError` where no entry matches an image, or images cannot be scored and may not be left out.
     """
@@ -149,7 +149,7 @@ def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -
 
 
 def _blamed(item: Item, listing: ListedPredictions, entry: str) -> str:
-    """Name what holds the fault: the truth, where the prediction can be tallied without it."""
+    """Name the faulty part: the truth if the prediction alone can be tallied, otherwise the prediction."""
     try:
         if listing.predictions[entry] is not None:
             listing.metric.tally(listing.predictions[entry], listing.unknown)
@@ -171,19 +171,19 @@ def _without(has_truth: Any, truth: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class ListedImage:
-    """Hold the signals of one image, and why some are missing, else ""."""
+    """Hold the signals of one image, and the reason for missing signals or ""."""
 
     signals: Mapping[str, float]
     words: str = ""
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
-        """Return the signals, by the names that estimators know them by, and why some are missing; no threshold matters."""
+        """Return the signals by estimator column names, and the reason for missing signals; `threshold` has no effect."""
         return dict(self.signals), self.words
 
 
 @dataclass(frozen=True, eq=False)
 class ListedSignals:
-    """Hold a file of predictions: the names of its entries, and the functions by which their signals are computed.
+    """Hold a predictions file: the names of its entries, and the function that computes their signals.
 
     `of_set` computes the signals of several entries of one set, and takes the width of each image's picture where boxes of the
     flipped images are to be flipped back.
@@ -196,11 +196,11 @@ class ListedSignals:
     alone: frozenset[str] = field(default_factory=frozenset)
 
     def columns(self) -> tuple[str, ...]:
-        """List the columns that the file gives."""
+        """List the signal columns available from the file."""
         return self.given
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, by the image's file.
+        """Compute the signals of a dataset's images, keyed by image file.
 
         Raises `InputError` where no entry of the file is of an image.
         """
@@ -210,7 +210,7 @@ class ListedSignals:
         return {item.path: _image(signals.get(item.path), self.predictions) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ListedImage:
-        """Compute the signals of one image that comes alone, without those of a set."""
+        """Compute the signals of a single image, without signals defined only for sets."""
         by_stem = {stem(Path(name).name): name for name in reversed(self.names)}
         entry = by_stem.get(Path(image).stem)
         if entry is None:

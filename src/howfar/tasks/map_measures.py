@@ -19,7 +19,7 @@ _AT = "at threshold {threshold:.2f}"
 
 
 def expected_counts(histogram: ArrayLike) -> Counts:
-    """Make of a map's histogram, (256,), the counts that the map expects if its p is right; they are no whole numbers.
+    """Compute the expected counts of a map from its histogram, (256,), if p is calibrated; they are not integers.
 
     At a threshold Σ p of the pixels above it are then true of those predicted, and Σ p of all pixels are true.
 
@@ -40,7 +40,7 @@ def expected_counts(histogram: ArrayLike) -> Counts:
 
 @dataclass(frozen=True)
 class MapMeasure(Measure):
-    """Describe a measure of probability maps.
+    """Define a measure of probability maps.
 
     `measured` turns counts and a threshold into the numbers that an estimate is made of; `tolerant` says whether the measure is
     defined where mask and map need only agree within some pixels.
@@ -51,7 +51,7 @@ class MapMeasure(Measure):
 
 
 def _mean(name: str, words: str, column: str) -> MapMeasure:
-    """Make the mean of what each image has at the threshold."""
+    """Define the measure that averages a per-image score at the threshold."""
 
     def measured(counts: Counts, threshold: float) -> SampleMeasures:
         return SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{column}"))
@@ -60,7 +60,7 @@ def _mean(name: str, words: str, column: str) -> MapMeasure:
 
 
 def _ratio(name: str, words: str, parts: Callable[[Counts], Pair], tolerant: bool = False) -> MapMeasure:
-    """Make the ratio of two sums over images at the threshold."""
+    """Define the measure that is a ratio of two sums over images at the threshold."""
     return MapMeasure(name, f"{words} of the summed pixels {_AT}", "ratio", _summed(parts), tolerant)
 
 
@@ -91,13 +91,13 @@ def _recall_parts(counts: Counts) -> Pair:
 
 
 def _false_alarms(counts: Counts, threshold: float) -> SampleMeasures:
-    """Say of each image without foreground whether some is predicted (1) or none (0); nan of one with foreground."""
+    """Return whether each image without foreground has predicted foreground (1 or 0); nan for images with foreground."""
     predicted = counts.predicted[:, threshold_index(threshold)] > 0
     return SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
 
 
 def _false_parts(counts: Counts) -> Pair:
-    """Count the predicted and all pixels of images without foreground: `howfar.metrics.false_positive_share` by image."""
+    """Count predicted pixels and all pixels of images without foreground, the parts of `false_positive_share`."""
     blank = (counts.true == 0)[:, None]
     whole = np.broadcast_to(counts.pixels[:, None], counts.predicted.shape)
     return np.where(blank, counts.predicted, 0.0), np.where(blank, whole, 0.0)

@@ -44,14 +44,14 @@ from howfar.tasks.reading import Fault, read_all, read_named
 
 @dataclass(frozen=True)
 class Sources:
-    """Name the folders of maps: the predictions, those of the flipped images, and those of further models."""
+    """Hold the matched maps of each folder: predictions, predictions of flipped images, and of further models."""
 
     main: MatchedMaps
     flipped: MatchedMaps | None = None
     members: tuple[MatchedMaps, ...] = ()
 
     def named(self) -> Iterator[tuple[str, MatchedMaps]]:
-        """Yield each folder's maps with their name in an error."""
+        """Yield each folder's maps with their name for error messages."""
         yield "prediction", self.main
         if self.flipped is not None:
             yield "flipped prediction", self.flipped
@@ -61,7 +61,7 @@ class Sources:
 
 @dataclass(frozen=True, eq=False)
 class ScoredMap:
-    """Hold the counts and signals of one image's map; the counts have no true pixels where there is no mask."""
+    """Hold the counts and signals of one image's map; without a mask, the counts have no true pixels."""
 
     item: Item
     content: str
@@ -78,7 +78,7 @@ class ScoredMap:
 def find_sources(
     dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
 ) -> Sources:
-    """Match every folder's maps to the images, before any is read.
+    """Match every folder's maps to the images, before reading any map.
 
     Raises `HowfarError` where a folder is missing, has no map of any image, or is given twice.
     """
@@ -95,7 +95,7 @@ def find_sources(
 
 
 def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
-    """List the images that lack a map in one of the folders, and which map."""
+    """List the images that lack a map in one of the folders, with the missing map."""
     faults = []
     for item in dataset.items:
         reasons = [f"no {what} ({maps.missing[item.name]})" for what, maps in sources.named() if item.name in maps.missing]
@@ -105,7 +105,7 @@ def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
 
 
 def all_faint(scored: Sequence[ScoredMap]) -> bool:
-    """Return whether some maps hold nothing but 0 and 1, and no other holds more: then 1 stands for p = 1, not for 1/255."""
+    """Return whether all maps only contain 0 and 1 as 8-bit values, so that 1 probably means p = 1, not 1/255."""
     return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
 
 
@@ -166,7 +166,7 @@ def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
 
 
 def _check_mask(shape: tuple[int, ...], file: Path, wanted: tuple[int, ...], item: Item, picture: bytes) -> None:
-    """Refuse a map and a mask of two sizes, and say which of them the image's size contradicts."""
+    """Raise `ImageError` if map and mask differ in size, naming the one that contradicts the image's size."""
     if shape == wanted:
         return
     if item.mask is not None and _shape(picture, item.path) == shape:
@@ -188,7 +188,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def scored_maps(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], Dataset]:
-    """Score every image that has its maps; return the scores, and the dataset of the scored images.
+    """Score every image with maps; return the scores and the dataset of scored images.
 
     Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
     to 255.
@@ -211,7 +211,7 @@ _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 @dataclass(frozen=True)
 class MapFolders:
-    """Name the folders of probability maps: the model's, those of flipped images, of further models, and those by tiles."""
+    """Hold the folders of probability maps: the model's, of flipped images, of further models, and by tiles."""
 
     predictions: Path | None = None
     flipped: Path | None = None
@@ -222,7 +222,7 @@ class MapFolders:
     def of(
         cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members, tiles: str | Path | None = None
     ) -> MapFolders:
-        """Check that the folders are there.
+        """Check that the folders exist, and make the object with absolute paths.
 
         Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
         none of the model's own maps.
@@ -248,7 +248,7 @@ class MapFolders:
         return cls(main, mirrored, tuple(absolute(folder) for folder in members), tiled)
 
     def columns(self) -> tuple[str, ...]:
-        """List the columns that these folders give."""
+        """List the signal columns available from these folders."""
         if self.predictions is None:
             return ()
         agreements = tuple(name for name, given in zip(AGREEMENTS, (self.flipped, self.ensemble), strict=True) if given)
@@ -256,7 +256,7 @@ class MapFolders:
         return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
-        """Find the maps of a dataset's images, by the image's file.
+        """Find the maps of a dataset's images, keyed by image file.
 
         Raises `HowfarError` where a folder has no map of any of the images.
         """
@@ -264,23 +264,23 @@ class MapFolders:
         return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ImageMaps:
-        """Find the maps of one image: the files with its name but for the ending."""
+        """Find the maps of one image: the files with the image's name, regardless of ending."""
         return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
 
     def all(self) -> Iterator[Path]:
-        """Yield the folders in the order in which `ImageMaps.files` has them."""
+        """Yield the given folders in the order of `ImageMaps.files`."""
         yield from (folder for folder in (self.predictions, self.flipped, *self.ensemble, self.tiles) if folder is not None)
 
 
 @dataclass(frozen=True)
 class ImageMaps:
-    """Hold the maps of one image: a file, or None, from each of the folders in their order."""
+    """Hold the map files of one image, one (or None) per folder, in the order of the folders."""
 
     files: tuple[Path | None, ...]
     folders: MapFolders
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
-        """Compute the signals of the maps, by the names that estimators know them by; and why some are missing, else "".
+        """Compute the maps' signals by estimator column names; also return the reason for missing signals or "".
 
         What is read of the predicted foreground counts the pixels with a probability above `threshold`.
         """
@@ -302,7 +302,7 @@ class ImageMaps:
         return columns, "; ".join(why)
 
     def _comparisons(self, others: list[_Place]) -> Iterator[tuple[_Compared, list[_Place]]]:
-        """Yield what a map is compared with, and how."""
+        """Yield each comparison function with the maps to compare with."""
         if self.folders.flipped is not None:
             yield _flipped, [others.pop(0)]
         if self.folders.tiles is not None:
@@ -336,7 +336,7 @@ def _read_map(file: Path | None, folder: Path) -> NDArray[Any]:
 
 
 def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-    """Stack several images' signals into columns, nan where an image lacks one."""
+    """Stack several images' signals into columns, with nan for missing signals."""
     blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
     return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
 

@@ -46,7 +46,7 @@ SIGNALS = ("average_confidence", "margin", "entropy", "soft_f")
 
 @dataclass(frozen=True)
 class MulticlassTask(Task):
-    """Compare maps of classes by a metric."""
+    """Serve segmentation of several classes, comparing class maps by a metric."""
 
     metric: Multiclass = field(default_factory=Multiclass)
 
@@ -74,7 +74,7 @@ class MulticlassTask(Task):
         return ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names))
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score the maps of a dataset; raises `InputError` where images cannot be scored and may not be left out."""
+        """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""
         maps, metric = match_maps(dataset, predictions), self.metric
         images, kept = read_all(dataset, missing_maps(dataset, Sources(maps)), _Score(maps, metric), partial, progress)
         counted = [image.counts for image in images if image.counts is not None]
@@ -139,7 +139,7 @@ class _Read:
 
 @dataclass(frozen=True, eq=False)
 class ScoredClasses:
-    """Hold the counts of one image, None where it has no mask, and the signals of its map, none of a map of indices."""
+    """Hold one image's counts (None without a mask) and its map's signals (empty for a map of class indices)."""
 
     item: Item
     content: str
@@ -182,7 +182,7 @@ class _Score:
         return ScoredClasses(item, content_hash(picture), path_text(file), counts, signals, found)
 
     def _check_names(self, path: Any, indices: np.ndarray[Any, Any], what: str) -> None:
-        """Refuse a class that has no name, where classes have names."""
+        """Raise `ImageError` for a class without a name if class names are given."""
         count = len(self.metric.names)
         top = int(np.max(indices, initial=0, where=indices != (-1 if self.metric.ignore is None else self.metric.ignore)))
         if count and top >= count:
@@ -209,7 +209,7 @@ def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclas
 
 
 def class_maps_in(folder: Path) -> ListedSignals:
-    """List the maps below a folder by their paths; a map of indices has no signals.
+    """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals.
 
     Raises `InputError` where there is none; and later, when signals are computed, for a map that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Read images one by one, and either list those that cannot be scored or stop with one line."""
+"""Read images one by one, and either list images that cannot be scored or stop with a one-line error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Fault:
 
 
 def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
-    """Return the faults as rows of skipped images where that is allowed, and stop with one line where it is not.
+    """Convert faults to skipped images if `partial` allows, otherwise raise an error with one line.
 
     Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
 
@@ -64,7 +64,7 @@ def read_all(
     progress: bool,
     title: str = "scores",
 ) -> tuple[list[R], Dataset]:
-    """Read every image but the `missing`; return the readings, and the dataset without the images that could not be read.
+    """Read every image except the `missing`; return the readings and the dataset of successfully read images.
 
     Raises `InputError` as `skip_faults`, for the missing images before any image is read.
     """
@@ -80,13 +80,13 @@ def read_all(
 
 
 def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: bool, title: str = "scores") -> Iterator[R]:
-    """Yield ``function(item)`` in order, under a bar with rate and time left on stderr."""
+    """Yield ``function(item)`` in order, with a progress bar on stderr."""
     results = LocalRunner().run(function, items)
     yield from bar(results, progress=progress, always=True, total=len(items), unit="image", desc=title)
 
 
 def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R]) -> R:
-    """Read a file; an `ImageError` names the file, and what it holds."""
+    """Read a file; an `ImageError` names the file and its role."""
     try:
         return reader(path)
     except ImageError as error:

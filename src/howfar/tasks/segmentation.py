@@ -73,7 +73,7 @@ FEW = 16
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Hold a threshold, its source in words, and the evaluation that it was tuned on."""
+    """Hold a threshold, its source in words, and the evaluation used for tuning."""
 
     threshold: float
     source: str
@@ -81,12 +81,12 @@ class Cut:
 
     @property
     def words(self) -> str:
-        """Describe in words the performance at this threshold."""
+        """Describe the performance measure with this threshold in words."""
         return f"F at threshold {self.threshold:.2f} ({self.source})"
 
 
 def own_best(ods_threshold: float) -> Cut:
-    """Take the best threshold by the set's own masks, as in the paper; 0.5 where nothing is true and the threshold is nan.
+    """Choose the set's own ODS threshold, as in the paper; 0.5 if that is nan because no pixel is true.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def own_best(ods_threshold: float) -> Cut:
 
 
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
-    """Return the threshold that the arguments of `howfar.evaluate` ask for; None for the set's own best.
+    """Return the threshold specified by the arguments of `howfar.evaluate`; None for the set's own best threshold.
 
     Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
     arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
@@ -126,13 +126,13 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
 
 @dataclass(frozen=True, eq=False)
 class MapAnswers(ModelAnswers):
-    """Hold the files of probability maps, and the maps' histograms once they were read."""
+    """Hold the files of probability maps and, after reading, the maps' histograms."""
 
     sources: Sources = field(kw_only=True)
     histograms: tuple[NDArray[np.int64], ...] = ()
 
     def digest(self, image: str) -> str | None:
-        """Return a hash of the map's file; None where there is no map."""
+        """Return a hash of the map's file; None without a map."""
         answer = self.by_image.get(image)
         if answer is None:
             return None
@@ -159,7 +159,7 @@ class MapAnswers(ModelAnswers):
 
 @dataclass(frozen=True)
 class SegmentationTask(Task):
-    """Measure maps at a threshold, within a tolerance in pixels; `flipped` and `members` are folders of further maps."""
+    """Serve segmentation: measure maps at a threshold, with a tolerance in pixels; `flipped` and `members` are map folders."""
 
     threshold: float = FALLBACK
     tolerance: float = 0.0
@@ -202,7 +202,7 @@ class SegmentationTask(Task):
         return measure
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score the maps of a dataset, at the threshold that is best for its own masks unless another is asked for.
+        """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks.
 
         Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should
         be of 0 to 255.
@@ -241,7 +241,7 @@ class SegmentationTask(Task):
         return MapAnswers(dataset, Path(predictions), answers, sources=sources)
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
-        """Compute what each map expects of a measure's numerators and denominators, if its p is right."""
+        """Compute each map's expected numerators and denominators of a measure, if p is calibrated."""
         if measure.kind == "mean":
             return None
         return MEASURES[measure.name].measured(_expected_counts(answers), self.threshold).parts
@@ -256,7 +256,7 @@ class SegmentationTask(Task):
         return parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(self.threshold)]
 
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
-        """Collect masks as files; a foreground that an export describes is written below `scratch`."""
+        """Collect label masks as files; foreground described by an export is written to `scratch`."""
         dataset, labels = answers.dataset, read_labels(answers.dataset, place)
         if not labels.by_image:
             wanted = f"name masks as the images, such as {dataset.items[0].name}"
@@ -329,20 +329,20 @@ class SegmentationTask(Task):
 
 
 def read_foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:
-    """Read what a probability map takes for foreground, (h, w), where p is above a threshold."""
+    """Read a probability map, and return its foreground, (h, w) bool, where p is above the threshold."""
     levels, lowest = as_levels(read_prediction(prediction).values)
     return np.asarray(levels >= lowest[threshold_index(threshold)])
 
 
 def _expected_counts(answers: ModelAnswers) -> Counts:
-    """Compute the counts that each map expects, from the histograms at hand or from the maps' files."""
+    """Compute each map's expected counts, from known histograms or from the map files."""
     known = answers.histograms if isinstance(answers, MapAnswers) else ()
     files = (answers.by_image[item.name].value for item in answers.dataset.items)
     return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
 
 
 def thresholded_signals(items: Sequence[Item], sources: Sources, threshold: float, progress: bool) -> dict[str, Float64Array]:
-    """Read the images' maps again, and measure their foreground at the threshold: a column a signal, (n,).
+    """Reread the images' maps, and compute foreground signals at the threshold, one (n,) column per signal.
 
     The shape of the predicted foreground, and where there are maps of flipped images its overlap with theirs. Raises
     `ImageError` for a map that cannot be read any more.
@@ -369,7 +369,7 @@ class _Thresholded:
 def notes(
     scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut, tolerance: float
 ) -> Iterator[str]:
-    """Yield one sentence for each thing that weakens the scores or explains an undefined one.
+    """Yield a sentence for each problem that weakens the scores or explains an undefined score.
 
     `scored` are the images that have maps, `sources` the folders of the maps; of the dataset's `scores` `false_positive_share`
     is used; `cut` is the threshold of the per-image values, `tolerance` is in pixels.
@@ -477,7 +477,7 @@ def _columns(
 
 
 def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
-    """Compute label-free signals as columns; the predicted share is counted at the map's own precision."""
+    """Compute label-free signals as columns; the predicted share is counted at the maps' full precision."""
     import pandas as pd  # not needed to score an image
 
     rows = pd.DataFrame([signals(image.histogram, threshold) for image in scored])
@@ -491,7 +491,7 @@ def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> d
 
 
 def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path, tiles: str | Path) -> Evaluation:
-    """Add the Dice of the whole and the tiled map of each image that was scored; nan where either cannot be read.
+    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read.
 
     Raises `HowfarError` where a folder is missing or has no map of any image.
     """

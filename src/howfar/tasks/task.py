@@ -30,7 +30,7 @@ M = TypeVar("M", bound="Measure")
 
 @dataclass(frozen=True, eq=False)
 class SampleMeasures:
-    """Hold of k labelled images the numbers that an estimate is made of.
+    """Hold the measured values of k labelled images, from which an estimate is computed.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class SampleMeasures:
 
 @dataclass(frozen=True)
 class Measure:
-    """Describe a measure: a mean over images, a ratio of sums over images, or the best ratio over thresholds.
+    """Define a measure: a mean over images, a ratio of sums over images, or the best ratio over thresholds.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Measure:
 
 @dataclass(frozen=True, eq=False)
 class ModelAnswer:
-    """Hold a model's answer on an image, its confidence (nan where unknown), and the text by which a change is noticed."""
+    """Hold a model's answer on an image, its confidence (nan if unknown), and a text that reveals changes."""
 
     value: Any
     confidence: float = float("nan")
@@ -75,7 +75,7 @@ class ModelAnswer:
 
 @dataclass(frozen=True, eq=False)
 class ModelAnswers:
-    """Hold a model's answers on a dataset's images, by image name, the file they were read from, and the model's classes."""
+    """Hold a model's answers on a dataset's images by image name, with their source file and the model's classes."""
 
     dataset: Dataset
     file: Path
@@ -84,7 +84,7 @@ class ModelAnswers:
 
     @classmethod
     def of(cls, dataset: Dataset, file: str | Path, entries: Mapping[str, ModelAnswer | None], classes: Sequence[str]) -> Self:
-        """Match the entries of a file with images; an entry that is None holds no answer.
+        """Match the entries of a file with images; an entry of None means no answer.
 
         Raises `InputError` where no entry matches an image.
         """
@@ -93,12 +93,12 @@ class ModelAnswers:
         return cls(dataset, Path(file), answers, tuple(classes))
 
     def digest(self, image: str) -> str | None:
-        """Return a hash of the answer on an image, by which a change is noticed; None where there is no answer."""
+        """Return a hash of the answer on an image, to detect changes; None without an answer."""
         answer = self.by_image.get(image)
         return None if answer is None else content_hash(answer.text.encode())
 
     def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
-        """Read every image that has an answer; return the answers on these images alone, and the images' content hashes.
+        """Read every image with an answer; return the answers on these images and the images' content hashes.
 
         Raises `InputError` for images that cannot be read or have no answer, and may not be left out.
         """
@@ -120,7 +120,7 @@ def _content(item: Item) -> str | Fault:
 
 
 class Task(ABC):
-    """Serve one task to every command; an instance holds the options by which predictions are read and measured."""
+    """Provide one task to all commands; an instance holds the options for reading and measuring predictions."""
 
     name: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
@@ -153,23 +153,23 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """Make the task by a command's checked options."""
+        """Make the task from a command's validated options."""
 
     @abstractmethod
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score a model's predictions of a dataset; `howfar.evaluate` says what its arguments mean."""
+        """Score a model's predictions of a dataset; arguments are those of `howfar.evaluate`."""
 
     def labelled(self, dataset: Dataset) -> Dataset:
-        """Leave out the images that have no label."""
+        """Return the dataset without unlabelled images."""
         return replace(dataset, items=tuple(item for item in dataset.items if item.mask is not None))
 
     def predicted(self, dataset: Dataset, predictions: str | Path) -> Collection[str]:
-        """Return the names of the images that have a prediction and, where the truth is in a file, a truth."""
+        """Return the names of the images with a prediction and, if the truth is in a file, a truth."""
         return match_maps(dataset, predictions).files
 
     @abstractmethod
     def measure(self, name: str | None) -> Measure:
-        """Return the measure of a name, by default the first; raises `InputError` where there is none."""
+        """Return the measure of a name, by default the first; raises `InputError` for an unknown name."""
 
     @abstractmethod
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
@@ -177,7 +177,7 @@ class Task(ABC):
 
     @abstractmethod
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
-        """Read the labels of images, by image name, and notes on labels that do not count.
+        """Read labels by image name; also return notes on labels that do not count.
 
         `own` says that howfar handed the place out; `scratch` is a folder for temporary files, which need not exist.
         """
@@ -187,7 +187,7 @@ class Task(ABC):
         """Measure the answers on the labelled images, in the order of the labels."""
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
-        """Compute the numerators and denominators that the answers expect of themselves, (m, t) each; None for a mean."""
+        """Compute expected numerators and denominators from the answers' own confidence, (m, t) each; None for a mean."""
         return None
 
     def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
@@ -196,16 +196,16 @@ class Task(ABC):
         return None if parts is None else parts[1][:, 0]
 
     def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
-        """Say why there is no value though there are labels, and where an interval is known to hold less often than stated."""
+        """Explain a missing value despite labels, and warn of intervals known to undercover."""
         return ()
 
     @abstractmethod
     def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
-        """Return the answers on some images as first labels to correct."""
+        """Return the answers on some images as initial labels for correction."""
 
 
 def named_measure(name: str | None, measures: Sequence[M]) -> M:
-    """Return the measure of a name, by default the first; raises `InputError` where there is none."""
+    """Return the measure of a name, by default the first; raises `InputError` for an unknown name."""
     by_name = {measure.name: measure for measure in measures}
     if name is None:
         return measures[0]
@@ -220,11 +220,11 @@ def label_count(count: int) -> str:
 
 
 def stranger_notes(names: Sequence[str], dataset: Dataset) -> list[str]:
-    """Note labels that belong to no image of a dataset, where there are any."""
+    """Return a note on labels that match no image of a dataset, if any."""
     return [f"{label_count(len(names))} of no image of {dataset.name} ({examples(names)})"] if names else []
 
 
 def unknown_class_notes(labels: Sequence[str], classes: Sequence[str], begin: str) -> list[str]:
-    """Note labels whose class the model never gives, where there are any."""
+    """Return a note on labels of classes that the model never predicts, if any."""
     unknown = sorted(set(labels) - set(classes))
     return [f"{begin} ({examples(unknown)}): check how they are written"] if unknown else []

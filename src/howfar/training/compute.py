@@ -1,4 +1,4 @@
-"""Control what a training computes with: threads, precision, kept features; and tell how long it will take."""
+"""Control a training's threads, precision and cached features, and estimate its duration."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENTRY: Final = "threads"
 
 @contextmanager
 def threads_of(state: Path) -> Iterator[None]:
-    """Give torch the threads that the kept state of a training was computed with, and restore its number at the end.
+    """Set torch's thread count to that of a saved training state within the block, and restore it afterwards.
 
     What the user chose stands: ``OMP_NUM_THREADS``, or a number other than torch's own of one for each core, as by
     ``torch.set_num_threads``. Nothing changes where there is no state, or one of an earlier version.
@@ -45,7 +45,7 @@ def threads_of(state: Path) -> Iterator[None]:
 
 
 def _kept(state: Path) -> int | None:
-    """Read from a kept state how many threads it was computed with; None where it does not say."""
+    """Read the thread count from a saved training state; None if it is not recorded."""
     if not state.is_file():
         return None
     try:
@@ -58,7 +58,7 @@ def _kept(state: Path) -> int | None:
 
 @contextmanager
 def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
-    """Let every depthwise convolution of a network compute in float32 inside; afterwards each computes as it did.
+    """Run a network's depthwise convolutions in float32 within the block.
 
     In bfloat16 the gradient of a depthwise convolution takes 3 to 6 times as long on a CPU as in float32, as it has too few
     products a number for the processor's units, and so a step of UNet++ takes 1.2 times as long
@@ -82,7 +82,7 @@ def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
 
 
 def is_depthwise(layer: nn.Module) -> bool:
-    """Tell whether a layer is a two-dimensional convolution of each channel by itself."""
+    """Return whether a layer is a depthwise two-dimensional convolution."""
     return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
 
 
@@ -97,7 +97,7 @@ LIMIT: Final = 2 << 30
 
 @contextmanager
 def keeping_features(network: Any, images: Sequence[Pairs]) -> Iterator[None]:
-    """Keep features for the block, if `network` can, in what the budget leaves beside the images; without a budget in 2 GiB."""
+    """Cache encoder features within the block, if `network` supports it, in the memory left by the images (default 2 GiB)."""
     keeping = getattr(network, "keeping_features", None)
     if keeping is None:
         yield
@@ -116,7 +116,7 @@ STEPS: Final = 3
 
 
 class TrainingEstimate:
-    """Measure the first steps of a training, and print one line on stderr: what is ahead, and with how many threads.
+    """Time a training's first steps, and print one line on stderr with the expected duration and the thread count.
 
     `models` is how many trainings like this one are ahead, this one among them. Epochs end with a look at the held-out images,
     which is not measured, so that the line says "at least". A training that ends before so many steps says nothing, nor does
@@ -130,11 +130,11 @@ class TrainingEstimate:
         self._told = False
 
     def begin(self, ahead: int) -> None:
-        """Note how many steps are ahead."""
+        """Set the number of steps ahead."""
         self._ahead = ahead
 
     def step(self) -> None:
-        """Count a step; after some, print the line."""
+        """Count a step; print the line once enough steps are timed."""
         self._done += 1
         now = time.monotonic()
         if self._done == FIRST:
@@ -148,7 +148,7 @@ class TrainingEstimate:
 
 
 def line(each: float, ahead: int, models: int, threads: int) -> str:
-    """Write the line of an estimate: seconds a step, steps ahead, trainings like this one, torch's threads.
+    """Format the estimate's line from seconds per step, steps ahead, number of similar trainings, and torch's threads.
 
     Examples
     --------

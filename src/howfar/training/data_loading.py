@@ -27,7 +27,7 @@ _BLUR = (0.3, 1.2)
 
 
 def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Change an image (3, h, h) uint8 and its mask (1, h, h) bool alike, by a random draw from `seed`.
+    """Augment an image (3, h, h) uint8 and its mask (1, h, h) bool at random by `seed`.
 
     With `rescale` r above 0 the picture is first drawn 1 − r to 1 + r times as large: what is larger is cropped at random, what
     is smaller is set at random among its own mirror images.
@@ -51,7 +51,7 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
 
 
 def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor, Tensor]:
-    """Turn an image (3, h, h) and its mask (1, h, h) alike to one of the first `views` of eight, by a draw from `seed`.
+    """Rotate or flip an image (3, h, h) and its mask (1, h, h) to one of the first `views` of eight orientations, by `seed`.
 
     They are the image, mirrored, upside down, both, and these four turned by a right angle: few enough that the features of
     each can be kept. Neither colour nor sharpness is changed.
@@ -68,7 +68,7 @@ def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor
 
 
 def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -> tuple[Tensor, Tensor]:
-    """Show a square picture and its mask `scale` times as large, in a square of the same side, at `place` (0-1 twice)."""
+    """Scale a square image and its mask by `scale` within a square of the same side, at relative position `place`."""
     side = picture.shape[-1]
     if scale >= 1:
         part = max(round(side / scale), 1)
@@ -86,13 +86,13 @@ def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -
 
 
 class EpochOrder(Sampler[tuple[int, ...]]):
-    """Shuffle the images anew in each epoch by the seed, as pairs of epoch and index; `set_epoch` chooses the epoch."""
+    """Yield (epoch, index) pairs in a new shuffled order each epoch, by the seed; `set_epoch` sets the epoch."""
 
     def __init__(self, count: int, seed: int) -> None:
         self._count, self._seed, self._epoch = count, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration; the trainer calls it."""
+        """Set the epoch of the next iteration; called by the trainer."""
         self._epoch = epoch
 
     def __iter__(self) -> Iterator[tuple[int, ...]]:
@@ -104,7 +104,7 @@ class EpochOrder(Sampler[tuple[int, ...]]):
 
 
 class Balanced(EpochOrder):
-    """Draw full batches, of which a stated number are added images, as triples of epoch, index and how often it came before.
+    """Draw full batches with a fixed number of added images, as triples of epoch, index and earlier occurrences.
 
     The last `added` of `count` images are the added ones. They, and the others, are each gone through in a random order, and
     again in another one where an epoch of `steps` batches of `batch` images takes more. Each batch has `of_added` added ones.
@@ -129,13 +129,13 @@ class Balanced(EpochOrder):
 
 
 def _repeated(rng: np.random.Generator, indices: range, count: int) -> Iterator[tuple[int, int]]:
-    """Yield `count` pairs of an index and how often it came before: all in a random order, then all in another."""
+    """Yield `count` pairs of an index and its earlier occurrences, cycling through all indices in random orders."""
     orders = [rng.permutation(len(indices)) for _ in range(-(-count // len(indices)) if count else 0)]
     return iter([(indices[place], again) for again, order in enumerate(orders) for place in order.tolist()][:count])
 
 
 class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
-    """Give images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, augmented if wanted.
+    """Return images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, optionally augmented.
 
     An image that comes more than once in an epoch has a third number, how often it came before, and is augmented otherwise.
     With `views` augmentation draws from that many flips and turns and changes nothing else.
@@ -161,7 +161,7 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
 
 
 class HeldOut(Dataset[tuple[Tensor, Tensor]]):
-    """Give held-out images and masks by index, without augmentation."""
+    """Return held-out images and masks by index, without augmentation."""
 
     def __init__(self, pairs: Pairs) -> None:
         self._pairs = pairs

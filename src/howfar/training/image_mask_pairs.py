@@ -31,7 +31,7 @@ _BLANK = "blank"
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """Name one training image of a dataset and its mask, not yet read; without a mask nothing in the image is foreground.
+    """Refer to one training image and its mask by path; an image without a mask has no foreground.
 
     `photograph` names the one that the image is a tile of, after the dataset; it is the image itself where that is no tile.
     """
@@ -45,7 +45,7 @@ class TrainingExample:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Hold n images (n, 3, s, s) uint8 RGB and masks (n, 1, s, s) bool at the training size, in memory.
+    """Hold n images (n, 3, s, s) uint8 RGB and masks (n, 1, s, s) bool in memory, at the training size.
 
     `contents` has the hash of each image file, `fingerprint` is one of all image and mask files, whatever their order and
     names. `sides` are √(width · height) of the images as they were, in pixels.
@@ -62,7 +62,7 @@ class Pairs:
 
 
 def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[TrainingExample, ...]:
-    """List a dataset's training examples: its images that have a mask, or all images without their masks.
+    """List a dataset's training examples: the images with masks, or with `blank` all images without foreground.
 
     The first group of the regular expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are
     taken for tiles where most images have one. With `blank` every image is one without foreground, whatever masks there are:
@@ -92,7 +92,7 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
 def split(
     examples: Sequence[TrainingExample], share: float, seed: int
 ) -> tuple[tuple[TrainingExample, ...], tuple[TrainingExample, ...]]:
-    """Divide examples into training and held-out ones by photograph, so that no photograph is in both.
+    """Split examples by photograph into training and held-out examples.
 
     Photographs are drawn until the held-out ones have at least `share` of the images, 0 to below 1; one always stays for
     training. The draw depends on the photographs' names and the seed alone, and each part keeps the given order.
@@ -112,7 +112,7 @@ def split(
 
 
 def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = True) -> Pairs:
-    """Read images and masks into memory, resized: images antialiased, masks so that no line is lost.
+    """Load images and masks resized to squares: images antialiased, masks so that thin lines are preserved.
 
     `size` is the side of the square that all are resized to; the aspect is not kept, as in the paper. A file that cannot be
     read, or a mask that differs in size from its image, raises `ImageError`, which names it; no example at all `InputError`.
@@ -127,7 +127,7 @@ def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = 
 
 
 def fingerprint_of(examples: Sequence[TrainingExample]) -> str:
-    """Compute the fingerprint that `read_pairs` gives these examples, from the files' bytes alone.
+    """Compute the fingerprint of `read_pairs` from the files' bytes, without decoding the images.
 
     A file that cannot be read raises `ImageError`.
     """
@@ -171,7 +171,7 @@ _FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of i
 
 
 def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
-    """List the examples of every dataset and list in `add`, each list's in its own order.
+    """List the training examples of every dataset and list in `add`, in the order of each list.
 
     A text is divided at the last colon behind which a file lies. Raises `HowfarError` where it names no dataset or list, where
     a list is empty, names an image twice or one that is not in its dataset, or where an image has no mask.
@@ -182,7 +182,7 @@ def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
 
 
 def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
-    """Divide an entry into its dataset and its list; raises `InputError` where it has no list that is there.
+    """Split an entry into its dataset and its list; raises `InputError` if no list exists.
 
     Examples
     --------
@@ -203,7 +203,7 @@ def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
 
 
 def check_new(added: Sequence[TrainingExample], others: Sequence[TrainingExample]) -> None:
-    """Raise `InputError` if an added image has the content of another added one, or of one that is learnt from anyway.
+    """Raise `InputError` if an added image duplicates another added image or an existing training image.
 
     A file that cannot be read is left to the reading for training, whose error names it.
     """
@@ -249,7 +249,7 @@ def _examples(argument: DatasetArgument, picked: Picked) -> tuple[TrainingExampl
 
 
 def _rows(dataset: Dataset, listed: Sequence[str], source: str) -> list[int]:
-    """Find the listed images in their dataset; `InputError` where one is not there, or is named twice."""
+    """Return the dataset's rows of the listed images; `InputError` if an image is missing or listed twice."""
     names, paths = [item.name for item in dataset.items], [path_text(item.path) for item in dataset.items]
     rows: list[int] = []
     for entry, row in zip(listed, match_list(listed, names, paths), strict=True):

@@ -40,7 +40,7 @@ class Fitting(lightning.LightningModule):
         self._held_out: dict[str, Any] = {}
 
     def configure_optimizers(self) -> Any:
-        """Make AdamW, whose rate follows the schedule at every step."""
+        """Make an AdamW optimiser with the learning rate scheduled at every step."""
         trained = [parameter for parameter in self.segmenter.parameters() if parameter.requires_grad]
         optimiser = torch.optim.AdamW(trained, lr=self.settings.rate, weight_decay=self.settings.decay)
         steps = max(int(self.trainer.estimated_stepping_batches), 1)
@@ -48,7 +48,7 @@ class Fitting(lightning.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": by_step, "interval": "step"}}
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Compute one batch's loss; the network's own random draws are seeded, so that a step is the same after resuming."""
+        """Compute one batch's loss, with the network's random draws seeded so that a resumed step is identical."""
         # Seeded here and not in a hook: the first epoch after resuming has no on_train_epoch_start.
         torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, index)).generate_state(1)[0]))
         pictures, masks = batch
@@ -61,7 +61,7 @@ class Fitting(lightning.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        """Count the pixels of the held-out images' 8-bit maps at all thresholds, as evaluation does."""
+        """Count pixels of the held-out images' 8-bit maps at all thresholds, as in evaluation."""
         pictures, masks = batch
         p = torch.sigmoid(self.segmenter(pictures).float())[:, 0]
         maps = (255 * p).round().to(torch.uint8).cpu().numpy()
@@ -89,7 +89,7 @@ class Fitting(lightning.LightningModule):
         return {name: value.detach().cpu().clone() for name, value in self.segmenter.state_dict().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Save the history, and the number of torch's threads, with the state from which a killed training resumes."""
+        """Save the history and torch's thread count with the state for resuming."""
         checkpoint["history"] = self.history
         checkpoint[ENTRY] = torch.get_num_threads()
 
@@ -99,7 +99,7 @@ class Fitting(lightning.LightningModule):
 
 
 class Keep(lightning.Callback):
-    """Remember the best weights, stop where patience ends, and save the state for a killed training, after each epoch.
+    """Keep the best weights, stop early by patience, and save the state for resuming, after each epoch.
 
     The state's `file` is replaced whole, so that a kill leaves the last epoch's state or the one before. With `best`,
     `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a better one
@@ -113,7 +113,7 @@ class Keep(lightning.Callback):
         self._highest, self._at = -1.0, 0
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Stop at once where a training was killed after its last epoch."""
+        """Stop immediately if the resumed training was killed after its last epoch."""
         assert isinstance(pl_module, Fitting)
         self._stop(trainer, len(pl_module.history))
 
@@ -133,7 +133,7 @@ class Keep(lightning.Callback):
             trainer.should_stop = True
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the best weights and ODS so far."""
+        """Return the best weights and ODS so far."""
         return {"weights": self.weights, "highest": self._highest, "at": self._at}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -142,20 +142,20 @@ class Keep(lightning.Callback):
 
 
 class Progress(lightning.Callback):
-    """Show one progress bar over all steps on stderr, with the last loss and held-out ODS, and say how long they will take."""
+    """Show a progress bar over all steps on stderr, with the last loss, held-out ODS and expected duration."""
 
     def __init__(self, estimate: TrainingEstimate) -> None:
         self._bar: Any = None
         self._estimate = estimate
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Open the bar, at the step where a resumed training begins."""
+        """Open the bar at the current step, which is above 0 for a resumed training."""
         steps = int(trainer.estimated_stepping_batches)
         self._estimate.begin(steps - trainer.global_step)
         self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Advance the bar to the current step, and say after some how long all will take."""
+        """Advance the bar to the current step, and after some steps print the expected duration."""
         self._estimate.step()
         self._bar.update(trainer.global_step - self._bar.n)
 
@@ -173,24 +173,24 @@ class Progress(lightning.Callback):
         self._bar.close()
 
     def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException) -> None:
-        """Close the bar at the step where training stopped."""
+        """Close the bar after an exception, at the step where training stopped."""
         if self._bar is not None:
             self._bar.close()
 
 
 class Logged(lightning.Callback):
-    """Log loss, held-out ODS and its threshold of each epoch, once its state is kept."""
+    """Log each epoch's loss, held-out ODS and threshold, once the epoch's state is saved."""
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log the epoch, and those before it that were finished before a kill and are not logged."""
+        """Log the epoch, and earlier epochs left unlogged by a kill."""
         assert isinstance(pl_module, Fitting)
         log_epochs(self._tracking, pl_module.history)
 
 
 def log_epochs(tracking: Tracking, history: Sequence[Mapping[str, Any]]) -> None:
-    """Log the epochs of a history that are not logged yet."""
+    """Log the history's epochs that are not logged yet."""
     for entry in history:
         tracking.log({name: value for name, value in entry.items() if name != "epoch"}, entry["epoch"])

@@ -24,7 +24,7 @@ def named(name: str) -> Loss:
 
 
 def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Compute the binary cross-entropy of the last map, −[y ln p + (1 − y) ln(1 − p)], mean over the pixels.
+    """Compute the binary cross-entropy of the last map, the mean of −[y ln p + (1 − y) ln(1 − p)] over pixels.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Compute 1 − Dice of the last map, over the whole batch: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1).
+    """Compute the Dice loss of the last map over the whole batch: 1 − (2 Σ p y + 1) / (Σ p + Σ y + 1).
 
     Milletari, Navab & Ahmadi, "V-Net" (3DV 2016). Sums run over the batch, since the loss of an image without foreground
     would be near 1 for the smallest p.
@@ -55,7 +55,7 @@ def bce_dice(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Compute 1 − soft IoU of the last map, 1 − (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1), mean over the images.
+    """Compute the soft IoU loss of the last map, the mean over images of 1 − (Σ p y + 1) / (Σ p + Σ y − Σ p y + 1).
 
     Examples
     --------
@@ -69,12 +69,12 @@ def soft_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
 
 
 def bce_iou(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Add the losses `bce` and `soft_iou`, by which SAM-Adapter is trained."""
+    """Add the losses `bce` and `soft_iou`, as for SAM-Adapter."""
     return bce(maps, masks) + soft_iou(maps, masks)
 
 
 def deepcrack(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """Add the binary cross-entropies of all maps: the fused one and those of the five scales (Zou et al., TIP 2019, eq. 4).
+    """Add the binary cross-entropies of the fused map and the five scales' maps (Zou et al., TIP 2019, eq. 4).
 
     Examples
     --------
@@ -91,7 +91,7 @@ WARM_UP = 0.05
 
 
 def schedule_named(name: str) -> Schedule:
-    """Return the schedule that is registered as `name`, from the share of the training done to the share of the rate, each 0-1.
+    """Return the schedule registered as `name`, a function from training progress to the fraction of the rate, both 0-1.
 
     An unknown name raises `UnknownNameError`, which lists the known ones.
     """
@@ -100,12 +100,12 @@ def schedule_named(name: str) -> Schedule:
 
 
 def constant(done: float) -> float:
-    """Keep the highest rate throughout."""
+    """Keep the learning rate constant."""
     return 1.0
 
 
 def cosine(done: float) -> float:
-    """Raise the rate linearly over the first 5 %, then lower it by half a cosine to 0 (Loshchilov & Hutter, "SGDR", ICLR 2017).
+    """Warm up linearly over the first 5 %, then decay by half a cosine to 0 (Loshchilov & Hutter, "SGDR", ICLR 2017).
 
     Examples
     --------
@@ -118,7 +118,7 @@ def cosine(done: float) -> float:
 
 
 def poly(done: float) -> float:
-    """Lower the rate polynomially, (1 − done)^0.9, as the DeepLab papers do (Chen et al., TPAMI 2018).
+    """Decay the rate polynomially, (1 − done)^0.9, as in DeepLab (Chen et al., TPAMI 2018).
 
     Examples
     --------

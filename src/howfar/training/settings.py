@@ -1,4 +1,4 @@
-"""Check a training's settings, and fill in those that the caller leaves out from the segmenter's defaults."""
+"""Validate a training's settings, and fill in omitted settings from the segmenter's defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
 
 class TrainSettings(BaseModel):
-    """Hold the settings of one training, with the segmenter's own filled in where none were given.
+    """Hold the settings of one training, with omitted settings filled in from the segmenter's defaults.
 
     Images are resized to a square of side `size`; their aspect is not kept, as in the paper. With a `holdout` of 0, or where
     nothing held out has foreground, there is no ODS to judge by, and `keep` ``best`` means the last epoch too.
@@ -52,7 +52,7 @@ def settings_for(
     start: Checkpoint | None = None,
     **given: Unpack[keywords.TrainKeywords],
 ) -> TrainSettings:
-    """Check the settings that a caller passes; those left out, or None, are the segmenter's own.
+    """Validate a caller's settings; omitted or None settings get the segmenter's defaults.
 
     Options of the `architecture` may determine the size, as may the network of `start`, a checkpoint that training begins
     with. A setting that is unknown or breaks its rule raises `InputError`; no such loss or schedule `UnknownNameError`.
@@ -89,7 +89,7 @@ def settings_for(
 
 
 def settings_of(card: CheckpointCard) -> TrainSettings | None:
-    """Read the settings of a checkpoint's training, those of earlier versions with defaults; None if it has none."""
+    """Read a checkpoint's training settings, with defaults for earlier versions; None if the checkpoint has none."""
     try:
         return TrainSettings(**card.settings)
     except ValidationError:
@@ -97,7 +97,7 @@ def settings_of(card: CheckpointCard) -> TrainSettings | None:
 
 
 def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
-    """Find the one side of images that the network takes, from `start` or from the options; None where there is a choice.
+    """Return the only image side the network accepts, from `start` or the options; None if several sides are possible.
 
     An option that is unknown or wrong raises `InputError`.
     """
@@ -109,7 +109,7 @@ def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: C
 
 
 def check_size(family: SegmenterFamily, size: int, side: int | None) -> None:
-    """Refuse an image size that the network cannot take: not its one `side`, or no multiple of the family's `multiple`."""
+    """Raise an error for an image size other than the network's fixed `side`, or not a multiple of the family's `multiple`."""
     if side is not None and size != side:
         rule = f"must be {side}, the one side that {family.name} takes with its options"
         raise InputError.of("size", rule, size, f"pass {side}, or options of another side")

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """Describe one training completely: the same task on the same machine, with as many threads, gives the same weights.
+    """Describe a training completely; the same task gives the same weights on the same machine with equal thread count.
 
     By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
     or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
@@ -77,7 +77,7 @@ def fit(
     models: int = 1,
     log: Log | None = None,
 ) -> Checkpoint:
-    """Train a segmenter, or resume the same training where it was killed, and return the best or last epoch's checkpoint.
+    """Train a segmenter, or resume a killed training of the same task; return the best or last epoch's checkpoint.
 
     The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
     given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
@@ -130,20 +130,20 @@ def fit(
 
 
 def _described(task: TrainingTask, images: int) -> dict[str, Any]:
-    """Describe a training to who looks at its logged run."""
+    """Return a description of the training for the logged run."""
     options = {f"option.{name}": value for name, value in task.options.items()}
     named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
     return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
 
 
 def _kept(card: CheckpointCard) -> dict[str, float | None]:
-    """Give the scores of the epoch whose weights are kept."""
+    """Return the scores of the epoch whose weights are kept."""
     epoch = _kept_epoch(card.history, str(card.settings["keep"]))
     return {} if epoch is None else {f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")}
 
 
 def _initial_network(task: TrainingTask) -> Any:
-    """Build the network with its first weights: those of a checkpoint, published ones, or random ones by the task's seed."""
+    """Build the network with initial weights: a checkpoint's, published, or random by the task's seed."""
     start = task.start
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(task.settings.seed)
@@ -212,7 +212,7 @@ def _run(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` on interruption, where Lightning would exit, after SIGTERM as if with success."""
+    """Raise `KeyboardInterrupt` on interruption or SIGTERM within the block, where Lightning would exit the process."""
     try:
         yield
     except SystemExit as error:
@@ -221,7 +221,7 @@ def _interruptible() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Lightning's advertisements and advice, which the user cannot act on."""
+    """Silence Lightning's advertisements and advice within the block."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
@@ -239,7 +239,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _deterministic_switches_restored() -> Iterator[None]:
-    """Restore the process's switches for deterministic algorithms, which the trainer sets and does not restore.
+    """Restore torch's switches for deterministic algorithms, which the trainer sets but does not restore.
 
     Meanwhile new memory is not filled, as torch would do so that reading uninitialised memory is deterministic too: that
     takes 3 to 9 % of a step on a CPU, and nothing here reads such memory.
@@ -257,7 +257,7 @@ def _deterministic_switches_restored() -> Iterator[None]:
 
 
 def _identity(task: TrainingTask, network: Any, pairs: Pairs, held: Pairs | None) -> str:
-    """Hash all that the weights depend on, so that the state of another task is not resumed."""
+    """Hash everything the weights depend on, so that only a state of the same task is resumed."""
     described = {
         "segmenter": task.segmenter,
         "options": dict(segmenter_family(task.segmenter).checked(task.options)),
@@ -306,14 +306,14 @@ def _card(
 
 
 def _sides(task: TrainingTask, pairs: Pairs) -> dict[str, float]:
-    """Summarise the sides of the images learnt from; the largest of a training that this one began with counts too."""
+    """Summarise the sides of training images, including the largest side of a preceding training."""
     before = {} if task.start is None else task.start.card.data.get("sides") or {}
     sides = sorted(pairs.sides)
     return {"median": sides[len(sides) // 2], "largest": max(sides[-1], before.get("largest", 0.0))}
 
 
 def _kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, Any] | None:
-    """Find the epoch whose weights are kept, by the rule of `lightning_module.Keep`; None if nothing was held out."""
+    """Return the epoch whose weights are kept by the rule of `lightning_module.Keep`; None without held-out images."""
     scored = [epoch for epoch in history if epoch.get("ods") is not None]
     if not scored:
         return None
@@ -332,7 +332,7 @@ def train(
     state: str | Path | None = None,
     **options: Unpack[TrainOptions],
 ) -> Checkpoint:
-    """Train a segmenter on a dataset's images and masks, or resume the same training where it was killed.
+    """Train a segmenter on a dataset's images and masks, or resume a killed training of the same task.
 
     Images are resized to a square (the aspect is not kept, as in the paper), masks so that no line is lost. A tenth of the
     photographs is held out of training, to decide when to stop and to choose the checkpoint's threshold.
@@ -411,7 +411,7 @@ def train(
 
 
 def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
-    """Take options that are not given from the checkpoint that training begins with, whose encoder is trained on.
+    """Fill in omitted architecture options from the checkpoint that training starts from.
 
     Raises `InputError` for another encoder than its own.
     """
@@ -426,7 +426,7 @@ def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | No
 
 
 def clear_state(folder: Path, own: bool) -> None:
-    """Remove a state that is of no more use: what killed trainings left in howfar's own folder, and a folder that is empty."""
+    """Remove obsolete states: those of killed trainings in howfar's own folder, and the folder if empty."""
     if own:
         remove_abandoned(folder)
     if folder.is_dir() and not any(folder.iterdir()):
@@ -434,7 +434,7 @@ def clear_state(folder: Path, own: bool) -> None:
 
 
 def check_out(out: str | Path, start: Checkpoint | str | Path | None) -> None:
-    """Refuse to replace a folder, a file that is no checkpoint of howfar's, or the checkpoint that training begins with."""
+    """Raise an error before overwriting a folder, a file that is no howfar checkpoint, or the starting checkpoint."""
     path = Path(out)
     if path.is_dir():
         raise InputError.of("out", "must be a file, not a folder", str(out))

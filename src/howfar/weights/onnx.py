@@ -19,7 +19,7 @@ _EXTERNAL_FILE: Final = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff]
 
 
 def hash_onnx(file: Path) -> str:
-    """Hash the model's bytes, and those of the files beside it that hold its tensors."""
+    """Hash a model's bytes and those of its external tensor files."""
     data = file.read_bytes()
     digest = hashlib.sha256(data)
     for path in tensor_files(file, data):
@@ -29,12 +29,12 @@ def hash_onnx(file: Path) -> str:
 
 
 def tensor_files(file: Path, data: bytes) -> list[Path]:
-    """List the files beside a model, of these bytes, that hold its tensors."""
+    """List the existing tensor files beside a model with these bytes."""
     return [path for path in _named(file, data) if path.is_file()]
 
 
 def _absent_tensor_files(file: Path) -> list[str]:
-    """Name the files of tensors that a model refers to and that are not beside it."""
+    """List the tensor files that a model refers to but that are missing beside it."""
     if not file.is_file():
         return []
     return [path.name for path in _named(file, file.read_bytes()) if not path.is_file()]
@@ -46,7 +46,7 @@ def _named(file: Path, data: bytes) -> list[Path]:
 
 
 def _length(digits: bytes) -> int:
-    """Read a length of one or two digits of seven bits, the lower one first (protobuf's varint).
+    """Decode a length of one or two 7-bit digits, the lower one first (protobuf's varint).
 
     >>> _length(bytes([7])), _length(bytes([128, 1]))
     (7, 128)
@@ -72,7 +72,7 @@ _REFUSALS: Final = (
 
 
 def import_onnxruntime(name: str) -> Any:
-    """Import onnxruntime, which the network `name` needs; `MissingExtraError` tells that it is absent.
+    """Import onnxruntime for the network `name`; raise `MissingExtraError` if it is not installed.
 
     While it is loaded for the first time it looks for devices and prints on stderr what it did not find.
     """
@@ -88,7 +88,7 @@ def import_onnxruntime(name: str) -> Any:
 
 
 def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) -> Any:
-    """Open a network's file by onnxruntime, which then prints nothing; 0 threads are as many as it likes.
+    """Open a network's file with onnxruntime, silently; with 0 threads onnxruntime chooses their number.
 
     Raises what onnxruntime raises, which shares no class but Exception, and as `import_onnxruntime`.
     """
@@ -101,7 +101,7 @@ def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) 
 
 @contextmanager
 def _stderr_to_nowhere() -> Iterator[None]:
-    """Lead what is written to the process's stderr, by libraries in C too, to nowhere."""
+    """Discard what the process writes to stderr, including output of C libraries."""
     try:
         kept = os.dup(2)
     except OSError:  # there is no stderr
@@ -118,7 +118,7 @@ def _stderr_to_nowhere() -> Iterator[None]:
 
 
 def why_refused(error: object, file: Path) -> str:
-    """Say in a few words why onnxruntime does not open a file, without its own words, which name its C++ sources.
+    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources.
 
     Examples
     --------

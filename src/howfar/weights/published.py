@@ -31,7 +31,7 @@ _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-
 
 
 def transformers_for(name: str) -> Any:
-    """Import transformers, which the network `name` needs; `MissingExtraError` tells that it or torch is absent."""
+    """Import transformers for the network `name`; raise `MissingExtraError` if it or torch is not installed."""
     try:
         # transformers itself can be imported without torch, and then has no models.
         import_module("torch")
@@ -42,7 +42,7 @@ def transformers_for(name: str) -> Any:
 
 
 def missing_weights(name: str, repository: str, file: str, reason: str) -> MissingPathError:
-    """Make the error for weights that cannot be downloaded: the reason, what to download, and how to pass it, in one line."""
+    """Make the one-line error for weights that cannot be downloaded: the reason, the file, and how to pass it."""
     return MissingPathError(
         f"the weights of {name} are not on this machine and cannot be fetched ({reason}): "
         f"download {file} of {repository} elsewhere and pass {option('weights', 'FILE')}"
@@ -50,7 +50,7 @@ def missing_weights(name: str, repository: str, file: str, reason: str) -> Missi
 
 
 def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
-    """Tell why none of a repository's `files` can be downloaded, or None where one is cached or may be downloaded.
+    """Return why none of a repository's `files` can be downloaded; None if one is cached or may be downloaded.
 
     The hub's own client tries an unreachable host for most of a minute; where its name does not resolve, and no
     proxy would resolve it, this answers at once.
@@ -79,7 +79,7 @@ def hub_folder(
     size: str = "",
     option: str = "weights",
 ) -> Path:
-    """Find the folder of a repository's files in the hub's cache, downloading them if need be.
+    """Return the folder of a repository's files in the hub's cache, downloading them if needed.
 
     One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
     backbone's `name`, the `size` of the download and the `option` by which a local folder is passed are for the error:
@@ -110,12 +110,12 @@ def hub_folder(
 
 
 def first_three(names: Sequence[str]) -> str:
-    """List the first three names, and tell how many more there are."""
+    """List the first three names, and count the rest."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def lacking(folder: Path, wanted: Sequence[tuple[str, ...]]) -> list[str]:
-    """List the first file of every group of `wanted` of which `folder` has none."""
+    """List the first file of every group of `wanted` of which `folder` has no file."""
     return [group[0] for group in wanted if not any((folder / file).is_file() for file in group)]
 
 
@@ -130,14 +130,14 @@ def _cached(repository: str, wanted: Sequence[tuple[str, ...]]) -> Path | None:
 
 
 def _not_looked_up(repository: str, folder: Path, beside: Sequence[str]) -> list[str]:
-    """List the files that the cache does not hold and does not know to be absent from the repository."""
+    """List the files that are not cached and not known to be missing from the repository."""
     from huggingface_hub import try_to_load_from_cache
 
     return [file for file in beside if not (folder / file).is_file() and try_to_load_from_cache(repository, file) is None]
 
 
 def _completed(name: str, repository: str, cached: Path, beside: Sequence[str], reason: str | None) -> Path:
-    """Download `beside` of the cached folder's revision; where that fails, a line in the log names what is missing."""
+    """Download `beside` at the cached folder's revision and return the folder; log the files that cannot be had."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -191,7 +191,7 @@ _OTHER: Final = {
 
 
 def timm_name(packaged: str) -> str:
-    """Translate a tensor's name in the package to its name in timm's ``tf_efficientnet_lite0``; others raise `InputError`.
+    """Translate a packaged tensor's name to timm's ``tf_efficientnet_lite0``; raise `InputError` for other names.
 
     Examples
     --------
@@ -214,7 +214,7 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 
 
 def installed_file() -> Path | None:
-    """Find the state dict in the installed package, as it is; None where the package or the file is absent.
+    """Find the state dict in the installed package, unchecked; None if the package or the file is missing.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def installed_file() -> Path | None:
 
 
 def packaged_file() -> Path:
-    """Find the state dict in the installed package, and see that it is the published one.
+    """Find the state dict in the installed package, and check that it is the published file.
 
     Where the package is not installed it raises `MissingExtraError`, and `InputError` where its file is another or damaged.
     """

@@ -18,7 +18,7 @@ from howfar.weights.published import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read tensors by name from a ``.safetensors`` file, or from any other that ``torch.save`` wrote.
+    """Read named tensors from a ``.safetensors`` file, or from a file that ``torch.save`` wrote.
 
     A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is read with ``weights_only=True``,
     so that nothing in it is executed. One that is damaged, of another format, or holds more than tensors raises `InputError`.
@@ -40,7 +40,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
-    """Load `state`, tensors by name from the file `source`, into `network`, which must find every tensor in its shape.
+    """Load the tensors `state` of the file `source` into `network`, whose names and shapes they must match.
 
     `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with. A
     tensor that is missing, of another shape, or not one of the network's raises `InputError`.
@@ -56,7 +56,7 @@ def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tupl
 
 
 def hash_state_dict(state: Mapping[str, Tensor]) -> str:
-    """Hash every tensor's name, type, shape and bytes, in the order of the names, as ``sha256:…``."""
+    """Hash every tensor's name, type, shape and bytes, in the order of names, as ``sha256:…``."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu()
@@ -70,7 +70,7 @@ _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """Return the torch type that `precision` names; a CPU computes in float32 and bfloat16 only.
+    """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only.
 
     A precision that is unknown, or not available on the device, raises `InputError`.
     """
@@ -86,7 +86,7 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
 
 @contextmanager
 def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
-    """Let torch compute in `dtype` in the operations where autocast deems it safe, and elsewhere in float32."""
+    """Let torch compute in `dtype` where autocast considers it safe, and elsewhere in float32."""
     import torch
 
     mixed = dtype is not torch.float32

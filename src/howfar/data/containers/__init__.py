@@ -26,7 +26,7 @@ KEPT = 16
 
 
 class _Slot:
-    """Hold one cached container; its lock lets others be used while this one is being indexed."""
+    """Cache one container, with a lock of its own so that others stay usable while it is indexed."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -39,7 +39,7 @@ _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
 def opened(location: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
-    """Return the container in a file, indexed before or now.
+    """Open the container in a file, from the cache if it is already indexed.
 
     The file's ending is one of `KINDS`. `fresh` asks a file behind a URL if it has changed, which of a local one is always
     looked up; `file` is the container's file where it is open already. Raises `HowfarError` where it is not what its ending
@@ -66,7 +66,7 @@ def opened(location: Location, fresh: bool = False, file: ParquetFile | None = N
 
 
 def find(location: Location) -> tuple[Container, str] | None:
-    """Find the container that a file lies in, and the file's inner path; None where it lies in none. Raises as `opened`.
+    """Return the container that a path lies in and the inner path; None outside of containers. Raises as `opened`.
 
     Examples
     --------

@@ -22,7 +22,7 @@ LIBRARIES = 1 << 31
 
 
 class ArrowVerdict(NamedTuple):
-    """Hold why a file must not be read, "" where it may be, and the bytes that it takes beside the mapped file."""
+    """Hold the reason not to read a file ("" if it is safe), and the bytes it takes beyond the mapped file."""
 
     fault: str
     unpacked: int = 0
@@ -32,7 +32,7 @@ _verdicts: dict[str, tuple[tuple[int, int], ArrowVerdict]] = {}
 
 
 def first_look(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
-    """Check that Arrow files can be read without harm, all in one process; a file that was not written since is not read again.
+    """Check in one separate process that Arrow files are safe to read; unchanged files are not checked again.
 
     `limit` are the bytes that one file may take beside its own size. A file that ends the process, takes more memory or too
     long has that as its fault; the others are looked at all the same. Raises `OSError` where a file is not there.
@@ -50,7 +50,7 @@ def first_look(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
 
 
 def _looked(files: Sequence[Path], limit: int, size: int) -> list[ArrowVerdict]:
-    """Return the verdicts of a process, up to the file that ended it."""
+    """Return the verdicts of a checking process, up to the file that ended the process."""
     command = [sys.executable, "-P", "-W", "ignore", str(Path(__file__)), str(limit), *map(str, files)]
     try:
         done = subprocess.run(
@@ -66,7 +66,7 @@ def _looked(files: Sequence[Path], limit: int, size: int) -> list[ArrowVerdict]:
 
 
 def batches(source: Any) -> tuple[Any, Iterator[Any]]:
-    """Return the schema and the batches of an Arrow file that is a stream or for random access, each checked before it is used.
+    """Return the schema and the validated batches of an Arrow file (stream or random access).
 
     Raises what Arrow raises where the file is damaged.
     """
@@ -88,7 +88,7 @@ def _checked(batch: Any) -> Any:
 
 
 def look(file: str, limit: int) -> ArrowVerdict:
-    """Check a file in this process, which may end over it."""
+    """Check an Arrow file in this process; a damaged file may end the process."""
     import pyarrow as pa
 
     try:
@@ -107,7 +107,7 @@ def look(file: str, limit: int) -> ArrowVerdict:
 
 
 def _limit_process(limit: int, size: int) -> None:
-    """Let this process take no more memory than it may for a file of this size, and leave no core dump."""
+    """Limit this process's memory to what a file of this size may take, and disable core dumps."""
     with contextlib.suppress(ImportError, ValueError, OSError):  # the system has no such limit
         import resource
 

@@ -14,7 +14,7 @@ from howfar.io.location import Location, as_location, is_url
 
 
 class Member(NamedTuple):
-    """Name one image within a container, not yet read.
+    """Name one image inside a container file, without reading it.
 
     `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known;
     `mask` is the inner path of its ground truth, and `label` its class.
@@ -28,25 +28,25 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class ContainerListing:
-    """Hold the images of a container in the order of the file, and what in it is no image, each with the reason."""
+    """List a container's images in file order, and the entries that are no images with the reasons."""
 
     members: tuple[Member, ...]
     faults: tuple[tuple[str, str], ...] = ()
 
 
 class Container(Protocol):
-    """Read a file that holds images; the methods are called from several threads at a time."""
+    """Read images from a container file; the methods may be called from several threads at a time."""
 
     def listing(self) -> ContainerListing:
-        """List the images, without reading one."""
+        """List the images without reading their data."""
         ...
 
     def has(self, inner_path: str) -> bool:
-        """Return whether there is such a member."""
+        """Return whether the container holds this member."""
         ...
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes of one member, or where they lie if the container holds their location alone.
+        """Return a member's bytes, or the location of its file if the container stores only that.
 
         Raises `ImageError` where there is none, or it is cut short.
         """
@@ -57,7 +57,7 @@ IMAGE, MASK, LABEL = "image", "mask", "label"
 
 
 def _holds_bytes(column_type: Any) -> bool:
-    """Return whether a column of this type holds files: bytes, or a struct with bytes in it."""
+    """Return whether a column type holds files: bytes, or a struct with a field ``bytes``."""
     import pyarrow.types as types
 
     if types.is_struct(column_type):
@@ -67,7 +67,7 @@ def _holds_bytes(column_type: Any) -> bool:
 
 
 def has_paths(column_type: Any) -> bool:
-    """Return whether a column of files tells their paths, too.
+    """Return whether a column of files also stores their paths.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def has_paths(column_type: Any) -> bool:
 
 
 def kind_of(schema: Any, column: str) -> Any:
-    """Return the type of a column of files; None where there is none of that name, or one of another kind."""
+    """Return the type of a column of files; None if the column is missing or holds no bytes."""
     position = schema.get_field_index(column)
     return schema.field(position).type if position >= 0 and _holds_bytes(schema.field(position).type) else None
 
@@ -96,7 +96,7 @@ def check(schema: Any, location: Location) -> None:
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
-    """Read the names behind the numbers in the column label, where Hugging Face's features are noted and hold them.
+    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def class_names(schema: Any) -> Sequence[str] | None:
 def members(
     count: int, paths: Sequence[Any], labels: Sequence[Any], masked: Sequence[bool], names: Sequence[str] | None
 ) -> tuple[Member, ...]:
-    """Make members of rows, whose numbers are their inner paths; an empty sequence stands for no paths, labels or masks."""
+    """Make one member per row, with the row number as its inner path; an empty sequence means no such column."""
     return tuple(
         Member(
             inner_path=str(row),
@@ -136,7 +136,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Return which cells of an Arrow array of files hold bytes or a path.
+    """Return which cells of an Arrow column of files hold bytes or a path.
 
     Examples
     --------
@@ -154,7 +154,7 @@ def filled(column: Any) -> list[bool]:
 
 
 def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
-    """Split a member's inner path into row and column; None where it stands for none.
+    """Split a member's inner path into row and column; return None if it names no cell.
 
     Examples
     --------
@@ -174,8 +174,9 @@ def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
 
 
 def bytes_or_location(value: Any, location: Location) -> bytes | Location:
-    """Return the bytes of a cell; where it holds a path alone (from the container's folder) or a URL, that file's location.
+    """Return a cell's bytes, or the location of its file if the cell holds only a path or URL.
 
+    A path starts at the container's folder.
     Raises `ImageError` where the cell is empty, or its URL must not be followed (`howfar.io.cell_urls`).
     """
     path = None

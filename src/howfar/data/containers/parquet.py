@@ -25,7 +25,7 @@ _BLOCK = 1 << 20
 
 
 class ParquetFile:
-    """Hold an open Parquet file with its metadata; a local one is opened once, and read by several threads at a time.
+    """Hold a Parquet file and its metadata; a local file is opened once and read by several threads at a time.
 
     `schema` holds its columns and their types, and `groups` what its footer says of its row groups. `metadata` is what pyarrow
     needs to open it again; to ask it for columns may end the interpreter. `what` says in error lines what the caller takes the
@@ -59,7 +59,7 @@ class ParquetFile:
             raise self._unreadable(error) from error
 
     def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; a field of a struct is named ``image.path``.
+        """Read whole columns; ``image.path`` names a field of a struct.
 
         Raises `InputError` where the file is damaged, or takes more memory than is allowed.
         """
@@ -74,7 +74,7 @@ class ParquetFile:
             raise self._unreadable(error) from error
 
     def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
-        """Walk through a column of one row group, `rows` rows at a time, and behind a URL by requests of `block` bytes.
+        """Yield a column of one row group, `rows` rows at a time; behind a URL, each request fetches `block` bytes.
 
         Raises `InputError` where the file is damaged.
         """
@@ -109,7 +109,7 @@ _ROWS = 1024
 
 
 class _PieceCache:
-    """Keep the pieces that were read last, of any file."""
+    """Cache the most recently read pieces of all files."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -138,7 +138,7 @@ _numbers = count()
 
 @dataclass(eq=False)
 class _Walk:
-    """Hold an iterator over the pieces of one row group, and the number of the piece that it gives next."""
+    """Hold an iterator over one row group's pieces, and the number of its next piece."""
 
     group: int
     pieces: Iterator[Any]
@@ -146,7 +146,10 @@ class _Walk:
 
 
 class ParquetColumn:
-    """Read cells of one column by their rows. A piece is some megabytes, however large row groups are; pages are read whole."""
+    """Read cells of one column by row, in pieces of a few megabytes.
+
+    The size of a piece does not depend on that of row groups; pages are read whole.
+    """
 
     def __init__(self, file: ParquetFile, name: str) -> None:
         self._file, self._name = file, name
@@ -160,7 +163,7 @@ class ParquetColumn:
             self._rows.append(max(1, min(_ROWS, PIECE_BYTES * group.rows // max(1, self._size(group)))))
 
     def cell(self, row: int) -> Any:
-        """Return the value in a row, as Python knows it."""
+        """Return the value in a row as a Python object."""
         group = bisect_right(self._starts, row) - 1
         number, within = divmod(row - self._starts[group], self._rows[group])
         key = (self._number, group, number)
@@ -173,7 +176,7 @@ class ParquetColumn:
         return piece[within].as_py()
 
     def _walk_to(self, group: int, number: int) -> Any:
-        """Go on with the walk that is nearest before a piece, or begin a new one where all are past it."""
+        """Return a piece by continuing the nearest earlier walk, or by a new walk if all are past the piece."""
         walk = max(
             (candidate for candidate in self._walks if candidate.group == group and candidate.next <= number),
             key=lambda candidate: candidate.next,
@@ -199,8 +202,9 @@ class ParquetColumn:
 
 
 class ParquetImages:
-    """Read the images of a Parquet file, open or not; listing reads its metadata and small columns, never an image.
+    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image.
 
+    The file may be open already.
     Raises `InputError` where it is no Parquet file or has no column image of bytes, and `OSError` where it cannot be read.
     """
 
@@ -214,7 +218,7 @@ class ParquetImages:
         }
 
     def listing(self) -> ContainerListing:
-        """List rows in the order of the file."""
+        """List the images in row order."""
         labels = self._small(container.LABEL) if container.LABEL in self._schema.names else []
         paths = []
         if container.has_paths(container.kind_of(self._schema, container.IMAGE)):
@@ -223,12 +227,12 @@ class ParquetImages:
         return ContainerListing(container.members(count, paths, labels, self._masked(), container.class_names(self._schema)))
 
     def has(self, inner_path: str) -> bool:
-        """Return whether there is such a row, and the column."""
+        """Return whether the file has this row and column."""
         cell = container.row_of(inner_path, self._metadata.num_rows)
         return cell is not None and cell[1] in self._columns
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
+        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
         cell = container.row_of(inner_path, self._metadata.num_rows)
         if cell is None or cell[1] not in self._columns:
             raise ImageError("no such row")
@@ -241,7 +245,7 @@ class ParquetImages:
         return list(self._file.read([column]).column(0).to_pylist())
 
     def _masked(self) -> list[bool]:
-        """List whether each row has a mask: by the statistics where these know of no empty cell, else by reading."""
+        """Return whether each row has a mask, from statistics if they exclude empty cells, else by reading."""
         if container.MASK not in self._columns:
             return []
         if all(map(_full, self._file.groups)):
@@ -251,13 +255,13 @@ class ParquetImages:
 
 
 def _full(group: RowGroup) -> bool:
-    """Return whether the statistics of a row group know of no empty mask."""
+    """Return whether a row group's statistics say that no mask is empty."""
     masks = (chunk for chunk in group.chunks if chunk.path in (container.MASK, f"{container.MASK}.bytes"))
     return next((chunk.empty == 0 for chunk in masks), False)
 
 
 class ArrowImages:
-    """Read the images of an Arrow file, stream or random access, mapped into memory: only what is read is loaded.
+    """Read the images of a memory-mapped Arrow file (stream or random access); only accessed data is loaded.
 
     Another process looks at the file first, as `arrow_check` says. Raises `InputError` where it is no Arrow file, is damaged,
     takes more memory than is allowed, has no column image of bytes, or lies behind a URL, and `OSError` where it cannot be
@@ -285,7 +289,7 @@ class ArrowImages:
         self._check_memory(looked.unpacked + 4 * CELL * self._starts[-1])
 
     def listing(self) -> ContainerListing:
-        """List rows in the order of the file."""
+        """List the images in row order."""
         labels = self._cells(container.LABEL) if container.LABEL in self._schema.names else []
         kind = container.kind_of(self._schema, container.IMAGE)
         paths = self._cells(container.IMAGE, "path") if container.has_paths(kind) else []
@@ -294,12 +298,12 @@ class ArrowImages:
         )
 
     def has(self, inner_path: str) -> bool:
-        """Return whether there is such a row, and the column."""
+        """Return whether the file has this row and column."""
         cell = container.row_of(inner_path, self._starts[-1])
         return cell is not None and container.kind_of(self._schema, cell[1]) is not None
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes in one row: ``17``, or of its mask ``17/mask``; where the row holds a path alone, that."""
+        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored."""
         cell = container.row_of(inner_path, self._starts[-1])
         if cell is None or not self.has(inner_path):
             raise ImageError("no such row")
@@ -333,7 +337,7 @@ class ArrowImages:
 
 
 def look_ahead(files: Sequence[Path]) -> None:
-    """Have several Arrow files looked at by one process, before they are opened one by one; those that are absent are left."""
+    """Check several Arrow files in one process, before they are opened one by one; missing files are ignored."""
     there = [file for file in files if file.is_file()]
     if there:
         first_look(there, file_limit(max(file.stat().st_size for file in there)))

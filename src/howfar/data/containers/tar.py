@@ -26,9 +26,9 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 
 
 class TarShard:
-    """Read the members of a tar file by their offsets; its headers are read once.
+    """Read tar members by their offsets, after reading all headers once.
 
-    Raises `InputError` where it is compressed or no tar file, and `OSError` where it cannot be read.
+    Raises `InputError` where the file is compressed or no tar file, and `OSError` where it cannot be read.
     """
 
     def __init__(self, location: Location) -> None:
@@ -46,7 +46,7 @@ class TarShard:
                 self._faults.append(("", f"damaged after {len(self._spans)} members ({error}): what follows is not read"))
 
     def listing(self) -> ContainerListing:
-        """List images in the order of their last writing; a class or mask of the same key is theirs."""
+        """List the images in the order of their last entry; a class or mask belongs to the image with the same key."""
         masks = {stem: name for name in self._spans for stem in _image_of(name)}
         images = [name for name in self._spans if not any(True for _ in _image_of(name))]
         members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
@@ -54,11 +54,11 @@ class TarShard:
         return ContainerListing(tuple(members), (*self._faults, *lonely))
 
     def has(self, inner_path: str) -> bool:
-        """Return whether there is such an image or mask."""
+        """Return whether the tar file holds this image or mask."""
         return inner_path in self._spans
 
     def read(self, inner_path: str) -> bytes:
-        """Return a member's bytes, read from its offset on."""
+        """Return a member's bytes, read at its offset."""
         if inner_path not in self._spans:
             raise ImageError("no such file")
         start, size = self._spans[inner_path]
@@ -85,7 +85,7 @@ class TarShard:
                 self._labels[name] = file.read(member.size).decode("utf-8", "replace").strip()
 
     def _label(self, name: str) -> str | None:
-        """Find the class that a member with the image's key states: all before the last dot, or before the first."""
+        """Find an image's class in the member that shares its key (the name up to its last or first dot)."""
         path = PurePosixPath(name)
         keys = (_key(name), path.with_name(path.name.partition(".")[0]).as_posix())
         labels = (self._labels.get(f"{key}{suffix}") for suffix in LABELS for key in keys)
@@ -110,14 +110,14 @@ def _key(name: str) -> str:
 
 
 def _image_of(name: str) -> Iterator[str]:
-    """Yield the key of the image that this member is the mask of, where it is one."""
+    """Yield the key of the image that a mask member belongs to; yield nothing for other members."""
     key = PurePosixPath(_key(name))
     if key.suffix.lower() in MASKS:
         yield key.with_suffix("").as_posix()
 
 
 def compressed(location: Location, how: str) -> InputError:
-    """Make the error that a compressed tar file gets.
+    """Return the error for a compressed tar file.
 
     Examples
     --------

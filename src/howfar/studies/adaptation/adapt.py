@@ -1,4 +1,4 @@
-"""Run adaptation studies (section 4.3, appendix C): what does labelling a few images of each secondary dataset gain?"""
+"""Run adaptation studies (section 4.3, appendix C): the gain from labelling a few images of each secondary dataset."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 @dataclass
 class Study:
-    """Hold the datasets and settings of an adaptation study, and the rows of its tables so far.
+    """Hold the datasets and settings of an adaptation study, and the table rows collected so far.
 
     A `runner` of several processes trains the models, side by side.
     """
@@ -84,7 +84,7 @@ class Study:
     ahead: int = 0
 
     def run(self) -> Adaptation:
-        """Choose, train and score; what lies in the study's folder already is not made again."""
+        """Choose images, train and score models; existing files in the study's folder are reused."""
         datasets = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
         group = self.config["group"]
         self.notes += [
@@ -106,7 +106,7 @@ class Study:
         return self._result()
 
     def _result(self) -> Adaptation:
-        """Put the rows so far together, with what follows from them."""
+        """Build the study's result from the rows collected so far."""
         images = pd.concat(self.images, ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
@@ -137,7 +137,7 @@ class Study:
         )
 
     def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
-        """Let a runner of several processes leave models, features and maps in the study's folder, which are then found there.
+        """Make models, features and maps in the study's folder with several processes, for later use by this one.
 
         Every process must see the folder. What is made of them is computed here, so that no number depends on the runner where
         training has as many threads here as there.
@@ -150,7 +150,7 @@ class Study:
             continue
 
     def _leave_out_ways(self) -> None:
-        """Leave out a way without labels that the architecture does not have, such as batch norm statistics, with a note."""
+        """Drop ways without labels that the architecture lacks, such as batch norm statistics, with a note."""
         network = self._baseline(all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
@@ -166,7 +166,7 @@ class Study:
         return self._trained(f"seed{seed}/{BASELINE}", seed, ())
 
     def _trained(self, path: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
-        """Train a model or load it; before the first one that is trained the time of all is told."""
+        """Train a model or load it; before the first training, the estimated time of all trainings is shown."""
         loads = self.storage.file(path).exists()
         settings = self._settings(seed) if extra else self._settings(seed).model_copy(update={"balance": None})
         trained = self.storage.trained(path, settings, extra, start, ahead=0 if loads else self.ahead)
@@ -174,7 +174,7 @@ class Study:
         return trained
 
     def _count(self) -> int:
-        """Count the models that are trained from the first step on and do not lie in the study's folder yet."""
+        """Count the models to train from scratch that are not yet in the study's folder."""
         labels = [
             f"seed{seed}/{BASELINE if arm is None else arm.label}"
             for seed in all_seeds(self.config)
@@ -187,7 +187,7 @@ class Study:
         return self.settings.model_copy(update={"seed": seed})
 
     def _choose(self, seed: int) -> None:
-        """Measure distances by the baseline's own features, and choose every strategy's images of every secondary."""
+        """Measure distances with the baseline's own features, and choose every strategy's images in every secondary."""
         checkpoint = self._baseline(seed)
         run = self._distances(seed, checkpoint)
         self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
@@ -226,14 +226,14 @@ class Study:
         )
 
     def _picked(self, seed: int, strategy: str, shots: int) -> list[dict[str, Any]]:
-        """Return the chosen images of an arm: of a nested strategy the first of its largest choice."""
+        """Return an arm's chosen images; for a nested strategy, the first images of its largest choice."""
         picks = [pick for pick in self.picks if pick["seed"] == seed and pick["strategy"] == strategy]
         sizes = {pick["shots"] for pick in picks}
         size = shots if shots in sizes else max(sizes)
         return [pick for pick in picks if pick["shots"] == size and pick["rank"] <= shots]
 
     def _parts(self) -> list[EvaluatedPart]:
-        """List the parts of datasets that are evaluated, the same for all models of all seeds."""
+        """List the evaluated parts of datasets, which are the same for all models and seeds."""
         drawn = self._drawn(max(self.config["background_shots"], default=0))
         learnt = {pick["content"] for pick in self.picks}
         taken = learnt | {content_hash(read_bytes(example.path)) for example in drawn}
@@ -248,7 +248,7 @@ class Study:
         return parts
 
     def _unseen(self, hashed: HashedDataset, taken: Collection[str]) -> Dataset:
-        """Return the images of a dataset that no model of the study learns from; `taken` are contents that one does."""
+        """Return a dataset's images from which no model of the study learns; `taken` are contents that models learn from."""
         if hashed in self.blind:
             return hashed.without(taken).dataset
         name = hashed.dataset.name
@@ -264,7 +264,7 @@ class Study:
         return unseen
 
     def _drawn(self, count: int) -> list[TrainingExample]:
-        """Return the first background images, in an order that is drawn once for the study."""
+        """Return the first background images of the study's single random order."""
         if not count or self.background is None:
             return []
         empty = examples_of(self.background.dataset, self.background.group, blank=True)
@@ -274,7 +274,7 @@ class Study:
         return [empty[index] for index in order[:count]]
 
     def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
-        """Give the model that learnt from the labelled images of all datasets, before what is done for each dataset alone."""
+        """Return the model after the steps that learn from all datasets' labels, before steps for single datasets."""
         baseline = self._baseline(seed)
         if arm.way == RETRAIN:
             begin = baseline if self.config["start"] != ANEW else None
@@ -285,7 +285,7 @@ class Study:
         return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
 
     def _adapted_to(self, checkpoint: Checkpoint, seed: int, arm: Arm, part: EvaluatedPart, path: str) -> Checkpoint:
-        """Adapt a model to a dataset's unlabelled images: those that may be chosen from, where there is such a share."""
+        """Adapt a model to a dataset's unlabelled images; with `pool_share`, to the part from which images are chosen."""
         way = THEN.join(step.name for step in _own(arm))
         if not way:
             return checkpoint
@@ -298,7 +298,7 @@ class Study:
         return self.storage.adapted(f"{path}/{name}", way, checkpoint, self.storage.given(site, picks))
 
     def _examples(self, seed: int, arm: Arm) -> list[TrainingExample]:
-        """Return the examples that an arm adds to the primary dataset's."""
+        """Return the examples that an arm adds to those of the primary dataset."""
         if arm.strategy is None:
             return []
         wanted = {(pick["dataset"], pick["image"]) for pick in self._picked(seed, arm.strategy, arm.shots)}
@@ -335,35 +335,35 @@ class Study:
     def _tuned(
         self, path: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings
     ) -> tuple[Evaluation | None, float]:
-        """Score a model on P's held-out photographs, and take the threshold that is best there; 0.5 where none are held out."""
+        """Score a model on P's held-out photographs and return the best threshold; 0.5 without held-out photographs."""
         own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
         return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
 
 
 def _chosen_by(study: Study, seed: int) -> None:
-    """Train a seed's base model, and leave the features and maps by which images are chosen."""
+    """Train a seed's base model, and write the features and maps needed to choose images."""
     _copied(study)._choose(seed)
 
 
 def _scored(parts: list[EvaluatedPart], study: Study, task: tuple[int, Arm | None]) -> None:
-    """Make one model of a study, and leave its maps of all parts."""
+    """Train one model of a study, and write its maps of all parts."""
     _copied(study)._score(*task, parts)
 
 
 def _copied(study: Study) -> Study:
-    """Copy a study, so that the rows that a task adds to its tables are lost with the copy."""
+    """Copy a study, so that a task's new table rows are discarded with the copy."""
     tables = ("picks", "distances", "notes", "models", "scores", "images", "strata")
     return replace(study, **{name: copy.copy(getattr(study, name)) for name in tables})
 
 
 def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
-    """List the first steps of an arm's way that learn from labelled images, of all datasets together."""
+    """List the first steps of an arm's way, which learn from all datasets' labels together."""
     steps = steps_of(arm.way) if arm.strategy else ()
     return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
 
 
 def _own(arm: Arm) -> tuple[AdaptationWay, ...]:
-    """List the further steps of an arm's way, which are done for each dataset alone."""
+    """List the later steps of an arm's way, which are run for each dataset separately."""
     return steps_of(arm.way)[len(_shared(arm)) :]
 
 
@@ -378,7 +378,7 @@ def adapt(
     blind: Sequence[DatasetArgument] = (),
     **options: Unpack[AdaptOptions],
 ) -> Adaptation:
-    """Train a segmenter on the primary dataset alone and with a few images of each secondary, and measure what those gain.
+    """Train a segmenter on the primary dataset, alone and with a few images of each secondary, and measure the gain.
 
     Section 4.3 and appendix C of the paper. For each seed: M, trained on P alone; distances of the secondaries in M's own
     features; images chosen by each strategy; a model for each strategy and number of shots, and with background. Whatever
@@ -448,14 +448,14 @@ def adapt(
 
 
 def _check_group(group: str | None, every: Sequence[HashedDataset]) -> None:
-    """Refuse a pattern of photographs that fits the names of no dataset."""
+    """Raise `InputError` for a photograph pattern that matches no dataset's names."""
     if group is not None and all(hashed.group is None for hashed in every):
         example = next(iter(every[0].photographs))
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
 
 
 def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptOptions) -> None:
-    """Write the study's result and page, log its numbers, and remove what killed trainings left."""
+    """Write the study's result and page, log its numbers, and remove the files of killed trainings."""
     write_run(adaptation, study_folder.folder)
     log_result(study_folder.log(study_folder.folder.name), recorded(config), numbers_of_study(adaptation))
     remove_abandoned(study_folder.folder / "models")
@@ -472,7 +472,7 @@ def bakeoff(
     blind: Sequence[DatasetArgument] = (),
     **options: Unpack[BakeoffOptions],
 ) -> Adaptation:
-    """Adapt with images that every strategy chose, and say whether any beats random (`Adaptation.verdict`).
+    """Adapt with each strategy's images, and state whether any strategy beats random (`Adaptation.verdict`).
 
     Random is always in it. Half of each secondary's photographs is chosen from and all models are scored on the other half,
     so that no strategy is judged on other images than another.

@@ -1,4 +1,4 @@
-"""Estimate what adapting a model gained, with intervals: in F, by source of variation, and in false positives."""
+"""Estimate the gain of adapting a model, with intervals: in F, by source of variation, and in false positives."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEVEL = 0.95
 
 
 def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.DataFrame:
-    """Subtract one model's scores from another's on each image and seed that both have: model − rival.
+    """Subtract one model's scores from another's on their common images and seeds: model − rival.
 
     `images` holds a row for each model, seed and image, with the columns seed, model, dataset, image, photograph, and `what`,
     which is compared. Returns the columns seed, dataset, photograph, difference.
@@ -34,7 +34,7 @@ def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.
 def interval(
     differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Compute the mean difference and the ends of its interval over photographs and trainings, all datasets weighted alike.
+    """Compute the mean difference and its interval over photographs and trainings, weighting all datasets equally.
 
     mean ± t·√(v_photographs + v_seeds). v_photographs is the variance of the mean when, in each dataset, photographs are drawn
     with replacement, the same for all seeds, each with all of its images, since a photograph's gain is much the same for all
@@ -60,7 +60,7 @@ def interval(
 
 
 def half_width(components: Sequence[Component], level: float) -> float:
-    """Compute half the width of the interval from the components of variance; NaN where a component is unknown."""
+    """Compute half the interval's width from the variance components; NaN if a component is unknown."""
     total = sum(component.variance for component in components)
     if np.isnan(total) or total == 0:
         return total
@@ -69,7 +69,7 @@ def half_width(components: Sequence[Component], level: float) -> float:
 
 
 def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
-    """Compute the mean difference and the components of its variance: one for each dataset's photographs, last the seeds'.
+    """Compute the mean difference and its variance components: each dataset's photographs, then the seeds.
 
     The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it; for a
     single photograph it is NaN.
@@ -93,7 +93,7 @@ def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) 
 
 @dataclass(frozen=True)
 class Component:
-    """Hold one source's share of a mean's variance, and its degrees of freedom."""
+    """Hold a source's share of a mean's variance, and its degrees of freedom."""
 
     variance: float
     freedom: float
@@ -104,7 +104,7 @@ Spread = tuple[float, list[Component]]
 
 
 def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
-    """Replace the seeds' component of each comparison by one that is pooled over all comparisons of a study.
+    """Replace each comparison's seed component by one pooled over all comparisons of a study.
 
     Two or three seeds tell little of their own variance, and where they happen to agree an interval of their own is far too
     narrow: of twelve strategies that all choose at random, one beat the random one in half of the simulated studies of two
@@ -174,7 +174,7 @@ SOURCES = {
 
 
 def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Fit one mixed model to the gains of a study at each number of shots, with sites, trainings and strategies crossed.
+    """Fit a mixed model to a study's gains at each number of shots, with sites, trainings and strategies crossed.
 
     `images` is the table `Adaptation.images`. A gain is the mean difference from M of a site's images, for a strategy and a
     seed. Returns a row for each number of shots and source: adapting, the mean gain, and each of `SOURCES` and the rest, the
@@ -191,7 +191,7 @@ def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: A
 
 
 def _gains(scored: pd.DataFrame, shots: int, config: AdaptOptions) -> pd.DataFrame:
-    """List the mean gain of every strategy at one number of shots by dataset and seed."""
+    """List each strategy's mean gain at one number of shots by dataset and seed."""
     parts = [pd.DataFrame(columns=["dataset", "seed", "difference", "strategy"])]
     for arm in arms_of(config):
         if arm.strategy is not None and arm.shots == shots and not arm.background:
@@ -202,7 +202,7 @@ def _gains(scored: pd.DataFrame, shots: int, config: AdaptOptions) -> pd.DataFra
 
 
 def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
-    """Fit the mixed model to gains (dataset, seed, strategy, difference); returns a row a source with value, low and high."""
+    """Fit the mixed model to gains (dataset, seed, strategy, difference); return a row per source: value, low, high."""
     levels = {name: gains.groupby(list(columns)).ngroup().to_numpy() for name, columns in SOURCES.items()}
     apart = {name: codes for name, codes in levels.items() if 1 < len(np.unique(codes)) < len(gains)}
     found = variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
@@ -221,7 +221,7 @@ COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", 
 def suppression_of(
     images: pd.DataFrame, background: str | None, secondaries: Sequence[str], config: AdaptOptions
 ) -> pd.DataFrame:
-    """Compare the models that learnt from background (M_B3, M_B7) with the same model without it (figs 13-17, appendix C).
+    """Compare the models that learnt from background (M_B3, M_B7) with the same model without (figs 13-17, appendix C).
 
     `images` is the table `Adaptation.images`, `background` the dataset without foreground, where there is one; the cost is
     measured on the `secondaries`. Returns a row for each model with background, and one with "of" empty for the same model

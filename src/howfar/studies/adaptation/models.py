@@ -1,4 +1,4 @@
-"""Train, load and score the models of an adaptation study; stop before a model is scored on images it learnt from."""
+"""Train, load and score the models of an adaptation study; refuse to score a model on images it learnt from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from howfar.training.train import TrainingTask, fit
 
 @dataclass(frozen=True)
 class EvaluatedPart:
-    """Hold the part of a dataset that is evaluated, and whether its images are known to hold no foreground."""
+    """Hold the evaluated part of a dataset, and whether its images are known to lack foreground."""
 
     hashed: HashedDataset
     dataset: Dataset
@@ -34,7 +34,7 @@ class EvaluatedPart:
 
 
 def check_unseen(hashed: HashedDataset, dataset: Dataset, taken: Collection[str]) -> None:
-    """Raise `LeakError` if the content hash of an image of `dataset`, a part of `hashed`, is in `taken`, of learnt images."""
+    """Raise `LeakError` if an image of `dataset`, a part of `hashed`, has a content hash in `taken` (learnt images)."""
     learnt = set(taken)
     leaked = [item.name for item in dataset.items if hashed.contents[item.name] in learnt]
     if leaked:
@@ -49,7 +49,7 @@ MADE_BY = "made_by"
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Hold the folder of a study's models (checkpoints in models/, maps in maps/), and how they are trained and run.
+    """Hold the folder of a study's models (checkpoints in models/, maps in maps/) and the training options.
 
     `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
     file; `examples` are the primary dataset's; `workers` processes prepare batches; `group` names photographs, for the card.
@@ -69,11 +69,11 @@ class StudyFolder:
     tracker: str | None = None
 
     def file(self, label: str) -> Path:
-        """Give the path of the checkpoint of a label."""
+        """Return the path of the checkpoint of a label."""
         return self.folder / "models" / f"{label}.safetensors"
 
     def log(self, label: str) -> Log | None:
-        """Say where the training of a label is logged, as a part of the study."""
+        """Return the log for the training of a label, as a part of the study's."""
         return Log.of(self.tracker, label, self.folder.name)
 
     def trained(
@@ -84,7 +84,7 @@ class StudyFolder:
         start: Checkpoint | None = None,
         ahead: int = 0,
     ) -> Checkpoint:
-        """Load the model of a label if it was trained on the same images with the same settings, and train it otherwise.
+        """Load the model of a label if its images and settings are unchanged; otherwise train it.
 
         How long `ahead` such trainings will take is told where one of them begins.
         """
@@ -109,7 +109,7 @@ class StudyFolder:
         )
 
     def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
-        """Load the model of a label if the same way made it of the same weights and images, and adapt otherwise."""
+        """Load the model of a label if the way, weights and images are unchanged; otherwise adapt it."""
         site = () if given.site is None else tuple(item.path for item in given.site.items)
         described = {
             "way": way,
@@ -129,7 +129,7 @@ class StudyFolder:
         return kept
 
     def given(self, site: Dataset | None, picks: Sequence[TrainingExample]) -> Given:
-        """Say what a way of adapting may learn from, beside this folder's other settings."""
+        """Return the data and settings from which a way of adapting may learn."""
         hidden = None if site is None else site.without_masks()
         states = self.folder / "models"
         return Given(
@@ -137,11 +137,11 @@ class StudyFolder:
         )
 
     def loaded(self, checkpoint: Checkpoint) -> Model:
-        """Prepare a checkpoint's model for prediction."""
+        """Load a checkpoint's model for prediction."""
         return load_model(checkpoint, device=self.device)
 
     def signals(self, label: str, model: Model, hashed: HashedDataset) -> Evaluation:
-        """Compute label-free signals from the model's maps of a dataset, without looking at its masks."""
+        """Compute label-free signals from the model's maps of a dataset, without its masks."""
         blind = hashed.dataset.without_masks()
         maps = [self._maps(label, model, blind, flipped) for flipped in (False, True)]
         return evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
@@ -149,7 +149,7 @@ class StudyFolder:
     def scored(
         self, label: str, model: Model, hashed: HashedDataset, dataset: Dataset, taken: Collection[str], threshold: float
     ) -> Evaluation:
-        """Score the model on a part of a dataset that no model of the study learnt from, else raise `LeakError`."""
+        """Score the model on a part of a dataset; raise `LeakError` if a model of the study learnt from an image of it."""
         check_unseen(hashed, dataset, taken)
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
@@ -157,7 +157,7 @@ class StudyFolder:
     def held_out(
         self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, hashed: HashedDataset
     ) -> Evaluation:
-        """Score the model on the held-out photographs of the primary dataset, at the threshold that is best there.
+        """Score the model on the primary dataset's held-out photographs, at their best threshold.
 
         An image that was learnt from raises `LeakError`.
         """
@@ -174,7 +174,7 @@ class StudyFolder:
 
 
 def _load(file: Path) -> Checkpoint | None:
-    """Load a checkpoint; None where it is absent or damaged, so that the model is trained again."""
+    """Load a checkpoint; return None if it is missing or damaged, so that the model is trained again."""
     try:
         return Checkpoint.load(file)
     except HowfarError:
@@ -182,7 +182,7 @@ def _load(file: Path) -> Checkpoint | None:
 
 
 def _same(checkpoint: Checkpoint, task: TrainingTask) -> bool:
-    """Tell whether a checkpoint is the task's result: the same architecture, settings, images and initial weights."""
+    """Return whether a checkpoint has the wanted architecture, settings, images and initial weights."""
     card = checkpoint.card
     learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
     start = None if task.start is None else task.start.card.weights

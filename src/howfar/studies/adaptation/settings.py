@@ -1,4 +1,4 @@
-"""Check the options of an adaptation study together, and list the models that they ask for."""
+"""Check the options of an adaptation study together, and list the models to train."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RETRAIN = "retrain"
 
 
 def check_adaptation(options: AdaptOptions, *, background: bool = True) -> AdaptOptions:
-    """Check the options of a study together, after `howfar.settings.checked` checked each alone, and return them.
+    """Check that a study's options, each already checked by `howfar.settings.checked`, fit together, and return them.
 
     Raises `InputError` for options that contradict each other, or shots of a `background` that there is none of;
     `UnknownNameError` where there is no such strategy or way.
@@ -45,7 +45,7 @@ def check_adaptation(options: AdaptOptions, *, background: bool = True) -> Adapt
 
 
 def check_scored_whole(options: AdaptOptions, **given: bool) -> None:
-    """Refuse ways that learn from the images of datasets that are scored whole: blind ones, background."""
+    """Raise `InputError` for ways that would learn from fully scored datasets: blind ones, background."""
     from howfar.adaptation import steps_of
 
     for way in (options["way"], *options["without_labels"]):
@@ -76,7 +76,7 @@ def _check_ways(options: AdaptOptions) -> None:
 
 
 def arms_of(options: AdaptOptions, seed: int | None = None) -> tuple[Arm, ...]:
-    """List every adapted model, or a seed's: without labels, strategies by shots, background on the most shots.
+    """List the adapted models of a study or seed: without labels, strategies by shots, background on the most shots.
 
     Examples
     --------
@@ -94,12 +94,12 @@ def arms_of(options: AdaptOptions, seed: int | None = None) -> tuple[Arm, ...]:
 
 
 def strategies_of(options: AdaptOptions, seed: int) -> tuple[str, ...]:
-    """Return the strategies that choose in this seed."""
+    """Return the strategies used in this seed."""
     return (RANDOM,) if seed in options["random_seeds"] else tuple(options["strategies"])
 
 
 def all_seeds(options: AdaptOptions) -> tuple[int, ...]:
-    """Return the seeds of all strategies, then those of random alone."""
+    """Return the seeds of all strategies, then those of random only."""
     return (*options["seeds"], *options["random_seeds"])
 
 
@@ -110,14 +110,14 @@ _RECORDED = (
 
 
 def recorded(options: AdaptOptions) -> dict[str, Any]:
-    """Return the options that say which models are trained and how gains are measured, as `Adaptation.settings` names them."""
+    """Return the options for training and measuring gains under the names of `Adaptation.settings`."""
     values: Mapping[str, Any] = {**options}
     return {"pool" if name == "pool_share" else name: values[name] for name in _RECORDED}
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Describe an adapted model: by a way, from `shots` images of each secondary that a strategy chose, and `background` ones.
+    """Describe an adapted model: the way, the strategy, and its `shots` labelled and `background` images.
 
     Without a strategy there are no labelled images.
     """
@@ -129,7 +129,7 @@ class Arm:
 
     @property
     def label(self) -> str:
-        """Return the model's name in folders and tables; the way of labelled images is the study's, and not in it."""
+        """Return the model's name in folders and tables; the study's way for labelled images is not part of the name."""
         if self.strategy is None:
             return self.way
         return f"{self.strategy}-{self.shots}" + (f"-B{self.background}" if self.background else "")

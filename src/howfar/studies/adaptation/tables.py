@@ -28,7 +28,7 @@ HALVES, THIRDS = 2, 3
 
 
 def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
-    """Measure F of the nearer and farther halves and thirds of a dataset by one model, at both thresholds.
+    """Measure a model's F on a dataset's halves and thirds by distance, at both thresholds.
 
     The F that is re-tuned in a part is computed from the pixel counts of the evaluation, so that no map is read again. Images
     with a blank mask count: what is falsely predicted on them lowers F of the part.
@@ -67,7 +67,7 @@ def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) ->
 
 
 def _row(part: DistancePart) -> dict[str, Any]:
-    """Name a part's values by the words of the study's scores; what is undefined is NaN, so that columns stay numbers."""
+    """Convert a part's values to columns of the study's scores; undefined values become NaN."""
     values = {
         "ods": part.performance,
         "ods_threshold": part.threshold,
@@ -80,7 +80,7 @@ def _row(part: DistancePart) -> dict[str, Any]:
 
 
 def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
-    """Fit the slope of F on scaled distance for every seed, model and dataset, with both Fs.
+    """Fit the slope of F on scaled distance for every seed, model and dataset, for both Fs.
 
     The photographs of a dataset are drawn alike for all models. `images` are the study's rows; `bootstrap` is how many draws
     the intervals are made of, 0 for none. Returns `Adaptation.slopes`; datasets with fewer than three images that have an F
@@ -108,7 +108,7 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
 
 
 def slope_ends(slope: Interval) -> tuple[float, ...]:
-    """Return a slope and the ends of its interval, NaN for what is undefined."""
+    """Return a slope and the ends of its interval; undefined values are NaN."""
     return tuple(np.nan if value is None else value for value in (slope.value, slope.low, slope.high))
 
 
@@ -118,7 +118,7 @@ OVER = ("over_random", "over_random_low", "over_random_high")
 def model_row(
     seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
 ) -> dict[str, Any]:
-    """Make a model's row: what was trained, and its score on the primary dataset's held-out photographs."""
+    """Build a model's row: its training and its score on the primary dataset's held-out photographs."""
     return {
         "seed": seed,
         "model": label,
@@ -132,7 +132,7 @@ def model_row(
 
 
 def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
-    """Make a model's row of scores on one dataset; false positives are averaged over the images without foreground."""
+    """Build a model's row of scores on a dataset; false positives are averaged over images without foreground."""
     names = ("ods", "ods_threshold", "f", "mean_f")
     share = float(images["false_positive_share"].mean())
     return {
@@ -145,7 +145,7 @@ def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
 
 
 def numbers_of_study(adaptation: Adaptation) -> dict[str, Any]:
-    """Collect what a study came to: mean F of each model and dataset over the seeds, and each gain with its interval."""
+    """Collect a study's results: mean F of each model and dataset over the seeds, and gains with intervals."""
     means = adaptation.scores.groupby(["model", "dataset"])["mean_f"].mean().reset_index()
     return {
         "mean_f": {f"{row['model']} on {row['dataset']}": float(row["mean_f"]) for row in means.to_dict("records")},
@@ -163,7 +163,7 @@ def _defined(value: float) -> float | None:
 def images_of(
     evaluation: Evaluation, part: EvaluatedPart, distances: pd.DataFrame, seed: int, label: str, folder: Path
 ) -> pd.DataFrame:
-    """Make a row for each image of a part: a model's two Fs, the photograph, the distance by the base model, and the files.
+    """Build a row per image: a model's two Fs, the photograph, the base model's distance, and the files.
 
     A prediction is a false positive where the mask is empty, and in all of a blank part.
     """
@@ -191,7 +191,7 @@ def images_of(
 
 
 def _at_best(evaluation: Evaluation) -> Float64Array:
-    """Compute F of each image at the threshold that is best for the dataset; NaN without a mask, or foreground in it."""
+    """Compute each image's F at the dataset's best threshold; NaN without a mask or without foreground in the mask."""
     best = evaluation.scores["ods_threshold"]
     if best is None:
         return np.full(len(evaluation.images), np.nan)
@@ -199,7 +199,7 @@ def _at_best(evaluation: Evaluation) -> Float64Array:
 
 
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Compute every model's gain over the base model, and over random choice where that was a strategy.
+    """Compute every model's gain over the base model and, if random was a strategy, over random choice.
 
     Gains are computed on each dataset and on all secondary ones together. The variance between trainings is pooled over the
     models that learnt from labels; those without labels, such as M with other statistics, vary otherwise, each for itself.
@@ -246,7 +246,7 @@ def _ends(gain: Spread | None, middle: str, low: str, high: str) -> dict[str, fl
 
 
 def _judged(gain: Spread | None, comparisons: int) -> dict[str, bool | None]:
-    """Tell whether a gain is significantly above or below 0; one seed gives no verdict."""
+    """Judge whether a gain is significantly above or below 0; a single seed gives no verdict."""
     if gain is None or not gain[1][-1].freedom:
         return {"beats_random": None, "below_random": None}
     # Bonferroni's correction, since among many strategies some stand out by chance.

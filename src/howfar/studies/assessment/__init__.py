@@ -1,1 +1,1 @@
-"""Answer the whole question about new sites in one go: compare, evaluate, relate, and say what to do next."""
+"""Assess new sites in one run: compare, evaluate, relate, and recommend the next step."""

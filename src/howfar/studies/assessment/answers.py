@@ -1,4 +1,4 @@
-"""Answer in sentences what a model will score on a site, how sure that is, and what to do next."""
+"""Put an assessment into sentences: the expected score of each site, its certainty and the next step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHANGES = 0.02
 
 
 def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
-    """Say what the model scores on the primary's held-out images, at which threshold, and what another would change.
+    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def answer(
     performance_name: str = "F",
     measured: tuple[int, int] = (0, 0),
 ) -> str:
-    """Say what is expected of a site, how sure that is, and how many of its images probably fail.
+    """State the score expected of a site, its interval, and the number of images that probably fail.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def answer(
 
 
 def _unchecked(gate: Gate | None) -> list[str]:
-    """Say which checks of the gate could not be made."""
+    """Name the checks of the gate that could not be made."""
     if gate is None:
         return []
     if gate.inside is None:
@@ -127,14 +127,14 @@ def _measured(site: str, estimate: SetEstimate, performance_name: str, measured:
 
 
 def _reasons(gate: Gate) -> str:
-    """Give the weightiest reason with its numbers, and name the others."""
+    """State the most important reason with its numbers, and name the others."""
     first, *others = (reading.words for reading in gate.outside)
     also = f"; also {', and '.join(words.partition(' (')[0] for words in others)}" if others else ""
     return f"{first[:1].upper()}{first[1:]}{also}"
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
-    """Say plainly that an answer rests on corrupted versions of the primary's own images; "" where it rests on labelled sites.
+    """Warn that estimates rest on corrupted versions of the primary's images; return "" if they rest on labelled sites.
 
     Examples
     --------
@@ -163,7 +163,7 @@ SHOTS = "0,3,7"
 
 @dataclass(frozen=True)
 class Commands:
-    """Hold what command lines are made of, as somebody would type it.
+    """Hold the parts of the command lines that an assessment recommends.
 
     Attributes
     ----------
@@ -210,15 +210,15 @@ class Commands:
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def certify(self, site: str, count: int) -> str:
-        """Write the command that measures a site by a few labels."""
+        """Build the command that measures a site with `count` labels."""
         return self._certify(site, "-k", str(count))
 
     def certify_blank(self, site: str, count: int) -> str:
-        """Write the command that measures by a few labels how often foreground is predicted where there is none."""
+        """Build the command that measures the false-alarm rate on images without foreground with `count` labels."""
         return self._certify(site, "-k", str(count), "--metric", FALSE_ALARMS)
 
     def settle(self, site: str, tau: float) -> str:
-        """Write the command that asks for labels until it is settled whether a site's performance is at least `tau`."""
+        """Build the command that asks for labels until a site's performance is known to reach `tau` or not."""
         return self._certify(site, "--until", f"{self.task.performance_name} >= {tau:g}")
 
     def _certify(self, site: str, *asked: str) -> str:
@@ -226,20 +226,20 @@ class Commands:
         return _command("howfar", "certify", self.sites[site], "--predictions", *maps, *asked, *self.scored)
 
     def tile(self, site: str) -> str:
-        """Write the command that predicts by tiles: everything again with a model, else this site's maps."""
+        """Build the command that predicts by tiles: a new assessment if there is a model, else this site's maps only."""
         if self.model:
             again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG, *self.chosen)
             return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
         return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
 
     def select(self, site: str, count: int) -> str:
-        """Write the command that chooses images of a site to label and train on."""
+        """Build the command that chooses images of a site to label and train on."""
         chosen = ["--dataset", site, "-k", str(count), "--strategy", "random"]
         chosen += ["--seed", str(self.seed)] if self.seed else []
         return _command("howfar", "select", str(self.run), *chosen)
 
     def adapt(self, site: str) -> str:
-        """Write the command that trains on a few labelled images of a site and measures what that is worth."""
+        """Build the command that trains on a few labelled images of a site and measures the gain."""
         # Going on from the model at several scales did best of what was measured (docs/few-labels.md).
         chosen = (
             "--model",
@@ -254,7 +254,7 @@ class Commands:
         return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
 
     def check(self, site: str) -> str:
-        """Write the command that compares new images of a site with what is known now."""
+        """Build the command that assesses new images of a site together with the known sites."""
         maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model, *self.read)
         # Without the other sites there would be nothing labelled to learn from.
         again = (self.primary, *self.sites.values(), f"{site}-new=NEW", *maps)
@@ -263,7 +263,7 @@ class Commands:
 
 
 def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
-    """Choose what to do about a site whose masks hold no foreground: certify false alarms where some images have no mask."""
+    """Choose the next step for a site without foreground: certify false alarms if some images lack a mask."""
     if blank.whole:
         return NextStep(
             "check", "nothing now; F takes images with foreground. Ask again when new images come.", commands.check(site)
@@ -282,7 +282,7 @@ def next_step(
     images: int,
     by_tiles: SetEstimate | None = None,
 ) -> NextStep:
-    """Choose what to do about a site.
+    """Choose the next step for a site.
 
     Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
     Inside: label some images and train on them where the whole interval is low, certify where only a part of it is or it is
@@ -353,7 +353,7 @@ def next_step(
 
 
 def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
-    """Say what maps by tiles are expected to score, or scored, in place of those of whole images; "" where that is no more."""
+    """State how much better the maps by tiles score than whole-image maps; return "" if they do not."""
     if whole is None or tiled is None:
         return ""
     if whole.measured is not None and tiled.measured is not None:
@@ -372,7 +372,7 @@ KINDS: Mapping[Basis, str] = {"sites": "labelled sites", "corrupted": "corrupted
 
 @dataclass(frozen=True)
 class Answers:
-    """Answer for each site of a relation, and list the sets that were estimated with their labels hidden.
+    """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
     `corrupted` are what was said of corrupted versions of the primary's images, with whether they lay inside the gate; `scored`
     counts the images of each site that have a performance; `blank` are the sites whose masks hold no foreground; `tiled` is
@@ -388,7 +388,7 @@ class Answers:
     tiled: Sequence[SetEstimate] = ()
 
     def site(self, name: str) -> SiteAnswer:
-        """Gather estimate, interval, gate, probable failures and what to do about one site."""
+        """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
         relation, tau = self.relation, self.relation.settings.tau
         estimate = next((row for row in relation.estimates if row.dataset == name), None)
         listed = next((row for row in relation.failures if row.dataset == name), None)
@@ -428,7 +428,7 @@ class Answers:
         )
 
     def held(self, estimate: SetEstimate | None, name: str) -> tuple[int, int]:
-        """Count the intervals by a site's estimator that held the truth of another labelled set, and how many there are."""
+        """Return how many intervals of other labelled sets (same estimator) hold the measured mean, and how many there are."""
         others = [row for row in self.relation.estimates if row.measured is not None and row.dataset != name]
         if self.basis == "corrupted":
             others = [row for row, _ in self.corrupted]
@@ -437,12 +437,15 @@ class Answers:
         return sum(row.held for row in rows), len(rows)
 
     def error(self, estimate: SetEstimate | None) -> float | None:
-        """Return the mean error of a site's estimator on labelled sets with their labels hidden; nothing was chosen by it."""
+        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged.
+
+        Such errors choose no estimator, except that distance (knn) is used only where it errs clearly less than the mean.
+        """
         used = None if estimate is None else estimate.estimator
         return next((row.mae_set for row in self.relation.judgements if row.estimator == used), None)
 
     def labelled(self) -> tuple[LabelledSet, ...]:
-        """List the labelled sites and the corrupted sets, each estimated with its labels hidden."""
+        """List the labelled sites and the corrupted sets, each with the estimate made while its labels were hidden."""
         sites = [row for row in self.relation.estimates if row.measured is not None]
         gates = {row.dataset: self.relation.gate(row.dataset) for row in sites}
         insides = [None if (gate := gates[row.dataset]) is None else gate.inside for row in sites]
@@ -468,7 +471,7 @@ def _labelled(row: SetEstimate, origin: Origin, inside: bool | None) -> Labelled
 
 
 def basis_of(labelled: int) -> Basis:
-    """Say what estimates learn from: labelled sites where there are some, else corrupted sets.
+    """Return the basis of the estimates: labelled sites if there are any, otherwise corrupted sets.
 
     Examples
     --------

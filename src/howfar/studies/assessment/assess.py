@@ -1,4 +1,4 @@
-"""Assess new sites in one go: what a model will score there, how sure that is, why, and what to do next."""
+"""Assess new sites in one run: the expected score of a model there, its certainty, the reasons and the next step."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ STORE = "--store"
 
 
 def command_again(commands: Commands, prepared: Preparation) -> str:
-    """Write the command line that asks an assessment again in its own folder, with absolute paths."""
+    """Return the command line that repeats an assessment in its own folder, with absolute paths."""
     maps: tuple[str, ...]
     if prepared.model is None:
         maps = ("--predictions", str(absolute(commands.maps)))
@@ -74,7 +74,7 @@ def command_again(commands: Commands, prepared: Preparation) -> str:
 
 
 def model_identity(prepared: Preparation, parts: AssessmentScores) -> dict[str, Any]:
-    """Describe what the maps depend on: the hash of the weights and how images are fed; of maps that are there their hashes."""
+    """Return the weights' hash and the input settings that maps depend on; for given maps, return their hashes."""
     if prepared.model is not None:
         card = prepared.model.card
         return dict(plain({**prepared.model.identity, **({} if card is None else {"segmenter": card.segmenter})}))
@@ -82,7 +82,7 @@ def model_identity(prepared: Preparation, parts: AssessmentScores) -> dict[str, 
 
 
 def _digest(evaluation: Evaluation) -> str:
-    """Hash the images' names and the signals of their predictions, which another model's predictions do not share."""
+    """Hash the image names and prediction signals of an evaluation, so that another model gives another hash."""
     rows, digest = evaluation.images.sort_values("image"), hashlib.sha256()
     for name in ("image", HISTOGRAM, *EVERY_SIGNAL):
         for value in rows.get(name, ()):
@@ -91,7 +91,7 @@ def _digest(evaluation: Evaluation) -> str:
 
 
 def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
-    """Say in a line that the answers which a folder held until now are of another model, or of one that was fed otherwise."""
+    """Yield a note if the answers already in a folder came from another model or other input settings."""
     try:
         earlier = Assessment.load(folder).identity
     except HowfarError:
@@ -129,7 +129,7 @@ def assess(
     backbone: BackboneArgument = DEFAULT_BACKBONE,
     **options: Unpack[AssessOptions],
 ) -> Assessment:
-    """Say what a model will score on each site, how sure that is, why, and what to do next, in one run folder and report.
+    """Assess a model on each site: expected score, certainty, reasons and next step, in one run folder and report.
 
     Its parts may be called alone too: `howfar.predict` makes maps, `howfar.evaluate` scores them, `howfar.compare` measures
     distances, and `howfar.relate` estimates what has no labels, sets it against the labelled datasets and lists probable
@@ -257,7 +257,7 @@ def _compared(
     given: AssessOptions,
     options: AssessOptions,
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure distances of the sites; what the caller left out is as `compare` has it.
+    """Measure the distances of the sites; options that the caller omitted have the defaults of `compare`.
 
     All images of the primary dataset are measured, however many of a site are drawn: what the gate reads must not depend on
     that. The second part gives the features again.
@@ -272,7 +272,7 @@ def _comparing(options: AssessOptions) -> Any:
 
 
 def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...]]) -> Profile:
-    """Make the profile of the primary dataset, by which other commands judge further images as this one did."""
+    """Make the profile of the primary dataset, with which other commands judge further images."""
     name = comparison.backbone.name
     reloading = {key: value for key, value in comparison.options.items() if key not in ("name", "device")}
     return Profile.of(features()[0], comparison.settings, name, reloading)
@@ -281,7 +281,7 @@ def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...
 def _further(
     parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, options: AssessOptions
 ) -> Further | None:
-    """Measure the corrupted versions of the primary's images, which are no datasets of the run, by its profile."""
+    """Measure the corrupted versions of the primary's images with its profile; they are not datasets of the run."""
     if parts.corrupted is None:
         return None
     comparing = _comparing(options)
@@ -315,13 +315,13 @@ def _commands(
 
 
 def _files(sites: Sequence[Dataset], parts: AssessmentScores) -> dict[str, tuple[str, ...]]:
-    """Write for each site where its predictions lie, and the file that names their classes by COCO's ids."""
+    """Map each site to its ``--predictions`` arguments, with ``--classes`` if a COCO file names their classes."""
     named = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
     return dict(zip((site.name for site in sites), named, strict=True))
 
 
 def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
-    """Write the options by which another command measures what was estimated here: threshold, task and how it is read."""
+    """Return the options with which another command measures the same performance: threshold, task and its settings."""
     threshold = () if relation.settings.threshold is None else ("--threshold", f"{relation.settings.threshold:g}")
     reading: dict[str, Any] = {name: given[name] for name in declared(TaskOptions)}  # type: ignore[literal-required]  # options
     reading["partial"] = given["partial"] or given["limit"] is not None
@@ -329,13 +329,13 @@ def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
 
 
 def _read(reading: NetworkReading | None, given: AssessOptions) -> tuple[str, ...]:
-    """Write the options by which the model was fed and read."""
+    """Return the options for the model's input and, for a foreign network, its output."""
     size = ("--size", str(given["size"])) if given["size"] else ()
     return (*size, *(() if reading is None else reading.options()))
 
 
 def _chosen(backbone: BackboneArgument, given: AssessOptions) -> tuple[str, ...]:
-    """Write the other options of an assessment, so that asking again asks the same."""
+    """Return the other options of an assessment, so that a repeated command asks for the same."""
     name = backbone if isinstance(backbone, str) else "BACKBONE"
     named = ("--backbone", name) if name != DEFAULT_BACKBONE else ()
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
@@ -349,7 +349,7 @@ def _called(model: ModelArgument | None, predictions: str | Path | None) -> str:
 
 
 def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOptions) -> tuple[SetEstimate, ...]:
-    """Estimate the sites' maps by tiles as those of whole images are; none without such maps, or without a labelled site."""
+    """Estimate performance from the sites' maps by tiles; return () without such maps or without a labelled site."""
     if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
         return ()
     try:
@@ -383,7 +383,7 @@ def _assessed(comparison: Comparison, answers: Answers, parts: AssessmentScores,
 
 
 def _with_labels(site: SiteAnswer, comparison: Comparison, seed: int) -> SiteAnswer:
-    """Name the images to label where that is what to do: those that the command of the answer chooses."""
+    """Add the images to label if the next step is to label; the recommended command chooses the same images."""
     if site.next.action != "label":
         return site
     chosen = select(comparison, site.dataset, min(LABELS, site.n), "random", seed=seed)
@@ -400,7 +400,7 @@ def _notes(relation: Relation) -> Iterator[str]:
 
 
 def _written(assessment: Assessment, comparison: Comparison, relation: Relation, folder: Path) -> Assessment:
-    """Write the run folder anew, in the order in which its parts replace what they were made from, and the report of all."""
+    """Save the comparison, relation and assessment in the run folder in order of dependence, and draw the report."""
     comparison.save(folder)
     relation.save(folder)
     answers = assessment.made_from(comparison, relation)

@@ -1,4 +1,4 @@
-"""Prepare an assessment: find or make predictions, score labelled datasets, and corrupt images where labels are few."""
+"""Prepare an assessment: find or make predictions, score the datasets, and make corrupted sets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlankSite:
-    """Hold what a site's masks say where none of them holds foreground.
+    """Hold the counts of a site whose masks contain no foreground.
 
     `n` images have maps, `masked` of them a mask; in `alarms` of these the model predicts foreground, and
     `false_positive_share` of their pixels are predicted.
@@ -51,11 +51,11 @@ class BlankSite:
 
     @property
     def whole(self) -> bool:
-        """Tell whether every image has a mask, so that nothing is left to be labelled."""
+        """Return whether every image has a mask, so that no image is left to label."""
         return self.masked == self.n
 
     def words(self, site: str) -> str:
-        """Put it in sentences that can be read alone.
+        """Describe the site in sentences that stand alone.
 
         Examples
         --------
@@ -70,7 +70,7 @@ class BlankSite:
 
 
 def blank_site(evaluation: Evaluation) -> BlankSite | None:
-    """Read what is known of a site without foreground; None of one that has some, of one without masks, and of other tasks."""
+    """Return the counts of a site without foreground; return None with foreground, without masks, or for other tasks."""
     if evaluation.task != "segmentation":
         return None
     true = evaluation.images["true"].to_numpy(dtype=np.float64)
@@ -83,7 +83,7 @@ def blank_site(evaluation: Evaluation) -> BlankSite | None:
 
 
 def blank_sites(evaluations: Iterable[Evaluation]) -> dict[str, BlankSite]:
-    """Collect by name the sites whose masks hold no foreground."""
+    """Collect the sites whose masks hold no foreground by name."""
     found = ((evaluation.dataset, blank_site(evaluation)) for evaluation in evaluations)
     return {name: blank for name, blank in found if blank is not None}
 
@@ -93,7 +93,7 @@ _JSON = ".json"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Name where one dataset's predictions lie, None for those that there are not, and where its truth does.
+    """Hold the paths of a dataset's predictions and of its truth; a missing path is None.
 
     `truth` is the file of true boxes where that lies apart from the dataset; `categories` is COCO's file, by whose ids the
     predictions name images and classes.
@@ -107,7 +107,7 @@ class Predictions:
 
 
 def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | None:
-    """Find the file or folder of a dataset's name; None where there is none, `InputError` where there are several.
+    """Return the file or folder named after a dataset; None if it is missing, `InputError` if there are several.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | N
 
 
 def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None, Path | None]:
-    """Tell true boxes from a COCO file that only names images and categories: (truth, categories), either None.
+    """Return (truth, categories), either None: a COCO file without ``annotations`` is no truth.
 
     COCO names the images of an unlabelled set by a file without ``annotations``. Raises `InputError` where the file cannot be
     read.
@@ -144,15 +144,15 @@ TRUTHS: Final = (_JSON, *TABLES, ".xml", ".zip", FOLDER)
 
 
 class MapSource(Protocol):
-    """Give the predictions of several datasets."""
+    """Provide the predictions of several datasets."""
 
     def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Return where each dataset's predictions lie, in the order of the datasets."""
+        """Return the paths of each dataset's predictions, in the order of the datasets."""
         ...
 
 
 def folder_of(dataset: str) -> str:
-    """Write a dataset's name as that of a folder.
+    """Return a dataset's name as a valid folder name.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def folder_of(dataset: str) -> str:
 
 
 def check_folders(datasets: Sequence[Dataset], task: type[Task] = SegmentationTask) -> None:
-    """Raise `InputError` where the predictions of two datasets would lie in one place."""
+    """Raise `InputError` if the predictions of two datasets would have the same path."""
     names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -174,7 +174,7 @@ def check_folders(datasets: Sequence[Dataset], task: type[Task] = SegmentationTa
 
 @dataclass(frozen=True)
 class GivenPredictions:
-    """Find predictions that somebody made: DIR/NAME or a file DIR/NAME.csv, as the task has it, and DIR/NAME-flipped.
+    """Find existing predictions: DIR/NAME or, depending on the task, a file DIR/NAME.csv, and DIR/NAME-flipped.
 
     `truth` is the folder in which true boxes lie in the same way, None where there is none. With `named` the classes have
     names, and COCO's are not looked for.
@@ -186,14 +186,14 @@ class GivenPredictions:
     named: bool = False
 
     def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Find the predictions of each dataset, and see that folders of maps hold maps of it.
+        """Find the predictions of each dataset, and check that folders of maps match its images.
 
         Raises `MissingPathError` where a dataset has none, `InputError` where no map is of one of its images.
         """
         return [self.one(dataset) for dataset in datasets]
 
     def one(self, dataset: Dataset) -> Predictions:
-        """Find the predictions of a dataset; raises as `of`."""
+        """Find the predictions of a dataset; it raises the errors of `of`."""
         name, main = folder_of(dataset.name), self._main(dataset)
         endings = self.task.endings
         further = {other: find(self.folder, f"{name}{other}", endings, "predictions") for other in self.task.further}
@@ -220,7 +220,7 @@ class GivenPredictions:
 
 @dataclass(frozen=True)
 class MadeMaps:
-    """Predict maps by a model into a folder, where maps that are there already are kept.
+    """Predict maps with a model into a folder; existing maps are kept.
 
     Whole images are also predicted by tiles where those of some dataset are much larger than the first one's, which the model
     learnt from: whether the two agree says then whether the images are made too small. The others are predicted so too, to
@@ -232,7 +232,7 @@ class MadeMaps:
     progress: bool
 
     def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Predict every dataset as it is and mirrored, and by tiles where that may matter.
+        """Predict every dataset as it is and mirrored, and by tiles if a site's images are much larger than the primary's.
 
         Raises `HowfarError` where no image of a dataset can be read.
         """
@@ -274,7 +274,7 @@ def _side(dataset: Dataset, folder: Path) -> float:
 
 
 def labelled_part(dataset: Dataset, task: Task) -> Dataset:
-    """Leave out the images of the primary dataset that have no label; `InputError` where none has one."""
+    """Keep the labelled images of the primary dataset; raise `InputError` if there are none."""
     labelled = task.labelled(dataset)
     if not labelled.items:
         raise InputError.of("primary", f"must have {task.truth_noun}", f"{dataset.name} without any", task.labelling)
@@ -289,7 +289,7 @@ MOST = 30
 
 @dataclass(frozen=True)
 class AssessmentScores:
-    """Hold what every dataset of an assessment scores.
+    """Hold the evaluations of all datasets of an assessment.
 
     `own` is the primary dataset's evaluation, `evaluations` those of the sites in their order, and `predictions` what these
     were made of; `corrupted` are the corrupted versions of the primary's images, None where none were made; `notes` say what
@@ -313,7 +313,7 @@ class AssessmentScores:
 
 @dataclass(frozen=True)
 class Preparation:
-    """Prepare an assessment's parts in its run folder, by a model or from predictions that are there."""
+    """Prepare the evaluations of an assessment in its run folder, with a model or existing predictions."""
 
     run: Path
     model: Model | None
@@ -326,7 +326,7 @@ class Preparation:
         return TASKS[self.given["task"]]
 
     def _reader(self, found: Predictions) -> Task:
-        """Return the task with the options by which a dataset's predictions and truth are read."""
+        """Return the task with the options for reading a dataset's predictions and truth."""
         classes = found.categories or self.given["classes"]
         return self.task.of({**self.given, "classes": classes, "truth": found.truth})
 
@@ -337,11 +337,11 @@ class Preparation:
 
     @property
     def reading(self) -> NetworkReading | None:
-        """Return how a foreign network is fed and read; None for any other model."""
+        """Return the input and output settings of a foreign network; None for any other model."""
         return None if self.model is None else self.model.reading
 
     def parts(self, primary: Dataset, sites: Sequence[Dataset]) -> AssessmentScores:
-        """Score the primary's held-out images and every site; make corrupted sets where too few sites are labelled.
+        """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off.
 
         Raises `HowfarError` for a primary without labels or of which the model learnt every image, predictions that are
         missing, and where neither a site is labelled nor corrupted sets can be made.
@@ -368,25 +368,25 @@ class Preparation:
         return parts
 
     def _remedy(self) -> str:
-        """Say what to do where no site is labelled."""
+        """Return the remedy for an assessment without a labelled site."""
         if self.task is not SegmentationTask:
             return f"label one: {self.task.labelling}"
         remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
         return remedy + ("" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images")
 
     def files(self, datasets: Sequence[Dataset]) -> list[Path]:
-        """List the files of the scores of the primary and the sites."""
+        """Return the score files of the datasets."""
         return [score_file(self.run, dataset.name) for dataset in datasets]
 
     def save(self, parts: AssessmentScores) -> None:
-        """Write the scores of every dataset into files of their own below the run."""
+        """Save the scores of every dataset to its own file below the run folder."""
         for evaluation in (parts.own, *parts.evaluations):
             evaluation.save(score_file(self.run, evaluation.dataset))
         for evaluation in parts.tiled:
             evaluation.save(score_file(self.run, f"{evaluation.dataset}{TILED}"))
 
     def _threshold(self) -> tuple[float | None, str]:
-        """Return the threshold that is deployed, and where it comes from; None where it is found on the primary's images."""
+        """Return the threshold and its source; None means that it is tuned on the primary's images."""
         given, card = self.given["threshold"], None if self.model is None else self.model.card
         deployed = None if card is None else card.threshold
         if given is not None:
@@ -410,7 +410,10 @@ class Preparation:
         return GivenPredictions(self.maps, self.task, None if truth is None else Path(truth), bool(self.given["classes"]))
 
     def _held_out(self, primary: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-        """Leave out what a checkpoint learnt from; without one take all labelled images, but for those without a prediction."""
+        """Return the labelled primary images that the model has not learnt from, up to the limit, with notes.
+
+        Without a model, a limit is drawn from the images that have a prediction.
+        """
         limit, seed = self.given["limit"], self.given["seed"]
         if self.model is None:
             found = self._given().one(primary)
@@ -430,7 +433,7 @@ class Preparation:
         return drawn(unseen, limit, seed), tuple(_left_out(primary.name, seen))
 
     def _fair(self, sites: Sequence[Dataset]) -> tuple[list[Dataset], tuple[str, ...]]:
-        """Hide the masks of site images that the model learnt from, and say so, and what it was adapted to."""
+        """Hide the masks of site images that the model learnt from, and note these images and any adapted normalization."""
         card = None if self.model is None else self.model.card
         if card is None:
             return list(sites), ()
@@ -449,7 +452,7 @@ class Preparation:
         return fair, tuple(notes)
 
     def _corrupted(self, held_out: Dataset, own: Evaluation) -> CorruptedSets:
-        """Make corrupted sets of some of the primary's images, and score them at the threshold of all, as the sites are."""
+        """Make corrupted sets of up to `MOST` primary images, and score them at the threshold of all primary images."""
         from howfar.studies.corruption import corrupt
 
         few = drawn(held_out, MOST, self.given["seed"])
@@ -459,25 +462,25 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Scoring:
-    """Evaluate datasets at one threshold, by default the primary dataset's best."""
+    """Evaluate datasets at a common threshold, by default the best one for the primary dataset."""
 
     given: AssessOptions
     threshold: float | None
     partial: bool
 
     def own(self, dataset: Dataset, predictions: Predictions) -> Evaluation:
-        """Score the primary dataset's images that have predictions; further ones may have been learnt from."""
+        """Score the primary dataset's images that have predictions; the model may have learnt from the others."""
         return self._scored(dataset, predictions, None, partial=True)
 
     def others(self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation) -> list[Evaluation]:
-        """Score the sites; one without labels has signals and no performance."""
+        """Score the sites; a site without labels gets signals but no performance."""
         pairs = zip(datasets, predictions, strict=True)
         return [self._scored(dataset, of, own, partial=self.partial) for dataset, of in pairs]
 
     def by_tiles(
         self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation
     ) -> Iterator[Evaluation]:
-        """Score the maps by tiles at the same threshold, where every dataset has some."""
+        """Score the maps by tiles at the primary's threshold, if every dataset has such maps."""
         folders = [of.tiled for of in predictions]
         for dataset, folder in zip(datasets, folders, strict=True) if all(folders) else ():
             chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
@@ -502,7 +505,7 @@ class Scoring:
 
 
 def own_score(own: Evaluation, source: str) -> OwnScore | None:
-    """Read what the model scores on the primary's images, and would at their best threshold; None where nothing was scored."""
+    """Return the model's score on the primary's images, also at their best threshold; None if no image was scored."""
     if not own.scored:
         return None
     mean = float(own.images["performance"].mean())
@@ -514,12 +517,12 @@ def own_score(own: Evaluation, source: str) -> OwnScore | None:
 
 
 def tuned_source(own: Evaluation) -> str:
-    """Say where a threshold comes from that was found on the primary's own images; "" where the task has none."""
+    """Describe the images that a threshold was tuned on; return "" if the task has no threshold."""
     return "" if own.threshold is None else f"found on {own.scored} held-out images of {own.dataset}"
 
 
 def score_file(run: Path, dataset: str) -> Path:
-    """Return where a dataset's scores are kept below the run folder."""
+    """Return the path of a dataset's scores below the run folder."""
     return run / PERFORMANCE / f"{folder_of(dataset)}.parquet"
 
 
@@ -532,7 +535,7 @@ def _left_out(primary: str, seen: Seen) -> Iterator[str]:
 
 
 def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path | None, given: AssessOptions) -> Preparation:
-    """Check where predictions come from, and load the model where they are to be made, fed and read as the primary's masks say.
+    """Check the source of the predictions; load a model if one is given and settle its settings on the primary's masks.
 
     Raises `HowfarError` for neither a model nor predictions, or both, a model of a task whose predictions howfar cannot make,
     options of no use to the task or to predictions that are there, and what `howfar.pipeline.prediction.load_model` and

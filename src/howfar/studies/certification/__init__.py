@@ -1,1 +1,1 @@
-"""Certify a model's performance on a site by the labels of a few images drawn at random, whatever the shift."""
+"""Certify a model's performance on a site from the labels of a few randomly drawn images, whatever the shift."""

@@ -1,4 +1,4 @@
-"""Certify a model on a site: draw images at random, hand them out to be labelled, and state what their labels show."""
+"""Certify a model on a site: draw random images, hand them out for labelling, and state what the labels show."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _OURS: Final = "image,rank,predicted,stratum,"
 
 
 def check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
-    """Refuse a folder in which drawing a sample, or a larger one, would replace files of others or the given labels.
+    """Raise `InputError` if drawing a sample would replace someone else's files or the given labels in the folder.
 
     A folder that holds a sample's table and no certificate is that of a run that was stopped: it goes on.
     """
@@ -89,7 +89,7 @@ _USED = ("level", "until", "seed", "progress")
 
 
 def is_values(site: Any) -> bool:
-    """Return whether a site is given as predicted performance in memory: an array, or a sequence of numbers.
+    """Return whether a site is given as in-memory performance values: an array or a sequence of numbers.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def is_values(site: Any) -> bool:
 def certify_values(
     predicted: Any, k: int | None, labels: Any, arguments: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Certificate:
-    """Certify the mean of values in memory; `howfar.certify` says what its arguments mean.
+    """Certify the mean of in-memory values; `howfar.certify` documents the arguments.
 
     Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
     """
@@ -130,7 +130,7 @@ def certify_values(
 def _stated(
     question: Question, found: Looks, record: CertifiedSite, drawn: Sequence[SampledImage], labelled: int, **fields: Any
 ) -> Certificate:
-    """Make the certificate of what labels show; `fields` are its fields that depend on the task and on the draw."""
+    """Build the certificate; `fields` depend on the task and the draw."""
     return Certificate(
         metric=question.measure.name,
         value=found.last.value,
@@ -180,7 +180,7 @@ def certify(
     out: str | Path | None = None,
     **options: Unpack[CertifyOptions],
 ) -> Certificate:
-    """Certify a model's performance on a site by the labels of k images drawn at random, whatever the shift.
+    """Certify a model's performance on a site from the labels of k randomly drawn images, whatever the shift.
 
     The first call draws images with known chances and hands them out to be labelled; the same call again takes the labels
     back and says what they show. The interval rests on the draw alone (`howfar.sampling`): it supposes nothing of the site or
@@ -275,7 +275,7 @@ def certify(
 
 
 def _earlier(folder: Path | None) -> Certificate | None:
-    """Read the certificate in a folder, None where there is none.
+    """Read the certificate in a folder; return None if there is none.
 
     Raises `StoreError` where it is damaged: the line says which labels are there all the same, and how to go on with them.
     """
@@ -302,7 +302,7 @@ def _of_task(
     over: Certificate | None,
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options; the task and its settings are those of the drawn sample where they are not given.
+    """Return the options, with the task and its settings taken from the drawn sample if they are not given.
 
     Raises `InputError` for an unknown task, for another than the drawn sample's, and for options of no use to the task or
     without a profile.
@@ -325,7 +325,7 @@ def _of_task(
 
 
 def _threshold(given: float | None, profile: Profile | None, earlier: Certificate | None) -> float:
-    """Return the threshold of the drawn sample, else the given one, the profile's, or 0.5."""
+    """Return the drawn sample's threshold, otherwise the given one, the profile's, or 0.5."""
     if earlier is not None:
         return FALLBACK if earlier.threshold is None else earlier.threshold
     judge = None if profile is None else profile.judge
@@ -333,14 +333,14 @@ def _threshold(given: float | None, profile: Profile | None, earlier: Certificat
 
 
 def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
-    """Refuse what is no path, before anything is read."""
+    """Raise `InputError` for an argument that is no path, before any file is read."""
     for name, value in arguments.items():
         if value is not None and not isinstance(value, kinds):
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
 def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> Question:
-    """Read what is to be certified; what is not said is as when the sample was drawn."""
+    """Build the question to certify; parts that are not given are taken from the earlier draw."""
     now: dict[str, Any] = {name: given[name] for name in ("metric", "until", "level")}
     now |= {name: getattr(before, name) for name in now if before is not None and written.get(name) is None}
     measure = task.measure(now["metric"])
@@ -356,7 +356,7 @@ def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], 
 def _maps(
     dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
-    """Return the folder of maps, which a model writes where none is given, what it has seen of the site, and its weights.
+    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights.
 
     The weights are those of a checkpoint, as a hash; "" for another network, None where no model is given.
     """
@@ -378,7 +378,7 @@ def _maps(
 
 
 def _compared(certificate: Certificate, earlier: Certificate | None) -> Certificate:
-    """Note where labels that counted before are not there now."""
+    """Add a note if labels that counted before are missing now."""
     lost = 0 if earlier is None else earlier.labelled - certificate.labelled
     if lost <= 0:
         return certificate
@@ -387,7 +387,7 @@ def _compared(certificate: Certificate, earlier: Certificate | None) -> Certific
 
 
 def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
-    """Take the labels and make the certificate of what they show."""
+    """Read the labels and build the certificate from them."""
     labels: dict[str, Any] = {}
     notes = list(begun.notes)
     own = None if folder is None else folder / task.label_place
@@ -424,7 +424,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
 
 
 def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
-    """Return the images whose labels count, the first drawn up to one that has none, and notes on labels that do not count.
+    """Return the images whose labels count, up to the first unlabelled image of the draw, with notes on other labels.
 
     Labels count in the order of the draw: whoever skips an image chooses, and a chosen sample shows nothing. Labels of images
     that were not drawn do not count either.

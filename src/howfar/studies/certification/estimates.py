@@ -1,4 +1,4 @@
-"""Estimate a measure over a site from the labels of a random sample."""
+"""Estimate a measure on a site from the labels of a random sample."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PERFORMANCE = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 
 @dataclass(frozen=True)
 class Goal:
-    """Hold a rule that ends labelling, and how it is written."""
+    """Hold a rule that ends labelling, and its text."""
 
     rule: Until
     text: str
@@ -44,7 +44,7 @@ SHORT = {
 
 
 def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
-    """Read what `howfar.certify` is asked to label until; None where nothing is asked.
+    """Parse the goal until which `howfar.certify` asks for labels; return None without a goal.
 
     A level is that of the `metric`, which may be called by its name, by `short`, or not at all; without one it may have any
     name. Raises `InputError` where it is no half width and no level of performance between 0 and 1, or names another measure.
@@ -72,7 +72,7 @@ def parse_until(text: str | float | None, metric: str | None = None, short: str 
 
 @dataclass(frozen=True)
 class Question:
-    """Hold what is to be certified: the measure, the level of its interval, and until when labels are wanted."""
+    """Hold the question to certify: the measure, the interval's level, and the goal that ends labelling."""
 
     measure: Measure
     level: float
@@ -81,7 +81,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """Hold what was known after each number of labels, and of each labelled image its own value, nan where it has none."""
+    """Hold the estimate after each number of labels, and each labelled image's own value (nan if undefined)."""
 
     steps: tuple[Step, ...]
     values: Float64Array
@@ -90,14 +90,14 @@ class Looks:
 
     @property
     def last(self) -> Step:
-        """Return what is known now."""
+        """Return the most recent estimate."""
         return self.steps[-1] if self.steps else Step(0, None, None, None)
 
 
 def look(
     question: Question, measured: SampleMeasures, proxies: Float64Array, sample: Sample, expected: Pair | None = None
 ) -> Looks:
-    """Estimate the measure from the labelled images, the first of the sample, and say after each label what was known.
+    """Estimate the measure after each label; the labelled images are the first of the sample.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def look(
 
 
 def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal) -> tuple[Step, ...]:
-    """Say what is known after each label, by intervals that hold at every look.
+    """Estimate after each label, with intervals that hold at every look.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64]
 
 
 def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
-    """Estimate the share of a site's images whose performance lies below a limit, from the labels of a certificate.
+    """Estimate the share of a site's images with performance below a limit, from the labels of a certificate.
 
     The share is the mean of 1 for an image below the limit and 0 for others, by the design of the certificate's own value: the
     predictions below the limit only make the interval narrower, and images that have no performance are left out.
@@ -183,7 +183,7 @@ def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] 
 def labels_needed(
     values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal
 ) -> int | None:
-    """Estimate how many more labels settle the question, if the site goes on as it began.
+    """Estimate the number of further labels that settle the question if the site continues as it began.
 
     Labels to come are drawn from those that there are, with their distance from what was predicted; the median of five such
     futures is returned, None where it is not settled within 400 labels or there are fewer than two.
@@ -209,14 +209,14 @@ def labels_needed(
 
 
 def marked(drawn: Sequence[SampledImage], values: Float64Array) -> tuple[SampledImage, ...]:
-    """Mark the first images of a sample as labelled, with what was measured on them."""
+    """Mark the first images of a sample as labelled, with their measured values."""
     known = [None if math.isnan(value) else float(value) for value in values.tolist()]
     labelled = [replace(one, labelled=True, performance=value) for one, value in zip(drawn, known, strict=False)]
     return (*labelled, *drawn[len(labelled) :])
 
 
 def sample_of(drawn: Sequence[SampledImage]) -> Sample:
-    """Turn the recorded sample into the one that estimators take."""
+    """Convert the recorded sample to the form that estimators take."""
     return Sample(
         np.array([one.index for one in drawn], dtype=np.int64),
         np.array([one.probability for one in drawn]),
@@ -225,7 +225,7 @@ def sample_of(drawn: Sequence[SampledImage]) -> Sample:
 
 
 def first(sample: Sample, count: int) -> Sample | None:
-    """Return the first `count` of a sample in its random order as a sample; None where a stratum is left without an image.
+    """Return the first `count` images in random order as a sample; None if a stratum would be empty.
 
     The order is random, so that the first of each stratum are a simple random sample of it, each with the chance c_h / N_h.
 
@@ -246,7 +246,7 @@ def first(sample: Sample, count: int) -> Sample | None:
 def _estimate(
     question: Question, measured: SampleMeasures, count: int, proxies: Float64Array, sample: Sample, expected: Pair | None
 ) -> Estimate | None:
-    """Estimate from the first `count` labels; None while they are too few to say anything."""
+    """Estimate from the first `count` labels; return None if they are too few."""
     part, values = first(sample, count), measured.values[:count]
     if part is None or not np.isfinite(values).any():
         return None

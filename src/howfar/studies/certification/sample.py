@@ -1,4 +1,4 @@
-"""Draw the random sample of a site that a certificate asks labels for, and extend it in later calls."""
+"""Draw a certificate's random sample of images to label, and extend it in later calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
 
 @dataclass(frozen=True, eq=False)
 class DrawnSite:
-    """Hold a sample with the answers that it was drawn from, and how it was drawn."""
+    """Hold a sample, the model's answers on the site, and the design and seed of the draw."""
 
     answers: ModelAnswers
     record: CertifiedSite
@@ -50,13 +50,13 @@ class DrawnSite:
 
     @property
     def proxies(self) -> Float64Array:
-        """Return the predicted performance, (m,), nan where there is none."""
+        """Return the predicted performance, (m,), nan if unknown."""
         return np.array(self.record.proxies, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class DrawRequest:
-    """Hold the arguments of `howfar.certify` for a draw: its options with their defaults (`given`) and without (`written`)."""
+    """Hold the arguments of `howfar.certify` for a draw, its options with defaults (`given`) and without (`written`)."""
 
     task: Task
     predictions: str | Path
@@ -69,7 +69,7 @@ class DrawRequest:
 
 
 def images_of(site: DatasetArgument) -> Dataset:
-    """Turn the site into a dataset without masks; `HowfarError` where it is missing, empty, embeddings, or without files."""
+    """Read the site as a dataset without masks; raise `HowfarError` if it is missing, empty, embeddings, or without files."""
     parsed = parse(site, unnamed="site")
     if not isinstance(parsed, Dataset):
         raise InputError.of("site", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
@@ -78,7 +78,7 @@ def images_of(site: DatasetArgument) -> Dataset:
 
 
 def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
-    """Draw a sample of a site, or take over that of an earlier certificate for another model.
+    """Draw a sample of a site, or take over the sample of another model's certificate.
 
     Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
     of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
@@ -128,7 +128,7 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
 
 
 def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
-    """Go on with the sample of a certificate that was begun.
+    """Continue with the sample of an earlier certificate.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
 
 
 def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> ModelAnswers:
-    """Return the answers on the recorded images of a site, which must be as they were when the sample was drawn.
+    """Return the answers on a site's recorded images, which must be unchanged since the sample was drawn.
 
     Raises `InputError` in one line where an image or the model's answer is gone or has changed; `added_note` tells of added
     images.
@@ -176,7 +176,7 @@ def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> Mode
 
 
 def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
-    """Note images that the site has now and that its certificate is not of, where there are any."""
+    """Return a note on images added to the site since the draw, which the certificate does not cover."""
     known = set(earlier.site.images)
     added = [item.name for item in dataset.items if item.name not in known]
     if not added:
@@ -186,7 +186,7 @@ def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
 
 
 def changed(reason: str) -> InputError:
-    """Make the error of a site that is not as it was when its sample was drawn."""
+    """Return the error for a site that has changed since its sample was drawn."""
     return InputError(
         f"{reason}: a sample holds for the images and the model that it was drawn for; draw anew in another --out"
     )
@@ -202,7 +202,7 @@ def _hash(item: Item) -> str:
 def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
 ) -> tuple[Float64Array, str]:
-    """Predict performance by a profile's estimators, nan where an image has none; and say by which, in words.
+    """Predict performance with a profile's estimators (nan if impossible), and name the estimators.
 
     Raises `HowfarError` where the profile predicts no performance, or cannot read the predictions.
     """
@@ -219,7 +219,7 @@ def by_profile(
 
 
 def check_whole(certificate: Certificate) -> None:
-    """Refuse a certificate whose parts do not fit together, as no run of certify writes: its chances would hold for nothing."""
+    """Raise `InputError` for a certificate whose parts contradict each other, as certify never writes one."""
     site = certificate.site
     lengths = {len(site.images), len(site.contents), len(site.predictions), len(site.proxies), certificate.n}
     drawn = certificate.sample
@@ -231,7 +231,7 @@ def check_whole(certificate: Certificate) -> None:
 
 
 def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
-    """Raise `LeakError` where the model learnt from an image of a sample, or of the site, that is drawn already."""
+    """Raise `LeakError` if the model learnt from an image of an existing sample or of its site."""
     learnt = {**dict(seen.tiles), **dict.fromkeys(seen.contents, "")}
     both = [one.image for one in certificate.sample if one.image in learnt] or [
         name for name in certificate.site.images if name in learnt
@@ -246,7 +246,7 @@ def refuse_learnt(seen: Seen, certificate: Certificate) -> None:
 
 
 def design_of(question: Question) -> str:
-    """Name how a sample is drawn: in plain random order to look after each label, else in strata of performance or of size."""
+    """Return the design of a sample: random order if each label is looked at, otherwise strata of performance or size."""
     return ORDER if question.goal is not None else PERFORMANCE if question.measure.kind == "mean" else SIZE
 
 
@@ -258,7 +258,7 @@ def drawn_sample(
     groups: Sequence[str] = (),
     sizes: Float64Array | None = None,
 ) -> Sample:
-    """Draw k images: by strata of predicted performance or size, or, where one looks after each label, in plain random order.
+    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at.
 
     The second is what intervals are made for that hold at every look (`howfar.sampling.sequence`); more images are drawn by a
     larger k, which go on in the same order.
@@ -270,7 +270,7 @@ def drawn_sample(
 
 
 def recorded(sample: Sample, record: CertifiedSite, paths: Sequence[str]) -> tuple[SampledImage, ...]:
-    """Record a sample in the order of labelling; `paths` are the files of the site's images."""
+    """Return the sample's images in labelling order; `paths` are the files of all images of the site."""
     rows = zip(sample.indices.tolist(), sample.probabilities.tolist(), sample.strata.tolist(), strict=True)
     return tuple(
         SampledImage(rank, record.images[index], paths[index], index, chance, stratum, record.proxies[index])
@@ -279,7 +279,7 @@ def recorded(sample: Sample, record: CertifiedSite, paths: Sequence[str]) -> tup
 
 
 def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[SampledImage, ...]:
-    """Return the sample as it was drawn, or more of its random order where a larger k is asked for."""
+    """Return the sample as drawn, or continued in its random order if a larger k is asked for."""
     if not earlier.anytime or k is None or k <= len(earlier.sample):
         return tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
     proxies = np.array(earlier.site.proxies, dtype=np.float64)
@@ -287,7 +287,7 @@ def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple
 
 
 def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
-    """Refuse an option that says other than when the sample was drawn."""
+    """Raise `InputError` for an option that differs from the one at the time of the draw."""
     before: dict[str, Any] = {
         name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
     }
@@ -303,7 +303,10 @@ def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
 
 
 def check_design(asked: DrawRequest, drawn: Certificate) -> None:
-    """Refuse what a sample cannot show: ratios of sums where it was drawn for means, and more than one look at strata."""
+    """Raise `InputError` for a question the sample's design cannot answer.
+
+    Samples in strata for means do not serve ratios of sums, and strata allow a single look.
+    """
     measure, goal = asked.question.measure, asked.question.goal
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
@@ -315,14 +318,14 @@ def check_design(asked: DrawRequest, drawn: Certificate) -> None:
 
 
 def check_same_images(record: CertifiedSite, over: Certificate) -> None:
-    """Refuse to take a sample over that was drawn from other images."""
+    """Raise `InputError` if the sample to take over was drawn from other images."""
     if (record.images, record.contents) != (over.site.images, over.site.contents):
         rule = f"must be a sample of the same images: it was drawn from {over.n}"
         raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
-    """Compare the signature of the maps, where there is one, with the model's weights, and note where no model is given.
+    """Check the maps' signature, if any, against the model's weights; return a note if no model is given.
 
     `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
     are signed by another checkpoint.
@@ -346,7 +349,7 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
 
 
 def _notes(seen: Seen, dataset: Dataset) -> Iterator[str]:
-    """Say which images are no part of the site, and where it is not known what the model learnt from."""
+    """Yield notes on skipped files and on unknown training images."""
     if not seen.complete:
         yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
     if dataset.skipped:

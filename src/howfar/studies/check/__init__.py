@@ -1,1 +1,1 @@
-"""Check new datasets against rules on harm, once and over time, for pipelines that go on or stop by an exit code."""
+"""Check new datasets against rules on harm, once and over time, with an exit code for pipelines."""

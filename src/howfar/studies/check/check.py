@@ -55,7 +55,7 @@ def check(
     backbone: BackboneArgument | None = None,
     **options: Unpack[ScorerOptions],
 ) -> Check:
-    """Check new datasets by a profile against rules on harm: pass, breach, or undecided until a few images are labelled.
+    """Check new datasets with a profile against rules on harm: pass, breach, or undecided until some images are labelled.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def check(
 
 
 def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
-    """Map each dataset that was given by a path to this path."""
+    """Map each dataset given by a path to that path."""
     given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
     if len(given) != len(groups):
         return {}  # image files that follow each other are one group
@@ -137,7 +137,7 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
 def _certify(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
-    """Write the command that certifies a dataset; "" where the dataset was not given by a path.
+    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps.
 
     The profile goes along for its threshold and its predictions.
     """
@@ -194,7 +194,7 @@ def _begin(rules: Rules, since: str | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class History:
-    """Hold the log of a check: its file (None where there is none), the new rows, the date, and whether they are written."""
+    """Hold a check's log file (None without a log), the new rows, the start date, and whether to write the rows."""
 
     file: Path | None
     rows: tuple[LogRow, ...]
@@ -203,7 +203,7 @@ class History:
 
 
 def _with_history(found: Check, rules: Rules, history: History) -> Check:
-    """Add the log's rows and the alarm's decision, which depends on the new rows too; write these."""
+    """Add the log's rows and the alarm's decision on all rows to a check, and write the new rows."""
     file = history.file
     if file is None:
         if rules.alarm is None:
@@ -228,7 +228,7 @@ def _with_history(found: Check, rules: Rules, history: History) -> Check:
 
 
 def _judged(found: Check, rules: Rules, history: History, earlier: Sequence[LogRow]) -> Check:
-    """Judge the rows of the log and the new ones together by the alarm, where the rules have one."""
+    """Apply the alarm rule, if any, to the log's rows and the new rows together."""
     keys = {row.key for row in history.rows}
     own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
     before, after = logs.split([*own, *history.rows], history.begin)
@@ -249,7 +249,7 @@ def _decided(rows: Sequence[LogRow], more: Sequence[Decision]) -> list[LogRow]:
 
 
 def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
-    """Read certificates before anything is scored; one of each dataset, at the profile's threshold."""
+    """Read certificates before scoring; there may be one per dataset, at the profile's threshold."""
     if given is None:
         return []
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
@@ -267,7 +267,7 @@ def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
 
 
 def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[Group]) -> dict[str, Certificate]:
-    """Take the certificates of the datasets that are scored; `InputError` where one is of other images."""
+    """Return the certificates of the scored datasets; raise `InputError` for a certificate of other images."""
     names = _names(scores)
     for each in read:
         if each.dataset not in names:
@@ -287,7 +287,7 @@ def _certificates(read: Sequence[Certificate], scores: Scores, groups: Sequence[
 
 
 def _other_images(certificate: Certificate, groups: Sequence[Group]) -> list[str]:
-    """List the certified images that are missing among the given ones, by content; for embeddings by name."""
+    """List the certified images missing among the given ones, by content, or by name for embeddings."""
     names, contents = certificate.site.images, certificate.site.contents
     embeddings = [
         group.features for group in groups if group.features is not None and group.features.name == certificate.dataset
@@ -309,7 +309,7 @@ def _names(scores: Scores) -> list[str]:
 def _known(
     profile: Profile, scores: Scores, certificates: Mapping[str, Certificate], measured: Float64Array | None
 ) -> tuple[RuleFacts, ...]:
-    """Count every dataset, and join its estimate, its certificate and its labelled images."""
+    """Count every dataset's images, and join its estimate, certificate and labelled images."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
     gates = {gate.dataset: gate for gate in scores.gates}
     known = []
@@ -349,14 +349,14 @@ def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedD
 
 
 def _spread(profile: Profile, estimator: str) -> float | None:
-    """Return the typical error of a prediction for one image, as judged on held-out datasets."""
+    """Return an estimator's typical error for one image, as judged on held-out datasets."""
     judgements = () if profile.judge is None else profile.judge.judgements
     judgement = next((each for each in judgements if each.estimator == estimator), None)
     return None if judgement is None else _OF_MAE * judgement.mae_image
 
 
 def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
-    """Map the image names of scores to those of the datasets."""
+    """Map the image names in scores to those in the datasets."""
     return {
         (group.dataset.name, arrival.image): item.name
         for group in groups
@@ -366,7 +366,7 @@ def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
 
 
 def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
-    """Find the performance of the scored images, nan where it is not known; at the profile's threshold where there are maps."""
+    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
     names = _called(groups)
     named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
     images = pd.DataFrame(named, columns=["dataset", "image", "content"])

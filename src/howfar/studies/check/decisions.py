@@ -50,7 +50,7 @@ class SourcedInterval:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """Hold the facts about one dataset that rules decide by.
+    """Hold the facts about a dataset on which rules decide.
 
     Attributes
     ----------
@@ -75,12 +75,12 @@ class RuleFacts:
     failing: SourcedInterval | None = None
 
     def certifying(self, labels: int) -> str:
-        """Write the command that certifies the dataset by so many labels."""
+        """Build the command that certifies the dataset with `labels` labels."""
         return f"{self.certify or f'howfar certify {quote(self.batch.dataset)}'} -k {labels}"
 
 
 def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
-    """Decide every rule that is about one dataset; the alarm, which is about many batches, is not among them."""
+    """Decide every rule about a single dataset; the alarm rule, about many batches, is excluded."""
     made = [
         _images(rules, known),
         _unreadable(rules, known),
@@ -93,7 +93,7 @@ def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
 
 
 def interval_of(known: RuleFacts) -> SourcedInterval | None:
-    """Return the mean performance that counts: the certified one where there is one, else the estimated one."""
+    """Return the mean performance that counts: certified if available, otherwise estimated; None without either."""
     certificate, estimate = known.certificate, known.estimate
     if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
         value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
@@ -104,7 +104,7 @@ def interval_of(known: RuleFacts) -> SourcedInterval | None:
 
 
 def compared(low: float, high: float, limit: float) -> Outcome:
-    """Decide "at least `limit`" of an interval: pass where all of it does, breach where none does, else undecided.
+    """Decide "at least `limit`" for an interval: pass above the limit, breach below, undecided across it.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def compared(low: float, high: float, limit: float) -> Outcome:
 
 
 def labels_to_decide(value: float, limit: float, spread: float, n: int, level: float = LEVEL, labelled: int = 0) -> int:
-    r"""Compute how many further labels are expected to tell whether a mean lies above or below a limit.
+    r"""Compute the expected number of further labels that show whether a mean is above or below a limit.
 
     By the normal approximation for a simple random sample of k of the n images: its interval has the half width
     z · spread · √((1 − k/n) / k), which is to be at most the distance δ of the value from the limit, so that
@@ -164,7 +164,7 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
 
 
 def _words(found: SourcedInterval, known: RuleFacts) -> str:
-    """Write a value with its interval and source; a certificate's metric too, unless it is the mean F."""
+    """Format a value with interval and source, and a certificate's metric unless it is mean F."""
     certificate = known.certificate if found.source == CERTIFIED else None
     what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
     interval = format_interval(found.value, found.low, found.high)
@@ -172,7 +172,7 @@ def _words(found: SourcedInterval, known: RuleFacts) -> str:
 
 
 def _part(found: SourcedInterval, known: RuleFacts) -> str:
-    """Say of how many of the images a certificate is, where that is not all of them."""
+    """State how many of the images a certificate covers; return "" if it covers all."""
     certificate, n = known.certificate, known.batch.n
     if found.source != CERTIFIED or certificate is None or certificate.n == n:
         return ""
@@ -180,7 +180,7 @@ def _part(found: SourcedInterval, known: RuleFacts) -> str:
 
 
 def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
-    """Return an image's standard deviation: as a certificate's interval implies, else as judged, else the largest possible."""
+    """Return an image's standard deviation: from the certificate's interval, else as judged, else the largest possible."""
     k = found.labelled
     if k > 1 and n > k:
         width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
@@ -257,7 +257,7 @@ def _unreadable(rules: Rules, known: RuleFacts) -> Decision | None:
 
 
 def _share(known: RuleFacts, name: str, rule: ShareRule, count: int, of: int, words: str) -> Decision:
-    """Decide a share of `of` images that were counted."""
+    """Decide on a share of `of` counted images."""
     must, dataset = _at_most(rule), known.batch.dataset
     if of == 0:
         return _unknown(known, name, rule.severity, must, ("there is no image to count", "pass images that can be read"))
@@ -309,12 +309,12 @@ def _gate(rules: Rules, known: RuleFacts) -> Decision | None:
 
 
 def judged_of(images: Sequence[Score]) -> list[Score]:
-    """List the images whose performance is predicted by an estimator that looks at them one by one."""
+    """List the images with a prediction from an estimator that looks at single images."""
     return [image for image in images if image.predicted is not None and image.estimator not in CONSTANT]
 
 
 def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> SourcedInterval | None:
-    """Return the share of a dataset's images whose performance lies below the profile's tau; None where nothing tells.
+    """Return the share of a dataset's images with performance below the profile's tau; None if unknown.
 
     A certificate whose labels say it goes before predictions. The interval of predictions is that of the estimator which made
     most of them; an image without a prediction may fail or not. A profile without estimators has no tau.

@@ -1,4 +1,4 @@
-"""Log one row a checked batch, and raise an alarm when performance has fallen over all batches of the log."""
+"""Log one row for each checked batch, and raise an alarm if performance has fallen over all logged batches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ENDING: Final = ".log.jsonl"
 
 
 def log_of(profile: str | Path) -> Path:
-    """Return the path of a profile's own log, beside it.
+    """Return the path of a profile's own log, beside the profile.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def log_of(profile: str | Path) -> Path:
 
 
 def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRow]]) -> None:
-    """Read the rows of a log, and append those that are made of them, while nobody else writes.
+    """Append the rows made from a log's existing rows, with the file locked against other writers.
 
     The lines are synced before this returns. A line that a kill left unfinished is ended first, so that it spoils no other.
 
@@ -68,7 +68,7 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
 
 
 def read(file: str | Path) -> tuple[tuple[LogRow, ...], int]:
-    """Read the rows of a log in order, and count the lines that are damaged; no row where there is no file.
+    """Read a log's rows in order, and count its damaged lines; a missing file has no rows.
 
     Of several rows of the same images the last counts, in its place.
 
@@ -84,7 +84,7 @@ def read(file: str | Path) -> tuple[tuple[LogRow, ...], int]:
 
 
 def split(rows: Sequence[LogRow], since: datetime | None) -> tuple[tuple[LogRow, ...], tuple[LogRow, ...]]:
-    """Split rows into those before a moment and those from then on; all are from then on where there is no moment."""
+    """Split rows into those before a moment and those from then on; without a moment, all rows belong to the second part."""
     if since is None:
         return (), tuple(rows)
     before = tuple(row for row in rows if moment(row.time) < since)
@@ -112,7 +112,7 @@ def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
 
 
 def _row(line: bytes, path: Path) -> LogRow | None:
-    """Read one line; None where it is damaged."""
+    """Parse a line; return None if it is damaged."""
     try:
         document: dict[str, Any] = json.loads(line, parse_constant=_refused)
         if document.pop("format") > FORMAT:
@@ -128,7 +128,7 @@ def _row(line: bytes, path: Path) -> LogRow | None:
 
 
 def _sound(row: LogRow) -> bool:
-    """Return whether the values of a row are of their types and ranges."""
+    """Return whether a row's values have valid types and ranges."""
     batch = row.batch
     texts = (row.primary, row.key, batch.dataset, batch.source, *row.decisions, *row.decisions.values())
     counts = (batch.n, batch.unreadable, batch.judged, batch.failures, batch.far)
@@ -152,7 +152,7 @@ _ONE_SIDED = 1.6448536269514722
 
 
 def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading | None:
-    """Judge the rows of a log by the alarm rule; `before` are the rows from when all was well.
+    """Apply the alarm rule to a log's rows; `before` are the rows of the reference period.
 
     Labels are judged where any row since then has them. Where none has, the batches' mean predicted performance is: that
     bounds the rate of false alarms about the *estimate*, and says nothing about true performance. None stands where there is
@@ -173,7 +173,7 @@ def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]
 
 
 def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
-    """Turn the alarm's reading into a decision: a breach needs labels, an alarm about estimates alone asks for them."""
+    """Turn an alarm reading into a decision; an alarm from estimates alone is undecided and asks for labels."""
     rate = f"{100 * rule.false_alarms:g} % false alarms"
     if reading is None:
         remedy = f"check {FEWEST} labelled images or more before that date" if rule.compares else "check batches with a log"
@@ -201,7 +201,7 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
 
 
 def _level(rule: AlarmRule, known: Sequence[LogRow]) -> float:
-    """Return the tolerated level: as given, or below the mean from when all was well.
+    """Return the tolerated level: the given one, or the reference period's mean minus the tolerated drop.
 
     Where nothing is supposed of the spread, that mean counts at the lower end of its one-sided 95 % interval; where the
     spread is known from the same images, the bet takes account of its error.
@@ -255,7 +255,7 @@ def _reading(basis: str, rule: AlarmRule, level: float, rows: Sequence[LogRow], 
 
 
 def _batch(row: LogRow) -> LabelledBatch:
-    """Return a row's labelled images for the alarm; without predictions where any of them has none."""
+    """Return a row's labelled images for the alarm, without predictions if any image lacks one."""
     batch = row.batch
     measured = np.asarray(batch.measured, dtype=np.float64)
     if batch.mean_predicted is None or any(value is None for value in batch.predicted):

@@ -1,4 +1,4 @@
-"""Read and check a rules file (YAML or TOML, one table a rule) by which `howfar check` decides, and write its start."""
+"""Read and check a rules file for `howfar check` (YAML or TOML, one table per rule), and write a template."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class AlarmRule(BaseModel):
 
     @property
     def compares(self) -> bool:
-        """Return whether the batches before `since` are needed, to know the mean or the spread in control."""
+        """Return whether the rule needs the batches before `since`, for their mean or spread."""
         return self.tolerated_drop is not None or self.spread == "in_control"
 
 
@@ -116,7 +116,7 @@ class Rules(BaseModel):
 
 
 def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
-    """Read rules from a YAML or TOML file (by its ending), or check those that are in memory.
+    """Read rules from a YAML or TOML file, chosen by its ending, or check rules in memory.
 
     Raises `MissingPathError` where the file is not there, and `InputError` where it is no such text, holds no rule, a key that
     is not known, or a value that breaks its rule.
@@ -147,7 +147,7 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
 
 
 def moment(text: str) -> datetime:
-    """Read a date or a time, ISO 8601, as UTC where it names no zone; `ValueError` for anything else.
+    """Parse an ISO 8601 date or time, as UTC without a zone; raise `ValueError` for other texts.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def _text(file: str | Path) -> str:
 
 
 def _yaml(text: str) -> Any:
-    """Read YAML of plain values alone: no tags, no aliases (which can blow up a small file), no key twice."""
+    """Read plain YAML: no tags, no repeated keys, and no aliases, with which a small file can expand enormously."""
     import yaml
 
     try:
@@ -195,7 +195,7 @@ def _yaml(text: str) -> Any:
 
 
 def _check_keys(node: Any) -> None:
-    """Refuse a mapping of YAML that has a key twice, of which YAML would take the last."""
+    """Raise `ValueError` for a repeated key in a YAML mapping, of which YAML would keep the last."""
     pairs = node.value if node is not None and node.id == "mapping" else []
     names = [str(key.value) for key, _ in pairs]
     twice = next((key for key, _ in pairs if names.count(str(key.value)) > 1), None)
@@ -242,7 +242,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.yaml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write commented rules to start from, as YAML, and return the path; a file that is there already is not replaced.
+    """Write a commented template of rules as YAML, and return the path; an existing file is not replaced.
 
     Raises `InputError` where the file is there, its folder is not, or it is to be TOML.
 

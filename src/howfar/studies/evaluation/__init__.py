@@ -1,1 +1,1 @@
-"""Score a model's predictions against masks, labels or boxes: for a dataset as a whole and for each of its images."""
+"""Score a model's predictions against masks, labels or boxes, per dataset and per image."""

@@ -1,4 +1,4 @@
-"""Evaluate a model's predictions of a dataset, by task: segmentation, classification or detection (section 3.3)."""
+"""Evaluate a model's predictions on a dataset: segmentation, classification or detection (section 3.3)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def evaluate(
     tuned_on: Evaluation | str | Path | None = None,
     **options: Unpack[EvaluateOptions],
 ) -> Evaluation:
-    """Score a model's predictions of a dataset: F at 100 thresholds (section 3.3), and signals that need no masks.
+    """Score a model's predictions on a dataset: F at 100 thresholds (section 3.3), and label-free signals.
 
     Segmentation: at t = 0.00, 0.01 … 0.99 a pixel is predicted where p > t. ODS is the best F = 2TP / (2TP + FP + FN) over t
     of the counts summed over the images; OIS the mean of each image's best. An image's performance is its F at one
@@ -100,7 +100,7 @@ def _predicted(
     own: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> Evaluation:
-    """Predict what a model has not learnt from and score the maps, which lie in a folder that is deleted afterwards."""
+    """Predict the images that the model has not learnt from, and score the maps in a temporary folder."""
     from howfar.pipeline.prediction import loaded_model, predict
     from howfar.studies.evaluation.learnt_images import Seen
 

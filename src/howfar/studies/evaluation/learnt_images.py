@@ -1,4 +1,4 @@
-"""Leave the images that a model learnt from, and other tiles of their photographs, out of its evaluation."""
+"""Exclude from an evaluation the images that a model learnt from, and other tiles of the same photographs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEARNT_FROM = "that the model learnt from"
 
 @dataclass(frozen=True)
 class Seen:
-    """Name the images of a dataset that a model learnt from, and further tiles of the photographs that these are of.
+    """Hold the images of a dataset that a model learnt from, and the other tiles of their photographs.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Seen:
 
     @classmethod
     def of(cls, dataset: Dataset, card: CheckpointCard | None, scored: bool = False, group: str | None = None) -> Seen:
-        """Compare the images' contents with those of a checkpoint's card; None is a network that has none.
+        """Compare the images' contents with a checkpoint's card; without a card (None) no image counts as seen.
 
         `group` names photographs; by default the training's expression does, where it matches, or they are guessed. Raises
         `InputError` where there is no card to which `scored` or `group` is of use, where `group` matches no image, and where no
@@ -64,7 +64,7 @@ class Seen:
         return cls(contents, tiles, scored, card.all_learnt_known)
 
     def unseen(self, dataset: Dataset) -> Dataset:
-        """Move the images that the model has seen to those that are skipped, with the reason, unless they are to be scored.
+        """Skip the images that the model has seen, with the reason, unless they are to be scored.
 
         Raises `InputError` where no image is left.
         """
@@ -83,7 +83,7 @@ class Seen:
         return replace(dataset, items=items, skipped=(*dataset.skipped, *left_out))
 
     def notes(self, names: Sequence[str]) -> Iterator[str]:
-        """Yield what a reader should know of the images that the model has seen; `names` are of those in the evaluation."""
+        """Yield notes on the images that the model has seen; `names` are the evaluated images."""
         if not self.complete:
             yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
         if not self.scored:

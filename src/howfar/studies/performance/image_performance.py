@@ -1,4 +1,4 @@
-"""Compute each image's performance at a common threshold, and what labelled images say of a model."""
+"""Compute each image's performance at a common threshold, and collect the labelled images that judges learn from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
-    """Name each image's photograph, told apart between datasets; the image's own name where the expression does not match.
+    """Return each image's photograph, prefixed with its dataset; without a match it is the image's own name.
 
     `images` holds one row an image, with the columns dataset and image; `group` is the expression, matched from the start of a
     name without its ending (None: each image is its own photograph). Raises `InputError` where the expression is not valid or
@@ -40,7 +40,7 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
 
 
 def tiled_photographs(images: pd.DataFrame) -> int | None:
-    """Count the photographs that images seem to be tiles of, by names that end in a number; None where they seem not to be.
+    """Count the photographs if image names look like numbered tiles; return None if they do not.
 
     A single stem in a dataset numbers its photographs, as in IMG-0001 and IMG-0002, and not their tiles.
     """
@@ -58,7 +58,7 @@ SET_OF: Final = "·"
 
 @dataclass(frozen=True, eq=False)
 class Home:
-    """Hold the labelled images of the primary dataset's own kind: their set's name, columns, performance, and photographs."""
+    """Hold the labelled images of the primary dataset's own evaluation: dataset name, columns, performance, photographs."""
 
     name: str
     columns: Columns
@@ -68,7 +68,7 @@ class Home:
 
 @dataclass(frozen=True, eq=False)
 class Further:
-    """Hold m images that are no images of a run, with what is known of them: corrupted versions of the primary's images."""
+    """Hold m labelled images outside the run with their columns: corrupted versions of the primary's images."""
 
     columns: Mapping[str, NDArray[Any]]
     performance: Float64Array
@@ -113,7 +113,7 @@ def evidence_of(
 
 
 def corruption_of(dataset: str, primary: str) -> str:
-    """Name the kind of corruption of a corrupted version of the primary dataset; "" of any other dataset.
+    """Return the kind of corruption of a corrupted version of the primary dataset; "" for any other dataset.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def corruption_of(dataset: str, primary: str) -> str:
 
 
 def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
-    """Stack the columns of `count` images and of `further` ones, NaN for images that lack one.
+    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there.
 
     Examples
     --------
@@ -142,13 +142,13 @@ def joined(first: Columns, count: int, second: Columns, further: int) -> dict[st
 
 
 def own_values(home: Home | None) -> dict[str, float | None]:
-    """Read the checks' values of the primary dataset itself, and of its labelled images where there are some."""
+    """Return the gate's values for the primary dataset itself and for its labelled images, if any."""
     own = {} if home is None else values_of(home.columns)
     return {**{name: value for name, value in own.items() if value is not None}, **AS_ITSELF}
 
 
 def sizes_at(rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Collect the number of pixels of each image, and the agreement of its whole and its tiled map, nan where not known."""
+    """Return each image's pixel count and the agreement of its whole and tiled maps; NaN if unknown."""
     columns = {
         name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (PIXELS, TILE_AGREEMENT) if name in rows
     }
@@ -200,13 +200,13 @@ class ImagePerformance:
         return float(f(self.counts, indices)[threshold_index(self.threshold)])
 
     def retuned(self, indices: NDArray[np.intp]) -> tuple[float, float]:
-        """Compute F of several images at their best threshold, and that threshold; their mean and nan without counts."""
+        """Compute F of several images at their best threshold, and that threshold; without counts their mean and nan."""
         if self.counts is None:
             return _mean(self.performance[indices]), float("nan")
         return ods(self.counts, indices)
 
     def by_threshold(self, indices: NDArray[np.intp]) -> pd.DataFrame:
-        """Compute precision, recall and F of several images at every threshold; no rows without counts."""
+        """Compute precision, recall and F of several images at every threshold; no rows without foreground counts."""
         if self.counts is None or not self.counts.true[indices].any():
             return pd.DataFrame({name: np.empty(0) for name in ("threshold", "precision", "recall", "f")})
         precision, recall = precision_recall(self.counts, indices)
@@ -249,7 +249,7 @@ def scores_of(
 
 
 def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
-    """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None where there are none.
+    """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None if there are none.
 
     They have no distances: an image of the primary dataset is not as far from it as a new one would be. Where they came without
     pixel counts, and the others are at a common threshold, they are left out: one number would stand for two things.
@@ -277,7 +277,7 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of each image, nan where there are none, at the common threshold.
+    """Collect the label-free signals of each image at the common threshold; missing signals are nan.
 
     `rows` holds one row an image, with the columns of the performance files. `threshold` None stands for 0.5, as an
     evaluation's own share is taken at a threshold that was tuned on the set's labels. The predicted share and soft F are
@@ -313,7 +313,7 @@ def _common(threshold: float | None, own: Evaluation | None) -> tuple[float, str
 
 
 def counts_of(rows: pd.DataFrame) -> Counts:
-    """Return the pixel counts of the rows of an evaluation's images: zeros where an image has no mask.
+    """Return the pixel counts of an evaluation's images; an image without a mask has zeros.
 
     Raises `KeyError` where the rows are of an evaluation without counts (labels, boxes, a table of performances).
     """
@@ -324,7 +324,7 @@ def counts_of(rows: pd.DataFrame) -> Counts:
 
 
 def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]:
-    """Stack the lists in a column to an array, a row an image; `missing` where there is no list."""
+    """Stack a column of lists into an array with one row per image; an absent list becomes `missing`."""
     blank = np.full(width, missing)
     rows = [values if isinstance(values, (np.ndarray, list)) else blank for values in column]
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])

@@ -1,4 +1,4 @@
-"""Read image performances from files and tables, and match their images with those of a comparison or a profile."""
+"""Read image performances from files and tables, and match their images to those of a comparison or profile."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    """Check a table with the columns image and performance, and turn it into an evaluation of each dataset.
+    """Check a table with the columns image and performance, and convert it to one evaluation per dataset.
 
     `table` holds one row an image, and `source` is its name in an error. The evaluations are of the task "given", in the
     table's order; the dataset's name is "" where the table has no such column. Raises `InputError` where a column is missing or
@@ -76,7 +76,7 @@ def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
 
 
 def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
-    """Check the counts of the 256 values; None where there are none."""
+    """Check a histogram's 256 pixel counts; return None for an empty cell."""
     if not isinstance(counts, (np.ndarray, list)):
         return None
     try:
@@ -110,7 +110,7 @@ _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None"
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """Hold images with their performance, where a performance file has one.
+    """Hold the run's images with the performance matched to each, if any.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Matched:
 
 
 def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
-    """Read performances: files of ``howfar evaluate -o``, tables with columns image and performance, or such in memory.
+    """Read performances: ``howfar evaluate -o`` files, tables with columns image and performance, or objects in memory.
 
     A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column
     dataset its images may be of any dataset. Each dataset of a table becomes one `Evaluation`.
@@ -161,7 +161,7 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
 
 
 def split_performances(read: Sequence[Evaluation], primary: str, remedy: str) -> tuple[Evaluation | None, list[Evaluation]]:
-    """Split performances into the primary dataset's own, where there is one, and those of others, else raise `InputError`."""
+    """Split performances into the primary's own (None if absent) and the others; raise `InputError` without others."""
     others = [evaluation for evaluation in read if evaluation.dataset != primary]
     if not others:
         raise InputError.of("performance", "must tell of a secondary dataset", primary, remedy)
@@ -169,7 +169,7 @@ def split_performances(read: Sequence[Evaluation], primary: str, remedy: str) ->
 
 
 def files_of(given: Performances | Sequence[Performances]) -> tuple[str, ...]:
-    """Name the files that performances are read from by their absolute paths; none where some are in memory."""
+    """Return the absolute paths of performance files; () if some performances are in memory."""
     each = _each(given)
     return tuple(str(as_location(file)) for file in each) if all(isinstance(file, (str, Path)) for file in each) else ()
 
@@ -180,7 +180,7 @@ def _each(given: Any) -> list[Any]:
 
 
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
-    """Find the images of performances among a comparison's: by content, so that a renamed image is itself, else by name.
+    """Match the images of performances to those of a comparison: by content, which finds renamed images, then by name.
 
     Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
     `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
@@ -220,7 +220,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
 
 
 def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
-    """Count the images that were matched although their content is known on both sides, and differs.
+    """Count the matched images whose content is known in both and differs.
 
     The contents of ready-made embeddings, which have no path, are of their numbers, and tell nothing of images.
     """
@@ -246,7 +246,7 @@ def _not_there(images: pd.DataFrame, evaluation: Evaluation) -> InputError:
 
 
 def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
-    """Find the row of the comparison for each image of a performance, -1 where there is none; no row twice."""
+    """Return each performance image's row in the comparison, -1 if it has none; no row is used twice."""
     named = evaluation.dataset in set(images["dataset"])
     rows = images[images["dataset"] == evaluation.dataset] if named else images
     places = np.full(len(evaluation.images), -1, dtype=np.intp)
@@ -268,13 +268,13 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
 
 
 def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
-    """List the columns to match images by, the surest first: a name alone comes last, as files may have been renumbered."""
+    """List the columns to match images by, the safest first; names alone come last, as files may be renumbered."""
     by_content = (("image", "content"), ("content",))
     return by_content if elsewhere and not named else (*by_content, ("image",))
 
 
 def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
-    """Group row numbers of the comparison by key."""
+    """Group the comparison's row numbers by key."""
     table: dict[tuple[str, ...], list[int]] = {}
     for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
         table.setdefault(key, []).append(row)
@@ -282,7 +282,7 @@ def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...
 
 
 def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
-    """Make one key an image; "" for what is not known of it."""
+    """Make one key per image; "" stands for unknown values."""
     blank = [""] * len(rows)
     return list(zip(*(rows[name].tolist() if name in rows else blank for name in columns), strict=True))
 
@@ -309,7 +309,7 @@ def _read(argument: Any) -> list[Evaluation]:
 
 
 def _remedy(path: Path) -> str:
-    """Say what to pass in place of a file that is not there; datasets, but not performances, are named as NAME=FILE."""
+    """Return the remedy for a missing file; NAME=FILE is for datasets, so the remedy names the bare file."""
     named = str(path).partition("=")[2]
     if named and Path(named).is_file():
         return f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
@@ -335,7 +335,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _is_evaluation(path: Path) -> bool:
-    """Return whether a Parquet file says that it is an evaluation: then it is never taken for a table."""
+    """Return whether a Parquet file is marked as an evaluation, which must not be read as a table."""
     import pyarrow.parquet as pq
 
     try:

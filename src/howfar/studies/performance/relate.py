@@ -69,7 +69,7 @@ from howfar.tracking import Log, check_tracker, log_result
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """Hold what a judge says of every dataset: labelled ones with their labels hidden, the others by all labels.
+    """Hold the judge's statements on every dataset; a labelled dataset is judged with its labels hidden.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def expect(
     known: KnownFits,
     wanted: str = AUTO,
 ) -> Expectation:
-    """Judge every dataset: one with labels by a judge that does not know them, one without by the judge of all labels.
+    """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels.
 
     `columns`, `performance` (nan where unknown) and `sets` describe the n images of the run; `known` holds the fits that the
     judge was made with.
@@ -161,7 +161,7 @@ def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Itera
 
 
 def _mixture(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
-    """Note that pixel counts are not used, where not all performances have them."""
+    """Note that pixel counts are ignored if some performances lack them."""
     without = [evaluation.dataset or "a table" for evaluation in given if evaluation.task == GIVEN]
     if without and settings.threshold is None and any(evaluation.task == "segmentation" for evaluation in given):
         yield (
@@ -189,7 +189,7 @@ def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
 
 
 def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[str]:
-    """Note unlabelled sets that lack what the `first` estimator reads, so that another one stands in."""
+    """Note the unlabelled sets that lack inputs of the `first` estimator and use another one."""
     for row in estimates:
         if row.measured is None and row.estimator != first:
             lacking = "its predictions" if row.estimator in (MEAN, DISTANCE) else "a signal that the labelled sets have"
@@ -197,7 +197,7 @@ def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[s
 
 
 def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
-    """Note what an estimate of F for an unlabelled set assumes."""
+    """Note the assumption behind estimates of F for unlabelled sets."""
     names = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
     if names and settings.threshold is not None:
         yield (
@@ -225,7 +225,7 @@ BY_THRESHOLD = ("threshold", "precision", "recall", "f", "dataset")
 def relate(
     run: Comparison | str | Path, performance: Performances | Sequence[Performances], **options: Unpack[RelateOptions]
 ) -> Relation:
-    r"""Tell whether performance falls with distance in each secondary dataset, and what to expect where nobody has labelled.
+    r"""Test whether performance falls with distance in each secondary dataset, and estimate performance without labels.
 
     For each labelled set: F of its nearer and farther halves and thirds (tables 3-5), the curve over scaled I^dist (figs
     4-6), Spearman, Kendall, slope and partial correlation with intervals, and a verdict; then all sets pooled within sets.
@@ -273,7 +273,7 @@ def relate(
 
 
 def check_resampling(given: RelateOptions) -> None:
-    """Raise `InputError` for a number of draws, or an expression for photographs, by which nothing can be resampled."""
+    """Raise `InputError` for a number of draws or a photograph expression that makes resampling impossible."""
     if given["bootstrap"] == 1:
         raise InputError.of("bootstrap", "must be 0 (no intervals) or at least 2", 1, "pass 1000")
     if given["group"] is not None:
@@ -289,7 +289,7 @@ def related(
     source: str = "",
     further: Further | None = None,
 ) -> tuple[Relation, SiteJudge]:
-    """Relate performance to distance, and return the judge of sites that made the estimates too.
+    """Relate performance to distance; return the relation and the judge of sites behind its estimates.
 
     `given` are the options of `relate`, checked by `check_resampling` too, `files` those that the evaluations were read from,
     `source` is where a given threshold comes from, in words, and `further` are labelled images beside those of the run.
@@ -310,7 +310,7 @@ def related(
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """Hold what is known of a run's images, the labels that a judge learnt from, and what it says of every dataset."""
+    """Hold the data on a run's images, the judge's evidence, and its statements on every dataset."""
 
     matched: Matched
     scores: ImagePerformance
@@ -328,7 +328,7 @@ def expectation(
     further: Further | None = None,
     rivals: bool = True,
 ) -> Said:
-    """Judge every dataset of a run by the labels of the others; without `rivals` no estimator is judged that is not used.
+    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged.
 
     The other arguments and errors are those of `related`.
     """
@@ -356,7 +356,7 @@ def expectation(
 
 
 def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
-    """Raise `InputError` where a run folder holds a relation of performances of another task, which would be replaced."""
+    """Raise `InputError` if the run folder holds a relation of another task, which would be overwritten."""
     if isinstance(run, Comparison) or not (absolute(run) / Relation.DOCUMENT).is_file():
         return
     try:
@@ -371,7 +371,7 @@ def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
 
 
 def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, settings: RelationSettings) -> Relation:
-    """Relate the known performance to distance, beside what is expected of every image."""
+    """Build the relation of performance and distance, with the expectation for every image."""
     matched, scores, expected = said.matched, said.scores, said.expected
     images = _images(comparison, matched, scores, settings.group).assign(
         estimate=expected.estimate,
@@ -407,7 +407,7 @@ def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, se
 
 
 def _images(comparison: Comparison, matched: Matched, scores: ImagePerformance, group: str | None) -> pd.DataFrame:
-    """Make a row for each image of the run, with its performance where that is known."""
+    """Make one row per image of the run, with its performance if known."""
     rows = matched.rows
     images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
     images["prediction"] = rows.get("prediction", "")
@@ -418,7 +418,7 @@ def _images(comparison: Comparison, matched: Matched, scores: ImagePerformance, 
 
 
 def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance) -> dict[str, NDArray[np.float64]]:
-    """Collect what the judge may use: signals, and distances in the primary dataset's own subspace, as a profile has them.
+    """Collect the judge's inputs: signals, and distances in the primary dataset's own subspace, as in a profile.
 
     A run that an earlier version made has no such distances, and no residual: those of its own projection stand in, over the
     primary's self-distance in the same subspace.
@@ -440,7 +440,7 @@ def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance)
 
 @dataclass(frozen=True, eq=False)
 class _Related:
-    """Hold the run's images with their performance, and relate it to distance one set at a time and all together."""
+    """Relate the performance of a run's images to distance, for each set and for all sets pooled."""
 
     images: pd.DataFrame
     scores: ImagePerformance
@@ -451,11 +451,11 @@ class _Related:
         return np.flatnonzero(((self.images["dataset"] == name) & self.images["performance"].notna()).to_numpy())
 
     def counted(self, name: str) -> NDArray[np.intp]:
-        """Find the rows of a set's images that its scores are of: with a blank mask too, as false alarms count."""
+        """Find the rows of a set's images that its scores cover, with blank masks too, as false alarms count."""
         return np.flatnonzero((self.images["dataset"] == name).to_numpy() & self.scores.counted)
 
     def points(self, name: str) -> PerformancePoints:
-        """Make points of a set's scored images, scaled over the whole set, before any split."""
+        """Return the scored images of a set as points, with distances scaled over the whole set before any split."""
         rows = self.images.iloc[self.scored(name)]
         foreground = rows["foreground"].to_numpy(dtype=np.float64)
         return PerformancePoints.of(
@@ -466,7 +466,7 @@ class _Related:
         )
 
     def dataset(self, name: str, unmatched: int) -> DatasetRelation:
-        """Relate one set: its scores, halves and thirds, trend and verdict."""
+        """Relate a dataset: its scores, halves and thirds, trend and verdict."""
         rows = self.counted(name)
         mean = float(self.images["performance"].iloc[rows].mean())
         own_trend = trend(self.points(name), self._rng(name), self.settings.bootstrap)
@@ -487,7 +487,7 @@ class _Related:
         )
 
     def pooled(self, names: Sequence[str]) -> tuple[Trend | None, TrendVerdict | None]:
-        """Relate all sets together, each image compared with those of its own set only."""
+        """Relate all sets together; each image is compared with images of its own set only."""
         if not names:
             return None, None
         # What is said of all sets is of those that the trend is of.
@@ -508,7 +508,7 @@ class _Related:
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(CURVE))
 
     def thresholds(self, names: Sequence[str]) -> pd.DataFrame:
-        """Compute precision, recall and F of each set at every threshold; no rows where no pixels were counted."""
+        """Compute precision, recall and F of each set at every threshold; sets without counted pixels have no rows."""
         frames = [self.scores.by_threshold(self.counted(name)).assign(dataset=name) for name in names]
         frames = [frame for frame in frames if len(frame)]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(BY_THRESHOLD))
@@ -525,7 +525,7 @@ class _Related:
         )
 
     def _rng(self, name: str) -> np.random.Generator:
-        """Make the generator of a set's own draws, whichever sets stand beside it."""
+        """Return a random generator for a set that does not depend on the other sets."""
         return stream(self.settings.seed, "relation", name)
 
     def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> TrendVerdict:

@@ -1,1 +1,1 @@
-"""Run all studies of a study file: read and check it, run what is missing, keep what is done."""
+"""Run all studies of a study file: read and check the file, run missing studies, reuse finished ones."""

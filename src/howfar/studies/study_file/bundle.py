@@ -1,4 +1,4 @@
-"""Pack a finished study into one file without images, run it again elsewhere, and compare the results."""
+"""Pack a finished study into a file without images, rerun it elsewhere, and compare the results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LARGEST: Final = 1 << 20
 
 
 def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = True) -> Path:
-    """Write a run of a study file as a bundle, which appears whole or not at all, and return its path.
+    """Write a study-file run as a bundle, atomically, and return its path.
 
     It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone.
 
@@ -72,7 +72,7 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = T
 
 
 def check_bundle_path(file: str | Path) -> Path:
-    """Return the absolute path of a bundle to write; `InputError` where it has another ending, or its folder is not there."""
+    """Return a new bundle's absolute path; raise `InputError` for a wrong ending or a missing folder."""
     path = absolute(file)
     if path.suffix.lower() != ".zip":
         raise InputError.of("bundle", "must end in .zip", str(file))
@@ -82,7 +82,7 @@ def check_bundle_path(file: str | Path) -> Path:
 
 
 def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path) -> None:
-    """Add every study's result and, as tables of text, what the report shows."""
+    """Add every study's result and the report's tables as text."""
     with tempfile.TemporaryDirectory() as scratch:
         for name, result in zip((record.name for record in run.studies), run.results, strict=True):
             result.save(Path(scratch) / name)
@@ -94,7 +94,7 @@ def _add_results(archive: zipfile.ZipFile, run: StudyRun, root: Path) -> None:
 
 
 def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:
-    """Describe every dataset: its place below the folder that holds all, and the hash of each image and mask."""
+    """Describe every dataset: its path below the common folder, and the hash of each image and mask."""
     entries = plan.file.document.datasets
     local = [entry.path for entry in entries.values() if not is_url(entry.path)]
     above = Path(os.path.commonpath([Path(path).parent for path in local])) if local else Path()
@@ -107,12 +107,12 @@ def _datasets(plan: Plan, progress: bool) -> dict[str, Any]:
 
 
 def hashes(dataset: Dataset) -> dict[str, tuple[str, str | None]]:
-    """Hash the bytes of each image of a dataset and of its mask, by the image's name; None where there is no mask."""
+    """Hash each image of a dataset and its mask, by the image's name; None without a mask."""
     return {item.name: (_hash(item.path), None if item.mask is None else _hash(item.mask)) for item in dataset.items}
 
 
 def _hash(path: Path | str) -> str:
-    """Hash a file's bytes, and how a mask is read; nothing stands for one that cannot be read, which every study skips."""
+    """Hash a file's bytes and the mask's foreground colour; return "" for an unreadable file, which every study skips."""
     try:
         return mask_content(path)
     except ImageError:
@@ -120,7 +120,7 @@ def _hash(path: Path | str) -> str:
 
 
 def backbones_of(plan: Plan) -> dict[str, Any]:
-    """Describe what each backbone's features depend on; one that cannot be loaded here is described by its error."""
+    """Describe the identity of each backbone's features; a backbone that cannot be loaded is described by its error."""
     inputs = Inputs(plan.file, plan.root, plan.execution)
     described: dict[str, Any] = {}
     for name in plan.file.document.backbones:
@@ -132,7 +132,7 @@ def backbones_of(plan: Plan) -> dict[str, Any]:
 
 
 def _beside(plan: Plan) -> dict[str, Path]:
-    """Find the files below the study file's folder that options of its models name, such as a network's configuration."""
+    """Find the files in the study file's folder that model options name, such as a network's configuration."""
     folder = plan.folder_of_file
     found: dict[str, Path] = {}
     for entry in plan.file.document.models.values():
@@ -149,14 +149,14 @@ def _beside(plan: Plan) -> dict[str, Path]:
 
 
 class BundledDatasets(BaseModel):
-    """Hold the place of each dataset below the folder above all, and the hashes of every image and mask, by name."""
+    """Hold each dataset's path below the common folder, and the hashes of its images and masks by name."""
 
     places: dict[str, str]
     contents: dict[str, dict[str, tuple[str, str | None]]]
 
 
 class BundleManifest(BaseModel):
-    """Hold what a bundle says of itself besides its results."""
+    """Hold a bundle's description without its results."""
 
     format: int
     datasets: BundledDatasets
@@ -164,7 +164,7 @@ class BundleManifest(BaseModel):
 
 
 def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
-    """Unpack a bundle into a folder of its own, and return the path of its study file and its manifest.
+    """Unpack a bundle into a folder, and return the path of its study file and its manifest.
 
     What an earlier bundle left in the folder is removed.
 
@@ -207,7 +207,7 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
 
 
 def _unpack(archive: zipfile.ZipFile, name: str, folder: Path) -> None:
-    """Write one member below the folder; files that lay beside the study file lie beside it again."""
+    """Write an archive member below the folder; files from beside the study file are placed beside it again."""
     parts = PurePosixPath(name).parts
     if ".." in parts or PurePosixPath(name).is_absolute():
         raise ValueError(f"{name} leads out of the folder")
@@ -226,7 +226,7 @@ LEFT_OUT: Final = frozenset(
 
 @dataclass(frozen=True)
 class StudyAgreement:
-    """Hold how far one study's numbers agree: how many were compared, how many differ, the largest relative difference."""
+    """Hold a study's numbers of compared and differing values, and the largest relative difference."""
 
     name: str
     values: int
@@ -237,7 +237,7 @@ class StudyAgreement:
 
 @dataclass(frozen=True, repr=False)
 class Reproduction(Shown):
-    """Hold the comparison of a bundle's results with those of running it again.
+    """Hold the comparison of a bundle's results with those of a rerun.
 
     Attributes
     ----------
@@ -255,18 +255,18 @@ class Reproduction(Shown):
 
     @property
     def agrees(self) -> bool:
-        """Tell whether every number agrees within the tolerance."""
+        """Return whether all numbers agree within the tolerance."""
         return not any(study.different for study in self.studies)
 
     def caption(self) -> str:
-        """Say in one line whether the numbers agree."""
+        """State in one line whether the numbers agree."""
         total = sum(study.values for study in self.studies)
         wrong = sum(study.different for study in self.studies)
         outcome = "all agree" if self.agrees else f"{wrong:,} differ"
         return f"{total:,} values of {len(self.studies)} studies compared with the bundle: {outcome} within {TOLERANCE:g}"
 
     def table(self) -> Cells:
-        """Return header and cells, a row a study."""
+        """Return header and cells, one row per study."""
         rows: list[tuple[str, ...]] = [
             (each.name, f"{each.values:,}", f"{each.different:,}", format_number(each.largest, 2), each.first or "–")
             for each in self.studies
@@ -280,7 +280,7 @@ class Reproduction(Shown):
 
 
 def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFileOptions]) -> Reproduction:
-    """Run a bundled study on the images below a folder, and compare every number with the bundle's.
+    """Rerun a bundled study on the images below a folder, and compare every number with the bundle's.
 
     Parameters
     ----------
@@ -310,7 +310,7 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
 
 
 def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
-    """Say where each dataset lies below the folder of data; a place out of it is refused."""
+    """Return each dataset's path below the data folder; raise `InputError` for a path outside."""
     for name, place in manifest.datasets.places.items():
         if ".." in PurePosixPath(place).parts or PurePosixPath(place).is_absolute():
             raise InputError.of(
@@ -320,7 +320,7 @@ def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
 
 
 def _bundled(planned: Planned, folder: Path) -> Result:
-    """Load the result of a study that the bundle holds."""
+    """Load the bundle's result of a study."""
     try:
         return planned.kind.result.load(folder / planned.name)
     except HowfarError as error:
@@ -328,7 +328,7 @@ def _bundled(planned: Planned, folder: Path) -> Result:
 
 
 def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, tuple[str, str | None]]]) -> None:
-    """Refuse datasets whose images or masks are not those of the bundle."""
+    """Raise `InputError` for datasets whose images or masks differ from the bundle's."""
     for name, dataset in plan.file.datasets.items():
         found, wanted = hashes(dataset), contents.get(name, {})
         wrong = [image for image in {**wanted, **found} if found.get(image) != wanted.get(image)]
@@ -344,7 +344,7 @@ def _other_backbones(plan: Plan, described: Mapping[str, Any]) -> tuple[str, ...
 
 
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
-    """Compare every value of two results of one study: numbers within the tolerance, all else exactly.
+    """Compare every value of two results of a study: numbers within the tolerance, the rest exactly.
 
     Examples
     --------
@@ -369,7 +369,7 @@ def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
 
 
 def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
-    """Walk through two results side by side: documents, tables, and the results below them."""
+    """Yield the corresponding values of two results: documents, tables, and the results below them."""
     yield from _walk("", _repeated(before), _repeated(after))
     for field in (name for name in before.TABLES if name not in before.TIMED):
         yield from _columns(field, getattr(before, field), getattr(after, field))
@@ -380,7 +380,7 @@ def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _repeated(result: Result) -> dict[str, Any]:
-    """Return a result's document without what depends on how long something took."""
+    """Return a result's document without the timings."""
     return {key: value for key, value in result.to_dict().items() if key not in result.TIMED}
 
 
@@ -406,7 +406,7 @@ def _walk(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _difference(old: Any, new: Any) -> float:
-    """Return the relative difference of two numbers; of anything else 0 where it is equal, else infinity."""
+    """Return the relative difference of two numbers; for other values, 0 if equal and infinity otherwise."""
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
     if not numbers:
         return 0.0 if old == new or (_undefined(old) and _undefined(new)) else math.inf

@@ -1,4 +1,4 @@
-"""Read a study file (TOML), checked key by key; publish its JSON Schema and write a commented start."""
+"""Read a study file (TOML), check every key, publish its JSON Schema, and write a commented template."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class NetworkEntry(BaseModel):
         return {name: value for name, value in values.items() if value != fields[name].default}
 
     def described(self) -> dict[str, Any]:
-        """Return the values that a study's key includes."""
+        """Return the values that are part of a study's key."""
         return self.model_dump(exclude=set(self.LATER - self.chosen().keys()))
 
 
@@ -102,7 +102,7 @@ class ModelEntry(_MODEL):  # type: ignore[misc]  # its fields are the options of
     segmenter: str = Field("", description="unetplusplus, deepcrack or adsam; by default the entry's name.")
 
     def training(self) -> dict[str, Any]:
-        """Return the options of `howfar.train` that differ from their defaults, but for the segmenter."""
+        """Return the options of `howfar.train` that differ from their defaults, without the segmenter."""
         return dict(self.chosen())
 
 
@@ -124,7 +124,7 @@ class StudyDocument(BaseModel):
 
 
 def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> tuple[StudyDocument, str]:
-    """Read and check a study file but for its studies; the text as it was written comes second.
+    """Read and check a study file except its studies; return the document and the file's text.
 
     `places` says by name where datasets lie that are not where the file says.
 
@@ -146,7 +146,7 @@ def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> 
 
 
 def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyDocument:
-    """Check the text of a study file whose relative paths begin at a folder; raises `InputError` as `read_document`."""
+    """Check a study file's text; relative paths start at `folder`; raise `InputError` as `read_document`."""
     try:
         written = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -167,7 +167,7 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
 
 
 def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> Any:
-    """Check values against a pydantic model; the first that is refused raises `InputError` with its place below `before`."""
+    """Check values with a pydantic model; raise `InputError` for the first invalid value, with its place below `before`."""
     from pydantic import ValidationError
 
     try:
@@ -193,7 +193,7 @@ def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
 
 
 def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
-    """List the keys that a table of the file may have."""
+    """List the allowed keys of a table in the file."""
     tables: dict[str, type[BaseModel]] = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
     known: type[BaseModel] = (
         tables[location[0]] if len(location) == 2 and model is StudyDocument and location[0] in tables else model
@@ -202,7 +202,7 @@ def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def _filled(value: Any, place: str) -> Any:
-    """Fill in environment variables, written ``${NAME}`` or ``${NAME:-otherwise}``, in every text below a value."""
+    """Replace environment variables, ``${NAME}`` or ``${NAME:-default}``, in all texts below a value."""
     if isinstance(value, dict):
         return {key: _filled(each, f"{place}.{key}".removeprefix(".")) for key, each in value.items()}
     if isinstance(value, list):
@@ -223,7 +223,7 @@ def _filled(value: Any, place: str) -> Any:
 
 
 def _placed(entry: Any, folder: Path, name: str) -> Any:
-    """Make a path of an entry absolute, from the study file's folder."""
+    """Make an entry's path absolute, relative to the study file's folder."""
     given = getattr(entry, name)
     if given is None or is_url(given):
         return entry
@@ -231,7 +231,7 @@ def _placed(entry: Any, folder: Path, name: str) -> Any:
 
 
 def beside(folder: Path, path: str) -> Path:
-    """Make a path absolute that is relative to a folder; ~ stands for the home folder, where there is one."""
+    """Make a path absolute, relative to a folder; ~ means the home folder, if known."""
     try:
         return absolute(folder / Path(path).expanduser())
     except RuntimeError:
@@ -239,7 +239,7 @@ def beside(folder: Path, path: str) -> Path:
 
 
 def _local(entry: ModelEntry, folder: Path) -> ModelEntry:
-    """Make the paths of a model's entry absolute: its initial weights, and an option that names a folder beside the file."""
+    """Make the paths in a model's entry absolute: its initial weights and path-like options."""
     placed = _placed(entry, folder, "pretrained") if isinstance(entry.pretrained, str) else entry
     options = {
         name: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
@@ -283,7 +283,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.toml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented study file to start from, and return its path; one that is there already is not replaced.
+    """Write a commented template of a study file, and return its path; an existing file is not replaced.
 
     Raises `InputError` where the file is there, or its folder is not.
 

@@ -1,4 +1,4 @@
-"""Say what a study file would run, with the time and disk that it takes, estimated from a few images timed here."""
+"""List the studies that a study file would run, with time and disk space estimated from a few images timed here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DONE, TO_DO = "done", "to do"
 
 @dataclass(frozen=True)
 class Rate:
-    """Hold what an image costs: seconds to embed it (or to predict its map), seconds to learn from it once, bytes kept."""
+    """Hold the cost of an image: seconds to embed it or predict its map, seconds to train on it once, bytes stored."""
 
     seconds: float
     learning: float = 0.0
@@ -55,13 +55,13 @@ class Estimated:
 
 @dataclass(frozen=True, repr=False)
 class StudyEstimate(Shown):
-    """Hold what a study file would run: one `Estimated` a study, and the run folder."""
+    """Hold the estimates for a study file, one `Estimated` per study, and the run folder."""
 
     folder: str
     studies: tuple[Estimated, ...]
 
     def caption(self) -> str:
-        """Say in one line what is left to do."""
+        """Return a one-line caption: the work left to do."""
         left = [study for study in self.studies if study.state == TO_DO]
         seconds, size = sum(study.seconds for study in left), sum(study.size for study in left)
         if not left:
@@ -69,7 +69,7 @@ class StudyEstimate(Shown):
         return f"{len(left)} of {len(self.studies)} studies to do: about {duration(seconds)}, at most {size_text(size)} on disk"
 
     def table(self) -> Cells:
-        """Return header and cells, a row a study."""
+        """Return header and cells, one row per study."""
         rows: list[tuple[str, ...]] = []
         for study in self.studies:
             work = (f"{study.images:,}", f"{study.trainings:,}", duration(study.seconds), size_text(study.size))
@@ -77,7 +77,7 @@ class StudyEstimate(Shown):
         return ("study", "kind", "state", "images to embed", "trainings", "about", "disk"), rows
 
     def remarks(self) -> list[str]:
-        """Say what the numbers are made of."""
+        """Explain how the estimates were made."""
         if all(study.state == DONE for study in self.studies):
             return []
         return [
@@ -91,7 +91,7 @@ class StudyEstimate(Shown):
 
 
 def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEstimate:
-    """Estimate what `howfar.study` would run of a study file, and run nothing of it.
+    """Estimate what `howfar.study` would run for a study file, without running any study.
 
     The backbones and segmenters of studies that are not done are loaded and timed on a few images. What several studies need
     is counted at the first of them.
@@ -135,14 +135,14 @@ def _estimated(planned: Planned, plan: Plan, given: StudyFileOptions, rates: _Ra
 
 
 class _Rates:
-    """Time backbones and segmenters once each, when they are asked for."""
+    """Time backbones and segmenters on demand, once each."""
 
     def __init__(self, plan: Plan, given: StudyFileOptions) -> None:
         self._plan, self._given = plan, given
         self._known: dict[str, Rate] = {}
 
     def of_backbone(self, name: str, inputs: Inputs) -> Rate:
-        """Time a backbone on the first images of the file; a perturbed one, called NAME+CHANGE, is taken to cost the same."""
+        """Time a backbone on the first images of the file; a perturbed backbone NAME+CHANGE counts as its backbone."""
         own = name.partition("+")[0]
         return self._kept(f"backbone {own}", lambda: self._embedding(own, inputs))
 
@@ -177,7 +177,7 @@ def _few(dataset: Dataset) -> Dataset:
 
 
 def _learning(name: str, inputs: Inputs) -> Rate:
-    """Time a forward pass, and one with its gradients, of a segmenter with random weights on noise."""
+    """Time a segmenter's forward pass, and a pass with gradients, with random weights on noise."""
     import torch
 
     entry = inputs.model(name)
@@ -207,7 +207,7 @@ def _learning(name: str, inputs: Inputs) -> Rate:
 
 
 def _tensors(found: Any) -> Iterable[Any]:
-    """Sum up every tensor of a network's output, which may hold several maps."""
+    """Sum every tensor in a network's output, which may hold several maps."""
     if isinstance(found, Mapping):
         return [each for value in found.values() for each in _tensors(value)]
     if isinstance(found, list | tuple):
@@ -216,7 +216,7 @@ def _tensors(found: Any) -> Iterable[Any]:
 
 
 def _timed(action: Callable[[], None]) -> float:
-    """Return the seconds that an action takes when it is done a second time."""
+    """Return the seconds that an action takes the second time."""
     action()
     begun = time.perf_counter()
     action()

@@ -1,4 +1,4 @@
-"""Check a whole study file before any work, and load the datasets, backbones and results that its studies read."""
+"""Check a whole study file before any work, and load its studies' datasets, backbones and results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Planned:
-    """Hold one study of a file: its name there, its kind and its checked settings."""
+    """Hold a study of the file: its name, kind and checked settings."""
 
     name: str
     kind: StudyKind
@@ -39,18 +39,18 @@ class Planned:
 
     @property
     def title(self) -> str:
-        """Return the heading of its section."""
+        """Return the heading of the study's section."""
         return str(self.settings.title) or self.kind.title
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the names of the studies whose results it reads."""
+        """Return the names of the studies whose results this study reads."""
         return named(self.settings, "studies")
 
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """Hold a study file whose datasets were read and whose studies were checked, in the order in which they run.
+    """Hold a study file with its datasets read and its checked studies in running order.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class CheckedFile:
     studies: tuple[Planned, ...]
 
     def expanded(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Put the datasets of a folder in the place of its name, each dataset once."""
+        """Replace the name of a folder of datasets by its datasets' names, each dataset once."""
         return tuple(dict.fromkeys(each for name in names for each in self.folders.get(name, (name,))))
 
 
@@ -81,7 +81,7 @@ RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
 
 
 def check_document(document: StudyDocument) -> CheckedFile:
-    """Read the datasets of a study file, and check every name and setting in it.
+    """Read a study file's datasets, and check all names and settings in the file.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def _kinds() -> dict[str, StudyKind]:
 
 
 def _check_shared(document: StudyDocument) -> None:
-    """Refuse a shared setting that no kind of study has; the seed draws the datasets' limits too."""
+    """Raise `InputError` for a shared setting that no kind of study has (the seed also serves the datasets' limits)."""
     known = {"seed"} | {field for kind in _kinds().values() for field in kind.settings.model_fields}
     known -= {"title"}
     checked(SelectOptions, {"seed": document.settings.get("seed", 0)})
@@ -155,7 +155,7 @@ def _check_shared(document: StudyDocument) -> None:
 
 
 def _check_groups(document: StudyDocument) -> None:
-    """Refuse a group that is no regular expression."""
+    """Raise `InputError` for a group that is no regular expression."""
     for name, entry in document.datasets.items():
         try:
             re.compile(entry.group or "")
@@ -165,7 +165,7 @@ def _check_groups(document: StudyDocument) -> None:
 
 
 def _check_symbols(document: StudyDocument) -> None:
-    """Refuse two datasets that stand for the same one of the paper, as its numbers stand beside one column."""
+    """Raise `InputError` if two datasets stand for the same dataset of the paper, which has one column of numbers."""
     symbols: dict[str, str] = {}
     for name, entry in document.datasets.items():
         if entry.stands_for and entry.stands_for in symbols:
@@ -193,7 +193,7 @@ def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tu
 
 
 def _members(name: str, folder: Path) -> dict[str, str]:
-    """List the folders in a folder of datasets."""
+    """Map the names of the folders in a folder of datasets to their paths."""
     if not folder.is_dir():
         raise MissingPathError(f"datasets.{name}.path {str(folder)!r} is not a folder that is there")
     members = {each.name: str(each) for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")}
@@ -251,7 +251,7 @@ def _check_reference(
 
 
 def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
-    """Put each study after those that it needs, else in the file's order."""
+    """Order studies after those they need, otherwise as in the file."""
     placed: dict[str, Planned] = {}
 
     def place(name: str, above: tuple[str, ...]) -> None:
@@ -268,7 +268,7 @@ def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
 
 @dataclass
 class Inputs:
-    """Give one study its inputs by the names of the study file.
+    """Provide a study's inputs by the names in the study file.
 
     Attributes
     ----------
@@ -298,47 +298,47 @@ class Inputs:
     loaded: dict[str, Backbone] = field(default_factory=dict)
 
     def names(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Return the names of datasets, with those of a folder of datasets in the place of its name."""
+        """Return dataset names, with a folder of datasets replaced by its datasets."""
         return self.file.expanded(names)
 
     def dataset(self, name: str) -> Dataset:
-        """Return a dataset, drawn down to its limit by the seed."""
+        """Return a dataset, subsampled to its limit with the seed."""
         return drawn(self.file.datasets[name], self.file.entries[name].limit, self.seed)
 
     def datasets(self, names: Sequence[str]) -> list[Dataset]:
-        """Return several datasets; those of a folder of datasets stand in the place of its name."""
+        """Return several datasets, with a folder of datasets replaced by its datasets."""
         return [self.dataset(name) for name in self.names(names)]
 
     def group(self, name: str) -> str | None:
-        """Return the regular expression that names the photographs of a dataset's tiles, where the file gives one."""
+        """Return the expression for the photographs of a dataset's tiles, None if the file gives none."""
         return self.file.entries[name].group
 
     def loading(self, name: str) -> tuple[str, dict[str, Any]]:
-        """Return the registered name of a backbone of the file, and the options to load it with."""
+        """Return a backbone's registered name and the options to load it."""
         entry = self.file.document.backbones[name]
         options = entry.loading()
         placed = self.device != "auto" and "device" in takes(entry.backbone or name)
         return entry.backbone or name, {**options, "device": self.device} if placed else options
 
     def backbone(self, name: str) -> Backbone:
-        """Load a backbone of the file, once for all studies."""
+        """Load a backbone of the file once for all studies."""
         if name not in self.loaded:
             registered, options = self.loading(name)
             self.loaded[name] = load_backbone(registered, **options)
         return self.loaded[name]
 
     def model(self, name: str) -> ModelEntry:
-        """Return a model's entry of the file, its segmenter filled in."""
+        """Return a model's entry in the file, with the segmenter's name filled in."""
         entry = self.file.document.models[name]
         named_entry: ModelEntry = entry.model_copy(update={"segmenter": entry.segmenter or name})
         return named_entry
 
     def features(self, datasets: Sequence[Dataset], backbones: Sequence[Backbone]) -> list[tuple[Features, ...]]:
-        """Embed datasets by backbones, each image decoded once for all: for each backbone the features of every dataset."""
+        """Embed datasets with several backbones, decoding each image once; return every dataset's features per backbone."""
         by_dataset = embed_all(list(datasets), list(backbones), *self.execution)
         return [tuple(view) for view in zip(*by_dataset, strict=True)]
 
     @property
     def keywords(self) -> dict[str, Any]:
-        """Return the keywords by which `howfar.compare` and its kin keep features, and compute, as this study does."""
+        """Return the keywords with which `howfar.compare` stores features and computes as this study does."""
         return self.execution._asdict()

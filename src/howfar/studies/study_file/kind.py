@@ -1,4 +1,4 @@
-"""Define a kind of study that a study file can name: its settings, what it refers to, its work, and how it is run."""
+"""Define the kinds of study that a study file can name: settings, references, work, and run function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Tables = Literal["datasets", "backbones", "models", "studies"]
 
 @dataclass(frozen=True)
 class EntryReference:
-    """Mark a setting as the name, or names, of entries of another table of the study file.
+    """Mark a setting as a name, or names, of entries in another table of the study file.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class KindSettings(BaseModel):
 
 
 def setting(declared: Any, **changes: Any) -> Any:
-    """Make a field of `KindSettings` of an option that `howfar.options` declares: its default, rule and help.
+    """Make a field of `KindSettings` from an option declared in `howfar.options`, with its default, rule and help.
 
     `changes` are keywords of `pydantic.Field` that differ here.
 
@@ -83,7 +83,7 @@ def setting(declared: Any, **changes: Any) -> Any:
 
 
 def fields_of(keywords: type, leave_out: Collection[str] = (), **changes: Any) -> dict[str, Any]:
-    """Make fields of a table of a study file from the options of a function, for `pydantic.create_model`.
+    """Make fields of a study-file table from a function's options, for `pydantic.create_model`.
 
     `leave_out` names options that the table does not have, `changes` fields that differ here.
 
@@ -98,7 +98,7 @@ def fields_of(keywords: type, leave_out: Collection[str] = (), **changes: Any) -
 
 
 def written_type(kind: Any) -> Any:
-    """Return the type that TOML has for an option's: a sequence is a tuple, a path is text.
+    """Return the TOML type of an option: a tuple for a sequence, text for a path.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def written_type(kind: Any) -> Any:
 
 @dataclass(frozen=True)
 class Work:
-    """Count what a study has to compute, for the estimate of ``--dry-run``.
+    """Count a study's computations, for the estimate of ``--dry-run``.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class Work:
 
 @dataclass(frozen=True)
 class StudyKind:
-    """Register a kind of study under one name; a line of `howfar.registry` or an entry point in ``howfar.studies`` names it.
+    """Describe a kind of study, registered by name in `howfar.registry` or by an entry point in ``howfar.studies``.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class StudyKind:
 
 
 def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
-    """List the settings of a kind that name entries of other tables."""
+    """List a kind's settings that name entries in other tables."""
     found: dict[str, EntryReference] = {}
     for name, info in settings.model_fields.items():
         marks = [mark for mark in info.metadata if isinstance(mark, EntryReference)]
@@ -176,7 +176,7 @@ def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
 
 
 def check_roles(primary: str, secondaries: Sequence[str]) -> None:
-    """Refuse a primary dataset that is among the secondaries, as a folder of datasets that holds it is.
+    """Raise `InputError` if the primary dataset is among the secondaries, as part of a folder of datasets.
 
     Raises `InputError`.
     """
@@ -186,7 +186,7 @@ def check_roles(primary: str, secondaries: Sequence[str]) -> None:
 
 
 def named(settings: BaseModel, to: Tables) -> tuple[str, ...]:
-    """List the entries of a table that settings name, each once, in their order; what is left out ("") names none.
+    """List the entries of a table that the settings name, without repetitions; "" names none.
 
     Examples
     --------

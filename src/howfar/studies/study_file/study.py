@@ -1,4 +1,4 @@
-"""Run the studies of a study file one after another, keep those that are done, and report all of them."""
+"""Run the studies of a study file in turn, reuse finished ones, and report them all."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ DONE: Final = "done.json"
 
 
 class Done(NamedTuple):
-    """Hold what is written beside a study's result when it is whole: its key, and how long it took."""
+    """Hold the marker of a finished study: its key and its duration in seconds."""
 
     key: str
     seconds: float
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Hash the names of a dataset's images and masks, with the state of each file: its size, and when it was written."""
+    """Hash the names, sizes and modification times of a dataset's images and masks."""
     rows = [[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items]
     return _hash(rows)
 
 
 def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str], needs: Mapping[str, str]) -> str:
-    """Hash all that a study's result depends on: its settings, datasets, backbones, models, and the studies it reads.
+    """Hash everything that a study's result depends on: settings, datasets, backbones, models, and results it reads.
 
     `fingerprints` are those of all datasets, `needs` the keys of the studies that it needs, by name.
     """
@@ -79,7 +79,7 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
 
 
 def done_in(folder: Path) -> Done | None:
-    """Read what is written beside a finished study's result; None where there is none that can be read."""
+    """Read the marker of a finished study; return None if it is missing or unreadable."""
     try:
         written = json.loads((folder / DONE).read_text(encoding="utf-8"))
         seconds = float(written["seconds"])
@@ -89,7 +89,7 @@ def done_in(folder: Path) -> Done | None:
 
 
 def kept_result(planned: Planned, key: str, folder: Path) -> Result | None:
-    """Load a study's result where it was made of just what would be used now; None where it has to be run."""
+    """Load a study's result if its key is unchanged; return None if the study must run."""
     done = done_in(folder)
     if done is None or done.key != key:
         return None
@@ -100,14 +100,14 @@ def kept_result(planned: Planned, key: str, folder: Path) -> Result | None:
 
 
 def keep(result: Result, key: str, seconds: float, folder: Path) -> None:
-    """Write a study's result, then the mark that it is whole."""
+    """Save a study's result, then the marker that it is complete."""
     (folder / DONE).unlink(missing_ok=True)
     result.save(folder)
     replace_text(folder / DONE, json.dumps({"key": key, "seconds": round(seconds, 3)}) + "\n")
 
 
 def _weights(path: Any) -> Any:
-    """Describe the state of a file or folder that is named by an absolute path; nothing where none is."""
+    """Describe the state of the files at an absolute path; None if there is no such file or folder."""
     if not isinstance(path, str) or not Path(path).is_absolute() or not Path(path).exists():
         return None
     files = [Path(path)] if Path(path).is_file() else sorted(each for each in Path(path).rglob("*") if each.is_file())
@@ -115,13 +115,13 @@ def _weights(path: Any) -> Any:
 
 
 def _mask_state(mask: Path | str | None) -> list[Any]:
-    """Describe the state of a mask's file, and the colour that it is read by where there is one."""
+    """Describe the state of a mask's file and its foreground colour, if any."""
     file, colour = (None, None) if mask is None else file_and_colour(mask)
     return [_state(file)] if colour is None else [_state(file), str(colour)]
 
 
 def _state(location: Any) -> Any:
-    """Describe the state of an image's file, or of the container that holds it; of what lies behind a URL, where it lies."""
+    """Describe the state of an image's file or of its container; a URL stands for itself."""
     if isinstance(location, Path):
         holder = next((each for each in (location, *location.parents) if each.is_file()), None)
         return "gone" if holder is None else list(map(str, stamp(holder)))
@@ -138,7 +138,7 @@ LOCK, PAGE = ".lock", "report.html"
 
 @with_options(StudyFileOptions)
 def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
-    """Run every study of a study file that is not done yet, and write one report of all.
+    """Run every unfinished study of a study file, and write one report of all.
 
     The file and all that it names are checked before any work starts. A study is done where its result was made of the same
     settings, images, backbones and models; a run that was killed goes on where it was when it is run again.
@@ -186,7 +186,7 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
 
 
 def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    """Run what is missing of a checked study file, while no other run works in its folder; raises as `study`."""
+    """Run the missing studies of a checked study file with the run folder locked; raises as `study`."""
     page_folder("out", plan.root, StudyRun.COMMAND)
     with within(given["memory"]), _locked(plan.root):
         return _run(plan, given)
@@ -194,7 +194,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold a checked study file, its text, its run folder, and the key of each of its studies."""
+    """Hold a checked study file, its text, run folder, and the key of each study."""
 
     text: str
     file: CheckedFile
@@ -205,16 +205,16 @@ class Plan:
     folder_of_file: Path
 
     def folder(self, planned: Planned) -> Path:
-        """Give the folder of a study's result."""
+        """Return the folder of a study's result."""
         return self.root / planned.name
 
     def kept(self, planned: Planned) -> Result | None:
-        """Load a study's result where it is done already."""
+        """Load a study's result if the study is finished; otherwise return None."""
         return kept_result(planned, self.keys[planned.name], self.folder(planned))
 
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
-    """Read and check a study file, and find the key of each study; raises `HowfarError` as `study`.
+    """Read and check a study file, and compute each study's key; raises `HowfarError` as `study`.
 
     `places` says by name where datasets lie that are not where the file says.
     """
@@ -238,7 +238,7 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
 
 
 def _refuse_inside(root: Path, document: StudyDocument) -> None:
-    """Refuse a run folder that lies in a dataset, whose images the run's figures would become."""
+    """Raise `InputError` for a run folder inside a dataset, as the run's figures would become images of it."""
     for name, entry in document.datasets.items():
         if not is_url(entry.path) and root.is_relative_to(entry.path):
             raise InputError.of(
@@ -265,7 +265,7 @@ def _seed(document: StudyDocument) -> int:
 
 @contextmanager
 def _locked(root: Path) -> Iterator[None]:
-    """Hold the run folder alone, as two runs at once would write over each other."""
+    """Lock the run folder, so that no second run overwrites its files."""
     with alone(root / LOCK) as free:
         if not free:
             raise InputError.of(
@@ -279,7 +279,7 @@ def _locked(root: Path) -> Iterator[None]:
 
 @dataclass
 class _Done:
-    """Collect the results of a run's studies so far."""
+    """Collect the results of a run's finished studies."""
 
     results: dict[str, Result] = field(default_factory=dict)
     records: list[StudyRecord] = field(default_factory=list)
@@ -310,7 +310,7 @@ def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
 
 
 def inputs_of(plan: Plan, planned: Planned, given: StudyFileOptions) -> Inputs:
-    """Give a study its inputs but for the results of others."""
+    """Return a study's inputs without the results of other studies."""
     return Inputs(
         file=plan.file,
         folder=plan.folder(planned),
@@ -323,7 +323,7 @@ def inputs_of(plan: Plan, planned: Planned, given: StudyFileOptions) -> Inputs:
 
 @contextmanager
 def _naming(planned: Planned) -> Iterator[None]:
-    """Put the study's name before the line of an error that it raises."""
+    """Prefix an error of a study with the study's name."""
     try:
         yield
     except HowfarError as error:
@@ -331,7 +331,7 @@ def _naming(planned: Planned) -> Iterator[None]:
 
 
 def _one(plan: Plan, planned: Planned, done: _Done, loaded: dict[str, Any], given: StudyFileOptions) -> Result:
-    """Run one study and keep its result; what it raises names it."""
+    """Run one study and save its result; errors name the study."""
     folder = plan.folder(planned)
     folder.mkdir(parents=True, exist_ok=True)
     inputs = replace(inputs_of(plan, planned, given), results=done.results, loaded=loaded)
@@ -352,7 +352,7 @@ def _datasets(plan: Plan) -> tuple[StudyDataset, ...]:
 
 
 def _written(run: StudyRun, plan: Plan, fresh: int) -> StudyRun:
-    """Write the document and the report, unless all of it is there already and says the same."""
+    """Write the document and the report, unless both exist and are up to date."""
     if fresh == 0 and (plan.root / PAGE).is_file() and _describes(run, plan.root):
         return run
     (plan.root / PAGE).unlink(missing_ok=True)
@@ -362,7 +362,7 @@ def _written(run: StudyRun, plan: Plan, fresh: int) -> StudyRun:
 
 
 def _describes(run: StudyRun, root: Path) -> bool:
-    """Tell whether the document in a run folder is of the same studies of the same version."""
+    """Return whether the run folder's document describes the same studies of the same version."""
     try:
         earlier = StudyRun.load(root)
     except HowfarError:
