@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import howfar
+from howfar import wording
 from howfar.wording import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
@@ -84,3 +85,26 @@ def test_commands_print_through_the_files_that_write_names_out() -> None:
             if called in ("print", "typer.echo", "typer.secho", "click.echo", "Console", "sys.stderr.write"):
                 direct.append(f"{file.name}:{node.lineno}: {called}")
     assert [line for line in direct if line.partition(":")[0] not in PRINTS] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (wording.format_interval(0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"),
+        (wording.format_interval(-0.1, None, None, "+.3f"), "-0.100"),
+        (wording.format_interval(None, None, None), "–"),
+        (wording.format_estimate(0.5, 0.4, 0.6), "0.50 [0.40, 0.60]"),
+        (wording.format_estimate(0.5, 0.4, 0.6, doubted=True), "(0.50 [0.40, 0.60])"),
+        (wording.format_estimate(0.5, 0.2, 0.8), "not known yet"),
+        (wording.share_interval(0.24, 0.03, 0.41), "24 % [3 %, 41 %]"),
+        (wording.percentage_of(0.975), "97.5 %"),
+        (wording.duration(0.04), "below 1 s"),
+        (wording.duration(200), "3 min 20 s"),
+        (wording.duration(7300), "2 h 1 min"),
+        (wording.size_text(0), "0 B"),
+        (wording.size_text(1234), "1.2 kB"),
+        (wording.size_text(5.6e9), "5.6 GB"),
+    ],
+)
+def test_numbers_are_written_as_people_read_them(written: str, expected: str) -> None:
+    assert written == expected

@@ -20,11 +20,6 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
 
     `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional or not numeric, has
     no rows or columns, or holds NaN, infinity or more than 1e100.
-
-    Examples
-    --------
-    >>> as_features([[1, 2], [3, 4]], "p").dtype
-    dtype('float64')
     """
     try:
         array = np.asarray(x)
@@ -51,11 +46,6 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Return secondary and primary features with the same number of columns.
 
     Raises `InputError` as `as_features`, or where the two differ in their number of columns q.
-
-    Examples
-    --------
-    >>> [x.shape for x in as_pair([[1.0, 2.0]], [[0.0, 0.0], [1.0, 1.0]])]
-    [(1, 2), (2, 2)]
     """
     secondary, primary = as_features(s, "s"), as_features(p, "p")
     if secondary.shape[1] != primary.shape[1]:
@@ -66,14 +56,7 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 class ArrayRows:
-    """Read features held in memory as a store's features are read: by rows or by column blocks.
-
-    Examples
-    --------
-    >>> ArrayRows(np.arange(6.0).reshape(2, 3)).columns(1, 3)
-    array([[1., 2.],
-           [4., 5.]])
-    """
+    """Read features held in memory as a store's features are read: by rows or by column blocks."""
 
     def __init__(self, array: FloatArray) -> None:
         self._array = array
@@ -92,11 +75,6 @@ def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
     """Return `x` as something that reads by rows and by columns: a store's selection as it is, an array wrapped.
 
     Raises `InputError` as `as_features`.
-
-    Examples
-    --------
-    >>> as_rows([[1.0, 2.0]], "p").shape
-    (1, 2)
     """
     if isinstance(x, Rows):
         return x
@@ -104,13 +82,7 @@ def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
 
 
 def quotient(numerator: ArrayLike, denominator: ArrayLike, undefined: float = np.nan) -> Float64Array:
-    """Divide elementwise in float64, with `undefined` wherever the denominator is not above 0.
-
-    Examples
-    --------
-    >>> quotient([1.0, 1.0], [2.0, 0.0]).tolist()
-    [0.5, nan]
-    """
+    """Divide elementwise in float64, with `undefined` wherever the denominator is not above 0."""
     above, below = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
     return np.asarray(np.divide(above, below, out=np.full(above.shape, undefined), where=below > 0), np.float64)
 
@@ -120,13 +92,7 @@ _SMALLEST = 1e-290
 
 
 def significant(values: ArrayLike, digits: int) -> Float64Array:
-    """Round numbers to so many significant digits; those that are not finite, or below 1e-290 in size, stay as they are.
-
-    Examples
-    --------
-    >>> significant([123.456, 0.00123456, 0.0], 3).tolist()
-    [123.0, 0.00123, 0.0]
-    """
+    """Round numbers to so many significant digits; those that are not finite, or below 1e-290 in size, stay as they are."""
     exact = np.asarray(values, dtype=np.float64)
     plain = np.isfinite(exact) & (np.abs(exact) >= _SMALLEST)
     exponent = np.floor(np.log10(np.abs(np.where(plain, exact, 1.0))))

@@ -12,26 +12,14 @@ _WAITS = (SLEEP, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use; a container or job scheduler may allow fewer than there are.
-
-    Examples
-    --------
-    >>> available_cores() >= 1
-    True
-    """
+    """Count the cores that this process may use; a container or job scheduler may allow fewer than there are."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def numeric_threads() -> int:
-    """Count the threads for numerics: the available cores, or fewer if ``OMP_NUM_THREADS`` says so.
-
-    Examples
-    --------
-    >>> 1 <= numeric_threads() <= available_cores()
-    True
-    """
+    """Count the threads for numerics: the available cores, or fewer if ``OMP_NUM_THREADS`` says so."""
     limit = os.environ.get(LIMIT, "").split(",")[0].strip()
     return max(1, min(available_cores(), int(limit))) if limit.isdigit() else available_cores()
 
@@ -46,12 +34,6 @@ def wait_briefly() -> None:
     the same two that sleep, and 1.2 to 3.7 s with one. How many threads there are stays as it is, and with it every digit.
 
     The settings are read once, when NumPy and torch are loaded: call this before. What the user has set stands.
-
-    Examples
-    --------
-    >>> wait_briefly()
-    >>> WAIT in os.environ
-    True
     """
     os.environ.setdefault(WAIT, "20")
     if not any(name in os.environ for name in _WAITS):

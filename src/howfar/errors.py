@@ -39,14 +39,6 @@ def option(name: str, value: object = None) -> str:
     """Mark an option, and its value if given, in the text of an error.
 
     Python shows the mark as a keyword and the command line as a flag. A value in capitals stands for one of the user's own.
-
-    Examples
-    --------
-    >>> error = HowfarError(f"pass {option('size', 224)}, or leave {option('tuned_on')} out")
-    >>> print(error)
-    pass size=224, or leave tuned_on out
-    >>> error.line({"size": "--size", "tuned_on": "--tuned-on"})
-    'pass --size 224, or leave --tuned-on out'
     """
     if value is None:
         return f"\x02{name}\x03"
@@ -91,11 +83,6 @@ class InputError(HowfarError, ValueError):
         `argument` is the name as the caller wrote it, `rule` a phrase that follows it ("must be at least 1"), `received` the
         value that broke the rule, and `remedy` what to do instead. The line leaves out a value that is not given and an
         empty remedy.
-
-        Examples
-        --------
-        >>> print(InputError.of("components", "must be at least 1", 0, "pass 25, the paper's number"))
-        components must be at least 1, got 0: pass 25, the paper's number
         """
         subject = re.sub(r"\w+", lambda name: option(name[0]), argument) if _NAMES.fullmatch(argument) else argument
         line = f"{subject} {rule}" if received is _NO_VALUE else f"{subject} {rule}, got {received!r}"
@@ -131,13 +118,7 @@ class RunnerError(HowfarError, RuntimeError):
 
 
 def one_line(error: object, most: int = 160) -> str:
-    r"""Return an error's text as one printable line of at most `most` characters; its type's name if it has no text.
-
-    Examples
-    --------
-    >>> one_line(ValueError("no  such\nthing")), one_line(KeyError()), one_line(OSError("a long story"), 8)
-    ('no such thing', 'KeyError', 'a long …')
-    """
+    r"""Return an error's text as one printable line of at most `most` characters; its type's name if it has no text."""
     text = "".join(character if character.isprintable() else " " for character in str(error))
     line = " ".join(text.split()) or type(error).__name__
     return line if len(line) <= most else f"{line[: most - 1]}…"
@@ -147,15 +128,6 @@ def rule_broken(error: Mapping[str, Any]) -> str:
     """Say which rule a value broke, as a phrase that follows the argument's name.
 
     `error` is an entry of pydantic's ``ValidationError.errors()``, whose own words are not those of the other lines.
-
-    Examples
-    --------
-    >>> rule_broken({"type": "greater_than_equal", "ctx": {"ge": 0}, "msg": ""})
-    'must be at least 0'
-    >>> rule_broken({"type": "literal_error", "ctx": {"expected": "'none' or 'layers'"}, "msg": ""})
-    'must be none or layers'
-    >>> rule_broken({"type": "value_error", "ctx": {}, "msg": "Value error, a rule of one's own"})
-    "is refused (a rule of one's own)"
     """
     context, text = error.get("ctx", {}), str(error["msg"])
     if error["type"] in _BOUNDS:

@@ -34,13 +34,7 @@ class Term:
 
 @cache
 def glossary() -> tuple[Term, ...]:
-    """Read all terms, in the order of the file.
-
-    Examples
-    --------
-    >>> [term.name for term in glossary()][:2]
-    ['primary dataset', 'secondary dataset']
-    """
+    """Read all terms, in the order of the file."""
     entries = tomllib.loads(FILE.read_text(encoding="utf-8"))["term"]
     return tuple(
         Term(
@@ -56,13 +50,7 @@ def _by_spelling() -> Mapping[str, Term]:
 
 
 def explain(word: str) -> Term:
-    """Find the term of a word, whatever its case, by any of its spellings; `UnknownNameError` names the nearest.
-
-    Examples
-    --------
-    >>> explain("i_dist").name, explain("ods").formula
-    ('I^dist', 'max over t of F(t) of the counts summed over images')
-    """
+    """Find the term of a word, whatever its case, by any of its spellings; `UnknownNameError` names the nearest."""
     exact = next((term for term in glossary() if word in term.spellings), None)  # p is not P
     terms = _by_spelling()
     if (found := exact or terms.get(_folded(word))) is not None:
@@ -76,11 +64,6 @@ def terms_in(text: str) -> list[Term]:
     """List the terms whose name or another spelling stands in a text as a word, in the order of the glossary.
 
     One letter, such as P or F, is found where it stands alone, and words whatever their case.
-
-    Examples
-    --------
-    >>> [term.name for term in terms_in("ODS of the secondaries, by O^dist")]
-    ['secondary dataset', 'O^dist', 'ODS']
     """
     return [term for term in glossary() if any(_pattern(spelling).search(text) for spelling in term.spellings)]
 

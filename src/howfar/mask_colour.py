@@ -23,13 +23,7 @@ _asked: ContextVar[Colour | None] = ContextVar("howfar-foreground", default=None
 
 
 class Colour(NamedTuple):
-    """Hold a colour of masks, 0 to 255 each; a grey level has three times itself.
-
-    Examples
-    --------
-    >>> str(Colour(255, 0, 0)), str(Colour(2, 2, 2))
-    ('#ff0000', '2')
-    """
+    """Hold a colour of masks, 0 to 255 each; a grey level has three times itself."""
 
     red: int
     green: int
@@ -43,14 +37,6 @@ def colour_of(text: object) -> Colour:
     """Read a colour as people write it: a grey level, ``#rrggbb``, or red, green and blue with commas between them.
 
     Raises `InputError` for what is none of these.
-
-    Examples
-    --------
-    >>> colour_of("255"), colour_of("#ff0000"), colour_of((255, 0, 0)) == colour_of("255,0,0")
-    (Colour(red=255, green=255, blue=255), Colour(red=255, green=0, blue=0), True)
-    >>> colour_of("red")
-    Traceback (most recent call last):
-    howfar.errors.InputError: foreground must be a colour of the masks, got 'red': write 255, '#ff0000' or 255,0,0
     """
     written = str(text).strip(" ()[]")
     match = _HEX.fullmatch(written)
@@ -65,14 +51,7 @@ def colour_of(text: object) -> Colour:
 
 @contextmanager
 def reading_by(foreground: object) -> Iterator[None]:
-    """Let datasets that are listed inside the ``with`` block have masks that are read by this colour; by none where it is None.
-
-    Examples
-    --------
-    >>> with reading_by("#ff0000"):
-    ...     by_colour(Path("masks/1.png")).as_posix()
-    'masks/1.png/foreground=ff0000'
-    """
+    """Read the masks of datasets listed inside the ``with`` block by this colour, or by brightness if it is None."""
     token = _asked.set(None if foreground is None else colour_of(foreground))
     try:
         yield
@@ -86,13 +65,7 @@ def is_asked() -> bool:
 
 
 def by_colour(mask: Place) -> Place:
-    """Return the location of a mask that is read by the colour asked for; the same where none is, or it names one already.
-
-    Examples
-    --------
-    >>> by_colour("s3://roads/masks/1.png")
-    's3://roads/masks/1.png'
-    """
+    """Return the location of a mask that is read by the colour asked for; the same where none is, or it names one already."""
     colour = _asked.get()
     if colour is None or file_and_colour(mask)[1] is not None:
         return mask
@@ -102,13 +75,7 @@ def by_colour(mask: Place) -> Place:
 
 
 def file_and_colour(mask: Place) -> tuple[Place, Colour | None]:
-    """Return a mask's file, and the colour that is foreground in it; None where it is read by its brightness.
-
-    Examples
-    --------
-    >>> file_and_colour("s3://roads/masks/1.png/foreground=ff0000")
-    ('s3://roads/masks/1.png', Colour(red=255, green=0, blue=0))
-    """
+    """Return a mask's file, and the colour that is foreground in it; None where it is read by its brightness."""
     file, _, name = str(mask).replace("\\", "/").rpartition("/")
     match = _HEX.fullmatch(name.removeprefix(_MARK)) if name.startswith(_MARK) else None
     if match is None:

@@ -44,13 +44,7 @@ class Budget(NamedTuple):
     parts: int = 1
 
     def part(self, parts: int) -> Budget:
-        """Return the budget of one of several processes on a machine.
-
-        Examples
-        --------
-        >>> Budget(100, 20, 100).part(4)
-        Budget(total=20, reserved=0, requested=100, parts=4)
-        """
+        """Return the budget of one of several processes on a machine."""
         return Budget(max(1, (self.total - self.reserved) // parts), 0, self.requested, parts)
 
 
@@ -64,11 +58,6 @@ def parse_size(size: str | int, name: str = "memory") -> int:
     """Convert a size such as 512MB, 2G, 1.5GiB or 2000000000 to bytes.
 
     `name` is what the caller calls it in error lines. Raises `InputError` for a size that is not of that form, or not above 0.
-
-    Examples
-    --------
-    >>> parse_size("512MB"), parse_size("2g"), parse_size("1.5 GiB"), parse_size(4096)
-    (512000000, 2000000000, 1610612736, 4096)
     """
     match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([a-z]*)", str(size).strip().lower())
     if not match or match[2] not in UNITS or not (count := int(float(match[1]) * UNITS[match[2]])):
@@ -81,12 +70,6 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
     """Limit the arrays of the block's code to a size or a budget; None sets no limit.
 
     Raises `InputError` for a size that is not of a form like 512MB or 2GB, or not above 0.
-
-    Examples
-    --------
-    >>> with within("100MB"):
-    ...     at_a_time(1000, each=10**6, held=10 * 2**20, what="rows"), at_a_time(3, each=10**6, held=0, what="rows")
-    (60, 3)
     """
     if size is not None and not isinstance(size, Budget):
         count = parse_size(size)
@@ -102,40 +85,19 @@ def within(size: str | int | Budget | None) -> Iterator[None]:
 
 
 def is_set() -> bool:
-    """Return whether a budget is set.
-
-    Examples
-    --------
-    >>> with within("100MB"):
-    ...     is_set()
-    True
-    """
+    """Return whether a budget is set."""
     return _set.get() is not None
 
 
 def budget(parts: int = 1) -> Budget | None:
-    """Return the current budget, or one of several processes' part of it; None without a budget.
-
-    Examples
-    --------
-    >>> with within("100MB"), beside(60 * 10**6):
-    ...     budget(2)
-    Budget(total=20000000, reserved=0, requested=100000000, parts=2)
-    """
+    """Return the current budget, or one of several processes' part of it; None without a budget."""
     current = _set.get()
     return current if current is None or parts == 1 else current.part(parts)
 
 
 @contextmanager
 def beside(reserved: int) -> Iterator[None]:
-    """Reserve bytes of the budget for results that are kept until the block ends.
-
-    Examples
-    --------
-    >>> with within("100MB"), beside(60 * 10**6):
-    ...     at_a_time(1000, each=10**6, held=0, what="rows")
-    10
-    """
+    """Reserve bytes of the budget for results that are kept until the block ends."""
     whole = _set.get()
     token = _set.set(None if whole is None else whole._replace(reserved=whole.reserved + reserved))
     try:
@@ -150,15 +112,6 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
     `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that are held
     beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
     `InputError` where not even one of them fits.
-
-    Examples
-    --------
-    >>> at_a_time(1000, each=10**6, held=10**9, what="the scores")
-    1000
-    >>> with within("100MB"):
-    ...     at_a_time(1000, each=1, held=10**9, what="the scores", remedy="less")
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 1,030 MB for the scores, got '100 MB': give more, or less
     """
     whole = _set.get()
     if whole is None:
@@ -178,14 +131,6 @@ def file_limit(size: int = 0) -> int:
 
     The environment variable ``HOWFAR_MEMORY`` stands for a budget where there is none. A thread in which no budget is set has
     that of the block that was entered last in this process. Raises `InputError` where the variable holds no size.
-
-    Examples
-    --------
-    >>> file_limit(), file_limit(size=10**9)
-    (2147483648, 16000000000)
-    >>> with within("100MB"), beside(10**7):
-    ...     file_limit(size=10**9)
-    90000000
     """
     whole = _set.get() or (_entered[-1] if _entered else None)
     if whole is not None:
@@ -207,13 +152,6 @@ def check_file(needed: int, file: object, size: int = 0) -> None:
 
     `needed` are the bytes that reading takes, as the file's own directory, metadata or header tell; `size` are those of the
     file. Raises `InputError`: the line says how much is needed, and how to allow it.
-
-    Examples
-    --------
-    >>> check_file(4 * 10**9, "roads.parquet", size=9400)
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 4,000 MB to read roads.parquet, got '2,147 MB': if the file is to be
-    trusted give more (--memory 4000MB; HOWFAR_MEMORY=4000MB where there is no such option)
     """
     remedy = "if the file is to be trusted give more (--memory {0}MB; {1}={0}MB where there is no such option)"
     _check(needed, file_limit(size), f"to read {file}", remedy)
@@ -223,13 +161,6 @@ def check_held(needed: int, what: str, remedy: str) -> None:
     """Raise `InputError` for arrays that would take more memory than `file_limit` allows, before they are made.
 
     `needed` are their bytes, `what` names them and `remedy` what makes them smaller, for the error line. Raises `InputError`.
-
-    Examples
-    --------
-    >>> check_held(3 * 10**9, "8 squares of 4,096 pixels", "pass a smaller --size")
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 3,000 MB for 8 squares of 4,096 pixels, got '2,147 MB': pass a smaller
-    --size, or give more (HOWFAR_MEMORY=3000MB)
     """
     _check(needed, file_limit(), f"for {what}", remedy + ", or give more ({1}={0}MB)")
 
@@ -246,14 +177,6 @@ def plan() -> Iterator[None]:
     """Check all steps of the block's code against the budget, and refuse the largest when the block ends.
 
     Raises `InputError` where a step does not fit: the line names the one that needs the most.
-
-    Examples
-    --------
-    >>> with within("100MB"), plan():
-    ...     for held in (2, 3, 1):
-    ...         _ = at_a_time(10, each=1, held=held * 10**8, what=f"step {held}", remedy="less")
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 330 MB for step 3, got '100 MB': give more, or less
     """
     steps: list[tuple[Budget, int, str, str]] = []
     token = _steps.set(steps)
@@ -281,11 +204,6 @@ def peak_mib() -> float:
 
     On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
     before the process was started. Other systems have `getrusage` alone, and Windows has neither: `HowfarError`.
-
-    Examples
-    --------
-    >>> peak_mib() > 1
-    True
     """
     if STATUS.is_file():
         mark = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))

@@ -29,15 +29,7 @@ class _Silence:
 
 
 def silence(wanted: bool) -> None:
-    """Hide bars, spinners and lines from now on, or show them again.
-
-    Examples
-    --------
-    >>> silence(True)
-    >>> list(bar([1, 2]))
-    [1, 2]
-    >>> silence(False)
-    """
+    """Hide bars, spinners and lines from now on, or show them again."""
     _Silence.wanted = wanted
 
 
@@ -49,11 +41,6 @@ def bar(
     In a file or a pipe shorter loops print nothing, unless `always` asks for their beginning and end. `iterable` is None where
     `update` is called. No bar is shown where `progress` is False, or where `patient` is set and the loop takes less than a
     second; one of less than five seconds does not stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
-
-    Examples
-    --------
-    >>> list(bar([1, 2], progress=False))
-    [1, 2]
     """
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
@@ -191,12 +178,7 @@ def begin(name: str) -> None:
 
 
 def doing(name: str) -> None:
-    """Rename the current work; show nothing if `begin` was not called, as in Python.
-
-    Examples
-    --------
-    >>> doing("drawing the report")
-    """
+    """Rename the current work; show nothing if `begin` was not called, as in Python."""
     with _LOCK:
         if _Spinner.stages:
             _Spinner.wipe()
@@ -204,12 +186,7 @@ def doing(name: str) -> None:
 
 
 def end() -> None:
-    """Stop naming the work, and erase what is drawn, before results are printed.
-
-    Examples
-    --------
-    >>> end()
-    """
+    """Stop naming the work, and erase what is drawn, before results are printed."""
     with _LOCK:
         _Spinner.wipe()
         _Spinner.stages.clear()
@@ -217,14 +194,7 @@ def end() -> None:
 
 @contextmanager
 def stage(name: str, progress: bool = True) -> Iterator[None]:
-    """Name the work in the block; show nothing if `progress` is False or a bar is shown.
-
-    Examples
-    --------
-    >>> with stage("counting", progress=False):
-    ...     len([1, 2])
-    2
-    """
+    """Name the work in the block; show nothing if `progress` is False or a bar is shown."""
     if not progress or _Silence.wanted or sys.stderr is None:
         yield
         return
@@ -242,12 +212,7 @@ def stage(name: str, progress: bool = True) -> Iterator[None]:
 
 
 def tell(line: str, progress: bool = True) -> None:
-    """Print one line on stderr, above a bar if one is shown; print nothing if `progress` is False.
-
-    Examples
-    --------
-    >>> tell("2 steps of 3 s", progress=False)
-    """
+    """Print one line on stderr, above a bar if one is shown; print nothing if `progress` is False."""
     if not progress or _Silence.wanted or sys.stderr is None:
         return
     with _LOCK:

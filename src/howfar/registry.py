@@ -335,35 +335,18 @@ def names(kind: str) -> tuple[str, ...]:
     """List all registered names of a kind, sorted: howfar's own and those of installed packages.
 
     Raises `InputError` where the kind itself is unknown.
-
-    Examples
-    --------
-    >>> "pixels" in names("backbones")
-    True
     """
     return tuple(sorted(_table(kind)))
 
 
 def ordered(kind: str) -> tuple[str, ...]:
-    """List all registered names of a kind in display order: howfar's in table order, then other packages', sorted.
-
-    Examples
-    --------
-    >>> ordered("matrix_figures")[:2]
-    ('matrix_map', 'matrix_relative')
-    """
+    """List all registered names of a kind in display order: howfar's in table order, then other packages', sorted."""
     own = OURS.get(kind, {})
     return (*own, *(name for name in names(kind) if name not in own))
 
 
 def is_ours(kind: str, name: str) -> bool:
-    """Return whether a name is howfar's own.
-
-    Examples
-    --------
-    >>> is_ours("figures", "violin"), is_ours("figures", "pie")
-    (True, False)
-    """
+    """Return whether a name is howfar's own."""
     return name in OURS.get(kind, {})
 
 
@@ -371,11 +354,6 @@ def load(kind: str, name: str) -> Any:
     """Import and return the object registered as `name`.
 
     Raises `UnknownNameError`, which lists the known names, where nothing is.
-
-    Examples
-    --------
-    >>> load("image_distances", "i_dist").__name__
-    'image_to_dataset'
     """
     # Ours come first, so only other names need a look at what is installed, which takes some milliseconds.
     table = OURS.get(kind, {})

@@ -50,15 +50,6 @@ def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
     """Check the values of a function's keywords and fill in the defaults.
 
     The first value that is refused raises `InputError` with the option, the rule, the value and what to do.
-
-    Examples
-    --------
-    >>> from howfar.keywords import SelectOptions
-    >>> checked(SelectOptions, {})["seed"]
-    0
-    >>> checked(SelectOptions, {"seed": -1})
-    Traceback (most recent call last):
-    howfar.errors.InputError: seed must be at least 0, got -1: the default is 0
     """
     from pydantic import ValidationError
 
@@ -108,13 +99,7 @@ def refuse_unknown(given: Collection[str], known: Collection[str]) -> None:
 
 
 def nearest(name: str, known: Collection[str], what: str) -> str:
-    """Suggest the nearest known name, or list all known names, called `what`, if none is near.
-
-    Examples
-    --------
-    >>> nearest("sed", ["seed", "limit"], "options"), nearest("x", ["seed"], "options")
-    ('did you mean seed?', 'the options are seed')
-    """
+    """Suggest the nearest known name, or list all known names, called `what`, if none is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else f"the {what} are {', '.join(known) or 'none'}"
 
@@ -123,12 +108,6 @@ def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Write the options that differ from their defaults as words of a command line.
 
     Several texts are written with commas between. Left out is what has no flag, or is an object in memory.
-
-    Examples
-    --------
-    >>> from howfar.keywords import AssessOptions
-    >>> command_words(AssessOptions, {"limit": 30, "baselines": False, "tiled": True, "seed": 0})
-    ('--tile', '--limit', '30', '--no-baselines')
     """
     words: list[str] = []
     for name, (_, option) in declared(keywords).items():
@@ -156,12 +135,6 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
     """Add the signature and documentation of options to a function that ends in ``**options: Unpack[keywords]``.
 
     An unknown keyword becomes an error that names the nearest known one.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> inspect.signature(howfar.compare).parameters["components"]
-    <Parameter "components: 'int' = 25">
     """
 
     def decorate(function: Function) -> Function:
@@ -191,10 +164,6 @@ def check_variables() -> None:
     """Check the environment variables that control the reading of files, once and before any is read.
 
     Raises `InputError`, which names the variable, its value and the remedy.
-
-    Examples
-    --------
-    >>> check_variables()
     """
     by_variable()
     named_by_variable()
@@ -217,13 +186,7 @@ def _entry(name: str, kind: Any, option: Option) -> str:
 
 
 def spelt(kind: Any) -> str:
-    """Write a type as documentation shows it.
-
-    Examples
-    --------
-    >>> spelt(Literal["pair", "joint"] | None), spelt(dict[str, int])
-    ("'pair' | 'joint' | None", 'dict[str, int]')
-    """
+    """Write a type as documentation shows it."""
     if get_origin(kind) in (Union, UnionType):
         return " | ".join(map(spelt, get_args(kind)))
     if get_origin(kind) is Literal:

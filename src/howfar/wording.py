@@ -25,34 +25,17 @@ def printable(text: object) -> str:
 
     Controls, line breaks, marks that turn the direction of writing, invisible marks and surrogates become ``\x1b``, ``\n`` or
     ``\u202e``; bytes of a file's name that are not UTF-8 become ``\xff``. All else stays, in every script.
-
-    Examples
-    --------
-    >>> printable("a\x1b[31m\nb.png"), printable("道路 🛣 é.png"), printable("bad\udcff.jpg")
-    ('a\\x1b[31m\\nb.png', '道路 🛣 é.png', 'bad\\xff.jpg')
     """
     return _UNSAFE.sub(_escaped, str(text))
 
 
 def printable_lines(text: str) -> str:
-    r"""Escape each line of a text as `printable` does, but keep line breaks and tabs.
-
-    Examples
-    --------
-    >>> printable_lines("one\ntwo\u202e")
-    'one\ntwo\\u202e'
-    """
+    r"""Escape each line of a text as `printable` does, but keep line breaks and tabs."""
     return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t" else _escaped(found), text)
 
 
 def xml_text(text: str) -> str:
-    r"""Escape the characters that XML 1.0 cannot hold in any form (https://www.w3.org/TR/xml/#charsets).
-
-    Examples
-    --------
-    >>> xml_text("a\x1b.png"), xml_text("a\u202e&.png") == "a\u202e&.png"
-    ('a\\x1b.png', True)
-    """
+    r"""Escape the characters that XML 1.0 cannot hold in any form (https://www.w3.org/TR/xml/#charsets)."""
     return _NOT_XML.sub(_escaped, text)
 
 
@@ -60,11 +43,6 @@ def printable_json(text: str) -> str:
     r"""Escape the characters of a JSON document that could affect a terminal, without changing its meaning.
 
     Such characters stand within strings alone, where JSON has an escape for each.
-
-    Examples
-    --------
-    >>> printable_json('{"image": "a\x9b31m.png"}')
-    '{"image": "a\\u009b31m.png"}'
     """
     return _UNSAFE.sub(lambda found: found[0] if found[0] in "\n\t\r" else _json_escape(found[0]), text)
 
@@ -74,11 +52,6 @@ def cell(value: object) -> object:
 
     Formulas begin with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return (OWASP, CSV injection,
     https://owasp.org/www-community/attacks/CSV_Injection). Numbers stay numbers; `unguarded` takes the apostrophe away.
-
-    Examples
-    --------
-    >>> cell("=1+1.png"), cell("'=a"), cell("-0.5"), cell(-0.5), cell("roads")
-    ("'=1+1.png", "''=a", '-0.5', -0.5, 'roads')
     """
     if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
         return f"'{value}"
@@ -86,24 +59,12 @@ def cell(value: object) -> object:
 
 
 def unguarded(text: str) -> str:
-    """Return a cell's text without the apostrophe that `cell` added.
-
-    Examples
-    --------
-    >>> unguarded("'=1+1.png"), unguarded("''=a"), unguarded("'tis")
-    ('=1+1.png', "'=a", "'tis")
-    """
+    """Return a cell's text without the apostrophe that `cell` added."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def written_out(character: str) -> str:
-    r"""Escape one character as Python does (``\x1b``); a byte of a file's name that is not UTF-8 becomes ``\xff``.
-
-    Examples
-    --------
-    >>> written_out("\n"), written_out("\udcff")
-    ('\\n', '\\xff')
-    """
+    r"""Escape one character as Python does (``\x1b``); a byte of a file's name that is not UTF-8 becomes ``\xff``."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python keeps it in names of files
         return f"\\x{code - 0xDC00:02x}"
@@ -134,13 +95,7 @@ def format_number(value: float | None, digits: int = 4) -> str:
 
 
 def format_interval(value: float | None, low: float | None, high: float | None, form: str = ".2f") -> str:
-    """Write a number with its interval, if it has one; "–" if the number is undefined.
-
-    Examples
-    --------
-    >>> format_interval(0.5, 0.41, 0.6), format_interval(-0.1, None, None, "+.3f"), format_interval(None, None, None)
-    ('0.50 [0.41, 0.60]', '-0.100', '–')
-    """
+    """Write a number with its interval, if it has one; "–" if the number is undefined."""
     if value is None:
         return "–"
     return f"{value:{form}}" if low is None or high is None else f"{value:{form}} [{low:{form}}, {high:{form}}]"
@@ -152,13 +107,7 @@ def says_nothing(low: float | None, high: float | None) -> bool:
 
 
 def format_estimate(value: float | None, low: float | None, high: float | None, *, doubted: bool = False) -> str:
-    """Write an estimated mean performance: in brackets if doubted, "not known yet" if its interval is too wide.
-
-    Examples
-    --------
-    >>> format_estimate(0.5, 0.4, 0.6), format_estimate(0.5, 0.4, 0.6, doubted=True), format_estimate(0.5, 0.2, 0.8)
-    ('0.50 [0.40, 0.60]', '(0.50 [0.40, 0.60])', 'not known yet')
-    """
+    """Write an estimated mean performance: in brackets if doubted, "not known yet" if its interval is too wide."""
     if says_nothing(low, high):
         return NOT_KNOWN
     text = format_interval(value, low, high)
@@ -200,13 +149,7 @@ def share(value: float) -> str:
 
 
 def share_interval(value: float, low: float | None, high: float | None) -> str:
-    """Write a share with its interval, if it has one, in whole percentages.
-
-    Examples
-    --------
-    >>> share_interval(0.24, 0.03, 0.41), share_interval(0.5, None, None)
-    ('24 % [3 %, 41 %]', '50 %')
-    """
+    """Write a share with its interval, if it has one, in whole percentages."""
     return share(value) if low is None or high is None else f"{share(value)} [{share(low)}, {share(high)}]"
 
 
@@ -220,13 +163,7 @@ def percentage_of(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in at most two units: hours and minutes, minutes and seconds, or seconds.
-
-    Examples
-    --------
-    >>> duration(0.04), duration(12.3), duration(200), duration(7300)
-    ('below 1 s', '12 s', '3 min 20 s', '2 h 1 min')
-    """
+    """Write a duration in at most two units: hours and minutes, minutes and seconds, or seconds."""
     whole = round(seconds)
     if whole < 1:
         return "below 1 s"
@@ -237,13 +174,7 @@ def duration(seconds: float) -> str:
 
 
 def size_text(count: float) -> str:
-    """Write a number of bytes in the largest decimal unit that fits.
-
-    Examples
-    --------
-    >>> size_text(0), size_text(1234), size_text(5.6e9)
-    ('0 B', '1.2 kB', '5.6 GB')
-    """
+    """Write a number of bytes in the largest decimal unit that fits."""
     for unit, power in (("TB", 12), ("GB", 9), ("MB", 6), ("kB", 3)):
         if count >= 10**power:
             return f"{count / 10**power:.1f} {unit}"

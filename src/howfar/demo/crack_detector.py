@@ -33,12 +33,6 @@ def fit_logistic(x: Array, y: NDArray[np.bool_], ridge: float = 1.0) -> Array:
 
     Rows (n, q) and labels (n,) give coefficients (1 + q,), the intercept first, which is not penalised. Labels that are all
     equal raise `InputError`; `ridge` is above 0.
-
-    Examples
-    --------
-    >>> w = fit_logistic(np.array([[-1.0], [0.0], [0.0], [1.0]]), np.array([False, True, False, True]))
-    >>> round(float(w[1]), 2)
-    0.67
     """
     if y.all() or not y.any():
         raise InputError.of("y", "must hold both kinds", bool(y[0]), "give rows of the other kind too")
@@ -84,15 +78,6 @@ class Detector:
         Parameters of the hidden units, float64 (q, UNITS) and (UNITS,).
     coefficients
         The intercept, then one coefficient for each feature and hidden unit, float64 (1 + q + UNITS,).
-
-    Examples
-    --------
-    >>> from howfar.demo import pavement
-    >>> detector = Detector.fit(pavement(4, seed=0, size=64))
-    >>> image, mask = next(pavement(1, seed=1, size=64))
-    >>> p = detector(image)
-    >>> p.dtype, p.shape, bool(p[mask].mean() > 3 * p[~mask].mean())
-    (dtype('uint8'), (64, 64), True)
     """
 
     mean: NDArray[np.float64]
@@ -216,15 +201,6 @@ def write_predictions(folder: str | Path, dataset: Dataset, detector: Detector, 
     The map of image ``a/1.jpg`` goes to ``a/1.png``, whole or not at all, and replaces an earlier one. With `flipped`, images
     are mirrored left to right before prediction, and the maps stay mirrored. Two images that differ only in their endings, or
     a map that would take the place of its image, raise `InputError`; a file that cannot be read raises `ImageError`.
-
-    Examples
-    --------
-    >>> from howfar.demo import write_dataset
-    >>> import tempfile
-    >>> roads = Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64))
-    >>> maps = write_predictions(tempfile.mkdtemp(), roads, Detector.fit(roads))
-    >>> sorted(file.name for file in maps.iterdir())
-    ['0001.png', '0002.png']
     """
     for path, item in map_paths(folder, dataset).items():
         picture = _picture(item)

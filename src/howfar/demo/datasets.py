@@ -45,12 +45,6 @@ def not_pavement(n: int, seed: int, *, size: int = 224) -> Iterator[Picture]:
     ------
     InputError
         An argument is out of its range.
-
-    Examples
-    --------
-    >>> image, mask = next(not_pavement(1, seed=0, size=64))
-    >>> image.shape, bool(mask.any())
-    ((64, 64, 3), False)
     """
     check_count(n, seed, size)
     return (_cloth(seed, index, size) for index in range(n))
@@ -122,13 +116,6 @@ def write_dataset(
     ------
     InputError
         An argument is out of its range; or the folder holds other images, which would mix with these.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, size=64)
-    >>> sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.*"))
-    ['images/0001.jpg', 'images/0002.jpg', 'masks/0001.png', 'masks/0002.png']
     """
     return write_pictures(folder, n, pavement(n, seed, shift=shift, kind=kind, size=size))
 
@@ -140,12 +127,6 @@ def write_pictures(folder: str | Path, n: int, pictures: Iterable[Picture], *, m
     ------
     InputError
         The folder holds other images, which would mix with these.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> write_pictures(Path(tempfile.mkdtemp()) / "cloth", 1, not_pavement(1, seed=0, size=64)).name
-    'cloth'
     """
     root = Path(folder)
     names = [f"{number:04d}" for number in range(1, n + 1)]
@@ -183,12 +164,6 @@ def write_demo(folder: str | Path, seed: int = 0, n_primary: int = 120, n_second
     ------
     InputError
         An argument is out of its range; or a folder holds other images.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> [path.name for path in write_demo(tempfile.mkdtemp(), n_primary=1, n_secondary=1)]
-    ['pavement', 'lighting', 'texture', 'wide_cracks', 'clutter', 'fabric']
     """
     check_count(n_primary, seed, 224)
     root = Path(folder)

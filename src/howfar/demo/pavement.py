@@ -407,12 +407,6 @@ def pavement(n: int, seed: int, *, shift: float = 0.0, kind: str = "lighting", s
     ------
     InputError
         An argument is out of its range, or the kind is unknown.
-
-    Examples
-    --------
-    >>> image, mask = next(pavement(1, seed=0, size=64))
-    >>> image.shape, image.dtype, mask.shape, bool(mask.any())
-    ((64, 64, 3), dtype('uint8'), (64, 64), True)
     """
     check_count(n, seed, size)
     if kind not in KINDS:
