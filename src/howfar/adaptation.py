@@ -118,20 +118,7 @@ class AdaptationWay:
 
 
 def steps_of(way: str) -> tuple[AdaptationWay, ...]:
-    """Return the sequence of ways in a name such as ``finetune+norm``.
-
-    Raises
-    ------
-    UnknownNameError
-        A part that is not registered; the line names the nearest one.
-    InputError
-        A way named twice, or one that trains anew after another.
-
-    Examples
-    --------
-    >>> [step.needs for step in steps_of("finetune+norm")]
-    ['labels', 'images']
-    """
+    """Return the sequence of ways in a name such as ``finetune+norm``."""
     names = [part.strip() for part in way.split(THEN)]
     for name in names:
         if names.count(name) > 1:
@@ -145,22 +132,7 @@ def steps_of(way: str) -> tuple[AdaptationWay, ...]:
 
 
 def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
-    """Adapt a checkpoint by one or several ways in sequence, and record ways and site in the card's data.
-
-    Parameters
-    ----------
-    checkpoint
-        A trained segmenter, M.
-    way
-        A registered name, or several with ``+`` between them: ``finetune+norm`` tunes M, then mixes in the site's statistics.
-    given
-        What may be learnt from.
-
-    Raises
-    ------
-    HowfarError
-        An unknown way, one that needs labels or images that are not given, or what the way itself refuses.
-    """
+    """Adapt a checkpoint by one or several ways in sequence, and record ways and site in the card's data."""
     steps = steps_of(way)
     for step in steps:
         step.check(given)
@@ -170,10 +142,7 @@ def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
 
 
 def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
-    """Record in a card the sequence of ways, the site, and the number of labels of the adaptation.
-
-    Labels are those of the last way that learnt from some; images without foreground, of background, are none.
-    """
+    """Record in a card the sequence of ways, the site, and the number of labels of the last way that trained."""
     was: Mapping[str, Any] = {} if step.anew else before.data.get(ADAPTED) or {}
     labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
     entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
@@ -194,10 +163,7 @@ threshold. The seed stays that of M, whose held-out photographs no way learns fr
 
 
 def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], **changes: Any) -> Checkpoint:
-    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`.
-
-    `InputError` where M learnt from single images, which cannot be half picks.
-    """
+    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`."""
     settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
     if settings.balance is not None and settings.batch < 2:
         rule = "must have been trained with batches of two images or more, since half of each are picks"
@@ -274,13 +240,7 @@ RESCALE = 0.4
 
 
 def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone.
-
-    Raises
-    ------
-    InputError
-        M was trained without augmentation, of which this is one.
-    """
+    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone."""
     if not own_settings(checkpoint).augment:
         rule = "shows pictures larger and smaller, and the model was trained without augmentation"
         raise InputError.of("way", rule, "scale", "pass finetune")
@@ -292,11 +252,7 @@ SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 tim
 
 
 def norm_tune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune only M's normalisation layers, otherwise as `finetune`.
-
-    The parameters are those of Tent (Wang et al., ICLR 2021, arXiv 2006.10726), which adapts them without labels; layer norms
-    count where there is no batch norm.
-    """
+    """Fine-tune only M's normalisation layers, the parameters of Tent (ICLR 2021, arXiv 2006.10726), otherwise as `finetune`."""
     return trained_on(checkpoint, given, given.picks, tune="norm")
 
 
@@ -304,10 +260,7 @@ NORM_TUNE = AdaptationWay("norm-tune", "Go on from M, normalisation layers alone
 
 
 def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Mix statistics of up to 60 site images into M's batch norm layers with λ = 0.3, without labels.
-
-    It takes seconds on the CPU, where it always runs.
-    """
+    """Mix statistics of up to 60 site images into M's batch norm layers with λ = 0.3, without labels, on the CPU."""
     assert given.site is not None  # `AdaptationWay.check` asks for it
     return adapt_statistics(checkpoint, given.site, share=SHARE, tiled=given.tiled)
 
@@ -323,15 +276,8 @@ USUAL = 0.5
 def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     """Fine-tune M on picks and on pseudo-masks of the half of the site's images whose two views agree most.
 
-    At most 60 images are drawn by M's seed. Two views agree by F of the one's foreground against the other's at M's threshold;
-    an image without any in one of them is not kept. The mean of both views, at the threshold, is the pseudo-mask.
-    Source: Lee, "Pseudo-label" (ICML workshop 2013), with agreement in the place of confidence, since networks are sure of what
-    they get wrong on new images.
-
-    Raises
-    ------
-    InputError
-        No image that can be read, or none in which both views find foreground.
+    Two views, one mirrored, agree by their F at M's threshold; their mean is the pseudo-mask. Source: Lee, "Pseudo-label" (ICML
+    workshop 2013), with agreement for confidence, since networks are sure of what they get wrong on new images.
     """
     assert given.site is not None  # `AdaptationWay.check` asks for it
     views = sorted(_views(checkpoint, given.site, given), key=lambda view: -view.agreement)

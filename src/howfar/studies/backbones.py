@@ -167,10 +167,7 @@ def by_image(comparison: Comparison) -> dict[str, pd.Series]:
 def with_agreement(
     comparisons: tuple[Comparison, ...], images: Mapping[str, Mapping[str, pd.Series]], settings: Settings
 ) -> BackboneComparison:
-    """Measure the backbones' agreement on the order of the secondaries and of each secondary's images.
-
-    `images` are what `by_image` gives of each backbone, the trivial ones that stand beside the comparisons among them.
-    """
+    """Measure the agreement on the secondaries' order and on each one's images, which `by_image` gives for each backbone."""
     measured = BackboneComparison(comparisons, pd.DataFrame())
     order = measured.to_frame().pivot(index="dataset", columns="backbone", values=measured.measure())
     rows = []

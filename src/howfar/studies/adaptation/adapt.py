@@ -61,10 +61,7 @@ T = TypeVar("T")
 
 @dataclass
 class Study:
-    """Hold the datasets and settings of an adaptation study, and the table rows collected so far.
-
-    A `runner` of several processes trains the models, side by side.
-    """
+    """Hold an adaptation study's datasets, settings and table rows; a `runner` with processes trains models side by side."""
 
     config: AdaptOptions
     storage: StudyFolder
@@ -139,8 +136,7 @@ class Study:
     def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
         """Make models, features and maps in the study's folder with several processes, for later use by this one.
 
-        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner where
-        training has as many threads here as there.
+        All tables are computed here, so that no number depends on the runner.
         """
         if self.runner is None or not self.runner.processes:
             return

@@ -49,12 +49,7 @@ MADE_BY = "made_by"
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Hold the folder of a study's models (checkpoints in models/, maps in maps/) and the training options.
-
-    `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
-    file; `examples` are the primary dataset's; `workers` processes prepare batches; `group` names photographs, for the card.
-    Trainings are logged to `tracker`, where there is one.
-    """
+    """Hold the folder of a study's models (checkpoints in models/, maps in maps/) and the training options."""
 
     folder: Path
     segmenter: str
@@ -84,10 +79,7 @@ class StudyFolder:
         start: Checkpoint | None = None,
         ahead: int = 0,
     ) -> Checkpoint:
-        """Load the model of a label if its images and settings are unchanged; otherwise train it.
-
-        How long `ahead` such trainings will take is told where one of them begins.
-        """
+        """Load the model of a label if its images and settings are unchanged; otherwise train it, with `ahead` models to come."""
         task = TrainingTask(
             segmenter=self.segmenter,
             options=self.options,
@@ -157,10 +149,7 @@ class StudyFolder:
     def held_out(
         self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, hashed: HashedDataset
     ) -> Evaluation:
-        """Score the model on the primary dataset's held-out photographs, at their best threshold.
-
-        An image that was learnt from raises `LeakError`.
-        """
+        """Score the model on the primary dataset's held-out photographs, at their best threshold."""
         _, held = split(self.examples, settings.holdout, settings.seed)
         names = {example.name for example in held}
         part = replace(hashed.dataset, items=tuple(item for item in hashed.dataset.items if item.name in names))

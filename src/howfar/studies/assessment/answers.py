@@ -21,13 +21,7 @@ CHANGES = 0.02
 
 
 def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
-    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile.
-
-    Examples
-    --------
-    >>> own_words(OwnScore(30, 0.812, 0.46, "the checkpoint's", 0.815, 0.61), "roads", "F")
-    "On 30 held-out images of roads the model scores F 0.81, at threshold 0.46 (the checkpoint's)."
-    """
+    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile."""
     images = "image" if own.n == 1 else "images"
     said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is None:
@@ -49,31 +43,7 @@ def answer(
     performance_name: str = "F",
     measured: tuple[int, int] = (0, 0),
 ) -> str:
-    """State the score expected of a site, its interval, and the number of images that probably fail.
-
-    Parameters
-    ----------
-    site
-        Its name.
-    estimate, gate, listed
-        What is expected, the checks, and the list of probable failures; None where there is none.
-    held
-        How many intervals of datasets whose labels were hidden held, and of how many.
-    tau
-        Performance below which an image counts as failed.
-    kind
-        What these datasets are, in the plural.
-    performance_name
-        What performance is called: F, accuracy, F1.
-    measured
-        On how many of the site's images performance was measured, and how many it has.
-
-    Examples
-    --------
-    >>> expected = SetEstimate("masonry", "consensus", 80, 0.58, 0.49, 0.67, 0.9, None)
-    >>> answer("masonry", expected, None, None, (4, 5), 0.5, "labelled sites")
-    'masonry: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites).'
-    """
+    """State the score expected of a site, its interval, and the number of images that probably fail."""
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
     if estimate.measured is not None:
@@ -134,15 +104,7 @@ def _reasons(gate: Gate) -> str:
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
-    """Warn that estimates rest on corrupted versions of the primary's images; return "" if they rest on labelled sites.
-
-    Examples
-    --------
-    >>> basis_note("sites", 22, "roads")
-    ''
-    >>> basis_note("corrupted", 22, "roads")[:86]
-    'No site is labelled: estimates are learnt from 22 corrupted versions of images of road'
-    """
+    """Warn that estimates rest on corrupted versions of the primary's images; return "" if they rest on labelled sites."""
     if basis != "corrupted":
         return ""
     none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
@@ -163,37 +125,7 @@ SHOTS = "0,3,7"
 
 @dataclass(frozen=True)
 class Commands:
-    """Hold the parts of the command lines that an assessment recommends.
-
-    Attributes
-    ----------
-    primary
-        The primary dataset's argument, ``NAME=PATH``.
-    sites
-        That of each site by its name.
-    model
-        The model's file, "" where only maps are known.
-    maps
-        The folder that holds a folder of maps for each dataset.
-    run
-        The run folder.
-    tiled
-        Whether maps were predicted by tiles.
-    seed
-        The seed that images are drawn with.
-    scored
-        Options by which performance is measured, so that another command measures the same: threshold, tolerance.
-    read
-        Options by which a foreign network is fed and read.
-    chosen
-        The further options of the assessment that differ from their defaults, backbone and store among them.
-    segmenter
-        The architecture of the model, where it is a checkpoint of howfar train.
-    task
-        The model's task.
-    predictions
-        By site, what follows ``--predictions`` on a command line where that is no folder of maps of the site's name.
-    """
+    """Hold the parts of the command lines that an assessment recommends."""
 
     primary: str
     sites: dict[str, str]
@@ -284,25 +216,9 @@ def next_step(
 ) -> NextStep:
     """Choose the next step for a site.
 
-    Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
-    Inside: label some images and train on them where the whole interval is low, certify where only a part of it is or it is
-    wide, else nothing.
-    A labelled site is trained on where the measured performance is low, else left as it is.
-
-    Parameters
-    ----------
-    site
-        Its name.
-    estimate, gate, listed
-        What is expected of it, the checks, and its list of probable failures; None where there is none.
-    tau
-        Performance below which it is low.
-    commands
-        What the command line is made of.
-    images
-        How many images the site has: no more labels are asked for.
-    by_tiles
-        What is expected of the site's maps by tiles, or was measured on them; None where there are none.
+    Outside the gate: predict by tiles if a check of sizes advises it, else certify by a few labels. Inside: label and train if
+    the whole interval is low, certify if a part of it is low or it is wide, else nothing. A labelled site that scores low is
+    trained on. `by_tiles` is the estimate from, or the score of, the site's maps by tiles.
     """
     few, more_labels = min(LABELS, images), min(MORE, images)
     outside = () if gate is None else gate.outside
@@ -372,12 +288,7 @@ KINDS: Mapping[Basis, str] = {"sites": "labelled sites", "corrupted": "corrupted
 
 @dataclass(frozen=True)
 class Answers:
-    """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
-
-    `corrupted` are what was said of corrupted versions of the primary's images, with whether they lay inside the gate; `scored`
-    counts the images of each site that have a performance; `blank` are the sites whose masks hold no foreground; `tiled` is
-    what is expected of the sites' maps by tiles, where there are some.
-    """
+    """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates."""
 
     relation: Relation
     commands: Commands
@@ -437,10 +348,7 @@ class Answers:
         return sum(row.held for row in rows), len(rows)
 
     def error(self, estimate: SetEstimate | None) -> float | None:
-        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged.
-
-        Such errors choose no estimator, except that distance (knn) is used only where it errs clearly less than the mean.
-        """
+        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged."""
         used = None if estimate is None else estimate.estimator
         return next((row.mae_set for row in self.relation.judgements if row.estimator == used), None)
 
@@ -471,11 +379,5 @@ def _labelled(row: SetEstimate, origin: Origin, inside: bool | None) -> Labelled
 
 
 def basis_of(labelled: int) -> Basis:
-    """Return the basis of the estimates: labelled sites if there are any, otherwise corrupted sets.
-
-    Examples
-    --------
-    >>> basis_of(4), basis_of(0)
-    ('sites', 'corrupted')
-    """
+    """Return the basis of the estimates: labelled sites if there are any, otherwise corrupted sets."""
     return "sites" if labelled else "corrupted"

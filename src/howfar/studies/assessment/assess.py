@@ -259,8 +259,7 @@ def _compared(
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
     """Measure the distances of the sites; options that the caller omitted have the defaults of `compare`.
 
-    All images of the primary dataset are measured, however many of a site are drawn: what the gate reads must not depend on
-    that. The second part gives the features again.
+    The gate must not depend on `limit`, so that all images of the primary dataset are measured.
     """
     comparing = _comparing(options)
     comparing["rivals"] = given["rivals"]

@@ -38,11 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BlankSite:
-    """Hold the counts of a site whose masks contain no foreground.
-
-    `n` images have maps, `masked` of them a mask; in `alarms` of these the model predicts foreground, and
-    `false_positive_share` of their pixels are predicted.
-    """
+    """Count the images, the masks, and the masks with false alarms of a site whose masks contain no foreground."""
 
     n: int
     masked: int
@@ -55,13 +51,7 @@ class BlankSite:
         return self.masked == self.n
 
     def words(self, site: str) -> str:
-        """Describe the site in sentences that stand alone.
-
-        Examples
-        --------
-        >>> BlankSite(40, 40, 38, 0.176).words("walls")
-        'walls: none of its 40 masks holds foreground: F is undefined. Some is predicted in 38 of them, in 18 % of the pixels.'
-        """
+        """Describe the site in sentences that stand alone."""
         of = "its 1 mask" if self.masked == 1 else f"its {self.masked} masks"
         return (
             f"{site}: none of {of} holds foreground: F is undefined. Some is predicted in {self.alarms} of them, in "
@@ -93,11 +83,7 @@ _JSON = ".json"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold the paths of a dataset's predictions and of its truth; a missing path is None.
-
-    `truth` is the file of true boxes where that lies apart from the dataset; `categories` is COCO's file, by whose ids the
-    predictions name images and classes.
-    """
+    """Hold the paths of a dataset's predictions, true boxes, and COCO file of categories; a missing path is None."""
 
     main: Path
     flipped: Path | None = None
@@ -107,16 +93,7 @@ class Predictions:
 
 
 def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | None:
-    """Return the file or folder named after a dataset; None if it is missing, `InputError` if there are several.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "roads.csv").touch()
-    >>> find(folder, "roads", (".csv", ".parquet"), "predictions").name, find(folder, "site", (".csv",), "predictions")
-    ('roads.csv', None)
-    """
+    """Return the file or folder named after a dataset; None if it is missing, `InputError` if there are several."""
     there = [place for place in (folder / f"{name}{ending}" for ending in endings) if place.exists()]
     if len(there) > 1:
         listed = ", ".join(place.name for place in there)
@@ -125,11 +102,7 @@ def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | N
 
 
 def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None, Path | None]:
-    """Return (truth, categories), either None: a COCO file without ``annotations`` is no truth.
-
-    COCO names the images of an unlabelled set by a file without ``annotations``. Raises `InputError` where the file cannot be
-    read.
-    """
+    """Return (truth, categories), either None: a COCO file without ``annotations`` names images and is no truth."""
     if truth is None or truth.suffix.lower() != _JSON:
         return truth, None
     document = read_document(truth, "true boxes")
@@ -152,13 +125,7 @@ class MapSource(Protocol):
 
 
 def folder_of(dataset: str) -> str:
-    """Return a dataset's name as a valid folder name.
-
-    Examples
-    --------
-    >>> folder_of("roads"), folder_of("site a/2024")
-    ('roads', 'site a-2024')
-    """
+    """Return a dataset's name as a valid folder name."""
     name = dataset.translate(str.maketrans("/\\\0", "---"))
     return name if name.strip(".") else name.replace(".", "-")
 
@@ -174,11 +141,7 @@ def check_folders(datasets: Sequence[Dataset], task: type[Task] = SegmentationTa
 
 @dataclass(frozen=True)
 class GivenPredictions:
-    """Find existing predictions: DIR/NAME or, depending on the task, a file DIR/NAME.csv, and DIR/NAME-flipped.
-
-    `truth` is the folder in which true boxes lie in the same way, None where there is none. With `named` the classes have
-    names, and COCO's are not looked for.
-    """
+    """Find existing predictions: DIR/NAME or, depending on the task, a file DIR/NAME.csv, and DIR/NAME-flipped."""
 
     folder: Path
     task: type[Task] = SegmentationTask
@@ -186,10 +149,7 @@ class GivenPredictions:
     named: bool = False
 
     def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Find the predictions of each dataset, and check that folders of maps match its images.
-
-        Raises `MissingPathError` where a dataset has none, `InputError` where no map is of one of its images.
-        """
+        """Find the predictions of each dataset, and check that folders of maps match its images."""
         return [self.one(dataset) for dataset in datasets]
 
     def one(self, dataset: Dataset) -> Predictions:
@@ -222,9 +182,8 @@ class GivenPredictions:
 class MadeMaps:
     """Predict maps with a model into a folder; existing maps are kept.
 
-    Whole images are also predicted by tiles where those of some dataset are much larger than the first one's, which the model
-    learnt from: whether the two agree says then whether the images are made too small. The others are predicted so too, to
-    know how far the two agree on images that the model knows.
+    If a site's images are much larger than the primary's, all are also predicted by tiles: where both agree less than on known
+    images, the whole images are made too small.
     """
 
     model: Model
@@ -232,10 +191,7 @@ class MadeMaps:
     progress: bool
 
     def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Predict every dataset as it is and mirrored, and by tiles if a site's images are much larger than the primary's.
-
-        Raises `HowfarError` where no image of a dataset can be read.
-        """
+        """Predict every dataset as it is and mirrored, and by tiles if a site's images are much larger than the primary's."""
         made = [self._made(dataset, self.model, "") for dataset in datasets]
         flipped = [self._made(dataset, self.model, FLIPPED, mirrored=True) for dataset in datasets]
         tiled: list[Path | None] = [None] * len(datasets)
@@ -289,13 +245,7 @@ MOST = 30
 
 @dataclass(frozen=True)
 class AssessmentScores:
-    """Hold the evaluations of all datasets of an assessment.
-
-    `own` is the primary dataset's evaluation, `evaluations` those of the sites in their order, and `predictions` what these
-    were made of; `corrupted` are the corrupted versions of the primary's images, None where none were made; `notes` say what
-    was left out, and `source` where the threshold comes from. `tiled` are the evaluations of maps by tiles, the primary
-    dataset's first, where all have some.
-    """
+    """Hold the evaluations of the primary dataset, the sites, the corrupted sets and the maps by tiles (primary first)."""
 
     own: Evaluation
     evaluations: tuple[Evaluation, ...]
@@ -341,11 +291,7 @@ class Preparation:
         return None if self.model is None else self.model.reading
 
     def parts(self, primary: Dataset, sites: Sequence[Dataset]) -> AssessmentScores:
-        """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off.
-
-        Raises `HowfarError` for a primary without labels or of which the model learnt every image, predictions that are
-        missing, and where neither a site is labelled nor corrupted sets can be made.
-        """
+        """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off."""
         held_out, notes = self._held_out(primary)
         notes = (*(() if self.model is None else self.model.warnings), *notes)
         sites, further = self._fair(sites)
@@ -410,10 +356,7 @@ class Preparation:
         return GivenPredictions(self.maps, self.task, None if truth is None else Path(truth), bool(self.given["classes"]))
 
     def _held_out(self, primary: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-        """Return the labelled primary images that the model has not learnt from, up to the limit, with notes.
-
-        Without a model, a limit is drawn from the images that have a prediction.
-        """
+        """Return the labelled primary images that the model has not learnt from, up to the limit, with notes."""
         limit, seed = self.given["limit"], self.given["seed"]
         if self.model is None:
             found = self._given().one(primary)
@@ -535,12 +478,7 @@ def _left_out(primary: str, seen: Seen) -> Iterator[str]:
 
 
 def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path | None, given: AssessOptions) -> Preparation:
-    """Check the source of the predictions; load a model if one is given and settle its settings on the primary's masks.
-
-    Raises `HowfarError` for neither a model nor predictions, or both, a model of a task whose predictions howfar cannot make,
-    options of no use to the task or to predictions that are there, and what `howfar.pipeline.prediction.load_model` and
-    `Model.settled` refuse.
-    """
+    """Check the source of the predictions; load a model if one is given and settle its settings on the primary's masks."""
     own_options(given)
     if (model is None) == (predictions is None):
         received = "neither" if model is None else "both"

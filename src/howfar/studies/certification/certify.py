@@ -61,7 +61,7 @@ _OURS: Final = "image,rank,predicted,stratum,"
 def check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
     """Raise `InputError` if drawing a sample would replace someone else's files or the given labels in the folder.
 
-    A folder that holds a sample's table and no certificate is that of a run that was stopped: it goes on.
+    A sample's table without a certificate is left by a stopped run, which continues.
     """
     if folder is None or (earlier is not None and (k is None or k <= len(earlier))):
         return
@@ -89,13 +89,7 @@ _USED = ("level", "until", "seed", "progress")
 
 
 def is_values(site: Any) -> bool:
-    """Return whether a site is given as in-memory performance values: an array or a sequence of numbers.
-
-    Examples
-    --------
-    >>> is_values([0.5, None]), is_values(np.zeros(3)), is_values("roads")
-    (True, True, False)
-    """
+    """Return whether a site is given as in-memory performance values: an array or a sequence of numbers."""
     if isinstance(site, np.ndarray):
         return True
     if isinstance(site, (str, bytes)) or not isinstance(site, Sequence):
@@ -106,10 +100,7 @@ def is_values(site: Any) -> bool:
 def certify_values(
     predicted: Any, k: int | None, labels: Any, arguments: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Certificate:
-    """Certify the mean of in-memory values; `howfar.certify` documents the arguments.
-
-    Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
-    """
+    """Certify the mean of in-memory values; `howfar.certify` documents the arguments."""
     idle = {name: value for name, value in {**arguments, **_others(given)}.items() if value is not None}
     for name, value in idle.items():
         raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
@@ -275,10 +266,7 @@ def certify(
 
 
 def _earlier(folder: Path | None) -> Certificate | None:
-    """Read the certificate in a folder; return None if there is none.
-
-    Raises `StoreError` where it is damaged: the line says which labels are there all the same, and how to go on with them.
-    """
+    """Read the certificate in a folder, None if there is none; the error for a damaged one lists the kept labels."""
     if folder is None or not (folder / Certificate.DOCUMENT).is_file():
         return None
     try:
@@ -302,11 +290,7 @@ def _of_task(
     over: Certificate | None,
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options, with the task and its settings taken from the drawn sample if they are not given.
-
-    Raises `InputError` for an unknown task, for another than the drawn sample's, and for options of no use to the task or
-    without a profile.
-    """
+    """Return the options, with the task and its settings taken from the drawn sample if they are not given."""
     before, settings = earlier or over, dict(given)
     for name in ("task", "tolerance", "iou", "min_score"):
         if before is not None and written.get(name) is None:
@@ -356,9 +340,9 @@ def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], 
 def _maps(
     dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
-    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights.
+    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights' hash.
 
-    The weights are those of a checkpoint, as a hash; "" for another network, None where no model is given.
+    The hash is "" for a network that is no checkpoint, None without a model.
     """
     if model is None:
         if predictions is None:
@@ -426,13 +410,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
 def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
     """Return the images whose labels count, up to the first unlabelled image of the draw, with notes on other labels.
 
-    Labels count in the order of the draw: whoever skips an image chooses, and a chosen sample shows nothing. Labels of images
-    that were not drawn do not count either.
-
-    Examples
-    --------
-    >>> in_order(["3.png", "1.png", "2.png"], {"3.png", "2.png"})[0]
-    ['3.png']
+    Whoever skips an image chooses, and a chosen sample shows nothing.
     """
     notes = []
     strange = [name for name in labelled if name not in set(drawn)]

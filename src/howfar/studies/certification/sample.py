@@ -78,19 +78,9 @@ def images_of(site: DatasetArgument) -> Dataset:
 
 
 def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
-    """Draw a sample of a site, or take over the sample of another model's certificate.
+    """Draw a sample of a site without learnt images, or take over the sample of another model's certificate (`over`).
 
-    Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
-    of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
-    learnt from none of the site.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample that is taken over.
-    HowfarError
-        Images without a prediction that may not be left out, predictions that are missing, a profile without estimators; a site
-        of other images than the sample's.
+    Inclusion chances do not depend on the model, so that a sample serves any model that has not learnt from the site.
     """
     if over is not None:
         check_whole(over)
@@ -128,15 +118,7 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
 
 
 def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
-    """Continue with the sample of an earlier certificate.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample.
-    InputError
-        An image or a prediction has changed, or an option says other than when the sample was drawn.
-    """
+    """Continue with the sample of an earlier certificate."""
     check_whole(earlier)
     if asked.k is not None:
         as_count(asked.k, "k")
@@ -156,11 +138,7 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
 
 
 def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> ModelAnswers:
-    """Return the answers on a site's recorded images, which must be unchanged since the sample was drawn.
-
-    Raises `InputError` in one line where an image or the model's answer is gone or has changed; `added_note` tells of added
-    images.
-    """
+    """Return the answers on a site's recorded images; raise `InputError` if one has changed since the draw."""
     items = {item.name: item for item in answers.dataset.items}
     for name, content, prediction in zip(recorded.images, recorded.contents, recorded.predictions, strict=True):
         digest = answers.digest(name) if name in items else None
@@ -202,10 +180,7 @@ def _hash(item: Item) -> str:
 def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
 ) -> tuple[Float64Array, str]:
-    """Predict performance with a profile's estimators (nan if impossible), and name the estimators.
-
-    Raises `HowfarError` where the profile predicts no performance, or cannot read the predictions.
-    """
+    """Predict performance with a profile's estimators (nan if impossible), and name the estimators."""
     chosen = {name: given[name] for name in ("flipped", "ensemble", "estimator") if given[name]}
     scores = profile.score(dataset, predictions=predictions, **chosen)
     by_path = {score.image: score for score in scores.images}
@@ -258,11 +233,7 @@ def drawn_sample(
     groups: Sequence[str] = (),
     sizes: Float64Array | None = None,
 ) -> Sample:
-    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at.
-
-    The second is what intervals are made for that hold at every look (`howfar.sampling.sequence`); more images are drawn by a
-    larger k, which go on in the same order.
-    """
+    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at."""
     if not until:
         return draw(proxies, LABELS if k is None else k, groups=groups or None, sizes=sizes, seed=seed)
     count = min(LABELS_UNTIL if k is None else as_count(k, "k"), len(proxies))
@@ -303,10 +274,7 @@ def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
 
 
 def check_design(asked: DrawRequest, drawn: Certificate) -> None:
-    """Raise `InputError` for a question the sample's design cannot answer.
-
-    Samples in strata for means do not serve ratios of sums, and strata allow a single look.
-    """
+    """Raise `InputError` for a question the sample's design cannot answer."""
     measure, goal = asked.question.measure, asked.question.goal
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
@@ -325,11 +293,7 @@ def check_same_images(record: CertifiedSite, over: Certificate) -> None:
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
-    """Check the maps' signature, if any, against the model's weights; return a note if no model is given.
-
-    `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
-    are signed by another checkpoint.
-    """
+    """Raise `InputError` for maps signed by another checkpoint than `weights`; return a note if no model is given (None)."""
     if not isinstance(begun.answers, MapAnswers):
         return ()
     file = begun.answers.by_image[begun.record.images[0]].value

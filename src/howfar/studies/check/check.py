@@ -137,10 +137,7 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
 def _certify(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
-    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps.
-
-    The profile goes along for its threshold and its predictions.
-    """
+    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps."""
     if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None):
         return ""  # of what is not maps, certify asks for the task, which a profile does not say
     words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]

@@ -34,10 +34,7 @@ SETTLED: Final = "settled by certificate"
 
 @dataclass(frozen=True)
 class SourcedInterval:
-    """Hold a mean performance, or a share, with its interval and its source in words.
-
-    `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
-    """
+    """Hold a mean performance, or a share with its (failed, counted) images, its interval, source and number of labels."""
 
     value: float
     low: float
@@ -50,21 +47,7 @@ class SourcedInterval:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """Hold the facts about a dataset on which rules decide.
-
-    Attributes
-    ----------
-    batch
-        What was counted of it.
-    estimate, certificate, gate
-        Its estimated and its certified mean performance, and the gate's reading; None where there is none.
-    spread
-        How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
-    failing
-        The share of its images that fail; None where nothing tells.
-    certify
-        The command that certifies the dataset, without the number of images; "" where only its name is known.
-    """
+    """Hold the facts about a dataset on which rules decide."""
 
     batch: CheckedDataset
     estimate: SetEstimate | None = None
@@ -104,28 +87,14 @@ def interval_of(known: RuleFacts) -> SourcedInterval | None:
 
 
 def compared(low: float, high: float, limit: float) -> Outcome:
-    """Decide "at least `limit`" for an interval: pass above the limit, breach below, undecided across it.
-
-    Examples
-    --------
-    >>> compared(0.61, 0.7, 0.6), compared(0.5, 0.59, 0.6), compared(0.5, 0.7, 0.6)
-    ('pass', 'breach', 'undecided')
-    """
+    """Decide "at least `limit`" for an interval: pass above the limit, breach below, undecided across it."""
     return "pass" if low >= limit else ("breach" if high < limit else "undecided")
 
 
 def labels_to_decide(value: float, limit: float, spread: float, n: int, level: float = LEVEL, labelled: int = 0) -> int:
     r"""Compute the expected number of further labels that show whether a mean is above or below a limit.
 
-    By the normal approximation for a simple random sample of k of the n images: its interval has the half width
-    z · spread · √((1 − k/n) / k), which is to be at most the distance δ of the value from the limit, so that
-    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)²  (Cochran, "Sampling Techniques", 1977, section 4.7). The value itself is
-    uncertain, so this is what to expect and no promise; stratified samples take fewer.
-
-    Examples
-    --------
-    >>> labels_to_decide(0.65, 0.6, 0.15, 500), labels_to_decide(0.6, 0.6, 0.15, 500), labels_to_decide(0.9, 0.6, 0.15, 500)
-    (24, 500, 8)
+    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)², for the distance δ from the limit (Cochran, "Sampling Techniques", 1977, 4.7).
     """
     reach = float(norm.ppf((1 + level) / 2)) * spread
     apart = abs(value - limit)
@@ -316,8 +285,7 @@ def judged_of(images: Sequence[Score]) -> list[Score]:
 def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> SourcedInterval | None:
     """Return the share of a dataset's images with performance below the profile's tau; None if unknown.
 
-    A certificate whose labels say it goes before predictions. The interval of predictions is that of the estimator which made
-    most of them; an image without a prediction may fail or not. A profile without estimators has no tau.
+    Labels of a certificate precede predictions; an image without a prediction may fail or not.
     """
     if judge is None:
         return None

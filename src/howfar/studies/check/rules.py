@@ -116,19 +116,7 @@ class Rules(BaseModel):
 
 
 def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
-    """Read rules from a YAML or TOML file, chosen by its ending, or check rules in memory.
-
-    Raises `MissingPathError` where the file is not there, and `InputError` where it is no such text, holds no rule, a key that
-    is not known, or a value that breaks its rule.
-
-    Examples
-    --------
-    >>> read_rules({"performance": {"at_least": 0.6}}).performance
-    PerformanceRule(at_least=0.6, bound='low', severity='breach')
-    >>> read_rules({"performnce": {"at_least": 0.6}})
-    Traceback (most recent call last):
-    howfar.errors.InputError: key of rules must be a known one, got 'performnce': did you mean performance?
-    """
+    """Read rules from a YAML or TOML file, chosen by its ending, or check rules in memory."""
     if isinstance(given, Rules):
         return given
     if isinstance(given, Mapping):
@@ -147,13 +135,7 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
 
 
 def moment(text: str) -> datetime:
-    """Parse an ISO 8601 date or time, as UTC without a zone; raise `ValueError` for other texts.
-
-    Examples
-    --------
-    >>> moment("2026-11-26").isoformat()
-    '2026-11-26T00:00:00+00:00'
-    """
+    """Parse an ISO 8601 date or time, as UTC without a zone; raise `ValueError` for other texts."""
     try:
         read = datetime.fromisoformat(text)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
@@ -242,16 +224,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.yaml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented template of rules as YAML, and return the path; an existing file is not replaced.
-
-    Raises `InputError` where the file is there, its folder is not, or it is to be TOML.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> write_start(Path(tempfile.mkdtemp()) / "rules.yaml").name
-    'rules.yaml'
-    """
+    """Write a commented template of rules as YAML, and return the path; an existing file is not replaced."""
     path = absolute(file)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise InputError.of("rules", "must end in .yaml or .yml for a start", str(file))
