@@ -19,10 +19,8 @@ from howfar.tasks.task import Measure, Pair, SampleMeasures
 
 _BARE = re.compile(r"\d*\.?\d+")
 _FORMS = 'write ±0.05 (+-0.05, 0.05) or "F >= 0.6"'
-_AHEAD = 400
-"""How many labels ahead are looked."""
-_FUTURES = 5
-_UNDECIDED = "undecided"
+_AHEAD, _FUTURES = 400, 5
+"""How many labels ahead are looked, in how many futures."""
 PERFORMANCE = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 """Measures of which an image's own value is its performance, as estimators predict it."""
 
@@ -89,26 +87,23 @@ def look(
     question: Question, measured: SampleMeasures, proxies: Float64Array, sample: Sample, expected: Pair | None = None
 ) -> Looks:
     """Estimate the measure after each label; the labelled images are the first of the sample."""
-    values, count = measured.values, len(measured)
-    if question.goal is not None:
-        steps = follow(values, proxies, sample.indices, question.level, question.goal) if count else ()
-        open_still = bool(steps) and steps[-1].settled is None
-        needed = labels_needed(values, proxies, sample.indices, question.level, question.goal) if open_still else None
-        return Looks(steps, values, needed)
-    if question.measure.kind == "best":
+    values, level, goal = measured.values, question.level, question.goal
+    if goal is None and question.measure.kind == "best":
         return _best(question, measured, sample, expected)
-    found = [_estimate(question, measured, number, proxies, sample, expected) for number in range(1, count + 1)]
-    return Looks(tuple(_step(number, one) for number, one in enumerate(found, start=1)), values)
-
-
-def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal) -> tuple[Step, ...]:
-    """Estimate after each label, with intervals that hold at every look."""
-    known = sequence(values, proxies, order, level=level, until=goal.rule)
+    if goal is None:
+        counts = range(1, len(measured) + 1)
+        found = [_estimate(question, measured, count, proxies, sample, expected) for count in counts]
+        return Looks(tuple(_step(count, one) for count, one in zip(counts, found, strict=True)), values)
+    if not len(measured):
+        return Looks((), values)
+    known = sequence(values, proxies, sample.indices, level=level, until=goal.rule)
     rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), known.settled, strict=True)
-    return tuple(
-        Step(count, value, low, high, None if settled == _UNDECIDED else settled)
+    steps = tuple(
+        Step(count, value, low, high, None if settled == "undecided" else settled)
         for count, (value, low, high, settled) in enumerate(rows, start=1)
     )
+    needed = labels_needed(values, proxies, sample.indices, level, goal) if steps[-1].settled is None else None
+    return Looks(steps, values, needed)
 
 
 def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:

@@ -112,7 +112,9 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
         sample = drawn_sample(begun.proxies, asked.k, question.goal is not None, begun.seed, record.groups, sizes)
         return replace(begun, drawn=recorded(sample, record, [path_text(item.path) for item in answers.dataset.items]))
-    check_same_images(record, over)
+    if (record.images, record.contents) != (over.site.images, over.site.contents):
+        rule = f"must be a sample of the same images: it was drawn from {over.n}"
+        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
     drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
     return replace(begun, drawn=drawn, seed=over.seed, design=over.design)
 
@@ -126,10 +128,14 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
     check_design(asked, earlier)
     refuse_learnt(seen, earlier)
     answers = unchanged(asked.task.answers(dataset, asked.predictions, asked.given["progress"]), earlier.site, asked.task.noun)
+    drawn = tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
+    if earlier.anytime and asked.k is not None and asked.k > len(drawn):
+        sample = drawn_sample(np.array(earlier.site.proxies, dtype=np.float64), asked.k, True, earlier.seed)
+        drawn = recorded(sample, earlier.site, [path_text(item.path) for item in answers.dataset.items])
     return DrawnSite(
         answers=answers,
         record=earlier.site,
-        drawn=extended(earlier, asked.k, [path_text(item.path) for item in answers.dataset.items]),
+        drawn=drawn,
         proxy=earlier.proxy,
         seed=earlier.seed,
         design=earlier.design,
@@ -142,15 +148,25 @@ def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> Mode
     items = {item.name: item for item in answers.dataset.items}
     for name, content, prediction in zip(recorded.images, recorded.contents, recorded.predictions, strict=True):
         digest = answers.digest(name) if name in items else None
+        reason = ""
         if digest is None:
-            what = f"its {noun}" if name in items else "it"
-            raise changed(f"{name} was there when the sample was drawn, and {what} is not")
-        if _hash(items[name]) != content:
-            raise changed(f"the image {name} is another than when the sample was drawn")
-        if digest != prediction:
-            raise changed(f"the prediction of {name} is another than when the sample was drawn")
+            reason = f"{name} was there when the sample was drawn, and {f'its {noun}' if name in items else 'it'} is not"
+        elif _content(items[name]) != content:
+            reason = f"the image {name} is another than when the sample was drawn"
+        elif digest != prediction:
+            reason = f"the prediction of {name} is another than when the sample was drawn"
+        if reason:
+            remedy = "a sample holds for the images and the model that it was drawn for; draw anew in another --out"
+            raise InputError(f"{reason}: {remedy}")
     dataset = replace(answers.dataset, items=tuple(items[name] for name in recorded.images))
     return replace(answers, dataset=dataset, by_image={name: answers.by_image[name] for name in recorded.images})
+
+
+def _content(item: Item) -> str:
+    try:
+        return content_hash(read_bytes(item.path))
+    except ImageError as error:
+        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
 
 
 def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
@@ -161,20 +177,6 @@ def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
         return ()
     are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
     return (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
-
-
-def changed(reason: str) -> InputError:
-    """Return the error for a site that has changed since its sample was drawn."""
-    return InputError(
-        f"{reason}: a sample holds for the images and the model that it was drawn for; draw anew in another --out"
-    )
-
-
-def _hash(item: Item) -> str:
-    try:
-        return content_hash(read_bytes(item.path))
-    except ImageError as error:
-        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
 
 
 def by_profile(
@@ -249,14 +251,6 @@ def recorded(sample: Sample, record: CertifiedSite, paths: Sequence[str]) -> tup
     )
 
 
-def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[SampledImage, ...]:
-    """Return the sample as drawn, or continued in its random order if a larger k is asked for."""
-    if not earlier.anytime or k is None or k <= len(earlier.sample):
-        return tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
-    proxies = np.array(earlier.site.proxies, dtype=np.float64)
-    return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
-
-
 def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
     """Raise `InputError` for an option that differs from the one at the time of the draw."""
     before: dict[str, Any] = {
@@ -283,13 +277,6 @@ def check_design(asked: DrawRequest, drawn: Certificate) -> None:
     if goal is not None and drawn.design != ORDER:
         rule = "must be asked when the sample is drawn: its images are in strata, and one look is all that it allows"
         raise InputError.of("until", rule, goal.text, "leave it out, or draw anew in another --out")
-
-
-def check_same_images(record: CertifiedSite, over: Certificate) -> None:
-    """Raise `InputError` if the sample to take over was drawn from other images."""
-    if (record.images, record.contents) != (over.site.images, over.site.contents):
-        rule = f"must be a sample of the same images: it was drawn from {over.n}"
-        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
 
 
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:

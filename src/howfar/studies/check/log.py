@@ -33,13 +33,7 @@ FORMAT: Final = 1
 ENDING: Final = ".log.jsonl"
 
 
-def log_of(profile: str | Path) -> Path:
-    """Return the path of a profile's own log, beside the profile."""
-    path = absolute(profile)
-    return path.with_name(path.name + ENDING)
-
-
-def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRow]]) -> None:
+def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRow]]) -> tuple[LogRow, ...]:
     """Append the rows made from a log's existing rows, locked and synced; a line that a kill left unfinished is ended first."""
     path = absolute(file)
     if path.is_dir() or not path.parent.is_dir():
@@ -48,10 +42,12 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
         with locked(path), path.open("a+b") as opened:
             opened.seek(0)
             data = opened.read()
-            text = "".join(_line(row) for row in make(_parsed(data, path)[0]))
+            earlier = _parsed(data, path)[0]
+            text = "".join(_line(row) for row in make(earlier))
             opened.write((b"\n" if data and not data.endswith(b"\n") else b"") + text.encode("utf-8"))
             opened.flush()
             os.fsync(opened.fileno())
+        return earlier
     except OSError as error:
         raise InputError.of("log", f"must be a file that can be written ({one_line(error)})", str(file)) from error
 
