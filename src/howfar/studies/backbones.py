@@ -49,7 +49,7 @@ def compare_backbones(
     """Measure the distances of `howfar.compare` with several backbones, and the backbones' agreement.
 
     Agreement is Spearman's rank correlation: of the secondaries' order, and of I^dist over the images of each secondary, with
-    bootstrap intervals over its images. The trivial backbones take part.
+    bootstrap intervals over its images. The trivial backbones take part. The result shows as table 2 of the paper.
 
     Parameters
     ----------
@@ -57,11 +57,6 @@ def compare_backbones(
         As `howfar.compare`; images, as embeddings have one backbone.
     backbones
         At least two, each as `howfar.compare` takes it and of a name of its own.
-
-    Returns
-    -------
-    BackboneComparison
-        Shows as table 2 of the paper, a row a backbone; ``.comparisons`` are the results of each.
 
     Raises
     ------

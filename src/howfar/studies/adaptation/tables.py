@@ -94,12 +94,13 @@ def model_row(
     seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
 ) -> dict[str, Any]:
     """Build a model's row: its training and its score on the primary dataset's held-out photographs."""
+    arm = Arm(None, 0) if arm is None else arm
     return {
         "seed": seed,
         "model": label,
-        "strategy": None if arm is None else arm.strategy,
-        "shots": 0 if arm is None else arm.shots,
-        "background": 0 if arm is None else arm.background,
+        "strategy": arm.strategy,
+        "shots": arm.shots,
+        "background": arm.background,
         "weights": checkpoint.card.weights,
         "threshold": threshold,
         "held_out_ods": None if own is None else own.scores["ods"],
