@@ -222,7 +222,7 @@ def certify(
     of_draw = threshold if earlier is None else earlier.threshold
     otherwise = FALLBACK if judge is None else judge.cut
     task = TASKS[given["task"]].of({**given, "threshold": otherwise if of_draw is None else of_draw})
-    question = _question(task, given, options, earlier or over)
+    question = _question(task, given)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
@@ -269,9 +269,9 @@ def _of_task(
     over: Certificate | None,
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options, with the task and its settings taken from the drawn sample if they are not given."""
+    """Return the options, with the task, its settings and the question taken from the drawn sample if they are not given."""
     before, settings = earlier or over, dict(given)
-    for name in ("task", "tolerance", "iou", "min_score"):
+    for name in ("task", "tolerance", "iou", "min_score", "metric", "until", "level"):
         if before is not None and written.get(name) is None:
             settings[name] = getattr(before, name)
     own_options({**settings, **arguments, "flipped": None})
@@ -294,18 +294,16 @@ def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
-def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> Question:
-    """Build the question to certify; parts that are not given are taken from the earlier draw."""
-    now: dict[str, Any] = {name: given[name] for name in ("metric", "until", "level")}
-    now |= {name: getattr(before, name) for name in now if before is not None and written.get(name) is None}
-    measure = task.measure(now["metric"])
-    goal = parse_until(now["until"], measure.name, SHORT.get(measure.name, measure.name))
+def _question(task: Task, given: Mapping[str, Any]) -> Question:
+    """Build the question to certify; raise `InputError` for one that cannot be asked."""
+    measure = task.measure(given["metric"])
+    goal = parse_until(given["until"], measure.name, SHORT.get(measure.name, measure.name))
     if goal is not None and measure.kind != "mean":
         remedy = f"certify {task.means}, or leave it out"
         raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
     if goal is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
-    return Question(measure, now["level"], goal)
+    return Question(measure, given["level"], goal)
 
 
 def _maps(
