@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,11 +21,18 @@ from howfar.pipeline.prediction import load_model
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.segmenters.norm_adaptation import ADAPTED, SHARE, adapt_statistics, readable
 from howfar.tracking import Log, check_tracker
-from howfar.training.image_mask_pairs import Added, TrainingExample, added_examples, check_new, examples_of, split
+from howfar.training.image_mask_pairs import (
+    Added,
+    TrainingExample,
+    added_examples,
+    check_new,
+    dataset_and_list,
+    examples_of,
+    split,
+)
 from howfar.training.settings import TrainSettings, settings_of
 from howfar.training.train import TrainingTask, check_out, clear_state, fit
 
-KIND = "adaptation_ways"
 THEN = "+"
 OWN_SETTINGS = "own_settings"
 """Where the entry `ADAPTED` of a card's data keeps the settings that M was trained by, once a way has trained on."""
@@ -41,20 +47,16 @@ class Given:
 
     Attributes
     ----------
-    examples
-        The primary dataset's images and masks: those that the checkpoint was trained and tuned on.
+    examples, picks
+        Images and masks: those of the primary dataset that M was trained and tuned on, and the labelled ones of the site.
     site
         Images of the site, whose masks no way reads; None where there are none.
-    picks
-        The site's labelled images; none is left out or held out.
-    folder
-        Where states of killed trainings are kept.
+    folder, log
+        Where states of killed trainings are kept, and where trainings are logged (None: nowhere).
     tiled
         Whether the site is to be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress
         Where the network runs, how many processes prepare batches, and whether bars are shown.
-    log
-        Where what is trained is logged; None: nowhere.
     """
 
     examples: tuple[TrainingExample, ...]
@@ -79,10 +81,8 @@ class AdaptationWay:
 
     Attributes
     ----------
-    name
-        Its registered name, without ``+``.
-    summary
-        One line: what it does, and its source.
+    name, summary
+        Its registered name, without ``+``; one line with what it does and its source.
     needs
         Whether it needs ``labels``, unlabelled ``images``, or takes ``either``.
     adapt
@@ -108,35 +108,20 @@ class AdaptationWay:
     def check(self, given: Given) -> None:
         """Raise `InputError` if labels or images that the way needs are missing."""
         if self.needs == "labels" and not given.picks:
-            raise InputError.of(
-                "way", "must be one that needs no label where none is given", self.name, "label some, or pass norm"
-            )
-        if self.needs == "images" and given.site is None:
-            raise InputError.of("way", "needs images of the site", self.name, "pass the site too")
-        if self.needs == "either" and given.site is None and not given.picks:
-            raise InputError.of("way", "needs images of the site, with labels or without", self.name, "pass the site too")
+            rule = "must be one that needs no label where none is given"
+            raise InputError.of("way", rule, self.name, "label some, or pass norm")
+        if given.site is None and (self.needs == "images" or not given.picks):
+            labels = ", with labels or without" if self.needs == "either" else ""
+            raise InputError.of("way", f"needs images of the site{labels}", self.name, "pass the site too")
 
 
 def steps_of(way: str) -> tuple[AdaptationWay, ...]:
-    """Return the sequence of ways in a name such as ``finetune+norm``.
-
-    Raises
-    ------
-    UnknownNameError
-        A part that is not registered; the line names the nearest one.
-    InputError
-        A way named twice, or one that trains anew after another.
-
-    Examples
-    --------
-    >>> [step.needs for step in steps_of("finetune+norm")]
-    ['labels', 'images']
-    """
+    """Return the sequence of ways in a name such as ``finetune+norm``."""
     names = [part.strip() for part in way.split(THEN)]
     for name in names:
         if names.count(name) > 1:
             raise InputError.of("way", "must name each way once", way, "leave one out")
-    steps = tuple(registry.load(KIND, name) for name in names)
+    steps = tuple(registry.load("adaptation_ways", name) for name in names)
     for step in steps[1:]:
         if step.anew:
             rule = f"must begin with {step.name}, which trains anew and keeps nothing of what came before"
@@ -145,22 +130,7 @@ def steps_of(way: str) -> tuple[AdaptationWay, ...]:
 
 
 def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
-    """Adapt a checkpoint by one or several ways in sequence, and record ways and site in the card's data.
-
-    Parameters
-    ----------
-    checkpoint
-        A trained segmenter, M.
-    way
-        A registered name, or several with ``+`` between them: ``finetune+norm`` tunes M, then mixes in the site's statistics.
-    given
-        What may be learnt from.
-
-    Raises
-    ------
-    HowfarError
-        An unknown way, one that needs labels or images that are not given, or what the way itself refuses.
-    """
+    """Adapt a checkpoint by one or several ways in sequence, and record ways and site in the card's data."""
     steps = steps_of(way)
     for step in steps:
         step.check(given)
@@ -170,10 +140,7 @@ def adapted(checkpoint: Checkpoint, way: str, given: Given) -> Checkpoint:
 
 
 def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, given: Given) -> Checkpoint:
-    """Record in a card the sequence of ways, the site, and the number of labels of the adaptation.
-
-    Labels are those of the last way that learnt from some; images without foreground, of background, are none.
-    """
+    """Record in a card the sequence of ways, the site, and the number of labels of the last way that trained."""
     was: Mapping[str, Any] = {} if step.anew else before.data.get(ADAPTED) or {}
     labels = sum(pick.mask is not None for pick in given.picks) if step.trains else was.get("labels", 0)
     entry = {**was, **(found.card.data.get(ADAPTED) or {}), "dataset": given.name, "labels": labels}
@@ -183,9 +150,7 @@ def _recorded(before: CheckpointCard, found: Checkpoint, step: AdaptationWay, gi
     return Checkpoint(replace(found.card, data={**found.card.data, ADAPTED: entry}), found.state)
 
 
-STEPS, EPOCHS = 240, 6
-BALANCE = 0.5
-TUNED: Mapping[str, Any] = {"steps": STEPS, "epochs": EPOCHS, "balance": BALANCE, "keep": "last", "patience": None}
+TUNED: Mapping[str, Any] = {"steps": 240, "epochs": 6, "balance": 0.5, "keep": "last", "patience": None}
 """Settings of every way that goes on from M: so many steps, half of each batch images of P, and the last weights kept.
 
 Which weights are best *on the site* cannot be seen on P's held-out photographs, so none are chosen by them; these only tune the
@@ -194,10 +159,7 @@ threshold. The seed stays that of M, whose held-out photographs no way learns fr
 
 
 def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], **changes: Any) -> Checkpoint:
-    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`.
-
-    `InputError` where M learnt from single images, which cannot be half picks.
-    """
+    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`."""
     settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
     if settings.balance is not None and settings.batch < 2:
         rule = "must have been trained with batches of two images or more, since half of each are picks"
@@ -274,13 +236,7 @@ RESCALE = 0.4
 
 
 def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone.
-
-    Raises
-    ------
-    InputError
-        M was trained without augmentation, of which this is one.
-    """
+    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone."""
     if not own_settings(checkpoint).augment:
         rule = "shows pictures larger and smaller, and the model was trained without augmentation"
         raise InputError.of("way", rule, "scale", "pass finetune")
@@ -292,11 +248,7 @@ SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 tim
 
 
 def norm_tune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune only M's normalisation layers, otherwise as `finetune`.
-
-    The parameters are those of Tent (Wang et al., ICLR 2021, arXiv 2006.10726), which adapts them without labels; layer norms
-    count where there is no batch norm.
-    """
+    """Fine-tune only M's normalisation layers, those of Tent (ICLR 2021, arXiv 2006.10726), otherwise as `finetune`."""
     return trained_on(checkpoint, given, given.picks, tune="norm")
 
 
@@ -304,10 +256,7 @@ NORM_TUNE = AdaptationWay("norm-tune", "Go on from M, normalisation layers alone
 
 
 def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Mix statistics of up to 60 site images into M's batch norm layers with λ = 0.3, without labels.
-
-    It takes seconds on the CPU, where it always runs.
-    """
+    """Mix statistics of up to 60 site images into M's batch norm layers with λ = 0.3, without labels, on the CPU."""
     assert given.site is not None  # `AdaptationWay.check` asks for it
     return adapt_statistics(checkpoint, given.site, share=SHARE, tiled=given.tiled)
 
@@ -315,23 +264,15 @@ def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:
 NORM = AdaptationWay("norm", "Mix statistics of the site's images into batch norm layers (λ 0.3); no label.", "images", norm)
 
 
-MOST = 60
-KEPT = 0.5
-USUAL = 0.5
+MOST, KEPT = 60, 0.5
+"""Self-training looks at so many images of the site at most, and learns from this share of them."""
 
 
 def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     """Fine-tune M on picks and on pseudo-masks of the half of the site's images whose two views agree most.
 
-    At most 60 images are drawn by M's seed. Two views agree by F of the one's foreground against the other's at M's threshold;
-    an image without any in one of them is not kept. The mean of both views, at the threshold, is the pseudo-mask.
-    Source: Lee, "Pseudo-label" (ICML workshop 2013), with agreement in the place of confidence, since networks are sure of what
-    they get wrong on new images.
-
-    Raises
-    ------
-    InputError
-        No image that can be read, or none in which both views find foreground.
+    Two views, one mirrored, agree by their F at M's threshold; their mean is the pseudo-mask. Source: Lee, "Pseudo-label" (ICML
+    workshop 2013), with agreement for confidence, since networks are sure of what they get wrong on new images.
     """
     assert given.site is not None  # `AdaptationWay.check` asks for it
     views = sorted(_views(checkpoint, given.site, given), key=lambda view: -view.agreement)
@@ -341,8 +282,13 @@ def selftrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
     if not kept:
         raise InputError.of("way", "needs images in which the model finds foreground", "selftrain", "label some, or pass norm")
     labelled = {content_hash(read_bytes(pick.path)) for pick in given.picks}
+    name, pseudo = given.site.name, []
     with TemporaryDirectory(prefix="howfar-pseudo-masks-") as folder:
-        pseudo = tuple(_example(view, given.site, Path(folder)) for view in kept if view.content not in labelled)
+        for view in kept:
+            if view.content not in labelled:
+                file = Path(folder) / f"{view.content.split(':')[-1]}.png"
+                Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
+                pseudo.append(TrainingExample(name, view.item.name, view.item.path, file, f"{name}/{view.item.name}"))
         return trained_on(checkpoint, given, (*given.picks, *pseudo))
 
 
@@ -356,26 +302,17 @@ class _View:
     agreement: float
 
 
-def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> list[_View]:
-    threshold = USUAL if checkpoint.card.threshold is None else checkpoint.card.threshold
+def _views(checkpoint: Checkpoint, site: Dataset, given: Given) -> Iterator[_View]:
+    threshold = 0.5 if checkpoint.card.threshold is None else checkpoint.card.threshold
     predictor = load_model(checkpoint, device=given.device, tiled=given.tiled).predictor
     order = np.random.default_rng(int(checkpoint.card.settings["seed"])).permutation(len(site.items))
-    views: list[_View] = []
     for item, content, picture in itertools.islice(readable(site, order), MOST):
         plain, mirrored = predictor.maps([picture, np.ascontiguousarray(picture[:, ::-1])])
         values = np.stack([plain, mirrored[:, ::-1]]).astype(np.float64) / 255
         first, second = values > threshold
         total = int(first.sum()) + int(second.sum())
         agreement = 2 * int((first & second).sum()) / total if total else 0.0
-        views.append(_View(item, content, values.mean(axis=0) > threshold, agreement))
-    return views
-
-
-def _example(view: _View, site: Dataset, folder: Path) -> TrainingExample:
-    """Write a pseudo-mask to a folder, and return it as a training example."""
-    file = folder / f"{view.content.split(':')[-1]}.png"
-    Image.fromarray(np.where(view.mask, np.uint8(255), np.uint8(0))).save(file)
-    return TrainingExample(site.name, view.item.name, view.item.path, file, f"{site.name}/{view.item.name}")
+        yield _View(item, content, values.mean(axis=0) > threshold, agreement)
 
 
 SELFTRAIN = AdaptationWay(
@@ -404,6 +341,8 @@ def adapt_model(
 ) -> Checkpoint:
     """Adapt a trained segmenter to a site by a registered way, using unlabelled images, labelled images, or both.
 
+    The entry ``adapted`` of the card's data names the way and the site, and counts the labels.
+
     Parameters
     ----------
     model
@@ -424,15 +363,8 @@ def adapt_model(
         Folder of the state that a killed training resumes from; by default ``OUT.state``. Ways that train need one or `out`.
     tiled
         Whether the site will be predicted by tiles, so that unlabelled images are read as such.
-    device, workers, progress
-        Where the network runs, how many processes prepare batches, and whether bars are shown.
-    log
-        The tracker that what is trained is logged to: ``mlflow`` or ``wandb``.
-
-    Returns
-    -------
-    Checkpoint
-        Its card's data says by which way, to which site and by how many labels it was adapted (``adapted``).
+    device, workers, progress, log
+        As `howfar.train` takes them.
 
     Raises
     ------
@@ -452,14 +384,18 @@ def adapt_model(
     if site is None and reads and len(names) > 1:
         rule = "must be given where images of several datasets are added"
         raise InputError.of("site", rule, ", ".join(names), "pass the one to adapt to")
-    unlabelled = _images(site, "site") if site is not None else _site_of(add) if picks and reads else None
+    unlabelled = None if site is None else _images(site, "site")
+    if site is None and picks and reads:
+        unlabelled = _images(dataset_and_list(add if isinstance(add, str) else add[0])[0], "add")
     if state is None and out is None and any(step.trains for step in steps):
         raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     if out is not None:
         check_out(out, None if isinstance(model, Checkpoint) else model)
     hidden = None if unlabelled is None else unlabelled.without_masks()
     logged = Log.of(log, way if out is None else Path(out).stem)
-    with _state(state, out) as folder:
+    with TemporaryDirectory(prefix="howfar-adapt-") as scratch:
+        own_state = f"{scratch}/state" if out is None else f"{out}.state"
+        folder = Path(own_state if state is None else state)
         found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
         if out is not None:
             found.save(out)
@@ -467,29 +403,11 @@ def adapt_model(
     return found
 
 
-@contextmanager
-def _state(state: str | Path | None, out: str | Path | None) -> Iterator[Path]:
-    """Yield the folder for training states; a temporary folder if neither `state` nor `out` is given."""
-    if state is None and out is None:
-        with TemporaryDirectory(prefix="howfar-adapt-") as folder:
-            yield Path(folder) / "state"
-    else:
-        yield Path(f"{out}.state") if state is None else Path(state)
-
-
 def _images(argument: DatasetArgument, name: str) -> Dataset:
     dataset = parse(argument, unnamed=name)
     if not isinstance(dataset, Dataset):
         raise InputError.of(name, "must be images, not embeddings", dataset.name)
     return dataset
-
-
-def _site_of(add: str | Sequence[Added]) -> Dataset:
-    """Return the dataset of the added images as the site."""
-    from howfar.training.image_mask_pairs import dataset_and_list
-
-    first = add if isinstance(add, str) else add[0]
-    return _images(dataset_and_list(first)[0], "add")
 
 
 __all__ = ["UNADAPTED", "AdaptationWay", "Given", "adapt_model", "adapted", "steps_of"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -110,12 +109,13 @@ def model(folder: Path, primary: Dataset) -> Checkpoint:
     )  # fmt: skip
 
 
-def given(primary: Dataset, site: Dataset, folder: Path, picks: int = 2) -> Given:
-    return Given(examples_of(primary), site, examples_of(site)[:picks], folder, device="cpu", progress=False)
+@pytest.fixture
+def what(primary: Dataset, site: Dataset, tmp_path: Path) -> Given:
+    """Two labelled images of the site, and all of it without labels."""
+    return Given(examples_of(primary), site, examples_of(site)[:2], tmp_path, device="cpu", progress=False)
 
 
-def test_several_ways_go_on_from_one_another(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
-    what = given(primary, site, tmp_path)
+def test_several_ways_go_on_from_one_another(model: Checkpoint, what: Given) -> None:
     both = adapted(model, "finetune+norm", what)
     one = NORM.adapt(FINETUNE.adapt(model, what), what)
     assert both.card.weights == one.card.weights
@@ -125,26 +125,16 @@ def test_several_ways_go_on_from_one_another(model: Checkpoint, primary: Dataset
     }  # fmt: skip
 
 
-def test_a_card_says_by_which_way_and_how_many_labels(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
-    card = adapted(model, "finetune", given(primary, site, tmp_path)).card
+def test_a_card_says_by_which_way_and_how_many_labels(model: Checkpoint, what: Given) -> None:
+    card = adapted(model, "finetune", what).card
     assert card.data["adapted"] == {"way": "finetune", "dataset": "site", "labels": 2, "own_settings": model.card.settings}
     assert card.data["extra"] == ["site/0001.jpg", "site/0002.jpg"]
-    assert card.settings["balance"] == 0.5
-    assert card.settings["keep"] == "last"
+    assert (card.settings["balance"], card.settings["keep"]) == (0.5, "last")
+    after = adapted(model, "norm+finetune", what).card.data["adapted"]
+    assert (after["share"], after["way"]) == (0.3, "norm+finetune")
 
 
-def test_after_norm_training_keeps_the_entry(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
-    card = adapted(model, "norm+finetune", given(primary, site, tmp_path)).card
-    assert card.data["adapted"]["share"] == 0.3
-    assert card.data["adapted"]["way"] == "norm+finetune"
-
-
-def test_a_later_way_goes_on_by_the_models_own_settings(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
-    what = given(primary, site, tmp_path)
+def test_a_later_way_goes_on_by_the_models_own_settings(model: Checkpoint, what: Given) -> None:
     first = adapted(model, "norm-tune", what)
     assert first.card.settings["tune"] == "norm"
     both = adapted(first, "finetune", what).card
@@ -156,10 +146,7 @@ def test_a_later_way_goes_on_by_the_models_own_settings(
     assert (grown.settings["rescale"], grown.data["adapted"]["own_settings"]) == (0.0, model.card.settings)
 
 
-def test_a_way_without_labels_counts_none_and_keeps_those_before(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
-    what = given(primary, site, tmp_path)
+def test_a_way_without_labels_counts_none_and_keeps_those_before(model: Checkpoint, what: Given) -> None:
     assert adapted(model, "norm", what).card.data["adapted"]["labels"] == 0
     assert adapted(adapted(model, "finetune", what), "norm", replace(what, picks=())).card.data["adapted"]["labels"] == 2
     blank = replace(what.picks[0], mask=None)
@@ -180,73 +167,53 @@ def test_training_anew_after_another_way_is_refused() -> None:
     ],
 )
 def test_settings_of_the_model_that_a_way_cannot_go_on_by_are_named(
-    changed: dict[str, object], way: str, line: str, model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
+    changed: dict[str, object], way: str, line: str, model: Checkpoint, what: Given
 ) -> None:
     other = Checkpoint(replace(model.card, settings={**model.card.settings, **changed}), model.state)
     with pytest.raises(InputError, match=line):
-        adapted(other, way, given(primary, site, tmp_path))
+        adapted(other, way, what)
 
 
-def test_another_primary_dataset_than_the_models_is_refused(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
+def test_another_primary_dataset_than_the_models_is_refused(model: Checkpoint, what: Given, site: Dataset) -> None:
     held = set(model.card.data["held_out"])
-    learnt = tuple(item for item in primary.items if content_hash(item.path.read_bytes()) not in held)
-    with pytest.raises(
-        InputError,
-        match=r"primary must be the dataset that the model was trained on, .* lacks 2 of them, has 0 others, .* \(2 images\)",
+    learnt = tuple(one for one in what.examples if content_hash(Path(one.path).read_bytes()) not in held)
+    rule = "primary must be the dataset that the model was trained on, .*"
+    for examples, line in (
+        (learnt, rf"{rule} lacks 2 of them, has 0 others, .* \(2 images\)"),
+        (examples_of(site), rf"{rule} lacks 8 of them, has 6 others, .* \(0 images\)"),
     ):
-        adapted(model, "finetune", given(replace(primary, items=learnt), site, tmp_path))
-    with pytest.raises(InputError, match=r"lacks 8 of them, has 6 others, .* \(0 images\)"):
-        adapted(model, "finetune", given(site, site, tmp_path))
+        with pytest.raises(InputError, match=line):
+            adapted(model, "finetune", replace(what, examples=examples))
 
 
-def test_a_site_of_which_nothing_can_be_read_is_named(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
+def test_a_site_of_which_nothing_can_be_read_is_named(model: Checkpoint, what: Given, site: Dataset, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     broken = replace(site, items=tuple(replace(item, path=tmp_path / "broken.png") for item in site.items))
     with pytest.raises(InputError, match="dataset site must hold an image that can be read"):
-        adapted(model, "selftrain", replace(given(primary, site, tmp_path, picks=0), site=broken))
+        adapted(model, "selftrain", replace(what, picks=(), site=broken))
 
 
-def test_statistics_alone_need_no_folder(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
+def test_statistics_alone_need_no_folder(model: Checkpoint, primary: Dataset, site: Dataset) -> None:
     card = adapt_model(model, primary, way="norm", site=site, device="cpu", progress=False).card
     assert card.data["adapted"]["dataset"] == "site"
     with pytest.raises(InputError, match="state must be given where out is not"):
         adapt_model(model, primary, way="scale", site=site)
 
 
-def test_fine_tuning_learns_the_site(model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path) -> None:
-    found = FINETUNE.adapt(model, given(primary, site, tmp_path, picks=6))
-    losses = [epoch["loss"] for epoch in found.card.history]
-    assert losses[-1] < losses[0]
-
-
-def test_selftrain_refuses_where_the_model_finds_nothing(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
+def test_selftrain_refuses_where_the_model_finds_nothing(model: Checkpoint, what: Given) -> None:
     blind = Checkpoint(replace(model.card, threshold=1.0), model.state)
     with pytest.raises(InputError, match="way needs images in which the model finds foreground, got 'selftrain'"):
-        SELFTRAIN.adapt(blind, given(primary, site, tmp_path, picks=0))
+        SELFTRAIN.adapt(blind, replace(what, picks=()))
 
 
-def test_selftrain_learns_from_its_own_masks_and_leaves_labelled_images_their_labels(
-    model: Checkpoint, primary: Dataset, site: Dataset, tmp_path: Path
-) -> None:
+def test_selftrain_learns_from_its_own_masks_and_leaves_labelled_images_their_labels(model: Checkpoint, what: Given) -> None:
     sure = Checkpoint(replace(model.card, threshold=0.01), model.state)
-    what = given(primary, site, tmp_path)
     card = SELFTRAIN.adapt(sure, what).card
     names = card.data["extra"]
     assert names[:2] == ["site/0001.jpg", "site/0002.jpg"]
     assert len(names) == len(set(names))
     assert len(names) > 2
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("way", ["finetune + norm", "norm"])
-def test_names_are_found(way: str) -> None:
-    assert all(isinstance(step, AdaptationWay) for step in steps_of(way))
+    assert list(what.folder.iterdir()) == []
 
 
 def test_unknown_and_doubled_names_are_one_line() -> None:
@@ -262,8 +229,3 @@ def test_a_way_of_another_package_is_found(monkeypatch: pytest.MonkeyPatch, mode
     what = Given((), None, (), tmp_path)
     with pytest.raises(InputError, match="way needs images of the site, with labels or without, got 'twice'"):
         adapted(model, "twice", what)
-
-
-def test_numbers_are_those_of_the_record() -> None:
-    assert {name: TUNED[name] for name in ("steps", "balance", "keep")} == {"steps": 240, "balance": 0.5, "keep": "last"}
-    assert np.isclose(TUNED["steps"] % TUNED["epochs"], 0)

@@ -71,14 +71,6 @@ def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(a
     assert page.count('id="figure-sites"') == 1
 
 
-def test_report_draws_the_answer_again(assessed: Path) -> None:
-    before = (assessed / "report.html").read_text()
-    (assessed / "report.html").unlink()
-    assert run(["report", str(assessed)]) == 0
-    assert 'id="assessment"' in before
-    assert 'id="assessment"' in (assessed / "report.html").read_text()
-
-
 def test_what_is_printed_fits_a_screen(assessed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from howfar.cli.sites import show_assessment
     from howfar.results.assessment import Assessment

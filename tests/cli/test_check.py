@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from howfar.cli.main import main, run
+from howfar.cli.main import run
 
 PASS, BREACH, UNDECIDED = "images: {at_least: 2}", "images: {at_least: 999}", "failures: {at_most_share: 0.1}"
 
@@ -64,13 +63,3 @@ def test_the_files_for_other_tools_and_the_log(
     capsys.readouterr()
     assert run(["check", str(file), "--since", "2020-01-01"]) == 0
     assert 'a "b" <c>' in capsys.readouterr().out
-
-
-def test_the_process_ends_with_the_outcome(
-    file: Path, demo_folders: list[Path], rules: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rules.write_text(BREACH)
-    monkeypatch.setattr(sys, "argv", ["howfar", "check", str(file), str(demo_folders[1]), "--rules", str(rules)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -49,52 +48,24 @@ def test_scores_notes_and_the_file_are_printed(roads: Path, tmp_path: Path, howf
     assert "image/s" in err
 
 
-def test_every_option_reaches_the_study(roads: Path, tmp_path: Path, howfar: Command) -> None:
-    file = tmp_path / "e.parquet"
-    more = [
-        "--flipped",
-        tmp_path / "other",
-        "--ensemble",
-        roads / "masks",
-        "--ensemble",
-        roads / "images",
-        "--threshold",
-        "0.2",
-    ]
-    code, _, err = howfar("evaluate", roads, "--predictions", tmp_path / "maps", *more, "-o", file)
-    assert code == 0, err
-    found = Evaluation.load(file)
-    assert found.threshold == 0.2
-    assert found.images["flip_agreement"].tolist() == [1.0] * 4
-    assert found.images["ensemble_agreement"].between(0.3, 0.99).all()
-    again = tmp_path / "again.parquet"
-    howfar("evaluate", roads, "--predictions", tmp_path / "maps", "--tuned-on", file, "-o", again)
-    assert Evaluation.load(again).metric.endswith("(tuned on roads)")
-
-
 def test_partial_lists_what_is_left_out(roads: Path, tmp_path: Path, howfar: Command) -> None:
     for k in range(4, 27):
         Image.new("L", (SIDE, SIDE)).save(roads / f"images/{k}.png")
-    code, out, err = howfar("evaluate", roads, "--predictions", tmp_path / "maps")
+    command, file = ("evaluate", roads, "--predictions", tmp_path / "maps"), tmp_path / "roads.parquet"
+    code, out, err = howfar(*command)
     assert (code, out) == (2, "")
     assert err == (
         f"howfar: 23 of 27 images of roads have no prediction; the first is 4.png: no prediction (no map 4.* below "
         f"{tmp_path}/maps): predict them, or pass --partial to score only the other 4\n"
     )
-    code, out, _ = howfar("evaluate", roads, "--predictions", tmp_path / "maps", "--partial")
-    assert code == 0
-    assert out.splitlines()[-1] == "23 images have no prediction: left out (--json lists them)"
-    file = tmp_path / "roads.parquet"
-    _, out, _ = howfar("evaluate", roads, "--predictions", tmp_path / "maps", "--partial", "-o", file)
-    assert f"23 images have no prediction: left out (names in {file})" in out.splitlines()
+    assert howfar(*command, "--partial")[1].endswith("23 images have no prediction: left out (--json lists them)\n")
+    assert f"23 images have no prediction: left out (names in {file})" in howfar(*command, "--partial", "-o", file)[1]
     assert len(Evaluation.load(file).skipped) == 23
-    _, out, _ = howfar("evaluate", roads, "--predictions", tmp_path / "maps", "--partial", "--verbose")
-    skipped = [line for line in out.splitlines() if line.startswith("skipped: ")]
+    skipped = [line for line in howfar(*command, "--partial", "--verbose")[1].splitlines() if line.startswith("skipped: ")]
     assert len(skipped) == 23
     assert skipped[0] == f"skipped: {roads}/images/4.png: no prediction (no map 4.* below {tmp_path}/maps)"
-    _, out, _ = howfar("evaluate", roads, "--predictions", tmp_path / "maps", "--partial", "--quiet")
-    assert "left out" not in out
-    assert "skipped" not in out
+    quiet = howfar(*command, "--partial", "--quiet")[1]
+    assert not any(word in quiet for word in ("left out", "skipped"))
 
 
 def test_classification_and_detection(roads: Path, tmp_path: Path, howfar: Command) -> None:
@@ -135,12 +106,3 @@ def test_a_checkpoint_in_place_of_predictions(tmp_path: Path, capsys: pytest.Cap
     assert run(["evaluate", str(roads), "--model", str(model), "--verbose"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("skipped: ") and line.endswith(": the model learnt from it") for line in shown) == 5
-
-
-def test_without_any_mask_no_table_of_dashes_is_printed(roads: Path, tmp_path: Path, howfar: Command) -> None:
-    shutil.rmtree(roads / "masks")
-    code, out, _ = howfar("evaluate", roads, "--predictions", tmp_path / "maps")
-    assert code == 0
-    assert "there are only signals that need no labels, and no scores" in out
-    assert "ods" not in out
-    assert "–" not in out

@@ -54,17 +54,11 @@ def test_a_second_run_measures_no_trivial_backbone(sets: list[Path]) -> None:
 
 def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     compare(sets)
-    assert compare(sets, components=2)[1] == 2
-    assert compare(sets, limit=3)[1] == 2
+    for options in ({"components": 2}, {"limit": 3}, {"store": Store(dtype="float16")}):
+        assert compare(sets, **options)[1] == 2
     assert compare(sets[::-1])[1] == 2
     monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
-
-
-def test_features_that_are_stored_otherwise_are_measured(sets: list[Path]) -> None:
-    compare(sets)
-    _, count = compare(sets, store=Store(dtype="float16"))
-    assert count == 2
 
 
 def test_they_are_kept_in_the_store_that_is_given(sets: list[Path], tmp_path: Path) -> None:

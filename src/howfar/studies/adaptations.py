@@ -81,17 +81,13 @@ def _check(settings: Any, inputs: Inputs) -> None:
         raise InputError.of("datasets", "must each have one role: primary, secondary, blind or background", twice)
     _group(names, inputs)
     for name in names[: 1 + len(inputs.names(settings.secondaries))]:
-        _check_labelled(name, max(config["shots"]) if name != settings.primary else 1, inputs)
+        if all(item.mask is None for item in inputs.file.datasets[name].items):
+            rule, remedy = "must have masks to learn from", "put them in masks/ beside images/"
+            raise InputError.of(f"datasets.{name}", rule, "none", remedy)
+        _check_count("shots", max(config["shots"]) if name != settings.primary else 1, name, inputs)
     if settings.background:
         _check_count("background_shots", max((*config["background_shots"], 0)), settings.background, inputs)
     _check_models(settings, inputs)
-
-
-def _check_labelled(name: str, fewest: int, inputs: Inputs) -> None:
-    """Raise `InputError` for a dataset without masks or with too few labelled images to choose from."""
-    if all(item.mask is None for item in inputs.file.datasets[name].items):
-        raise InputError.of(f"datasets.{name}", "must have masks to learn from", "none", "put them in masks/ beside images/")
-    _check_count("shots", fewest, name, inputs)
 
 
 def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> None:

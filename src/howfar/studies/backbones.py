@@ -49,7 +49,7 @@ def compare_backbones(
     """Measure the distances of `howfar.compare` with several backbones, and the backbones' agreement.
 
     Agreement is Spearman's rank correlation: of the secondaries' order, and of I^dist over the images of each secondary, with
-    bootstrap intervals over its images. The trivial backbones take part.
+    bootstrap intervals over its images. The trivial backbones take part. The result shows as table 2 of the paper.
 
     Parameters
     ----------
@@ -57,11 +57,6 @@ def compare_backbones(
         As `howfar.compare`; images, as embeddings have one backbone.
     backbones
         At least two, each as `howfar.compare` takes it and of a name of its own.
-
-    Returns
-    -------
-    BackboneComparison
-        Shows as table 2 of the paper, a row a backbone; ``.comparisons`` are the results of each.
 
     Raises
     ------
@@ -167,10 +162,7 @@ def by_image(comparison: Comparison) -> dict[str, pd.Series]:
 def with_agreement(
     comparisons: tuple[Comparison, ...], images: Mapping[str, Mapping[str, pd.Series]], settings: Settings
 ) -> BackboneComparison:
-    """Measure the backbones' agreement on the order of the secondaries and of each secondary's images.
-
-    `images` are what `by_image` gives of each backbone, the trivial ones that stand beside the comparisons among them.
-    """
+    """Measure the agreement on the secondaries' order and on each one's images, which `by_image` gives for each backbone."""
     measured = BackboneComparison(comparisons, pd.DataFrame())
     order = measured.to_frame().pivot(index="dataset", columns="backbone", values=measured.measure())
     rows = []

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from howfar.studies.adaptation.gains import Component, Spread, half_width, interval, paired, pooled, spread
+from howfar.keywords import AdaptOptions
+from howfar.settings import checked
+from howfar.studies.adaptation.gains import (
+    ADAPTING,
+    SOURCES,
+    Component,
+    Spread,
+    contributions_of,
+    half_width,
+    interval,
+    paired,
+    pooled,
+    spread,
+)
 from howfar.studies.adaptation.settings import Arm
 from howfar.studies.adaptation.tables import _pooled_of_labels
 
@@ -61,27 +76,6 @@ def test_more_tiles_of_the_same_photographs_do_not_make_it_surer() -> None:
     copies = pd.concat([once] * 5, ignore_index=True)
     widths = [np.ptp(interval(one, 400, np.random.default_rng(1))[1:]) for one in (once, copies)]
     assert widths[1] == pytest.approx(widths[0], rel=1e-9)
-
-
-def test_a_wider_level_has_a_wider_interval() -> None:
-    frame = rows(np.random.default_rng(2), 0.1)
-    narrow, wide = (interval(frame, 2000, np.random.default_rng(1), level)[1:] for level in (0.8, 0.99))
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
-
-
-def test_another_column_is_compared_the_same_way() -> None:
-    images = pd.DataFrame(
-        {
-            "seed": 0,
-            "model": ["M", "B"],
-            "dataset": "a",
-            "image": "1",
-            "photograph": "1",
-            "f": [1.0, 0.5],
-            "other": [0.25, 0.75],
-        }
-    )
-    assert paired(images, "B", "M", "other")["difference"].tolist() == [0.5]
 
 
 @pytest.mark.parametrize(("seeds", "of_seed"), [(2, 0.02), (3, 0.0), (3, 0.1), (5, 0.1)])
@@ -176,3 +170,47 @@ def test_of_twelve_that_are_random_hardly_any_stands_out(seeds: int) -> None:
         named += any(abs(one[0]) > half_width(one[1], level) for one in pooled(found) if one is not None)
     assert named <= 0.1 * 300
     assert own > 2 * named
+
+
+SITES, STRATEGIES = ("a", "b", "c", "d"), ("far", "near", "kcenter", "random")
+
+
+def settings(strategies: tuple[str, ...] = STRATEGIES, seeds: int = 4) -> AdaptOptions:
+    given: Any = {"strategies": strategies, "shots": (7,), "seeds": tuple(range(seeds))}
+    return checked(AdaptOptions, given)
+
+
+def images_of(deviations: dict[str, float], strategies: tuple[str, ...] = STRATEGIES, seeds: int = 4) -> pd.DataFrame:
+    """Scores whose gains over M are 0.1, and differ by these deviations."""
+    rng = np.random.default_rng(3)
+    drawn: dict[tuple[str, ...], float] = {}
+    rows = []
+    for seed in range(seeds):
+        for strategy in (None, *strategies):
+            for site in SITES:
+                level = {"dataset": site, "strategy": str(strategy), "seed": str(seed)}
+                gain = 0.1 + rng.normal(0, 0.002)
+                for name, deviation in deviations.items():
+                    key = (name, *(level[column] for column in SOURCES[name]))
+                    gain += drawn.setdefault(key, rng.normal(0, deviation))
+                model = "M" if strategy is None else f"{strategy}-7"
+                f = 0.4 if strategy is None else 0.4 + gain
+                named = {"seed": seed, "model": model, "dataset": site}
+                rows += [{**named, "image": f"{k}", "photograph": f"{k}", "f": f + 0.01 * k} for k in range(3)]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("source", ["sites", "choosing", "training"])
+def test_what_was_put_in_is_found(source: str) -> None:
+    found = contributions_of(images_of({source: 0.05}), SITES, settings()).set_index("source")
+    assert list(found.index) == [ADAPTING, *SOURCES, "rest"]
+    assert found.loc[source, "low"] > 0.01
+    assert all(found.loc[name, "low"] == 0 for name in SOURCES if name != source)
+    assert found.loc[source, "value"] > 5 * found.loc["rest", "value"]
+    assert found.loc[ADAPTING, "low"] < 0.1 < found.loc[ADAPTING, "high"]
+
+
+@pytest.mark.parametrize("few", [{"strategies": ("random",)}, {"seeds": 1}])
+def test_too_little_to_tell_has_no_row(few: dict[str, Any]) -> None:
+    assert contributions_of(images_of({}, **few), SITES, settings(**few)).empty
+    assert contributions_of(images_of({}), SITES[:1], settings()).empty

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,14 +14,15 @@ import torch
 from PIL import Image
 
 import howfar
-from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.data import Dataset, content_hash
+from howfar.errors import HowfarError, InputError
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.assessment import Assessment
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess as module
 from howfar.studies.assessment.answers import Commands, next_of_blank
-from howfar.studies.assessment.preparation import blank_site
+from howfar.studies.assessment.preparation import Preparation, blank_site
 from howfar.studies.corruption import corrupt
 from howfar.weights.state_dicts import hash_state_dict
 
@@ -100,12 +101,6 @@ def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places: Pa
     assert len(found.table()[1]) == 1
 
 
-def test_how_the_model_is_fed_does_not_change_how_corrupted_sets_are_measured(places: Path, tmp_path: Path) -> None:
-    # colour_moments takes no size: the option is the model's.
-    found = made(places, tmp_path / "run", ["new"], model=network(), only="blur=3", size=32)
-    assert found.basis == "corrupted"
-
-
 def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
     places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,10 +111,11 @@ def test_corrupted_sets_are_scored_at_the_threshold_of_all_images(
         asked.append((len(primary.items), given["tuned_on"]))
         return corrupt(primary, *places, **given)
 
-    monkeypatch.setattr("howfar.studies.corruption.corrupt", corrupted)
-    made(places, tmp_path / "run", ["new"], model=network(), only="blur=3,fade=0.5")
+    monkeypatch.setattr("howfar.studies.assessment.preparation.corrupt", corrupted)
+    # colour_moments takes no size: the option is the model's.
+    found = made(places, tmp_path / "run", ["new"], model=network(), only="blur=3,fade=0.5", size=32)
     ((few, tuned_on),) = asked
-    assert few == 2
+    assert (few, found.basis) == (2, "corrupted")
     assert (tuned_on.dataset, tuned_on.n) == ("road", len(list((places / "road" / "images").iterdir())))
 
 
@@ -159,53 +155,40 @@ def test_a_site_is_answered_alike_by_every_command(places: Path, tmp_path: Path)
 
 
 def test_a_checkpoints_threshold_is_the_one_that_is_used(places: Path, tmp_path: Path) -> None:
-    trained = network()
+    first = sorted((places / "road" / "images").iterdir())[0]
+    trained = network((content_hash(first.read_bytes()),))
     deployed = Checkpoint(replace(trained.card, threshold=0.37), trained.state)
-    found = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False)
-    assert found.own is not None
+    found, again, given = (
+        made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False, **options)
+        for options in ({}, {"retune": True}, {"threshold": 0.2})
+    )
     assert (found.own.threshold, found.own.source) == (0.37, "the checkpoint's")
     assert "F at threshold 0.37" in found.metric
-    again = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False, retune=True)
-    assert again.own is not None
     assert again.own.source.startswith("found on ")
-    given = made(places, tmp_path / "run", ["near", "new"], model=deployed, corrupted=False, threshold=0.2)
-    assert given.own is not None
     assert (given.own.threshold, given.own.source) == (0.2, "given")
-    with pytest.raises(InputError, match=r"^retune is of use only to a checkpoint with a threshold of its own"):
-        made(places, tmp_path / "other", ["near", "new"], retune=True)
-
-
-def test_images_that_a_checkpoint_learnt_from_are_not_scored(places: Path, tmp_path: Path) -> None:
-    from howfar.data import content_hash
-
-    first = sorted((places / "road" / "images").iterdir())[0]
-    made(places, tmp_path / "run", model=network((content_hash(first.read_bytes()),)))
-    own = howfar.Evaluation.load(tmp_path / "run" / "performance" / "road.parquet")
-    assert own.n == len(list((places / "road" / "images").iterdir())) - 1
-    assert first.name not in set(own.images["image"])
+    # What it learnt from is not scored.
+    scored = Evaluation.load(tmp_path / "run" / "performance" / "road.parquet").images["image"]
+    assert set(scored) == {file.name for file in (places / "road" / "images").iterdir()} - {first.name}
 
 
 def test_large_images_are_predicted_by_tiles_too_and_the_agreement_is_kept(places: Path, tmp_path: Path) -> None:
-    large = tmp_path / "large" / "images"
+    run, large = tmp_path / "run", tmp_path / "large" / "images"
     large.mkdir(parents=True)
     for file in sorted((places / "new" / "images").iterdir())[:2]:
         Image.open(file).resize((130, 130)).save(large / file.name)
     sites = [places / "near", places / "mid", places / "far", large.parent]
-    howfar.assess(places / "road", sites, tmp_path / "run", model=network(), **QUICK)
-    scored = howfar.Evaluation.load(tmp_path / "run" / "performance" / "large.parquet")
-    assert (tmp_path / "run" / "maps" / "large-tiled").is_dir()
-    assert "tile_agreement" in scored.images
-    assert "tiles" in {reading.check for gate in Relation.load(tmp_path / "run").gates for reading in gate.readings}
-
-
-def test_relate_knows_that_the_maps_are_by_tiles(places: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    found = made(places, run, ["near", "mid", "new"], model=network(), tiled=True, corrupted=False)
-    files = sorted((run / "performance").iterdir())
-    related = howfar.relate(Comparison.load(run), files, threshold=Relation.load(run).settings.threshold)
+    howfar.assess(places / "road", sites, run, model=network(), **QUICK)
+    assert (run / "maps" / "large-tiled").is_dir()
+    assert "tile_agreement" in Evaluation.load(run / "performance" / "large.parquet").images
+    assert "tiles" in {reading.check for gate in Relation.load(run).gates for reading in gate.readings}
+    # Maps that are by tiles alone are known to be, and their size is not judged.
+    alone = tmp_path / "alone"
+    found = made(places, alone, ["near", "mid", "new"], model=network(), tiled=True, corrupted=False)
+    files, relation = sorted((alone / "performance").iterdir()), Relation.load(alone)
+    related = howfar.relate(Comparison.load(alone), files, threshold=relation.settings.threshold)
     assert found.tiled
-    assert all(howfar.Evaluation.load(file).tiled for file in files)
-    assert related.gates == Relation.load(run).gates
+    assert all(Evaluation.load(file).tiled for file in files)
+    assert related.gates == relation.gates
     assert not any(reading.check == "size" for gate in related.gates for reading in gate.readings)
 
 
@@ -217,20 +200,6 @@ def test_an_estimator_that_reads_mirrored_maps_is_not_asked_of_maps_by_tiles(pla
     sites = [places / name for name in ("near", "mid", "far", "new")]
     found = howfar.assess(places / "road", sites, tmp_path / "run", estimator="flip_agreement", **given)
     assert {(site.estimator, site.by_tiles) for site in found.sites} == {("flip_agreement", None)}
-
-
-def test_a_killed_run_goes_on_with_the_maps_that_it_made(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "measured_run", killed)
-        with pytest.raises(KeyboardInterrupt):
-            made(places, tmp_path / "run", model=network())
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")}
-    again = made(places, tmp_path / "run", model=network())
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "maps").rglob("*.png")} == before
-    assert [site.dataset for site in again.sites] == list(SITES)
 
 
 def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predicted(places: Path, tmp_path: Path) -> None:
@@ -276,37 +245,26 @@ def test_a_limit_is_drawn_of_the_primary_images_that_have_maps(places: Path, tmp
     assert set(own.images["image"].map(lambda name: Path(name).stem)) <= {file.stem for file in (maps / "road").iterdir()}
 
 
-def test_another_comparison_in_the_folder_takes_the_answers_away(places: Path, tmp_path: Path) -> None:
-    made(places, tmp_path / "run")
-    Comparison.load(tmp_path / "run").save(tmp_path / "run")
-    assert not (tmp_path / "run" / "assessment.json").exists()
-
-
-def test_a_run_that_was_killed_before_its_answer_was_written_goes_on(
-    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["measured_run", "related", "Assessment.save"])
+def test_a_killed_run_keeps_its_answer_and_goes_on_with_the_maps_that_it_made(
+    place: str, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Assessment, "save", killed)
-        with pytest.raises(KeyboardInterrupt):
-            made(places, tmp_path / "run")
-    assert (tmp_path / "run" / "result.json").is_file()
-    made(places, tmp_path / "run")
-    assert (tmp_path / "run" / "assessment.json").is_file()
-
-
-def test_an_answer_stays_until_all_of_the_next_is_known(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = made(places, tmp_path / "run")
+    run, model = tmp_path / "run", network()
+    first = made(places, run, ("near", "mid"), model=model, corrupted=False)
+    maps = {path: path.stat().st_mtime_ns for path in (run / "maps").rglob("*.png")}
 
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "related", killed)
-    with pytest.raises(KeyboardInterrupt):
-        made(places, tmp_path / "run", tau=0.6)
-    assert Assessment.load(tmp_path / "run").to_dict() == first.to_dict()
+    with monkeypatch.context() as patched:
+        patched.setattr(f"{module.__name__}.{place}", killed)
+        with pytest.raises(KeyboardInterrupt):
+            made(places, run, ("near", "mid"), model=model, corrupted=False, tau=0.6)
+    if place != "Assessment.save":  # whose parts were replaced already
+        assert Assessment.load(run).to_dict() == first.to_dict()
+    again = made(places, run, ("near", "mid"), model=model, corrupted=False, tau=0.6)
+    assert Assessment.load(run).to_dict() == again.to_dict()
+    assert {path: path.stat().st_mtime_ns for path in (run / "maps").rglob("*.png")} == maps
 
 
 def test_a_refused_question_leaves_the_run_as_it_is_and_no_empty_folder(places: Path, tmp_path: Path) -> None:
@@ -338,28 +296,6 @@ def test_a_changed_model_is_told_when_it_is_asked_again(places: Path, tmp_path: 
     assert "--predictions" in Assessment.load(tmp_path / "run").command
 
 
-def test_maps_that_have_changed_are_told(places: Path, tmp_path: Path) -> None:
-    maps = Path(shutil.copytree(places / "maps", tmp_path / "maps"))
-    made(places, tmp_path / "run", predictions=maps)
-    file = next((maps / "mid").iterdir())
-    Image.open(file).point(lambda value: value // 2).save(file)
-    # A site more has maps of its own, and is no change.
-    (note,) = [note for note in made(places, tmp_path / "run", predictions=maps).notes if "has changed" in note]
-    assert "maps of mid: " in note
-    assert note.count(" then, ") == 1
-    assert not [n for n in made(places, tmp_path / "run", SITES[:-1], predictions=maps).notes if "has changed" in n]
-
-
-def test_the_command_again_has_every_option(places: Path, tmp_path: Path) -> None:
-    store, sites = tmp_path / "store", ("near", "mid", "new")
-    given: dict[str, Any] = {"only": ("blur", "fade=0.4"), "tau": 0.4, "seed": 3, "store": store}
-    command = made(places, tmp_path / "run", sites, **given).command
-    places_of = [f"{name}={places / name}" for name in ("road", *sites)]
-    options = ["--predictions", str(places / "maps"), "--backbone", "colour_moments", "--store", str(store), "--no-baselines"]
-    options += ["--bootstrap", "0", "--permutations", "0", "--seed", "3", "--tau", "0.4", "--only", "blur,fade=0.4"]
-    assert shlex.split(command) == ["howfar", "assess", *places_of, *options, "--out", str(tmp_path / "run")]
-
-
 def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
     found = made(places, tmp_path / "run", limit=5)
     assert [site.n for site in found.sites] == [5] * len(SITES)
@@ -372,33 +308,37 @@ def test_the_sample_is_drawn_by_the_limit(places: Path, tmp_path: Path) -> None:
     ("given", "told"),
     [
         ({"predictions": None}, "model and predictions must be given one or the other, got 'neither'"),
-        (
-            {"model": "no.safetensors", "predictions": "maps"},
-            "model and predictions must be given one or the other, got 'both'",
-        ),
+        ({"model": "no.safetensors"}, "model and predictions must be given one or the other, got 'both'"),
         ({"sites": ["new", "walls"]}, "sites must hold one with masks, got 'new, walls'"),
         ({"primary": "new"}, "primary must have masks, got 'new without any'"),
         ({"tiled": True}, "tiled is of use only to a model"),
+        ({"retune": True}, "retune is of use only to a checkpoint with a threshold of its own"),
         ({"sites": ["near", "near"]}, "datasets must have names of their own"),
+        ({"sites": {"near": "near", "near-flipped": "mid"}}, "predictions lie in places of their own"),
+        ({"sites": {"nowhere": "far"}}, "nowhere: put the maps of nowhere there"),
     ],
 )
 def test_bad_input_is_one_line(places: Path, tmp_path: Path, given: dict[str, Any], told: str) -> None:
     options = {"predictions": places / "maps", **QUICK, **given}
-    primary, sites = options.pop("primary", "road"), options.pop("sites", SITES)
-    with pytest.raises(InputError) as caught:
-        howfar.assess(places / primary, [places / name for name in sites if name != primary], tmp_path / "run", **options)
+    primary, sites = options.pop("primary", "road"), options.pop("sites", [name for name in SITES if name != "new"])
+    named: Any = [places / name for name in sites]
+    if isinstance(sites, dict):
+        named = dict(zip(sites, map(places.joinpath, sites.values()), strict=True))
+    with pytest.raises(HowfarError) as caught:
+        howfar.assess(places / primary, named, tmp_path / "run", **options)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def test_a_dataset_without_a_folder_of_maps_is_named(places: Path, tmp_path: Path) -> None:
-    shutil.copytree(places / "maps", tmp_path / "maps", ignore=shutil.ignore_patterns("far"))
-    with pytest.raises(MissingPathError, match=r"no folder .*far: put the maps of far there"):
-        made(places, tmp_path / "run", predictions=tmp_path / "maps")
-
-
-def test_maps_of_two_datasets_never_share_a_folder(places: Path, tmp_path: Path) -> None:
-    sites = {"near": places / "near", "near-flipped": places / "mid"}
-    with pytest.raises(HowfarError, match="predictions lie in places of their own"):
-        howfar.assess(places / "road", sites, tmp_path / "run", predictions=places / "maps", **QUICK)
+def test_masks_of_learnt_images_are_hidden_and_told(places: Path, tmp_path: Path) -> None:
+    site = Dataset.from_folder(places / "near")
+    learnt = frozenset({content_hash(Path(site.items[1].path).read_bytes())})
+    data = {"group": None, "adapted": {"dataset": "near"}}
+    model: Any = SimpleNamespace(card=SimpleNamespace(data=data, learnt=learnt, all_learnt_known=True))
+    given: Any = {}
+    (fair,), notes = Preparation(tmp_path, model, None, given)._fair([site])
+    assert [item.mask is None for item in fair.items] == [k == 1 for k in range(len(site.items))]
+    assert notes[0].startswith("the maps are of a model adapted to near: its confidence no longer tells its performance")
+    assert notes[1] == "1 images of near were not scored: the model learnt from them."
+    assert Preparation(tmp_path, None, None, given)._fair([site]) == ([site], ())

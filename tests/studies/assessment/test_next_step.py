@@ -21,29 +21,38 @@ THIN = GateReading("tiles", 0.1, 0.5, None, False, "whole images and their tiles
 IN = GateReading("distance", 1.1, None, 1.33, True, "distance 1.1")
 
 
+BY_TILES = replace(COMMANDS, model="m", tiled=True, chosen=("--limit", "30"))
+
+
 def estimate(predicted: float, half: float, measured: float | None = None) -> SetEstimate:
     return SetEstimate("a b", "boosted", 80, predicted, predicted - half, predicted + half, 0.9, measured)
 
 
 @pytest.mark.parametrize(
-    ("expected", "readings", "commands", "action"),
+    ("expected", "readings", "commands", "action", "end"),
     [
-        (estimate(0.7, 0.05), (FAR,), COMMANDS, "certify"),
-        (estimate(0.7, 0.05), (FAR, THIN), COMMANDS, "tile"),
-        (estimate(0.7, 0.05), (THIN,), Commands("p=/p", {"a b": "x"}, "m", Path("maps"), Path("run"), tiled=True), "certify"),
-        (estimate(0.7, 0.05), (IN,), COMMANDS, "check"),
-        (estimate(0.7, 0.15), (IN,), COMMANDS, "certify"),
-        (estimate(0.3, 0.05), (IN,), COMMANDS, "label"),
-        (estimate(0.4, 0.15), (IN,), COMMANDS, "certify"),
-        (estimate(0.7, 0.3, measured=0.3), (FAR,), COMMANDS, "adapt"),
-        (estimate(0.3, 0.3, measured=0.8), (FAR,), COMMANDS, "check"),
-        (None, (IN,), COMMANDS, "certify"),
+        (estimate(0.7, 0.05), (FAR,), COMMANDS, "certify", "-k 8"),
+        (estimate(0.7, 0.05), (FAR, THIN), COMMANDS, "tile", "-o 'maps-tiled/a b'"),
+        (estimate(0.7, 0.05), (THIN,), BY_TILES, "certify", "-k 8"),
+        (estimate(0.7, 0.05), (IN,), COMMANDS, "check", "'a b-new=NEW' --predictions maps --out run-new"),
+        (estimate(0.7, 0.05), (IN,), BY_TILES, "check", "'a b-new=NEW' --model m --tile --limit 30 --out run-new"),
+        (estimate(0.7, 0.15), (IN,), COMMANDS, "certify", "-k 16"),
+        (estimate(0.5, 0.3), (IN,), COMMANDS, "certify", "-k 16"),
+        (estimate(0.3, 0.05), (IN,), COMMANDS, "label", "-k 8 --strategy random"),
+        (estimate(0.4, 0.15), (IN,), COMMANDS, "certify", "--predictions 'maps/a b' --until 'F >= 0.5'"),
+        (estimate(0.7, 0.3, measured=0.3), (FAR,), COMMANDS, "adapt", "--out 'run-adapted-a b'"),
+        (estimate(0.3, 0.3, measured=0.8), (FAR,), COMMANDS, "check", "--out run-new"),
+        (None, (IN,), COMMANDS, "certify", "-k 16"),
     ],
 )
 def test_one_thing_to_do(
-    expected: SetEstimate | None, readings: tuple[GateReading, ...], commands: Commands, action: str
+    expected: SetEstimate | None, readings: tuple[GateReading, ...], commands: Commands, action: str, end: str
 ) -> None:
-    assert next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 80).action == action
+    step = next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 80)
+    assert step.action == action
+    assert step.command.endswith(end)
+    few = next_step("a b", expected, Gate("a b", readings), None, 0.5, commands, 5)
+    assert few.command == step.command.replace("-k 8", "-k 5").replace("-k 16", "-k 5")
 
 
 def test_commands_are_quoted_and_name_the_run() -> None:
@@ -52,15 +61,13 @@ def test_commands_are_quoted_and_name_the_run() -> None:
     )
     assert step.command == "howfar select run --dataset 'a b' -k 8 --strategy random"
     assert "12 probable failures" in step.text
-    tile = next_step("a b", estimate(0.7, 0.1), Gate("a b", (THIN,)), None, 0.5, COMMANDS, 80)
-    assert tile.command == "howfar predict CKPT 'a b=/data/a b' --tile -o 'maps-tiled/a b'"
     low = next_step("a b", estimate(0.7, 0.1, measured=0.3), None, None, 0.5, COMMANDS, 80)
     trained = "--model unetplusplus --way scale --shots 0,3,7 --out 'run-adapted-a b'"
     assert low.command == f"howfar adapt p=/p 'a b=/data/a b' {trained}"
     assert low.text.startswith("the model scores below 0.5 here")
-    by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.safetensors", Path("run/maps"), Path("run"))
+    by_model = Commands("p=/p", {"s": "s=/s", "t": "t=/t"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
     again = next_step("s", estimate(0.7, 0.1), Gate("s", (THIN,)), None, 0.5, by_model, 80)
-    assert again.command == "howfar assess p=/p s=/s t=/t --model m.safetensors --tile --out run-tiled"
+    assert again.command == "howfar assess p=/p s=/s t=/t --model m.onnx --tile --limit 30 --out run-tiled"
 
 
 def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that_are_drawn() -> None:
@@ -70,19 +77,6 @@ def test_a_model_that_howfar_cannot_train_is_trained_by_its_owner_on_images_that
     assert "by your own code" in low.text
     told = answer("a b", estimate(0.58, 0.09), None, None, (4, 5), 0.5, "labelled sets", classes.task.performance_name)
     assert told.startswith("a b: expected accuracy 0.58")
-
-
-def test_an_interval_that_holds_tau_asks_for_labels_until_that_is_settled() -> None:
-    step = next_step("a b", estimate(0.4, 0.15), Gate("a b", (IN,)), None, 0.5, COMMANDS, 80)
-    assert step.command == "howfar certify 'a b=/data/a b' --predictions 'maps/a b' --until 'F >= 0.5'"
-    assert "badly" not in step.text
-
-
-def test_asking_again_keeps_the_options() -> None:
-    chosen = Commands("p=/p", {"s": "s=/s"}, "m.onnx", Path("run/maps"), Path("run"), tiled=True, chosen=("--limit", "30"))
-    assert chosen.check("s") == "howfar assess p=/p s=/s s-new=NEW --model m.onnx --tile --limit 30 --out run-new"
-    whole = Commands("p=/p", {"s": "s=/s"}, "m.onnx", Path("run/maps"), Path("run"), chosen=("--limit", "30"))
-    assert whole.tile("s") == "howfar assess p=/p s=/s --model m.onnx --tile --limit 30 --out run-tiled"
 
 
 def test_sentences_say_what_is_expected_and_how_often_such_intervals_held() -> None:
@@ -112,24 +106,12 @@ def test_a_measurement_says_on_how_many_images_and_what_would_have_been_expected
     assert missed.endswith("which did not hold.")
 
 
-def test_an_interval_wider_than_half_the_scale_is_not_known_yet() -> None:
+def test_what_is_not_known_is_named() -> None:
     empty = answer("a b", estimate(0.5, 0.3), Gate("a b", (IN,)), None, (2, 2), 0.5, "labelled sites")
-    told = "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it."
-    assert empty == told
-    step = next_step("a b", estimate(0.5, 0.3), Gate("a b", (IN,)), None, 0.5, COMMANDS, 80)
-    assert step.command.endswith("-k 16")
-
-
-def test_checks_that_could_not_be_made_are_named() -> None:
+    assert empty == "a b: F is not known yet ([0.20, 0.80], 90 %). A labelled site, or labels of this one, would narrow it."
     unknown = GateReading("residual", None, None, None, None, "distance off the primary's subspace is not known")
     told = answer("a b", estimate(0.58, 0.09), Gate("a b", (IN, unknown)), None, (0, 0), 0.5, "labelled sites")
     assert told.endswith("The gate could not check residual.")
-
-
-def test_no_more_labels_are_asked_for_than_there_are_images() -> None:
-    step = next_step("a b", estimate(0.7, 0.1), Gate("a b", (FAR,)), None, 0.5, COMMANDS, 5)
-    assert step.command.endswith("-k 5")
-    assert "label 5 images" in step.text
 
 
 @pytest.mark.parametrize(

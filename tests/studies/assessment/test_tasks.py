@@ -16,7 +16,7 @@ from PIL import Image
 
 import howfar
 from howfar.cli.main import run
-from howfar.errors import HowfarError, InputError, MissingPathError
+from howfar.errors import HowfarError
 from howfar.report import estimates
 from howfar.results import Evaluation
 from howfar.results.assessment import Assessment, SiteAnswer
@@ -118,9 +118,8 @@ def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(folder: Path, out: Path, task: str, sites: Sequence[str] = tuple(SHADES)[1:], **given: Any) -> Assessment:
-    return howfar.assess(
-        folder / "home", [folder / name for name in sites], out, predictions=folder / "answers", task=task, **{**QUICK, **given}
-    )
+    options = {"predictions": folder / "answers", "task": task, **QUICK, **given}
+    return howfar.assess(folder / "home", [folder / name for name in sites], out, **options)
 
 
 def answer_of(found: Assessment, name: str) -> SiteAnswer:
@@ -221,9 +220,7 @@ def test_boxes_of_mirrored_images_are_compared_where_they_are_there(nuclei: Path
     answers = Path(shutil.copytree(nuclei / "answers", tmp_path / "answers"))
     for name in SHADES:
         shutil.copy(answers / f"{name}.json", answers / f"{name}-flipped.json")
-    sites = [nuclei / name for name in ("near", "mid")]
-    given: dict[str, Any] = {"task": "detection", "truth": nuclei / "truth", "predictions": answers}
-    howfar.assess(nuclei / "home", sites, tmp_path / "run", **given, **QUICK)
+    made(nuclei, tmp_path / "run", "detection", ["near", "mid"], truth=nuclei / "truth", predictions=answers)
     assert "box_stability" in Evaluation.load(tmp_path / "run" / "performance" / "near.parquet").images
 
 
@@ -236,51 +233,40 @@ def test_several_classes_are_scored_with_their_names_and_void_left_out(classes: 
     assert answer_of(found, "night").next.command.endswith("--task multiclass --classes a,b,c --ignore-index 255")
 
 
-@pytest.mark.parametrize("task", ["classification", "detection"])
-def test_a_limit_is_drawn_of_the_primary_images_that_have_predictions(
-    task: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    folder = request.getfixturevalue(WORLDS[task])
-    answers = Path(shutil.copytree(folder / "answers", tmp_path / "answers"))
-    given = options_of(task, folder)
-    if task == "classification":
-        pd.read_csv(answers / "home.csv")[:5].to_csv(answers / "home.csv", index=False)
-    else:
-        given["truth"] = truth = Path(shutil.copytree(folder / "truth", tmp_path / "truth"))
-        coco = json.loads((truth / "home.json").read_text())
-        known = {row["id"] for row in coco["images"][:5]}
-        coco["images"] = coco["images"][:5]
-        coco["annotations"] = [row for row in coco["annotations"] if row["image_id"] in known]
-        (truth / "home.json").write_text(json.dumps(coco))
-    sites = [folder / name for name in ("near", "mid")]
-    howfar.assess(folder / "home", sites, tmp_path / "run", predictions=answers, task=task, limit=4, **given, **QUICK)
+def test_a_limit_is_drawn_of_the_primary_images_that_have_predictions(nuclei: Path, tmp_path: Path) -> None:
+    truth = Path(shutil.copytree(nuclei / "truth", tmp_path / "truth"))
+    coco = json.loads((truth / "home.json").read_text())
+    coco["images"] = coco["images"][:5]
+    known = {row["id"] for row in coco["images"]}
+    coco["annotations"] = [row for row in coco["annotations"] if row["image_id"] in known]
+    (truth / "home.json").write_text(json.dumps(coco))
+    made(nuclei, tmp_path / "run", "detection", ["near", "mid"], truth=truth, limit=4)
     own = Evaluation.load(tmp_path / "run" / "performance" / "home.parquet")
     assert (own.n, own.scored) == (4, 4)
 
 
-def test_what_an_assessment_of_a_task_cannot_do_is_one_line(scenes: Path, nuclei: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^model is of use only to segmentation, got 'detection': .*\(--predictions DIR\)$"):
-        howfar.assess(nuclei / "home", [nuclei / "near"], tmp_path / "a", model="m.onnx", task="detection", **QUICK)
-    with pytest.raises(
-        InputError, match=r"^sites must hold one with labels, got 'new, night': label one: sort the images into"
-    ):
-        made(scenes, tmp_path / "b", "classification", ["new", "night"])
-    with pytest.raises(InputError, match=r"^sites must hold one with true boxes, got 'new': label one: .*--truth DIR"):
-        made(nuclei, tmp_path / "c", "detection", ["new"], truth=nuclei / "truth")
-    with pytest.raises(InputError, match=r"^primary must have true boxes, got 'home without any': pass a folder"):
-        made(nuclei, tmp_path / "d", "detection")
-    with pytest.raises(InputError, match=r"^ignore_index is of no use to classification"):
-        made(scenes, tmp_path / "e", "classification", ignore_index=3)
-    with pytest.raises(InputError, match=r"^task must be one of segmentation"):
-        made(scenes, tmp_path / "e", "depth")
-    with pytest.raises(MissingPathError, match=r"^truth: no folder nowhere: pass the one that holds"):
-        made(nuclei, tmp_path / "f", "detection", truth="nowhere")
-    with pytest.raises(MissingPathError, match=r"^predictions: none of home: put them at .*home\.csv or .*\.parquet"):
-        howfar.assess(scenes / "home", [scenes / "near"], tmp_path / "g", predictions=scenes, task="classification", **QUICK)
-
-
-def test_predictions_that_are_there_twice_are_refused(scenes: Path, tmp_path: Path) -> None:
-    answers = Path(shutil.copytree(scenes / "answers", tmp_path / "answers"))
-    pd.read_csv(answers / "near.csv").to_parquet(answers / "near.parquet")
-    with pytest.raises(HowfarError, match=r"^predictions must hold near once, got 'near\.csv, near\.parquet in "):
-        howfar.assess(scenes / "home", [scenes / "near"], tmp_path / "run", predictions=answers, task="classification", **QUICK)
+@pytest.mark.parametrize(
+    ("task", "sites", "given", "line"),
+    [
+        ("detection", ["near"], {"predictions": None, "model": "m.onnx"}, "model is of use only to segmentation, got"),
+        ("classification", ["new", "night"], {}, "sites must hold one with labels, got 'new, night': label one: sort"),
+        ("detection", ["new"], {"truth": "truth"}, "sites must hold one with true boxes, got 'new': label one: "),
+        ("detection", ["near"], {}, "primary must have true boxes, got 'home without any': pass a folder"),
+        ("classification", ["near"], {"ignore_index": 3}, "ignore_index is of no use to classification"),
+        ("detection", ["near"], {"truth": "nowhere"}, r"truth: no folder .*nowhere: pass the one that holds"),
+        ("classification", ["near"], {"predictions": "home"}, r"predictions: none of home: put them at .*home\.csv or"),
+        ("classification", ["twice"], {}, r"predictions must hold twice once, got 'twice\.csv, twice\.parquet in "),
+    ],
+)
+def test_what_an_assessment_of_a_task_cannot_do_is_one_line(
+    task: str, sites: list[str], given: dict[str, Any], line: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(WORLDS[task])
+    if sites == ["twice"]:
+        folder = Path(shutil.copytree(folder, tmp_path / "world"))
+        (folder / "near").rename(folder / "twice")
+        (folder / "answers" / "near.csv").rename(folder / "answers" / "twice.csv")
+        pd.read_csv(folder / "answers" / "twice.csv").to_parquet(folder / "answers" / "twice.parquet")
+    at = {name: folder / given[name] for name in ("truth", "predictions") if given.get(name)}
+    with pytest.raises(HowfarError, match=f"^{line}"):
+        made(folder, tmp_path / "run", task, sites, **{**given, **at})

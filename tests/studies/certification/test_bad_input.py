@@ -27,14 +27,14 @@ def site(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize("argument", ["predictions", "labels", "profile", "sample", "out"])
-@pytest.mark.parametrize("value", [5, ["a"], {}, b"x", float("nan")])
+@pytest.mark.parametrize("value", [5, ["a"], b"x"])
 def test_what_is_no_path_is_refused_by_its_name(site: tuple[Path, Path], argument: str, value: Any) -> None:
     given: dict[str, Any] = {"predictions": site[1], argument: value}
     with pytest.raises(InputError, match=f"^{argument} must be the path"):
         certify(site[0], progress=False, **given)
 
 
-@pytest.mark.parametrize("k", ["a", [], float("nan"), 2.5, True, 0, -1])
+@pytest.mark.parametrize("k", ["a", float("nan"), 2.5, True, 0])
 def test_k_is_checked_before_anything_is_read(site: tuple[Path, Path], k: Any) -> None:
     (site[0] / "0.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"^k must be"):
@@ -47,9 +47,19 @@ def test_labels_that_are_no_shares_are_refused_by_their_name(labels: Any) -> Non
         certify([0.5] * 9, k=4, labels=labels)
 
 
-def test_predicted_performance_that_is_no_number_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^site must be numbers"):
-        certify(np.array(["a"]), k=4)
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"labels": np.zeros(9)}, "labels must be one row of at most 4"),
+        ({"metric": "ods"}, "metric is of use only to a site of images"),
+        ({"predictions": "maps"}, "predictions is of use only to a site of images"),
+        ({"out": "here"}, "out is of use only to a site of images"),
+        ({"site": np.array(["a"])}, "site must be numbers"),
+    ],
+)
+def test_values_in_memory_take_no_more(given: dict[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=f"^{line}"):
+        certify(**{"site": [0.5] * 20, "k": 4, **given})
 
 
 @pytest.mark.parametrize("metric", ["f", "iou", "precision", "ods"])
@@ -72,14 +82,3 @@ def test_a_certificate_whose_sample_does_not_fit_its_site_is_refused(
         certify(*site, out=tmp_path / "out", progress=False)
     with pytest.raises(InputError, match="is damaged, its sample does not fit"):
         certify(*site, sample=damaged, progress=False)
-
-
-def test_blank_masks_leave_no_value_and_a_note_says_why(site: tuple[Path, Path], tmp_path: Path) -> None:
-    drawn = certify(*site, 4, out=tmp_path / "out", progress=False)
-    labels = tmp_path / "labels"
-    labels.mkdir()
-    for one in drawn.sample:
-        Image.new("L", (8, 8)).save(labels / one.image)
-    found = certify(*site, out=tmp_path / "out", labels=labels, progress=False)
-    assert (found.value, found.labelled) == (None, 4)
-    assert "mean_f is not defined in any of the 4 labelled images" in found.notes[-1]

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
 
 import howfar
 from howfar.errors import InputError
 from howfar.results.certificate import Certificate
-from howfar.sampling import draw, mean
-from listed_site import CLASSES, SIDE, ListedSet, write_boxes, write_classes, write_true_boxes
+from listed_site import CLASSES, ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 40
 
@@ -72,18 +70,6 @@ def test_with_all_labels_it_is_the_f1(metric: str, options: dict[str, float], bo
     assert (found.iou, found.min_score) == (options.get("iou"), options.get("min_score"))
 
 
-def test_it_is_the_estimate_of_the_sampling_module(classes: ListedSet, tmp_path: Path) -> None:
-    found = certify(classes, labels=labels_of(classes, tmp_path / "l.csv"), level=0.8, seed=3)
-    images = evaluation(classes, tmp_path).images
-    proxies = images["class_confidence"].to_numpy()
-    assert np.array(found.site.proxies) == pytest.approx(proxies)
-    sample = draw(proxies, 12, seed=3)
-    wanted = mean(images["performance"].to_numpy()[sample.indices], proxies, sample, level=0.8)
-    assert (found.value, found.low, found.high) == (wanted.value, wanted.low, wanted.high)
-    assert found.low is not None
-    assert found.low < found.value < found.high
-
-
 @pytest.mark.parametrize("metric", ["mean_f1", "f1", "precision", "recall"])
 def test_a_sample_of_boxes_gives_an_interval(metric: str, boxes: ListedSet, tmp_path: Path) -> None:
     found = certify(boxes, 20, labels=write_true_boxes(tmp_path / "truth.json", boxes.truth), metric=metric)
@@ -115,24 +101,6 @@ def test_a_table_of_classes_is_handed_out_and_filled_in(classes: ListedSet, tmp_
     assert "own class may lean" in (out / "report.html").read_text()
 
 
-def test_classes_come_back_from_tools(classes: ListedSet, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    names = [one.image for one in certify(classes, out=out).sample]
-    wanted = certify(classes, labels=labels_of(classes, tmp_path / "l.csv")).value
-    tasks = json.loads((out / "label_studio.json").read_text())
-    assert {task["predictions"][0]["result"][0]["value"]["choices"][0] for task in tasks} <= set(CLASSES)
-    assert certify(classes, out=out, labels=out / "label_studio.json").labelled == 0
-    for task, name in zip(tasks, names, strict=True):
-        task["annotations"] = [{"result": [{"type": "choices", "value": {"choices": [classes.truth[name]]}}]}]
-    (tmp_path / "export.json").write_text(json.dumps(tasks))
-    assert certify(classes, out=out, labels=tmp_path / "export.json").value == wanted
-    tree = ElementTree.parse(out / "cvat.xml")
-    for image in tree.getroot().iter("image"):
-        ElementTree.SubElement(image, "tag", {"label": classes.truth[image.attrib["name"]]})
-    tree.write(tmp_path / "export.xml")
-    assert certify(classes, out=out, labels=tmp_path / "export.xml").value == wanted
-
-
 def test_boxes_are_handed_out_with_the_models_own_and_come_back(boxes: ListedSet, tmp_path: Path) -> None:
     out = tmp_path / "out"
     drawn = certify(boxes, out=out, min_score=0.5)
@@ -151,92 +119,23 @@ def test_boxes_are_handed_out_with_the_models_own_and_come_back(boxes: ListedSet
         assert untouched.labelled == 0
         assert "12 labels are the model's own boxes, unchanged" in untouched.notes[0]
     assert certify(boxes, out=out, labels=out / "label_studio.json").labelled == 0
-    for export in (_coco, _cvat, _label_studio):
-        file = export(boxes, out, names, tmp_path)
-        assert certify(boxes, out=out, labels=file).value == pytest.approx(wanted), export.__name__
-    write_true_boxes(out / "labels.json", {name: boxes.truth[name] for name in names[:5]})
-    assert certify(boxes, out=out).labelled == 5
-
-
-def _coco(boxes: ListedSet, out: Path, names: list[str], to: Path) -> Path:
-    document = json.loads((out / "coco.json").read_text())
     document["annotations"] = [
         {"image_id": image["id"], "category_id": 1, "bbox": [x0, y0, x1 - x0, y1 - y0]}
         for image in document["images"]
         for x0, y0, x1, y1 in boxes.truth[image["file_name"]]
     ]
-    (to / "coco_export.json").write_text(json.dumps(document))
-    return to / "coco_export.json"
-
-
-def _cvat(boxes: ListedSet, out: Path, names: list[str], to: Path) -> Path:
-    tree = ElementTree.parse(out / "cvat.xml")
-    for image in tree.getroot().iter("image"):
-        for element in list(image):
-            image.remove(element)
-        for box in boxes.truth[image.attrib["name"]]:
-            sides = dict(zip(("xtl", "ytl", "xbr", "ybr"), map(str, box), strict=True))
-            ElementTree.SubElement(image, "box", {"label": "car", **sides})
-    tree.write(to / "export.xml")
-    return to / "export.xml"
-
-
-def _label_studio(boxes: ListedSet, out: Path, names: list[str], to: Path) -> Path:
-    tasks = json.loads((out / "label_studio.json").read_text())
-    for task, name in zip(tasks, names, strict=True):
-        task["annotations"] = [{"result": [_rectangle(box) for box in boxes.truth[name]]}]
-    (to / "studio.json").write_text(json.dumps(tasks))
-    return to / "studio.json"
-
-
-def _rectangle(box: list[float]) -> dict[str, Any]:
-    x0, y0, x1, y1 = (100 * side / SIDE for side in box)
-    value = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "rotation": 0, "rectanglelabels": ["car"]}
-    return {"type": "rectanglelabels", "original_width": SIDE, "original_height": SIDE, "value": value}
-
-
-def test_until_it_is_settled(classes: ListedSet, tmp_path: Path) -> None:
-    found = certify(classes, COUNT, labels=labels_of(classes, tmp_path / "l.csv"), until="accuracy >= 0.1")
-    assert (found.settled, found.anytime) == ("yes", True)
-    assert found.until == "accuracy >= 0.1"
-
-
-def test_labels_count_in_the_order_of_the_draw(classes: ListedSet, tmp_path: Path) -> None:
-    names = [one.image for one in certify(classes).sample]
-    found = certify(classes, labels=labels_of(classes, tmp_path / "l.csv", [*names[:3], *names[4:]]))
-    assert found.labelled == 3
-    assert any(note.startswith(f"{names[3]} is next in the order of the draw") for note in found.notes)
-
-
-def test_a_sample_serves_another_model(classes: ListedSet, tmp_path: Path) -> None:
-    drawn = certify(classes, seed=4)
-    other = tmp_path / "other.csv"
-    other.write_text("image,predicted\n" + "".join(f"{Path(name).name},dry\n" for name in classes.truth))
-    labels = labels_of(classes, tmp_path / "l.csv")
-    found = certify(classes, None, predictions=other, sample=drawn, labels=labels)
-    assert [one.image for one in found.sample] == [one.image for one in drawn.sample]
-    assert [one.performance for one in found.sample] == [float(classes.truth[one.image] == "dry") for one in found.sample]
-    assert set(found.site.proxies) == {None}
-
-
-def test_a_site_or_model_that_has_changed_is_refused(classes: ListedSet, tmp_path: Path) -> None:
-    certify(classes, out=tmp_path / "out")
-    other = tmp_path / "other.csv"
-    other.write_text(classes.predictions.read_text().replace("000.png,0.", "000.png,0.00"))
-    told = line(classes, None, predictions=other, out=tmp_path / "out")
-    assert told.startswith("the prediction of images/000.png is another than when the sample was drawn")
+    (tmp_path / "export.json").write_text(json.dumps(document))
+    assert certify(boxes, out=out, labels=tmp_path / "export.json").value == pytest.approx(wanted)
+    write_true_boxes(out / "labels.json", {name: boxes.truth[name] for name in names[:5]})
+    assert certify(boxes, out=out).labelled == 5
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"task": "depth"}, "task must be one of segmentation, multiclass, classification, detection"),
         ({"metric": "acuracy"}, "metric must be a known one, got 'acuracy': did you mean accuracy?"),
         ({"iou": 0.5}, "iou is of no use to classification"),
-        ({"threshold": 0.5}, "threshold is of no use to classification"),
         ({"model": "x"}, "model is of no use to classification"),
-        ({"predictions": None}, "predictions must be given"),
-        ({"k": 0}, "k must"),
     ],
 )
 def test_bad_input_is_one_line(given: dict[str, Any], told: str, classes: ListedSet) -> None:
@@ -262,3 +161,15 @@ def test_a_label_that_cannot_be_used_is_named(boxes: ListedSet, classes: ListedS
     assert any(
         "labels that the model never gives count as its mistakes (snow)" in note for note in certify(classes, labels=snow).notes
     )
+
+
+def test_one_label_is_too_few_and_no_lack_of_foreground(classes: ListedSet, boxes: ListedSet, tmp_path: Path) -> None:
+    name = certify(classes, 8).sample[0].image
+    found = certify(classes, 8, labels=labels_of(classes, tmp_path / "l.csv", [name]))
+    assert found.value is None
+    assert "not known from 1 label yet: label more images; 1 of 8 drawn images labelled" in found.caption()
+    name = certify(boxes, 8).sample[0].image
+    one = certify(boxes, 8, labels=write_true_boxes(tmp_path / "t.json", {name: boxes.truth[name]}))
+    none = certify(boxes, 8, labels=write_true_boxes(tmp_path / "t.json", {name: []}))
+    assert "not known from 1 label yet" in one.caption()
+    assert "undefined on the labelled images, none of which holds an object" in none.caption()

@@ -10,6 +10,7 @@ import pytest
 
 import howfar
 from certified_site import write_site
+from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.pipeline.reference_profile import Profile
@@ -25,27 +26,19 @@ def rows(seed: int, n: int, shift: float = 0.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(shift, 1.0, size=(n, 12))
 
 
+MEMORY = howfar.profile(rows(0, 60), components=6)
+
+
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A profile with estimators of two labelled datasets, by embeddings."""
     folder = tmp_path_factory.mktemp("profile")
-    labelled, known = [], []
-    for name, shift in (("near", 0.3), ("far", 2.0)):
-        np.save(folder / f"{name}.npy", rows(1, 40, shift))
-        labelled.append(str(folder / f"{name}.npy"))
-        images = [f"{name}-{index}" for index in range(40)]
-        known.append(pd.DataFrame({"dataset": name, "image": images, "performance": np.linspace(0.9, 0.7, 40) - shift / 4}))
-    names = [image for table in known for image in table["image"]]
-    assert len(names) == 80
-    profile = howfar.profile(rows(0, 60), components=6, labelled=labelled, performance=named(labelled, known))
-    return profile.save(folder / "roads.howfar")
-
-
-def named(labelled: list[str], known: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Name the images as ready-made embeddings do."""
-    from howfar.data import parse
-
-    return [table.assign(image=list(parse(path).images)[: len(table)]) for path, table in zip(labelled, known, strict=True)]
+    places, known = [folder / f"{name}.npy" for name in ("near", "far")], []
+    for place, shift in zip(places, (0.3, 2.0), strict=True):
+        np.save(place, rows(1, 40, shift))
+        performance = np.linspace(0.9, 0.7, 40) - shift / 4
+        known.append(pd.DataFrame({"dataset": place.stem, "image": list(parse(place).images), "performance": performance}))
+    return howfar.profile(rows(0, 60), components=6, labelled=places, performance=known).save(folder / "roads.howfar")
 
 
 @pytest.fixture
@@ -83,37 +76,26 @@ def test_the_exit_code_follows_estimate_and_gate(
     assert (found.labels is not None) == (code == 4 or not inside)
 
 
-def test_without_estimates_the_rules_are_undecided_and_say_what_to_do() -> None:
-    found = howfar.check(
-        howfar.profile(rows(0, 60), components=6), rows(5, 30), {**RULES, "unreadable": {"at_most_share": 0.0}}
-    )
-    assert [decision.outcome for decision in found.decisions] == ["pass", "pass", "undecided", "undecided"]
-    assert found.exit_code == 4
-    assert "howfar certify new -k 16" in repr(found)
-
-
 def test_a_certificate_counts_for_its_dataset(file: Path, estimated: dict[str, Any], tmp_path: Path) -> None:
     predicted = np.linspace(0.3, 0.6, 30)
     drawn = howfar.certify(predicted, k=12)
-    certificate = howfar.certify(predicted, k=12, labels=predicted[[one.index for one in drawn.sample]] - 0.05)
-    saved = replace(certificate, dataset="new").save(tmp_path / "certificate.json")
-    found = howfar.check(file, rows(5, 30), RULES, certificate=saved)
-    assert found.exit_code == 3
-    assert found.batches[0].source == "certified"
-    assert found.batches[0].value == certificate.value
-    assert howfar.check(file, rows(5, 30), RULES, certificate=[replace(certificate, dataset="new")]).exit_code == 3
-    false = replace(certificate, dataset="new", metric="false_positive_rate")
-    with pytest.raises(
-        InputError, match="certificate must be of performance, of which more is better, got 'false_positive_rate'"
-    ):
-        howfar.check(file, rows(5, 30), RULES, certificate=false)
-    with pytest.raises(InputError, match="certificate must be of one of new, got 'other'"):
-        howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, dataset="other"))
-    with pytest.raises(InputError, match="must be of the 29 images of new, got 'one of 30'"):
-        howfar.check(file, rows(5, 29), RULES, certificate=saved)
-    other = replace(certificate, dataset="new", site=replace(certificate.site, contents=("sha256:0",) * 30, images=("x.jpg",)))
-    with pytest.raises(InputError, match=r"certificate must be of the images of new that are given, got 'one of x\.jpg too'"):
-        howfar.check(file, rows(5, 30), RULES, certificate=other)
+    values = predicted[[one.index for one in drawn.sample]] - 0.05
+    certificate = replace(howfar.certify(predicted, k=12, labels=values), dataset="new")
+    for given in (certificate.save(tmp_path / "certificate.json"), [certificate]):
+        found = howfar.check(file, rows(5, 30), RULES, certificate=given)
+        (batch,) = found.batches
+        assert (found.exit_code, batch.source, batch.value) == (3, "certified", certificate.value)
+    others = {
+        "performance, of which more is better, got 'false_positive_rate'": {"metric": "false_positive_rate"},
+        "one of new, got 'other'": {"dataset": "other"},
+        "the 30 images of new, got 'one of 31'": {"n": 31},
+        r"the images of new that are given, got 'one of x\.jpg too'": {
+            "site": replace(certificate.site, contents=("sha256:0",), images=("x.jpg",))
+        },
+    }
+    for line, changes in others.items():
+        with pytest.raises(InputError, match=f"certificate must be of {line}"):
+            howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, **changes))
 
 
 def test_a_certificate_of_other_images_of_the_same_names_or_at_another_threshold_is_refused(tmp_path: Path, file: Path) -> None:
@@ -160,13 +142,12 @@ def test_the_command_that_certifies_is_of_each_datasets_place(tmp_path: Path) ->
     groups = arrivals(places)
     known = _places(places, groups)
     assert known == dict(zip(("one", "two sites"), places, strict=True))
-    profile = howfar.profile(rows(0, 60), components=6)
     options = {"predictions": "maps", "flipped": "mirrored"}
-    words = _certify(profile, "roads.howfar", known, "two sites", options)
+    words = _certify(MEMORY, "roads.howfar", known, "two sites", options)
     assert words == f"howfar certify '{places[1]}' --predictions maps --flipped mirrored --profile roads.howfar"
     # A profile in memory has no file to name, without which mirrored maps are of no use.
-    assert _certify(profile, profile, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
-    assert _certify(profile, profile, known, "three", options) == ""
+    assert _certify(MEMORY, MEMORY, known, "one", options) == f"howfar certify {places[0]} --predictions maps"
+    assert _certify(MEMORY, MEMORY, known, "three", options) == ""
     assert _places([f"{places[0]}/images/0001.jpg", f"{places[0]}/images/0002.jpg"], groups[:1]) == {}
     assert _places(rows(5, 3), groups[:1]) == {}
 
@@ -270,22 +251,28 @@ def test_the_profile_s_own_log_lies_beside_it(file: Path) -> None:
         howfar.check(Profile.load(file), rows(5, 30), RULES, keep=True)
 
 
-def test_an_alarm_without_a_log_is_undecided(file: Path) -> None:
-    found = howfar.check(file, rows(5, 30), {"alarm": {"at_least": 0.5}})
-    assert found.exit_code == 4
-    assert "--keep" in repr(found)
-
-
 def test_wrong_arguments_are_refused(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="rules must be given"):
-        howfar.check(file, rows(5, 30))
-    with pytest.raises(InputError, match="rules must be given"):
-        howfar.check(file)
-    with pytest.raises(InputError, match="since: 'yesterday' is no date"):
-        howfar.check(file, since="yesterday")
-    with pytest.raises(InputError, match="since must be given for an alarm that compares"):
-        howfar.check(file, rows(5, 30), {"alarm": {"tolerated_drop": 0.02}}, log=tmp_path / "log.jsonl")
+    new, compares = rows(5, 30), {"alarm": {"tolerated_drop": 0.02}}
+    for line, given in (
+        ("rules must be given", {"new": new}),
+        ("rules must be given", {}),
+        ("since: 'yesterday' is no date", {"since": "yesterday"}),
+        ("since must be given for an alarm that compares", {"new": new, "rules": compares, "log": tmp_path / "log.jsonl"}),
+        ("did you mean estimator", {"new": new, "rules": RULES, "estimater": "mean"}),
+    ):
+        with pytest.raises(InputError, match=line):
+            howfar.check(file, **given)
     with pytest.raises(MissingPathError):
-        howfar.check(tmp_path / "none.howfar", rows(5, 30), RULES)
-    with pytest.raises(InputError, match="did you mean estimator"):
-        howfar.check(file, rows(5, 30), RULES, estimater="mean")
+        howfar.check(tmp_path / "none.howfar", new, RULES)
+    unlogged = howfar.check(file, new, {"alarm": {"at_least": 0.5}})
+    assert (unlogged.exit_code, "--keep" in repr(unlogged)) == (4, True)
+
+
+@pytest.mark.parametrize("argument", ["rules", "certificate", "log", "since", "profile"])
+@pytest.mark.parametrize("value", [5, b"x", float("nan"), [5]])
+def test_what_is_of_another_type_is_refused_by_its_name(argument: str, value: Any) -> None:
+    given: dict[str, Any] = {"profile": MEMORY, "new": rows(5, 3), "rules": RULES, argument: value}
+    if argument == "since":
+        given |= {"new": None, "log": "nowhere.jsonl"}
+    with pytest.raises(InputError, match=f"^{argument}(:| must)"):
+        howfar.check(given.pop("profile"), **given)

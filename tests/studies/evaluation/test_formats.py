@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +33,6 @@ def test_boxes_score_the_same_in_every_format(predictions: str, truth: str, tmp_
     found = evaluated(site, files[0], "detection", truth=files[1], **options)
     assert found.images["performance"].fillna(-1).round(3).tolist() == [0.5, 0.0, -1.0]
     assert (found.images["hits"].tolist()[:2], found.scores["f1"]) == ([1.0, 0.0], pytest.approx(2 / 6))
-
-
-def test_classes_that_never_meet_are_noted(tmp_path: Path) -> None:
-    site = scene.pictures(tmp_path)
-    found = evaluated(site, scene.yolo_predictions(tmp_path), "detection", truth=scene.voc(tmp_path))
-    assert "no class is both predicted and true (predicted: 0, 1; true: car, road)" in " ".join(found.notes)
 
 
 def test_boxes_of_classes_without_a_name_are_noted(tmp_path: Path) -> None:
@@ -73,13 +66,6 @@ def test_a_truth_without_boxes_is_told(tmp_path: Path) -> None:
     assert "mapping.json cannot be read (annotations is no list)" in refused(site, predictions, mapping)
 
 
-def test_columns_without_a_table_are_of_no_use(tmp_path: Path) -> None:
-    site, truth = scene.pictures(tmp_path), scene.coco(tmp_path)
-    predictions = scene.PREDICTIONS["coco_results"](tmp_path)
-    with pytest.raises(InputError, match="columns is of no use where no file of boxes is a table"):
-        evaluated(site, predictions, "detection", truth=truth, columns="image=name")
-
-
 def pets(folder: Path) -> Path:
     for name in ("cats/1.jpg", "cats/2.jpg", "dogs/a/1.jpg"):
         (folder / "pets" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -99,13 +85,6 @@ def test_class_folders_are_labels_and_columns_are_mapped(tmp_path: Path) -> None
     assert "the labels are the names of the class folders (2: cats, dogs)" in found.notes
 
 
-def test_one_folder_is_no_class(tmp_path: Path) -> None:
-    folder = pets(tmp_path)
-    shutil.rmtree(folder / "dogs")
-    pd.DataFrame({"image": ["cats/1.jpg", "cats/2.jpg"], "predicted": "cats"}).to_csv(tmp_path / "p.csv", index=False)
-    assert evaluated(folder, tmp_path / "p.csv", "classification").scored == 0
-
-
 def test_folders_are_no_classes_where_there_are_labels_or_images_beside_them(tmp_path: Path) -> None:
     folder = pets(tmp_path)
     Image.new("RGB", (9, 9)).save(folder / "0.jpg")
@@ -114,23 +93,3 @@ def test_folders_are_no_classes_where_there_are_labels_or_images_beside_them(tmp
     assert evaluated(folder, tmp_path / "p.csv", "classification").scored == 0
     pd.DataFrame({"image": [f"pets/{name}" for name in names], "label": "cats"}).to_csv(tmp_path / "own.csv", index=False)
     assert evaluated(tmp_path / "own.csv", tmp_path / "p.csv", "classification").scores["accuracy"] == 1.0
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"columns": "label=klass"}, "columns must be columns of"),
-        ({"classes": "cats,"}, "classes must give each class a name of its own, got 'that of class 1 is empty'"),
-        ({"classes": "a,a"}, "classes must give each class a name of its own, got \"'a' is there twice\""),
-    ],
-)
-def test_options_that_are_refused(options: dict[str, Any], words: str, tmp_path: Path) -> None:
-    pd.DataFrame({"image": ["cats/1.jpg"], "predicted": ["cats"]}).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(InputError) as caught:
-        evaluated(pets(tmp_path), tmp_path / "p.csv", "classification", partial=True, **options)
-    assert words in str(caught.value)
-
-
-def test_maps_have_no_columns(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="columns is of no use to segmentation"):
-        evaluate(pets(tmp_path), tmp_path, columns="image=a", progress=False)

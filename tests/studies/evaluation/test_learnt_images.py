@@ -102,12 +102,6 @@ def test_a_loaded_model_is_known_by_its_card_and_a_foreign_one_scored_whole(road
     assert (foreign.n, foreign.skipped) == (8, ())
 
 
-def test_an_unseen_dataset_is_scored_whole_without_a_word(model: Checkpoint, tmp_path: Path) -> None:
-    found = evaluate(write_dataset(tmp_path / "site", 3, seed=4, size=40), model)
-    assert (found.n, found.skipped) == (3, ())
-    assert not any("learnt" in note for note in found.notes)
-
-
 @pytest.mark.parametrize("partial", [False, True])
 def test_an_image_that_cannot_be_read_is_listed_with_its_own_reason(partial: bool, model: Checkpoint, tmp_path: Path) -> None:
     other = write_dataset(tmp_path / "other", 3, seed=7, size=32)
@@ -157,9 +151,3 @@ def test_bad_input_is_one_line(given: dict[str, Any], words: str, roads: Path, m
         howfar.evaluate(roads, None if "model" in given else roads / "masks", progress=False, **given)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_predictions_of_a_folder_are_scored_whole(roads: Path, model: Checkpoint, tmp_path: Path) -> None:
-    maps = howfar.predict(model, roads, tmp_path / "maps", progress=False).folder
-    found = howfar.evaluate(roads, maps, progress=False)
-    assert (found.n, found.skipped) == (8, ())

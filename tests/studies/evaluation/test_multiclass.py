@@ -154,11 +154,3 @@ def test_what_is_refused(site: Path, tmp_path: Path) -> None:
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(folder / "0.jpg")
     (folder / "0.png").unlink()
     assert "JPEG alters the numbers of classes: save PNG" in line(site, folder)
-
-
-def test_options_of_other_tasks_are_refused(site: Path, tmp_path: Path) -> None:
-    assert "tolerance is of no use to multiclass" in line(site, tmp_path, tolerance=2)
-    with pytest.raises(InputError, match="ignore_index is of no use to segmentation"):
-        evaluate(site, tmp_path, ignore_index=255, progress=False)
-    with pytest.raises(InputError, match="ignore_index must be at least 0, got -1"):
-        run(site, tmp_path, ignore_index=-1)

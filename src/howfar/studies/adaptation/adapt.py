@@ -19,6 +19,7 @@ from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.photographs import HashedDataset
 from howfar.errors import InputError, option
 from howfar.io.checkpoint import remove_abandoned
+from howfar.io.location import absolute
 from howfar.keywords import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline import check_reach
 from howfar.pipeline.prediction import Model
@@ -53,7 +54,8 @@ from howfar.studies.selection import select
 from howfar.studies.study_inputs import check_names, keep_pictures, parse_images, sources_of
 from howfar.tracking import check_tracker, log_result
 from howfar.training.image_mask_pairs import TrainingExample, examples_of
-from howfar.training.settings import TrainSettings, settings_for
+from howfar.training.settings import settings_for
+from howfar.training.train import TrainingTask
 
 NORM = "norm"
 T = TypeVar("T")
@@ -61,14 +63,10 @@ T = TypeVar("T")
 
 @dataclass
 class Study:
-    """Hold the datasets and settings of an adaptation study, and the table rows collected so far.
-
-    A `runner` of several processes trains the models, side by side.
-    """
+    """Hold an adaptation study's datasets, settings and table rows; a `runner` with processes trains models side by side."""
 
     config: AdaptOptions
     storage: StudyFolder
-    settings: TrainSettings
     primary: HashedDataset
     secondaries: list[HashedDataset]
     blind: list[HashedDataset]
@@ -110,18 +108,18 @@ class Study:
         images = pd.concat(self.images, ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
-        pretrained = self.storage.pretrained
+        task = self.storage.task
         return Adaptation(
             primary=self.primary.dataset.name,
             secondaries=tuple(names),
             blind=tuple(hashed.dataset.name for hashed in self.blind),
             background=background,
-            segmenter=self.storage.segmenter,
+            segmenter=task.segmenter,
             settings={
                 **recorded(self.config),
-                "options": dict(self.storage.options),
-                "pretrained": pretrained if isinstance(pretrained, bool) else str(pretrained.expanduser().absolute()),
-                "training": self.settings.model_dump(),
+                "options": dict(task.options),
+                "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(absolute(task.pretrained)),
+                "training": task.settings.model_dump(),
             },
             models=pd.DataFrame(self.models),
             scores=pd.DataFrame(self.scores),
@@ -139,8 +137,7 @@ class Study:
     def _made_ahead(self, make: Callable[[Study, T], None], tasks: Sequence[T]) -> None:
         """Make models, features and maps in the study's folder with several processes, for later use by this one.
 
-        Every process must see the folder. What is made of them is computed here, so that no number depends on the runner where
-        training has as many threads here as there.
+        All tables are computed here, so that no number depends on the runner.
         """
         if self.runner is None or not self.runner.processes:
             return
@@ -154,12 +151,13 @@ class Study:
         network = self._baseline(all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
+        segmenter = self.storage.task.segmenter
         if NORM in self.config["way"].split(THEN):
-            rule = f"needs batch norm layers, which {self.storage.segmenter} does not have"
+            rule = f"needs batch norm layers, which {segmenter} does not have"
             raise InputError.of("way", rule, self.config["way"], f"leave {NORM} out")
         kept = tuple(way for way in self.config["without_labels"] if NORM not in way.split(THEN))
         if len(kept) < len(self.config["without_labels"]):
-            self.notes.append(f"{self.storage.segmenter} has no batch norm, so that there is no model that norm adapted")
+            self.notes.append(f"{segmenter} has no batch norm, so that there is no model that norm adapted")
         self.config = {**self.config, "without_labels": kept}
 
     def _baseline(self, seed: int) -> Checkpoint:
@@ -167,11 +165,11 @@ class Study:
 
     def _trained(self, path: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
         """Train a model or load it; before the first training, the estimated time of all trainings is shown."""
-        loads = self.storage.file(path).exists()
-        settings = self._settings(seed) if extra else self._settings(seed).model_copy(update={"balance": None})
-        trained = self.storage.trained(path, settings, extra, start, ahead=0 if loads else self.ahead)
-        self.ahead = self.ahead if loads else 0
-        return trained
+        ahead = 0 if self.storage.file(path).exists() else self.ahead
+        self.ahead -= ahead
+        balance = {} if extra else {"balance": None}
+        settings = self.storage.task.settings.model_copy(update={"seed": seed, **balance})
+        return self.storage.trained(path, settings, extra, start, ahead)
 
     def _count(self) -> int:
         """Count the models to train from scratch that are not yet in the study's folder."""
@@ -183,13 +181,22 @@ class Study:
         ]
         return sum(not self.storage.file(label).exists() for label in labels)
 
-    def _settings(self, seed: int) -> TrainSettings:
-        return self.settings.model_copy(update={"seed": seed})
-
     def _choose(self, seed: int) -> None:
         """Measure distances with the baseline's own features, and choose every strategy's images in every secondary."""
         checkpoint = self._baseline(seed)
-        run = self._distances(seed, checkpoint)
+        run = compare(
+            self.primary.dataset,
+            [hashed.dataset for hashed in self.secondaries],
+            checkpoint.card.segmenter,
+            weights=self.storage.file(f"seed{seed}/{BASELINE}"),
+            store=self.storage.folder / "store",
+            components=self.config["components"],
+            bootstrap=0,
+            permutations=0,
+            baselines=False,
+            device=self.storage.device,
+            progress=self.storage.progress,
+        )
         self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
         model = self.storage.loaded(checkpoint)
         for hashed in self.secondaries:
@@ -209,21 +216,6 @@ class Study:
                 for rank, pick in enumerate(chosen.picks, 1):
                     own = {"image": pick.image, "rank": rank, "distance": pick.distance, "content": hashed.contents[pick.image]}
                     self.picks.append({**shared, **own})
-
-    def _distances(self, seed: int, baseline: Checkpoint) -> Comparison:
-        return compare(
-            self.primary.dataset,
-            [hashed.dataset for hashed in self.secondaries],
-            baseline.card.segmenter,
-            weights=self.storage.file(f"seed{seed}/{BASELINE}"),
-            store=self.storage.folder / "store",
-            components=self.config["components"],
-            bootstrap=0,
-            permutations=0,
-            baselines=False,
-            device=self.storage.device,
-            progress=self.storage.progress,
-        )
 
     def _picked(self, seed: int, strategy: str, shots: int) -> list[dict[str, Any]]:
         """Return an arm's chosen images; for a nested strategy, the first images of its largest choice."""
@@ -311,11 +303,11 @@ class Study:
 
     def _score(self, seed: int, arm: Arm | None, parts: list[EvaluatedPart]) -> None:
         """Train one model, and score it on every part."""
-        label, settings = BASELINE if arm is None else arm.label, self._settings(seed)
+        label = BASELINE if arm is None else arm.label
         path = f"seed{seed}/{label}"
         checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
         model = self.storage.loaded(checkpoint)
-        own, threshold = self._tuned(path, model, checkpoint, settings)
+        own, threshold = self._tuned(path, model, checkpoint, seed)
         self.models.append(model_row(seed, label, arm, checkpoint, threshold, own))
         for part in parts:
             there, by, at = checkpoint, model, threshold
@@ -323,7 +315,7 @@ class Study:
                 there = self._adapted_to(checkpoint, seed, arm, part, path)
                 by = self.storage.loaded(there)
                 if any(step.trains for step in _own(arm)):
-                    _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, settings)
+                    _, at = self._tuned(f"{path}/by-site/{part.hashed.dataset.name}", by, there, seed)
             taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
             evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
             images = images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
@@ -332,26 +324,23 @@ class Study:
             if part.blank or any(item.mask is not None for item in part.dataset.items):
                 self.scores.append({"seed": seed, "model": label, **score_row(evaluation, images)})
 
-    def _tuned(
-        self, path: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings
-    ) -> tuple[Evaluation | None, float]:
+    def _tuned(self, path: str, model: Model, checkpoint: Checkpoint, seed: int) -> tuple[Evaluation | None, float]:
         """Score a model on P's held-out photographs and return the best threshold; 0.5 without held-out photographs."""
-        own = self.storage.held_out(path, model, checkpoint, settings, self.primary) if settings.holdout else None
+        own = self.storage.held_out(path, model, checkpoint, seed, self.primary)
         return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
 
 
 def _chosen_by(study: Study, seed: int) -> None:
-    """Train a seed's base model, and write the features and maps needed to choose images."""
+    """Train a seed's base model, and write the features and maps needed to choose images; table rows are discarded."""
     _copied(study)._choose(seed)
 
 
 def _scored(parts: list[EvaluatedPart], study: Study, task: tuple[int, Arm | None]) -> None:
-    """Train one model of a study, and write its maps of all parts."""
+    """Train one model of a study, and write its maps of all parts; table rows are discarded."""
     _copied(study)._score(*task, parts)
 
 
 def _copied(study: Study) -> Study:
-    """Copy a study, so that a task's new table rows are discarded with the copy."""
     tables = ("picks", "distances", "notes", "models", "scores", "images", "strata")
     return replace(study, **{name: copy.copy(getattr(study, name)) for name in tables})
 
@@ -381,9 +370,9 @@ def adapt(
     """Train a segmenter on the primary dataset, alone and with a few images of each secondary, and measure the gain.
 
     Section 4.3 and appendix C of the paper. For each seed: M, trained on P alone; distances of the secondaries in M's own
-    features; images chosen by each strategy; a model for each strategy and number of shots, and with background. Whatever
-    any of them learnt from is left out of every evaluation, with all tiles of its photograph. Each model's threshold is tuned
-    on P's held-out photographs. A study that was stopped goes on where it was when it is run again with the same folder.
+    features; images chosen by each strategy; a model for each strategy and number of shots, and with background. No evaluation
+    holds a learnt image or a tile of its photograph. Each model's threshold is tuned on P's held-out photographs. A stopped
+    study continues when it is run again with the same folder.
 
     Parameters
     ----------
@@ -402,8 +391,7 @@ def adapt(
     Raises
     ------
     HowfarError
-        Datasets without masks, too few images to choose from, a wrong setting; `LeakError` if an image that a model learnt
-        from were about to be evaluated.
+        Datasets without masks, too few images to choose from, a wrong setting; `LeakError` for learnt images in an evaluation.
     """
     given = checked(AdaptOptions, options)
     check_tracker(given["log"])
@@ -415,18 +403,22 @@ def adapt(
     settings = settings_for(family, given["options"] or {}, **picked(TrainingOptions, given))
     runner = make_runner(given["runner"], given["workers"])
     page_folder("out", out, Adaptation.COMMAND)
+    folder = absolute(out)
     p = HashedDataset.of(parse_images(primary, "primary"), group)
     study_folder = StudyFolder(
-        folder=Path(out).expanduser().absolute(),
-        segmenter=model,
-        options=dict(family.checked(given["options"] or {})),
-        pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
-        primary=p.dataset.name,
-        examples=examples_of(p.dataset, p.group),
+        folder=folder,
+        task=TrainingTask(
+            segmenter=model,
+            options=dict(family.checked(given["options"] or {})),
+            primary=p.dataset.name,
+            examples=examples_of(p.dataset, p.group),
+            settings=settings,
+            pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
+            group=p.group,
+        ),
         device=given["device"],
         workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
         progress=given["progress"],
-        group=p.group,
         tracker=given["log"],
     )
     own = set(p.contents.values())
@@ -436,29 +428,19 @@ def adapt(
     )
     empty = None if background is None else HashedDataset.of(parse_images(background, "background"), group).without(own)
     every = [p, *others, *unseen, *([] if empty is None else [empty])]
-    _check_group(group, every)
+    if group is not None and all(hashed.group is None for hashed in every):
+        example = next(iter(p.photographs))
+        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
     datasets = [hashed.dataset for hashed in every]
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
-    adaptation = Study(config, study_folder, settings, p, others, unseen, empty, runner).run()
+    adaptation = Study(config, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
-    _leave(adaptation, study_folder, config)
+    write_run(adaptation, folder)
+    log_result(study_folder.log(folder.name), recorded(config), numbers_of_study(adaptation))
+    remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
-
-
-def _check_group(group: str | None, every: Sequence[HashedDataset]) -> None:
-    """Raise `InputError` for a photograph pattern that matches no dataset's names."""
-    if group is not None and all(hashed.group is None for hashed in every):
-        example = next(iter(every[0].photographs))
-        raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
-
-
-def _leave(adaptation: Adaptation, study_folder: StudyFolder, config: AdaptOptions) -> None:
-    """Write the study's result and page, log its numbers, and remove the files of killed trainings."""
-    write_run(adaptation, study_folder.folder)
-    log_result(study_folder.log(study_folder.folder.name), recorded(config), numbers_of_study(adaptation))
-    remove_abandoned(study_folder.folder / "models")
 
 
 @with_options(BakeoffOptions)

@@ -21,11 +21,7 @@ LEVEL = 0.95
 
 
 def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.DataFrame:
-    """Subtract one model's scores from another's on their common images and seeds: model − rival.
-
-    `images` holds a row for each model, seed and image, with the columns seed, model, dataset, image, photograph, and `what`,
-    which is compared. Returns the columns seed, dataset, photograph, difference.
-    """
+    """Subtract `rival`'s scores (`what`) from `model`'s on their common images and seeds; return one difference per row."""
     keys = ["seed", "dataset", "image", "photograph"]
     minuend, subtrahend = (images[images["model"] == name].set_index(keys)[what] for name in (model, rival))
     return (minuend - subtrahend).dropna().rename("difference").reset_index().drop(columns="image")
@@ -34,25 +30,10 @@ def paired(images: pd.DataFrame, model: str, rival: str, what: str = "f") -> pd.
 def interval(
     differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
 ) -> tuple[float, float, float]:
-    """Compute the mean difference and its interval over photographs and trainings, weighting all datasets equally.
+    """Compute the mean difference and its interval, mean ± t·√(v_photographs + v_seeds), weighting all datasets equally.
 
-    mean ± t·√(v_photographs + v_seeds). v_photographs is the variance of the mean when, in each dataset, photographs are drawn
-    with replacement, the same for all seeds, each with all of its images, since a photograph's gain is much the same for all
-    seeds. v_seeds is the variance of the seeds' means over their number. t has the degrees of freedom of the two together,
-    v_seeds having one less than there are seeds (Welch & Satterthwaite): resampling three seeds would call every fourth
-    chance difference significant. With one seed the variance between trainings is unknown, and the interval is that over
-    photographs alone. Sources: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 8; Satterthwaite, "An
-    approximate distribution of estimates of variance components" (Biometrics Bulletin 2, 1946).
-
-    `differences` has the columns seed, dataset, photograph and difference; photographs are drawn `bootstrap` times by `rng`;
-    `level` is the probability with which the interval should contain the mean.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"seed": 0, "dataset": "a", "photograph": list("pqrs"), "difference": [0.1, 0.3, 0.2, 0.2]})
-    >>> mean, low, high = interval(rows, 200, np.random.default_rng(0))
-    >>> bool(low < mean < high), round(mean, 3)
-    (True, 0.2)
+    Photographs are drawn with replacement in each dataset, the same for all seeds (Efron & Tibshirani 1993, chapter 8); t has
+    the joint degrees of freedom of both variances (Satterthwaite 1946). One seed tells nothing of the variance over trainings.
     """
     mean, components = spread(differences, bootstrap, rng)
     half = half_width(components, level)
@@ -71,8 +52,7 @@ def half_width(components: Sequence[Component], level: float) -> float:
 def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
     """Compute the mean difference and its variance components: each dataset's photographs, then the seeds.
 
-    The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it; for a
-    single photograph it is NaN.
+    The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it.
     """
     seeds = sorted(differences["seed"].unique())
     datasets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
@@ -104,21 +84,10 @@ Spread = tuple[float, list[Component]]
 
 
 def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
-    """Replace each comparison's seed component by one pooled over all comparisons of a study.
+    """Replace each comparison's seed component by one pooled over all comparisons: Σ (k − 1) s² / Σ (k − 1) over k seeds.
 
-    Two or three seeds tell little of their own variance, and where they happen to agree an interval of their own is far too
-    narrow: of twelve strategies that all choose at random, one beat the random one in half of the simulated studies of two
-    seeds, in a quarter of those of three. Trainings vary much the same whatever they learn from, so the variance of a
-    difference of two trainings is taken as Σ (k − 1) s² / Σ (k − 1) over the comparisons, s² being each one's over its k
-    seeds; with half of Σ (k − 1) degrees of freedom, as they share a rival, and no fewer than k − 1. Then 3 to 6 % of such
-    studies name a winner, for a nominal 5 %; a single strategy has nothing to pool, and the rate is up to 11 % with two
-    seeds, 8 % with three (benchmarks/simulations.py).
-
-    Examples
-    --------
-    >>> first, second = (0.1, [Component(0.0, 1)]), (0.2, [Component(0.04, 1)])
-    >>> [round(components[-1].variance, 3) for _, components in pooled([first, second])]
-    [0.02, 0.02]
+    It has half of Σ (k − 1) degrees of freedom, as comparisons share a rival, and no fewer than k − 1. With own variances, one
+    of twelve random strategies beat random in half of the simulated studies of two seeds (benchmarks/simulations.py).
     """
     by_seeds = [spread[1][-1] for spread in spreads if spread is not None and spread[1][-1].freedom]
     degrees = sum(component.freedom for component in by_seeds)
@@ -143,7 +112,7 @@ def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
 def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
     """Average over datasets, for every draw, the weighted mean over seeds of the weighted mean over images.
 
-    Seeds without a drawn image in a dataset are left out there, and datasets without any are left out of that draw.
+    A draw leaves out seeds without a drawn image in a dataset, and datasets without any.
     """
     by_dataset = np.full((len(datasets), len(seeds)), np.nan)
     for row, (sums, weights) in enumerate(zip(datasets, photographs, strict=True)):
@@ -174,12 +143,9 @@ SOURCES = {
 
 
 def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Fit a mixed model to a study's gains at each number of shots, with sites, trainings and strategies crossed.
+    """Fit a mixed model to a study's gains at each number of shots: the mean gain, and a standard deviation for each source.
 
-    `images` is the table `Adaptation.images`. A gain is the mean difference from M of a site's images, for a strategy and a
-    seed. Returns a row for each number of shots and source: adapting, the mean gain, and each of `SOURCES` and the rest, the
-    standard deviation by which it makes gains differ, each with its 95 % interval. Where strategies, seeds or secondaries
-    number fewer than two, nothing can be told apart, and there is no row.
+    Fewer than two strategies, seeds or secondaries give no row.
     """
     rows: list[dict[str, Any]] = []
     scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
@@ -223,11 +189,8 @@ def suppression_of(
 ) -> pd.DataFrame:
     """Compare the models that learnt from background (M_B3, M_B7) with the same model without (figs 13-17, appendix C).
 
-    `images` is the table `Adaptation.images`, `background` the dataset without foreground, where there is one; the cost is
-    measured on the `secondaries`. Returns a row for each model with background, and one with "of" empty for the same model
-    without: share (of false positives, mean over background images that no model learnt from and over seeds), change (of the
-    share, from the model "of" to this) with its 95 % interval low and high, cost (change of mean F of the secondary datasets)
-    with cost_low and cost_high. Without background models there is no row.
+    `share` counts false positives on unseen background images, `change` its difference from the model `of`, and `cost` the
+    change of mean F on the secondary datasets; without background models there is no row.
     """
     blank = images[images["dataset"] == background]
     rows: list[dict[str, object]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,23 +49,13 @@ MADE_BY = "made_by"
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """Hold the folder of a study's models (checkpoints in models/, maps in maps/) and the training options.
-
-    `segmenter` is the architecture's registered name; `pretrained` says whether it begins with published weights, or names a
-    file; `examples` are the primary dataset's; `workers` processes prepare batches; `group` names photographs, for the card.
-    Trainings are logged to `tracker`, where there is one.
-    """
+    """Hold the folder of a study's models (checkpoints in models/, maps in maps/), and the training on the primary alone."""
 
     folder: Path
-    segmenter: str
-    options: Mapping[str, Any]
-    pretrained: bool | Path
-    primary: str
-    examples: tuple[TrainingExample, ...]
+    task: TrainingTask
     device: str
     workers: int
     progress: bool
-    group: str | None = None
     tracker: str | None = None
 
     def file(self, label: str) -> Path:
@@ -81,32 +71,17 @@ class StudyFolder:
         label: str,
         settings: TrainSettings,
         extra: Sequence[TrainingExample],
-        start: Checkpoint | None = None,
-        ahead: int = 0,
+        start: Checkpoint | None,
+        ahead: int,
     ) -> Checkpoint:
-        """Load the model of a label if its images and settings are unchanged; otherwise train it.
-
-        How long `ahead` such trainings will take is told where one of them begins.
-        """
-        task = TrainingTask(
-            segmenter=self.segmenter,
-            options=self.options,
-            primary=self.primary,
-            examples=self.examples,
-            settings=settings,
-            extra=tuple(extra),
-            pretrained=self.pretrained,
-            start=start,
-            group=self.group,
-        )
+        """Load the model of a label if its images and settings are unchanged; otherwise train it (`ahead` models follow)."""
+        task = replace(self.task, settings=settings, extra=tuple(extra), start=start)
         file = self.file(label)
         checkpoint = _load(file)
         if checkpoint is not None and _same(checkpoint, task):
             return checkpoint
-        folder, device, workers = self.folder / "models", self.device, self.workers
-        return fit(
-            task, folder, file, device=device, workers=workers, progress=self.progress, models=ahead, log=self.log(label)
-        )
+        how: Any = {"device": self.device, "workers": self.workers, "progress": self.progress}
+        return fit(task, self.folder / "models", file, models=ahead, log=self.log(label), **how)
 
     def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
         """Load the model of a label if the way, weights and images are unchanged; otherwise adapt it."""
@@ -131,10 +106,8 @@ class StudyFolder:
     def given(self, site: Dataset | None, picks: Sequence[TrainingExample]) -> Given:
         """Return the data and settings from which a way of adapting may learn."""
         hidden = None if site is None else site.without_masks()
-        states = self.folder / "models"
-        return Given(
-            self.examples, hidden, tuple(picks), states, device=self.device, workers=self.workers, progress=self.progress
-        )
+        how: Any = {"device": self.device, "workers": self.workers, "progress": self.progress}
+        return Given(self.task.examples, hidden, tuple(picks), self.folder / "models", **how)
 
     def loaded(self, checkpoint: Checkpoint) -> Model:
         """Load a checkpoint's model for prediction."""
@@ -154,14 +127,12 @@ class StudyFolder:
         folder = self._maps(label, model, dataset, flipped=False)
         return evaluate(dataset, folder, threshold=threshold, progress=False)
 
-    def held_out(
-        self, label: str, model: Model, checkpoint: Checkpoint, settings: TrainSettings, hashed: HashedDataset
-    ) -> Evaluation:
-        """Score the model on the primary dataset's held-out photographs, at their best threshold.
-
-        An image that was learnt from raises `LeakError`.
-        """
-        _, held = split(self.examples, settings.holdout, settings.seed)
+    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, seed: int, hashed: HashedDataset) -> Evaluation | None:
+        """Score the model on the primary dataset's held-out photographs, at their best threshold; None if there are none."""
+        holdout = self.task.settings.holdout
+        if not holdout:
+            return None
+        _, held = split(self.task.examples, holdout, seed)
         names = {example.name for example in held}
         part = replace(hashed.dataset, items=tuple(item for item in hashed.dataset.items if item.name in names))
         check_unseen(hashed, part, checkpoint.card.data["contents"])

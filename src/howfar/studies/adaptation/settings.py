@@ -17,11 +17,7 @@ RETRAIN = "retrain"
 
 
 def check_adaptation(options: AdaptOptions, *, background: bool = True) -> AdaptOptions:
-    """Check that a study's options, each already checked by `howfar.settings.checked`, fit together, and return them.
-
-    Raises `InputError` for options that contradict each other, or shots of a `background` that there is none of;
-    `UnknownNameError` where there is no such strategy or way.
-    """
+    """Return a study's checked options; raise `InputError` if they contradict each other."""
     repeated: list[tuple[str, Sequence[Any]]] = [
         ("shots", options["shots"]),
         ("background_shots", options["background_shots"]),
@@ -76,15 +72,7 @@ def _check_ways(options: AdaptOptions) -> None:
 
 
 def arms_of(options: AdaptOptions, seed: int | None = None) -> tuple[Arm, ...]:
-    """List the adapted models of a study or seed: without labels, strategies by shots, background on the most shots.
-
-    Examples
-    --------
-    >>> from howfar.settings import checked
-    >>> given = {"strategies": ("far", "random"), "shots": (1, 7), "background_shots": (3,)}
-    >>> [arm.label for arm in arms_of(checked(AdaptOptions, given))]
-    ['norm', 'far-1', 'far-7', 'random-1', 'random-7', 'far-7-B3', 'random-7-B3']
-    """
+    """List the adapted models of a study or seed: without labels, strategies by shots, background on the most shots."""
     strategies, way = options["strategies"] if seed is None else strategies_of(options, seed), options["way"]
     zero = [Arm(None, 0, way=each) for each in options["without_labels"]]
     plain = [Arm(strategy, shots, way=way) for strategy in strategies for shots in options["shots"]]
@@ -117,10 +105,7 @@ def recorded(options: AdaptOptions) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Arm:
-    """Describe an adapted model: the way, the strategy, and its `shots` labelled and `background` images.
-
-    Without a strategy there are no labelled images.
-    """
+    """Describe an adapted model: way, strategy (None without labels), and numbers of labelled and background images."""
 
     strategy: str | None
     shots: int

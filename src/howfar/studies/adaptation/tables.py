@@ -28,25 +28,9 @@ HALVES, THIRDS = 2, 3
 
 
 def strata_of(evaluation: Evaluation, images: pd.DataFrame, threshold: float) -> list[dict[str, Any]]:
-    """Measure a model's F on a dataset's halves and thirds by distance, at both thresholds.
+    """Measure a model's F on a dataset's halves and thirds by distance, at both thresholds; return rows of `Adaptation.strata`.
 
-    The F that is re-tuned in a part is computed from the pixel counts of the evaluation, so that no map is read again. Images
-    with a blank mask count: what is falsely predicted on them lowers F of the part.
-
-    Parameters
-    ----------
-    evaluation
-        The model's scores on the dataset, with a row of pixel counts for each image.
-    images
-        The same images' rows of the study, in the same order: seed, model, dataset, image, distance, f.
-    threshold
-        The model's own, tuned on P.
-
-    Returns
-    -------
-    list
-        A row a part, as `Adaptation.strata` says; none without distances (blind sets, background) or masks, or with fewer
-        images than parts.
+    Blank masks count: false predictions on them lower the F of a part.
     """
     taken = (evaluation.images["true"].notna().to_numpy() & images["distance"].notna().to_numpy()).nonzero()[0]
     if not len(taken):
@@ -82,16 +66,7 @@ def _row(part: DistancePart) -> dict[str, Any]:
 def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
     """Fit the slope of F on scaled distance for every seed, model and dataset, for both Fs.
 
-    The photographs of a dataset are drawn alike for all models. `images` are the study's rows; `bootstrap` is how many draws
-    the intervals are made of, 0 for none. Returns `Adaptation.slopes`; datasets with fewer than three images that have an F
-    and a distance are left out.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"seed": 0, "model": "M", "dataset": "a", "photograph": list("pqrs")})
-    >>> images = images.assign(distance=[0.0, 0.2, 0.6, 1.0], f=[0.8, 0.7, 0.5, 0.3], f_ods=[0.8, 0.8, 0.8, 0.8])
-    >>> slopes_of(images, 0)[["measure", "n", "slope"]].round(2).to_numpy().tolist()
-    [['f', 4, -0.5], ['f_ods', 4, 0.0]]
+    All models of a dataset share the drawn photographs; datasets with fewer than three known images have no row.
     """
     rows = []
     known = images[images["distance"].notna()]
@@ -119,12 +94,13 @@ def model_row(
     seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
 ) -> dict[str, Any]:
     """Build a model's row: its training and its score on the primary dataset's held-out photographs."""
+    arm = Arm(None, 0) if arm is None else arm
     return {
         "seed": seed,
         "model": label,
-        "strategy": None if arm is None else arm.strategy,
-        "shots": 0 if arm is None else arm.shots,
-        "background": 0 if arm is None else arm.background,
+        "strategy": arm.strategy,
+        "shots": arm.shots,
+        "background": arm.background,
         "weights": checkpoint.card.weights,
         "threshold": threshold,
         "held_out_ods": None if own is None else own.scores["ods"],
@@ -163,10 +139,7 @@ def _defined(value: float) -> float | None:
 def images_of(
     evaluation: Evaluation, part: EvaluatedPart, distances: pd.DataFrame, seed: int, label: str, folder: Path
 ) -> pd.DataFrame:
-    """Build a row per image: a model's two Fs, the photograph, the base model's distance, and the files.
-
-    A prediction is a false positive where the mask is empty, and in all of a blank part.
-    """
+    """Build a row per image: a model's two Fs, the photograph, the base model's distance, and the files."""
     rows, photographs = evaluation.images, part.hashed.photographs
     names = rows["image"]
     masks = {item.name: "" if item.mask is None else path_text(item.mask) for item in part.dataset.items}
@@ -199,10 +172,9 @@ def _at_best(evaluation: Evaluation) -> Float64Array:
 
 
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Compute every model's gain over the base model and, if random was a strategy, over random choice.
+    """Compute every model's gain over the base model and random choice, on each dataset and on all secondary ones together.
 
-    Gains are computed on each dataset and on all secondary ones together. The variance between trainings is pooled over the
-    models that learnt from labels; those without labels, such as M with other statistics, vary otherwise, each for itself.
+    Models without labels do not share the pooled variance between trainings, as they vary differently.
     """
     scored = images[images["f"].notna()]
     arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))

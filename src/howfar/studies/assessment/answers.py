@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from howfar.results import Failures, Relation, SetEstimate
 from howfar.results.assessment import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
@@ -14,20 +15,20 @@ from howfar.studies.assessment.preparation import BlankSite, folder_of
 from howfar.tasks.map_measures import FALSE_ALARMS
 from howfar.tasks.segmentation import SegmentationTask
 from howfar.tasks.task import Task
-from howfar.wording import percentage_of, says_nothing
+from howfar.wording import format_interval, percentage_of, says_nothing
 
 CHANGES = 0.02
 """From this change of the mean performance on, another threshold is worth a word."""
+LABELS, MORE = 8, 16
+WIDE = 0.2
+"""An interval longer than this says too little to act on."""
+GAIN = 0.02
+"""From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
+TILE_FLAG = "--tile"
 
 
 def own_words(own: OwnScore, primary: str, performance_name: str) -> str:
-    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile.
-
-    Examples
-    --------
-    >>> own_words(OwnScore(30, 0.812, 0.46, "the checkpoint's", 0.815, 0.61), "roads", "F")
-    "On 30 held-out images of roads the model scores F 0.81, at threshold 0.46 (the checkpoint's)."
-    """
+    """State the model's score on the primary's held-out images, the threshold, and a better threshold if worthwhile."""
     images = "image" if own.n == 1 else "images"
     said = f"On {own.n} held-out {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is None:
@@ -51,28 +52,8 @@ def answer(
 ) -> str:
     """State the score expected of a site, its interval, and the number of images that probably fail.
 
-    Parameters
-    ----------
-    site
-        Its name.
-    estimate, gate, listed
-        What is expected, the checks, and the list of probable failures; None where there is none.
-    held
-        How many intervals of datasets whose labels were hidden held, and of how many.
-    tau
-        Performance below which an image counts as failed.
-    kind
-        What these datasets are, in the plural.
-    performance_name
-        What performance is called: F, accuracy, F1.
-    measured
-        On how many of the site's images performance was measured, and how many it has.
-
-    Examples
-    --------
-    >>> expected = SetEstimate("masonry", "consensus", 80, 0.58, 0.49, 0.67, 0.9, None)
-    >>> answer("masonry", expected, None, None, (4, 5), 0.5, "labelled sites")
-    'masonry: expected F 0.58 [0.49, 0.67] (90 %; with their labels hidden, such intervals held 4 of 5 labelled sites).'
+    `held` counts the label-hidden intervals of other datasets (`kind`) that held, and all of them; `measured` counts the site's
+    images with a measured performance, and all of them.
     """
     if estimate is None:
         return f"{site}: {performance_name} is not known; too few datasets are labelled."
@@ -81,10 +62,16 @@ def answer(
         return f"{_measured(site, estimate, performance_name, measured)}{beyond}"
     if gate is not None and gate.inside is False:
         return f"{site}: do not believe an estimate. {_reasons(gate)}."
+    level = percentage_of(estimate.level)
     if says_nothing(estimate.low, estimate.high):
-        wide = f"{_interval(estimate)}, {percentage_of(estimate.level)}"
+        wide = f"[{estimate.low:.2f}, {estimate.high:.2f}], {level}"
         return f"{site}: {performance_name} is not known yet ({wide}). A labelled site, or labels of this one, would narrow it."
-    sentences = [f"{site}: {_expected(estimate, held, kind, performance_name)}", *_unchecked(gate)]
+    how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
+    sentences = [f"{site}: expected {performance_name} {estimate.text()} ({level}{how_often})."]
+    if gate is not None and gate.inside is None:
+        sentences.append("The gate could check nothing.")
+    elif gate is not None and (unknown := [reading.check for reading in gate.readings if reading.inside is None]):
+        sentences.append(f"The gate could not check {', '.join(unknown)}.")
     if listed is not None and listed.listed:
         verb = "fails" if listed.listed == 1 else "fail"
         sentences.append(f"{listed.listed} of {listed.n} images probably {verb} ({performance_name} below {tau:g}).")
@@ -96,26 +83,6 @@ def answer(
     return " ".join(sentences)
 
 
-def _unchecked(gate: Gate | None) -> list[str]:
-    """Name the checks of the gate that could not be made."""
-    if gate is None:
-        return []
-    if gate.inside is None:
-        return ["The gate could check nothing."]
-    unknown = [reading.check for reading in gate.readings if reading.inside is None]
-    return [f"The gate could not check {', '.join(unknown)}."] if unknown else []
-
-
-def _expected(estimate: SetEstimate, held: tuple[int, int], kind: str, performance_name: str) -> str:
-    how_often = f"; with their labels hidden, such intervals held {held[0]} of {held[1]} {kind}" if held[1] else ""
-    expected = f"expected {performance_name} {estimate.predicted:.2f} {_interval(estimate)}"
-    return f"{expected} ({percentage_of(estimate.level)}{how_often})."
-
-
-def _interval(estimate: SetEstimate) -> str:
-    return f"[{estimate.low:.2f}, {estimate.high:.2f}]"
-
-
 def _measured(site: str, estimate: SetEstimate, performance_name: str, measured: tuple[int, int]) -> str:
     scored, images = measured
     on = f" on {scored} of {images} images" if scored else ""
@@ -123,7 +90,8 @@ def _measured(site: str, estimate: SetEstimate, performance_name: str, measured:
     if says_nothing(estimate.low, estimate.high):
         return f"{said} Without its labels it would not have been known."
     held = "held" if estimate.held else "did not hold"
-    return f"{said} Without its labels {estimate.predicted:.2f} {_interval(estimate)} would have been expected, which {held}."
+    expected = format_interval(estimate.predicted, estimate.low, estimate.high)
+    return f"{said} Without its labels {expected} would have been expected, which {held}."
 
 
 def _reasons(gate: Gate) -> str:
@@ -134,15 +102,7 @@ def _reasons(gate: Gate) -> str:
 
 
 def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] = ()) -> str:
-    """Warn that estimates rest on corrupted versions of the primary's images; return "" if they rest on labelled sites.
-
-    Examples
-    --------
-    >>> basis_note("sites", 22, "roads")
-    ''
-    >>> basis_note("corrupted", 22, "roads")[:86]
-    'No site is labelled: estimates are learnt from 22 corrupted versions of images of road'
-    """
+    """Warn that estimates rest on corrupted versions of the primary's images; return "" if they rest on labelled sites."""
     if basis != "corrupted":
         return ""
     none = "No site is labelled" + "".join(f" but {name}, without foreground" for name in blank)
@@ -152,47 +112,13 @@ def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] 
     )
 
 
-LABELS, MORE = 8, 16
-WIDE = 0.2
-"""An interval longer than this says too little to act on."""
-GAIN = 0.02
-"""From this gain on tiles are advised: ten larger true changes on cracks all had the expected sign (benchmarks/answer.py)."""
-TILE_FLAG = "--tile"
-SHOTS = "0,3,7"
-
-
 @dataclass(frozen=True)
 class Commands:
     """Hold the parts of the command lines that an assessment recommends.
 
-    Attributes
-    ----------
-    primary
-        The primary dataset's argument, ``NAME=PATH``.
-    sites
-        That of each site by its name.
-    model
-        The model's file, "" where only maps are known.
-    maps
-        The folder that holds a folder of maps for each dataset.
-    run
-        The run folder.
-    tiled
-        Whether maps were predicted by tiles.
-    seed
-        The seed that images are drawn with.
-    scored
-        Options by which performance is measured, so that another command measures the same: threshold, tolerance.
-    read
-        Options by which a foreign network is fed and read.
-    chosen
-        The further options of the assessment that differ from their defaults, backbone and store among them.
-    segmenter
-        The architecture of the model, where it is a checkpoint of howfar train.
-    task
-        The model's task.
-    predictions
-        By site, what follows ``--predictions`` on a command line where that is no folder of maps of the site's name.
+    `primary` and `sites` are dataset arguments, ``NAME=PATH``; `model` is "" where only maps are known, which lie in `maps`. A
+    site's `predictions` follow ``--predictions`` if they are no folder of maps of its name. The options in `scored` measure the
+    same performance, those in `read` feed the same network, and `chosen` are all others that differ from their defaults.
     """
 
     primary: str
@@ -209,57 +135,41 @@ class Commands:
     task: type[Task] = SegmentationTask
     predictions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def certify(self, site: str, count: int) -> str:
-        """Build the command that measures a site with `count` labels."""
-        return self._certify(site, "-k", str(count))
-
-    def certify_blank(self, site: str, count: int) -> str:
-        """Build the command that measures the false-alarm rate on images without foreground with `count` labels."""
-        return self._certify(site, "-k", str(count), "--metric", FALSE_ALARMS)
-
-    def settle(self, site: str, tau: float) -> str:
-        """Build the command that asks for labels until a site's performance is known to reach `tau` or not."""
-        return self._certify(site, "--until", f"{self.task.performance_name} >= {tau:g}")
-
-    def _certify(self, site: str, *asked: str) -> str:
+    def certify(self, site: str, *asked: str) -> str:
+        """Build the command that measures a site by labels, with the options of the question."""
         maps = self.predictions.get(site, (str(self.maps / folder_of(site)),))
-        return _command("howfar", "certify", self.sites[site], "--predictions", *maps, *asked, *self.scored)
+        return _command("certify", self.sites[site], "--predictions", *maps, *asked, *self.scored)
 
     def tile(self, site: str) -> str:
         """Build the command that predicts by tiles: a new assessment if there is a model, else this site's maps only."""
         if self.model:
-            again = (self.primary, *self.sites.values(), "--model", self.model, *self.read, TILE_FLAG, *self.chosen)
-            return _command("howfar", "assess", *again, "--out", f"{self.run}-tiled")
-        return _command("howfar", "predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
+            return self.assess(tiled=True, out=f"{self.run}-tiled")
+        return _command("predict", "CKPT", self.sites[site], TILE_FLAG, "-o", f"{self.maps}-tiled/{folder_of(site)}")
 
     def select(self, site: str, count: int) -> str:
         """Build the command that chooses images of a site to label and train on."""
-        chosen = ["--dataset", site, "-k", str(count), "--strategy", "random"]
-        chosen += ["--seed", str(self.seed)] if self.seed else []
-        return _command("howfar", "select", str(self.run), *chosen)
+        seed = ("--seed", str(self.seed)) if self.seed else ()
+        return _command("select", str(self.run), "--dataset", site, "-k", str(count), "--strategy", "random", *seed)
 
     def adapt(self, site: str) -> str:
         """Build the command that trains on a few labelled images of a site and measures the gain."""
         # Going on from the model at several scales did best of what was measured (docs/few-labels.md).
-        chosen = (
-            "--model",
-            self.segmenter,
-            "--way",
-            "scale",
-            "--shots",
-            SHOTS,
-            "--out",
-            f"{self.run}-adapted-{folder_of(site)}",
-        )
-        return _command("howfar", "adapt", self.primary, self.sites[site], *chosen)
+        training = ("--model", self.segmenter, "--way", "scale", "--shots", "0,3,7")
+        return _command("adapt", self.primary, self.sites[site], *training, "--out", f"{self.run}-adapted-{folder_of(site)}")
 
     def check(self, site: str) -> str:
-        """Build the command that assesses new images of a site together with the known sites."""
-        maps = ("--predictions", str(self.maps)) if not self.model else ("--model", self.model, *self.read)
-        # Without the other sites there would be nothing labelled to learn from.
-        again = (self.primary, *self.sites.values(), f"{site}-new=NEW", *maps)
-        tiled = (TILE_FLAG,) if self.tiled else ()
-        return _command("howfar", "assess", *again, *tiled, *self.chosen, "--out", f"{self.run}-new")
+        """Build the command that assesses new images of a site together with the known, labelled sites."""
+        return self.assess(f"{site}-new=NEW", tiled=self.tiled, out=f"{self.run}-new")
+
+    def assess(self, *more: str, tiled: bool, out: str) -> str:
+        """Build the command that assesses the sites and `more` into the folder `out`."""
+        maps = ("--model", self.model, *self.read) if self.model else ("--predictions", str(self.maps))
+        sites, flags = (*self.sites.values(), *more), (TILE_FLAG,) if tiled else ()
+        return _command("assess", self.primary, *sites, *maps, *flags, *self.chosen, "--out", out)
+
+
+def _command(*words: str) -> str:
+    return shlex.join(("howfar", *words))
 
 
 def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
@@ -269,7 +179,7 @@ def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
             "check", "nothing now; F takes images with foreground. Ask again when new images come.", commands.check(site)
         )
     text = f"label {LABELS} images drawn at random, which say how often foreground is predicted where there is none."
-    return NextStep("certify", text, commands.certify_blank(site, LABELS))
+    return NextStep("certify", text, commands.certify(site, "-k", str(LABELS), "--metric", FALSE_ALARMS))
 
 
 def next_step(
@@ -284,72 +194,52 @@ def next_step(
 ) -> NextStep:
     """Choose the next step for a site.
 
-    Outside the gate: predict by tiles where a check of sizes says so and that was not done, else certify by a few labels.
-    Inside: label some images and train on them where the whole interval is low, certify where only a part of it is or it is
-    wide, else nothing.
-    A labelled site is trained on where the measured performance is low, else left as it is.
-
-    Parameters
-    ----------
-    site
-        Its name.
-    estimate, gate, listed
-        What is expected of it, the checks, and its list of probable failures; None where there is none.
-    tau
-        Performance below which it is low.
-    commands
-        What the command line is made of.
-    images
-        How many images the site has: no more labels are asked for.
-    by_tiles
-        What is expected of the site's maps by tiles, or was measured on them; None where there are none.
+    Outside the gate: predict by tiles if a check of sizes advises it, else certify by a few labels. Inside: label and train if
+    the whole interval is low, certify if a part of it is low or it is wide, else nothing. A labelled site that scores low is
+    trained on. `by_tiles` is the estimate from, or the score of, the site's maps by tiles.
     """
     few, more_labels = min(LABELS, images), min(MORE, images)
     outside = () if gate is None else gate.outside
-    measured = None if estimate is None else estimate.measured
-    if measured is None and outside:
+    if outside and (estimate is None or estimate.measured is None):
         if not commands.tiled and any(TILE_FLAG in reading.remedy for reading in outside):
             more = any(TILE_FLAG not in reading.remedy for reading in outside)
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
-        return NextStep(
-            "certify",
-            f"label {few} images drawn at random: what they say holds whatever the shift. {commands.task.if_blank}".rstrip(),
-            commands.certify(site, few),
-        )
+        text = f"label {few} images drawn at random: what they say holds whatever the shift. {commands.task.if_blank}"
+        return NextStep("certify", text.rstrip(), commands.certify(site, "-k", str(few)))
     better = _better_by_tiles(estimate, by_tiles)
     if better and not commands.tiled:
         return NextStep("tile", f"predict by tiles, which costs no label: {better}.", commands.tile(site))
+    measure = commands.certify(site, "-k", str(more_labels))
+    nothing = f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come."
     if estimate is None:
-        return NextStep("certify", f"label {more_labels} images drawn at random.", commands.certify(site, more_labels))
-    if measured is not None and measured < tau:
-        text, command = f"the model scores below {tau:g} here: train on a few of its labelled images", commands.adapt(site)
-        if not commands.task.trained:
-            # A trained model of another task is its owner's: what howfar can do is to draw the images.
-            text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}"
-            command = commands.select(site, few)
-        return NextStep("adapt", f"{text}.", command)
-    if measured is None and estimate.high < tau:
+        return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
+    if estimate.measured is not None:
+        if estimate.measured >= tau:
+            return NextStep("check", nothing, commands.check(site))
+        text = f"the model scores below {tau:g} here: train on a few of its labelled images"
+        if commands.task.trained:
+            return NextStep("adapt", f"{text}.", commands.adapt(site))
+        # A trained model of another task is its owner's: what howfar can do is to draw the images.
+        text = f"{text} by your own code (howfar trains segmenters alone); the command draws {few}."
+        return NextStep("adapt", text, commands.select(site, few))
+    if estimate.high < tau:
         below = "" if listed is None or not listed.listed else f" ({listed.listed} probable failures are in the report)"
         text = f"a score below {tau:g} is expected here: label {few} images and train on them{below}."
         return NextStep("label", text, commands.select(site, few))
-    if measured is None and says_nothing(estimate.low, estimate.high):
-        text = f"label {more_labels} images drawn at random to measure it."
-        return NextStep("certify", text, commands.certify(site, more_labels))
-    if measured is None and estimate.predicted < tau:
+    if says_nothing(estimate.low, estimate.high):
+        return NextStep("certify", f"label {more_labels} images drawn at random to measure it.", measure)
+    if estimate.predicted < tau:
         text = (
             f"whether the model reaches {tau:g} here is open: label images drawn at random until it is settled; where it does "
             "not, train on them."
         )
-        return NextStep("certify", text, commands.settle(site, tau))
-    if measured is None and estimate.high - estimate.low > WIDE:
+        until = f"{commands.task.performance_name} >= {tau:g}"
+        return NextStep("certify", text, commands.certify(site, "--until", until))
+    if estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
-        return NextStep("certify", text, commands.certify(site, more_labels))
-    return NextStep(
-        "check",
-        f"nothing now, as nothing says that it scores below {tau:g}; ask again when new images come.",
-        commands.check(site),
-    )
+        return NextStep("certify", text, measure)
+    return NextStep("check", nothing, commands.check(site))
 
 
 def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> str:
@@ -363,20 +253,11 @@ def _better_by_tiles(whole: SetEstimate | None, tiled: SetEstimate | None) -> st
     return f"{tiled.predicted:.2f} is expected, in place of {whole.predicted:.2f}" if gained >= GAIN else ""
 
 
-def _command(*words: str) -> str:
-    return " ".join(shlex.quote(word) for word in words)
-
-
-KINDS: Mapping[Basis, str] = {"sites": "labelled sites", "corrupted": "corrupted sets", "both": "labelled sites"}
-
-
 @dataclass(frozen=True)
 class Answers:
     """Answer for each site of a relation, and list the labelled sets with their label-hidden estimates.
 
-    `corrupted` are what was said of corrupted versions of the primary's images, with whether they lay inside the gate; `scored`
-    counts the images of each site that have a performance; `blank` are the sites whose masks hold no foreground; `tiled` is
-    what is expected of the sites' maps by tiles, where there are some.
+    `corrupted` are estimates of corrupted sets with the gate's reading; `scored` counts each site's scored images.
     """
 
     relation: Relation
@@ -389,42 +270,39 @@ class Answers:
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
-        relation, tau = self.relation, self.relation.settings.tau
+        relation, tau, blank = self.relation, self.relation.settings.tau, self.blank.get(name)
         estimate = next((row for row in relation.estimates if row.dataset == name), None)
         listed = next((row for row in relation.failures if row.dataset == name), None)
-        gate = self.relation.gate(name)
-        held, left_out = self.held(estimate, name)
-        n = int((relation.images["dataset"] == name).sum())
         by_tiles = next((row for row in self.tiled if row.dataset == name), None)
-        if name in self.blank:
-            words, following = self.blank[name].words(name), next_of_blank(name, self.blank[name], self.commands)
+        gate, held = relation.gate(name), self.held(estimate, name)
+        n, scored = int((relation.images["dataset"] == name).sum()), self.scored.get(name, 0)
+        if blank is not None:
+            words, following = blank.words(name), next_of_blank(name, blank, self.commands)
         else:
+            kind = "corrupted sets" if self.basis == "corrupted" else "labelled sites"
             called = self.commands.task.performance_name
-            measured = (self.scored.get(name, 0), n)
-            words = answer(name, estimate, gate, listed, (held, left_out), tau, KINDS[self.basis], called, measured)
+            words = answer(name, estimate, gate, listed, held, tau, kind, called, (scored, n))
             following = next_step(name, estimate, gate, listed, tau, self.commands, n, by_tiles)
+        estimated: dict[str, Any] = {end: getattr(estimate, end, None) for end in ("estimator", "low", "high", "measured")}
         return SiteAnswer(
             dataset=name,
             n=n,
-            estimator=None if estimate is None else estimate.estimator,
+            **estimated,
             estimate=None if estimate is None else estimate.predicted,
-            low=None if estimate is None else estimate.low,
-            high=None if estimate is None else estimate.high,
             level=relation.settings.level if estimate is None else estimate.level,
-            measured=None if estimate is None else estimate.measured,
-            scored=self.scored.get(name, 0),
+            scored=scored,
             inside=None if gate is None else gate.inside,
             gate=gate,
             warning="" if gate is None else gate.warning(),
             listed=None if listed is None else listed.listed,
             listed_share=None if listed is None or not listed.n else listed.listed / listed.n,
-            held=held,
-            left_out=left_out,
+            held=held[0],
+            left_out=held[1],
             error=self.error(estimate),
             answer=words,
             next=following,
             by_tiles=None if by_tiles is None else by_tiles.predicted if by_tiles.measured is None else by_tiles.measured,
-            false_positive_share=self.blank[name].false_positive_share if name in self.blank else None,
+            false_positive_share=None if blank is None else blank.false_positive_share,
         )
 
     def held(self, estimate: SetEstimate | None, name: str) -> tuple[int, int]:
@@ -437,45 +315,19 @@ class Answers:
         return sum(row.held for row in rows), len(rows)
 
     def error(self, estimate: SetEstimate | None) -> float | None:
-        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged.
-
-        Such errors choose no estimator, except that distance (knn) is used only where it errs clearly less than the mean.
-        """
+        """Return the mean error of a site's estimator on labelled sets with hidden labels; None if it was not judged."""
         used = None if estimate is None else estimate.estimator
         return next((row.mae_set for row in self.relation.judgements if row.estimator == used), None)
 
     def labelled(self) -> tuple[LabelledSet, ...]:
         """List the labelled sites and the corrupted sets, each with the estimate made while its labels were hidden."""
-        sites = [row for row in self.relation.estimates if row.measured is not None]
-        gates = {row.dataset: self.relation.gate(row.dataset) for row in sites}
-        insides = [None if (gate := gates[row.dataset]) is None else gate.inside for row in sites]
+        sites = [(row, self.relation.gate(row.dataset)) for row in self.relation.estimates]
         return (
-            *(_labelled(row, "site", inside) for row, inside in zip(sites, insides, strict=True)),
+            *(_labelled(row, "site", None if gate is None else gate.inside) for row, gate in sites if row.measured is not None),
             *(_labelled(row, "corrupted", inside) for row, inside in self.corrupted),
         )
 
 
 def _labelled(row: SetEstimate, origin: Origin, inside: bool | None) -> LabelledSet:
     assert row.measured is not None  # for the type checker: these have labels
-    return LabelledSet(
-        dataset=row.dataset,
-        origin=origin,
-        n=row.n,
-        measured=row.measured,
-        estimate=row.predicted,
-        low=row.low,
-        high=row.high,
-        held=row.held,
-        inside=inside,
-    )
-
-
-def basis_of(labelled: int) -> Basis:
-    """Return the basis of the estimates: labelled sites if there are any, otherwise corrupted sets.
-
-    Examples
-    --------
-    >>> basis_of(4), basis_of(0)
-    ('sites', 'corrupted')
-    """
-    return "sites" if labelled else "corrupted"
+    return LabelledSet(row.dataset, origin, row.n, row.measured, row.predicted, row.low, row.high, row.held, inside)

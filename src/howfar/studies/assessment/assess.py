@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from howfar.results.assessment import Assessment, SiteAnswer
 from howfar.results.records import plain
 from howfar.results.run_files import page_folder
 from howfar.settings import checked, command_words, declared, picked, with_options
-from howfar.studies.assessment.answers import LABELS, TILE_FLAG, Answers, Commands, basis_note, basis_of, own_words
+from howfar.studies.assessment.answers import LABELS, Answers, Commands, basis_note, own_words
 from howfar.studies.assessment.preparation import (
     PERFORMANCE,
     AssessmentScores,
@@ -38,6 +37,7 @@ from howfar.studies.assessment.preparation import (
     check_folders,
     own_score,
     preparation,
+    score_file,
 )
 from howfar.studies.distance import features_of, measured_run
 from howfar.studies.performance.image_performance import Further
@@ -50,27 +50,20 @@ from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_da
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
-    from howfar.results.records import NetworkReading
 
 
 STORE = "--store"
 
 
-def command_again(commands: Commands, prepared: Preparation) -> str:
+def command_again(commands: Commands, tiled: bool) -> str:
     """Return the command line that repeats an assessment in its own folder, with absolute paths."""
-    maps: tuple[str, ...]
-    if prepared.model is None:
-        maps = ("--predictions", str(absolute(commands.maps)))
-    else:
-        file = Path(commands.model)
-        maps = ("--model", str(absolute(file)) if file.is_file() else commands.model, *commands.read)
-    tiled = (TILE_FLAG,) if prepared.given["tiled"] else ()
-    chosen = [*commands.chosen]
+    file, chosen = Path(commands.model), [*commands.chosen]
     if STORE in chosen:
         place = chosen.index(STORE) + 1
         chosen[place] = str(as_location(chosen[place]))
-    words = (commands.primary, *commands.sites.values(), *maps, *tiled, *chosen, "--out", str(absolute(commands.run)))
-    return shlex.join(("howfar", "assess", *words))
+    model = str(absolute(file)) if file.is_file() else commands.model
+    again = replace(commands, maps=absolute(commands.maps), model=model, chosen=tuple(chosen))
+    return again.assess(tiled=tiled, out=str(absolute(commands.run)))
 
 
 def model_identity(prepared: Preparation, parts: AssessmentScores) -> dict[str, Any]:
@@ -99,12 +92,12 @@ def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
     shared = [name for name in earlier if name in identity]
     names = [name for name in shared if earlier[name] != identity[name]] if shared else [*earlier, *identity]
     if earlier and names:
-        told = "; ".join(f"{name}: {_short(earlier.get(name))} then, {_short(identity.get(name))} now" for name in names)
+
+        def short(values: Mapping[str, Any], name: str) -> str:
+            return "none" if values.get(name) is None else str(values[name])[:12]
+
+        told = "; ".join(f"{name}: {short(earlier, name)} then, {short(identity, name)} now" for name in names)
         yield f"The model has changed since the answers that these replace in the run folder ({told})."
-
-
-def _short(value: Any) -> str:
-    return "none" if value is None else str(value)[:12]
 
 
 _COMPARING = (
@@ -131,11 +124,10 @@ def assess(
 ) -> Assessment:
     """Assess a model on each site: expected score, certainty, reasons and next step, in one run folder and report.
 
-    Its parts may be called alone too: `howfar.predict` makes maps, `howfar.evaluate` scores them, `howfar.compare` measures
-    distances, and `howfar.relate` estimates what has no labels, sets it against the labelled datasets and lists probable
-    failures. With a model `howfar.corrupt` makes labelled sets of the primary's own images, which say how large an error is to
-    be expected before any site is labelled. The run folder holds a profile too, by which `score`, `check` and `certify` judge
-    further images as this command did. A run that was killed goes on where it was when it is called again.
+    It runs `howfar.predict`, `howfar.evaluate`, `howfar.compare` and `howfar.relate`; with a model `howfar.corrupt` also makes
+    labelled sets of the primary's own images, which tell the expected error before any site is labelled. By the profile in the
+    run folder `score`, `check` and `certify` judge further images as this command did. A killed run continues when it is called
+    again.
 
     Parameters
     ----------
@@ -157,11 +149,6 @@ def assess(
         `howfar.evaluate`.
     backbone
         What distances are measured by, as `howfar.compare` takes it.
-
-    Returns
-    -------
-    Assessment
-        One answer a site. ``.sites``, ``.labelled``, ``.plot``.
 
     Raises
     ------
@@ -194,11 +181,14 @@ def assess(
     check_folders(read, prepared.task)
     asked = [drawn(dataset, given["limit"], given["seed"]) for dataset in read[1:]]
     parts = prepared.parts(read[0], asked)
-    comparison, features = _compared(read[0], asked, backbone, folder, given, options)
+    comparing: Any = {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
+    # Of the primary dataset all images are measured, so that the gate does not depend on the limit.
+    with_rivals: Any = {**comparing, "rivals": given["rivals"]}
+    comparison, features = measured_run(read[0], asked, backbone, folder, with_rivals)
     comparison = replace(comparison, sources={**comparison.sources, **sources_of(read, [primary], sites)})
     profile = _profiled(comparison, features)
     relating["threshold"] = parts.own.threshold
-    files = prepared.files([read[0], *asked])
+    files = [score_file(folder, dataset.name) for dataset in (read[0], *asked)]
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
     with stage(f"judging {len(comparison.datasets)} sites", given["progress"]):
         relation, judge = related(
@@ -207,36 +197,36 @@ def assess(
             relating,
             files_of(files),
             source=parts.source,
-            further=_further(parts, profile, backbone, comparison, options),
+            further=_further(parts, profile, backbone, comparison, comparing),
         )
         tiled = _by_tiles(comparison, parts, relating)
     commands = replace(
         _commands(read, comparison.sources, model, prepared, parts),
         scored=_scored(relation, given),
-        predictions=_files(asked, parts) if prepared.model is None else {},
-        read=_read(prepared.reading, given),
         chosen=_chosen(backbone, given),
     )
     answers = Answers(
         relation,
         commands,
-        basis_of(parts.labelled),
+        "sites" if parts.labelled else "corrupted",
         judge.corrupted(),
         {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations},
         blank_sites(parts.evaluations),
         tiled,
     )
-    assessment = _assessed(comparison, answers, parts, [site.name for site in asked])
     identity = model_identity(prepared, parts)
-    assessment = replace(
-        assessment,
-        model=_called(model, predictions),
-        notes=(*changes(folder, identity), *assessment.notes),
-        command=command_again(commands, prepared),
+    called = Path(model).name if isinstance(model, (str, Path)) else "the model"
+    assessment = _assessed(
+        comparison,
+        answers,
+        parts,
+        changes(folder, identity),
+        model=called if predictions is None else f"the model of {predictions}",
+        command=command_again(commands, given["tiled"]),
         identity=identity,
-        reading=prepared.reading,
+        reading=None if prepared.model is None else prepared.model.reading,
     )
-    prepared.save(parts)
+    parts.save(folder)
     written = _written(assessment, comparison, relation, folder)
     profile.with_judge(judge).save(folder / PROFILE)
     return keep_pictures(written, read)
@@ -249,28 +239,6 @@ def _images(read: Sequence[Any]) -> list[Dataset]:
     return list(read)
 
 
-def _compared(
-    primary: Dataset,
-    sites: Sequence[Dataset],
-    backbone: BackboneArgument,
-    out: Path,
-    given: AssessOptions,
-    options: AssessOptions,
-) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure the distances of the sites; options that the caller omitted have the defaults of `compare`.
-
-    All images of the primary dataset are measured, however many of a site are drawn: what the gate reads must not depend on
-    that. The second part gives the features again.
-    """
-    comparing = _comparing(options)
-    comparing["rivals"] = given["rivals"]
-    return measured_run(primary, sites, backbone, out, comparing)
-
-
-def _comparing(options: AssessOptions) -> Any:
-    return {name: options[name] for name in _COMPARING if name in options}  # type: ignore[literal-required]  # options
-
-
 def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...]]) -> Profile:
     """Make the profile of the primary dataset, with which other commands judge further images."""
     name = comparison.backbone.name
@@ -279,12 +247,11 @@ def _profiled(comparison: Comparison, features: Callable[[], tuple[Features, ...
 
 
 def _further(
-    parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, options: AssessOptions
+    parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, comparing: CompareOptions
 ) -> Further | None:
     """Measure the corrupted versions of the primary's images with its profile; they are not datasets of the run."""
     if parts.corrupted is None:
         return None
-    comparing = _comparing(options)
     # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
     loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
     features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
@@ -299,25 +266,26 @@ def _commands(
     prepared: Preparation,
     parts: AssessmentScores,
 ) -> Commands:
+    """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``."""
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
+    sites = [dataset.name for dataset in read[1:]]
     card = None if prepared.model is None else prepared.model.card
+    reading = None if prepared.model is None else prepared.model.reading
+    size = ("--size", str(prepared.given["size"])) if prepared.given["size"] else ()
+    files = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
     return Commands(
         primary=named[read[0].name],
-        sites={dataset.name: named[dataset.name] for dataset in read[1:]},
+        sites={name: named[name] for name in sites},
         model="" if model is None else str(model) if isinstance(model, (str, Path)) else "CKPT",
         maps=Path(os.path.normpath(prepared.maps)),
         run=Path(os.path.normpath(prepared.run)),
         tiled=all(evaluation.tiled for evaluation in (parts.own, *parts.evaluations)),
         seed=prepared.given["seed"],
+        read=(*size, *(() if reading is None else reading.options())),
         segmenter="unetplusplus" if card is None else card.segmenter,
         task=prepared.task,
+        predictions=dict(zip(sites, files, strict=True)) if prepared.model is None else {},
     )
-
-
-def _files(sites: Sequence[Dataset], parts: AssessmentScores) -> dict[str, tuple[str, ...]]:
-    """Map each site to its ``--predictions`` arguments, with ``--classes`` if a COCO file names their classes."""
-    named = [(str(of.main), *(() if of.categories is None else ("--classes", str(of.categories)))) for of in parts.predictions]
-    return dict(zip((site.name for site in sites), named, strict=True))
 
 
 def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
@@ -328,24 +296,12 @@ def _scored(relation: Relation, given: AssessOptions) -> tuple[str, ...]:
     return (*command_words(CertifyOptions, {"task": given["task"]}), *threshold, *command_words(CertifyOptions, reading))
 
 
-def _read(reading: NetworkReading | None, given: AssessOptions) -> tuple[str, ...]:
-    """Return the options for the model's input and, for a foreign network, its output."""
-    size = ("--size", str(given["size"])) if given["size"] else ()
-    return (*size, *(() if reading is None else reading.options()))
-
-
 def _chosen(backbone: BackboneArgument, given: AssessOptions) -> tuple[str, ...]:
     """Return the other options of an assessment, so that a repeated command asks for the same."""
     name = backbone if isinstance(backbone, str) else "BACKBONE"
     named = ("--backbone", name) if name != DEFAULT_BACKBONE else ()
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
     return (*named, *command_words(AssessOptions, rest))
-
-
-def _called(model: ModelArgument | None, predictions: str | Path | None) -> str:
-    if predictions is not None:
-        return f"the model of {predictions}"
-    return Path(model).name if isinstance(model, (str, Path)) else "the model"
 
 
 def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOptions) -> tuple[SetEstimate, ...]:
@@ -360,18 +316,21 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
         return ()  # the estimator that was asked for reads mirrored maps, and none of these are made by tiles
 
 
-def _assessed(comparison: Comparison, answers: Answers, parts: AssessmentScores, sites: Sequence[str]) -> Assessment:
+def _assessed(
+    comparison: Comparison, answers: Answers, parts: AssessmentScores, changed: Iterator[str], **fields: Any
+) -> Assessment:
     relation, commands = answers.relation, answers.commands
     primary, called = comparison.primary.name, commands.task.performance_name
-    notes = [basis_note(answers.basis, len(answers.corrupted), primary, answers.blank), *_notes(relation), *parts.notes]
+    basis = basis_note(answers.basis, len(answers.corrupted), primary, answers.blank)
+    notes = [*changed, basis, *_notes(relation), *parts.notes]
     own = own_score(parts.own, parts.source)
     return Assessment(
+        **fields,
         primary=primary,
-        model="",
         metric=relation.metric,
         tau=relation.settings.tau,
         basis=answers.basis,
-        sites=tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in sites),
+        sites=tuple(_with_labels(answers.site(name), comparison, commands.seed) for name in commands.sites),
         labelled=answers.labelled(),
         tiled=commands.tiled,
         task=commands.task.name,

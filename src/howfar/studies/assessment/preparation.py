@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,11 +17,13 @@ from howfar.data.predictions import match_maps
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.keywords import AssessOptions, FedOptions, TaskOptions
 from howfar.metrics import f_per_image, threshold_index
-from howfar.pipeline.prediction import LARGER, Model, predict
+from howfar.pipeline.prediction import LARGER, Model, load_model, predict
 from howfar.results import Evaluation
 from howfar.results.assessment import OwnScore
 from howfar.results.relation import BLANK
+from howfar.segmenters.norm_adaptation import ADAPTED, WARNING
 from howfar.settings import picked
+from howfar.studies.corruption import CorruptedSets, corrupt
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
 from howfar.studies.performance.image_performance import counts_of
@@ -31,18 +33,17 @@ from howfar.tasks.segmentation import SegmentationTask
 from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
 from howfar.wording import share
 
-if TYPE_CHECKING:
-    from howfar.results.records import NetworkReading
-    from howfar.studies.corruption import CorruptedSets
+MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
+MOST = 30
+"""So many of the primary's held-out images are corrupted: 236 gave no better estimates than 30 (docs/howto/no-labels.md)."""
+_JSON = ".json"
+TRUTHS: Final = (_JSON, *TABLES, ".xml", ".zip", FOLDER)
+"""Endings that a dataset's file of true boxes may have."""
 
 
 @dataclass(frozen=True)
 class BlankSite:
-    """Hold the counts of a site whose masks contain no foreground.
-
-    `n` images have maps, `masked` of them a mask; in `alarms` of these the model predicts foreground, and
-    `false_positive_share` of their pixels are predicted.
-    """
+    """Count the images, the masks, and the masks with false alarms of a site whose masks contain no foreground."""
 
     n: int
     masked: int
@@ -55,13 +56,7 @@ class BlankSite:
         return self.masked == self.n
 
     def words(self, site: str) -> str:
-        """Describe the site in sentences that stand alone.
-
-        Examples
-        --------
-        >>> BlankSite(40, 40, 38, 0.176).words("walls")
-        'walls: none of its 40 masks holds foreground: F is undefined. Some is predicted in 38 of them, in 18 % of the pixels.'
-        """
+        """Describe the site in sentences that stand alone."""
         of = "its 1 mask" if self.masked == 1 else f"its {self.masked} masks"
         return (
             f"{site}: none of {of} holds foreground: F is undefined. Some is predicted in {self.alarms} of them, in "
@@ -71,33 +66,25 @@ class BlankSite:
 
 def blank_site(evaluation: Evaluation) -> BlankSite | None:
     """Return the counts of a site without foreground; return None with foreground, without masks, or for other tasks."""
-    if evaluation.task != "segmentation":
+    if evaluation.task != SegmentationTask.name:
         return None
     true = evaluation.images["true"].to_numpy(dtype=np.float64)
     masked = np.isfinite(true)
     if not masked.any() or true[masked].any():
         return None
     predicted = evaluation.images["predicted_foreground"].to_numpy(dtype=np.float64)[masked]
-    found = evaluation.scores["false_positive_share"]
-    return BlankSite(len(true), int(masked.sum()), int((predicted > 0).sum()), 0.0 if found is None else found)
+    share_found = evaluation.scores["false_positive_share"] or 0.0
+    return BlankSite(len(true), int(masked.sum()), int((predicted > 0).sum()), share_found)
 
 
 def blank_sites(evaluations: Iterable[Evaluation]) -> dict[str, BlankSite]:
     """Collect the sites whose masks hold no foreground by name."""
-    found = ((evaluation.dataset, blank_site(evaluation)) for evaluation in evaluations)
-    return {name: blank for name, blank in found if blank is not None}
-
-
-_JSON = ".json"
+    return {each.dataset: blank for each in evaluations if (blank := blank_site(each)) is not None}
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold the paths of a dataset's predictions and of its truth; a missing path is None.
-
-    `truth` is the file of true boxes where that lies apart from the dataset; `categories` is COCO's file, by whose ids the
-    predictions name images and classes.
-    """
+    """Hold the paths of a dataset's predictions, true boxes, and COCO file of categories; a missing path is None."""
 
     main: Path
     flipped: Path | None = None
@@ -107,17 +94,8 @@ class Predictions:
 
 
 def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | None:
-    """Return the file or folder named after a dataset; None if it is missing, `InputError` if there are several.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> (folder / "roads.csv").touch()
-    >>> find(folder, "roads", (".csv", ".parquet"), "predictions").name, find(folder, "site", (".csv",), "predictions")
-    ('roads.csv', None)
-    """
-    there = [place for place in (folder / f"{name}{ending}" for ending in endings) if place.exists()]
+    """Return the file or folder named after a dataset; None if it is missing, `InputError` if there are several."""
+    there = [place for ending in endings if (place := folder / f"{name}{ending}").exists()]
     if len(there) > 1:
         listed = ", ".join(place.name for place in there)
         raise InputError.of(what, f"must hold {name} once", f"{listed} in {folder}", "move the others away")
@@ -125,11 +103,7 @@ def find(folder: Path, name: str, endings: Sequence[str], what: str) -> Path | N
 
 
 def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None, Path | None]:
-    """Return (truth, categories), either None: a COCO file without ``annotations`` is no truth.
-
-    COCO names the images of an unlabelled set by a file without ``annotations``. Raises `InputError` where the file cannot be
-    read.
-    """
+    """Return (truth, categories), either None: a COCO file without ``annotations`` names images and is no truth."""
     if truth is None or truth.suffix.lower() != _JSON:
         return truth, None
     document = read_document(truth, "true boxes")
@@ -139,126 +113,19 @@ def coco_categories(truth: Path | None, predictions: Path) -> tuple[Path | None,
     return (truth if "annotations" in document else None), categories
 
 
-TRUTHS: Final = (_JSON, *TABLES, ".xml", ".zip", FOLDER)
-"""Endings that a dataset's file of true boxes may have."""
-
-
-class MapSource(Protocol):
-    """Provide the predictions of several datasets."""
-
-    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Return the paths of each dataset's predictions, in the order of the datasets."""
-        ...
-
-
 def folder_of(dataset: str) -> str:
-    """Return a dataset's name as a valid folder name.
-
-    Examples
-    --------
-    >>> folder_of("roads"), folder_of("site a/2024")
-    ('roads', 'site a-2024')
-    """
+    """Return a dataset's name as a valid folder name."""
     name = dataset.translate(str.maketrans("/\\\0", "---"))
     return name if name.strip(".") else name.replace(".", "-")
 
 
-def check_folders(datasets: Sequence[Dataset], task: type[Task] = SegmentationTask) -> None:
+def check_folders(datasets: Sequence[Dataset], task: type[Task]) -> None:
     """Raise `InputError` if the predictions of two datasets would have the same path."""
     names = [f"{folder_of(dataset.name)}{ending}" for dataset in datasets for ending in ("", *task.further)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         rule = "must have names whose predictions lie in places of their own"
         raise InputError.of("sites", rule, twice[0], "name them as NAME=PATH")
-
-
-@dataclass(frozen=True)
-class GivenPredictions:
-    """Find existing predictions: DIR/NAME or, depending on the task, a file DIR/NAME.csv, and DIR/NAME-flipped.
-
-    `truth` is the folder in which true boxes lie in the same way, None where there is none. With `named` the classes have
-    names, and COCO's are not looked for.
-    """
-
-    folder: Path
-    task: type[Task] = SegmentationTask
-    truth: Path | None = None
-    named: bool = False
-
-    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Find the predictions of each dataset, and check that folders of maps match its images.
-
-        Raises `MissingPathError` where a dataset has none, `InputError` where no map is of one of its images.
-        """
-        return [self.one(dataset) for dataset in datasets]
-
-    def one(self, dataset: Dataset) -> Predictions:
-        """Find the predictions of a dataset; it raises the errors of `of`."""
-        name, main = folder_of(dataset.name), self._main(dataset)
-        endings = self.task.endings
-        further = {other: find(self.folder, f"{name}{other}", endings, "predictions") for other in self.task.further}
-        if endings == (FOLDER,):
-            for folder in (main, *further.values()):
-                if folder is not None:
-                    match_maps(dataset, folder)
-        truth = None if self.truth is None else find(self.truth, name, TRUTHS, "truth")
-        truth, categories = coco_categories(truth, main)
-        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, None if self.named else categories)
-
-    def _main(self, dataset: Dataset) -> Path:
-        name = folder_of(dataset.name)
-        found = find(self.folder, name, self.task.endings, "predictions")
-        if found is not None:
-            return found
-        places = [f"{self.folder / name}{ending}" for ending in self.task.endings]
-        if self.task.endings == (FOLDER,):
-            line = f"no folder {places[0]}: put the maps of {dataset.name} there, one for each image"
-        else:
-            line = f"none of {dataset.name}: put them at {' or '.join(places)}"
-        raise MissingPathError(f"predictions: {line}")
-
-
-@dataclass(frozen=True)
-class MadeMaps:
-    """Predict maps with a model into a folder; existing maps are kept.
-
-    Whole images are also predicted by tiles where those of some dataset are much larger than the first one's, which the model
-    learnt from: whether the two agree says then whether the images are made too small. The others are predicted so too, to
-    know how far the two agree on images that the model knows.
-    """
-
-    model: Model
-    folder: Path
-    progress: bool
-
-    def of(self, datasets: Sequence[Dataset]) -> list[Predictions]:
-        """Predict every dataset as it is and mirrored, and by tiles if a site's images are much larger than the primary's.
-
-        Raises `HowfarError` where no image of a dataset can be read.
-        """
-        made = [self._made(dataset, self.model, "") for dataset in datasets]
-        flipped = [self._made(dataset, self.model, FLIPPED, mirrored=True) for dataset in datasets]
-        tiled: list[Path | None] = [None] * len(datasets)
-        if not self.model.predictor.tiled and self._large(datasets, made):
-            by_tiles = _by_tiles(self.model)
-            tiled = [self._made(dataset, by_tiles, TILED) for dataset in datasets]
-        return [Predictions(*folders) for folders in zip(made, flipped, tiled, strict=True)]
-
-    def _made(self, dataset: Dataset, model: Model, ending: str, *, mirrored: bool = False) -> Path:
-        folder = self.folder / f"{folder_of(dataset.name)}{ending}"
-        return predict(model, dataset, folder, flipped=mirrored, progress=self.progress).folder
-
-    def _large(self, datasets: Sequence[Dataset], folders: Sequence[Path]) -> bool:
-        sides = [_side(dataset, folder) for dataset, folder in zip(datasets, folders, strict=True)]
-        return any(side > LARGER * sides[0] for side in sides[1:])
-
-
-def _by_tiles(model: Model) -> Model:
-    return replace(
-        model,
-        predictor=replace(model.predictor, tiled=True),
-        identity={**model.identity, "size": model.predictor.size, "tiled": True},
-    )
 
 
 def _side(dataset: Dataset, folder: Path) -> float:
@@ -281,21 +148,9 @@ def labelled_part(dataset: Dataset, task: Task) -> Dataset:
     return labelled
 
 
-MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
-DEPLOYED = "the checkpoint's"
-MOST = 30
-"""So many of the primary's held-out images are corrupted: 236 gave no better estimates than 30 (docs/howto/no-labels.md)."""
-
-
 @dataclass(frozen=True)
 class AssessmentScores:
-    """Hold the evaluations of all datasets of an assessment.
-
-    `own` is the primary dataset's evaluation, `evaluations` those of the sites in their order, and `predictions` what these
-    were made of; `corrupted` are the corrupted versions of the primary's images, None where none were made; `notes` say what
-    was left out, and `source` where the threshold comes from. `tiled` are the evaluations of maps by tiles, the primary
-    dataset's first, where all have some.
-    """
+    """Hold the evaluations of the primary dataset, the sites, the corrupted sets and the maps by tiles (primary first)."""
 
     own: Evaluation
     evaluations: tuple[Evaluation, ...]
@@ -309,6 +164,13 @@ class AssessmentScores:
     def labelled(self) -> int:
         """Return how many sites have a measured performance."""
         return sum(evaluation.scored > 0 for evaluation in self.evaluations)
+
+    def save(self, run: Path) -> None:
+        """Save the scores of every dataset to its own file below the run folder."""
+        for evaluation in (self.own, *self.evaluations):
+            evaluation.save(score_file(run, evaluation.dataset))
+        for evaluation in self.tiled:
+            evaluation.save(score_file(run, f"{evaluation.dataset}{TILED}"))
 
 
 @dataclass(frozen=True)
@@ -325,39 +187,36 @@ class Preparation:
         """Return the model's task."""
         return TASKS[self.given["task"]]
 
-    def _reader(self, found: Predictions) -> Task:
-        """Return the task with the options for reading a dataset's predictions and truth."""
-        classes = found.categories or self.given["classes"]
-        return self.task.of({**self.given, "classes": classes, "truth": found.truth})
-
     @property
     def maps(self) -> Path:
         """Return the folder that holds the predictions of each dataset."""
         return self.run / MAPS if self.predictions is None else self.predictions
 
-    @property
-    def reading(self) -> NetworkReading | None:
-        """Return the input and output settings of a foreign network; None for any other model."""
-        return None if self.model is None else self.model.reading
-
     def parts(self, primary: Dataset, sites: Sequence[Dataset]) -> AssessmentScores:
-        """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off.
-
-        Raises `HowfarError` for a primary without labels or of which the model learnt every image, predictions that are
-        missing, and where neither a site is labelled nor corrupted sets can be made.
-        """
+        """Score the primary's held-out images and every site; with a model, make corrupted sets unless `corrupted` is off."""
         held_out, notes = self._held_out(primary)
-        notes = (*(() if self.model is None else self.model.warnings), *notes)
+        warnings = () if self.model is None else self.model.warnings
         sites, further = self._fair(sites)
-        own_predictions, *predictions = self._source().of([held_out, *sites])
-        # What a model could not read has no map; it is listed among the files that were skipped.
+        datasets = [held_out, *sites]
+        places = [self._found(dataset) for dataset in datasets] if self.model is None else self._made(self.model, datasets)
         threshold, source = self._threshold()
-        scoring = Scoring(self.given, threshold, partial=self.given["partial"] or self.model is not None)
-        own = scoring.own(held_out, own_predictions)
-        evaluations = tuple(scoring.others(sites, predictions, own))
-        tiled = tuple(scoring.by_tiles([held_out, *sites], [own_predictions, *predictions], own))
+        # A model may have learnt from primary images without a prediction; what it could not read is listed as skipped.
+        own = self._scored(held_out, places[0], threshold, partial=True)
+        partial = self.given["partial"] or self.model is not None
+        tuned = own if threshold is None and own.threshold is not None else None
+        evaluations = [
+            self._scored(site, place, threshold, tuned, partial=partial) for site, place in zip(sites, places[1:], strict=True)
+        ]
+        if not source and own.threshold is not None:
+            source = f"found on {own.scored} held-out images of {own.dataset}"
         parts = AssessmentScores(
-            own, evaluations, tuple(predictions), None, (*notes, *further), source or tuned_source(own), tiled
+            own,
+            tuple(evaluations),
+            tuple(places[1:]),
+            None,
+            (*warnings, *notes, *further),
+            source,
+            self._by_tiles(datasets, places, own.threshold),
         )
         if self.model is not None and self.given["corrupted"]:
             return replace(parts, corrupted=self._corrupted(held_out, own))
@@ -374,17 +233,6 @@ class Preparation:
         remedy = "label a site" + ("" if self.given["corrupted"] else ", or leave out --no-corrupted")
         return remedy + ("" if self.model else ", or pass a model (--model CKPT), which can be tried on corrupted images")
 
-    def files(self, datasets: Sequence[Dataset]) -> list[Path]:
-        """Return the score files of the datasets."""
-        return [score_file(self.run, dataset.name) for dataset in datasets]
-
-    def save(self, parts: AssessmentScores) -> None:
-        """Save the scores of every dataset to its own file below the run folder."""
-        for evaluation in (parts.own, *parts.evaluations):
-            evaluation.save(score_file(self.run, evaluation.dataset))
-        for evaluation in parts.tiled:
-            evaluation.save(score_file(self.run, f"{evaluation.dataset}{TILED}"))
-
     def _threshold(self) -> tuple[float | None, str]:
         """Return the threshold and its source; None means that it is tuned on the primary's images."""
         given, card = self.given["threshold"], None if self.model is None else self.model.card
@@ -396,49 +244,88 @@ class Preparation:
         if self.given["retune"] and deployed is None:
             rule = "is of use only to a checkpoint with a threshold of its own"
             raise InputError.of("retune", rule, "none", "leave it out: without one the threshold is found anyway")
-        return (None, "") if deployed is None or self.given["retune"] else (deployed, DEPLOYED)
+        return (None, "") if deployed is None or self.given["retune"] else (deployed, "the checkpoint's")
 
-    def _source(self) -> MapSource:
-        return self._given() if self.model is None else MadeMaps(self.model, self.maps, self.given["progress"])
-
-    def _given(self) -> GivenPredictions:
-        truth = self.given["truth"]
-        if truth is not None and not Path(truth).is_dir():
+    def _found(self, dataset: Dataset) -> Predictions:
+        """Find the existing predictions of a dataset, DIR/NAME or a file DIR/NAME.csv; maps must match its images."""
+        truths = None if self.given["truth"] is None else Path(self.given["truth"])
+        if truths is not None and not truths.is_dir():
             raise MissingPathError(
-                f"truth: no folder {truth}: pass the one that holds NAME.json, or another file, of each dataset"
+                f"truth: no folder {truths}: pass the one that holds NAME.json, or another file, of each dataset"
             )
-        return GivenPredictions(self.maps, self.task, None if truth is None else Path(truth), bool(self.given["classes"]))
+        name, endings = folder_of(dataset.name), self.task.endings
+        main = find(self.maps, name, endings, "predictions")
+        if main is None:
+            places = [f"{self.maps / name}{ending}" for ending in endings]
+            if endings == (FOLDER,):
+                line = f"no folder {places[0]}: put the maps of {dataset.name} there, one for each image"
+            else:
+                line = f"none of {dataset.name}: put them at {' or '.join(places)}"
+            raise MissingPathError(f"predictions: {line}")
+        further = {other: find(self.maps, f"{name}{other}", endings, "predictions") for other in self.task.further}
+        for folder in (main, *further.values()) if endings == (FOLDER,) else ():
+            if folder is not None:
+                match_maps(dataset, folder)
+        truth, categories = coco_categories(None if truths is None else find(truths, name, TRUTHS, "truth"), main)
+        named = bool(self.given["classes"])
+        return Predictions(main, further.get(FLIPPED), further.get(TILED), truth, None if named else categories)
+
+    def _made(self, model: Model, datasets: Sequence[Dataset]) -> list[Predictions]:
+        """Predict every dataset as it is and mirrored; existing maps are kept.
+
+        If a site's images are much larger than the primary's, all are also predicted by tiles: where both agree less than on
+        known images, the whole images are made too small.
+        """
+
+        def made(model: Model, ending: str) -> list[Path]:
+            folders = [self.maps / f"{folder_of(dataset.name)}{ending}" for dataset in datasets]
+            how: Any = {"flipped": ending == FLIPPED, "progress": self.given["progress"]}
+            return [predict(model, dataset, at, **how).folder for dataset, at in zip(datasets, folders, strict=True)]
+
+        plain, flipped = made(model, ""), made(model, FLIPPED)
+        tiled: list[Path | None] = [None] * len(datasets)
+        if not model.predictor.tiled:
+            primary, *others = (_side(dataset, folder) for dataset, folder in zip(datasets, plain, strict=True))
+            if any(side > LARGER * primary for side in others):
+                identity = {**model.identity, "size": model.predictor.size, "tiled": True}
+                by_tiles = replace(model, predictor=replace(model.predictor, tiled=True), identity=identity)
+                tiled = [*made(by_tiles, TILED)]
+        return [Predictions(*folders) for folders in zip(plain, flipped, tiled, strict=True)]
 
     def _held_out(self, primary: Dataset) -> tuple[Dataset, tuple[str, ...]]:
-        """Return the labelled primary images that the model has not learnt from, up to the limit, with notes.
-
-        Without a model, a limit is drawn from the images that have a prediction.
-        """
+        """Return the labelled primary images that the model has not learnt from, up to the limit, with notes."""
         limit, seed = self.given["limit"], self.given["seed"]
+        found = Predictions(self.maps) if self.model is not None else self._found(primary)
+        classes = found.categories or self.given["classes"]
+        reader = self.task.of({**self.given, "classes": classes, "truth": found.truth})
+        primary = labelled_part(primary, reader)
         if self.model is None:
-            found = self._given().one(primary)
-            reader = self._reader(found)
-            primary = labelled_part(primary, reader)
             if limit is None:
                 return primary, ()
             # Of images without a prediction none can be scored: a limit is drawn of the others.
             names = set(reader.predicted(primary, found.main))
             with_one = replace(primary, items=tuple(item for item in primary.items if item.name in names))
             return drawn(with_one, limit, seed), ()
-        primary, card = labelled_part(primary, self._reader(Predictions(self.maps))), self.model.card
-        if card is None:
+        if self.model.card is None:
             return drawn(primary, limit, seed), ()
-        seen = Seen.of(primary, card, group=self.given["group"])
+        seen = Seen.of(primary, self.model.card, group=self.given["group"])
         unseen = replace(seen.unseen(primary), skipped=primary.skipped)
-        return drawn(unseen, limit, seed), tuple(_left_out(primary.name, seen))
+        count, name, notes = len(seen.contents) + len(seen.tiles), primary.name, []
+        if count:
+            notes.append(
+                f"{count} images of {name} were not scored: the model learnt from them, or from tiles of their photographs."
+            )
+        if not seen.complete:
+            notes.append(
+                f"The model began with weights of unknown images: it may have learnt from some of {name} that were scored."
+            )
+        return drawn(unseen, limit, seed), tuple(notes)
 
     def _fair(self, sites: Sequence[Dataset]) -> tuple[list[Dataset], tuple[str, ...]]:
         """Hide the masks of site images that the model learnt from, and note these images and any adapted normalization."""
         card = None if self.model is None else self.model.card
         if card is None:
             return list(sites), ()
-        from howfar.segmenters.norm_adaptation import ADAPTED, WARNING  # with torch, which given maps do not need
-
         adapted = card.data.get(ADAPTED)
         notes = [] if adapted is None else [WARNING.format(adapted["dataset"])]
         fair = []
@@ -453,40 +340,19 @@ class Preparation:
 
     def _corrupted(self, held_out: Dataset, own: Evaluation) -> CorruptedSets:
         """Make corrupted sets of up to `MOST` primary images, and score them at the threshold of all primary images."""
-        from howfar.studies.corruption import corrupt
-
         few = drawn(held_out, MOST, self.given["seed"])
         chosen: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
         return corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **chosen)
 
-
-@dataclass(frozen=True)
-class Scoring:
-    """Evaluate datasets at a common threshold, by default the best one for the primary dataset."""
-
-    given: AssessOptions
-    threshold: float | None
-    partial: bool
-
-    def own(self, dataset: Dataset, predictions: Predictions) -> Evaluation:
-        """Score the primary dataset's images that have predictions; the model may have learnt from the others."""
-        return self._scored(dataset, predictions, None, partial=True)
-
-    def others(self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation) -> list[Evaluation]:
-        """Score the sites; a site without labels gets signals but no performance."""
-        pairs = zip(datasets, predictions, strict=True)
-        return [self._scored(dataset, of, own, partial=self.partial) for dataset, of in pairs]
-
-    def by_tiles(
-        self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], own: Evaluation
-    ) -> Iterator[Evaluation]:
-        """Score the maps by tiles at the primary's threshold, if every dataset has such maps."""
-        folders = [of.tiled for of in predictions]
-        for dataset, folder in zip(datasets, folders, strict=True) if all(folders) else ():
-            chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
-            yield replace(evaluate(dataset, folder, threshold=own.threshold, partial=True, **chosen), tiled=True)
-
-    def _scored(self, dataset: Dataset, predictions: Predictions, own: Evaluation | None, *, partial: bool) -> Evaluation:
+    def _scored(
+        self,
+        dataset: Dataset,
+        predictions: Predictions,
+        threshold: float | None,
+        tuned_on: Evaluation | None = None,
+        *,
+        partial: bool,
+    ) -> Evaluation:
         reading: Any = {**picked(TaskOptions, self.given), "partial": partial}
         if predictions.truth is None and predictions.categories is not None:
             reading["classes"] = predictions.categories
@@ -497,11 +363,21 @@ class Scoring:
             truth=predictions.truth,
             flipped=predictions.flipped,
             tiles=predictions.tiled,
-            threshold=self.threshold,
-            tuned_on=None if own is None or own.threshold is None or self.threshold is not None else own,
+            threshold=threshold,
+            tuned_on=tuned_on,
             progress=self.given["progress"],
             **reading,
         )
+
+    def _by_tiles(
+        self, datasets: Sequence[Dataset], predictions: Sequence[Predictions], threshold: float | None
+    ) -> tuple[Evaluation, ...]:
+        """Score the maps by tiles at the primary's threshold, if every dataset has such maps."""
+        folders = [of.tiled for of in predictions]
+        pairs = zip(datasets, folders, strict=True) if all(folders) else ()
+        chosen: Any = {name: self.given[name] for name in ("tolerance", "foreground", "progress")}
+        scored = (evaluate(dataset, folder, threshold=threshold, partial=True, **chosen) for dataset, folder in pairs)
+        return tuple(replace(evaluation, tiled=True) for evaluation in scored)
 
 
 def own_score(own: Evaluation, source: str) -> OwnScore | None:
@@ -516,31 +392,13 @@ def own_score(own: Evaluation, source: str) -> OwnScore | None:
     return OwnScore(own.scored, mean, own.threshold, source, float(np.nanmean(there)), float(best))
 
 
-def tuned_source(own: Evaluation) -> str:
-    """Describe the images that a threshold was tuned on; return "" if the task has no threshold."""
-    return "" if own.threshold is None else f"found on {own.scored} held-out images of {own.dataset}"
-
-
 def score_file(run: Path, dataset: str) -> Path:
     """Return the path of a dataset's scores below the run folder."""
     return run / PERFORMANCE / f"{folder_of(dataset)}.parquet"
 
 
-def _left_out(primary: str, seen: Seen) -> Iterator[str]:
-    count = len(seen.contents) + len(seen.tiles)
-    if count:
-        yield f"{count} images of {primary} were not scored: the model learnt from them, or from tiles of their photographs."
-    if not seen.complete:
-        yield f"The model began with weights of unknown images: it may have learnt from some of {primary} that were scored."
-
-
 def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path | None, given: AssessOptions) -> Preparation:
-    """Check the source of the predictions; load a model if one is given and settle its settings on the primary's masks.
-
-    Raises `HowfarError` for neither a model nor predictions, or both, a model of a task whose predictions howfar cannot make,
-    options of no use to the task or to predictions that are there, and what `howfar.pipeline.prediction.load_model` and
-    `Model.settled` refuse.
-    """
+    """Check the source of the predictions; load a model if one is given and settle its settings on the primary's masks."""
     own_options(given)
     if (model is None) == (predictions is None):
         received = "neither" if model is None else "both"
@@ -555,7 +413,5 @@ def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path
     if given["task"] != SegmentationTask.name:
         remedy = "pass its predictions (--predictions DIR)"
         raise InputError.of("model", "is of use only to segmentation", given["task"], remedy)
-    from howfar.pipeline.prediction import Model, load_model
-
     loaded = model if isinstance(model, Model) else load_model(model, **picked(FedOptions, given))
     return Preparation(run, loaded.settled(labelled_part(primary, SegmentationTask()), given["progress"]), None, given)

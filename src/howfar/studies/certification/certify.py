@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from numbers import Real
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 import numpy as np
 
 from howfar import registry
-from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, walk
@@ -54,48 +54,34 @@ FILES: Final = (
     "classes.csv", "first-maps.csv",
 )  # fmt: skip
 """What is handed out to be labelled, and replaced where a sample is drawn or grows."""
-_OURS: Final = "image,rank,predicted,stratum,"
+_OURS: Final = b"image,rank,predicted,stratum,"
 """How the table of a sample begins; that of a selection begins otherwise."""
 
 
-def check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
+def _check_replaced(folder: Path | None, earlier: Certificate | None, k: int | None, labels: Any) -> None:
     """Raise `InputError` if drawing a sample would replace someone else's files or the given labels in the folder.
 
-    A folder that holds a sample's table and no certificate is that of a run that was stopped: it goes on.
+    A sample's table without a certificate is left by a stopped run, which continues.
     """
     if folder is None or (earlier is not None and (k is None or k <= len(earlier))):
         return
     there = [name for name in FILES if (folder / name).exists()]
-    if there and earlier is None and not _begins_as_ours(folder / TABLE):
+    table = folder / TABLE
+    ours = False
+    with suppress(OSError), table.open("rb") as file:
+        ours = file.read(len(_OURS)) == _OURS
+    if there and earlier is None and not ours:
         rule = f"must be a folder without {there[0]}, or that of an earlier sample"
         raise InputError.of("out", rule, str(folder), "choose another folder")
-    given: Sequence[Any] = [labels] if isinstance(labels, (str, Path)) else []
-    for path in given:
-        name = next((name for name in there if Path(path).exists() and (folder / name).samefile(path)), None)
+    if isinstance(labels, (str, Path)) and Path(labels).exists():
+        name = next((name for name in there if (folder / name).samefile(labels)), None)
         if name is not None and name != "labels.csv":  # in which what somebody filled in stays
             rule = "must not be a file that drawing replaces"
-            raise InputError.of("labels", rule, str(path), "save the export under another name")
+            raise InputError.of("labels", rule, str(labels), "save the export under another name")
 
 
-def _begins_as_ours(table: Path) -> bool:
-    try:
-        with table.open(encoding="utf-8", errors="replace") as file:
-            return file.read(len(_OURS)) == _OURS
-    except OSError:
-        return False
-
-
-_USED = ("level", "until", "seed", "progress")
-
-
-def is_values(site: Any) -> bool:
-    """Return whether a site is given as in-memory performance values: an array or a sequence of numbers.
-
-    Examples
-    --------
-    >>> is_values([0.5, None]), is_values(np.zeros(3)), is_values("roads")
-    (True, True, False)
-    """
+def _is_values(site: Any) -> bool:
+    """Return whether a site is given as in-memory performance values: an array or a sequence of numbers."""
     if isinstance(site, np.ndarray):
         return True
     if isinstance(site, (str, bytes)) or not isinstance(site, Sequence):
@@ -103,23 +89,27 @@ def is_values(site: Any) -> bool:
     return bool(len(site)) and all(value is None or isinstance(value, Real) for value in site)
 
 
-def certify_values(
+def _certify_values(
     predicted: Any, k: int | None, labels: Any, arguments: Mapping[str, Any], given: Mapping[str, Any]
 ) -> Certificate:
-    """Certify the mean of in-memory values; `howfar.certify` documents the arguments.
-
-    Raises `InputError` for an argument that is of use only to images, values outside [0, 1], or more labels than were drawn.
-    """
-    idle = {name: value for name, value in {**arguments, **_others(given)}.items() if value is not None}
+    """Certify the mean of in-memory values; `howfar.certify` documents the arguments."""
+    defaults: Mapping[str, Any] = checked(CertifyOptions, {})
+    used = ("level", "until", "seed", "progress")
+    idle = {**arguments, **{name: value for name, value in given.items() if name not in used and value != defaults[name]}}
     for name, value in idle.items():
-        raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
+        if value is not None:
+            raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
     question = Question(VALUES, given["level"], parse_until(given["until"]))
     sample = drawn_sample(proxies, k, question.goal is not None, given["seed"])
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
     drawn = recorded(sample, record, [""] * len(proxies))
-    values = _measured(labels, len(drawn))
+    none = labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels))
+    values = np.zeros(0) if none else as_shares(labels, "labels")
+    if len(values) > len(drawn):
+        rule = f"must be one row of at most {len(drawn)} measured values, in the order of the sample"
+        raise InputError.of("labels", rule, values.shape)
     found = look(question, SampleMeasures(values), proxies, sample)
     fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": design_of(question), "seed": given["seed"]}
     return _stated(
@@ -151,21 +141,6 @@ def _stated(
     )
 
 
-def _others(given: Mapping[str, Any]) -> dict[str, Any]:
-    defaults: Mapping[str, Any] = checked(CertifyOptions, {})
-    return {name: value for name, value in given.items() if name not in _USED and value != defaults[name]}
-
-
-def _measured(labels: Any, most: int) -> Float64Array:
-    if labels is None or (isinstance(labels, (list, tuple, np.ndarray)) and not len(labels)):
-        return np.zeros(0)
-    values = as_shares(labels, "labels")
-    if len(values) > most:
-        rule = f"must be one row of at most {most} measured values, in the order of the sample"
-        raise InputError.of("labels", rule, values.shape)
-    return values
-
-
 @with_options(CertifyOptions)
 def certify(
     site: DatasetArgument | Sequence[float | None],
@@ -185,7 +160,7 @@ def certify(
     The first call draws images with known chances and hands them out to be labelled; the same call again takes the labels
     back and says what they show. The interval rests on the draw alone (`howfar.sampling`): it supposes nothing of the site or
     of the model, and predicted performance only makes it narrower. Labels count in the order of the draw, so that labelling
-    may stop anywhere.
+    may stop anywhere; before there are labels, the certificate holds the sample alone.
 
     Parameters
     ----------
@@ -213,11 +188,6 @@ def certify(
     out
         A folder that keeps the sample, is given the files for labelling tools, and a report.
 
-    Returns
-    -------
-    Certificate
-        The estimate with its interval, and the sample; before there are labels, the sample alone.
-
     Raises
     ------
     HowfarError
@@ -234,35 +204,35 @@ def certify(
     True
     """
     given: Mapping[str, Any] = checked(CertifyOptions, options)
-    if is_values(site):
-        arguments = {
-            "predictions": predictions,
-            "profile": profile,
-            "model": model,
-            "tuned_on": tuned_on,
-            "sample": sample,
-            "out": out,
-        }
-        return certify_values(site, k, labels, arguments, given)
+    models = {"profile": profile, "model": model, "tuned_on": tuned_on}
+    if _is_values(site):
+        arguments = {"predictions": predictions, **models, "sample": sample, "out": out}
+        return _certify_values(site, k, labels, arguments, given)
     _check_paths({"predictions": predictions, "labels": labels, "profile": profile, "out": out}, (str, Path))
     _check_paths({"sample": sample}, (str, Path, Certificate))
     folder = page_folder("out", out, Certificate.COMMAND)
     earlier = _earlier(folder)
-    check_replaced(folder, earlier, k, labels)
+    _check_replaced(folder, earlier, k, labels)
     over = sample if sample is None or isinstance(sample, Certificate) else Certificate.load(sample)
-    given = _of_task(given, options, earlier, over, {"model": model, "tuned_on": tuned_on, "profile": profile})
+    given = _of_task(given, options, earlier, over, models)
     cut = choose(given["threshold"], tuned_on)
     loaded = None if profile is None or earlier is not None else Profile.load(profile)
     threshold = None if cut is None else cut.threshold
-    task = TASKS[given["task"]].of({**given, "threshold": _threshold(threshold, loaded, earlier)})
-    question = _question(task, given, options, earlier or over)
+    judge = None if loaded is None else loaded.judge
+    of_draw = threshold if earlier is None else earlier.threshold
+    otherwise = FALLBACK if judge is None else judge.cut
+    task = TASKS[given["task"]].of({**given, "threshold": otherwise if of_draw is None else of_draw})
+    question = _question(task, given)
     dataset = images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     asked = DrawRequest(task, maps, k, loaded, threshold, question, given, options)
     begun = begin(dataset, asked, seen, over) if earlier is None else go_on(dataset, asked, seen, earlier)
     begun = replace(begun, notes=(*begun.notes, *made_by(begun, weights)))
     certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
-    certificate = _compared(certificate, earlier)
+    lost = 0 if earlier is None else earlier.labelled - certificate.labelled
+    if lost > 0:
+        what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
+        certificate = replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
     if folder is not None:
         if earlier is None or len(earlier) < len(certificate):
             # The sample is kept last: a run that is killed before leaves none, and draws the same again.
@@ -275,10 +245,7 @@ def certify(
 
 
 def _earlier(folder: Path | None) -> Certificate | None:
-    """Read the certificate in a folder; return None if there is none.
-
-    Raises `StoreError` where it is damaged: the line says which labels are there all the same, and how to go on with them.
-    """
+    """Read the certificate in a folder, None if there is none; the error for a damaged one lists the kept labels."""
     if folder is None or not (folder / Certificate.DOCUMENT).is_file():
         return None
     try:
@@ -302,13 +269,9 @@ def _of_task(
     over: Certificate | None,
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the options, with the task and its settings taken from the drawn sample if they are not given.
-
-    Raises `InputError` for an unknown task, for another than the drawn sample's, and for options of no use to the task or
-    without a profile.
-    """
+    """Return the options, with the task, its settings and the question taken from the drawn sample if they are not given."""
     before, settings = earlier or over, dict(given)
-    for name in ("task", "tolerance", "iou", "min_score"):
+    for name in ("task", "tolerance", "iou", "min_score", "metric", "until", "level"):
         if before is not None and written.get(name) is None:
             settings[name] = getattr(before, name)
     own_options({**settings, **arguments, "flipped": None})
@@ -324,14 +287,6 @@ def _of_task(
     return settings
 
 
-def _threshold(given: float | None, profile: Profile | None, earlier: Certificate | None) -> float:
-    """Return the drawn sample's threshold, otherwise the given one, the profile's, or 0.5."""
-    if earlier is not None:
-        return FALLBACK if earlier.threshold is None else earlier.threshold
-    judge = None if profile is None else profile.judge
-    return given if given is not None else FALLBACK if judge is None else judge.cut
-
-
 def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
     """Raise `InputError` for an argument that is no path, before any file is read."""
     for name, value in arguments.items():
@@ -339,26 +294,24 @@ def _check_paths(arguments: Mapping[str, Any], kinds: tuple[type, ...]) -> None:
             raise InputError.of(name, "must be the path of a file or folder", type(value).__name__)
 
 
-def _question(task: Task, given: Mapping[str, Any], written: Mapping[str, Any], before: Certificate | None) -> Question:
-    """Build the question to certify; parts that are not given are taken from the earlier draw."""
-    now: dict[str, Any] = {name: given[name] for name in ("metric", "until", "level")}
-    now |= {name: getattr(before, name) for name in now if before is not None and written.get(name) is None}
-    measure = task.measure(now["metric"])
-    goal = parse_until(now["until"], measure.name, SHORT.get(measure.name, measure.name))
+def _question(task: Task, given: Mapping[str, Any]) -> Question:
+    """Build the question to certify; raise `InputError` for one that cannot be asked."""
+    measure = task.measure(given["metric"])
+    goal = parse_until(given["until"], measure.name, SHORT.get(measure.name, measure.name))
     if goal is not None and measure.kind != "mean":
         remedy = f"certify {task.means}, or leave it out"
         raise InputError.of("until", "can be asked of a mean over images only", measure.name, remedy)
     if goal is not None and given["group"] is not None:
         raise InputError.of("group", "is of no use where one looks after each label", given["group"], "leave it out")
-    return Question(measure, now["level"], goal)
+    return Question(measure, given["level"], goal)
 
 
 def _maps(
     dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
-    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights.
+    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights' hash.
 
-    The weights are those of a checkpoint, as a hash; "" for another network, None where no model is given.
+    The hash is "" for a network that is no checkpoint, None without a model.
     """
     if model is None:
         if predictions is None:
@@ -375,15 +328,6 @@ def _maps(
         raise InputError.of("out", "must be given where a model makes the maps", None, "pass a folder, or predictions")
     predict(loaded, seen.unseen(dataset), folder / MAPS, progress=given["progress"])
     return folder / MAPS, seen, weights
-
-
-def _compared(certificate: Certificate, earlier: Certificate | None) -> Certificate:
-    """Add a note if labels that counted before are missing now."""
-    lost = 0 if earlier is None else earlier.labelled - certificate.labelled
-    if lost <= 0:
-        return certificate
-    what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
-    return replace(certificate, notes=(*certificate.notes, f"{what} not there now: pass the same labels again"))
 
 
 def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
@@ -426,13 +370,7 @@ def _look(begun: DrawnSite, task: Task, question: Question, given: Any, folder: 
 def in_order(drawn: Sequence[str], labelled: Collection[str]) -> tuple[list[str], list[str]]:
     """Return the images whose labels count, up to the first unlabelled image of the draw, with notes on other labels.
 
-    Labels count in the order of the draw: whoever skips an image chooses, and a chosen sample shows nothing. Labels of images
-    that were not drawn do not count either.
-
-    Examples
-    --------
-    >>> in_order(["3.png", "1.png", "2.png"], {"3.png", "2.png"})[0]
-    ['3.png']
+    Whoever skips an image chooses, and a chosen sample shows nothing.
     """
     notes = []
     strange = [name for name in labelled if name not in set(drawn)]

@@ -19,10 +19,8 @@ from howfar.tasks.task import Measure, Pair, SampleMeasures
 
 _BARE = re.compile(r"\d*\.?\d+")
 _FORMS = 'write ±0.05 (+-0.05, 0.05) or "F >= 0.6"'
-_AHEAD = 400
-"""How many labels ahead are looked."""
-_FUTURES = 5
-_UNDECIDED = "undecided"
+_AHEAD, _FUTURES = 400, 5
+"""How many labels ahead are looked, in how many futures."""
 PERFORMANCE = ("mean", "mean_f", "f", "ods", "accuracy", "mean_f1")
 """Measures of which an image's own value is its performance, as estimators predict it."""
 
@@ -44,16 +42,7 @@ SHORT = {
 
 
 def parse_until(text: str | float | None, metric: str | None = None, short: str = "F") -> Goal | None:
-    """Parse the goal until which `howfar.certify` asks for labels; return None without a goal.
-
-    A level is that of the `metric`, which may be called by its name, by `short`, or not at all; without one it may have any
-    name. Raises `InputError` where it is no half width and no level of performance between 0 and 1, or names another measure.
-
-    Examples
-    --------
-    >>> parse_until("+-0.05").text, parse_until(0.05).text, parse_until("F>=0.6").text
-    ('±0.05', '±0.05', 'F >= 0.6')
-    """
+    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`); None without a goal."""
     if text is None:
         return None
     written = str(text).strip()
@@ -97,72 +86,30 @@ class Looks:
 def look(
     question: Question, measured: SampleMeasures, proxies: Float64Array, sample: Sample, expected: Pair | None = None
 ) -> Looks:
-    """Estimate the measure after each label; the labelled images are the first of the sample.
-
-    Parameters
-    ----------
-    question
-        What is to be certified; with a goal the intervals hold at every look.
-    measured
-        Of the first images of the sample.
-    proxies
-        (m,) predicted performance of all images of the site, nan where there is none.
-    sample
-        In its random order.
-    expected
-        For a measure of sums: expected numerators and denominators of all images, (m, t) each.
-    """
-    values, count = measured.values, len(measured)
-    if question.goal is not None:
-        steps = follow(values, proxies, sample.indices, question.level, question.goal) if count else ()
-        open_still = bool(steps) and steps[-1].settled is None
-        needed = labels_needed(values, proxies, sample.indices, question.level, question.goal) if open_still else None
-        return Looks(steps, values, needed)
-    if question.measure.kind == "best":
+    """Estimate the measure after each label; the labelled images are the first of the sample."""
+    values, level, goal = measured.values, question.level, question.goal
+    if goal is None and question.measure.kind == "best":
         return _best(question, measured, sample, expected)
-    found = [_estimate(question, measured, number, proxies, sample, expected) for number in range(1, count + 1)]
-    return Looks(tuple(_step(number, one) for number, one in enumerate(found, start=1)), values)
-
-
-def follow(values: Float64Array, proxies: Float64Array, order: NDArray[np.int64], level: float, goal: Goal) -> tuple[Step, ...]:
-    """Estimate after each label, with intervals that hold at every look.
-
-    Parameters
-    ----------
-    values
-        (t,) measured performance of the first t images of the order, nan where an image has none.
-    proxies
-        (m,) predicted performance of all images.
-    order
-        Positions of the images in the random order of labelling, at least t.
-    level, goal
-        Of all intervals together; the question.
-    """
-    known = sequence(values, proxies, order, level=level, until=goal.rule)
+    if goal is None:
+        counts = range(1, len(measured) + 1)
+        found = [_estimate(question, measured, count, proxies, sample, expected) for count in counts]
+        return Looks(tuple(_step(count, one) for count, one in zip(counts, found, strict=True)), values)
+    if not len(measured):
+        return Looks((), values)
+    known = sequence(values, proxies, sample.indices, level=level, until=goal.rule)
     rows = zip(known.value.tolist(), known.low.tolist(), known.high.tolist(), known.settled, strict=True)
-    return tuple(
-        Step(count, value, low, high, None if settled == _UNDECIDED else settled)
+    steps = tuple(
+        Step(count, value, low, high, None if settled == "undecided" else settled)
         for count, (value, low, high, settled) in enumerate(rows, start=1)
     )
+    needed = labels_needed(values, proxies, sample.indices, level, goal) if steps[-1].settled is None else None
+    return Looks(steps, values, needed)
 
 
 def share_below(certificate: Certificate, limit: float) -> tuple[Estimate, int] | None:
-    """Estimate the share of a site's images with performance below a limit, from the labels of a certificate.
+    """Estimate the share of a site's images with performance below a limit by a certificate's labels; return it with the count.
 
-    The share is the mean of 1 for an image below the limit and 0 for others, by the design of the certificate's own value: the
-    predictions below the limit only make the interval narrower, and images that have no performance are left out.
-
-    Returns the estimate and how many labelled images lie below; None where no image has a value that is its performance.
-
-    Examples
-    --------
-    >>> from howfar import certify
-    >>> predicted = np.linspace(0.2, 0.9, 100)
-    >>> drawn = certify(predicted, k=20)
-    >>> certificate = certify(predicted, k=20, labels=predicted[[one.index for one in drawn.sample]])
-    >>> estimate, count = share_below(certificate, 0.5)
-    >>> bool(estimate.low <= np.mean(predicted < 0.5) <= estimate.high), count
-    (True, 10)
+    None if the certificate's values are no performance.
     """
     drawn = [one for one in certificate.sample if one.labelled]
     sample = first(sample_of(certificate.sample), len(drawn)) if drawn else None
@@ -185,8 +132,7 @@ def labels_needed(
 ) -> int | None:
     """Estimate the number of further labels that settle the question if the site continues as it began.
 
-    Labels to come are drawn from those that there are, with their distance from what was predicted; the median of five such
-    futures is returned, None where it is not settled within 400 labels or there are fewer than two.
+    The median of five futures, whose labels repeat the residuals of known ones; None if unsettled within 400 labels.
     """
     known = np.flatnonzero(np.isfinite(values))
     if len(known) < 2:
@@ -227,13 +173,7 @@ def sample_of(drawn: Sequence[SampledImage]) -> Sample:
 def first(sample: Sample, count: int) -> Sample | None:
     """Return the first `count` images in random order as a sample; None if a stratum would be empty.
 
-    The order is random, so that the first of each stratum are a simple random sample of it, each with the chance c_h / N_h.
-
-    Examples
-    --------
-    >>> whole = Sample(np.array([5, 0, 3]), np.array([0.5, 0.25, 0.5]), np.array([1, 0, 1]))
-    >>> first(whole, 2).probabilities.tolist(), first(whole, 1)
-    ([0.25, 0.25], None)
+    The first c_h images of a stratum are a simple random sample of it, each with the chance c_h / N_h.
     """
     strata = sample.strata[:count]
     if set(strata.tolist()) != set(sample.strata.tolist()):

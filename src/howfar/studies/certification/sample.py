@@ -78,19 +78,9 @@ def images_of(site: DatasetArgument) -> Dataset:
 
 
 def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | None = None) -> DrawnSite:
-    """Draw a sample of a site, or take over the sample of another model's certificate.
+    """Draw a sample of a site without learnt images, or take over the sample of another model's certificate (`over`).
 
-    Images that the model learnt from, and other tiles of their photographs, are no part of the site. `over` is a certificate
-    of the same images: inclusion chances do not depend on the model, so that its sample shows as much of another one that has
-    learnt from none of the site.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample that is taken over.
-    HowfarError
-        Images without a prediction that may not be left out, predictions that are missing, a profile without estimators; a site
-        of other images than the sample's.
+    Inclusion chances do not depend on the model, so that a sample serves any model that has not learnt from the site.
     """
     if over is not None:
         check_whole(over)
@@ -122,21 +112,15 @@ def begin(dataset: Dataset, asked: DrawRequest, seen: Seen, over: Certificate | 
         sizes = np.ones(len(sizes)) if sizes is not None and not sizes.any() else sizes
         sample = drawn_sample(begun.proxies, asked.k, question.goal is not None, begun.seed, record.groups, sizes)
         return replace(begun, drawn=recorded(sample, record, [path_text(item.path) for item in answers.dataset.items]))
-    check_same_images(record, over)
+    if (record.images, record.contents) != (over.site.images, over.site.contents):
+        rule = f"must be a sample of the same images: it was drawn from {over.n}"
+        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
     drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
     return replace(begun, drawn=drawn, seed=over.seed, design=over.design)
 
 
 def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate) -> DrawnSite:
-    """Continue with the sample of an earlier certificate.
-
-    Raises
-    ------
-    LeakError
-        The model learnt from an image of the sample.
-    InputError
-        An image or a prediction has changed, or an option says other than when the sample was drawn.
-    """
+    """Continue with the sample of an earlier certificate."""
     check_whole(earlier)
     if asked.k is not None:
         as_count(asked.k, "k")
@@ -144,10 +128,14 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
     check_design(asked, earlier)
     refuse_learnt(seen, earlier)
     answers = unchanged(asked.task.answers(dataset, asked.predictions, asked.given["progress"]), earlier.site, asked.task.noun)
+    drawn = tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
+    if earlier.anytime and asked.k is not None and asked.k > len(drawn):
+        sample = drawn_sample(np.array(earlier.site.proxies, dtype=np.float64), asked.k, True, earlier.seed)
+        drawn = recorded(sample, earlier.site, [path_text(item.path) for item in answers.dataset.items])
     return DrawnSite(
         answers=answers,
         record=earlier.site,
-        drawn=extended(earlier, asked.k, [path_text(item.path) for item in answers.dataset.items]),
+        drawn=drawn,
         proxy=earlier.proxy,
         seed=earlier.seed,
         design=earlier.design,
@@ -156,23 +144,29 @@ def go_on(dataset: Dataset, asked: DrawRequest, seen: Seen, earlier: Certificate
 
 
 def unchanged(answers: ModelAnswers, recorded: CertifiedSite, noun: str) -> ModelAnswers:
-    """Return the answers on a site's recorded images, which must be unchanged since the sample was drawn.
-
-    Raises `InputError` in one line where an image or the model's answer is gone or has changed; `added_note` tells of added
-    images.
-    """
+    """Return the answers on a site's recorded images; raise `InputError` if one has changed since the draw."""
     items = {item.name: item for item in answers.dataset.items}
     for name, content, prediction in zip(recorded.images, recorded.contents, recorded.predictions, strict=True):
         digest = answers.digest(name) if name in items else None
+        reason = ""
         if digest is None:
-            what = f"its {noun}" if name in items else "it"
-            raise changed(f"{name} was there when the sample was drawn, and {what} is not")
-        if _hash(items[name]) != content:
-            raise changed(f"the image {name} is another than when the sample was drawn")
-        if digest != prediction:
-            raise changed(f"the prediction of {name} is another than when the sample was drawn")
+            reason = f"{name} was there when the sample was drawn, and {f'its {noun}' if name in items else 'it'} is not"
+        elif _content(items[name]) != content:
+            reason = f"the image {name} is another than when the sample was drawn"
+        elif digest != prediction:
+            reason = f"the prediction of {name} is another than when the sample was drawn"
+        if reason:
+            remedy = "a sample holds for the images and the model that it was drawn for; draw anew in another --out"
+            raise InputError(f"{reason}: {remedy}")
     dataset = replace(answers.dataset, items=tuple(items[name] for name in recorded.images))
     return replace(answers, dataset=dataset, by_image={name: answers.by_image[name] for name in recorded.images})
+
+
+def _content(item: Item) -> str:
+    try:
+        return content_hash(read_bytes(item.path))
+    except ImageError as error:
+        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
 
 
 def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
@@ -185,27 +179,10 @@ def added_note(dataset: Dataset, earlier: Certificate) -> tuple[str, ...]:
     return (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
 
 
-def changed(reason: str) -> InputError:
-    """Return the error for a site that has changed since its sample was drawn."""
-    return InputError(
-        f"{reason}: a sample holds for the images and the model that it was drawn for; draw anew in another --out"
-    )
-
-
-def _hash(item: Item) -> str:
-    try:
-        return content_hash(read_bytes(item.path))
-    except ImageError as error:
-        raise InputError(f"the image {path_text(item.path)} cannot be read: {error}") from error
-
-
 def by_profile(
     dataset: Dataset, profile: Profile, predictions: str | Path, given: Mapping[str, Any]
 ) -> tuple[Float64Array, str]:
-    """Predict performance with a profile's estimators (nan if impossible), and name the estimators.
-
-    Raises `HowfarError` where the profile predicts no performance, or cannot read the predictions.
-    """
+    """Predict performance with a profile's estimators (nan if impossible), and name the estimators."""
     chosen = {name: given[name] for name in ("flipped", "ensemble", "estimator") if given[name]}
     scores = profile.score(dataset, predictions=predictions, **chosen)
     by_path = {score.image: score for score in scores.images}
@@ -258,11 +235,7 @@ def drawn_sample(
     groups: Sequence[str] = (),
     sizes: Float64Array | None = None,
 ) -> Sample:
-    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at.
-
-    The second is what intervals are made for that hold at every look (`howfar.sampling.sequence`); more images are drawn by a
-    larger k, which go on in the same order.
-    """
+    """Draw k images: stratified by predicted performance or size, or in random order if each label is looked at."""
     if not until:
         return draw(proxies, LABELS if k is None else k, groups=groups or None, sizes=sizes, seed=seed)
     count = min(LABELS_UNTIL if k is None else as_count(k, "k"), len(proxies))
@@ -276,14 +249,6 @@ def recorded(sample: Sample, record: CertifiedSite, paths: Sequence[str]) -> tup
         SampledImage(rank, record.images[index], paths[index], index, chance, stratum, record.proxies[index])
         for rank, (index, chance, stratum) in enumerate(rows, start=1)
     )
-
-
-def extended(earlier: Certificate, k: int | None, paths: Sequence[str]) -> tuple[SampledImage, ...]:
-    """Return the sample as drawn, or continued in its random order if a larger k is asked for."""
-    if not earlier.anytime or k is None or k <= len(earlier.sample):
-        return tuple(replace(one, performance=None, labelled=False) for one in earlier.sample)
-    proxies = np.array(earlier.site.proxies, dtype=np.float64)
-    return recorded(drawn_sample(proxies, k, True, earlier.seed), earlier.site, paths)
 
 
 def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
@@ -303,10 +268,7 @@ def check_same_options(asked: DrawRequest, earlier: Certificate) -> None:
 
 
 def check_design(asked: DrawRequest, drawn: Certificate) -> None:
-    """Raise `InputError` for a question the sample's design cannot answer.
-
-    Samples in strata for means do not serve ratios of sums, and strata allow a single look.
-    """
+    """Raise `InputError` for a question the sample's design cannot answer."""
     measure, goal = asked.question.measure, asked.question.goal
     if measure.kind != "mean" and drawn.design == PERFORMANCE and len(drawn.sample) < drawn.n:
         # The images that rule a ratio are seldom in such a sample.
@@ -317,19 +279,8 @@ def check_design(asked: DrawRequest, drawn: Certificate) -> None:
         raise InputError.of("until", rule, goal.text, "leave it out, or draw anew in another --out")
 
 
-def check_same_images(record: CertifiedSite, over: Certificate) -> None:
-    """Raise `InputError` if the sample to take over was drawn from other images."""
-    if (record.images, record.contents) != (over.site.images, over.site.contents):
-        rule = f"must be a sample of the same images: it was drawn from {over.n}"
-        raise InputError.of("sample", rule, f"{len(record.images)} images, or others", "draw anew")
-
-
 def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
-    """Check the maps' signature, if any, against the model's weights; return a note if no model is given.
-
-    `weights` is a checkpoint's hash, "" for another network, None where no model is given. Raises `InputError` where the maps
-    are signed by another checkpoint.
-    """
+    """Raise `InputError` for maps signed by another checkpoint than `weights`; return a note if no model is given (None)."""
     if not isinstance(begun.answers, MapAnswers):
         return ()
     file = begun.answers.by_image[begun.record.images[0]].value

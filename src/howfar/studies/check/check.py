@@ -6,10 +6,10 @@ import hashlib
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,13 @@ import pandas as pd
 from howfar.arrays import Float64Array
 from howfar.data import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
-from howfar.io.location import ready_folder
+from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
 from howfar.pipeline.reference import place_of
 from howfar.pipeline.reference_profile import Profile
 from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
+from howfar.results import Evaluation
+from howfar.results.certificate import Certificate
 from howfar.results.check import Check, CheckedDataset, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Scores
 from howfar.settings import with_options
@@ -34,9 +36,8 @@ from howfar.studies.performance.performance_files import Performances, match, re
 
 if TYPE_CHECKING:
     from howfar.backbones import BackboneArgument
-    from howfar.results import Evaluation
-    from howfar.results.certificate import Certificate
 
+_SEVERITY: Final[tuple[Outcome, ...]] = ("pass", "undecided", "breach")
 _OF_MAE = float(np.sqrt(np.pi / 2))
 """A normal error's standard deviation over its mean absolute value."""
 
@@ -96,31 +97,26 @@ def check(
     """
     loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
     asked = _rules(rules, new, since)
-    file = _log_file(profile, keep, log, since)
-    if file is not None and (keep or log is not None) and file.parent.is_dir():
+    file, write = _log_file(profile, keep, log, since), keep or log is not None
+    if file is not None and write and file.parent.is_dir():
         ready_folder("log", file.parent)
     begin = _begin(asked, since)
-    decisions: tuple[Decision, ...] = ()
-    known: tuple[RuleFacts, ...] = ()
-    rows: tuple[LogRow, ...] = ()
-    scores = Scores(loaded.primary, ())
     read = None if performance is None else read_performances(performance)
     certified = _read_certificates(certificate, loaded)
     if new is None:
         for name, given in (("certificate", certificate), ("performance", performance)):
             if given is not None:
                 raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
-    else:
-        scores = loaded.score(new, backbone, **options)
-        groups = arrivals(new)
-        measured = None if read is None else _measured(loaded, scores, groups, read)
-        known = _known(loaded, scores, _certificates(certified, scores, groups), measured)
-        places = _places(new, groups)
-        known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
-        decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
-        rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
+        return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
+    scores, groups = loaded.score(new, backbone, **options), arrivals(new)
+    measured = None if read is None else _measured(loaded, scores, groups, read)
+    known = _known(loaded, scores, _certificates(certified, scores, groups), measured)
+    places = _places(new, groups)
+    known = tuple(replace(each, certify=_certify(loaded, profile, places, each.batch.dataset, options)) for each in known)
+    decisions = tuple(decision for each in known for decision in decisions_of(asked, each))
+    rows = tuple(_row(loaded.primary, each.batch, scores, decisions) for each in known)
     found = Check(loaded.primary, decisions, tuple(each.batch for each in known), scores.skipped)
-    return _with_history(found, asked, History(file, rows, begin, write=keep or log is not None))
+    return _with_history(found, asked, file, rows, begin, write=write)
 
 
 def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
@@ -137,17 +133,14 @@ def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
 def _certify(
     loaded: Profile, profile: Profile | str | Path, places: Mapping[str, str], dataset: str, options: Mapping[str, Any]
 ) -> str:
-    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps.
-
-    The profile goes along for its threshold and its predictions.
-    """
+    """Build the command that certifies a dataset; return "" if the dataset was not given by a path or has no maps."""
     if dataset not in places or (loaded.judge is not None and loaded.judge.threshold is None):
         return ""  # of what is not maps, certify asks for the task, which a profile does not say
     words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
     if not isinstance(profile, Profile):
         words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
         words += ["--profile", str(profile)]
-    return " ".join(shlex.quote(word) for word in words)
+    return shlex.join(words)
 
 
 def _rules(rules: Any, new: Any, since: str | None) -> Rules:
@@ -167,7 +160,8 @@ def _log_file(profile: Any, keep: bool, log: str | Path | None, since: str | Non
         return None
     if isinstance(profile, Profile):
         raise InputError.of("log", "must be given where the profile is in memory, as a profile's own log lies beside its file")
-    return logs.log_of(place_of(profile))
+    path = absolute(place_of(profile))
+    return path.with_name(path.name + logs.ENDING)
 
 
 def _path(argument: str, given: Any) -> str | Path:
@@ -192,60 +186,41 @@ def _begin(rules: Rules, since: str | None) -> datetime | None:
         raise InputError(f"since: {error}") from error
 
 
-@dataclass(frozen=True)
-class History:
-    """Hold a check's log file (None without a log), the new rows, the start date, and whether to write the rows."""
-
-    file: Path | None
-    rows: tuple[LogRow, ...]
-    begin: datetime | None
-    write: bool
-
-
-def _with_history(found: Check, rules: Rules, history: History) -> Check:
-    """Add the log's rows and the alarm's decision on all rows to a check, and write the new rows."""
-    file = history.file
+def _with_history(
+    found: Check, rules: Rules, file: Path | None, new: Sequence[LogRow], begin: datetime | None, *, write: bool
+) -> Check:
+    """Add the log's rows from `begin` on and the alarm's decision on all rows to a check, and write the new rows."""
     if file is None:
         if rules.alarm is None:
             return found
         decision = replace(alarm_decision(rules.alarm, None), words="there is no log", remedy="pass --keep, or --log FILE")
         return replace(found, decisions=(*found.decisions, decision))
+
+    def judged(earlier: Sequence[LogRow]) -> Check:
+        """Apply the alarm rule, if any, to the log's rows and the new rows together."""
+        keys = {row.key for row in new}
+        own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
+        before, after = logs.split([*own, *new], begin)
+        if rules.alarm is None:
+            return replace(found, rows=after)
+        reading = read_alarm(rules.alarm, before, after)
+        decisions = (*found.decisions, alarm_decision(rules.alarm, reading))
+        return replace(found, decisions=decisions, alarm=reading, rows=after)
+
+    def rows(earlier: Sequence[LogRow]) -> Sequence[LogRow]:
+        """Add the decisions about the whole log to its new rows."""
+        more = judged(earlier).decisions[len(found.decisions) :]
+        extra = {decision.rule: decision.counts for decision in more}
+        outcomes = [max(row.outcome, worst(more), key=_SEVERITY.index) for row in new]
+        pairs = zip(new, outcomes, strict=True)
+        return [replace(row, decisions={**row.decisions, **extra}, outcome=outcome) for row, outcome in pairs]
+
     earlier, damaged = logs.read(file)
-    if history.rows and history.write:
+    if new and write:
         # Read anew with the log locked: another check may have added rows meanwhile.
-        made: list[Check] = []
-
-        def rows(there: Sequence[LogRow]) -> Sequence[LogRow]:
-            made.append(_judged(found, rules, history, there))
-            return _decided(history.rows, made[0].decisions[len(found.decisions) :])
-
-        logs.append(file, rows)
-        judged = made[0]
-    else:
-        judged = _judged(found, rules, history, earlier)
+        earlier = logs.append(file, rows)
     notes = (f"{damaged} lines of {file} are damaged and left out",) if damaged else ()
-    return replace(judged, notes=notes, log=str(file))
-
-
-def _judged(found: Check, rules: Rules, history: History, earlier: Sequence[LogRow]) -> Check:
-    """Apply the alarm rule, if any, to the log's rows and the new rows together."""
-    keys = {row.key for row in history.rows}
-    own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
-    before, after = logs.split([*own, *history.rows], history.begin)
-    if rules.alarm is None:
-        return replace(found, rows=after)
-    reading = read_alarm(rules.alarm, before, after)
-    return replace(found, decisions=(*found.decisions, alarm_decision(rules.alarm, reading)), alarm=reading, rows=after)
-
-
-def _decided(rows: Sequence[LogRow], more: Sequence[Decision]) -> list[LogRow]:
-    """Add decisions about the whole log to its new rows."""
-    extra = {decision.rule: decision.counts for decision in more}
-    severity: tuple[Outcome, ...] = ("pass", "undecided", "breach")
-    return [
-        replace(row, decisions={**row.decisions, **extra}, outcome=max(row.outcome, worst(tuple(more)), key=severity.index))
-        for row in rows
-    ]
+    return replace(judged(earlier), notes=notes, log=str(file))
 
 
 def _read_certificates(given: Any, profile: Profile) -> list[Certificate]:
@@ -312,11 +287,14 @@ def _known(
     """Count every dataset's images, and join its estimate, certificate and labelled images."""
     estimates = {estimate.dataset: estimate for estimate in scores.estimates}
     gates = {gate.dataset: gate for gate in scores.gates}
+    judgements = () if profile.judge is None else profile.judge.judgements
     known = []
     for name in _names(scores):
         batch = _batch(name, scores, measured)
         estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
-        spread = None if estimate is None else _spread(profile, estimate.estimator)
+        # How far single images lie from the estimator's predictions, as judged on held-out datasets.
+        errors = [each.mae_image for each in judgements if estimate is not None and each.estimator == estimate.estimator]
+        spread = _OF_MAE * errors[0] if errors else None
         images = [image for image in scores.images if image.dataset == name]
         failing = failing_of(profile.judge, images, certificate)
         each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
@@ -348,26 +326,14 @@ def _batch(name: str, scores: Scores, measured: Float64Array | None) -> CheckedD
     )
 
 
-def _spread(profile: Profile, estimator: str) -> float | None:
-    """Return an estimator's typical error for one image, as judged on held-out datasets."""
-    judgements = () if profile.judge is None else profile.judge.judgements
-    judgement = next((each for each in judgements if each.estimator == estimator), None)
-    return None if judgement is None else _OF_MAE * judgement.mae_image
-
-
-def _called(groups: Sequence[Group]) -> dict[tuple[str, str], str]:
-    """Map the image names in scores to those in the datasets."""
-    return {
+def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
+    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
+    names = {
         (group.dataset.name, arrival.image): item.name
         for group in groups
         if group.dataset is not None
         for arrival, item in zip(group.items, group.dataset.items, strict=True)
     }
-
-
-def _measured(profile: Profile, scores: Scores, groups: Sequence[Group], read: Sequence[Evaluation]) -> Float64Array:
-    """Return the scored images' performance, nan if unknown; maps are scored at the profile's threshold."""
-    names = _called(groups)
     named = [(each.dataset, names.get((each.dataset, each.image)) or Path(each.image).name, "") for each in scores.images]
     images = pd.DataFrame(named, columns=["dataset", "image", "content"])
     if images.empty:
@@ -391,8 +357,6 @@ def _row(primary: str, batch: CheckedDataset, scores: Scores, decisions: Sequenc
 
 
 def _certificate(given: Any) -> Certificate:
-    from howfar.results.certificate import Certificate
-
     read = Certificate.load(given) if isinstance(given, (str, Path)) else given
     if not isinstance(read, Certificate):
         rule = "must be what howfar certify made, or its file"

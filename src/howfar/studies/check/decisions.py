@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from shlex import quote
 from typing import Final
 
@@ -29,15 +29,9 @@ FEWEST: Final = 8
 """Fewer labels than these are never said to suffice: an interval of fewer is as wide as all that is possible."""
 
 
-SETTLED: Final = "settled by certificate"
-
-
 @dataclass(frozen=True)
 class SourcedInterval:
-    """Hold a mean performance, or a share, with its interval and its source in words.
-
-    `labelled` is on how many labels it rests; `counted` says of a share how many images have what is counted, and of how many.
-    """
+    """Hold a mean performance, or a share with its (failed, counted) images, its interval, source and number of labels."""
 
     value: float
     low: float
@@ -52,18 +46,8 @@ class SourcedInterval:
 class RuleFacts:
     """Hold the facts about a dataset on which rules decide.
 
-    Attributes
-    ----------
-    batch
-        What was counted of it.
-    estimate, certificate, gate
-        Its estimated and its certified mean performance, and the gate's reading; None where there is none.
-    spread
-        How far an image's performance typically lies from its prediction (standard deviation); None where it is not known.
-    failing
-        The share of its images that fail; None where nothing tells.
-    certify
-        The command that certifies the dataset, without the number of images; "" where only its name is known.
+    `spread` is the standard deviation of an image's performance around its prediction, `failing` the share of images that fail,
+    and `certify` the command that certifies the dataset, without the number of images.
     """
 
     batch: CheckedDataset
@@ -78,18 +62,30 @@ class RuleFacts:
         """Build the command that certifies the dataset with `labels` labels."""
         return f"{self.certify or f'howfar certify {quote(self.batch.dataset)}'} -k {labels}"
 
+    def decision(
+        self,
+        rule: str,
+        severity: Severity,
+        outcome: Outcome,
+        must: str,
+        words: str,
+        remedy: str = "",
+        ends: tuple[float | None, float | None, float | None] = (None, None, None),
+        labels: int | None = None,
+    ) -> Decision:
+        """Return a rule's decision about the dataset; `ends` are the value and its interval."""
+        return Decision(self.batch.dataset, rule, severity, outcome, must, *ends, words, remedy, labels)
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the dataset lies outside the gate, so that estimates are not to be believed."""
+        return self.gate is not None and self.gate.inside is False
+
 
 def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     """Decide every rule about a single dataset; the alarm rule, about many batches, is excluded."""
-    made = [
-        _images(rules, known),
-        _unreadable(rules, known),
-        _gate(rules, known),
-        _performance(rules, known),
-        _failures(rules, known),
-        _distance(rules, known),
-    ]
-    return tuple(decision for decision in made if decision is not None)
+    makers = (_images, _unreadable, _gate, _performance, _failures, _distance)
+    return tuple(decision for make in makers if (decision := make(rules, known)) is not None)
 
 
 def interval_of(known: RuleFacts) -> SourcedInterval | None:
@@ -104,28 +100,14 @@ def interval_of(known: RuleFacts) -> SourcedInterval | None:
 
 
 def compared(low: float, high: float, limit: float) -> Outcome:
-    """Decide "at least `limit`" for an interval: pass above the limit, breach below, undecided across it.
-
-    Examples
-    --------
-    >>> compared(0.61, 0.7, 0.6), compared(0.5, 0.59, 0.6), compared(0.5, 0.7, 0.6)
-    ('pass', 'breach', 'undecided')
-    """
+    """Decide "at least `limit`" for an interval: pass above the limit, breach below, undecided across it."""
     return "pass" if low >= limit else ("breach" if high < limit else "undecided")
 
 
 def labels_to_decide(value: float, limit: float, spread: float, n: int, level: float = LEVEL, labelled: int = 0) -> int:
     r"""Compute the expected number of further labels that show whether a mean is above or below a limit.
 
-    By the normal approximation for a simple random sample of k of the n images: its interval has the half width
-    z · spread · √((1 − k/n) / k), which is to be at most the distance δ of the value from the limit, so that
-    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)²  (Cochran, "Sampling Techniques", 1977, section 4.7). The value itself is
-    uncertain, so this is what to expect and no promise; stratified samples take fewer.
-
-    Examples
-    --------
-    >>> labels_to_decide(0.65, 0.6, 0.15, 500), labels_to_decide(0.6, 0.6, 0.15, 500), labels_to_decide(0.9, 0.6, 0.15, 500)
-    (24, 500, 8)
+    k = n k₀ / (n + k₀), k₀ = (z · spread / δ)², for the distance δ from the limit (Cochran, "Sampling Techniques", 1977, 4.7).
     """
     reach = float(norm.ppf((1 + level) / 2)) * spread
     apart = abs(value - limit)
@@ -135,17 +117,24 @@ def labels_to_decide(value: float, limit: float, spread: float, n: int, level: f
 
 
 def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule = rules.performance
+    rule, found, n = rules.performance, interval_of(known), known.batch.n
     if rule is None:
         return None
-    must, batch = f"at least {rule.at_least:g}", known.batch
-    found = interval_of(known)
+    must = f"at least {rule.at_least:g}"
+    if found is None and known.certificate is not None:
+        remedy = "label the images that were drawn, and certify again"
+        words = "the certificate has no value yet"
+        return known.decision("performance", rule.severity, "undecided", must, words, remedy)
     if found is None:
-        return _unknown(known, "performance", rule.severity, must, _no_estimate(known))
-    outside = found.source == ESTIMATED and known.gate is not None and known.gate.inside is False
+        remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
+        return known.decision("performance", rule.severity, "undecided", must, "its mean performance is not known", remedy)
+    outside = found.source == ESTIMATED and known.doubted
     ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
     outcome = "undecided" if outside else compared(*ends, rule.at_least)
-    words = _words(found, known)
+    metric = known.certificate.metric if found.source == CERTIFIED and known.certificate is not None else "mean_f"
+    called = found.source if metric == "mean_f" else f"{found.source} {metric}"
+    interval = format_interval(found.value, found.low, found.high)
+    words = f"{called} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
     if outside and known.gate is not None:
         # The rule on the gate, where it is asked, lists every check.
         listed = known.gate.outside[:1] if rules.gate is not None else known.gate.outside
@@ -153,22 +142,14 @@ def _performance(rules: Rules, known: RuleFacts) -> Decision | None:
     remedy, labels = "", None
     if outcome == "undecided":
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
-        value, spread = (rule.at_least, 0.5) if outside else (found.value, _spread(found, batch.n, known.spread))
-        labels = FEWEST if outside else labels_to_decide(value, rule.at_least, spread, batch.n, found.level, found.labelled)
+        spread = _spread(found, n, known.spread)
+        labels = FEWEST if outside else labels_to_decide(found.value, rule.at_least, spread, n, found.level, found.labelled)
         remedy = _label(known, labels, found)
     elif outcome == "breach":
         remedy = "do not use the model here as it is"
-    return Decision(
-        batch.dataset, "performance", rule.severity, outcome, must, found.value, found.low, found.high, words, remedy, labels
+    return known.decision(
+        "performance", rule.severity, outcome, must, words, remedy, (found.value, found.low, found.high), labels
     )
-
-
-def _words(found: SourcedInterval, known: RuleFacts) -> str:
-    """Format a value with interval and source, and a certificate's metric unless it is mean F."""
-    certificate = known.certificate if found.source == CERTIFIED else None
-    what = "" if certificate is None or certificate.metric == "mean_f" else f" {certificate.metric}"
-    interval = format_interval(found.value, found.low, found.high)
-    return f"{found.source}{what} {interval} ({100 * found.level:g} % interval{_part(found, known)})"
 
 
 def _part(found: SourcedInterval, known: RuleFacts) -> str:
@@ -207,70 +188,55 @@ def _counted(count: int) -> str:
     return "image" if count == 1 else "images"
 
 
-def _no_estimate(known: RuleFacts) -> tuple[str, str]:
-    if known.certificate is not None:
-        return "the certificate has no value yet", "label the images that were drawn, and certify again"
-    remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
-    return "its mean performance is not known", remedy
-
-
-def _unknown(known: RuleFacts, rule: str, severity: Severity, must: str, why: tuple[str, str]) -> Decision:
-    return Decision(known.batch.dataset, rule, severity, "undecided", must, None, None, None, *why)
-
-
 def _failures(rules: Rules, known: RuleFacts) -> Decision | None:
-    rule, batch, found = rules.failures, known.batch, known.failing
+    rule, n, found = rules.failures, known.batch.n, known.failing
     if rule is None:
         return None
     must = _at_most(rule)
     if found is None:
-        remedy = "make the profile with --labelled and --performance"
-        return _unknown(known, "failures", rule.severity, must, ("no estimator looks at the images one by one", remedy))
+        words, remedy = "no estimator looks at the images one by one", "make the profile with --labelled and --performance"
+        return known.decision("failures", rule.severity, "undecided", must, words, remedy)
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
     words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{_part(found, known)}"
-    if found.source == ESTIMATED and known.gate is not None and known.gate.inside is False:
-        words = f"{words}, not to be believed: {known.gate.outside[0].words}"
-        return replace(_unknown(known, "failures", rule.severity, must, (words, _label(known, FEWEST, found))), labels=FEWEST)
+    if found.source == ESTIMATED and known.doubted and known.gate is not None:
+        words, remedy = f"{words}, not to be believed: {known.gate.outside[0].words}", _label(known, FEWEST, found)
+        return known.decision("failures", rule.severity, "undecided", must, words, remedy, labels=FEWEST)
     outcome: Outcome = "pass" if found.high <= rule.at_most_share else "breach"
-    remedy, labels = "" if outcome == "pass" else _REMEDIES["failures"], None
+    remedy, labels = "" if outcome == "pass" else "look at the flagged images: howfar score lists them", None
     if found.low <= rule.at_most_share < found.high:
-        spread = _spread(found, batch.n, None)
-        labels = labels_to_decide(found.value, rule.at_most_share, spread, batch.n, found.level, found.labelled)
+        spread = _spread(found, n, None)
+        labels = labels_to_decide(found.value, rule.at_most_share, spread, n, found.level, found.labelled)
         outcome, remedy = "undecided", _label(known, labels, found)
     ends = (found.value, found.low, found.high)
-    return Decision(batch.dataset, "failures", rule.severity, outcome, must, *ends, words, remedy, labels)
+    return known.decision("failures", rule.severity, outcome, must, words, remedy, ends, labels)
 
 
 def _distance(rules: Rules, known: RuleFacts) -> Decision | None:
-    if rules.distance is None:
-        return None
     words = "are farther than 95 % of the primary dataset's images"
-    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, words)
+    remedy = "look at the far images, and check the model on them: howfar certify"
+    return _share(known, "distance", rules.distance, known.batch.far, known.batch.n, words, remedy)
 
 
 def _unreadable(rules: Rules, known: RuleFacts) -> Decision | None:
-    if rules.unreadable is None:
-        return None
-    batch = known.batch
-    return _share(known, "unreadable", rules.unreadable, batch.unreadable, batch.n + batch.unreadable, "could not be read")
+    count, remedy = known.batch.unreadable, "mend the files: howfar score names each with the reason"
+    return _share(known, "unreadable", rules.unreadable, count, known.batch.n + count, "could not be read", remedy)
 
 
-def _share(known: RuleFacts, name: str, rule: ShareRule, count: int, of: int, words: str) -> Decision:
+def _share(
+    known: RuleFacts, name: str, rule: ShareRule | None, count: int, of: int, words: str, remedy: str
+) -> Decision | None:
     """Decide on a share of `of` counted images."""
-    must, dataset = _at_most(rule), known.batch.dataset
+    if rule is None:
+        return None
+    must = _at_most(rule)
     if of == 0:
-        return _unknown(known, name, rule.severity, must, ("there is no image to count", "pass images that can be read"))
-    outcome: Outcome = "pass" if count / of <= rule.at_most_share else "breach"
-    remedy = "" if outcome == "pass" else _REMEDIES[name]
-    return Decision(dataset, name, rule.severity, outcome, must, count / of, None, None, f"{count} of {of} {words}", remedy)
-
-
-_REMEDIES: Final = {
-    "failures": "look at the flagged images: howfar score lists them",
-    "distance": "look at the far images, and check the model on them: howfar certify",
-    "unreadable": "mend the files: howfar score names each with the reason",
-}
+        words, remedy = "there is no image to count", "pass images that can be read"
+        return known.decision(name, rule.severity, "undecided", must, words, remedy)
+    words, ends = f"{count} of {of} {words}", (count / of, None, None)
+    if count / of <= rule.at_most_share:
+        return known.decision(name, rule.severity, "pass", must, words, ends=ends)
+    return known.decision(name, rule.severity, "breach", must, words, remedy, ends)
 
 
 def _at_most(rule: ShareRule) -> str:
@@ -284,28 +250,25 @@ def _images(rules: Rules, known: RuleFacts) -> Decision | None:
     outcome: Outcome = "pass" if n >= rule.at_least else "breach"
     remedy = "" if outcome == "pass" else "collect more before anything is decided by them"
     words = f"{n:,} {'image was' if n == 1 else 'images were'} scored"
-    return Decision(
-        known.batch.dataset, "images", rule.severity, outcome, f"at least {rule.at_least:,}", n, None, None, words, remedy
-    )
+    return known.decision("images", rule.severity, outcome, f"at least {rule.at_least:,}", words, remedy, (n, None, None))
 
 
 def _gate(rules: Rules, known: RuleFacts) -> Decision | None:
     rule, gate, interval = rules.gate, known.gate, interval_of(known)
     if rule is None:
         return None
+    outcome: Outcome = "pass"
+    words, remedy = "inside the range of the labelled datasets", ""
     if interval is not None and interval.source == CERTIFIED:
         # What the gate asks is whether an estimate may be believed, which a certificate does not rest on.
-        return Decision(known.batch.dataset, "gate", rule.severity, "pass", rule.must_be, None, None, None, SETTLED)
-    if gate is None or gate.inside is None:
+        words = "settled by certificate"
+    elif gate is None or gate.inside is None:
         remedy = "make the profile with labelled datasets, so that their range is known"
-        return _unknown(known, "gate", rule.severity, rule.must_be, ("the labelled range is not known", remedy))
-    if gate.inside:
-        words, remedy = "inside the range of the labelled datasets", ""
-    else:
-        words = "; ".join(reading.words for reading in gate.outside)
+        outcome, words = "undecided", "the labelled range is not known"
+    elif not gate.inside:
+        outcome, words = "breach", "; ".join(reading.words for reading in gate.outside)
         remedy = "; or ".join(dict.fromkeys(reading.remedy for reading in gate.outside if reading.remedy))
-    outcome: Outcome = "pass" if gate.inside else "breach"
-    return Decision(known.batch.dataset, "gate", rule.severity, outcome, rule.must_be, None, None, None, words, remedy)
+    return known.decision("gate", rule.severity, outcome, rule.must_be, words, remedy)
 
 
 def judged_of(images: Sequence[Score]) -> list[Score]:
@@ -316,8 +279,7 @@ def judged_of(images: Sequence[Score]) -> list[Score]:
 def failing_of(judge: SiteJudge | None, images: Sequence[Score], certificate: Certificate | None) -> SourcedInterval | None:
     """Return the share of a dataset's images with performance below the profile's tau; None if unknown.
 
-    A certificate whose labels say it goes before predictions. The interval of predictions is that of the estimator which made
-    most of them; an image without a prediction may fail or not. A profile without estimators has no tau.
+    Labels of a certificate precede predictions; an image without a prediction may fail or not.
     """
     if judge is None:
         return None

@@ -33,25 +33,8 @@ FORMAT: Final = 1
 ENDING: Final = ".log.jsonl"
 
 
-def log_of(profile: str | Path) -> Path:
-    """Return the path of a profile's own log, beside the profile.
-
-    Examples
-    --------
-    >>> log_of("profiles/roads.howfar").name
-    'roads.howfar.log.jsonl'
-    """
-    path = absolute(profile)
-    return path.with_name(path.name + ENDING)
-
-
-def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRow]]) -> None:
-    """Append the rows made from a log's existing rows, with the file locked against other writers.
-
-    The lines are synced before this returns. A line that a kill left unfinished is ended first, so that it spoils no other.
-
-    Raises `InputError` where the file cannot be written, and `StoreError` where it was written by a later howfar.
-    """
+def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRow]]) -> tuple[LogRow, ...]:
+    """Append the rows made from a log's existing rows, locked and synced; a line that a kill left unfinished is ended first."""
     path = absolute(file)
     if path.is_dir() or not path.parent.is_dir():
         raise InputError.of("log", "must be a file in a folder that is there", str(file))
@@ -59,21 +42,18 @@ def append(file: str | Path, make: Callable[[tuple[LogRow, ...]], Iterable[LogRo
         with locked(path), path.open("a+b") as opened:
             opened.seek(0)
             data = opened.read()
-            text = "".join(_line(row) for row in make(_parsed(data, path)[0]))
+            earlier = _parsed(data, path)[0]
+            text = "".join(_line(row) for row in make(earlier))
             opened.write((b"\n" if data and not data.endswith(b"\n") else b"") + text.encode("utf-8"))
             opened.flush()
             os.fsync(opened.fileno())
+        return earlier
     except OSError as error:
         raise InputError.of("log", f"must be a file that can be written ({one_line(error)})", str(file)) from error
 
 
 def read(file: str | Path) -> tuple[tuple[LogRow, ...], int]:
-    """Read a log's rows in order, and count its damaged lines; a missing file has no rows.
-
-    Of several rows of the same images the last counts, in its place.
-
-    Raises `InputError` where the file cannot be read, and `StoreError` where it was written by a later howfar.
-    """
+    """Read a log's rows in order, the last of the same images, and count its damaged lines; a missing file has no rows."""
     path = absolute(file)
     try:
         return _parsed(path.read_bytes(), path)
@@ -152,11 +132,9 @@ _ONE_SIDED = 1.6448536269514722
 
 
 def read_alarm(rule: AlarmRule, before: Sequence[LogRow], rows: Sequence[LogRow]) -> AlarmReading | None:
-    """Apply the alarm rule to a log's rows; `before` are the rows of the reference period.
+    """Apply the alarm rule to a log's rows, with those of the reference period (`before`); None with too little to judge.
 
-    Labels are judged where any row since then has them. Where none has, the batches' mean predicted performance is: that
-    bounds the rate of false alarms about the *estimate*, and says nothing about true performance. None stands where there is
-    nothing to judge by: too few labels before, for a rule that compares with them, or no row with either.
+    Without labels the mean predictions are judged, which bounds false alarms about the *estimate* alone.
     """
     labelled = [row for row in rows if row.batch.measured]
     known = [row for row in before if row.batch.measured]
@@ -203,8 +181,7 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
 def _level(rule: AlarmRule, known: Sequence[LogRow]) -> float:
     """Return the tolerated level: the given one, or the reference period's mean minus the tolerated drop.
 
-    Where nothing is supposed of the spread, that mean counts at the lower end of its one-sided 95 % interval; where the
-    spread is known from the same images, the bet takes account of its error.
+    With any spread, the lower end of the mean's one-sided 95 % interval counts; otherwise the bet accounts for its error.
     """
     if rule.at_least is not None:
         return rule.at_least

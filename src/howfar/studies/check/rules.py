@@ -20,25 +20,26 @@ from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 LARGEST: Final = 1 << 16
 """Bytes of a rules file at most."""
 DEEPEST: Final = 8
-_ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 _START: Final = "howfar check --new writes a start"
 Severities = Literal["breach", "warn"]
 
 
-class PerformanceRule(BaseModel):
-    """Ask for a mean performance of the dataset, estimated or certified."""
+class _Rule(BaseModel):
+    """Refuse unknown keys and values of another type."""
 
-    model_config = _ENTRY
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PerformanceRule(_Rule):
+    """Ask for a mean performance of the dataset, estimated or certified."""
 
     at_least: float = Field(ge=0, le=1)
     bound: Literal["low", "value"] = "low"
     severity: Severities = "breach"
 
 
-class ShareRule(BaseModel):
+class ShareRule(_Rule):
     """Ask that at most a share of a dataset's images has a fault."""
-
-    model_config = _ENTRY
 
     at_most_share: float = Field(ge=0, le=1)
     severity: Severities = "breach"
@@ -50,28 +51,22 @@ class DistanceRule(ShareRule):
     severity: Literal["warn"] = "warn"
 
 
-class ImagesRule(BaseModel):
+class ImagesRule(_Rule):
     """Ask for a number of images that could be scored."""
-
-    model_config = _ENTRY
 
     at_least: int = Field(ge=1)
     severity: Severities = "breach"
 
 
-class GateRule(BaseModel):
+class GateRule(_Rule):
     """Ask that the dataset lies inside the range of the labelled ones."""
-
-    model_config = _ENTRY
 
     must_be: Literal["inside"] = "inside"
     severity: Severities = "breach"
 
 
-class AlarmRule(BaseModel):
+class AlarmRule(_Rule):
     """Ask that performance has not fallen over the batches of the log."""
-
-    model_config = _ENTRY
 
     at_least: float | None = Field(None, gt=0, lt=1)
     tolerated_drop: float | None = Field(None, ge=0, lt=1)
@@ -101,10 +96,8 @@ class AlarmRule(BaseModel):
         return self.tolerated_drop is not None or self.spread == "in_control"
 
 
-class Rules(BaseModel):
+class Rules(_Rule):
     """Hold the rules of one file; a rule that is not in it is not asked for."""
-
-    model_config = _ENTRY
 
     performance: PerformanceRule | None = None
     failures: ShareRule | None = None
@@ -116,19 +109,7 @@ class Rules(BaseModel):
 
 
 def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
-    """Read rules from a YAML or TOML file, chosen by its ending, or check rules in memory.
-
-    Raises `MissingPathError` where the file is not there, and `InputError` where it is no such text, holds no rule, a key that
-    is not known, or a value that breaks its rule.
-
-    Examples
-    --------
-    >>> read_rules({"performance": {"at_least": 0.6}}).performance
-    PerformanceRule(at_least=0.6, bound='low', severity='breach')
-    >>> read_rules({"performnce": {"at_least": 0.6}})
-    Traceback (most recent call last):
-    howfar.errors.InputError: key of rules must be a known one, got 'performnce': did you mean performance?
-    """
+    """Read rules from a YAML or TOML file, chosen by its ending, or check rules in memory."""
     if isinstance(given, Rules):
         return given
     if isinstance(given, Mapping):
@@ -147,13 +128,7 @@ def read_rules(given: Rules | Mapping[str, Any] | str | Path) -> Rules:
 
 
 def moment(text: str) -> datetime:
-    """Parse an ISO 8601 date or time, as UTC without a zone; raise `ValueError` for other texts.
-
-    Examples
-    --------
-    >>> moment("2026-11-26").isoformat()
-    '2026-11-26T00:00:00+00:00'
-    """
+    """Parse an ISO 8601 date or time, as UTC without a zone; raise `ValueError` for other texts."""
     try:
         read = datetime.fromisoformat(text)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
@@ -242,16 +217,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.yaml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented template of rules as YAML, and return the path; an existing file is not replaced.
-
-    Raises `InputError` where the file is there, its folder is not, or it is to be TOML.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> write_start(Path(tempfile.mkdtemp()) / "rules.yaml").name
-    'rules.yaml'
-    """
+    """Write a commented template of rules as YAML, and return the path; an existing file is not replaced."""
     path = absolute(file)
     if path.suffix.lower() not in (".yaml", ".yml"):
         raise InputError.of("rules", "must end in .yaml or .yml for a start", str(file))

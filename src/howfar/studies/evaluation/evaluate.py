@@ -57,11 +57,6 @@ def evaluate(
         An `Evaluation`, or its file, whose best threshold is taken instead: the primary dataset's, to estimate F on unseen
         images.
 
-    Returns
-    -------
-    Evaluation
-        The scores; ``.images`` has a row for each image; ``.plot``, ``.save(file)``.
-
     Raises
     ------
     HowfarError
@@ -79,7 +74,9 @@ def evaluate(
     """
     given = checked(EvaluateOptions, options)
     own = own_options({**given, "tuned_on": tuned_on})
-    images = _images(dataset)
+    images = parse(dataset)
+    if not isinstance(images, Dataset):
+        raise InputError.of("dataset", "must hold images", f"embeddings: {images.name}", "pass the folder of the images")
     loading = picked(ModelOptions, options)
     if model is not None:
         return _predicted(images, predictions, model, loading, own, given)
@@ -125,10 +122,3 @@ def _predicted(
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         made = evaluation.images.assign(prediction="")
         return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
-
-
-def _images(dataset: DatasetArgument) -> Dataset:
-    parsed = parse(dataset)
-    if not isinstance(parsed, Dataset):
-        raise InputError.of("dataset", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
-    return parsed

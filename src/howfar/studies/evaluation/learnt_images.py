@@ -19,19 +19,7 @@ LEARNT_FROM = "that the model learnt from"
 
 @dataclass(frozen=True)
 class Seen:
-    """Hold the images of a dataset that a model learnt from, and the other tiles of their photographs.
-
-    Attributes
-    ----------
-    contents
-        Names of the images whose content the model learnt from.
-    tiles
-        The photograph of each further image that is a tile of one which the model learnt from, by the image's name.
-    scored
-        Whether they are to be scored all the same.
-    complete
-        Whether the model's card tells all that it learnt from.
-    """
+    """Hold the images of a dataset that a model learnt from, and the other tiles of their photographs."""
 
     contents: frozenset[str] = frozenset()
     tiles: tuple[tuple[str, str], ...] = ()
@@ -42,9 +30,7 @@ class Seen:
     def of(cls, dataset: Dataset, card: CheckpointCard | None, scored: bool = False, group: str | None = None) -> Seen:
         """Compare the images' contents with a checkpoint's card; without a card (None) no image counts as seen.
 
-        `group` names photographs; by default the training's expression does, where it matches, or they are guessed. Raises
-        `InputError` where there is no card to which `scored` or `group` is of use, where `group` matches no image, and where no
-        image can be read.
+        `group` names photographs, by default with the training's expression.
         """
         if card is None:
             idle = "learnt" if scored else "group" if group is not None else None
@@ -64,10 +50,7 @@ class Seen:
         return cls(contents, tiles, scored, card.all_learnt_known)
 
     def unseen(self, dataset: Dataset) -> Dataset:
-        """Skip the images that the model has seen, with the reason, unless they are to be scored.
-
-        Raises `InputError` where no image is left.
-        """
+        """Skip the images that the model has seen, with the reason, unless they are to be scored."""
         if self.scored:
             return dataset
         reasons = {name: f"another tile of {photograph}, which the model learnt from" for name, photograph in self.tiles}
