@@ -27,12 +27,6 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: b
     The block is ``HFX1``, the header's length as uint32, the header as JSON, then the arrays, each at a multiple of 8 bytes
     and little-endian. The header's "arrays" says for each name where it begins, its type and length; of numbers that are not
     kept exactly also "low" and "step", where 65535 stands for NaN. Arrays of float64 are written as float32, or so.
-
-    Examples
-    --------
-    >>> block = pack({"title": "roads"}, {"x": np.array([1.0, np.nan])})
-    >>> gzip.decompress(block)[:4]
-    b'HFX1'
     """
     described: dict[str, dict[str, Any]] = {}
     body = bytearray()
@@ -71,22 +65,7 @@ RAMP = 24
 
 
 def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[str, Any] | None = None) -> bytes:
-    """Pack a run's data for the page.
-
-    Parameters
-    ----------
-    points
-        The images of the run.
-    small
-        The small pictures that the page holds.
-    asked
-        What a page needs that asks a server or a kernel for its pictures; None for one that asks for nothing.
-
-    Returns
-    -------
-    bytes
-        What `howfar.explore.page_data.pack` makes of it.
-    """
+    """Pack a run's data for the page; `asked` is what a page needs that asks a server or kernel for its pictures."""
     return pack(*_described(points, small, asked), exact=len(points) <= EXACT_ROWS)
 
 

@@ -45,10 +45,7 @@ NOWHERE = Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ())
 
 
 def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, image_map: ImageMap | None) -> Places:
-    """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first.
-
-    Where each pair of datasets has a subspace of its own there is a panel for each secondary, else one for all.
-    """
+    """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first."""
     names = [dataset.name for dataset in comparison.datasets]
     panelled = comparison.settings.projection == "pair"
     order = {name: index for index, name in enumerate(names)}
@@ -114,18 +111,10 @@ _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
 @dataclass(frozen=True, eq=False)
 class ImageProperty:
-    """Hold a property of all images.
+    """Hold a property of all images: its name in exports, title on the page, one value a row, and how it is to be read.
 
-    Attributes
-    ----------
-    name, title, about
-        How exports call it, what the page calls it, and how it is to be read.
-    kind
-        "number", "category" (`values` are positions in `categories`, −1 where there is none) or "flag" (0, 1, `UNKNOWN`).
-    values
-        One value a row; NaN where a number is unknown.
-    categories
-        What the values of a category stand for.
+    A "number" is NaN where unknown; `values` of a "category" are positions in `categories`, −1 where there is none; a "flag"
+    is 0, 1 or `UNKNOWN`.
     """
 
     name: str
@@ -140,26 +129,11 @@ class ImageProperty:
 class RunImages:
     """Hold a run's images as rows: the secondary datasets' in the run's order, then the primary's.
 
-    Attributes
-    ----------
-    rows
-        Columns dataset, image, path and prediction of every row, as text.
-    secondary_count
-        How many rows are of secondary datasets.
-    datasets, colours
-        Names of the secondary datasets, then the primary's, and the colour of each in every figure.
-    columns
-        Properties of the images.
-    places
-        Where images lie: the row, the panel, and the place by each plane. Where each pair of datasets has a subspace of its
-        own there is a panel for each secondary, in each of which all images of the primary lie; else one, called "".
-    nearest
-        (secondary_count, k) rows of the primary's images that are nearest to each image of a secondary, by all components;
-        `NOBODY` where it is not known, and k = 0 for runs of earlier versions.
-    primary, threshold
-        The primary's name, and where a prediction counts as foreground (None: one half).
-    models
-        The trained models whose predictions can be looked at in place of each other; empty where the run knows one alone.
+    `rows` has the columns dataset, image, path and prediction, as text; `datasets` names the secondaries, then the primary.
+    `places` has a panel for each secondary where each pair of datasets has a subspace of its own, else one called "".
+    `nearest` is (secondary_count, k), rows of the primary's images nearest to each image of a secondary, `NOBODY` where
+    unknown. `threshold` says where a prediction counts as foreground (None: one half); `models` is empty where the run knows
+    one alone.
     """
 
     rows: pd.DataFrame
@@ -190,17 +164,7 @@ class ModelRows:
 
 
 def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> RunImages:
-    """Build a run's rows, columns and positions, with its relation's and map's data on the same images.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> rng = np.random.default_rng(0)
-    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
-    >>> points = points_of(run, None)
-    >>> len(points), points.secondary_count, points.datasets, points.places.panels
-    (50, 30, ('site', 'primary'), ('site',))
-    """
+    """Build a run's rows, columns and positions, with its relation's and map's data on the same images."""
     names = [dataset.name for dataset in comparison.datasets]
     own = comparison.primary_images.drop_duplicates("image", ignore_index=True)
     images = comparison.images.reset_index(drop=True)
@@ -359,15 +323,8 @@ _KEYS = ["dataset", "image"]
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
     """Build a study's rows: each scored image once, with every model's performance and prediction.
 
-    Images that a seed's models learnt from are not scored by that seed: its models know nothing of them. A study keeps no
-    components of its images, so they lie in no plane.
-
-    Parameters
-    ----------
-    adaptation, folder
-        The study, and its folder, below which the models' maps lie.
-    most
-        Take at most so many models, those of the first seed; by default all.
+    A seed does not score the images that its models learnt from. A study keeps no components, so images lie in no plane.
+    `most` limits the models to so many of the first seed.
     """
     images = adaptation.images.drop_duplicates(_KEYS, ignore_index=True)
     names = [name for name in dict.fromkeys(images["dataset"].astype(str)) if name != adaptation.primary]

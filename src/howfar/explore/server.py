@@ -31,16 +31,7 @@ class Picked:
 
 
 def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
-    """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> _ = write_picks(folder, [Picked("site", "0001.jpg")])
-    >>> read_picks(folder)
-    (Picked(dataset='site', image='0001.jpg'),)
-    """
+    """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path."""
     document = {"format": FORMAT, "picks": [{"dataset": pick.dataset, "image": pick.image} for pick in picks]}
     path = Path(folder) / FILE
     replace_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
@@ -48,15 +39,7 @@ def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
 
 
 def read_picks(folder: str | Path) -> tuple[Picked, ...]:
-    """Read a run folder's picks in the order in which they were made.
-
-    Raises
-    ------
-    MissingPathError
-        The folder holds none.
-    StoreError
-        The file is damaged, or of another format.
-    """
+    """Read a run folder's picks in the order in which they were made; raise where there are none or the file is damaged."""
     path = Path(folder) / FILE
     if not path.is_file():
         raise MissingPathError(f"no {FILE} in {folder}: pick images with howfar explore {folder} first")
@@ -73,10 +56,7 @@ def read_picks(folder: str | Path) -> tuple[Picked, ...]:
 
 
 def picked_by_dataset(comparison: Comparison, picks: Sequence[Picked]) -> dict[str, list[str]]:
-    """Group picks by dataset in picking order, without repeated images.
-
-    Raises `InputError` where one is no image of a secondary dataset of the run.
-    """
+    """Group picks by dataset in picking order, without repeats; raise `InputError` for a pick outside the run's secondaries."""
     known = {name: set(images["image"]) for name, images in comparison.images.groupby("dataset")}
     grouped: dict[str, list[str]] = {}
     for pick in dict.fromkeys(picks):
@@ -107,19 +87,9 @@ NOT_FOUND = Response(404, TEXT, b"not found")
 class RunSite:
     """Hold a run for the page and answer by path; only images in the run's own list can be requested.
 
-    Attributes
-    ----------
-    folder
-        The run folder, in which picks are kept.
-    pictures
-        The images of the run, and their pictures.
-    files
-        The page and what it loads, by path.
-    kept
-        What the page says when it has handed over picks.
-    token
-        What a request has to show: it is part of the address that the command prints, so that nobody else on this machine who
-        can open connections sees the images. One that writes shows it in a header too.
+    `files` are the page and what it loads, by path; `kept` is what the page says when it has handed over picks. A request
+    must show `token`, which is part of the printed address, so that nobody else on this machine who can open connections sees
+    the images; one that writes shows it in a header too.
     """
 
     folder: Path

@@ -29,9 +29,7 @@ def notes(
 ) -> Iterator[str]:
     """Yield a sentence for each weakness of a comparison and each undefined value.
 
-    `features` are the primary dataset's, then those of the secondaries; `measured` holds distances and scores of each
-    secondary; `leaks` the images that are both in the primary and in a secondary dataset; `baselines` says whether the trivial
-    backbones were run.
+    `features` are the primary's, then those of the secondaries; `baselines` says whether the trivial backbones were run.
     """
     primary, *secondaries = features
     yield from _about_store(features)
@@ -118,10 +116,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
 
 
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each weakness of a matrix and each undefined value.
-
-    `features` are those of each dataset, `rows` the distances of each pair of datasets.
-    """
+    """Yield a sentence for each weakness of a matrix and each undefined value."""
     yield from _about_store(features)
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:

@@ -34,10 +34,7 @@ _NAMED: Final = 3
 
 
 class CopySearch(NamedTuple):
-    """Hold comparisons of the same datasets and the features for finding copies.
-
-    `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
-    """
+    """Hold comparisons of the same datasets, and the primary's and secondaries' perceptual hashes or ready-made embeddings."""
 
     comparisons: tuple[Comparison, ...]
     features: tuple[Features, ...]
@@ -78,11 +75,10 @@ def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], lea
 def near_duplicates(search: CopySearch) -> pd.DataFrame:
     """List equal or nearly equal images: for each secondary image, the most similar in P and in the secondaries.
 
-    Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
+    Equal images have the same bytes. Hashes of nearly equal ones agree in a share `ALIKE` of their bits, or in
     `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other (then the nearest counts, not the most
-    alike). Both shares are larger where the images of two datasets are framed alike (`usual_agreement`). An image's own
-    dataset, and every other, counts apart; of two secondaries the later one's image is listed. A blank picture is like no
-    other.
+    alike); in more where the images of two datasets are framed alike (`usual_agreement`). Of two secondaries the later one's
+    image is listed.
     """
     hashed = search.features[0].identity.get("name") == HASH
     found = _CopyPairs(search.features)
@@ -205,10 +201,7 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
 def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Return the share of bits in which copies must agree: `least`, or more if the datasets' images are usually alike.
-
-    The usual agreement is computed only where it decides on some pair.
-    """
+    """Return the share of bits in which copies must agree: `least`, or more if the datasets' images are usually alike."""
     if not ((best >= least) & (best < SURE)).any():
         return least
     return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))

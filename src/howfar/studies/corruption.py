@@ -64,13 +64,7 @@ class Corruption:
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
     """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all.
 
-    Raises `UnknownNameError` for a name that is not registered, and `InputError` for a strength that is no number, 0, or out of
-    the perturbation's range.
-
-    Examples
-    --------
-    >>> [chosen.label for chosen in choose("blur,fade=0.4")]
-    ['blur 3', 'blur 6', 'fade 0.4']
+    Raises `UnknownNameError` for an unregistered name, and `InputError` for a strength that is no number, 0 or out of range.
     """
     texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
     wanted = [text.strip() for text in texts if text.strip()]
@@ -124,16 +118,7 @@ class MaskedImage:
 class CorruptedImages:
     """Write one perturbation's versions of a dataset's images to a folder, ``images/`` and ``masks/``.
 
-    Attributes
-    ----------
-    chosen
-        The perturbation and its strength; None for the images as they are.
-    folder
-        Where the set goes.
-    others
-        Images that a perturbation may draw from, those of the dataset among them.
-    seed
-        Seed of all that is drawn.
+    `chosen` is None for the images as they are; a perturbation may draw from `others`, those of the dataset among them.
     """
 
     chosen: Corruption | None
@@ -142,10 +127,7 @@ class CorruptedImages:
     seed: int
 
     def write(self, dataset: Dataset, name: str) -> Dataset:
-        """Write the missing files of every image, and return them as the dataset `name`.
-
-        Raises `InputError` where a file that howfar did not write lies at an image's place, or two images would share a place.
-        """
+        """Write the missing files of every image, and return them as the dataset `name`; refuse to replace files of others."""
         wanted = map_paths(self.folder / IMAGES, dataset).items()
         with ThreadPoolExecutor(available_cores()) as pool:
             outcomes = list(pool.map(lambda pair: self._write(*pair), wanted))
@@ -216,13 +198,7 @@ class PredictCommand:
 
     @classmethod
     def of(cls, text: str) -> PredictCommand:
-        """Split a command as a shell does, quotes included; raise `InputError` for invalid quoting or a missing placeholder.
-
-        Examples
-        --------
-        >>> PredictCommand.of("python 'my model.py' {images} --out={out}").words
-        ('python', 'my model.py', '{images}', '--out={out}')
-        """
+        """Split a command as a shell does, quotes included; raise `InputError` for invalid quoting or a missing placeholder."""
         try:
             # Paths of Windows are written with the sign that quotes the next one elsewhere.
             words = tuple(shlex.split(text.replace("\\", "\\\\") if os.name == "nt" else text))
@@ -234,10 +210,7 @@ class PredictCommand:
         return cls(text, words)
 
     def run(self, images: Path, out: Path) -> None:
-        """Run the command on a folder of images; the command must write a map of each image to the existing folder `out`.
-
-        What it prints is not shown. Raises `InputError`, in one line, where it cannot be started or fails.
-        """
+        """Run the command on a folder of images, without its output; it must write a map of each image to the folder `out`."""
         words = [word.replace("{images}", str(images)).replace("{out}", str(out)) for word in self.words]
         try:
             done = subprocess.run(
@@ -273,10 +246,7 @@ class CommandPredictor:
     command: PredictCommand
 
     def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Make the command write the maps of a dataset's images and of their mirrored versions.
-
-        Raises `InputError` where the command fails, or maps are there that it did not make.
-        """
+        """Make the command write the maps of a dataset's images and of their mirrored versions."""
         contents = sorted(content_hash(read_bytes(item.path)) for item in dataset.items)
         wanted = {"command": self.command.text, "images": contents}
         self._ensure(dataset, folder / PREDICTIONS, wanted, folder / IMAGES)

@@ -75,8 +75,7 @@ _NAME: Final = "baselines"
 def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
     """Return the folder, beside the local store, that keeps measured pairs; None if measuring them is fast.
 
-    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these are. Of
-    more than `MOST` pairs there the oldest are removed.
+    `features` are the primary dataset's, then those of the secondaries. Of more than `MOST` pairs the oldest are removed.
     """
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
@@ -93,16 +92,7 @@ def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path
 
 
 class PreallocatedColumns:
-    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns.
-
-    Examples
-    --------
-    >>> columns = PreallocatedColumns(3)
-    >>> columns.add(2, {"set": "a", "x": np.array([1.0, 2.0])})
-    >>> columns.add(1, {"set": "b", "y": np.array([3.0])})
-    >>> columns.frame().fillna(0.0).to_dict("list")
-    {'set': ['a', 'a', 'b'], 'x': [1.0, 2.0, 0.0], 'y': [0.0, 0.0, 3.0]}
-    """
+    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -191,8 +181,8 @@ def measured_run(
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
     """Measure a comparison as `compare` does without saving it; also return a function that gives the features.
 
-    Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
-    added to those of the comparison.
+    Measured pairs are kept in the run folder, for a run that goes on there after a kill. `notes` are added to the
+    comparison's.
     """
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
@@ -259,10 +249,7 @@ def features_of(
     settings: Settings,
     execution: Execution,
 ) -> tuple[tuple[Features, ...], str]:
-    """Return the features of all datasets, embedded or ready-made, and the backbone's name.
-
-    Raises `HowfarError` as `compare` does.
-    """
+    """Return the features of all datasets, embedded or ready-made, and the backbone's name."""
     model = loaded(datasets, backbone, options, execution.runner)
     if model is None:
         return _ready(datasets)
@@ -454,10 +441,7 @@ class Baseline:
 
 
 def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
-    """Measure distances with a trivial backbone, with the projection setting of the model's distances.
-
-    Of long features they are kept, and read where the same datasets are measured again.
-    """
+    """Measure distances with a trivial backbone, with the projection setting of the model's distances."""
     primary, *secondaries = features
     # Nothing is drawn, so that the seed counts for nothing.
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)

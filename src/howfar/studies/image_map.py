@@ -31,11 +31,7 @@ _Named = tuple[str, tuple[str, ...]]
 
 
 def check_map(chosen: Maps | None, folder: Path | None) -> None:
-    """Check before any computation that a map can be made and saved.
-
-    Raises `InputError` where there is no such map or a run is to have no folder, and `MissingExtraError` where umap-learn is
-    absent.
-    """
+    """Check before any computation that the map is known, umap-learn is installed, and a folder can keep the map."""
     if chosen is None:
         return
     if chosen not in get_args(Maps):
@@ -49,11 +45,9 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 def keep_map(
     comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
-    """Choose the map that a run's pages open with: the UMAP, made if missing, or the two components.
+    """Choose the map that a run's pages open with: "umap", made if missing, "pca", or None, which leaves the run as it is.
 
-    The run was saved to a folder or loaded from one. `chosen` is "umap", "pca", or None, which leaves the run as it is.
-    `features` returns the primary's features and those of each secondary; by default they are read again from the run's
-    datasets, with `store`. Raises as `image_map`.
+    `features` returns the primary's features and those of each secondary; by default they are read again, with `store`.
     """
     folder = comparison.folder
     if chosen is None or folder is None:
@@ -70,15 +64,11 @@ def keep_map(
 
 
 def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]) -> ImageMap:
-    """Make a UMAP of a run's images from the components in which distances were measured.
+    """Make a UMAP of a run's images from the components in which distances were measured; one per pair's own subspace.
 
-    Where each pair of datasets has a subspace of its own, each has a map of its own. It begins at the two first components
-    (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), so that it lies as they do, and is drawn with the
-    run's seed by one thread, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
-    https://arxiv.org/abs/1802.03426.
-
-    Raises `MissingExtraError` where umap-learn is absent, and `InputError` where the features cannot be had again, or are not
-    those that were compared.
+    It begins at the two first components (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), and one
+    thread draws it with the run's seed, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
+    https://arxiv.org/abs/1802.03426. Raises `InputError` where the compared features cannot be had again.
     """
     _check_installed()
     found = _those_of(comparison, features())

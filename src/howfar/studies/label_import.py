@@ -39,10 +39,7 @@ _HANDED_OVER = "coco.json"
 
 @dataclass(frozen=True, eq=False)
 class LabelSite:
-    """Hold the images that labels may belong to, the task, the label names, and the model's first labels.
-
-    `begun` are the images of the file that was handed over, by name; none where it is not known.
-    """
+    """Hold the images that labels may belong to, the task, the label names, and the handed-over first labels by image."""
 
     dataset: Dataset
     task: str
@@ -54,11 +51,6 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
     """Read the images to label; task and label names default to those of the selection.
 
     A table with a column ``name``, as chosen.csv, is of images of these names.
-
-    Raises
-    ------
-    HowfarError
-        Neither a dataset of image files nor the folder of a selection; a task that there is none of.
     """
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     if folder is not None and (folder / Selection.DOCUMENT).is_file():
@@ -135,11 +127,8 @@ def masks_in(folder: Path) -> LabelExport:
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
     """Return the labelled images, the names of images left out, and notes with the reasons.
 
-    Raises
-    ------
-    InputError
-        An export without images or labels, an image that is none of the site's or is there twice, a label without a name, an
-        image of another size, a mark that the task has no use for.
+    Raises `InputError` for an export without images or labels, an image that is not the site's or is there twice, a label
+    without a name, an image of another size, and a mark that the task has no use for.
     """
     if not export.images:
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
@@ -185,10 +174,7 @@ def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
 
 
 def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
-    """Match unmatched entries to images by the last part of their paths.
-
-    One image of all, and one entry, must be called so: of a/1.jpg and b/1.jpg none is meant by c/1.jpg.
-    """
+    """Match unmatched entries to images by the last part of their paths, where one image and one entry are called so."""
     last: dict[str, list[str]] = {}
     for item in items:
         last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
@@ -311,11 +297,6 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
 
     ``labels.csv`` has the columns image, name and mask or label, and is a dataset. Masks are PNGs of 0 and 255 in ``masks``,
     named as the images; boxes go to ``boxes.json``, as `howfar.evaluate` takes true ones.
-
-    Raises
-    ------
-    InputError
-        Images whose masks would have one name; a mask that does not fit its image; an image that is to be copied and cannot be.
     """
     places = kept_below({one.item.name: "" for one in labelled})
     taken: dict[str, str] = {}

@@ -50,10 +50,7 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Hold the measured pairs by key, from the folder's result and its journal.
-
-    Without a folder it is kept in memory alone. `PairJournal.open` makes it.
-    """
+    """Hold the measured pairs by key, from the folder's result and its journal."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder, self._rows = folder, dict[str, dict[str, Any]]()
@@ -166,10 +163,7 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class MatrixPairs:
-    """Measure pairs of datasets; the task holds all datasets so that groups of pairs stay small.
-
-    `draws` are the seeds of each pair's bootstrap draws, by its key.
-    """
+    """Measure pairs of datasets; the task holds all datasets so that groups of pairs stay small."""
 
     features: Sequence[Features]
     settings: Settings

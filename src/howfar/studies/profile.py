@@ -48,10 +48,9 @@ def judge_by(
 ) -> SiteJudge:
     """Fit and judge every estimator for which the labelled datasets have the inputs, and learn the gate's range.
 
-    `labelled` are features of the profile's own kind, and `performances` those of their images; an evaluation of the primary
-    dataset itself gives the common threshold. `contents` are hashes of the primary's images: those of a labelled dataset would
-    look nearer than they are. Raises `InputError` where no labelled image has a performance, or performances do not fit
-    together or lie outside 0-1.
+    An evaluation of the primary itself gives the common threshold. `contents` are hashes of the primary's images: those of a
+    labelled dataset would look nearer than they are. Raises `InputError` where no labelled image has a performance, or
+    performances do not fit together.
     """
     own = next((evaluation for evaluation in performances if evaluation.dataset == profile.primary), None)
     others = [evaluation for evaluation in performances if evaluation is not own]
@@ -97,10 +96,7 @@ def measured_images(
     own: Evaluation | None,
     threshold: float | None,
 ) -> MeasuredImages:
-    """Measure datasets with a profile, and add their images' performance at the common threshold.
-
-    `own` is the primary dataset's evaluation, `threshold` the common one where it is given.
-    """
+    """Measure datasets with a profile, and add their images' performance at the common threshold; `own` is the primary's."""
     frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
     images = pd.concat(frames, ignore_index=True)
     matched = match(images, evaluations)

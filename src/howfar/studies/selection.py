@@ -59,10 +59,9 @@ def first_labels(
 ) -> tuple[FirstLabels, tuple[str, ...]]:
     """Return the chosen images' first labels, and notes on images without one.
 
-    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
-    boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
-    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
-    `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
+    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file
+    of boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
+    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on.
     """
     dataset, file = _dataset(images), None if predictions is None else absolute(predictions)
     task, source = "segmentation", str(predictions)
@@ -120,10 +119,7 @@ AUTO = "auto"
 
 
 def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
-    """Read the relation in a run folder; return None if there is none.
-
-    Raises `StoreError` where it is damaged or of another run.
-    """
+    """Read the relation in a run folder, None if there is none; raise `StoreError` if it is damaged or of another run."""
     if folder is None or not (folder / Relation.DOCUMENT).is_file():
         return None
     relation = Relation.load(folder)
@@ -135,13 +131,8 @@ def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
 def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     """Return the strategy that `auto` takes for a dataset, and a one-line reason.
 
-    It is ``far`` where `howfar.relate` says that performance falls with distance, of the dataset itself where that is labelled
-    and else over all labelled ones; in every other case ``random``.
-
-    Examples
-    --------
-    >>> chosen_strategy(None, "site")
-    ('random', 'auto took random: howfar relate has not said of this run that performance falls with distance')
+    It is ``far`` where `howfar.relate` says that performance falls with distance, in the dataset itself if that is labelled,
+    otherwise over all labelled ones; in every other case ``random``.
     """
     if relation is None:
         return "random", "auto took random: howfar relate has not said of this run that performance falls with distance"
@@ -167,8 +158,8 @@ def map_columns(
 ) -> dict[str, Float64Array]:
     """Compute the map-based columns that a strategy needs; columns without any value are dropped.
 
-    `rows` are the dataset's of the performance files, with the column prediction where they name maps, in the order of `paths`,
-    the images' files; `histograms` is (m, 256), nan where an image has none. An image without is nan.
+    `rows` are the dataset's of the performance files, in the order of the image files `paths`; `histograms` is (m, 256), nan
+    where an image has none.
     """
     columns: dict[str, Float64Array] = {}
     if histograms is not None and set(CLASSES) & set(needs):
@@ -180,23 +171,14 @@ def map_columns(
 
 
 def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
-    """Compute the ridge response of a run's images (nan if unreadable); return {} if no file can be read.
-
-    `images` has the columns path and content.
-    """
+    """Compute the ridge response of a run's images (nan if unreadable); return {} if no file can be read."""
     files = list(images[["path", "content"]].itertuples(index=False, name=None))
     values = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
     return {RIDGE: values} if np.isfinite(values).any() else {}
 
 
 def missing_in(values: NDArray[np.float64]) -> int:
-    """Count the images with a missing value in a column.
-
-    Examples
-    --------
-    >>> missing_in(np.array([[[1.0]], [[np.nan]]]))
-    1
-    """
+    """Count the images with a missing value in a column."""
     return int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
 
 

@@ -35,15 +35,7 @@ PREFIX: Final = "table_"
 
 
 def columns_of(by: Any) -> tuple[str, ...]:
-    """Return the columns that define slices, from one name or several.
-
-    Raises `InputError` for what is no name.
-
-    Examples
-    --------
-    >>> columns_of("camera"), columns_of(["camera", "site"]), columns_of(())
-    (('camera',), ('camera', 'site'), ())
-    """
+    """Return the columns that define slices, from one name or several; raise `InputError` for what is no name."""
     names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else (by,)
     for name in names:
         if not isinstance(name, str) or not name.strip():
@@ -52,16 +44,7 @@ def columns_of(by: Any) -> tuple[str, ...]:
 
 
 def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
-    """Collect the extra columns of a dataset's own table, by column and image.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data.item import Item
-    >>> roads = Dataset("roads", (Item("1.png", Path("1.png"), label="dry", further=(("camera", "A"),)),))
-    >>> further_columns(roads)
-    {'label': {'1.png': 'dry'}, 'camera': {'1.png': 'A'}}
-    """
+    """Collect the extra columns of a dataset's own table, by column and image."""
     columns: dict[str, dict[str, str]] = {}
     for item in dataset.items if isinstance(dataset, Dataset) else ():
         pairs = ((LABEL, item.label), *item.further) if item.label is not None else item.further
@@ -96,14 +79,7 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
 
 
 def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
-    """Add text columns to a table of images, by dataset, column and image; absent values are None.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"dataset": ["a", "b"], "image": ["1", "1"]})
-    >>> with_further_columns(images, {"a": {"camera": {"1": "A"}, "image": {"1": "x"}}}).to_dict("records")[0]
-    {'dataset': 'a', 'image': '1', 'camera': 'A', 'table_image': 'x'}
-    """
+    """Add text columns to a table of images, by dataset, column and image; absent values are None."""
     names = dict.fromkeys(column for columns in further.values() for column in columns)
     if not names:
         return images
@@ -186,13 +162,7 @@ def _energies(
 
 
 def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
-    """Correct the p-values of slices, given with their datasets, after Holm; two slices of a dataset are one test.
-
-    Examples
-    --------
-    >>> corrected([("a", 0.03), ("a", 0.03), ("b", 0.02), ("b", 0.5), ("b", None)])
-    [0.06, 0.06, 0.06, 0.5, None]
-    """
+    """Correct the p-values of slices, given with their datasets, after Holm; two slices of a dataset are one test."""
     of_dataset = Counter(dataset for dataset, _ in tests)
     once: dict[object, float | None] = {}
     keys: list[object] = []
@@ -204,13 +174,7 @@ def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
 
 
 def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Number a column's values in order, and return each row's number; an absent value is "".
-
-    Examples
-    --------
-    >>> slice_numbers(pd.DataFrame({"camera": ["B", None, "A", "B"]}), "camera")
-    (['', 'A', 'B'], array([2, 0, 1, 2]))
-    """
+    """Number a column's values in order, and return each row's number; an absent value is ""."""
     column = f"{PREFIX}{column}" if f"{PREFIX}{column}" in rows else column
     values = ["" if value is None or value != value else str(value) for value in rows[column]] if column in rows else []
     values = values or [""] * len(rows)
@@ -266,13 +230,7 @@ def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
 
 
 def is_further(column: str) -> bool:
-    """Return whether a column of a run's images came from a dataset's own table.
-
-    Examples
-    --------
-    >>> [is_further(name) for name in ("camera", "table_x", "x", "pc12", "nearest1", "nearest1_distance")]
-    [True, True, False, False, False, False]
-    """
+    """Return whether a column of a run's images came from a dataset's own table."""
     stem = column.removesuffix("_distance")
     numbered = any(stem.startswith(start) and stem.removeprefix(start).isdecimal() for start in ("pc", "nearest"))
     return column not in OWN_COLUMNS and not numbered

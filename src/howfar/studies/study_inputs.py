@@ -50,10 +50,7 @@ class Execution(NamedTuple):
 
 
 def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> list[Dataset | Features]:
-    """Read the primary dataset and the secondaries, each with a unique name.
-
-    Raises `HowfarError` for no secondary, a dataset that is missing or empty, or two of one name.
-    """
+    """Read the primary dataset and the secondaries, of which there is at least one, each with a unique name."""
     others = parse_all(secondaries, "secondary")
     if not others:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
@@ -76,10 +73,7 @@ def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
 
 
 def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
-    """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later.
-
-    A folder with images/ in it holds images there alone, and may hold a run beside it.
-    """
+    """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later."""
     for dataset in datasets if out is not None else ():
         root = dataset.root if isinstance(dataset, Dataset) else None
         if not isinstance(root, Path) or not root.is_dir():
@@ -102,10 +96,7 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Map datasets to the path or URL from which they can be read again.
-
-    `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
-    """
+    """Map datasets to the path or URL from which they can be read again; `arguments` are what they were read from, in order."""
     each = [part for argument in arguments for _, _, part in each_dataset(argument, "")]
     sources = {dataset.name: _source(argument) for dataset, argument in zip(datasets, each, strict=True)}
     return {name: source for name, source in sources.items() if source}
@@ -136,10 +127,7 @@ def _source(argument: Any) -> str:
 def loaded(
     datasets: Sequence[Dataset | Features], backbone: BackboneArgument, options: BackboneOptions, runner: Runner
 ) -> Backbone | None:
-    """Load the backbone; return None if all datasets are ready-made embeddings.
-
-    Raises `InputError` where images and embeddings are mixed, or the backbone or its options are of no use.
-    """
+    """Load the backbone; return None if all datasets are ready-made embeddings, which take no backbone and no options."""
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
@@ -192,7 +180,7 @@ def views(
 ) -> list[tuple[Features, ...]]:
     """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone.
 
-    An image is decoded once for all of them; where a dataset is larger than that, its sample is once more for the trivial ones.
+    An image is decoded once for all of them, unless its dataset is larger than that.
     """
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]

@@ -25,11 +25,10 @@ NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    """Check a table with the columns image and performance, and convert it to one evaluation per dataset.
+    """Check a table with the columns image and performance, and convert it to one evaluation per dataset ("" if unnamed).
 
-    `table` holds one row an image, and `source` is its name in an error. The evaluations are of the task "given", in the
-    table's order; the dataset's name is "" where the table has no such column. Raises `InputError` where a column is missing or
-    there is no row; a value is no number, or outside 0-1 where it must be a share; an image is named twice or not at all.
+    Raises `InputError`, naming `source`, for a missing column, no row, a value that is no number or no share, and an image
+    that is named twice or not at all.
     """
     for column in ("image", VALUE):
         if column not in table:
@@ -112,17 +111,9 @@ _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None"
 class Matched:
     """Hold the run's images with the performance matched to each, if any.
 
-    Attributes
-    ----------
-    rows
-        One row an image, in the order of the comparison: the columns of the performance files, missing ones nan (texts "").
-    unmatched
-        By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
-        images are of, or by its own name ("" where it has none) where they are of several.
-    changed
-        Images found by their names alone although both contents are known, and differ.
-    strangers
-        The datasets of performances of which that is every image.
+    `rows` has one row an image with the columns of the performance files, missing ones nan (texts ""). `unmatched` counts, by
+    dataset, images of the files that are not in the run; `changed` the images found by name although both contents are known
+    and differ; `strangers` names the datasets in which every image is so.
     """
 
     rows: pd.DataFrame
@@ -134,18 +125,9 @@ class Matched:
 def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
     """Read performances: ``howfar evaluate -o`` files, tables with columns image and performance, or objects in memory.
 
-    A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column
-    dataset its images may be of any dataset. Each dataset of a table becomes one `Evaluation`.
-
-    Raises `MissingPathError` where there is no such file; `InputError` for a table that lacks a column or has no row, holds
-    what is no number or lies outside 0-1, names an image twice or leaves one empty, and for two files that tell of one dataset;
-    `StoreError` for an evaluation that is damaged or of another format.
-
-    Examples
-    --------
-    >>> evaluations = read_performances(pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, None]}))
-    >>> evaluations[0].n, evaluations[0].scored, evaluations[0].metric
-    (2, 1, 'performance')
+    A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column dataset
+    its images may be of any dataset. Raises `MissingPathError` for a missing file, `InputError` for a table that is not of
+    this form and for two files of one dataset, `StoreError` for a damaged evaluation.
     """
     read = [evaluation for argument in _each(given) for evaluation in _read(argument)]
     if not read:
@@ -182,12 +164,10 @@ def _each(given: Any) -> list[Any]:
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     """Match the images of performances to those of a comparison: by content, which finds renamed images, then by name.
 
-    Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
-    `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
-    of that name may be another image in another dataset. Those without a dataset are found by content, else by name.
-
-    `images` holds one row an image of the comparison (the run), with the columns dataset, image and content. Raises
-    `InputError` where no image of a performance file is in the run, or one image of it is two in the run.
+    Within its dataset an image with unknown content is found by its name: it may have been saved anew, and `Matched.changed`
+    counts it. Performances of a dataset that the run lacks are found by content alone, as an image of that name may be
+    another image; those without a dataset by content, else by name. Raises `InputError` where no image of a file is in the
+    run.
     """
     images = images.reset_index(drop=True)
     frames: list[pd.DataFrame] = []
@@ -220,10 +200,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
 
 
 def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
-    """Count the matched images whose content is known in both and differs.
-
-    The contents of ready-made embeddings, which have no path, are of their numbers, and tell nothing of images.
-    """
+    """Count the matched images whose content is known in both and differs; embeddings, without a path, have none."""
     if "content" not in evaluation.images or "content" not in images:
         return 0
     matched = places >= 0

@@ -71,14 +71,7 @@ from howfar.tracking import Log, check_tracker, log_result
 class Expectation:
     """Hold the judge's statements on every dataset; a labelled dataset is judged with its labels hidden.
 
-    Attributes
-    ----------
-    judge
-        The judge that knows all labels.
-    estimates, gates, failures
-        One for each dataset of which something can be said, in the run's order.
-    estimate, low, high, p_value, listed
-        (n,) of each image; nan (False) where there is none.
+    `judge` knows all labels; the arrays are (n,), one value an image, nan (False) where there is none.
     """
 
     judge: SiteJudge
@@ -103,8 +96,7 @@ def expect(
 ) -> Expectation:
     """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels.
 
-    `columns`, `performance` (nan where unknown) and `sets` describe the n images of the run; `known` holds the fits that the
-    judge was made with.
+    `columns`, `performance` (nan where unknown) and `sets` describe the n images of the run; `known` are the judge's fits.
     """
     estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
     listed = np.zeros(len(performance), dtype=np.bool_)
@@ -131,11 +123,7 @@ def expect(
 def relation_notes(
     images: pd.DataFrame, given: Sequence[Evaluation], matched: Matched, settings: RelationSettings, expected: Expectation
 ) -> Iterator[str]:
-    """Yield the notes of a relation, most important first.
-
-    `images` holds one row an image, with performance and group; the other arguments are the performances, their match with the
-    images, the settings and the estimates that the relation was made from.
-    """
+    """Yield the notes of a relation, most important first."""
     yield from _threshold(given, settings)
     yield from _mixture(given, settings)
     yield from _gaps(images, matched)
@@ -291,9 +279,8 @@ def related(
 ) -> tuple[Relation, SiteJudge]:
     """Relate performance to distance; return the relation and the judge of sites behind its estimates.
 
-    `given` are the options of `relate`, checked by `check_resampling` too, `files` those that the evaluations were read from,
-    `source` is where a given threshold comes from, in words, and `further` are labelled images beside those of the run.
-    Raises `HowfarError` as `relate`.
+    `files` are those that the evaluations were read from, `source` says where a given threshold comes from, and `further` are
+    labelled images beside those of the run.
     """
     said = expectation(comparison, evaluations, given, further=further)
     numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.scores.threshold})
@@ -328,10 +315,7 @@ def expectation(
     further: Further | None = None,
     rivals: bool = True,
 ) -> Said:
-    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged.
-
-    The other arguments and errors are those of `related`.
-    """
+    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged."""
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
     if matched.strangers:
@@ -420,8 +404,7 @@ def _images(comparison: Comparison, matched: Matched, scores: ImagePerformance, 
 def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance) -> dict[str, NDArray[np.float64]]:
     """Collect the judge's inputs: signals, and distances in the primary dataset's own subspace, as in a profile.
 
-    A run that an earlier version made has no such distances, and no residual: those of its own projection stand in, over the
-    primary's self-distance in the same subspace.
+    A run of an earlier version lacks them: distances of its own projection stand in, over the primary's self-distance in it.
     """
     images = comparison.images
     signals = signals_at(matched.rows, scores.threshold)

@@ -44,11 +44,6 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = T
     """Write a study-file run as a bundle, atomically, and return its path.
 
     It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written, or files beside the study file are too large to be taken along.
     """
     path = check_bundle_path(file)
     manifest = {
@@ -164,16 +159,10 @@ class BundleManifest(BaseModel):
 
 
 def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
-    """Unpack a bundle into a folder, and return the path of its study file and its manifest.
+    """Unpack a bundle into a folder, cleared before, and return the path of its study file and its manifest.
 
-    What an earlier bundle left in the folder is removed.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    StoreError
-        It is no bundle, is damaged, or of another format.
+    Raises `MissingPathError` where there is no such file, and `StoreError` where it is no bundle, damaged or of another
+    format.
     """
     path = absolute(file)
     if not path.is_file():
@@ -239,14 +228,7 @@ class StudyAgreement:
 class Reproduction(Shown):
     """Hold the comparison of a bundle's results with those of a rerun.
 
-    Attributes
-    ----------
-    studies
-        A `StudyAgreement` for each study.
-    notes
-        Backbones whose features depend on something else than in the bundle.
-    folder
-        The run folder of the new run.
+    `notes` name backbones whose features depend on something else than in the bundle; `folder` is the new run's.
     """
 
     studies: tuple[StudyAgreement, ...]
@@ -344,17 +326,7 @@ def _other_backbones(plan: Plan, described: Mapping[str, Any]) -> tuple[str, ...
 
 
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
-    """Compare every value of two results of a study: numbers within the tolerance, the rest exactly.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> import numpy as np
-    >>> x = np.random.default_rng(0).normal(size=(20, 4))
-    >>> one, other = (howfar.compare(x, {"s": x + shift}, bootstrap=0, permutations=0) for shift in (0.1, 0.2))
-    >>> compare_results("same", one, one).different, compare_results("other", one, other).different > 0
-    (0, True)
-    """
+    """Compare every value of two results of a study: numbers within the tolerance, the rest exactly."""
     values = different = 0
     largest, first = 0.0, ""
     for place, old, new in _pairs(before, after):

@@ -127,13 +127,6 @@ def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> 
     """Read and check a study file except its studies; return the document and the file's text.
 
     `places` says by name where datasets lie that are not where the file says.
-
-    Raises
-    ------
-    MissingPathError
-        The file is not there.
-    InputError
-        It is no TOML, has an unknown key or a value that breaks its rule, or names a variable that is not set.
     """
     path = absolute(file)
     try:
@@ -253,13 +246,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a study file, with the settings of every registered kind of study.
-
-    Examples
-    --------
-    >>> sorted(json_schema()["properties"])
-    ['backbones', 'datasets', 'models', 'out', 'settings', 'store', 'studies', 'title']
-    """
+    """Return the JSON Schema (draft 2020-12) of a study file, with the settings of every registered kind of study."""
     schema = StudyDocument.model_json_schema()
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     shared: dict[str, Any] = {}
@@ -283,16 +270,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.toml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented template of a study file, and return its path; an existing file is not replaced.
-
-    Raises `InputError` where the file is there, or its folder is not.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> write_start(Path(tempfile.mkdtemp()) / "mine.toml").name
-    'mine.toml'
-    """
+    """Write a commented template of a study file, and return its path; an existing file is not replaced."""
     path = absolute(file)
     if path.exists():
         raise InputError.of("study file", "must not be there yet", str(file), "name another, or delete it")

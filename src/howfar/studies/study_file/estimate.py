@@ -93,13 +93,8 @@ class StudyEstimate(Shown):
 def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEstimate:
     """Estimate what `howfar.study` would run for a study file, without running any study.
 
-    The backbones and segmenters of studies that are not done are loaded and timed on a few images. What several studies need
-    is counted at the first of them.
-
-    Raises
-    ------
-    HowfarError
-        As `howfar.study` before any work, or where a backbone's weights are not to be had.
+    The backbones and segmenters of unfinished studies are loaded and timed on a few images. What several studies need is
+    counted at the first of them.
     """
     given = checked(StudyFileOptions, options)
     plan = plan_of(file, given)

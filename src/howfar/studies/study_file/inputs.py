@@ -52,16 +52,7 @@ class Planned:
 class CheckedFile:
     """Hold a study file with its datasets read and its checked studies in running order.
 
-    Attributes
-    ----------
-    document
-        The file's content.
-    datasets, folders
-        Every dataset by name; the names of the datasets below each folder of datasets.
-    entries
-        The file's entry of each dataset.
-    studies
-        The studies, each after those that it needs.
+    `folders` names the datasets below each folder of datasets, `entries` holds the file's entry of each dataset.
     """
 
     document: StudyDocument
@@ -81,14 +72,7 @@ RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
 
 
 def check_document(document: StudyDocument) -> CheckedFile:
-    """Read a study file's datasets, and check all names and settings in the file.
-
-    Raises
-    ------
-    HowfarError
-        A dataset that is missing or empty, two of one name, a name that no table has, a kind, backbone or segmenter that is
-        not known, a setting that breaks its rule, or studies that need each other in a circle.
-    """
+    """Read a study file's datasets, and check all names and settings in the file; raise `HowfarError` for the first fault."""
     for name, backbone in document.backbones.items():
         _check_backbone(name, backbone)
     for name, model in document.models.items():
@@ -270,22 +254,8 @@ def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
 class Inputs:
     """Provide a study's inputs by the names in the study file.
 
-    Attributes
-    ----------
-    file
-        The checked study file.
-    folder
-        The study's own folder, for what it keeps besides its result (models, maps); it is there.
-    execution
-        Where features are kept and how they are computed.
-    device
-        Where networks run.
-    seed
-        The seed by which a dataset's limit is drawn.
-    results, folders
-        The results of the studies that this one needs, and their folders, by name.
-    loaded
-        Backbones that are loaded already, for all studies of a run.
+    `folder` is the study's own, for what it keeps besides its result (models, maps). `seed` draws a dataset's limit.
+    `results` and `folders` are those of the studies that this one needs; `loaded` holds backbones for all studies of a run.
     """
 
     file: CheckedFile

@@ -51,10 +51,7 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str], needs: Mapping[str, str]) -> str:
-    """Hash everything that a study's result depends on: settings, datasets, backbones, models, and results it reads.
-
-    `fingerprints` are those of all datasets, `needs` the keys of the studies that it needs, by name.
-    """
+    """Hash everything that a study's result depends on: settings, datasets, backbones, models, and the results it needs."""
     document = file.document
     datasets = file.expanded(named(planned.settings, "datasets"))
     backbones = {name: document.backbones[name] for name in named(planned.settings, "backbones")}
@@ -214,10 +211,7 @@ class Plan:
 
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
-    """Read and check a study file, and compute each study's key; raises `HowfarError` as `study`.
-
-    `places` says by name where datasets lie that are not where the file says.
-    """
+    """Read and check a study file, and compute each study's key; `places` says where datasets lie that have moved."""
     document, text = read_document(file, places)
     path = absolute(file)
     root = _root(document, path, given["out"])
