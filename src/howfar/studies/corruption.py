@@ -114,77 +114,6 @@ class MaskedImage:
         return cls(pixels, mask, (content_hash(data), marks))
 
 
-@dataclass(frozen=True)
-class CorruptedImages:
-    """Write one perturbation's versions of a dataset's images to a folder, ``images/`` and ``masks/``.
-
-    `chosen` is None for the images as they are; a perturbation may draw from `others`, those of the dataset among them.
-    """
-
-    chosen: Corruption | None
-    folder: Path
-    others: Sequence[Item]
-    seed: int
-
-    def write(self, dataset: Dataset, name: str) -> Dataset:
-        """Write the missing files of every image, and return them as the dataset `name`; refuse to replace files of others."""
-        wanted = map_paths(self.folder / IMAGES, dataset).items()
-        with ThreadPoolExecutor(available_cores()) as pool:
-            outcomes = list(pool.map(lambda pair: self._write(*pair), wanted))
-        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
-        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
-        return Dataset(name, items, tuple(skipped), self.folder)
-
-    def _write(self, path: Path, item: Item) -> Item | Skipped:
-        below = path.relative_to(self.folder / IMAGES)
-        marks = self.folder / MASKS / below
-        try:
-            image = MaskedImage.read(item)
-            other = self._other(item)
-            beside = None if other is None else MaskedImage.read(other)
-        except ImageError as error:
-            return Skipped("", path_text(item.path), str(error))
-        signature = self._signature(image, beside)
-        if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
-            pixels, mask = self._corrupted(image, beside)
-            # The mask first: an image that is there has its mask.
-            write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
-            write_map(path, pixels, signature)
-        return Item(below.as_posix(), path, marks)
-
-    def _other(self, item: Item) -> Item | None:
-        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
-        if self.chosen is None or not self.chosen.perturbation.needs_others:
-            return None
-        candidates = [other for other in self.others if other.path != item.path]
-        if not candidates:
-            name = self.chosen.perturbation.name
-            raise InputError.of(
-                "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
-            )
-        rng = stream(self.seed, "corruption", self.chosen.label, item.name)
-        return candidates[int(rng.integers(len(candidates)))]
-
-    def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
-        """Return everything that the written files depend on, as JSON."""
-        chosen = self.chosen
-        document = {
-            "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
-            "image": image.contents,
-            "other": None if beside is None else beside.contents,
-            "seed": self.seed,
-            "howfar": metadata.version("howfar"),
-        }
-        return json.dumps(document, sort_keys=True)
-
-    def _corrupted(self, image: MaskedImage, beside: MaskedImage | None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        if self.chosen is None:
-            return image.pixels, image.mask
-        perturbation: LabelledPerturbation = self.chosen.perturbation
-        others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
-        return perturbation(image.pixels, image.mask, self.chosen.strength, seed=self.seed, others=others)
-
-
 ARGUMENT = "predict_command"
 _EXAMPLE = '"python my.py {images} {out}"'
 
@@ -223,41 +152,19 @@ class PredictCommand:
             said = one_line(lines[-1]) if lines else "it printed nothing"
             raise InputError.of(ARGUMENT, f"must exit with 0 on {images} ({said})", done.returncode, "try it by hand")
 
-
-PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
-
-
-@dataclass(frozen=True)
-class ModelPredictor:
-    """Predict with a loaded model; maps are reused if their signature matches the model."""
-
-    model: Model
-
     def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Write the maps of a dataset's images and of their mirrored versions into its folder."""
-        for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
-            predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
-
-
-@dataclass(frozen=True)
-class CommandPredictor:
-    """Predict with the user's command, once per folder of images; finished folders are reused."""
-
-    command: PredictCommand
-
-    def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Make the command write the maps of a dataset's images and of their mirrored versions."""
+        """Make the command write the maps of a dataset's images and of their mirrored versions; finished folders are reused."""
         contents = sorted(content_hash(read_bytes(item.path)) for item in dataset.items)
-        wanted = {"command": self.command.text, "images": contents}
+        wanted = {"command": self.text, "images": contents}
         self._ensure(dataset, folder / PREDICTIONS, wanted, folder / IMAGES)
         self._ensure(dataset, folder / FLIPPED, wanted, None)
 
     def _ensure(self, dataset: Dataset, out: Path, wanted: dict[str, Any], images: Path | None) -> None:
         record = out.with_name(f"{out.name}.json")
         before = _read_record(record)
-        if before == {**wanted, "done": True} and out.is_dir() and any(out.iterdir()):
-            return
         if out.is_dir() and any(out.iterdir()):
+            if before == {**wanted, "done": True}:
+                return
             if before is None:
                 rule = "must hold no predictions that another model made"
                 raise InputError.of("out", rule, str(out), "choose another folder, or remove it")
@@ -265,13 +172,13 @@ class CommandPredictor:
         out.mkdir(parents=True, exist_ok=True)
         replace_text(record, json.dumps({**wanted, "done": False}))
         if images is not None:
-            self.command.run(images, out)
+            self.run(images, out)
         else:
             with tempfile.TemporaryDirectory() as scratch:
                 for path, item in map_paths(Path(scratch), dataset).items():
                     pixels = np.asarray(decode(read_bytes(item.path)).image)
                     write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
-                self.command.run(Path(scratch), out)
+                self.run(Path(scratch), out)
         if not any(out.iterdir()):
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
         replace_text(record, json.dumps({**wanted, "done": True}))
@@ -285,7 +192,8 @@ class CommandPredictor:
                 replace_text(record, json.dumps({**before, "done": False}))
 
 
-Predictor = ModelPredictor | CommandPredictor | None
+PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
+Predictor = Model | PredictCommand | None
 """None where the user puts the maps into the folders of the sets."""
 
 
@@ -405,9 +313,9 @@ def corrupt(
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
     whole = _labelled(_images(primary, "primary"))
-    if isinstance(predictor, ModelPredictor):
-        predictor = ModelPredictor(predictor.model.settled(whole, given["progress"]))
-    card = predictor.model.card if isinstance(predictor, ModelPredictor) else None
+    if isinstance(predictor, Model):
+        predictor = predictor.settled(whole, given["progress"])
+    card = predictor.card if isinstance(predictor, Model) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
     pool = _pool(whole.items, others, given["seed"])
@@ -418,14 +326,17 @@ def corrupt(
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
         sets = work.all(wanted, tuple(_notes(seen)))
-    if not isinstance(predictor, ModelPredictor):
+    if not isinstance(predictor, Model):
         return sets
-    return replace(sets, reading=predictor.model.reading, notes=(*predictor.model.warnings, *sets.notes))
+    return replace(sets, reading=predictor.reading, notes=(*predictor.warnings, *sets.notes))
 
 
 @dataclass(frozen=True)
 class _Work:
-    """Make, predict and score the sets of one dataset's images."""
+    """Make, predict and score the sets of one dataset's images, each in a folder with ``images/`` and ``masks/``.
+
+    A perturbation may draw a second image from `pool`; a chosen corruption of None means the images as they are.
+    """
 
     images: Dataset
     folder: Path
@@ -459,11 +370,14 @@ class _Work:
         """Make one set and its evaluation; without a perturbation, the evaluation refers to the original image files."""
         place = self.place(chosen)
         name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
-        dataset = CorruptedImages(chosen, place, self.pool, self.seed).write(self.images, name)
+        dataset = self._written(chosen, place, name)
         if not dataset.items:
             received = dataset.skipped[0].reason if dataset.skipped else "none"
             raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
-        if self.predictor is not None:
+        if isinstance(self.predictor, Model):
+            for folder, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
+                predict(self.predictor, dataset, place / folder, flipped=flipped, progress=False)
+        elif self.predictor is not None:
             self.predictor.predict(dataset, place)
         scored = dataset if chosen is not None else _as_given(self.images, dataset)
         maps = maps_of(dataset, place)
@@ -479,9 +393,56 @@ class _Work:
                 scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
-            if isinstance(self.predictor, CommandPredictor):
+            if isinstance(self.predictor, PredictCommand):
                 self.predictor.refused(place)
             raise
+
+    def _written(self, chosen: Corruption | None, place: Path, name: str) -> Dataset:
+        """Write the missing files of every image, and return them as the dataset `name`; refuse to replace others' files."""
+        wanted = map_paths(place / IMAGES, self.images).items()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            outcomes = list(pool.map(lambda pair: self._write(chosen, place, *pair), wanted))
+        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
+        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
+        return Dataset(name, items, tuple(skipped), place)
+
+    def _write(self, chosen: Corruption | None, place: Path, path: Path, item: Item) -> Item | Skipped:
+        below = path.relative_to(place / IMAGES)
+        marks = place / MASKS / below
+        try:
+            image = MaskedImage.read(item)
+            other = self._other(chosen, item)
+            beside = None if other is None else MaskedImage.read(other)
+        except ImageError as error:
+            return Skipped("", path_text(item.path), str(error))
+        depends_on = {
+            "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
+            "image": image.contents,
+            "other": None if beside is None else beside.contents,
+            "seed": self.seed,
+            "howfar": metadata.version("howfar"),
+        }
+        signature = json.dumps(depends_on, sort_keys=True)
+        if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
+            pixels, mask = image.pixels, image.mask
+            if chosen is not None:
+                others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
+                pixels, mask = chosen.perturbation(pixels, mask, chosen.strength, seed=self.seed, others=others)
+            # The mask first: an image that is there has its mask.
+            write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
+            write_map(path, pixels, signature)
+        return Item(below.as_posix(), path, marks)
+
+    def _other(self, chosen: Corruption | None, item: Item) -> Item | None:
+        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
+        if chosen is None or not chosen.perturbation.needs_others:
+            return None
+        candidates = [other for other in self.pool if other.path != item.path]
+        if not candidates:
+            rule = f"must hold an image beside {item.name} for {chosen.perturbation.name}"
+            raise InputError.of("others", rule, "none", f"pass {option('others', 'FOLDER')}")
+        rng = stream(self.seed, "corruption", chosen.label, item.name)
+        return candidates[int(rng.integers(len(candidates)))]
 
 
 def _as_given(images: Dataset, written: Dataset) -> Dataset:
@@ -498,8 +459,8 @@ def _predictor(model: ModelArgument | None, command: str | None, loading: ModelO
         if loading:
             name, value = next(iter(loading.items()))
             raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
-        return None if command is None else CommandPredictor(PredictCommand.of(command))
-    return ModelPredictor(loaded_model(model, loading))
+        return None if command is None else PredictCommand.of(command)
+    return loaded_model(model, loading)
 
 
 def _images(dataset: DatasetArgument, argument: str) -> Dataset:
