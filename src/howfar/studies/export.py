@@ -25,23 +25,7 @@ from howfar.studies.study_inputs import check_names, parse_all
 
 @dataclass(frozen=True)
 class FeatureExport:
-    """Describe an exported table of features.
-
-    Attributes
-    ----------
-    path
-        The Parquet file or the Lance folder.
-    backbone
-        What computed the features.
-    length
-        q, the numbers in a feature.
-    images
-        The number of rows of each dataset, by its name.
-    skipped
-        The images that could not be used.
-    notes
-        What a reader should know.
-    """
+    """Describe an exported table: its file or folder, the backbone, q as `length`, and each dataset's number of rows."""
 
     path: Path
     backbone: str
@@ -70,7 +54,7 @@ def export(
     Parameters
     ----------
     datasets, backbone, store
-        As `howfar.embed` takes them; of datasets there may be several, as of the secondaries of `howfar.compare`.
+        As `howfar.embed` takes them; there may be several datasets.
     out
         The file ``NAME.parquet``, or the folder ``NAME.lance``. It appears whole; an earlier export is replaced, and nothing
         else is written over.

@@ -27,7 +27,6 @@ NEIGHBOURS: Final = 15
 """Images that make up the surroundings of one, UMAP's own default."""
 _SPREAD: Final = 10.0
 _AGAIN: Final = "run howfar compare again with --map umap and --out"
-_Named = tuple[str, tuple[str, ...]]
 
 
 def check_map(chosen: Maps | None, folder: Path | None) -> None:
@@ -75,8 +74,11 @@ def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]
     settings, count = comparison.settings, comparison.datasets[0].components
     if count > KEPT:
         raise InputError.of("map", f"needs images of at most {KEPT:,} components", count, "compare with --projection pair")
-    panels = list(_panels(found, settings))
-    frames = [_frame(against, members, umap_of(scores, settings.seed)) for against, members, scores in panels]
+    panels, frames = list(_panels(found, settings)), []
+    for against, datasets, scores in panels:
+        images = [(against, dataset.name, image) for dataset in datasets for image in dataset.images]
+        x, y = umap_of(scores, settings.seed).T
+        frames.append(pd.DataFrame(images, columns=["against", "dataset", "image"]).assign(x=x, y=y))
     return ImageMap(
         places=pd.concat(frames, ignore_index=True),
         panelled=settings.projection == "pair",
@@ -121,13 +123,12 @@ def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
         raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
     datasets = [limited(parse(comparison.sources[name], name), comparison.settings) for name in names]
     ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
-    options = dict(comparison.options)
     if ready:
         return ready
-    if not options:
+    if not comparison.options:
         raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
     execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
-    return views(datasets, [load_backbone(**options)], [], comparison.settings, execution)[0]
+    return views(datasets, [load_backbone(**comparison.options)], [], comparison.settings, execution)[0]
 
 
 def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:
@@ -146,31 +147,16 @@ def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Feat
     return chosen
 
 
-def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:
-    """Yield each panel's name, images by dataset, and components: P with one secondary, or all datasets in a joint space."""
+def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[Features], Float64Array]]:
+    """Yield each panel's name, datasets, and components: P with one secondary, or all datasets in a joint space."""
     primary, *others = features
-    own = (primary.name, tuple(primary.images))
     pairs = projector_of(primary, settings).project([other.rows for other in others], settings.projection)
     shared: list[Float64Array] = []
     for other, pair in zip(others, pairs, strict=True):
         theirs = np.asarray(pair.secondary, dtype=np.float64)
         if settings.projection == "pair":
-            members = [own, (other.name, tuple(other.images))]
-            yield other.name, members, np.concatenate([np.asarray(pair.primary, dtype=np.float64), theirs])
+            yield other.name, [primary, other], np.concatenate([np.asarray(pair.primary, dtype=np.float64), theirs])
         else:
             shared += [theirs] if shared else [np.asarray(pair.primary, dtype=np.float64), theirs]
     if shared:
-        yield "", [(dataset.name, tuple(dataset.images)) for dataset in features], np.concatenate(shared)
-
-
-def _frame(against: str, members: Sequence[_Named], places: Float64Array) -> pd.DataFrame:
-    names = [(name, image) for name, images in members for image in images]
-    return pd.DataFrame(
-        {
-            "against": against,
-            "dataset": [name for name, _ in names],
-            "image": [image for _, image in names],
-            "x": places[:, 0],
-            "y": places[:, 1],
-        }
-    )
+        yield "", features, np.concatenate(shared)

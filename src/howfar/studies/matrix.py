@@ -89,7 +89,7 @@ class PairJournal:
         """Add a measured pair to the journal."""
         self._rows[key] = row
         if self._file is not None:
-            self._file.write(_line(key, row))
+            self._file.write(json.dumps({"key": key, **row}) + "\n")
             self._file.flush()
             if time.monotonic() - self._synced > SYNCED:
                 os.fsync(self._file.fileno())
@@ -107,7 +107,7 @@ class PairJournal:
     def _rewrite(self, path: Path) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         self._close()
-        replace_text(path, "".join(_line(key, row) for key, row in self._rows.items()))
+        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self._rows.items()))
 
     def _close(self) -> None:
         if self._file is not None:
@@ -121,10 +121,6 @@ def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
         return dict(row)
     other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}
     return {name: row[other[name]] for name in row}
-
-
-def _line(key: str, row: dict[str, Any]) -> str:
-    return json.dumps({"key": key, **row}) + "\n"
 
 
 def _of_result(path: Path) -> dict[str, dict[str, Any]]:
@@ -319,11 +315,11 @@ def _measured(
         for key, row in rows:
             journal.add(key, row)
             shown.update()
-    orders = combinations(range(len(features)), 2)
-    return [
-        {"one": features[i].name, "other": features[j].name, **turned(journal[key], turn), "key": key, "turned": turn}
-        for (i, j), key, turn in ((order, key, pair != [*order]) for order, pair, key in zip(orders, pairs, keys, strict=True))
-    ]
+    result = []
+    for (one, other), pair, key in zip(combinations(features, 2), pairs, keys, strict=True):
+        turn = pair[0] > pair[1]
+        result.append({"one": one.name, "other": other.name, **turned(journal[key], turn), "key": key, "turned": turn})
+    return result
 
 
 @contextmanager

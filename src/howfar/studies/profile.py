@@ -179,7 +179,8 @@ def profile(
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
             features = [views[0] for views in embed_all(datasets, [model], *execution)]
-        reference = Profile.of(features[0], settings, None if model is None else model.name, _reloading(backbone, loading))
+        reloading = {key: value for key, value in as_loaded(backbone, loading).items() if key not in ("name", "device")}
+        reference = Profile.of(features[0], settings, None if model is None else model.name, reloading)
         if not performances:
             return reference
         for other in features[1:]:
@@ -196,8 +197,3 @@ def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> l
     if labelled and not given:
         raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
     return read_performances(performance) if given else []
-
-
-def _reloading(backbone: BackboneArgument, options: BackboneOptions) -> dict[str, Any]:
-    """Return the options to load the backbone again, without the device."""
-    return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

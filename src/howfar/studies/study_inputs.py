@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -19,14 +19,10 @@ from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.measure import check_plan
+from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.results import Features, Settings
 from howfar.streams import stream
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from howfar.protocols import Backbone, Runner, StoreLike
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")
@@ -78,8 +74,9 @@ def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
         root = dataset.root if isinstance(dataset, Dataset) else None
         if not isinstance(root, Path) or not root.is_dir():
             continue
+        # A folder with images/ in it holds images there alone, and may hold a run beside it.
         images = root / "images" if (root / "images").is_dir() else root
-        if out is not None and (out.resolve() == images.resolve() or images.resolve() in out.resolve().parents):
+        if out is not None and out.resolve().is_relative_to(images.resolve()):
             rule = f"must not lie among the images of {dataset.name}, of which its figures would become some"
             raise InputError.of("out", rule, str(out), "name another folder")
 
@@ -155,8 +152,7 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     count = len(dataset)
     if limit is None or count <= limit:
         return dataset
-    rng = stream(seed, "limit", dataset.name)
-    kept = np.sort(rng.choice(count, limit, replace=False))
+    kept = np.sort(stream(seed, "limit", dataset.name).choice(count, limit, replace=False))
     return at_rows(dataset, kept.tolist())
 
 
