@@ -55,10 +55,6 @@ def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, rela
     assert {points.rows.loc[row, "dataset"] for row in chosen} == set(points.datasets)
 
 
-def test_sources_that_cannot_be_listed_have_no_masks() -> None:
-    assert masks_of({"gone": "/no/such/folder", "away": "s3://bucket/set", "hub": "hf://owner/name"}) == {}
-
-
 def test_a_second_report_takes_small_photographs_from_the_run_folder(
     comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -78,18 +74,6 @@ def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tm
     second = thumbnails(points, {}, folder=tmp_path)
     assert [(one.width, one.height) for one in second if one != first[one.row]] == [(30, 20)]
     assert len(list((tmp_path / ".thumbnails").iterdir())) == 1
-
-
-def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-
-    def refused(path: str) -> Image.Image:
-        raise OSError("too many open files")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(pictures, "photograph", refused)
-        assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
-    assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
 
 
 def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:

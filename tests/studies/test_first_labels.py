@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -79,36 +77,12 @@ def test_what_is_missing_or_does_not_fit_is_noted(run: Path, made: Path, tmp_pat
     assert areas(tmp_path / "out")["0001.jpg"] == 32 * 32
 
 
-def test_boxes_and_classes_come_from_their_files(run: Path, tmp_path: Path) -> None:
-    boxes = [
-        {"image": name, "boxes": [[0, 0, 4, 5], [1, 1, 2, 2]], "scores": [0.9, 0.2], "labels": ["0", "1"]} for name in WANTED
-    ]
-    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    names = {"label_names": ["0=Auto"], "min_score": 0.5}
-    found = howfar.select(run, "site", 2, predictions=tmp_path / "boxes.json", out=tmp_path / "b", **names)
-    assert (found.task, found.label_names) == ("detection", {"Auto": "0"})
-    export = read_export(tmp_path / "b" / "cvat.xml")
-    assert export.labels == ("Auto", "1")
-    assert [[(mark.label, mark.box) for mark in image.marks] for image in export.images] == [[("Auto", (0, 0, 4, 5))]] * 2
-    table = pd.DataFrame({"image": list(WANTED), "predicted": ["w", "d"] * 2 + ["w"]})
-    table.to_csv(tmp_path / "classes.csv", index=False)
-    howfar.select(run, "site", N, predictions=tmp_path / "classes.csv", label_names="w=naß", out=tmp_path / "c")
-    tasks = json.loads((tmp_path / "c" / "label_studio.json").read_text(encoding="utf-8"))
-    chosen = {task["meta"]["image"]: task["predictions"][0]["result"][0]["value"]["choices"] for task in tasks}
-    assert chosen["0001.jpg"] == ["naß"]
-    assert chosen["0002.jpg"] == ["d"]
-    assert not (tmp_path / "c" / "coco.json").exists()
-
-
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
         ({"predictions": "none.txt"}, InputError, "predictions must be a folder of maps, a table of classes"),
         ({"predictions": "none.json"}, MissingPathError, "none.json"),
         ({"min_score": 0.5}, InputError, "min_score is of no use without boxes"),
-        ({"threshold": 0.333}, InputError, "threshold"),
-        ({"label_names": ""}, InputError, "label_names must name each label"),
-        ({"with_images": "zip"}, InputError, "with_images must"),
     ],
 )
 def test_bad_input_is_one_line(options: dict[str, Any], error: type, words: str, run: Path) -> None:

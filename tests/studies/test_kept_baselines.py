@@ -11,7 +11,6 @@ import pytest
 import howfar
 from howfar.demo import write_dataset
 from howfar.pipeline import pairs
-from howfar.store import Store
 from howfar.studies import distance
 
 measured: list[int] = []
@@ -59,19 +58,6 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     assert compare(sets[::-1])[1] == 2
     monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
-
-
-def test_features_that_are_stored_otherwise_are_measured(sets: list[Path]) -> None:
-    compare(sets)
-    _, count = compare(sets, store=Store(dtype="float16"))
-    assert count == 2
-
-
-def test_they_are_kept_in_the_store_that_is_given(sets: list[Path], tmp_path: Path) -> None:
-    assert compare(sets, store=tmp_path / "other")[1] == 2
-    assert len(list((tmp_path / "other" / "baselines" / ".pairs").iterdir())) == 1
-    assert not (Path(os.environ["HOWFAR_STORE"]) / "baselines").exists()
-    assert compare(sets, store=tmp_path / "other")[1] == 1
 
 
 def test_a_file_under_the_name_of_another_is_not_read(sets: list[Path]) -> None:

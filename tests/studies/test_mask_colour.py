@@ -15,15 +15,13 @@ from PIL import Image
 import howfar
 from certified_site import write_site
 from howfar.cli.main import run
-from howfar.data import Dataset, parse, read_mask
+from howfar.data import read_mask
 from howfar.demo import write_dataset
-from howfar.errors import HowfarError, InputError
+from howfar.errors import InputError
 from howfar.explore.pictures import masks_of
 from howfar.mask_colour import reading_by
 from howfar.studies.study_file.document import read_document
 from howfar.studies.study_file.inputs import check_document
-from howfar.studies.study_file.study import fingerprint
-from howfar.training.image_mask_pairs import examples_of, read_pairs
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 TINY: dict[str, Any] = {
@@ -73,44 +71,6 @@ def test_evaluate(roads: dict[str, Path], capsys: pytest.CaptureFixture[str]) ->
     assert "foreground must be a colour of the masks, got 'red': write 255, '#ff0000' or 255,0,0" in capsys.readouterr().err
     with pytest.raises(InputError, match="foreground is of no use to classification"):
         howfar.evaluate(roads["coloured"], roads["maps"], foreground=255, task="classification")
-
-
-def test_a_colour_that_no_mask_has_leaves_all_masks_empty_and_that_is_noted(roads: dict[str, Path]) -> None:
-    found = howfar.evaluate(roads["coloured"], roads["maps"], foreground="#00ff00", progress=False)
-    assert any(note.startswith("every mask (8) is empty") for note in found.notes)
-
-
-def test_masks_that_are_foreground_throughout_are_noted_once(roads: dict[str, Path], tmp_path: Path) -> None:
-    place = Path(shutil.copytree(roads["plain"], tmp_path / "roads"))
-    for name in ("0002.png", "0005.png"):
-        Image.new("L", (48, 48), 255).save(place / "masks" / name)
-    notes = howfar.evaluate(place, roads["maps"], progress=False).notes
-    wanted = "2 images have a mask that is foreground throughout (0002.jpg, 0005.jpg): any map of 1 scores well there"
-    assert [note for note in notes if "throughout" in note] == [wanted]
-
-
-def test_objects_in_memory(roads: dict[str, Path]) -> None:
-    images = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "images").iterdir())]
-    masks = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "masks").iterdir())]
-    frame = pd.DataFrame({"image": [Image.fromarray(image) for image in images], "mask": [Image.fromarray(m) for m in masks]})
-    with reading_by(RED):
-        found = parse(frame, "roads")
-    wanted = [read_mask(item.mask) for item in Dataset.from_folder(roads["plain"]).items if item.mask]
-    assert all(np.array_equal(read_mask(item.mask or ""), mask) for item, mask in zip(found.items, wanted, strict=True))
-
-
-def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads: dict[str, Path]) -> None:
-    pairs = {}
-    for name, place, written in (("plain", "plain", None), ("red", "coloured", "#ff0000"), ("blue", "coloured", "#0000ff")):
-        with reading_by(written):
-            dataset = parse(roads[place])
-        assert isinstance(dataset, Dataset)
-        pairs[name] = read_pairs(examples_of(dataset), 32, progress=False), fingerprint(dataset)
-    assert np.array_equal(pairs["plain"][0].masks, pairs["red"][0].masks)
-    assert not np.array_equal(pairs["red"][0].masks, pairs["blue"][0].masks)
-    assert len({each.fingerprint for each, _ in pairs.values()}) == len({state for _, state in pairs.values()}) == 3
-    with pytest.raises(HowfarError, match=rf"roads/0001.jpg: the mask .*/0001.png: {REFUSED}"):
-        read_pairs(examples_of(Dataset.from_folder(roads["coloured"])), 32, progress=False)
 
 
 def test_train_and_adapt(roads: dict[str, Path], tmp_path: Path) -> None:

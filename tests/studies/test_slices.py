@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,6 @@ from howfar.errors import InputError
 from howfar.pipeline.measure import slice_energies
 from howfar.results import Comparison, Relation
 from howfar.significance import holm
-from howfar.studies.slices import distance_slices
 
 QUICK = {"progress": False, "baselines": False, "rivals": False}
 
@@ -117,23 +114,6 @@ def test_energy_by_slice_is_that_of_the_slice_alone_in_the_space_of_its_dataset(
     assert (small.energy_ci, small.energy_p_value, small.energy_p_value_raw) == (None, None, None)
 
 
-def test_two_slices_that_make_up_their_dataset_are_one_test_of_energy_too() -> None:
-    rows = np.random.default_rng(3).normal(size=(60, 2))
-    far = np.linalg.norm(rows, axis=1)
-    for order in ((0, 1), (1, 0)):
-        found = slice_energies(rows, far, 0.0, np.repeat(order, 30), permutations=99, rng=np.random.default_rng(0))
-        assert found[0].p_value == found[1].p_value
-
-
-def test_a_slice_that_is_its_whole_dataset_has_the_energy_of_the_dataset(found: Comparison) -> None:
-    site = found.datasets[0]
-    rows = found.images[found.images["dataset"] == "site"].assign(camera="A")
-    (whole,) = distance_slices(rows, [site], replace(found.settings, by=("camera",)), found.primary.n)
-    assert whole.energy == pytest.approx(site.energy)
-    assert whole.energy_ci is not None
-    assert whole.energy_p_value is None
-
-
 def test_the_test_of_energies_finds_slices_that_differ_and_seldom_others() -> None:
     rng = np.random.default_rng(0)
     p = rng.normal(size=(40, 3))
@@ -148,16 +128,6 @@ def test_the_test_of_energies_finds_slices_that_differ_and_seldom_others() -> No
     s[20:] *= 4.0
     spread = slice_energies(s, cdist(s, p).mean(axis=1), cdist(p, p).mean(), np.repeat([0, 1], 20), bootstrap=0, rng=rng)
     assert spread[1].p_value == 0.001
-
-
-def test_the_run_comes_back_with_its_slices(found: Comparison, sites: Path) -> None:
-    assert Comparison.load(sites / "run").slices == found.slices
-    assert found.settings.by == ("camera", "day")
-    assert [row["value"] for row in found.to_dict()["slices"]][:3] == ["B", "A", "C"]
-    assert "camera = B" in repr(found)
-    page = (sites / "run" / "report.html").read_text(encoding="utf-8")
-    assert "camera = B of site lies farther than the rest of its dataset." in page
-    assert "1 of 5 slices has fewer than 10 images" in page
 
 
 def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,23 +146,6 @@ def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.Cap
     assert "camera = B of site does worse" in (sites / "run" / "report.html").read_text(encoding="utf-8")
 
 
-def test_command_line(sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "compare",
-        str(sites / "roads"),
-        str(sites / "site" / "site.csv"),
-        "--backbone",
-        "colour_moments",
-        "--by",
-        "camera",
-    ]
-    words += ["--store", str(sites / "store"), "--no-baselines", "--no-rivals"]
-    assert run([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["slices"][0]["value"] == "B"
-    assert run([*words, "--by", "camra"]) == 2
-    assert "by must be a column of a secondary's table, got 'camra': did you mean camera?" in capsys.readouterr().err
-
-
 def test_what_is_no_column_is_refused(sites: Path, found: Comparison) -> None:
     with pytest.raises(InputError, match="name a CSV or Parquet table with that column"):
         howfar.compare(sites / "roads", sites / "other", "colour_moments", by="camera", **QUICK)
@@ -201,11 +154,3 @@ def test_what_is_no_column_is_refused(sites: Path, found: Comparison) -> None:
     table = found.images[["dataset", "image"]].assign(performance=0.5)
     with pytest.raises(InputError, match="by must be a column of the datasets' tables in the run, got 'x1'"):
         howfar.relate(found, table, by="x1")
-
-
-def test_nearest_images_of_p_are_named(found: Comparison) -> None:
-    images = found.images
-    assert images["nearest1"].isin(found.primary_images["image"]).all()
-    distances = images[[f"nearest{number}_distance" for number in range(1, 6)]].to_numpy()
-    assert (np.diff(distances, axis=1) >= 0).all()
-    np.testing.assert_allclose(distances.mean(axis=1), images["knn"], rtol=1e-12)

@@ -45,8 +45,6 @@ def selections(
     """Return, for each dataset with picks or for one, a function that writes the selection into a folder.
 
     `beside` are options of `howfar.select` on what is handed over with the images: predictions, label_names, with_images.
-    Raises `MissingPathError` or `StoreError` for missing or damaged picks, and `InputError` for picks that are not of the
-    run.
     """
     comparison = Comparison.load(run)
     grouped = picked_by_dataset(comparison, read_picks(run))

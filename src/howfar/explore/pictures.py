@@ -123,21 +123,15 @@ class ImageFiles:
         if not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in numbers):
             return None
         row, model = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
+        if row >= len(self.points) or model >= len(self._predictions):
+            return None
+        paths = self._predictions[model] if kind == "prediction" else self._paths.get(kind)
         try:
-            if row < len(self.points):
-                return self._read(kind, row, model)
+            if kind == "thumbnail":
+                return self._thumbnail(row)
+            return _full(kind, paths[row]) if paths and paths[row] else None
         except (HowfarError, OSError):
-            pass
-        return None
-
-    def _read(self, kind: str, row: int, model: int) -> ImageFile | None:
-        if kind == "thumbnail":
-            return self._thumbnail(row)
-        if kind == "prediction":
-            path = self._predictions[model][row] if model < len(self._predictions) else ""
-        else:
-            path = self._paths[kind][row] if kind in self._paths else ""
-        return _full(kind, path) if path else None
+            return None
 
     def _make_thumbnail(self, row: int) -> ImageFile:
         return ImageFile(SHOWN["WEBP"], encoded(photograph(self._paths["image"][row], SIDE), "WEBP", 75))
@@ -232,10 +226,7 @@ SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 
 @dataclass(frozen=True)
 class Small:
-    """Hold an image's small pictures as files, b"" if missing: photograph, mask, and a prediction for each model or one.
-
-    `width` and `height` are those of the image at full size, upright.
-    """
+    """Hold an image's size and its small pictures as files, b"" if missing: photograph, mask, a prediction for each model."""
 
     row: int
     width: int

@@ -99,12 +99,10 @@ NOBODY = 0xFFFFFFFF
 """Stands for a nearest image that is not known."""
 MOST_CATEGORIES = 500
 """Values up to which a column of text can be coloured and filtered by; a column of more is taken to name images."""
-KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"} | {
-    "knn",
-    "mahalanobis",
-    "percentile",
-    "p_value",
-}
+KNOWN = (
+    *("dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"),
+    *("knn", "mahalanobis", "percentile", "p_value"),
+)
 """Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
 _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
@@ -177,13 +175,12 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
             "prediction": [*_texts(known["prediction"]), *([""] * len(own))],
         }
     )
-    columns = tuple(_columns(comparison, images, own, relation, known))
     return RunImages(
         rows=rows,
         secondary_count=len(images),
         datasets=(*names, comparison.primary.name),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
-        columns=columns,
+        columns=tuple(_columns(comparison, images, own, relation, known)),
         nearest=_nearest(images, own),
         places=places_of(comparison, images, own, image_map),
         primary=comparison.primary.name,
@@ -220,28 +217,19 @@ def _columns(
     """Build the columns, the most important ones first."""
     if relation is not None:
         yield from _performance(relation, known, len(own))
-    scale, unit = _self_distances(comparison, images)
-    mine = np.asarray(own["i_dist_mean"], dtype=np.float64)
-    first = comparison.datasets[0].self_distance
-    yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, _over(mine, first, unit), "mean distance to P")
-    yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, np.full(len(own), np.nan), "to the nearest images of P")
-    yield _number("percentile", "percentile", images["percentile"], np.full(len(own), np.nan), "among P's own images")
-    yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], np.full(len(own), np.nan))
-    about = "conformal, of “it is like P's own”"
-    yield _number("p_value", "conformal p", images["p_value"], np.full(len(own), np.nan), about)
+    blank, mine = np.full(len(own), np.nan), np.asarray(own["i_dist_mean"], dtype=np.float64)
+    scale, unit = np.ones(len(images)), ""
+    # Distances are relative to P's self-distance in each image's subspace, where it is known in all.
+    self_distance = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
+    if all(self_distance.values()):
+        scale = np.asarray([self_distance[name] for name in images["dataset"]], dtype=np.float64)
+        mine, unit = mine / (comparison.datasets[0].self_distance or 1.0), " (× P's own)"
+    yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, mine, "mean distance to P")
+    yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, blank, "to the nearest images of P")
+    yield _number("percentile", "percentile", images["percentile"], blank, "among P's own images")
+    yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], blank)
+    yield _number("p_value", "conformal p", images["p_value"], blank, "conformal, of “it is like P's own”")
     yield from _further(images.drop(columns=list(KNOWN), errors="ignore"), len(own))
-
-
-def _self_distances(comparison: Comparison, images: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
-    """Return P's self-distance in each image's subspace, and the label suffix for distances relative to it."""
-    own = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
-    if not all(own.values()):
-        return np.ones(len(images)), ""
-    return np.asarray([own[name] for name in images["dataset"]], dtype=np.float64), " (× P's own)"
-
-
-def _over(values: NDArray[np.float64], scale: float | None, unit: str) -> NDArray[np.float64]:
-    return values / scale if unit and scale else values
 
 
 def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
@@ -289,10 +277,14 @@ def _are_flags(values: pd.Series) -> bool:
 def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> ImageProperty:
     words = {True: "inside", False: "OUTSIDE", None: "not known"}
     said = {gate.dataset: words[gate.inside] for gate in relation.gates}
-    codes, categories = pd.factorize(datasets.map(said).fillna(words[None]), sort=True)
     about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+    return _category("gate", datasets.map(said).fillna(words[None]), primary_count, about)
+
+
+def _category(name: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
+    codes, categories = pd.factorize(values, sort=True)
     padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-    return ImageProperty("gate", "gate", "category", padded, about, tuple(map(str, categories)))
+    return ImageProperty(name, name, "category", padded, about, tuple(map(str, categories)))
 
 
 def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
@@ -306,25 +298,22 @@ def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty
         elif pd.api.types.is_numeric_dtype(values):
             yield _number(name, name, values, np.full(primary_count, np.nan))
         elif values.map(lambda value: isinstance(value, str) or value is None or value != value).all():
-            codes, categories = pd.factorize(values.where(values.notna(), None), sort=True)
-            if 0 < len(categories) <= MOST_CATEGORIES:
-                padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-                yield ImageProperty(name, name, "category", padded, categories=tuple(map(str, categories)))
+            values = values.where(values.notna(), None)
+            if 0 < values.nunique() <= MOST_CATEGORIES:
+                yield _category(name, values, primary_count)
 
 
 def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> ImageProperty:
-    joined = np.concatenate([np.asarray(values, dtype=np.float64), own])
-    return ImageProperty(name, title, "number", joined, about)
+    return ImageProperty(name, title, "number", np.concatenate([np.asarray(values, dtype=np.float64), own]), about)
 
 
 _KEYS = ["dataset", "image"]
 
 
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
-    """Build a study's rows: each scored image once, with every model's performance and prediction.
+    """Build a study's rows: each scored image once, with the performance and prediction of every model, or of the first `most`.
 
     A seed does not score the images that its models learnt from. A study keeps no components, so images lie in no plane.
-    `most` limits the models to so many of the first seed.
     """
     images = adaptation.images.drop_duplicates(_KEYS, ignore_index=True)
     names = [name for name in dict.fromkeys(images["dataset"].astype(str)) if name != adaptation.primary]
@@ -332,7 +321,6 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
     order = {name: index for index, name in enumerate(names)}
     images = images.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
     rows = pd.DataFrame({name: images[name].astype(str) for name in (*_KEYS, "path")}).assign(prediction="")
-    models = tuple(_models(adaptation, images, folder, most))
     return RunImages(
         rows=rows,
         secondary_count=len(rows),
@@ -342,7 +330,7 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
         places=NOWHERE,
         nearest=np.zeros((len(rows), 0), np.uint32),
         primary=adaptation.primary,
-        models=models,
+        models=tuple(_models(adaptation, images, folder, most)),
     )
 
 
@@ -389,15 +377,10 @@ def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
 
 def _model_columns(adaptation: Adaptation, images: pd.DataFrame) -> Iterator[ImageProperty]:
     """Build the columns; the page fills those with values for each model."""
-
-    def blank() -> NDArray[np.float64]:
-        return np.full(len(images), np.nan)
-
-    yield ImageProperty(
-        "performance", "F", "number", blank(), "at the model's own threshold, tuned on P's held-out photographs"
-    )
-    yield ImageProperty("gain", "gain over M", "number", blank(), "F less that of M, trained on P alone, with the same seed")
-    yield ImageProperty("distance", "distance (scaled)", "number", blank(), "0 to 1 within each dataset, by that seed's M")
+    blank, nobody = np.full(len(images), np.nan), np.zeros(0)
+    yield _number("performance", "F", blank, nobody, "at the model's own threshold, tuned on P's held-out photographs")
+    yield _number("gain", "gain over M", blank, nobody, "F less that of M, trained on P alone, with the same seed")
+    yield _number("distance", "distance (scaled)", blank, nobody, "0 to 1 within each dataset, by that seed's M")
     counts = images[_KEYS].merge(adaptation.picks.groupby(_KEYS).size().rename("times").reset_index(), how="left", on=_KEYS)
     if counts["times"].notna().any():
         times = counts["times"].fillna(0).to_numpy(np.float64)

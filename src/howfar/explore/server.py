@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import page_data
@@ -22,8 +22,7 @@ FILE = "picks.json"
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Picked:
+class Picked(NamedTuple):
     """Hold a picked image: its dataset and name."""
 
     dataset: str
@@ -32,7 +31,7 @@ class Picked:
 
 def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
     """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path."""
-    document = {"format": FORMAT, "picks": [{"dataset": pick.dataset, "image": pick.image} for pick in picks]}
+    document = {"format": FORMAT, "picks": [pick._asdict() for pick in picks]}
     path = Path(folder) / FILE
     replace_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return path
@@ -71,8 +70,7 @@ TEXT = "text/plain; charset=utf-8"
 KEPT = f"Saved in the run folder as {FILE}."
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """Hold the answer to a request."""
 
     status: int
@@ -108,7 +106,8 @@ class RunSite:
         if path in self.files:
             return self.files[path]
         if path == "/data":
-            return Response(200, "application/octet-stream", self._data())
+            asked = {"token": self.token, "picks": self._picked(), **self.pictures.known()}
+            return Response(200, "application/octet-stream", page_data(self.points, asked=asked))
         picture = self.pictures.read(path[1:]) if path.startswith("/") else None
         return NOT_FOUND if picture is None else Response(200, *picture)
 
@@ -126,9 +125,6 @@ class RunSite:
         except OSError as error:
             return Response(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
         return Response(200, TEXT, self.kept.encode())
-
-    def _data(self) -> bytes:
-        return page_data(self.points, asked={"token": self.token, "picks": self._picked(), **self.pictures.known()})
 
     def _picked(self) -> list[int]:
         """Return the rows of the folder's picks; picks that are no longer images of the run are left out."""
@@ -159,7 +155,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_REFUSED = Response(403, "text/plain; charset=utf-8", b"refused: open the address that howfar explore printed")
+_REFUSED = Response(403, TEXT, b"refused: open the address that howfar explore printed")
 
 
 class Server(ThreadingHTTPServer):
@@ -213,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             return NOT_FOUND
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
-            return Response(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
+            return Response(413, TEXT, b"a body of that length is not taken")
         return self.server.site.keep(self.rfile.read(int(length)))
 
     def _below_token(self) -> str | None:

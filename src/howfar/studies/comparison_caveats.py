@@ -27,10 +27,7 @@ BASELINE_IMAGES = 1000
 def notes(
     features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings, baselines: bool
 ) -> Iterator[str]:
-    """Yield a sentence for each weakness of a comparison and each undefined value.
-
-    `features` are the primary's, then those of the secondaries; `baselines` says whether the trivial backbones were run.
-    """
+    """Yield a sentence for each weakness of a comparison, whose primary's features come first, and each undefined value."""
     primary, *secondaries = features
     yield from _about_store(features)
     # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, write_map
@@ -38,6 +38,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.study_inputs import parse_images
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
@@ -62,10 +63,7 @@ class Corruption:
 
 
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
-    """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all.
-
-    Raises `UnknownNameError` for an unregistered name, and `InputError` for a strength that is no number, 0 or out of range.
-    """
+    """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all."""
     texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
     wanted = [text.strip() for text in texts if text.strip()]
     if not wanted and only:
@@ -162,7 +160,7 @@ class PredictCommand:
     def _ensure(self, dataset: Dataset, out: Path, wanted: dict[str, Any], images: Path | None) -> None:
         record = out.with_name(f"{out.name}.json")
         before = _read_record(record)
-        if out.is_dir() and any(out.iterdir()):
+        if _filled(out):
             if before == {**wanted, "done": True}:
                 return
             if before is None:
@@ -179,7 +177,7 @@ class PredictCommand:
                     pixels = np.asarray(decode(read_bytes(item.path)).image)
                     write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
                 self.run(Path(scratch), out)
-        if not any(out.iterdir()):
+        if not _filled(out):
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
         replace_text(record, json.dumps({**wanted, "done": True}))
 
@@ -197,12 +195,8 @@ Predictor = Model | PredictCommand | None
 """None where the user puts the maps into the folders of the sets."""
 
 
-def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
-    """Return the folders of a dataset's maps and of its mirrored maps (None if empty); return None without maps."""
-    maps, flipped = folder / PREDICTIONS, folder / FLIPPED
-    if not maps.is_dir() or not any(maps.iterdir()):
-        return None
-    return maps, flipped if flipped.is_dir() and any(flipped.iterdir()) else None
+def _filled(folder: Path) -> Path | None:
+    return folder if folder.is_dir() and any(folder.iterdir()) else None
 
 
 def _read_record(record: Path) -> Any:
@@ -312,7 +306,7 @@ def corrupt(
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
-    whole = _labelled(_images(primary, "primary"))
+    whole = _labelled(parse_images(primary, "primary", "primary"))
     if isinstance(predictor, Model):
         predictor = predictor.settled(whole, given["progress"])
     card = predictor.card if isinstance(predictor, Model) else None
@@ -380,17 +374,17 @@ class _Work:
         elif self.predictor is not None:
             self.predictor.predict(dataset, place)
         scored = dataset if chosen is not None else _as_given(self.images, dataset)
-        maps = maps_of(dataset, place)
+        maps = _filled(place / PREDICTIONS)
         if maps is None:
             return scored, None
         if chosen is not None and own is None:
             rule = "must hold the predictions of the images as they are too"
             raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
         tuned_on = own if self.tuned_on is None else self.tuned_on
+        threshold, flipped_maps = None if tuned_on is None else tuned_on.threshold, _filled(place / FLIPPED)
         try:
-            threshold = None if tuned_on is None else tuned_on.threshold
             return scored, evaluate(
-                scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
+                scored, maps, flipped=flipped_maps, threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
             if isinstance(self.predictor, PredictCommand):
@@ -463,13 +457,6 @@ def _predictor(model: ModelArgument | None, command: str | None, loading: ModelO
     return loaded_model(model, loading)
 
 
-def _images(dataset: DatasetArgument, argument: str) -> Dataset:
-    parsed = parse(dataset, unnamed=argument)
-    if not isinstance(parsed, Dataset):
-        raise InputError.of(argument, "must be images, not embeddings", parsed.name)
-    return parsed
-
-
 def _notes(seen: Seen) -> Iterator[str]:
     count = len(seen.contents) + len(seen.tiles)
     if count:
@@ -488,6 +475,8 @@ def _labelled(images: Dataset) -> Dataset:
 def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
     """List the images that perturbations may mix in: the caller's, otherwise a sample of the dataset's own."""
     if others is not None:
-        return tuple(item for _, _, each in each_dataset(others, "others") for item in _images(each, "others").items)
+        return tuple(
+            item for _, _, each in each_dataset(others, "others") for item in parse_images(each, "others", "others").items
+        )
     drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
     return tuple(own[at] for at in sorted(drawn.tolist()))

@@ -70,10 +70,7 @@ _NAME: Final = "baselines"
 
 
 def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
-    """Return the folder, beside the local store, that keeps measured pairs; None if measuring them is fast.
-
-    `features` are the primary dataset's, then those of the secondaries. Of more than `MOST` pairs the oldest are removed.
-    """
+    """Return the folder, beside the local store, that keeps `MOST` measured pairs; None if measuring them is fast."""
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
     root = local_root(store)
@@ -134,11 +131,6 @@ def compare(
         A registered name (see ``howfar backbones``), a torch module, a function of a batch, or a loaded backbone
         (`howfar.backbones.as_backbone`). Not used where all are embeddings.
 
-    Returns
-    -------
-    Comparison
-        Shows as its table; ``.to_frame()``, ``.images``, ``.plot``, ``.save(folder)``.
-
     Raises
     ------
     HowfarError
@@ -176,11 +168,7 @@ def measured_run(
     options: CompareOptions,
     notes: tuple[str, ...] = (),
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure a comparison as `compare` does without saving it; also return a function that gives the features.
-
-    Measured pairs are kept in the run folder, for a run that goes on there after a kill. `notes` are added to the
-    comparison's.
-    """
+    """Measure a comparison as `compare` does, without saving it; also return a function that gives the features."""
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution, loading = Execution.of(given), picked(BackboneOptions, options)

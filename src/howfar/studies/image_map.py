@@ -44,10 +44,7 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 def keep_map(
     comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
-    """Choose the map that a run's pages open with: "umap", made if missing, "pca", or None, which leaves the run as it is.
-
-    `features` returns the primary's features and those of each secondary; by default they are read again, with `store`.
-    """
+    """Choose the map that a run's pages open with, made if missing; `features` are by default read again, with `store`."""
     folder = comparison.folder
     if chosen is None or folder is None:
         return

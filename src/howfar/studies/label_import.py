@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -18,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import Dataset, DatasetArgument, Item, parse
+from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
 from howfar.data.image_bytes import check_files
@@ -33,6 +32,7 @@ from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.labelling import ImportedLabel, LabelImport
 from howfar.settings import checked, with_options
+from howfar.studies.study_inputs import parse_images
 from howfar.wording import cell, printable
 
 TASKS = ("segmentation", "detection", "classification")
@@ -50,10 +50,7 @@ class LabelSite:
 
 
 def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
-    """Read the images to label; task and label names default to those of the selection.
-
-    A table with a column ``name``, as chosen.csv, is of images of these names.
-    """
+    """Read the images to label; task and label names default to those of the selection."""
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     if folder is not None and (folder / Selection.DOCUMENT).is_file():
         selection = Selection.load(folder)
@@ -67,9 +64,7 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
         return LabelSite(Dataset(selection.dataset, items), _checked(task), named, _begun(folder / _HANDED_OVER))
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
     listed = None if folder is None else folder / "chosen.csv"
-    dataset = parse(listed if listed is not None and listed.is_file() else images)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of("images", "must be images, not embeddings", dataset.name)
+    dataset = parse_images(listed if listed is not None and listed.is_file() else images, what="images")
     check_files(dataset, "images", "labels are written beside them")
     task = _checked(task or TASKS[0])
     return LabelSite(_renamed(dataset), task, label_names(names, task), {})
@@ -121,11 +116,7 @@ def masks_in(folder: Path) -> LabelExport:
 
 
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
-    """Return the labelled images, the names of images left out, and notes with the reasons.
-
-    Raises `InputError` for an export without images or labels, an image that is not the site's or is there twice, a label
-    without a name, an image of another size, and a mark that the task has no use for.
-    """
+    """Return the labelled images, the names of images left out, and notes; raise `InputError` for what cannot be meant."""
     if not export.images:
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
     items = _items(export, site.dataset)
@@ -150,12 +141,14 @@ def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[S
 
 def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
     """Match every entry to exactly one image, or raise `InputError`."""
-    keys = {image.name: stem(image.name) for image in export.images}
-    count = Counter(stem(image.name) for image in export.images)
+    keys: dict[str, str] = {}
+    seen: set[str] = set()
     for image in export.images:
-        if count[keys[image.name]] > 1 or image.times > 1:
+        key = keys[image.name] = stem(image.name)
+        if key in seen or image.times > 1:
             why = f"{image.times} people annotated it" if image.times > 1 else "it is listed twice"
             raise InputError.of("labels", f"must label an image once ({why})", image.name, "keep one of them")
+        seen.add(key)
     found, strangers = matched(dataset, {key: key for key in keys.values()})
     found |= _by_last_part(dataset.items, found, strangers)
     item_of = {found[item.name]: item for item in dataset.items if item.name in found}
@@ -263,10 +256,11 @@ def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) ->
 
 def area(marks: Sequence[Mark]) -> NDArray[np.bool_]:
     """Return the union of the marks' areas; there must be at least one area."""
-    shapes = [mark.draw() for mark in marks if mark.draw is not None]
-    if not shapes:
+    shapes = (mark.draw() for mark in marks if mark.draw is not None)
+    first = next(shapes, None)
+    if first is None:
         raise InputError.of("labels", "must be areas", "a class", "draw masks")
-    return reduce(or_, shapes)
+    return reduce(or_, shapes, first)
 
 
 def _drawn(file: Path) -> NDArray[np.bool_]:

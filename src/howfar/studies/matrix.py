@@ -53,7 +53,7 @@ class PairJournal:
     """Hold the measured pairs by key, from the folder's result and its journal."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._rows = folder, dict[str, dict[str, Any]]()
+        self._folder, self.rows = folder, dict[str, dict[str, Any]]()
         self._file: TextIO | None = None
         self._synced = time.monotonic()
 
@@ -70,7 +70,7 @@ class PairJournal:
             if not free:
                 rule = "must be a folder that no other howfar matrix is at work in"
                 raise InputError.of("out", rule, str(folder), "wait, or name another")
-            journal._rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+            journal.rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
             journal._rewrite(folder / JOURNAL)
             journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
             try:
@@ -79,15 +79,9 @@ class PairJournal:
                 journal._close()
             (folder / LOCK).unlink(missing_ok=True)
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._rows
-
-    def __getitem__(self, key: str) -> dict[str, Any]:
-        return self._rows[key]
-
     def add(self, key: str, row: dict[str, Any]) -> None:
         """Add a measured pair to the journal."""
-        self._rows[key] = row
+        self.rows[key] = row
         if self._file is not None:
             self._file.write(json.dumps({"key": key, **row}) + "\n")
             self._file.flush()
@@ -98,16 +92,16 @@ class PairJournal:
     def forget(self, keys: Iterable[str]) -> None:
         """Remove the pairs that the folder's result now holds; pairs of other settings stay."""
         for key in keys:
-            self._rows.pop(key, None)
+            self.rows.pop(key, None)
         if self._folder is not None:
             self._rewrite(self._folder / JOURNAL)
-            if not self._rows:
+            if not self.rows:
                 (self._folder / JOURNAL).unlink()
 
     def _rewrite(self, path: Path) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         self._close()
-        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self._rows.items()))
+        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
 
     def _close(self) -> None:
         if self._file is not None:
@@ -228,11 +222,6 @@ def matrix(
     backbone
         As `howfar.compare` takes it. Not used where all are embeddings.
 
-    Returns
-    -------
-    Matrix
-        ``.square("relative")``, ``.pairs``, ``.plot``, ``.save(folder)``.
-
     Raises
     ------
     HowfarError
@@ -305,7 +294,7 @@ def _measured(
     # Of two datasets the one with the lower digest is the first, whatever the caller's order, so that another costs nothing.
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
-    missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
+    missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal.rows}
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
     task = MatrixPairs(list(map(bare, features)), settings, draws)
@@ -318,7 +307,7 @@ def _measured(
     result = []
     for (one, other), pair, key in zip(combinations(features, 2), pairs, keys, strict=True):
         turn = pair[0] > pair[1]
-        result.append({"one": one.name, "other": other.name, **turned(journal[key], turn), "key": key, "turned": turn})
+        result.append({"one": one.name, "other": other.name, **turned(journal.rows[key], turn), "key": key, "turned": turn})
     return result
 
 

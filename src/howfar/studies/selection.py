@@ -59,11 +59,11 @@ def first_labels(
 ) -> tuple[FirstLabels, tuple[str, ...]]:
     """Return the chosen images' first labels, and notes on images without one.
 
-    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file
-    of boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
-    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on.
+    A map, by default the one on record in `relation`, counts as foreground above `threshold` (by default the relation's, else
+    0.5); boxes are handed over from `min_score` on.
     """
-    dataset, file = _dataset(images), None if predictions is None else absolute(predictions)
+    items = tuple(Item(str(name), str(path)) for name, path in zip(images["image"], images["path"], strict=True))
+    dataset, file = Dataset(str(images["dataset"].iloc[0]), items), None if predictions is None else absolute(predictions)
     task, source = "segmentation", str(predictions)
     if file is not None and not file.is_dir():
         if file.suffix.lower() not in _TASKS:
@@ -89,18 +89,12 @@ def first_labels(
     return first, notes
 
 
-def _dataset(images: pd.DataFrame) -> Dataset:
-    names = images["dataset"].iloc[0], images["image"].tolist(), images["path"].tolist()
-    return Dataset(str(names[0]), tuple(Item(str(name), str(path)) for name, path in zip(*names[1:], strict=True)))
-
-
 def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
     """Return the chosen images' maps on record in a relation, if they are still on disk."""
     if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
         return {}
-    rows = relation.images
     wanted = {(pick.image, pick.path) for pick in picks}
-    known = zip(rows["image"], rows["path"], rows["prediction"], strict=True)
+    known = relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None)
     found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
     return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
 
@@ -156,14 +150,13 @@ SIDE = 512
 def map_columns(
     needs: Collection[str], rows: pd.DataFrame, paths: Sequence[str], histograms: Float64Array | None, threshold: float
 ) -> dict[str, Float64Array]:
-    """Compute the map-based columns that a strategy needs; columns without any value are dropped.
-
-    `rows` are the dataset's of the performance files, in the order of the image files `paths`; `histograms` is (m, 256), nan
-    where an image has none.
-    """
+    """Compute the map-based columns that a strategy needs, in the order of `paths`; columns without any value are dropped."""
     columns: dict[str, Float64Array] = {}
     if histograms is not None and set(CLASSES) & set(needs):
-        columns |= dict(zip(CLASSES, _class_entropies(histograms, threshold).T, strict=True))
+        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
+            entropies[row] = class_entropy(histograms[row].astype(np.int64), threshold)
+        columns |= dict(zip(CLASSES, entropies.T, strict=True))
     if REGIONS in needs and "prediction" in rows:
         maps = rows["prediction"].fillna("").astype(str)
         columns[REGIONS] = _regions(list(zip(paths, maps, strict=True)), threshold)
@@ -180,14 +173,6 @@ def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
 def missing_in(values: NDArray[np.float64]) -> int:
     """Count the images with a missing value in a column."""
     return int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
-
-
-def _class_entropies(histograms: Float64Array, threshold: float) -> Float64Array:
-    known = np.isfinite(histograms).all(axis=1)
-    entropies = np.full((len(histograms), len(CLASSES)), np.nan)
-    for row in np.flatnonzero(known):
-        entropies[row] = class_entropy(histograms[row].astype(np.int64), threshold)
-    return entropies
 
 
 def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
@@ -278,11 +263,6 @@ def select(
         and selection.json. Images are pointed to; `with_images` copies or links them. What cannot be written (ready-made
         embeddings have no files of images, a file may be gone) is left out with a warning. None writes nothing.
 
-    Returns
-    -------
-    Selection
-        Shows as its table; ``.picks``, ``.paths``, ``.to_frame()``.
-
     Raises
     ------
     HowfarError
@@ -304,7 +284,10 @@ def select(
     images = _images(comparison, dataset)
     columns = _columns(comparison, dataset, images, chosen_by, performance)
     if among is not None:
-        rows = _rows_among(images, among, dataset)
+        names = set(images["image"])
+        if unknown := [name for name in among if name not in names]:
+            raise InputError.of("among", f"must name images of {dataset}", unknown[0])
+        rows = np.flatnonzero(images["image"].isin(among))
         images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
     rng = stream(given["seed"], "selection", dataset)
@@ -335,15 +318,6 @@ def select(
     for remark in remarks:
         warnings.warn(remark, UserWarning, stacklevel=2)
     return selection
-
-
-def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
-    """Return the rows of the eligible images; raise `InputError` for an unknown name."""
-    rows = np.flatnonzero(images["image"].isin(among))
-    if len(rows) < len(set(among)):
-        stranger = next(name for name in among if name not in set(images["image"]))
-        raise InputError.of("among", f"must name images of {dataset}", stranger)
-    return rows
 
 
 def _resolved(

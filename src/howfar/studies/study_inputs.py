@@ -60,11 +60,11 @@ def parse_all(arguments: DatasetsArgument, unnamed: str) -> list[Dataset | Featu
     return [parse(argument, name, other) for name, other, argument in each_dataset(arguments, unnamed)]
 
 
-def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
-    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` for ready-made embeddings."""
+def parse_images(argument: DatasetArgument, unnamed: str = "", what: str = "dataset") -> Dataset:
+    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` about `what` for embeddings."""
     dataset = parse(argument, unnamed=unnamed)
     if not isinstance(dataset, Dataset):
-        raise InputError.of("dataset", "must be images, not embeddings", dataset.name)
+        raise InputError.of(what, "must be images, not embeddings", dataset.name)
     return dataset
 
 
@@ -174,10 +174,7 @@ def views(
     settings: Settings,
     execution: Execution,
 ) -> list[tuple[Features, ...]]:
-    """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone.
-
-    An image is decoded once for all of them, unless its dataset is larger than that.
-    """
+    """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone."""
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
     for chosen, backbones in ((datasets, models), (sample, trivial)):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data.photographs import fits, look_tiled, photographs_of, tiles
@@ -26,8 +26,7 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
     """Return each image's photograph, prefixed with its dataset: ``roads/a`` of roads' ``a-1.png`` by ``(.+)-[0-9]+``.
 
     The expression `group` is matched from the start of a name without its ending; without a match, or with None, the name
-    itself is the photograph. Raises `InputError` for an invalid expression, one without a group, and one that no image
-    matches.
+    itself is the photograph.
     """
     photographs = images["image"].tolist() if group is None else photographs_of(images["image"].tolist(), group)
     return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
@@ -117,8 +116,7 @@ def joined(first: Columns, count: int, second: Columns, further: int) -> dict[st
         shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
         return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
 
-    names = dict.fromkeys([*first, *second])
-    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in names}
+    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
 
 
 def own_values(home: Home | None) -> dict[str, float | None]:
@@ -249,18 +247,17 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
     unknown threshold is left out. The foreground's shape and overlap with its mirror image cannot be computed anew: an image
     evaluated at another threshold lacks them.
     """
-    names = [name for name in EVERY_SIGNAL if name in rows]
-    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in EVERY_SIGNAL if name in rows}
+    at = UNTUNED if threshold is None else threshold
     if THRESHOLD in rows:
-        taken = rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan)
-        elsewhere = np.abs(taken - (UNTUNED if threshold is None else threshold)) > SAME
+        elsewhere = np.abs(rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan) - at) > SAME
         for name in set(AT_THRESHOLD) & set(columns):
             columns[name] = np.where(elsewhere, np.nan, columns[name])
     if HISTOGRAM in rows:
         columns[HISTOGRAM] = _table(rows[HISTOGRAM], VALUES, np.nan)
-        at = UNTUNED if threshold is None else threshold
         for name, signal in ((SHARE, predicted_foreground), (SOFT_F, soft_f)):
-            values = np.array([_at(signal, counts, at) for counts in columns[HISTOGRAM]])
+            counted = (counts.astype(np.int64) if np.isfinite(counts).all() else None for counts in columns[HISTOGRAM])
+            values = np.array([np.nan if counts is None else signal(counts, at) for counts in counted])
             columns[name] = np.where(np.isnan(values), columns.get(name, values), values)
     elif threshold is None:
         columns.pop(SHARE, None)
@@ -289,11 +286,6 @@ def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]
     blank = np.full(width, missing)
     rows = [values if isinstance(values, (np.ndarray, list)) else blank for values in column]
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
-
-
-def _at(signal: Callable[[ArrayLike, float], float], histogram: Float64Array, threshold: float) -> float:
-    counted = bool(np.isfinite(histogram).all())
-    return signal(histogram.astype(np.int64), threshold) if counted else float("nan")
 
 
 def _mean(values: Float64Array) -> float:

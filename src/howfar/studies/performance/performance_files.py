@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,11 +25,7 @@ NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    """Check a table with the columns image and performance, and convert it to one evaluation per dataset ("" if unnamed).
-
-    Raises `InputError`, naming `source`, for a missing column, no row, a value that is no number or no share, and an image
-    that is named twice or not at all.
-    """
+    """Check a table with the columns image and performance, and convert it to one evaluation per dataset ("" if unnamed)."""
     for column in ("image", VALUE):
         if column not in table:
             columns = ", ".join(map(str, table.columns)) or "none"
@@ -54,7 +50,20 @@ def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
         repeated = rows["image"][rows["image"].duplicated()]
         if len(repeated):
             raise InputError(f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image")
-        parts.append(_evaluation(str(dataset), rows.reset_index(drop=True)))
+        parts.append(
+            Evaluation(
+                dataset=str(dataset),
+                task=GIVEN,
+                metric=VALUE,
+                threshold=None,
+                tolerance=0.0,
+                n=len(rows),
+                scored=int(rows[VALUE].notna().sum()),
+                scores={},
+                images=rows.reset_index(drop=True),
+                provenance=Provenance.now(),
+            )
+        )
     return parts
 
 
@@ -87,21 +96,6 @@ def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
     return values.astype(np.int64)
 
 
-def _evaluation(dataset: str, rows: pd.DataFrame) -> Evaluation:
-    return Evaluation(
-        dataset=dataset,
-        task=GIVEN,
-        metric=VALUE,
-        threshold=None,
-        tolerance=0.0,
-        n=len(rows),
-        scored=int(rows[VALUE].notna().sum()),
-        scores={},
-        images=rows,
-        provenance=Provenance.now(),
-    )
-
-
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
 
 _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None", "NULL", "null")
@@ -126,8 +120,7 @@ def read_performances(given: Performances | Sequence[Performances]) -> list[Eval
     """Read performances: ``howfar evaluate -o`` files, tables with columns image and performance, or objects in memory.
 
     A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column dataset
-    its images may be of any dataset. Raises `MissingPathError` for a missing file, `InputError` for a table that is not of
-    this form and for two files of one dataset, `StoreError` for a damaged evaluation.
+    its images may be of any dataset.
     """
     read = [evaluation for argument in _each(given) for evaluation in _read(argument)]
     if not read:
@@ -228,8 +221,12 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
     rows = images[images["dataset"] == evaluation.dataset] if named else images
     places = np.full(len(evaluation.images), -1, dtype=np.intp)
     taken: set[int] = set()
-    for columns in _orders(named, bool(evaluation.dataset)):
-        free = _index(rows, columns)
+    # The safest columns come first; names alone come last, as files may be renumbered.
+    orders: list[tuple[str, ...]] = [("image", "content"), ("content",)]
+    for columns in orders if evaluation.dataset and not named else [*orders, ("image",)]:
+        free: dict[tuple[str, ...], list[int]] = {}
+        for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
+            free.setdefault(key, []).append(row)
         for i, key in enumerate(_keys(evaluation.images, columns)):
             hits = [hit for hit in free.get(key, ()) if hit not in taken]
             if places[i] >= 0 or not hits or "" in key:
@@ -242,20 +239,6 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
             places[i] = hits[0]
             taken.add(hits[0])
     return places
-
-
-def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
-    """List the columns to match images by, the safest first; names alone come last, as files may be renumbered."""
-    by_content = (("image", "content"), ("content",))
-    return by_content if elsewhere and not named else (*by_content, ("image",))
-
-
-def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
-    """Group the comparison's row numbers by key."""
-    table: dict[tuple[str, ...], list[int]] = {}
-    for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
-        table.setdefault(key, []).append(row)
-    return table
 
 
 def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -279,48 +262,28 @@ def _read(argument: Any) -> list[Evaluation]:
     if path.is_dir():
         raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
     if not path.is_file():
-        raise MissingPathError(f"performance: nothing at {path}: {_remedy(path)}")
-    if path.suffix.lower() == ".csv":
-        return evaluations_of(_csv(path), str(path))
-    return [Evaluation.load(path)] if _is_evaluation(path) else evaluations_of(_parquet(path), str(path))
+        # NAME=FILE is for datasets.
+        named = str(path).partition("=")[2]
+        remedy = "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
+        if named and Path(named).is_file():
+            remedy = f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
+        raise MissingPathError(f"performance: nothing at {path}: {remedy}")
+    table = _table(path)
+    return [Evaluation.load(path)] if table is None else evaluations_of(table, str(path))
 
 
-def _remedy(path: Path) -> str:
-    """Return the remedy for a missing file; NAME=FILE is for datasets, so the remedy names the bare file."""
-    named = str(path).partition("=")[2]
-    if named and Path(named).is_file():
-        return f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
-    return "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
-        unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        return read_frame(path, (HISTOGRAM,))
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        raise _unreadable(path, error) from error
-
-
-def _is_evaluation(path: Path) -> bool:
-    """Return whether a Parquet file is marked as an evaluation, which must not be read as a table."""
+def _table(path: Path) -> pd.DataFrame | None:
+    """Read a CSV or Parquet table; None for a Parquet file that is marked as an evaluation."""
     import pyarrow.parquet as pq
 
     try:
-        return KEY in (pq.read_schema(path).metadata or {})
-    except Exception as error:  # over a damaged file Arrow may raise anything
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = one_line(str(error).partition(". ")[0], 120)
-    return InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet")
+        if path.suffix.lower() == ".csv":
+            # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
+            unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
+        return None if KEY in (pq.read_schema(path).metadata or {}) else read_frame(path, (HISTOGRAM,))
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
+        reason = one_line(str(error).partition(". ")[0], 120)
+        raise InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet") from error

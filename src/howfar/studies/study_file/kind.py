@@ -67,10 +67,7 @@ class KindSettings(BaseModel):
 
 
 def setting(declared: Any, **changes: Any) -> Any:
-    """Make a field of `KindSettings` from an option declared in `howfar.options`, with its default, rule and help.
-
-    `changes` are keywords of `pydantic.Field` that differ here.
-    """
+    """Make a field of `KindSettings` from an option in `howfar.options`, with its default, rule and help, and `changes`."""
     option = next(each for each in get_args(declared) if isinstance(each, Option))
     default = {} if option.default is REQUIRED else {"default": option.default}
     return Field(**{**default, "description": option.help, **option.rule, **changes})
