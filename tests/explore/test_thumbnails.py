@@ -76,6 +76,18 @@ def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tm
     assert len(list((tmp_path / ".thumbnails").iterdir())) == 1
 
 
+def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
+
+    def refused(path: str) -> Image.Image:
+        raise OSError("too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pictures, "photograph", refused)
+        assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) == [None]
+    assert pictures.small_photographs([str(tmp_path / "1.png")], 8, tmp_path) != [None]
+
+
 def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
     own = tmp_path / pictures.FOLDER / "normal" / "mine.png"

@@ -11,6 +11,7 @@ import pytest
 import howfar
 from howfar.demo import write_dataset
 from howfar.pipeline import pairs
+from howfar.store import Store
 from howfar.studies import distance
 
 measured: list[int] = []
@@ -58,6 +59,12 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     assert compare(sets[::-1])[1] == 2
     monkeypatch.setattr(pairs, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
+
+
+def test_features_that_are_stored_otherwise_are_measured(sets: list[Path]) -> None:
+    compare(sets)
+    _, count = compare(sets, store=Store(dtype="float16"))
+    assert count == 2
 
 
 def test_a_file_under_the_name_of_another_is_not_read(sets: list[Path]) -> None:

@@ -15,13 +15,15 @@ from PIL import Image
 import howfar
 from certified_site import write_site
 from howfar.cli.main import run
-from howfar.data import read_mask
+from howfar.data import Dataset, parse, read_mask
 from howfar.demo import write_dataset
-from howfar.errors import InputError
+from howfar.errors import HowfarError, InputError
 from howfar.explore.pictures import masks_of
 from howfar.mask_colour import reading_by
 from howfar.studies.study_file.document import read_document
 from howfar.studies.study_file.inputs import check_document
+from howfar.studies.study_file.study import fingerprint
+from howfar.training.image_mask_pairs import examples_of, read_pairs
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 TINY: dict[str, Any] = {
@@ -71,6 +73,20 @@ def test_evaluate(roads: dict[str, Path], capsys: pytest.CaptureFixture[str]) ->
     assert "foreground must be a colour of the masks, got 'red': write 255, '#ff0000' or 255,0,0" in capsys.readouterr().err
     with pytest.raises(InputError, match="foreground is of no use to classification"):
         howfar.evaluate(roads["coloured"], roads["maps"], foreground=255, task="classification")
+
+
+def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads: dict[str, Path]) -> None:
+    pairs = {}
+    for name, place, written in (("plain", "plain", None), ("red", "coloured", "#ff0000"), ("blue", "coloured", "#0000ff")):
+        with reading_by(written):
+            dataset = parse(roads[place])
+        assert isinstance(dataset, Dataset)
+        pairs[name] = read_pairs(examples_of(dataset), 32, progress=False), fingerprint(dataset)
+    assert np.array_equal(pairs["plain"][0].masks, pairs["red"][0].masks)
+    assert not np.array_equal(pairs["red"][0].masks, pairs["blue"][0].masks)
+    assert len({each.fingerprint for each, _ in pairs.values()}) == len({state for _, state in pairs.values()}) == 3
+    with pytest.raises(HowfarError, match=rf"roads/0001.jpg: the mask .*/0001.png: {REFUSED}"):
+        read_pairs(examples_of(Dataset.from_folder(roads["coloured"])), 32, progress=False)
 
 
 def test_train_and_adapt(roads: dict[str, Path], tmp_path: Path) -> None:

@@ -103,6 +103,12 @@ def test_in_one_space() -> None:
     assert (selves == 1).all()
 
 
+def test_in_all_dimensions() -> None:
+    known = sets()
+    for row in measure(known, projection="none").pairs.to_dict("records"):
+        assert row["o_dist_mean"] == pytest.approx(cdist(known[row["one"]], known[row["other"]]).mean(), rel=1e-9)
+
+
 @pytest.mark.parametrize("name", MEASURES)
 def test_square(name: Any) -> None:
     found = measure()

@@ -76,6 +76,16 @@ def test_what_falls_with_distance_is_predicted_from_distance(made: Profile) -> N
     assert "intervals" in note
 
 
+def test_what_estimators_read_has_no_unit() -> None:
+    p, s = rows(0, 40), rows(1, 10, 2.0)
+    metres, millimetres = (howfar.profile(unit * p, components=12) for unit in (1.0, 1000.0))
+    ours, theirs = metres.columns(metres.measure(s)), millimetres.columns(millimetres.measure(1000.0 * s))
+    assert set(ours) == {"i_dist", "knn", "mahalanobis", "residual"}
+    for name, values in ours.items():
+        np.testing.assert_allclose(theirs[name], values, rtol=1e-9)
+    np.testing.assert_allclose(ours["i_dist"], metres.measure(s)["relative"])
+
+
 def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) -> None:
     back = Profile.load(made.save(tmp_path / "roads.howfar"))
     assert json.dumps(back.judge.to_dict()) == json.dumps(made.judge.to_dict())

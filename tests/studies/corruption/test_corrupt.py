@@ -148,6 +148,20 @@ def test_a_run_that_is_stopped_anywhere_goes_on(
     assert files_below(tmp_path / "stopped") == files_below(tmp_path / "whole")
 
 
+def test_another_seed_and_a_changed_image_are_made_anew(roads: Path, tmp_path: Path) -> None:
+    made(roads, tmp_path / "sets", only="noise=0.1,blur=3")
+    before = files_below(tmp_path / "sets")
+    made(roads, tmp_path / "sets", only="noise=0.1,blur=3", seed=1)
+    after = files_below(tmp_path / "sets")
+    assert all(data != before[name] for name, data in after.items()), "the seed is part of what a file is known by"
+    shutil.copy(roads / "images/0001.jpg", roads / "images/0002.jpg")
+    shutil.copy(roads / "masks/0001.png", roads / "masks/0002.png")
+    made(roads, tmp_path / "sets", only="noise=0.1,blur=3", seed=1)
+    for name in ("images", "masks"):
+        one, two = (np.asarray(Image.open(tmp_path / f"sets/blur-3/{name}/000{k}.png")) for k in (1, 2))
+        np.testing.assert_array_equal(one, two)
+
+
 def test_images_that_the_model_learnt_from_are_left_out(roads: Path, tmp_path: Path) -> None:
     learnt = content_hash((roads / "images/0002.jpg").read_bytes())
     sets = made(roads, tmp_path / "sets", model=network((learnt,)))

@@ -142,12 +142,8 @@ class StudyKind:
 
 def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
     """List a kind's settings that name entries in other tables."""
-    found: dict[str, EntryReference] = {}
-    for name, info in settings.model_fields.items():
-        marks = [mark for mark in info.metadata if isinstance(mark, EntryReference)]
-        if marks:
-            found[name] = marks[0]
-    return found
+    fields = settings.model_fields.items()
+    return {name: mark for name, info in fields for mark in info.metadata if isinstance(mark, EntryReference)}
 
 
 def check_roles(primary: str, secondaries: Sequence[str]) -> None:
