@@ -41,13 +41,9 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: b
 
 
 def _encoded(array: NDArray[Any], exact: bool) -> tuple[dict[str, Any], bytes]:
-    if array.dtype == np.float64 and not exact:
-        return _quantised(array)
-    values = array.astype(np.float32) if array.dtype == np.float64 else array
-    return {"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}").tobytes()
-
-
-def _quantised(array: NDArray[np.float64]) -> tuple[dict[str, Any], bytes]:
+    if exact or array.dtype != np.float64:
+        values = array.astype(np.float32) if array.dtype == np.float64 else array
+        return {"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}").tobytes()
     known = np.isfinite(array)
     low, high = (float(array[known].min()), float(array[known].max())) if known.any() else (0.0, 0.0)
     step = (high - low) / _TOP if high > low else 1.0

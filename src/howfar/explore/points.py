@@ -238,7 +238,10 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
     known = _believable(relation, known)
     if relation.gates:
-        yield _gate(relation, known["dataset"], primary_count)
+        words = {True: "inside", False: "OUTSIDE", None: "not known"}
+        said = {gate.dataset: words[gate.inside] for gate in relation.gates}
+        about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+        yield _category("gate", known["dataset"].map(said).fillna(words[None]), primary_count, about)
     if known["estimate"].notna().any():
         about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""
         yield _number("estimate", "predicted performance", known["estimate"], blank, about)
@@ -272,13 +275,6 @@ def _are_flags(values: pd.Series) -> bool:
         return True
     known = values.dropna() if values.dtype == object else values[:0]
     return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
-
-
-def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> ImageProperty:
-    words = {True: "inside", False: "OUTSIDE", None: "not known"}
-    said = {gate.dataset: words[gate.inside] for gate in relation.gates}
-    about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
-    return _category("gate", datasets.map(said).fillna(words[None]), primary_count, about)
 
 
 def _category(name: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
@@ -346,7 +342,12 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
     keys = pd.MultiIndex.from_frame(images[_KEYS])
     rows = adaptation.models.to_dict("records")
     tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
-    every = list(_in_order(adaptation.models))
+    known_models = adaptation.models.drop_duplicates(["seed", "model"])
+    every = [
+        (seed, str(name))
+        for seed in dict.fromkeys(known_models["seed"])
+        for name in sorted(known_models.loc[known_models["seed"] == seed, "model"], key=lambda name: str(name) != BASELINE)
+    ]
     for seed, name in every if most is None else [each for each in every if each[0] == every[0][0]][:most]:
         scored = adaptation.images[(adaptation.images["seed"] == seed) & (adaptation.images["model"] == name)]
         known = scored.drop_duplicates(_KEYS).set_index(_KEYS).reindex(keys)
@@ -359,12 +360,6 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
             distance=known["distance"].to_numpy(np.float64),
             predictions=tuple(_files(known["map"], folder)),
         )
-
-
-def _in_order(models: pd.DataFrame) -> Iterator[tuple[int, str]]:
-    for seed in dict.fromkeys(models["seed"]):
-        names = [str(name) for name in models.loc[models["seed"] == seed, "model"]]
-        yield from ((seed, name) for name in sorted(dict.fromkeys(names), key=lambda name: name != BASELINE))
 
 
 def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:

@@ -78,7 +78,15 @@ def export(
     ({'roads': 3}, 6)
     """
     given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
-    path, kind = _target(out, to)
+    there = absolute(out)
+    # An earlier export to Lance is a folder.
+    path = there if there.is_dir() else ready_file("out", out) or there
+    kind = path.suffix.lower().removeprefix(".") if to is None else to
+    if kind not in FORMATS:
+        argument, received = ("out", str(out)) if to is None else ("to", to)
+        rule = "must end in .parquet or .lance" if to is None else "must be parquet or lance"
+        raise InputError.of(argument, rule, received)
+    check_target(path, kind)
     with within(given["memory"]):
         parsed = _images(parse_all(datasets, "dataset"))
         check_columns(parsed)
@@ -95,20 +103,6 @@ def export(
         tuple(fault for each in features for fault in each.skipped),
         tuple(dict.fromkeys(note for each in features for note in each.notes)),
     )
-
-
-def _target(out: str | Path, to: str | None) -> tuple[Path, str]:
-    """Return the path and format of the table; raise `InputError` if it may not be written there."""
-    there = absolute(out)
-    # An earlier export to Lance is a folder.
-    path = there if there.is_dir() else ready_file("out", out) or there
-    kind = path.suffix.lower().removeprefix(".") if to is None else to
-    if kind not in FORMATS:
-        argument, received = ("out", str(out)) if to is None else ("to", to)
-        rule = "must end in .parquet or .lance" if to is None else "must be parquet or lance"
-        raise InputError.of(argument, rule, received)
-    check_target(path, kind)
-    return path, kind
 
 
 def _images(parsed: Sequence[Dataset | Features]) -> list[Dataset]:

@@ -200,17 +200,14 @@ def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Ma
             remedy = f"pass it too (--label-names {mark.label}), or leave it out (--label-names ={mark.label})"
             raise InputError.of(f"the label of a {mark.kind} of {image.name}", rule, mark.label, remedy)
         if task == "detection" and own:
-            _check_box(mark, image.name)
+            if mark.box is None:
+                raise InputError.of("labels", "must be upright boxes", f"a {mark.kind} of {image.name}", "draw rectangles")
+            left, top, right, bottom = mark.box
+            if not (all(map(math.isfinite, mark.box)) and left < right and top < bottom):
+                rule = "must have its corners in order, in pixels"
+                raise InputError.of(f"a box of {image.name}", rule, mark.box, "draw it again")
         if own:
             yield Mark(own, mark.kind, mark.draw, mark.box)
-
-
-def _check_box(mark: Mark, name: str) -> None:
-    if mark.box is None:
-        raise InputError.of("labels", "must be upright boxes", f"a {mark.kind} of {name}", "draw rectangles")
-    left, top, right, bottom = mark.box
-    if not (all(map(math.isfinite, mark.box)) and left < right and top < bottom):
-        raise InputError.of(f"a box of {name}", "must have its corners in order, in pixels", mark.box, "draw it again")
 
 
 def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:

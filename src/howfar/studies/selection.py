@@ -112,16 +112,6 @@ def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Ma
 AUTO = "auto"
 
 
-def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
-    """Read the relation in a run folder, None if there is none; raise `StoreError` if it is damaged or of another run."""
-    if folder is None or not (folder / Relation.DOCUMENT).is_file():
-        return None
-    relation = Relation.load(folder)
-    if relation.parents and comparison.run_id not in relation.parents:
-        raise StoreError(f"{folder}: relation.json is of another run than result.json: run relate again")
-    return relation
-
-
 def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     """Return the strategy that `auto` takes for a dataset, and a one-line reason.
 
@@ -141,38 +131,8 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     return "random", f"auto took random: howfar relate says {found} in {where}"
 
 
-# As in the study of selection: the word for it in an error, and what an evaluation needs for it.
-OF_MAPS: Mapping[str, tuple[str, str]] = {**dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 SIDE = 512
 """Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
-
-
-def map_columns(
-    needs: Collection[str], rows: pd.DataFrame, paths: Sequence[str], histograms: Float64Array | None, threshold: float
-) -> dict[str, Float64Array]:
-    """Compute the map-based columns that a strategy needs, in the order of `paths`; columns without any value are dropped."""
-    columns: dict[str, Float64Array] = {}
-    if histograms is not None and set(CLASSES) & set(needs):
-        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
-        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
-            entropies[row] = class_entropy(histograms[row].astype(np.int64), threshold)
-        columns |= dict(zip(CLASSES, entropies.T, strict=True))
-    if REGIONS in needs and "prediction" in rows:
-        maps = rows["prediction"].fillna("").astype(str)
-        columns[REGIONS] = _regions(list(zip(paths, maps, strict=True)), threshold)
-    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
-
-
-def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
-    """Compute the ridge response of a run's images (nan if unreadable); return {} if no file can be read."""
-    files = list(images[["path", "content"]].itertuples(index=False, name=None))
-    values = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
-    return {RIDGE: values} if np.isfinite(values).any() else {}
-
-
-def missing_in(values: NDArray[np.float64]) -> int:
-    """Count the images with a missing value in a column."""
-    return int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
 
 
 def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
@@ -215,7 +175,7 @@ SIGNALS = {
     "flip_agreement": ("flip_agreement", " --flipped DIR"),
     "predicted_foreground": ("predicted_foreground", ""),
 }
-EVALUATED = {**SIGNALS, **OF_MAPS}
+EVALUATED = {**SIGNALS, **dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 
 
 @with_options(SelectOptions)
@@ -323,10 +283,14 @@ def select(
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, its relation, the strategy, and the reason for `auto`'s choice."""
+    """Return the run, the relation in its folder, the strategy, and the reason for `auto`'s choice."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
-    relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))
+    relation = None
+    if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
+        relation = Relation.load(absolute(run))
+        if relation.parents and comparison.run_id not in relation.parents:
+            raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
     if strategy != AUTO:
         return comparison, relation, chosen_by, ""
     name, why = chosen_strategy(relation, dataset)
@@ -358,7 +322,9 @@ def _columns(
     if performance is not None:
         columns |= _signals(comparison, dataset, performance, strategy)
     if RIDGE in strategy.needs:
-        columns |= ridge_column(images)
+        files = list(images[["path", "content"]].itertuples(index=False, name=None))
+        ridges = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
+        columns |= {RIDGE: ridges} if np.isfinite(ridges).any() else {}
     for name in sorted(set(strategy.needs) - set(columns)):
         if name == RIDGE:
             raise InputError(f"the strategy {strategy.name} needs the images of {dataset}, and no file of the run can be read")
@@ -391,7 +357,7 @@ def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strate
 def _signals(
     comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
 ) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of a dataset's images under the strategies' names; empty columns are dropped."""
+    """Collect the label-free signals of a dataset's images, and what a strategy needs of maps; empty columns are dropped."""
     own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
     tuned = None if own is None else own.scores.get("ods_threshold")
     cut = UNTUNED if tuned is None else tuned
@@ -399,8 +365,15 @@ def _signals(
     rows = match(comparison.images, others).rows[in_dataset]
     signals = signals_at(rows, cut)
     columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
-    paths = comparison.images["path"][in_dataset].tolist()
-    columns |= map_columns(strategy.needs, rows, paths, signals.get(HISTOGRAM), cut)
+    if HISTOGRAM in signals and set(CLASSES) & set(strategy.needs):
+        histograms = signals[HISTOGRAM]
+        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
+            entropies[row] = class_entropy(histograms[row].astype(np.int64), cut)
+        columns |= dict(zip(CLASSES, entropies.T, strict=True))
+    if REGIONS in strategy.needs and "prediction" in rows:
+        maps = rows["prediction"].fillna("").astype(str)
+        columns[REGIONS] = _regions(list(zip(comparison.images["path"][in_dataset], maps, strict=True)), cut)
     return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 
 
@@ -431,8 +404,8 @@ def _picks(
 
 def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:
     for name in strategy.needs:
-        lacking = missing_in(columns[name])
-        if lacking:
+        finite = np.isfinite(columns[name]).reshape(len(columns[name]), -1).all(axis=1)
+        if lacking := int((~finite).sum()):
             signal = EVALUATED.get(name, (name,))[0]
             yield f"{lacking} of {len(columns[name])} images of {dataset} have no {signal}: they cannot be chosen"
     if strangers:

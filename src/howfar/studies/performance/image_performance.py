@@ -206,7 +206,12 @@ def scores_of(
         values = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
         return ImagePerformance(values, np.isfinite(values), None, " or ".join(metrics), None, "")
     counts = counts_of(rows)
-    common, source = _common(threshold, own)
+    tuned = None if own is None else own.scores.get("ods_threshold")
+    common, source = UNTUNED, NOT_TUNED
+    if threshold is not None:
+        common, source = float(THRESHOLDS[threshold_index(threshold)]), "given"
+    elif own is not None and tuned is not None:
+        common, source = float(tuned), f"tuned on {own.dataset}"
     performance = f_per_image(counts)[:, threshold_index(common)]
     counted = rows["true"].notna().to_numpy()
     return ImagePerformance(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
@@ -262,15 +267,6 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
     elif threshold is None:
         columns.pop(SHARE, None)
     return columns
-
-
-def _common(threshold: float | None, own: Evaluation | None) -> tuple[float, str]:
-    if threshold is not None:
-        return float(THRESHOLDS[threshold_index(threshold)]), "given"
-    tuned = None if own is None else own.scores.get("ods_threshold")
-    if own is not None and tuned is not None:
-        return float(tuned), f"tuned on {own.dataset}"
-    return UNTUNED, NOT_TUNED
 
 
 def counts_of(rows: pd.DataFrame) -> Counts:

@@ -205,7 +205,9 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     """Read and check a study file, and compute each study's key; `places` says where datasets lie that have moved."""
     document, text = read_document(file, places)
     path = absolute(file)
-    root = _root(document, path, given["out"])
+    root = beside(path.parent, document.out or path.stem) if given["out"] is None else absolute(given["out"])
+    if given["out"] is None and root == path:
+        raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
     store = given["store"] or document.store or root / "store"
     if isinstance(store, str) and not is_url(store):
         store = beside(path.parent, str(store)) if given["store"] is None else absolute(store)
@@ -225,15 +227,6 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
     title = document.title or path.stem.replace("-", " ").capitalize()
     return Plan(text, checked_file, root, execution, keys, title, path.parent)
-
-
-def _root(document: StudyDocument, path: Path, out: str | Path | None) -> Path:
-    if out is not None:
-        return absolute(out)
-    root = beside(path.parent, document.out or path.stem)
-    if root == path:
-        raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
-    return root
 
 
 def seed_of(document: StudyDocument) -> int:
