@@ -268,10 +268,9 @@ def compared(
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
-        try:
+        own: Profile | None = None
+        with suppress(InputError):  # it may exceed the memory budget
             own = Profile.of(primary, settings, projector=pairs.projector)
-        except InputError:  # it exceeds the memory budget
-            own = None
         for s, pair in zip(secondaries, shown, strict=True):
             images.add(len(s), _image_columns(s, primary, pair) | _gate_columns(s, own))
             # The table of images has their scores and nearest images already.

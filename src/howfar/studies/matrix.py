@@ -304,7 +304,7 @@ def _measured(
         for key, row in rows:
             journal.add(key, row)
             shown.update()
-    result = []
+    result = list[dict[str, Any]]()
     for (one, other), pair, key in zip(combinations(features, 2), pairs, keys, strict=True):
         turn = pair[0] > pair[1]
         result.append({"one": one.name, "other": other.name, **turned(journal.rows[key], turn), "key": key, "turned": turn})
