@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from explore_names import FORMULA, HOSTILE, SITES
+from explore_names import FORMULA, HOSTILE
 from explore_pages import Opened, drag, eventually, heading, listen, saved, served, violations
 from howfar import registry
 from howfar.explore.server import read_picks
@@ -72,26 +72,6 @@ def test_brush_filter_look_collect_and_save(opened: Opened) -> None:
         eventually(lambda: [pick.image for pick in read_picks(folder)] == names[:7])
         page.reload()
         page.locator(".tray h3", has_text="7 images collected").wait_for()
-    assert noise == []
-
-
-def test_views_filter_each_other(opened: Opened) -> None:
-    page, noise, _ = opened
-    for name in SITES:
-        page.get_by_role("button", name=name, exact=True).click()
-    page.get_by_text("No image passes all filters").wait_for()
-    page.get_by_role("button", name="Show all").click()
-    assert heading(page) == "24 images"
-    drag(page, page.locator(".view-strips .stage"), (0.02, 0.3), (0.5, 0.5))
-    eventually(lambda: " of 24" in heading(page))
-    near = int(heading(page).split()[0])
-    assert 0 < near < 24
-    drag(page, page.locator(".view-against .stage"), (0.1, 0.02), (0.9, 0.5))
-    eventually(lambda: heading(page) != f"{near} of 24 images")
-    assert int(heading(page).split()[0]) < near
-    page.get_by_role("button", name="Clear selection").nth(0).click()
-    page.get_by_role("button", name="Show all").click()
-    assert heading(page) == "24 images"
     assert noise == []
 
 
@@ -191,31 +171,6 @@ def test_where_storage_is_denied_the_tray_says_so_and_works(browser: Any, report
     page.close()
 
 
-@pytest.mark.parametrize("width", [390, 1400])
-def test_nothing_sticks_out(opened: Opened, width: int) -> None:
-    page, noise, _ = opened
-    page.set_viewport_size({"width": width, "height": 900})
-    page.locator(".tile .collect").first.click()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert noise == []
-
-
-def test_points_are_drawn_and_follow_colours(opened: Opened) -> None:
-    page, noise, _ = opened
-    colours = """() => {
-      const canvas = document.querySelector('.view-plane canvas.points');
-      const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-      const seen = new Set();
-      for (let at = 0; at < data.length; at += 4) seen.add(data[at] << 16 | data[at + 1] << 8 | data[at + 2]);
-      return seen.size;
-    }"""
-    eventually(lambda: page.evaluate(colours) > 5)
-    before = page.evaluate(colours)
-    page.get_by_label("Colour by").select_option("distance")
-    eventually(lambda: page.evaluate(colours) > before)
-    assert noise == []
-
-
 def test_without_scripts_the_report_says_what_stands_for_it(browser: Any, report: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -232,11 +187,3 @@ def test_a_browser_that_cannot_read_the_block_says_so(browser: Any, report: Path
     page.get_by_text("This part of the page does not work in this browser").wait_for()
     assert page.locator("#explore-app").is_hidden()
     page.close()
-
-
-def test_print_leaves_it_out(browser: Any, report: Path) -> None:
-    found = listen(browser, report.as_uri(), report.parent)
-    found.page.emulate_media(media="print")
-    assert not found.page.locator("#explore").is_visible()
-    assert found.page.locator("#answer").is_visible()
-    found.page.close()

@@ -14,7 +14,6 @@ from PIL import Image
 
 from explore_pages import eventually, listen, served, violations
 from howfar import registry
-from howfar.errors import InputError
 from howfar.explore.points import adaptation_points
 from howfar.report.adaptation import write_adaptation_report
 from howfar.report.explorer import site_of
@@ -120,8 +119,3 @@ def test_the_report_has_the_models_of_one_seed(study: Adaptation, browser: Any, 
     assert page.locator(".picture img").get_attribute("src") != before
     assert found.noise == []
     page.close()
-
-
-def test_other_runs_and_maps_of_studies_are_lines(study: Adaptation) -> None:
-    with pytest.raises(InputError, match="map is of runs of howfar compare alone, got 'umap': leave it out"):
-        site_of(str(study.folder), map="umap")

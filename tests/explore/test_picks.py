@@ -76,15 +76,6 @@ def test_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [pick["image"] for pick in one["picks"]] == ["0003.jpg"]
 
 
-def test_what_is_handed_over_with_picks_is_the_same_as_with_a_strategy(run: Path, tmp_path: Path) -> None:
-    write_picks(run, PICKS)
-    beside = ["--label-names", "Riß", "--with-images", "copy", "--dataset", SITES[1], "--out", str(tmp_path / "out")]
-    assert command(["select", str(run), "--picked", *beside]) == 0
-    assert (tmp_path / "out" / "cvat.zip").is_file()
-    document = json.loads((tmp_path / "out" / "coco.json").read_text(encoding="utf-8"))
-    assert [category["name"] for category in document["categories"]] == ["Riß"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [

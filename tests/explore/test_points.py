@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
-import howfar
 from explore_names import SITES
 from howfar.explore import widget
+from howfar.explore.page_data import pack
 from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
+from howfar.report.explorer import bundle
 from howfar.results import Comparison, Relation
 from howfar.results.relation import Gate, GateReading
 
@@ -46,15 +52,6 @@ def test_each_pair_has_a_panel_with_all_of_the_primary(comparison: Comparison) -
     second = comparison.primary_images[comparison.primary_images["against"] == SITES[1]]
     here = (points.places.panel == 1) & (points.places.row >= 24)
     assert np.allclose(points.places.planes[0].x[here], second["pc1"])
-
-
-def test_a_shared_space_is_one_panel() -> None:
-    rng = np.random.default_rng(0)
-    sites = {name: rng.normal(size=(9, 4)) for name in ("a", "b")}
-    run = howfar.compare(rng.normal(size=(8, 4)), sites, projection="joint", bootstrap=0, permutations=0)
-    points = points_of(run, None)
-    assert points.places.panels == ("",)
-    assert len(points.places.row) == 26
 
 
 def test_further_columns_of_the_table_are_shown(comparison: Comparison) -> None:
@@ -111,3 +108,77 @@ def test_the_nearest_images_of_the_primary_are_those_that_the_run_names(comparis
     without = comparison.images.drop(columns=[name for name in comparison.images if name.startswith("nearest")])
     assert points_of(replace(comparison, images=without), None).nearest.size == 0
     assert not {"x", "y", "nearest1", "nearest1_distance"} & {column.name for column in points.columns}
+
+
+# The packed block, read back by an independent reader
+
+
+def unpack(block: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    raw = gzip.decompress(block)
+    assert raw[:4] == b"HFX1"
+    length = int.from_bytes(raw[4:8], "little")
+    header, body = json.loads(raw[8 : 8 + length]), raw[8 + length :]
+    arrays = {}
+    for name, entry in header["arrays"].items():
+        assert (entry["at"] + 8 + length) % 4 == 0
+        values = np.frombuffer(body, np.dtype(entry["type"]).newbyteorder("<"), entry["length"], entry["at"])
+        arrays[name] = np.where(values == 65535, np.nan, entry["low"] + entry["step"] * values) if "low" in entry else values
+    return header, arrays
+
+
+def test_reads_back() -> None:
+    values = np.array([0.25, np.nan, -3.5])
+    header, arrays = unpack(pack({"names": ["ä", "</script>"]}, {"x": values, "row": np.array([7, 8, 9], np.uint32)}))
+    assert header["names"] == ["ä", "</script>"]
+    assert np.array_equal(arrays["x"], values, equal_nan=True)
+    assert arrays["row"].tolist() == [7, 8, 9]
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_quantised_numbers_keep_a_65534th_of_their_range(scale: float) -> None:
+    values = np.random.default_rng(0).normal(size=5000) * scale
+    values[::7] = np.nan
+    _, arrays = unpack(pack({}, {"x": values}, exact=False))
+    assert np.array_equal(np.isnan(arrays["x"]), np.isnan(values))
+    assert np.nanmax(np.abs(arrays["x"] - values)) <= 0.501 * (np.nanmax(values) - np.nanmin(values)) / 65534
+
+
+def test_constant_and_unknown_columns_survive_quantising() -> None:
+    _, arrays = unpack(pack({}, {"same": np.full(3, 2.5), "none": np.full(3, np.nan)}, exact=False))
+    assert arrays["same"].tolist() == [2.5] * 3
+    assert np.isnan(arrays["none"]).all()
+
+
+def test_equal_input_gives_equal_bytes() -> None:
+    assert pack({"a": 1}, {"x": np.arange(3.0)}) == pack({"a": 1}, {"x": np.arange(3.0)})
+
+
+# The committed bundle
+
+
+@pytest.mark.parametrize(("name", "asks"), [("bundle.js", ["data", "picks"]), ("widget.js", [])])
+def test_it_compiles_no_text_and_asks_for_nothing_elsewhere(name: str, asks: list[str]) -> None:
+    script = str(bundle(name))
+    assert script.startswith("/* howfar, Apache-2.0")
+    assert not re.search(
+        r"\beval\(|new Function|Function\.apply|importScripts|XMLHttpRequest|WebSocket|EventSource|sendBeacon", script
+    )
+    assert "//" not in re.sub(r"/\*.*?\*/", "", script, flags=re.DOTALL)
+    assert sorted(re.findall(r'fetch\("(\w+)"', script)) == asks
+
+
+def test_it_sets_names_as_text_alone() -> None:
+    for name in ("bundle.js", "widget.js"):
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", str(bundle(name)))
+
+
+def test_it_cannot_end_the_element_that_holds_it() -> None:
+    assert "</script" not in str(bundle("bundle.js")).lower()
+    assert "</style" not in str(bundle("bundle.css")).lower()
+    assert not any("url(" in str(bundle(name)) for name in ("bundle.css", "widget.css"))
+
+
+def test_the_widget_styles_nothing_but_itself() -> None:
+    rules = re.findall(r"([^{}]+)\{", re.sub(r"@(media|container)[^{]*\{", "", str(bundle("widget.css"))))
+    assert len(rules) > 50
+    assert {rule for rule in rules if "howfar-explore" not in rule} <= {"#explore"}

@@ -128,10 +128,6 @@ def test_nothing_is_given_without_the_token(server: Server, path: str) -> None:
     assert ask(server, f"/{server.site.token}", below=False)[0] == 403
 
 
-def test_predictions_are_of_models_that_there_are(server: Server) -> None:
-    assert [ask(server, path)[0] for path in ("/prediction/3/0", "/prediction/3/1", "/image/3/0")] == [200, 404, 404]
-
-
 def test_digits_of_other_scripts_are_no_numbers(server: Server) -> None:
     assert [server.site.get(path).status for path in ("/image/3", "/image/\u0661", "/image/\u00b2")] == [200, 404, 404]
 
@@ -200,11 +196,6 @@ def test_a_port_that_is_taken_is_a_line(run: Path, capsys: pytest.CaptureFixture
         other.listen()
         assert command(["explore", str(run), "--port", str(other.getsockname()[1])]) == 2
     assert "howfar: --port cannot be listened on" in capsys.readouterr().err
-
-
-def test_a_folder_without_a_run_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["explore", str(tmp_path)]) == 2
-    assert "pass a run folder that howfar compare --out wrote" in capsys.readouterr().err
 
 
 def test_the_command_says_its_address_and_ends_with_ctrl_c(run: Path) -> None:

@@ -55,10 +55,6 @@ def test_a_sample_holds_the_listed_and_the_farthest(comparison: Comparison, rela
     assert {points.rows.loc[row, "dataset"] for row in chosen} == set(points.datasets)
 
 
-def test_sources_that_cannot_be_listed_have_no_masks() -> None:
-    assert masks_of({"gone": "/no/such/folder", "away": "s3://bucket/set", "hub": "hf://owner/name"}) == {}
-
-
 def test_a_second_report_takes_small_photographs_from_the_run_folder(
     comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,18 +98,6 @@ def test_refused_in_one_line(places: tuple[Path, Path, Path]) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_several_backbones_leave_the_same_images_out(places: tuple[Path, Path, Path]) -> None:
-    roads, site, store = places
-    both = howfar.compare_backbones(roads, site, ["colour_moments", "pixels"], store=store, leaks="drop", **QUICK)
-    assert {comparison.datasets[0].n for comparison in both.comparisons} == {12}
-
-
-def test_nothing_would_be_left(places: tuple[Path, Path, Path], tmp_path: Path) -> None:
-    shutil.copy(next((places[0] / "images").iterdir()), tmp_path / "same.jpg")
-    with pytest.raises(InputError, match="leaks must leave an image of only that is no copy"):
-        howfar.compare(places[0], f"only={tmp_path}", "colour_moments", store=places[2], leaks="drop", **QUICK)
-
-
 def test_embeddings_are_compared_by_content_alone() -> None:
     rng = np.random.default_rng(0)
     p, s = rng.normal(size=(30, 5)), rng.normal(size=(20, 5))
@@ -124,12 +112,6 @@ def test_blank_pictures_are_like_no_other(tmp_path: Path, demo_folders: list[Pat
         Image.new("RGB", (64, 64), (shade, shade, shade)).save(tmp_path / f"{number}.png")
     found = howfar.compare(demo_folders[0], f"blank={tmp_path}", "colour_moments", store=tmp_path / "store", **QUICK)
     assert len(found.near_duplicates) == 0
-
-
-def test_sets_made_of_others_ar_option() -> None:
-    from howfar.paper.distance_table import DistanceSettings
-
-    assert DistanceSettings(primary="a", secondaries=("b",), leaks="drop").leaks == "drop"
 
 
 def test_equal_rows_of_many_sets_are_listed_with_the_first_of_each_other_set() -> None:

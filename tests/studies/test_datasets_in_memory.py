@@ -16,8 +16,8 @@ from PIL import Image
 
 import howfar
 from howfar.cli.main import run
-from howfar.data import Dataset, exists
-from howfar.errors import HowfarError, InputError
+from howfar.data import exists
+from howfar.errors import HowfarError
 from howfar.figures.pictures import thumbnail
 
 QUICK: dict[str, Any] = {"bootstrap": 9, "permutations": 9, "components": 3, "progress": False}
@@ -68,12 +68,6 @@ def test_a_comparison_is_that_of_the_files(tmp_path: Path) -> None:
     assert held.sources == {}
 
 
-def test_features_are_found_again_by_the_pixels(tmp_path: Path) -> None:
-    first = howfar.embed(P, BY, tmp_path, progress=False)
-    again = howfar.embed([Image.fromarray(picture) for picture in P], BY, tmp_path, progress=False)
-    assert again.contents == first.contents
-
-
 def test_the_images_of_a_lazy_dataset_are_not_held(tmp_path: Path) -> None:
     many = Segmented(pixels(2, 60))
     howfar.compare(P, many, BY, store=tmp_path, workers=2, batch_size=8, **QUICK)
@@ -104,26 +98,6 @@ def test_a_report_shows_the_images_and_does_not_say_where_they_are(tmp_path: Pat
     assert run(["explore", str(out), "--help"]) == 0
 
 
-def test_a_selection_names_the_images_and_says_that_tools_need_files(tmp_path: Path) -> None:
-    found = howfar.compare(P, {"site": S}, BY, store=tmp_path / "store", **QUICK)
-    with pytest.warns(UserWarning, match="3 images are in memory alone .*: save them under these names for a labelling tool"):
-        selection = howfar.select(found, "site", 3, strategy="far", out=tmp_path / "chosen")
-    assert (tmp_path / "chosen" / "chosen.txt").read_text().split() == [pick.image for pick in selection.picks]
-    assert pd.read_csv(tmp_path / "chosen" / "chosen.csv")["image"].astype(str).tolist() == list(selection.paths)
-    assert (tmp_path / "chosen" / "contact_sheet.png").is_file()
-    with pytest.raises(InputError, match="with_images needs images in files, got 'one in memory': save them"):
-        howfar.select(found, "site", 3, out=tmp_path / "archives", with_images="copy")
-
-
-def test_slices_by_a_column_of_a_data_frame(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"image": list(S), "camera": ["left"] * 5 + ["right"] * 4})
-    found = howfar.compare(P, frame, BY, by="camera", store=tmp_path, **QUICK)
-    assert found.images["camera"].tolist() == frame["camera"].tolist()
-    assert len(found.slices.images.index if hasattr(found.slices, "images") else found.slices) >= 2
-    with pytest.raises(InputError, match="by must be a column of a secondary's table, got 'day'"):
-        howfar.compare(P, frame, BY, by="day", store=tmp_path, **QUICK)
-
-
 def test_scores_of_pictures(tmp_path: Path) -> None:
     profile = howfar.profile(P, BY, store=tmp_path, progress=False)
     by_file = profile.score(write(tmp_path / "s", S))
@@ -137,33 +111,6 @@ def test_scores_of_pictures(tmp_path: Path) -> None:
         assert scorer.one(picture) == profile.score(picture).images[0]
     mixed = profile.score([tmp_path / "s" / "images" / "0.png", S[1], S[2], P])
     assert [score.dataset for score in mixed.images] == ["s", "new", "new", *["new"] * 12]
-
-
-def test_masks_of_a_lazy_dataset_are_the_truth(tmp_path: Path) -> None:
-    folder = write(tmp_path / "s", S, masks=True)
-    wanted = howfar.evaluate(folder, folder / "masks", progress=False)
-    found = howfar.evaluate(Segmented(S), folder / "masks", progress=False)
-    assert found.scores == wanted.scores
-    assert found.images["performance"].tolist() == wanted.images["performance"].tolist() == [1.0] * 9
-
-
-def test_classes_that_come_with_the_images_are_the_truth(tmp_path: Path) -> None:
-    class Classified(Segmented):
-        def __getitem__(self, number: int) -> tuple[Any, Any]:
-            return super().__getitem__(number)[0], number % 2
-
-    predicted = pd.DataFrame({"image": [str(number) for number in range(9)], "predicted": ["0"] * 9})
-    predicted.to_csv(tmp_path / "classes.csv", index=False)
-    found = howfar.evaluate(Classified(S), tmp_path / "classes.csv", task="classification", progress=False)
-    assert found.images["performance"].tolist() == [1.0, 0.0] * 4 + [1.0]
-
-
-def test_every_dataset_of_a_matrix(tmp_path: Path) -> None:
-    found = howfar.matrix({"a": P, "b": Segmented(S), "c": list(S[:5])}, BY, store=tmp_path, progress=False)
-    assert found.names == ("a", "b", "c")
-    files = sorted((write(tmp_path / "s", S) / "images").iterdir())
-    with pytest.raises(InputError, match="datasets must be at least two, got 1"):
-        howfar.matrix(files, BY, store=tmp_path, progress=False)
 
 
 def test_what_needs_files_or_another_process_says_so(tmp_path: Path) -> None:
@@ -216,24 +163,3 @@ def test_sites_in_memory_are_assessed_and_no_command_says_where_they_are(tmp_pat
     commands = [site.next.command for site in assessed.sites if site.next.command]
     assert all("python://" not in command for command in commands)
     assert any("=FOLDER" in command for command in commands), commands
-
-
-def test_performance_is_related_to_distance_by_the_names_of_a_mapping(tmp_path: Path) -> None:
-    sites = {"site": Segmented(S), "yard": Segmented(pixels(2, 9))}
-    found = howfar.compare({"roads": P}, sites, BY, store=tmp_path / "store", **QUICK)
-    evaluations = []
-    for name, site in sites.items():
-        maps = tmp_path / "maps" / name
-        maps.mkdir(parents=True)
-        for number in range(9):
-            Image.fromarray(np.roll(site[number][1], number, axis=0)).convert("L").save(maps / f"{number}.png")
-        evaluations.append(howfar.evaluate({name: site}, maps, progress=False))
-    relation = howfar.relate(found, evaluations, bootstrap=9)
-    assert found.primary.name == "roads"
-    assert sorted(set(relation.images["dataset"])) == ["site", "yard"]
-
-
-def test_a_dataset_object_of_images_in_memory() -> None:
-    dataset = howfar.data.parse(S, name="site")
-    assert isinstance(dataset, Dataset)
-    assert repr(dataset) == "Dataset('site': 9 images)"

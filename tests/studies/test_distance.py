@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import shutil
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 import howfar
+from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.results import Comparison
+from howfar.studies.distance import PreallocatedColumns
 
 
 def rows(seed: int, n: int, q: int = 40, shift: float = 0.0) -> np.ndarray:
@@ -52,33 +54,6 @@ def test_numbers_are_those_of_an_independent_computation(found: Comparison) -> N
     assert far.beyond == pytest.approx(np.mean(np.array(p_values) <= 0.05))
 
 
-def test_all_components_of_every_image_are_kept(found: Comparison) -> None:
-    p, s = rows(0, 80), rows(3, 40, shift=2.0)
-    wanted = PCA(10, svd_solver="full").fit_transform(np.concatenate([p, s]))[80:]
-    images = found.images[found.images.dataset == "far"]
-    columns = [name for name in images if name.startswith("pc")]
-    assert columns == [f"pc{number}" for number in range(1, 11)]
-    # A component may point either way.
-    np.testing.assert_allclose(np.abs(images[columns]), np.abs(wanted), atol=1e-9)
-    np.testing.assert_allclose(cdist(images[columns], images[columns]), cdist(wanted, wanted), atol=1e-9)
-    assert [name for name in found.primary_images if name.startswith("pc")] == ["pc1", "pc2"]
-
-
-def test_a_pair_with_fewer_components_leaves_the_others_empty() -> None:
-    found = howfar.compare(rows(0, 3), {"few": rows(1, 2), "many": rows(2, 40)}, components=9, permutations=0, bootstrap=0)
-    few, many = (found.images[found.images.dataset == name] for name in ("few", "many"))
-    assert [one.components for one in found.datasets] == [4, 9]
-    assert few[["pc1", "pc2", "pc3", "pc4"]].notna().all(axis=None)
-    assert few[["pc5", "pc9"]].isna().all(axis=None)
-    assert many[["pc1", "pc9"]].notna().all(axis=None)
-
-
-def test_a_single_component_has_a_second_of_zeros() -> None:
-    found = howfar.compare(rows(0, 8), {"s": rows(1, 5)}, components=1, permutations=0, bootstrap=0)
-    assert (found.images.pc2 == 0.0).all()
-    assert "pc3" not in found.images
-
-
 def test_of_a_space_that_is_too_long_the_first_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.pipeline.pairs.KEPT", 6)
     options = {"projection": "none", "permutations": 0, "bootstrap": 0}
@@ -90,23 +65,6 @@ def test_of_a_space_that_is_too_long_the_first_two_are_kept(monkeypatch: pytest.
         assert columns == [f"pc{number}" for number in range(1, kept + 1)]
         wanted = PCA(kept, svd_solver="full").fit_transform(np.concatenate([p, s]))[8:]
         np.testing.assert_allclose(np.abs(found.images[columns]), np.abs(wanted), atol=1e-9)
-
-
-def test_without_rivals_all_else_is_the_same(found: Comparison, tmp_path: Path) -> None:
-    secondaries = {"same": rows(1, 60), "near": rows(2, 50, shift=0.2), "far": rows(3, 40, shift=2.0)}
-    plain = howfar.compare(rows(0, 80), secondaries, components=10, bootstrap=300, permutations=199, rivals=False)
-    for one, other in zip(plain.datasets, found.datasets, strict=True):
-        assert set(one.rivals) == {"knn_mean", "mahalanobis_mean"} < set(other.rivals)
-        assert set(one.rivals_ci) == set(one.rivals)
-        assert set(other.rivals_ci) == set(other.rivals)
-        assert set(other.rivals_p) == set(other.rivals) - set(one.rivals)
-        bare = {"rivals": {}, "rivals_ci": {}, "rivals_p": {}}
-        assert replace(one, **bare) == replace(other, **bare)
-    pd.testing.assert_frame_equal(plain.images, found.images, check_exact=True)
-    page = howfar.write_report(plain.save(tmp_path)).read_text(encoding="utf-8")
-    assert not Comparison.load(tmp_path).settings.rivals
-    assert "Mahalanobis" in page
-    assert "sliced Wasserstein" not in page
 
 
 def test_order_of_distances_and_verdicts(found: Comparison) -> None:
@@ -192,23 +150,6 @@ def test_single_images_are_measured_and_said_to_be_few() -> None:
     assert "–" in repr(found)
 
 
-def test_a_leak_and_copies_are_reported(demo_folders: list[Path], tmp_path: Path) -> None:
-    import shutil
-
-    folder = tmp_path / "new"
-    folder.mkdir()
-    images = sorted((demo_folders[0] / "images").iterdir())
-    for i, image in enumerate(images[:3]):
-        shutil.copy(image, folder / f"renamed{i}{image.suffix}")
-    shutil.copy(images[0], folder / f"again{images[0].suffix}")
-    found = howfar.compare(demo_folders[0], folder, "colour_moments", permutations=0, bootstrap=0, progress=False)
-    ending = images[0].suffix
-    assert {leak.image for leak in found.leaks} == {f"{stem}{ending}" for stem in ("renamed0", "renamed1", "renamed2", "again")}
-    assert {leak.primary_image for leak in found.leaks} == {image.name for image in images[:3]}
-    assert any("too (4)" in note for note in found.notes)
-    assert any("1 exact copy of" in note for note in found.notes)
-
-
 def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> None:
     found = howfar.compare(demo_folders[0], demo_folders[1:3], "colour_moments", permutations=0, bootstrap=0, progress=False)
     assert {(b.backbone, b.dataset) for b in found.baselines} == {("pixels", f.name) for f in demo_folders[1:3]}
@@ -218,46 +159,17 @@ def test_trivial_backbones_stand_beside_the_model(demo_folders: list[Path]) -> N
     assert without.baselines == ()
 
 
-def test_views(found: Comparison) -> None:
-    text = repr(found)
-    assert text.splitlines()[1].split()[0] == "dataset"
-    assert all(name in text for name in ("same", "near", "far"))
-    html = found._repr_html_()
-    assert html.count("<tr>") == 4
-    frame = found.to_frame()
-    assert list(frame.name) == ["same", "near", "far"]
-    assert {"relative_ci_low", "relative_ci_high", "knn_mean", "frechet", "kid", "sliced_wasserstein"} <= set(frame)
-    assert {"violin", "scatter"} <= set(dir(found.plot))
-    with pytest.raises(AttributeError, match=r"known: .*violin"):
-        found.plot.violins()
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"components": 0}, r"components must be at least 1, got 0"),
-        ({"projection": "pairs"}, r"projection .*got 'pairs'"),
-        ({"scale": "z"}, r"scale .*got 'z'"),
-        ({"neighbours": 0}, "neighbours"),
-        ({"bootstrap": -1}, "bootstrap"),
-        ({"seed": -1}, "seed"),
         ({"componets": 3}, "got 'componets': did you mean components"),
         ({"backbone": "pixels"}, "backbone .*pixels"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"workers": 0}, "workers"),
     ],
 )
 def test_a_bad_setting_is_one_line(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         howfar.compare(rows(0, 5), {"s": rows(1, 5)}, **change)
     assert "\n" not in str(caught.value)
-
-
-def test_arrays_are_named_by_their_place() -> None:
-    found = howfar.compare(rows(0, 8), [rows(1, 5), rows(2, 5)], permutations=0, bootstrap=0)
-    assert found.primary.name == "primary"
-    assert [dataset.name for dataset in found.datasets] == ["secondary-1", "secondary-2"]
-    assert howfar.compare(rows(0, 8), rows(1, 5), permutations=0, bootstrap=0).datasets[0].name == "secondary"
 
 
 def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
@@ -276,14 +188,6 @@ def test_limit_draws_at_random_with_the_seed_and_keeps_the_order() -> None:
     assert places == sorted(places)
 
 
-def test_limit_draws_images_before_they_are_embedded(demo_folders: list[Path], tmp_path: Path) -> None:
-    options = {"permutations": 0, "bootstrap": 0, "progress": False, "baselines": False, "store": tmp_path}
-    found = howfar.compare(demo_folders[0], demo_folders[1], "colour_moments", limit=5, **options)
-    assert (found.primary.n, found.datasets[0].n) == (5, 5)
-    # One shard a dataset, of the backbone's features and of the perceptual hashes.
-    assert len(list(tmp_path.rglob("shards/*.npy"))) == 4
-
-
 def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("howfar.studies.study_inputs.BASELINE_IMAGES", 10)
     monkeypatch.setattr("howfar.studies.comparison_caveats.BASELINE_IMAGES", 10)
@@ -293,15 +197,6 @@ def test_trivial_backbones_need_no_more_than_a_sample(demo_folders: list[Path], 
     assert any("at most 10 images" in note for note in sampled.notes)
     same = howfar.compare(demo_folders[0], demo_folders[1], "pixels", limit=10, **options)
     assert sampled.baselines[0].relative == pytest.approx(same.datasets[0].relative)
-
-
-def test_features_given_in_place_of_images_keep_the_name_of_their_backbone(demo_folders: list[Path]) -> None:
-    options = {"permutations": 0, "bootstrap": 0, "baselines": False, "progress": False}
-    features = [howfar.embed(folder, "colour_moments", progress=False) for folder in demo_folders[:2]]
-    given = howfar.compare(*features, **options)
-    read = howfar.compare(*demo_folders[:2], "colour_moments", **options)
-    assert given.backbone == read.backbone
-    assert given.datasets == read.datasets
 
 
 def test_images_that_do_not_differ_have_no_self_distance() -> None:
@@ -322,14 +217,6 @@ def test_equal_distances_scale_to_zero() -> None:
         rounded += np.ptp(found.images.i_dist_mean) > 0
         assert found.images.i_dist_scaled.tolist() == [0.0] * 5
     assert rounded, "no draw had distances that rounding tells apart, so nothing was tested"
-
-
-def test_what_few_images_or_many_secondaries_cannot_show_is_said() -> None:
-    many = {f"s{i}": rows(i + 1, 10, shift=9.0) for i in range(6)}
-    found = howfar.compare(rows(0, 12), many, permutations=99, bootstrap=0)
-    assert all(dataset.beyond is None for dataset in found.datasets)
-    assert any("12 images" in note and "19" in note for note in found.notes)
-    assert any("cannot give 6 secondaries a corrected p below 0.06" in note for note in found.notes)
 
 
 def test_what_the_settings_do_to_the_numbers_is_said() -> None:
@@ -353,3 +240,109 @@ def test_bad_datasets_are_one_line(demo_folders: list[Path]) -> None:
         howfar.compare(demo_folders[0], {"s": rows(1, 5)}, progress=False)
     with pytest.raises(InputError, match="same features"):
         howfar.compare(rows(0, 5), {"s": rows(1, 5, q=7)})
+
+
+# Notes on equal features, constants, offsets and small datasets
+
+
+FLAT = "the features of primary do not differ"
+ROUNDED = f"{FLAT} by more than rounding: it has no self-distance to be relative to, and other distances may be rounding too"
+
+
+def notes(p: np.ndarray, s: np.ndarray) -> list[str]:
+    found = howfar.compare(p, {"s": s}, bootstrap=0, permutations=0, progress=False)
+    return [note for note in found.notes if "components" not in note]
+
+
+def normal_rows(seed: int, mean: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, 1, size=(30, 5))
+
+
+@pytest.mark.parametrize(
+    ("p", "s", "expected"),
+    [
+        *((normal_rows(0) + offset, normal_rows(1, 1.0) + offset, []) for offset in (0.0, 1e6, 1e9)),
+        (normal_rows(0) + 1e14, normal_rows(1, 1.0) + 1e14, [ROUNDED]),
+        (
+            np.ones((30, 5)),
+            normal_rows(1),
+            ["primary holds 29 exact copies of its own embeddings", f"{FLAT}: it has no self-distance to be relative to"],
+        ),
+        (
+            normal_rows(0),
+            np.concatenate([normal_rows(0)[:2], normal_rows(1)]),
+            ["primary holds embeddings of s too (2): they make those sets look nearer"],
+        ),
+    ],
+)
+def test_offsets_constants_and_shared_rows(p: np.ndarray, s: np.ndarray, expected: list[str]) -> None:
+    assert notes(p, s) == expected
+
+
+def test_an_absurd_cell_is_named() -> None:
+    s = normal_rows(1)
+    s[3, 2] = 1e10
+    (note,) = notes(normal_rows(0), s)
+    assert note.startswith("row-3 of s is ")
+    assert "by column 2: the dataset's mean and interval tell of that cell alone" in note
+
+
+def test_many_small_datasets_are_one_note() -> None:
+    def small(count: int) -> list[str]:
+        sets = {f"s{k}": normal_rows(k)[:9] for k in range(count)}
+        found = howfar.compare(normal_rows(99), sets, bootstrap=0, permutations=0, progress=False)
+        return [note for note in found.notes if "say little" in note]
+
+    assert small(2) == [f"s{k} has 9 images: its interval and p-value say little" for k in range(2)]
+    assert small(7) == ["s0, s1, s2, s3, s4 and 2 more have fewer than 10 images: their intervals and p-values say little"]
+
+
+# The table that is filled part by part
+
+
+def part(name: str, count: int, components: int) -> dict[str, object]:
+    rng = np.random.default_rng(count)
+    columns = {f"pc{k}": rng.normal(size=count) for k in range(components)}
+    return {"dataset": name, "image": tuple(f"{name}{k}" for k in range(count)), "knn": rng.normal(size=count), **columns}
+
+
+@pytest.mark.parametrize("components", [(2, 2, 2), (1, 3, 2), (3, 0, 1)])
+def test_as_joined(components: tuple[int, ...]) -> None:
+    parts = [part(name, count, z) for name, count, z in zip("abc", (3, 1, 5), components, strict=True)]
+    columns = PreallocatedColumns(9)
+    for one in parts:
+        columns.add(len(one["image"]), one)  # type: ignore[arg-type] - a tuple
+    pd.testing.assert_frame_equal(columns.frame(), pd.concat([pd.DataFrame(one) for one in parts], ignore_index=True))
+
+
+# A run is not written among the images of a dataset
+
+
+QUICK = {"backbone": "colour_moments", "baselines": False, "bootstrap": 0, "permutations": 0, "progress": False}
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """A dataset with a folder images/, and one whose images lie in its folder itself."""
+    roads, plain = (write_dataset(tmp_path / name, 4, seed=seed, size=32) for seed, name in enumerate(("roads", "made")))
+    shutil.copytree(plain / "images", tmp_path / "plain")
+    return roads, tmp_path / "plain"
+
+
+@pytest.mark.parametrize("below", ["", "run", "run/deep"])
+def test_the_folder_of_images_is_refused(folders: tuple[Path, Path], below: str) -> None:
+    roads, plain = folders
+    with pytest.raises(InputError, match=r"^out must not lie among the images of plain, of which"):
+        howfar.compare(roads, plain, out=plain / below, **QUICK)
+    several = {**QUICK, "backbones": ["colour_moments", "pixels"]}
+    del several["backbone"]
+    with pytest.raises(InputError, match=r"^out must not lie among the images of plain, of which"):
+        howfar.compare_backbones(roads, plain, out=plain / below, **several)
+    assert sorted(file.name for file in plain.rglob("*") if file.is_file()) == ["0001.jpg", "0002.jpg", "0003.jpg", "0004.jpg"]
+
+
+def test_beside_the_images_is_a_place_for_it(folders: tuple[Path, Path]) -> None:
+    roads, plain = folders
+    run = howfar.compare(roads, plain, out=roads / "run", **QUICK)
+    again = howfar.compare(roads, plain, **QUICK)
+    assert [dataset.n for dataset in run.datasets] == [dataset.n for dataset in again.datasets]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 import howfar
@@ -82,21 +80,6 @@ def test_rows_say_where_an_image_lies_and_what_the_table_says_of_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_columns_that_no_dataset_has_are_left_out(tmp_path: Path, kind: str) -> None:
-    site = write_dataset(tmp_path / "site", 2, seed=1, size=48)
-    shutil.rmtree(site / "masks")
-    export(site, tmp_path / f"site.{kind}")
-    assert list(table_of(tmp_path / f"site.{kind}")) == ["image", "path", "dataset", "content", "embedding"]
-
-
-def test_parquet_says_the_length_and_what_made_the_features(roads: Path, tmp_path: Path) -> None:
-    export(roads, tmp_path / "roads.parquet")
-    schema = pq.read_schema(tmp_path / "roads.parquet")
-    assert str(schema.field("embedding").type) == "fixed_size_list<element: float>[6]"
-    assert json.loads(schema.metadata[b"howfar.identity"])["name"] == "colour_moments"
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     export(roads, tmp_path / f"whole.{kind}")
     monkeypatch.setattr(feature_table, "_BLOCK", 2 * (4 * 6 + 1000))
@@ -162,17 +145,6 @@ def test_another_lance_dataset_is_not_written_over(roads: Path, tmp_path: Path) 
     with pytest.raises(InputError, match=r"^out must be new, or an earlier export of howfar"):
         export(roads, out)
     assert lance.dataset(str(out)).version == 1
-
-
-def test_versions_that_nobody_can_have_open_are_removed(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lance = pytest.importorskip("lance")
-    out = tmp_path / "roads.lance"
-    export(roads, out)
-    export(roads, out)
-    assert len(lance.dataset(str(out)).versions()) == 2
-    monkeypatch.setattr(feature_table, "_OLD", timedelta(0))
-    export(roads, out)
-    assert len(lance.dataset(str(out)).versions()) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

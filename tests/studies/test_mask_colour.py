@@ -75,30 +75,6 @@ def test_evaluate(roads: dict[str, Path], capsys: pytest.CaptureFixture[str]) ->
         howfar.evaluate(roads["coloured"], roads["maps"], foreground=255, task="classification")
 
 
-def test_a_colour_that_no_mask_has_leaves_all_masks_empty_and_that_is_noted(roads: dict[str, Path]) -> None:
-    found = howfar.evaluate(roads["coloured"], roads["maps"], foreground="#00ff00", progress=False)
-    assert any(note.startswith("every mask (8) is empty") for note in found.notes)
-
-
-def test_masks_that_are_foreground_throughout_are_noted_once(roads: dict[str, Path], tmp_path: Path) -> None:
-    place = Path(shutil.copytree(roads["plain"], tmp_path / "roads"))
-    for name in ("0002.png", "0005.png"):
-        Image.new("L", (48, 48), 255).save(place / "masks" / name)
-    notes = howfar.evaluate(place, roads["maps"], progress=False).notes
-    wanted = "2 images have a mask that is foreground throughout (0002.jpg, 0005.jpg): any map of 1 scores well there"
-    assert [note for note in notes if "throughout" in note] == [wanted]
-
-
-def test_objects_in_memory(roads: dict[str, Path]) -> None:
-    images = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "images").iterdir())]
-    masks = [np.asarray(Image.open(file)) for file in sorted((roads["coloured"] / "masks").iterdir())]
-    frame = pd.DataFrame({"image": [Image.fromarray(image) for image in images], "mask": [Image.fromarray(m) for m in masks]})
-    with reading_by(RED):
-        found = parse(frame, "roads")
-    wanted = [read_mask(item.mask) for item in Dataset.from_folder(roads["plain"]).items if item.mask]
-    assert all(np.array_equal(read_mask(item.mask or ""), mask) for item, mask in zip(found.items, wanted, strict=True))
-
-
 def test_training_reads_the_same_pairs_and_is_done_anew_for_another_colour(roads: dict[str, Path]) -> None:
     pairs = {}
     for name, place, written in (("plain", "plain", None), ("red", "coloured", "#ff0000"), ("blue", "coloured", "#0000ff")):

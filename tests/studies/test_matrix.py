@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +19,6 @@ from sklearn.decomposition import PCA
 import howfar
 from howfar.arrays import as_rows
 from howfar.data import parse
-from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
 from howfar.results.comparison import MEASURES, Matrix
@@ -126,35 +124,6 @@ def test_square(name: Any) -> None:
         assert np.array_equal(square, square.T, equal_nan=True)
 
 
-def test_an_unknown_measure_is_refused() -> None:
-    with pytest.raises(
-        InputError, match="measure must be one of mutual, relative, inhomogeneity, energy, o_dist_mean, got 'far'"
-    ):
-        measure().square("far")  # type: ignore[arg-type]  # on purpose
-
-
-def test_arrays_in_a_list_are_named_by_their_place() -> None:
-    assert measure(list(sets().values())).names == ("dataset-1", "dataset-2", "dataset-3", "dataset-4")
-
-
-def test_a_dataset_that_varies_much_is_near_to_nothing() -> None:
-    rng = np.random.default_rng(0)
-    known = {name: rng.normal(place, 0.3, (60, 4)) for name, place in (("a", 0.0), ("b", 1.0), ("c", 2.0))}
-    known["wide"] = rng.normal(0, 6.0, (60, 4))
-    found = measure(known)
-    alike = found.square("inhomogeneity").drop(index="wide")
-    assert (alike["wide"] < alike["a"].drop("a").min()).all()  # as if it were the nearest to all
-    assert set(found.nearest().set_index("dataset")["farthest"][["a", "b", "c"]]) == {"wide"}
-    assert found.nearest().set_index("dataset").loc["b", "nearest"] in ("a", "c")
-
-
-def test_nearest_and_farthest() -> None:
-    table = measure().nearest().set_index("dataset")
-    assert table.loc["a", ["nearest", "farthest"]].tolist() == ["b", "d"]
-    assert table["n"].to_dict() == SIZES
-    assert (table["nearest_value"] < table["farthest_value"]).all()
-
-
 # Kept, and gone on with
 
 
@@ -173,13 +142,6 @@ def test_a_run_that_was_stopped_is_gone_on_with(tmp_path: Path, measured: list[i
     assert len(measured) == 2
     pd.testing.assert_frame_equal(found.pairs, whole.pairs, check_exact=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "matrix.json", "pairs.parquet", "report.html"]
-
-
-def test_a_result_that_is_there_is_not_measured_again(tmp_path: Path, measured: list[int]) -> None:
-    first = measure(out=tmp_path)
-    again = measure(out=tmp_path)
-    assert len(measured) == 6
-    pd.testing.assert_frame_equal(again.pairs, first.pairs, check_exact=True)
 
 
 def test_a_dataset_more_is_measured_alone(tmp_path: Path, measured: list[int]) -> None:
@@ -207,24 +169,6 @@ def test_what_changes_is_measured_anew(change: dict[str, Any], anew: int, tmp_pa
     del measured[:]
     measure(out=tmp_path, **change)
     assert len(measured) == anew
-
-
-def test_another_image_is_measured_anew(tmp_path: Path, measured: list[int]) -> None:
-    measure(out=tmp_path)
-    del measured[:]
-    known = sets()
-    known["b"][3, 2] += 1
-    found = measure(known, out=tmp_path)
-    assert len(measured) == 3
-    pd.testing.assert_frame_equal(found.pairs, measure(known).pairs, check_exact=True)
-
-
-def test_in_one_space_a_dataset_more_changes_every_pair(tmp_path: Path, measured: list[int]) -> None:
-    known = sets()
-    measure({name: known[name] for name in "abc"}, out=tmp_path, projection="joint")
-    del measured[:]
-    measure(known, out=tmp_path, projection="joint")
-    assert len(measured) == 6
 
 
 @pytest.mark.parametrize("damage", [b"", b"no table"])
@@ -282,14 +226,6 @@ def test_another_feature_of_the_same_images_takes_no_sums_over(tmp_path: Path, m
     assert any((tmp_path / study.SUMS).iterdir())
     found = measure(features_by(2.0, fit="crop"), out=tmp_path)
     pd.testing.assert_frame_equal(found.pairs, measure(features_by(2.0, fit="crop")).pairs, check_exact=True)
-
-
-def test_several_layers_are_weighted_as_compare_does() -> None:
-    known = {name: replace(one, layers=(50, 150)) for name, one in features_by(1.0, fit="stretch").items()}
-    pair = measure(known, scale="layers").pairs.iloc[0]
-    there = howfar.compare(known["a"], [known["b"]], components=5, scale="layers", permutations=0, bootstrap=0).datasets[0]
-    assert pair["o_dist_mean"] == pytest.approx(there.o_dist_mean, rel=1e-9)
-    assert pair["o_dist_mean"] != pytest.approx(measure(known).pairs.iloc[0]["o_dist_mean"], rel=1e-3)
 
 
 def test_pairs_as_tasks_of_a_cluster(tmp_path: Path, measured: list[int]) -> None:
@@ -371,30 +307,6 @@ def test_the_page_and_a_table_of_another_run(tmp_path: Path) -> None:
         Matrix.load(tmp_path)
 
 
-def test_json_has_no_nan(tmp_path: Path) -> None:
-    found = measure({"one": np.ones((1, 3)), "two": np.zeros((5, 3)), "three": np.eye(3)})
-    document = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    first = document["pairs"][0]
-    assert (first["one"], first["relative_one"], first["o_dist_mean_ci_low"]) == ("one", None, None)
-    found.save(tmp_path)
-
-
-def test_equal_images_alone(tmp_path: Path) -> None:
-    found = measure({"one": np.ones((4, 3)), "two": np.ones((5, 3))})
-    assert found.pairs["inhomogeneity"].isna().all()
-    assert "all images of one of each two are equal" in howfar.write_report(found.save(tmp_path)).read_text(encoding="utf-8")
-    assert found.table()[1] == [("one", "4", "–", "–", "–", "–"), ("two", "5", "–", "–", "–", "–")]
-
-
-def test_notes_name_shared_images_in_the_order_of_the_first_set() -> None:
-    known = {name: np.random.default_rng(seed).normal(size=(20, 3)) for seed, name in enumerate("abcdefgh")}
-    for row, name in enumerate("hgfedcb"):
-        known[name][0] = known["a"][row]
-    shared = [note.partition(",")[0] for note in measure(known).notes if "share" in note]
-    assert shared == [f"a and {name} share 1 image" for name in "hgfedcb"[: len(shared)]]
-    assert len(shared) > 2
-
-
 def test_notes_say_what_weakens_it() -> None:
     known = sets()
     known["e"] = np.concatenate([known["a"][:3], known["b"][:2]])
@@ -422,11 +334,7 @@ def test_notes_say_what_weakens_it() -> None:
     [
         ({"a": np.ones((2, 2))}, {}, "datasets must be at least two, got 1"),
         ("roads", {}, "datasets must be a list of datasets or a mapping from names, got 'str'"),
-        (Path("roads"), {}, "must be a list of datasets or a mapping from names, got 'PosixPath'"),
-        (3, {}, "must be a list of datasets or a mapping from names, got 'int'"),
-        (np.ones((2, 3, 4)), {}, "must be a list of datasets or a mapping from names, got 'ndarray'"),
         (None, {"projection": "primary"}, "projection must be pair, joint or none in a matrix, got 'primary'"),
-        (None, {"components": 0}, "components must"),
         (None, {"device": "cpu"}, "options are of no use to ready-made embeddings"),
         ([np.ones((2, 2)), "no-such-folder"], {}, "no-such-folder"),
     ],
@@ -435,18 +343,3 @@ def test_what_is_refused(datasets: Any, options: dict[str, Any], words: str) -> 
     with pytest.raises(HowfarError, match=words) as caught:
         measure(datasets, **options)
     assert "\n" not in str(caught.value)
-
-
-def test_images_by_a_backbone(demo_folders: list[Path], tmp_path: Path) -> None:
-    found = measure(demo_folders[:3], backbone="colour_moments", store=tmp_path / "store", out=tmp_path / "out", limit=12)
-    assert found.names == tuple(folder.name for folder in demo_folders[:3])
-    assert [one.n for one in found.datasets] == [12, 12, 12]
-    assert [one.source for one in found.datasets] == [str(folder) for folder in demo_folders[:3]]
-    assert found.backbone.name == "colour_moments"
-
-
-def test_a_run_among_the_images_is_refused(tmp_path: Path) -> None:
-    roads, site = (write_dataset(tmp_path / name, 4, seed=k, size=16) / "images" for k, name in enumerate(("a", "b")))
-    with pytest.raises(InputError, match="out must not lie among the images of"):
-        howfar.matrix([roads, site], "colour_moments", out=roads / "run", progress=False)
-    assert not (roads / "run" / "matrix.json").exists()

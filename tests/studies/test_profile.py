@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 import howfar
 from howfar.arrays import ArrayRows
@@ -123,31 +121,6 @@ def test_files_that_are_no_profile_and_a_run_folder_that_stands_for_its_profile(
         made.save(tmp_path / "no" / "such" / "folder" / "roads.howfar")
 
 
-def test_features_of_another_backbone_are_refused_with_what_differs() -> None:
-    profile = howfar.profile(features("roads", rows(0, 30)))
-    profile.score(features("site", rows(1, 5)))
-    with pytest.raises(InputError) as caught:
-        profile.score(features("site", rows(1, 5), kind="other"))
-    assert 'site must give the features that roads was profiled with, and differs in kind: "test" and "other"' in str(
-        caught.value
-    )
-    other = replace(features("site", rows(1, 5)), identity={"kind": "test", "preprocessing": {"size": [9, 9]}, "pool": True})
-    with pytest.raises(InputError, match=r"preprocessing\.size: \[8, 8\] and \[9, 9\]; pool: nothing and true"):
-        profile.score(other)
-
-
-def test_a_backbone_that_is_loaded_otherwise_is_refused(demo_folders: list[Path]) -> None:
-    profile = howfar.profile(demo_folders[0], "pixels", fit="crop", progress=False)
-    assert profile.options == {"fit": "crop"}
-    profile.score(demo_folders[1])
-    with pytest.raises(InputError, match=r'backbone pixels .* differs in preprocessing\.fit: "crop" and "stretch"'):
-        profile.score(demo_folders[1], howfar.load_backbone("pixels"))
-    by_object = howfar.profile(demo_folders[0], howfar.load_backbone("pixels", fit="crop"), progress=False)
-    with pytest.raises(InputError, match=r"preprocessing\.fit"):
-        by_object.score(demo_folders[1])
-    by_object.score(demo_folders[1], howfar.load_backbone("pixels", fit="crop"))
-
-
 def test_local_weights_that_changed_or_went_are_noticed(demo_folders: list[Path], tmp_path: Path) -> None:
     import timm
     import torch
@@ -173,46 +146,6 @@ def test_local_weights_that_changed_or_went_are_noticed(demo_folders: list[Path]
         profile.score(small)
 
 
-def test_files_folders_and_bad_images_together(demo_folders: list[Path], tmp_path: Path) -> None:
-    profile = howfar.profile(demo_folders[0], "colour_moments", progress=False)
-    good = sorted((demo_folders[1] / "images").iterdir())
-    folder = tmp_path / "site"
-    shutil.copytree(demo_folders[1], folder)
-    (folder / "images" / "a.png").write_text("no picture")
-    (folder / "images" / "raw.dng").touch()
-    (folder / "masks" / "of-a.dng").touch()
-    scores = profile.score([good[0], str(tmp_path / "gone.jpg"), folder, str(good[1])], batch_size=4)
-    assert [one.image for one in scores.images[:1]] == [str(good[0])]
-    assert len(scores) == 1 + 12 + 1
-    assert scores.images[0].dataset == demo_folders[1].name
-    assert scores.images[-1].i_dist == pytest.approx(scores.images[2].i_dist)
-    reasons = {Path(one.path).name: one.reason for one in scores.skipped}
-    assert reasons["gone.jpg"] == "no such file"
-    assert reasons["a.png"] == "not an image that Pillow can read"
-    assert "is not read" in reasons["raw.dng"]
-    assert len(reasons) == 3
-    with pytest.raises(MissingPathError):
-        profile.score([good[0], tmp_path / "no-such-folder"])
-    with pytest.raises(InputError, match="new must name at least one"):
-        profile.score([])
-
-
-def test_a_profile_of_embeddings_takes_embeddings(made: Profile, demo_folders: list[Path]) -> None:
-    assert len(made.score(rows(1, 3))) == 3
-    with pytest.raises(InputError, match="primary was profiled from ready-made embeddings: pass such, not images"):
-        made.score(demo_folders[1])
-    with pytest.raises(InputError, match=r"differs in length: 40 and 41"):
-        made.score(rows(1, 3, q=41))
-
-
-def test_far_images_are_flagged_by_their_p_value(made: Profile) -> None:
-    near, far = made.score(np.concatenate([rows(0, 1), rows(1, 1, shift=5.0)])).images
-    assert (near.flag, far.flag) == (False, True)
-    assert far.p_value == pytest.approx(1 / 61)
-    assert far.reason == "farther than 95 % of the images of primary (p = 0.016)"
-    assert (near.predicted, near.estimator) == (None, None)
-
-
 def test_a_primary_that_has_no_spread_or_a_single_image() -> None:
     single = howfar.profile(rows(0, 1))
     (one,) = single.score(rows(1, 1)).images
@@ -228,25 +161,9 @@ def test_a_primary_that_has_no_spread_or_a_single_image() -> None:
     assert few.score(rows(1, 1)).notes == few.notes()
 
 
-def test_views(made: Profile) -> None:
-    scores = made.score(rows(1, 30))
-    assert "30 images scored against primary" in repr(scores)
-    assert "10 more images are in .to_frame()" in repr(scores)
-    assert scores._repr_html_().count("<tr>") == 21
-    json.dumps(scores.to_dict(), allow_nan=False)
-    assert list(scores.to_frame()) == list(scores.images[0].to_dict())
-    assert repr(made).splitlines()[0] == "Profile of primary: 60 images by embeddings, q = 40"
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"components": 0}, "components"),
-        ({"neighbours": 0}, "neighbours"),
-        ({"scale": "z"}, "scale"),
-        ({"tau": 1.5}, "tau"),
-        ({"level": 1.0}, "level"),
-        ({"batch_size": 0}, "batch_size"),
         ({"backbone": "pixels"}, "backbone must be left out"),
         ({"device": "cpu"}, "options are of no use to ready-made embeddings"),
         ({"labelled": np.eye(40)}, "labelled datasets need their performance"),
@@ -258,16 +175,3 @@ def test_a_bad_setting_is_one_line(change: dict[str, Any], words: str) -> None:
         howfar.profile(rows(0, 5), **change)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_an_unreadable_image_of_the_primary_is_kept_in_mind(demo_folders: list[Path], tmp_path: Path) -> None:
-    folder = tmp_path / "roads"
-    shutil.copytree(demo_folders[0] / "images", folder)
-    (folder / "bad.png").write_text("no picture")
-    file = howfar.profile(folder, "colour_moments", progress=False).save(tmp_path / "roads.howfar")
-    back = Profile.load(file)
-    assert [(Path(one.path).name, one.reason) for one in back.skipped] == [("bad.png", "not an image that Pillow can read")]
-    assert "1 file of roads could not be read" in repr(back)
-    assert back.n == 24
-    Image.new("RGB", (8, 8)).save(folder / "bad.png")
-    assert howfar.profile(folder, "colour_moments", progress=False).n == 25

@@ -76,19 +76,6 @@ def test_what_falls_with_distance_is_predicted_from_distance(made: Profile) -> N
     assert "intervals" in note
 
 
-def test_without_predictions_a_distance_that_clearly_beats_the_mean_is_used(made: Profile) -> None:
-    assert made.judge.ranked() == ("knn", "mean")
-    assert made.judge.sets == {"a": 40, "b": 40, "c": 40}
-
-
-def test_a_named_estimator_is_used_and_named_in_every_line(made: Profile) -> None:
-    for name in ("mean", "mahalanobis"):
-        scores = made.score(rows(9, 5), estimator=name)
-        assert {one.estimator for one in scores.images} == {name}
-    with pytest.raises(InputError, match=r"estimator must be auto or one of mean, i_dist.*got 'oracle'"):
-        made.score(rows(9, 5), estimator="oracle")
-
-
 def test_what_estimators_read_has_no_unit() -> None:
     p, s = rows(0, 40), rows(1, 10, 2.0)
     metres, millimetres = (howfar.profile(unit * p, components=12) for unit in (1.0, 1000.0))
@@ -99,15 +86,6 @@ def test_what_estimators_read_has_no_unit() -> None:
     np.testing.assert_allclose(ours["i_dist"], metres.measure(s)["relative"])
 
 
-def test_one_by_one_as_all_together(made: Profile) -> None:
-    new = rows(9, 6, 2.0)
-    together = made.score(new).images
-    alone = [made.score(row[None]).images[0] for row in new]
-    for one, other in zip(together, alone, strict=True):
-        assert other.predicted == pytest.approx(one.predicted, rel=1e-9)
-        assert other.predicted_low == pytest.approx(one.predicted_low, rel=1e-9)
-
-
 def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) -> None:
     back = Profile.load(made.save(tmp_path / "roads.howfar"))
     assert json.dumps(back.judge.to_dict()) == json.dumps(made.judge.to_dict())
@@ -115,22 +93,6 @@ def test_estimators_survive_the_file_bit_for_bit(made: Profile, tmp_path: Path) 
     for name in made.judge.fits:
         ours, theirs = (one.score(rows(9, 5), estimator=name).images for one in (made, back))
         assert ours == theirs
-
-
-def test_with_one_labelled_set_nothing_is_judged_and_the_mean_is_said(labelled: Any, table: pd.DataFrame) -> None:
-    made = howfar.profile(
-        rows(0, 60), components=12, labelled=parse(labelled["a"], "a"), performance=table[table.dataset == "a"]
-    )
-    assert made.judge.judgements == ()
-    scores = made.score(np.concatenate([rows(9, 1), 50 + rows(9, 1)]))
-    assert [one.estimator for one in scores.images] == ["mean", "mean"]
-    assert "how well it does on a dataset that it was not fitted on is not known" in scores.notes[0]
-    assert "not judged" in repr(made)
-    # The mean says the same of every image, so that what is far is flagged all the same.
-    assert scores.images[0].predicted == scores.images[1].predicted > 0.5
-    assert [one.flag for one in scores.images] == [False, True]
-    assert "farther than 95 %" in scores.images[1].reason
-    assert made.score(rows(9, 1), estimator="i_dist").images[0].estimator == "i_dist"
 
 
 def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> None:
@@ -235,35 +197,6 @@ def test_an_image_without_its_map_falls_back_and_says_so(
     by_stem = {Path(one.image).stem: one for one in named.images}
     assert by_stem[sources[0].stem].estimator == "mean"
     assert by_stem[sources[2].stem].estimator == "foreground_confidence"
-
-
-def test_a_lone_image_finds_its_map_by_its_name(
-    with_maps: tuple[Profile, list[Evaluation], Path], demo_folders: list[Path]
-) -> None:
-    made, _, out = with_maps
-    folder = demo_folders[1]
-    maps = out / folder.name / "maps"
-    together = {one.image: one for one in made.score(folder, predictions=maps, estimator="foreground_confidence").images}
-    scorer = made.scorer(predictions=maps, estimator="foreground_confidence")
-    for image in list(together)[:3]:
-        one = scorer.one(image)
-        assert one.predicted == pytest.approx(together[image].predicted, abs=1e-12)
-
-
-def test_maps_are_asked_for_where_they_are_needed(
-    with_maps: tuple[Profile, list[Evaluation], Path], demo_folders: list[Path], tmp_path: Path
-) -> None:
-    made, _, out = with_maps
-    with pytest.raises(InputError, match="estimator flip_agreement needs flip_agreement: pass the folders of maps"):
-        made.score(demo_folders[1], predictions=out / demo_folders[1].name / "maps", estimator="flip_agreement")
-    with pytest.raises(InputError, match="predictions must be given where flipped, ensemble or tiles is"):
-        made.score(demo_folders[1], flipped=out / demo_folders[1].name / "flips")
-    with pytest.raises(howfar.HowfarError, match="no folder of predictions"):
-        made.score(demo_folders[1], predictions=tmp_path / "absent")
-    (tmp_path / "other").mkdir()
-    Image.new("L", (8, 8)).save(tmp_path / "other" / "stranger.png")
-    with pytest.raises(InputError, match="matches an image of"):
-        made.score(demo_folders[1], predictions=tmp_path / "other")
 
 
 def test_tiles_of_one_photograph_are_calibrated_on_together() -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import howfar
-from howfar.errors import InputError, MissingPathError, UnknownNameError
+from howfar.errors import InputError, MissingPathError
 from howfar.results import Comparison, Evaluation, Provenance, Selection
 from howfar.selection import every, far, named
 from howfar.selection.diversity import KCENTER
@@ -65,13 +65,6 @@ def names(found: Selection) -> list[str]:
     return [pick.image for pick in found.picks]
 
 
-def test_it_is_public(run: Comparison) -> None:
-    found = howfar.select(run, "site", 3)
-    assert isinstance(found, howfar.Selection)
-    assert {"select", "selection", "Selection"} <= set(dir(howfar))
-    assert named("far") is howfar.selection.named("far")
-
-
 @pytest.mark.parametrize("strategy", [one.name for one in every() if not set(one.needs) - {"distance", "features"}])
 def test_every_strategy_that_a_run_is_enough_for(strategy: str, run: Comparison, site: pd.DataFrame) -> None:
     found = howfar.select(run, "site", 7, strategy)
@@ -113,18 +106,6 @@ def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: 
     with pytest.raises(InputError, match=line):
         howfar.select(old, "site", 3, strategy)
     assert len(howfar.select(old, "site", 3, "far")) == 3
-
-
-def test_a_run_of_too_many_components_is_refused_with_another_remedy(run: Comparison, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.studies.selection.KEPT", 5)
-    images = run.images.drop(columns=[f"pc{number}" for number in range(3, 7)])
-    with pytest.raises(InputError, match="run compare again, with --projection pair"):
-        howfar.select(replace(run, images=images), "site", 3, "kcenter")
-
-
-def test_a_single_component_is_enough() -> None:
-    found = howfar.compare(rows(0, 9), {"site": rows(1, 8)}, components=1, bootstrap=0, permutations=0)
-    assert len(howfar.select(found, "site", 3, "kcenter")) == 3
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
@@ -182,15 +163,6 @@ def test_foreground_is_taken_at_the_primary_s_threshold(run: Comparison, evaluat
     assert "foreground is predicted in 0 of the images" in tuned.notes[0]
 
 
-def test_evaluations_of_nothing_that_is_chosen_from_are_refused(run: Comparison, evaluated: Callable[..., Evaluation]) -> None:
-    own = evaluated("primary", run.images.head(2), tuned=0.8)
-    with pytest.raises(InputError, match="performance must tell of a secondary dataset, got 'primary': evaluate site"):
-        howfar.select(run, "site", 1, "foreground", performance=own)
-    strange = evaluated("elsewhere", pd.DataFrame({"image": ["x.png"], "content": ["x"]}))
-    with pytest.raises(InputError, match="elsewhere"):
-        howfar.select(run, "site", 1, "foreground", performance=strange)
-
-
 def test_labelled_images_are_named_by_name_path_list_or_table(run: Comparison, site: pd.DataFrame, tmp_path: Path) -> None:
     first = howfar.select(run, "site", 3)
     wanted = names(howfar.select(run, "site", 7))[3:]
@@ -206,17 +178,6 @@ def test_labelled_images_are_named_by_name_path_list_or_table(run: Comparison, s
         assert (found.labelled, found.notes) == (3, ())
 
 
-def test_relative_paths_are_those_from_here(
-    run: Comparison, site: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    images = run.images.assign(
-        path=[str(tmp_path / f"{dataset}-{image}") for dataset, image in run.images[["dataset", "image"]].to_numpy()]
-    )
-    found = howfar.select(replace(run, images=images), "site", 2, labelled=[f"site-{site['image'].iloc[0]}"])
-    assert found.labelled == 1
-
-
 def test_entries_that_are_no_image_of_the_dataset_are_noted(run: Comparison, site: pd.DataFrame) -> None:
     here = site["image"].iloc[0]
     assert howfar.select(run, "site", 2, labelled=[here, "elsewhere.png"]).notes == (
@@ -229,30 +190,6 @@ def test_entries_that_are_no_image_of_the_dataset_are_noted(run: Comparison, sit
     with pytest.raises(MissingPathError, match="no list of images"):
         howfar.select(run, "site", 2, labelled="no/such/list.txt")
     assert howfar.select(run, "site", 2, labelled=[]).labelled == 0
-
-
-def test_too_few_far_away_is_a_note_and_no_warning(run: Comparison) -> None:
-    found = howfar.select(run, "site", M, "far")
-    (note,) = found.notes
-    assert note.startswith("site: ")
-    assert "fewer than the 30 asked for; the farthest of the others are taken too" in note
-    assert [pick.distance for pick in found.picks][-1] == 0.0
-    assert "too few images" in found.picks[-1].reason
-
-
-def test_the_seed_counts_for_what_is_drawn_and_each_dataset_draws_its_own(run: Comparison) -> None:
-    drawn = [names(howfar.select(run, "site", 7, "random", seed=seed)) for seed in (0, 0, 1)]
-    assert drawn[0] == drawn[1] != drawn[2]
-    assert howfar.select(run, "site", 7, "random", seed=5).seed == 5
-    alike = run.images[run.images["dataset"] == "site"].head(20)
-    renamed = replace(run, images=pd.concat([alike.assign(dataset="site"), alike.assign(dataset="near")]))
-    assert names(howfar.select(renamed, "site", 7, "random")) != names(howfar.select(renamed, "near", 7, "random"))
-
-
-def test_the_order_of_rows_in_the_run_does_not_count(run: Comparison) -> None:
-    shuffled = replace(run, images=run.images.sample(frac=1.0, random_state=0))
-    for strategy in ("far", "random", "typiclust", "kmeanspp"):
-        assert names(howfar.select(shuffled, "site", 7, strategy)) == names(howfar.select(run, "site", 7, strategy))
 
 
 def test_a_strategy_of_ones_own_reads_what_a_run_holds(run: Comparison, site: pd.DataFrame) -> None:
@@ -299,14 +236,3 @@ def test_bad_arguments_are_one_line(arguments: tuple[Any, ...], message: str, ru
     with pytest.raises(InputError, match=message) as caught:
         howfar.select(run, *arguments)
     assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_strategy_lists_the_known_ones(run: Comparison) -> None:
-    with pytest.raises(UnknownNameError, match=r"known: far, .*did you mean 'random'"):
-        howfar.select(run, "site", 3, "randon")
-    with pytest.raises(InputError, match="seed"):
-        howfar.select(run, "site", 3, seed=-1)
-
-
-def test_whole_numbers_of_numpy_count(run: Comparison) -> None:
-    assert len(howfar.select(run, "site", np.int64(3))) == 3

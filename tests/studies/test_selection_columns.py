@@ -88,14 +88,3 @@ def test_what_is_missing_is_said_in_one_line(made: tuple[Comparison, Evaluation,
     gone = replace(run, images=run.images.assign(path="/no/such/file.png"))
     with pytest.raises(InputError, match="ridge_response needs the images of site, and no file of the run can be read"):
         select(gone, "site", 2, "ridge_response")
-
-
-def test_an_image_whose_map_is_gone_is_not_chosen(made: tuple[Comparison, Evaluation, Path]) -> None:
-    run, evaluation, _ = made
-    files = evaluation.images["prediction"].where(evaluation.images.index != 3, "/no/such/map.png")
-    found = select(
-        run, "site", 3, "objects", performance=replace(evaluation, images=evaluation.images.assign(prediction=files))
-    )
-    assert f"1 of {M} images of site have no maps: they cannot be chosen" in found.notes
-    with pytest.raises(InputError, match=f"k must be at most {M - 1}"):
-        select(run, "site", M, "objects", performance=replace(evaluation, images=evaluation.images.assign(prediction=files)))

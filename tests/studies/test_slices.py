@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,16 +149,6 @@ def test_the_test_of_energies_finds_slices_that_differ_and_seldom_others() -> No
     assert spread[1].p_value == 0.001
 
 
-def test_the_run_comes_back_with_its_slices(found: Comparison, sites: Path) -> None:
-    assert Comparison.load(sites / "run").slices == found.slices
-    assert found.settings.by == ("camera", "day")
-    assert [row["value"] for row in found.to_dict()["slices"]][:3] == ["B", "A", "C"]
-    assert "camera = B" in repr(found)
-    page = (sites / "run" / "report.html").read_text(encoding="utf-8")
-    assert "camera = B of site lies farther than the rest of its dataset." in page
-    assert "1 of 5 slices has fewer than 10 images" in page
-
-
 def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(1)
     site = found.images[found.images["dataset"] == "site"]
@@ -176,23 +165,6 @@ def test_performance_by_slice(found: Comparison, sites: Path, capsys: pytest.Cap
     assert "camera = B of site does worse" in (sites / "run" / "report.html").read_text(encoding="utf-8")
 
 
-def test_command_line(sites: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "compare",
-        str(sites / "roads"),
-        str(sites / "site" / "site.csv"),
-        "--backbone",
-        "colour_moments",
-        "--by",
-        "camera",
-    ]
-    words += ["--store", str(sites / "store"), "--no-baselines", "--no-rivals"]
-    assert run([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["slices"][0]["value"] == "B"
-    assert run([*words, "--by", "camra"]) == 2
-    assert "by must be a column of a secondary's table, got 'camra': did you mean camera?" in capsys.readouterr().err
-
-
 def test_what_is_no_column_is_refused(sites: Path, found: Comparison) -> None:
     with pytest.raises(InputError, match="name a CSV or Parquet table with that column"):
         howfar.compare(sites / "roads", sites / "other", "colour_moments", by="camera", **QUICK)
@@ -201,11 +173,3 @@ def test_what_is_no_column_is_refused(sites: Path, found: Comparison) -> None:
     table = found.images[["dataset", "image"]].assign(performance=0.5)
     with pytest.raises(InputError, match="by must be a column of the datasets' tables in the run, got 'x1'"):
         howfar.relate(found, table, by="x1")
-
-
-def test_nearest_images_of_p_are_named(found: Comparison) -> None:
-    images = found.images
-    assert images["nearest1"].isin(found.primary_images["image"]).all()
-    distances = images[[f"nearest{number}_distance" for number in range(1, 6)]].to_numpy()
-    assert (np.diff(distances, axis=1) >= 0).all()
-    np.testing.assert_allclose(distances.mean(axis=1), images["knn"], rtol=1e-12)

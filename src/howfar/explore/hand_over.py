@@ -44,14 +44,7 @@ def selections(
 ) -> dict[str, Callable[[Path], Selection]]:
     """Return, for each dataset with picks or for one, a function that writes the selection into a folder.
 
-    `beside` are options of `howfar.select` that say what is handed over with the images: predictions, label_names, with_images.
-
-    Raises
-    ------
-    MissingPathError, StoreError
-        The folder holds no picks or no run, or they are damaged.
-    InputError
-        None of the picks are of the dataset, or one is no image of the run.
+    `beside` are options of `howfar.select` on what is handed over with the images: predictions, label_names, with_images.
     """
     comparison = Comparison.load(run)
     grouped = picked_by_dataset(comparison, read_picks(run))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.explore.pictures import Small
-from howfar.explore.points import RunImages
+from howfar.explore.points import ImageProperty, RunImages
 
 MAGIC = b"HFX1"
 ALIGN = 8
@@ -27,12 +27,6 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: b
     The block is ``HFX1``, the header's length as uint32, the header as JSON, then the arrays, each at a multiple of 8 bytes
     and little-endian. The header's "arrays" says for each name where it begins, its type and length; of numbers that are not
     kept exactly also "low" and "step", where 65535 stands for NaN. Arrays of float64 are written as float32, or so.
-
-    Examples
-    --------
-    >>> block = pack({"title": "roads"}, {"x": np.array([1.0, np.nan])})
-    >>> gzip.decompress(block)[:4]
-    b'HFX1'
     """
     described: dict[str, dict[str, Any]] = {}
     body = bytearray()
@@ -46,20 +40,10 @@ def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], exact: b
     return gzip.compress(MAGIC + len(text).to_bytes(4, "little") + text + bytes(body), 6, mtime=0)
 
 
-def joined(blobs: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
-    """Join byte strings into one array, and return the array and the end offsets."""
-    ends = np.cumsum([len(blob) for blob in blobs], dtype=np.uint32) if blobs else np.zeros(0, np.uint32)
-    return np.frombuffer(b"".join(blobs), np.uint8), ends
-
-
 def _encoded(array: NDArray[Any], exact: bool) -> tuple[dict[str, Any], bytes]:
-    if array.dtype == np.float64 and not exact:
-        return _quantised(array)
-    values = array.astype(np.float32) if array.dtype == np.float64 else array
-    return {"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}").tobytes()
-
-
-def _quantised(array: NDArray[np.float64]) -> tuple[dict[str, Any], bytes]:
+    if exact or array.dtype != np.float64:
+        values = array.astype(np.float32) if array.dtype == np.float64 else array
+        return {"type": values.dtype.name}, values.astype(f"<{_TYPES[values.dtype.name]}").tobytes()
     known = np.isfinite(array)
     low, high = (float(array[known].min()), float(array[known].max())) if known.any() else (0.0, 0.0)
     step = (high - low) / _TOP if high > low else 1.0
@@ -71,28 +55,7 @@ RAMP = 24
 
 
 def page_data(points: RunImages, *, small: Sequence[Small] = (), asked: Mapping[str, Any] | None = None) -> bytes:
-    """Pack a run's data for the page.
-
-    Parameters
-    ----------
-    points
-        The images of the run.
-    small
-        The small pictures that the page holds.
-    asked
-        What a page needs that asks a server or a kernel for its pictures; None for one that asks for nothing.
-
-    Returns
-    -------
-    bytes
-        What `howfar.explore.page_data.pack` makes of it.
-    """
-    return pack(*_described(points, small, asked), exact=len(points) <= EXACT_ROWS)
-
-
-def _described(
-    points: RunImages, small: Sequence[Small], asked: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Pack a run's data for the page; `asked` is what a page needs that asks a server or kernel for its pictures."""
     names = {name: index for index, name in enumerate(points.datasets)}
     of_secondaries = points.rows["dataset"][: points.secondary_count]
     where = [*of_secondaries.map(names), *([len(names) - 1] * (len(points) - len(of_secondaries)))]
@@ -112,18 +75,18 @@ def _described(
         "ramp": ramp(),
         "asked": None if asked is None else dict(asked),
     }
-    arrays: dict[str, Any] = {"dataset": np.array(where, dtype=np.uint16)}
-    arrays |= {"nearest": points.nearest.ravel()}
+    arrays: dict[str, Any] = {"dataset": np.array(where, dtype=np.uint16), "nearest": points.nearest.ravel()}
     arrays |= {"place_row": places.row, "place_panel": places.panel}
     for plane in places.planes:
         arrays |= {f"{plane.name}_x": plane.x.astype(np.float64), f"{plane.name}_y": plane.y.astype(np.float64)}
     for index, model in enumerate(points.models):
         arrays |= {f"model_{index}_performance": model.performance, f"model_{index}_distance": model.distance}
     arrays |= {f"column_{index}": column.values for index, column in enumerate(points.columns)}
-    return header, arrays | _pictures(small, max(1, len(points.models)))
+    arrays |= _pictures(small, max(1, len(points.models)))
+    return pack(header, arrays, exact=len(points) <= EXACT_ROWS)
 
 
-def _column(column: Any) -> dict[str, Any]:
+def _column(column: ImageProperty) -> dict[str, Any]:
     about = {"name": column.name, "title": column.title, "kind": column.kind, "about": column.about}
     return about | ({"categories": list(column.categories)} if column.kind == "category" else {})
 
@@ -137,8 +100,8 @@ def _pictures(small: Sequence[Small], models: int) -> dict[str, Any]:
     files = {"photograph": [one.photograph for one in small], "mask": [one.mask for one in small]}
     files |= {f"prediction_{model}": [one.predictions[model] for one in small] for model in range(models)}
     for name, blobs in files.items():
-        data, ends = joined(blobs)
-        arrays |= {name: data, f"{name}_ends": ends}
+        ends = np.cumsum([len(blob) for blob in blobs], dtype=np.uint32)
+        arrays |= {name: np.frombuffer(b"".join(blobs), np.uint8), f"{name}_ends": ends}
     return arrays
 
 

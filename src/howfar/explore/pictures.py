@@ -63,10 +63,7 @@ def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int =
 
 
 def masks_of(sources: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """Find the masks of a run's images, by dataset and image, for datasets still on this machine.
-
-    A dataset that cannot be listed again has no masks on the page; nothing is fetched from elsewhere to look for them.
-    """
+    """Find the masks of a run's images, by dataset and image, for datasets still on this machine; nothing is fetched."""
     found: dict[tuple[str, str], str] = {}
     for name, source in sources.items():
         if is_url(source) or not Path(source).exists():
@@ -95,15 +92,7 @@ class ImageFile(NamedTuple):
 
 @dataclass(eq=False)
 class ImageFiles:
-    """Read pictures of the images in the run's own list, and of no others.
-
-    Attributes
-    ----------
-    points
-        The rows.
-    masks
-        The mask of an image by dataset and name.
-    """
+    """Read pictures of the images in the run's own list, and of no others."""
 
     points: RunImages
     masks: Mapping[tuple[str, str], str]
@@ -127,31 +116,22 @@ class ImageFiles:
         return {"masks": rows(self._paths["mask"]), "predictions": [rows(paths) for paths in self._predictions]}
 
     def read(self, name: str) -> ImageFile | None:
-        """Read ``thumbnail/ROW``, ``image/ROW``, ``mask/ROW``, ``prediction/ROW`` or ``prediction/ROW/MODEL``.
-
-        None for whatever is not of that form, is not known or cannot be read.
-        """
+        """Read ``thumbnail/ROW``, ``image/ROW``, ``mask/ROW`` or ``prediction/ROW[/MODEL]``; None for anything else."""
         kind, *numbers = name.split("/")
         if not 1 <= len(numbers) <= (2 if kind == "prediction" else 1):
             return None
         if not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in numbers):
             return None
         row, model = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
+        if row >= len(self.points) or model >= len(self._predictions):
+            return None
+        paths = self._predictions[model] if kind == "prediction" else self._paths.get(kind)
         try:
-            if row < len(self.points):
-                return self._read(kind, row, model)
+            if kind == "thumbnail":
+                return self._thumbnail(row)
+            return _full(kind, paths[row]) if paths and paths[row] else None
         except (HowfarError, OSError):
-            pass
-        return None
-
-    def _read(self, kind: str, row: int, model: int) -> ImageFile | None:
-        if kind == "thumbnail":
-            return self._thumbnail(row)
-        if kind == "prediction":
-            path = self._predictions[model][row] if model < len(self._predictions) else ""
-        else:
-            path = self._paths[kind][row] if kind in self._paths else ""
-        return _full(kind, path) if path else None
+            return None
 
     def _make_thumbnail(self, row: int) -> ImageFile:
         return ImageFile(SHOWN["WEBP"], encoded(photograph(self._paths["image"][row], SIDE), "WEBP", 75))
@@ -184,8 +164,8 @@ class SmallPhotograph(NamedTuple):
 def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[SmallPhotograph | None]:
     """Make photographs of at most `side` pixels a side; None for unreadable files.
 
-    `folder` is a run folder that keeps them. They are taken from there while every file has the size and the time that it had;
-    what is no file of this machine, as a member of a container, is read each time.
+    The run folder `folder` keeps them while every file has the size and time that it had; members of containers are read
+    anew.
     """
     key = None if folder is None else _key(paths, side)
     kept = KeptArrays(None if folder is None or key is None else folder / FOLDER)
@@ -246,11 +226,7 @@ SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 
 @dataclass(frozen=True)
 class Small:
-    """Hold an image's small pictures as files: photograph, mask and predictions; b"" if missing.
-
-    There is a prediction for each model of the run, or one where it knows one alone.
-    `width` and `height` are those of the image at full size, upright.
-    """
+    """Hold an image's size and its small pictures as files, b"" if missing: photograph, mask, a prediction for each model."""
 
     row: int
     width: int
@@ -265,9 +241,8 @@ def thumbnails(
 ) -> list[Small]:
     """Make small pictures of the images within `budget` bytes; above 2,000 images, of a sample.
 
-    The sample holds the farthest images, those that are listed as probable failures, and ones drawn evenly from each
-    dataset. Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where
-    the small photographs are kept for the next report of the same files.
+    Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where the
+    small photographs are kept for the next report of the same files.
     """
     # A study has several predictions of each image, all of which are read.
     chosen = sample(points, MOST_ROWS // max(1, len(points.models)))

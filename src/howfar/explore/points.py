@@ -45,10 +45,7 @@ NOWHERE = Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ())
 
 
 def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, image_map: ImageMap | None) -> Places:
-    """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first.
-
-    Where each pair of datasets has a subspace of its own there is a panel for each secondary, else one for all.
-    """
+    """Place all images of a comparison, the primary's once per panel; the initially displayed plane comes first."""
     names = [dataset.name for dataset in comparison.datasets]
     panelled = comparison.settings.projection == "pair"
     order = {name: index for index, name in enumerate(names)}
@@ -102,30 +99,20 @@ NOBODY = 0xFFFFFFFF
 """Stands for a nearest image that is not known."""
 MOST_CATEGORIES = 500
 """Values up to which a column of text can be coloured and filtered by; a column of more is taken to name images."""
-KNOWN = {"dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"} | {
-    "knn",
-    "mahalanobis",
-    "percentile",
-    "p_value",
-}
+KNOWN = (
+    *("dataset", "image", "path", "content", "i_dist", "i_dist_mean", "i_dist_scaled", "x", "y"),
+    *("knn", "mahalanobis", "percentile", "p_value"),
+)
 """Columns of a run's images that the page shows in a form of its own, or that are no property of an image."""
 _NEAREST = re.compile(r"nearest(\d+)(_distance)?")
 
 
 @dataclass(frozen=True, eq=False)
 class ImageProperty:
-    """Hold a property of all images.
+    """Hold a property of all images: its name in exports, title on the page, one value a row, and how it is to be read.
 
-    Attributes
-    ----------
-    name, title, about
-        How exports call it, what the page calls it, and how it is to be read.
-    kind
-        "number", "category" (`values` are positions in `categories`, −1 where there is none) or "flag" (0, 1, `UNKNOWN`).
-    values
-        One value a row; NaN where a number is unknown.
-    categories
-        What the values of a category stand for.
+    A "number" is NaN where unknown; `values` of a "category" are positions in `categories`, −1 where there is none; a "flag"
+    is 0, 1 or `UNKNOWN`.
     """
 
     name: str
@@ -140,26 +127,11 @@ class ImageProperty:
 class RunImages:
     """Hold a run's images as rows: the secondary datasets' in the run's order, then the primary's.
 
-    Attributes
-    ----------
-    rows
-        Columns dataset, image, path and prediction of every row, as text.
-    secondary_count
-        How many rows are of secondary datasets.
-    datasets, colours
-        Names of the secondary datasets, then the primary's, and the colour of each in every figure.
-    columns
-        Properties of the images.
-    places
-        Where images lie: the row, the panel, and the place by each plane. Where each pair of datasets has a subspace of its
-        own there is a panel for each secondary, in each of which all images of the primary lie; else one, called "".
-    nearest
-        (secondary_count, k) rows of the primary's images that are nearest to each image of a secondary, by all components;
-        `NOBODY` where it is not known, and k = 0 for runs of earlier versions.
-    primary, threshold
-        The primary's name, and where a prediction counts as foreground (None: one half).
-    models
-        The trained models whose predictions can be looked at in place of each other; empty where the run knows one alone.
+    `rows` has the columns dataset, image, path and prediction, as text; `datasets` names the secondaries, then the primary.
+    `places` has a panel for each secondary where each pair of datasets has a subspace of its own, else one called "".
+    `nearest` is (secondary_count, k), rows of the primary's images nearest to each image of a secondary, `NOBODY` where
+    unknown. `threshold` says where a prediction counts as foreground (None: one half); `models` is empty where the run knows
+    one alone.
     """
 
     rows: pd.DataFrame
@@ -190,17 +162,7 @@ class ModelRows:
 
 
 def points_of(comparison: Comparison, relation: Relation | None, image_map: ImageMap | None = None) -> RunImages:
-    """Build a run's rows, columns and positions, with its relation's and map's data on the same images.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> rng = np.random.default_rng(0)
-    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
-    >>> points = points_of(run, None)
-    >>> len(points), points.secondary_count, points.datasets, points.places.panels
-    (50, 30, ('site', 'primary'), ('site',))
-    """
+    """Build a run's rows, columns and positions, with its relation's and map's data on the same images."""
     names = [dataset.name for dataset in comparison.datasets]
     own = comparison.primary_images.drop_duplicates("image", ignore_index=True)
     images = comparison.images.reset_index(drop=True)
@@ -213,13 +175,12 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
             "prediction": [*_texts(known["prediction"]), *([""] * len(own))],
         }
     )
-    columns = tuple(_columns(comparison, images, own, relation, known))
     return RunImages(
         rows=rows,
         secondary_count=len(images),
         datasets=(*names, comparison.primary.name),
         colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
-        columns=columns,
+        columns=tuple(_columns(comparison, images, own, relation, known)),
         nearest=_nearest(images, own),
         places=places_of(comparison, images, own, image_map),
         primary=comparison.primary.name,
@@ -256,28 +217,19 @@ def _columns(
     """Build the columns, the most important ones first."""
     if relation is not None:
         yield from _performance(relation, known, len(own))
-    scale, unit = _self_distances(comparison, images)
-    mine = np.asarray(own["i_dist_mean"], dtype=np.float64)
-    first = comparison.datasets[0].self_distance
-    yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, _over(mine, first, unit), "mean distance to P")
-    yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, np.full(len(own), np.nan), "to the nearest images of P")
-    yield _number("percentile", "percentile", images["percentile"], np.full(len(own), np.nan), "among P's own images")
-    yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], np.full(len(own), np.nan))
-    about = "conformal, of “it is like P's own”"
-    yield _number("p_value", "conformal p", images["p_value"], np.full(len(own), np.nan), about)
+    blank, mine = np.full(len(own), np.nan), np.asarray(own["i_dist_mean"], dtype=np.float64)
+    scale, unit = np.ones(len(images)), ""
+    # Distances are relative to P's self-distance in each image's subspace, where it is known in all.
+    self_distance = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
+    if all(self_distance.values()):
+        scale = np.asarray([self_distance[name] for name in images["dataset"]], dtype=np.float64)
+        mine, unit = mine / (comparison.datasets[0].self_distance or 1.0), " (× P's own)"
+    yield _number("distance", f"distance{unit}", images["i_dist_mean"] / scale, mine, "mean distance to P")
+    yield _number("knn", f"kNN distance{unit}", images["knn"] / scale, blank, "to the nearest images of P")
+    yield _number("percentile", "percentile", images["percentile"], blank, "among P's own images")
+    yield _number("mahalanobis", "Mahalanobis distance", images["mahalanobis"], blank)
+    yield _number("p_value", "conformal p", images["p_value"], blank, "conformal, of “it is like P's own”")
     yield from _further(images.drop(columns=list(KNOWN), errors="ignore"), len(own))
-
-
-def _self_distances(comparison: Comparison, images: pd.DataFrame) -> tuple[NDArray[np.float64], str]:
-    """Return P's self-distance in each image's subspace, and the label suffix for distances relative to it."""
-    own = {dataset.name: dataset.self_distance for dataset in comparison.datasets}
-    if not all(own.values()):
-        return np.ones(len(images)), ""
-    return np.asarray([own[name] for name in images["dataset"]], dtype=np.float64), " (× P's own)"
-
-
-def _over(values: NDArray[np.float64], scale: float | None, unit: str) -> NDArray[np.float64]:
-    return values / scale if unit and scale else values
 
 
 def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
@@ -286,7 +238,10 @@ def _performance(relation: Relation, known: pd.DataFrame, primary_count: int) ->
         yield _number("performance", "measured performance", known["performance"], blank, relation.metric)
     known = _believable(relation, known)
     if relation.gates:
-        yield _gate(relation, known["dataset"], primary_count)
+        words = {True: "inside", False: "OUTSIDE", None: "not known"}
+        said = {gate.dataset: words[gate.inside] for gate in relation.gates}
+        about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+        yield _category("gate", known["dataset"].map(said).fillna(words[None]), primary_count, about)
     if known["estimate"].notna().any():
         about = f"by {relation.estimator}, without labels of the dataset" if relation.estimator else ""
         yield _number("estimate", "predicted performance", known["estimate"], blank, about)
@@ -322,13 +277,10 @@ def _are_flags(values: pd.Series) -> bool:
     return bool(len(known) and known.map(lambda value: isinstance(value, (bool, np.bool_))).all())
 
 
-def _gate(relation: Relation, datasets: pd.Series, primary_count: int) -> ImageProperty:
-    words = {True: "inside", False: "OUTSIDE", None: "not known"}
-    said = {gate.dataset: words[gate.inside] for gate in relation.gates}
-    codes, categories = pd.factorize(datasets.map(said).fillna(words[None]), sort=True)
-    about = "outside, no estimate is to be believed: where nothing was measured either, none is shown"
+def _category(name: str, values: pd.Series, primary_count: int, about: str = "") -> ImageProperty:
+    codes, categories = pd.factorize(values, sort=True)
     padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-    return ImageProperty("gate", "gate", "category", padded, about, tuple(map(str, categories)))
+    return ImageProperty(name, name, "category", padded, about, tuple(map(str, categories)))
 
 
 def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty]:
@@ -342,32 +294,22 @@ def _further(images: pd.DataFrame, primary_count: int) -> Iterator[ImageProperty
         elif pd.api.types.is_numeric_dtype(values):
             yield _number(name, name, values, np.full(primary_count, np.nan))
         elif values.map(lambda value: isinstance(value, str) or value is None or value != value).all():
-            codes, categories = pd.factorize(values.where(values.notna(), None), sort=True)
-            if 0 < len(categories) <= MOST_CATEGORIES:
-                padded = np.concatenate([codes, np.full(primary_count, -1)]).astype(np.int16)
-                yield ImageProperty(name, name, "category", padded, categories=tuple(map(str, categories)))
+            values = values.where(values.notna(), None)
+            if 0 < values.nunique() <= MOST_CATEGORIES:
+                yield _category(name, values, primary_count)
 
 
 def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about: str = "") -> ImageProperty:
-    joined = np.concatenate([np.asarray(values, dtype=np.float64), own])
-    return ImageProperty(name, title, "number", joined, about)
+    return ImageProperty(name, title, "number", np.concatenate([np.asarray(values, dtype=np.float64), own]), about)
 
 
 _KEYS = ["dataset", "image"]
 
 
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
-    """Build a study's rows: each scored image once, with every model's performance and prediction.
+    """Build a study's rows: each scored image once, with the performance and prediction of every model, or of the first `most`.
 
-    Images that a seed's models learnt from are not scored by that seed: its models know nothing of them. A study keeps no
-    components of its images, so they lie in no plane.
-
-    Parameters
-    ----------
-    adaptation, folder
-        The study, and its folder, below which the models' maps lie.
-    most
-        Take at most so many models, those of the first seed; by default all.
+    A seed does not score the images that its models learnt from. A study keeps no components, so images lie in no plane.
     """
     images = adaptation.images.drop_duplicates(_KEYS, ignore_index=True)
     names = [name for name in dict.fromkeys(images["dataset"].astype(str)) if name != adaptation.primary]
@@ -375,7 +317,6 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
     order = {name: index for index, name in enumerate(names)}
     images = images.sort_values("dataset", key=lambda column: column.map(order), kind="stable", ignore_index=True)
     rows = pd.DataFrame({name: images[name].astype(str) for name in (*_KEYS, "path")}).assign(prediction="")
-    models = tuple(_models(adaptation, images, folder, most))
     return RunImages(
         rows=rows,
         secondary_count=len(rows),
@@ -385,7 +326,7 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
         places=NOWHERE,
         nearest=np.zeros((len(rows), 0), np.uint32),
         primary=adaptation.primary,
-        models=models,
+        models=tuple(_models(adaptation, images, folder, most)),
     )
 
 
@@ -401,7 +342,12 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
     keys = pd.MultiIndex.from_frame(images[_KEYS])
     rows = adaptation.models.to_dict("records")
     tuned = {(row["seed"], str(row["model"])): float(row.get("threshold", np.nan)) for row in rows}
-    every = list(_in_order(adaptation.models))
+    known_models = adaptation.models.drop_duplicates(["seed", "model"])
+    every = [
+        (seed, str(name))
+        for seed in dict.fromkeys(known_models["seed"])
+        for name in sorted(known_models.loc[known_models["seed"] == seed, "model"], key=lambda name: str(name) != BASELINE)
+    ]
     for seed, name in every if most is None else [each for each in every if each[0] == every[0][0]][:most]:
         scored = adaptation.images[(adaptation.images["seed"] == seed) & (adaptation.images["model"] == name)]
         known = scored.drop_duplicates(_KEYS).set_index(_KEYS).reindex(keys)
@@ -416,12 +362,6 @@ def _models(adaptation: Adaptation, images: pd.DataFrame, folder: Path, most: in
         )
 
 
-def _in_order(models: pd.DataFrame) -> Iterator[tuple[int, str]]:
-    for seed in dict.fromkeys(models["seed"]):
-        names = [str(name) for name in models.loc[models["seed"] == seed, "model"]]
-        yield from ((seed, name) for name in sorted(dict.fromkeys(names), key=lambda name: name != BASELINE))
-
-
 def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
     """Yield the map files; "" for maps that are unknown, missing, or outside the study's folder."""
     root = folder.resolve()
@@ -432,15 +372,10 @@ def _files(maps: Iterable[object], folder: Path) -> Iterator[str]:
 
 def _model_columns(adaptation: Adaptation, images: pd.DataFrame) -> Iterator[ImageProperty]:
     """Build the columns; the page fills those with values for each model."""
-
-    def blank() -> NDArray[np.float64]:
-        return np.full(len(images), np.nan)
-
-    yield ImageProperty(
-        "performance", "F", "number", blank(), "at the model's own threshold, tuned on P's held-out photographs"
-    )
-    yield ImageProperty("gain", "gain over M", "number", blank(), "F less that of M, trained on P alone, with the same seed")
-    yield ImageProperty("distance", "distance (scaled)", "number", blank(), "0 to 1 within each dataset, by that seed's M")
+    blank, nobody = np.full(len(images), np.nan), np.zeros(0)
+    yield _number("performance", "F", blank, nobody, "at the model's own threshold, tuned on P's held-out photographs")
+    yield _number("gain", "gain over M", blank, nobody, "F less that of M, trained on P alone, with the same seed")
+    yield _number("distance", "distance (scaled)", blank, nobody, "0 to 1 within each dataset, by that seed's M")
     counts = images[_KEYS].merge(adaptation.picks.groupby(_KEYS).size().rename("times").reset_index(), how="left", on=_KEYS)
     if counts["times"].notna().any():
         times = counts["times"].fillna(0).to_numpy(np.float64)

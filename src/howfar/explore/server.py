@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import page_data
@@ -22,8 +22,7 @@ FILE = "picks.json"
 FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Picked:
+class Picked(NamedTuple):
     """Hold a picked image: its dataset and name."""
 
     dataset: str
@@ -31,32 +30,15 @@ class Picked:
 
 
 def write_picks(folder: str | Path, picks: Sequence[Picked]) -> Path:
-    """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = tempfile.mkdtemp()
-    >>> _ = write_picks(folder, [Picked("site", "0001.jpg")])
-    >>> read_picks(folder)
-    (Picked(dataset='site', image='0001.jpg'),)
-    """
-    document = {"format": FORMAT, "picks": [{"dataset": pick.dataset, "image": pick.image} for pick in picks]}
+    """Write ``picks.json`` into a run folder atomically, replacing an earlier one, and return its path."""
+    document = {"format": FORMAT, "picks": [pick._asdict() for pick in picks]}
     path = Path(folder) / FILE
     replace_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     return path
 
 
 def read_picks(folder: str | Path) -> tuple[Picked, ...]:
-    """Read a run folder's picks in the order in which they were made.
-
-    Raises
-    ------
-    MissingPathError
-        The folder holds none.
-    StoreError
-        The file is damaged, or of another format.
-    """
+    """Read a run folder's picks in the order in which they were made; raise where there are none or the file is damaged."""
     path = Path(folder) / FILE
     if not path.is_file():
         raise MissingPathError(f"no {FILE} in {folder}: pick images with howfar explore {folder} first")
@@ -73,10 +55,7 @@ def read_picks(folder: str | Path) -> tuple[Picked, ...]:
 
 
 def picked_by_dataset(comparison: Comparison, picks: Sequence[Picked]) -> dict[str, list[str]]:
-    """Group picks by dataset in picking order, without repeated images.
-
-    Raises `InputError` where one is no image of a secondary dataset of the run.
-    """
+    """Group picks by dataset in picking order, without repeats; raise `InputError` for a pick outside the run's secondaries."""
     known = {name: set(images["image"]) for name, images in comparison.images.groupby("dataset")}
     grouped: dict[str, list[str]] = {}
     for pick in dict.fromkeys(picks):
@@ -91,8 +70,7 @@ TEXT = "text/plain; charset=utf-8"
 KEPT = f"Saved in the run folder as {FILE}."
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """Hold the answer to a request."""
 
     status: int
@@ -107,19 +85,9 @@ NOT_FOUND = Response(404, TEXT, b"not found")
 class RunSite:
     """Hold a run for the page and answer by path; only images in the run's own list can be requested.
 
-    Attributes
-    ----------
-    folder
-        The run folder, in which picks are kept.
-    pictures
-        The images of the run, and their pictures.
-    files
-        The page and what it loads, by path.
-    kept
-        What the page says when it has handed over picks.
-    token
-        What a request has to show: it is part of the address that the command prints, so that nobody else on this machine who
-        can open connections sees the images. One that writes shows it in a header too.
+    `files` are the page and what it loads, by path; `kept` is what the page says when it has handed over picks. A request
+    must show `token`, which is part of the printed address, so that nobody else on this machine who can open connections sees
+    the images; one that writes shows it in a header too.
     """
 
     folder: Path
@@ -138,7 +106,8 @@ class RunSite:
         if path in self.files:
             return self.files[path]
         if path == "/data":
-            return Response(200, "application/octet-stream", self._data())
+            asked = {"token": self.token, "picks": self._picked(), **self.pictures.known()}
+            return Response(200, "application/octet-stream", page_data(self.points, asked=asked))
         picture = self.pictures.read(path[1:]) if path.startswith("/") else None
         return NOT_FOUND if picture is None else Response(200, *picture)
 
@@ -156,9 +125,6 @@ class RunSite:
         except OSError as error:
             return Response(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
         return Response(200, TEXT, self.kept.encode())
-
-    def _data(self) -> bytes:
-        return page_data(self.points, asked={"token": self.token, "picks": self._picked(), **self.pictures.known()})
 
     def _picked(self) -> list[int]:
         """Return the rows of the folder's picks; picks that are no longer images of the run are left out."""
@@ -189,7 +155,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-_REFUSED = Response(403, "text/plain; charset=utf-8", b"refused: open the address that howfar explore printed")
+_REFUSED = Response(403, TEXT, b"refused: open the address that howfar explore printed")
 
 
 class Server(ThreadingHTTPServer):
@@ -243,7 +209,7 @@ class _Handler(BaseHTTPRequestHandler):
             return NOT_FOUND
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit() and len(length) < MOST_DIGITS) or int(length) > MOST_BYTES:
-            return Response(413, "text/plain; charset=utf-8", b"a body of that length is not taken")
+            return Response(413, TEXT, b"a body of that length is not taken")
         return self.server.site.keep(self.rfile.read(int(length)))
 
     def _below_token(self) -> str | None:

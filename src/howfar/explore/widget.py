@@ -20,12 +20,8 @@ PERFORMANCES = ("performance", "estimate", "listed")
 class Explorer:
     """Show a run's images in a notebook and hold the user's selection, made by `Comparison.explore`.
 
-    It shows itself where it ends a cell. Every picture is read by the kernel and sent over the notebook's own channel.
-
-    Attributes
-    ----------
-    widget
-        The anywidget, for `ipywidgets` that lay out several; its traits `picked_rows` and `selected_bytes` follow the page.
+    It shows itself where it ends a cell. Every picture is read by the kernel and sent over the notebook's own channel. The
+    traits `picked_rows` and `selected_bytes` of the anywidget `widget` follow the page.
     """
 
     def __init__(self, pictures: ImageFiles, images: pd.DataFrame, bundle: tuple[str, str]) -> None:

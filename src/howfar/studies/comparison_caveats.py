@@ -27,23 +27,16 @@ BASELINE_IMAGES = 1000
 def notes(
     features: Sequence[Features], measured: Sequence[MeasuredPair], leaks: Sequence[Leak], settings: Settings, baselines: bool
 ) -> Iterator[str]:
-    """Yield a sentence for each weakness of a comparison and each undefined value.
-
-    `features` are the primary dataset's, then those of the secondaries; `measured` holds distances and scores of each
-    secondary; `leaks` the images that are both in the primary and in a secondary dataset; `baselines` says whether the trivial
-    backbones were run.
-    """
+    """Yield a sentence for each weakness of a comparison, whose primary's features come first, and each undefined value."""
     primary, *secondaries = features
     yield from _about_store(features)
+    # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
+    what = "images" if any(primary.paths) else "embeddings"
     if leaks:
         names = sorted({leak.dataset for leak in leaks})
-        what = "images" if _has_files(primary) else "embeddings"
         yield f"{primary.name} holds {what} of {', '.join(names)} too ({len(leaks)}): they make those sets look nearer"
     for dataset in features:
-        copies = len(dataset) - len(set(dataset.contents))
-        # Equal embeddings may be of unlike images, where a backbone sees no difference or rounding took it.
-        what = "images" if _has_files(dataset) else "embeddings"
-        if copies:
+        if copies := len(dataset) - len(set(dataset.contents)):
             yield f"{dataset.name} holds {copies} exact {'copy' if copies == 1 else 'copies'} of its own {what}"
     yield from _about_primary(primary, measured)
     for dataset, pair in zip(secondaries, measured, strict=True):
@@ -94,18 +87,13 @@ def _absurd(dataset: Features, pair: MeasuredPair) -> Iterator[str]:
         )
 
 
-def _has_files(dataset: Features) -> bool:
-    """Return whether features are of image files, and not ready-made embeddings."""
-    return any(dataset.paths)
-
-
 def _about_size(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:
     small = [s for s in secondaries if len(s) < FEW_IMAGES]
     if len(small) > NAMED:
-        names = _listed([s.name for s in small])
-        yield f"{names} have fewer than {FEW_IMAGES} images: their intervals and p-values say little"
-    for s in small if len(small) <= NAMED else ():
-        yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
+        yield f"{_listed([s.name for s in small])} have fewer than {FEW_IMAGES} images: their intervals and p-values say little"
+    else:
+        for s in small:
+            yield f"{s.name} has {len(s)} image{'s' if len(s) > 1 else ''}: its interval and p-value say little"
     if settings.neighbours > len(primary):
         yield f"{settings.neighbours} neighbours were asked for, and {primary.name} has {len(primary)} images to be near to"
     sizes = [len(dataset) for dataset in secondaries]
@@ -118,10 +106,7 @@ def _about_size(primary: Features, secondaries: Sequence[Features], settings: Se
 
 
 def matrix_notes(features: Sequence[Features], rows: Sequence[Mapping[str, Any]], settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each weakness of a matrix and each undefined value.
-
-    `features` are those of each dataset, `rows` the distances of each pair of datasets.
-    """
+    """Yield a sentence for each weakness of a matrix and each undefined value."""
     yield from _about_store(features)
     few = [dataset.name for dataset in features if len(dataset) < FEW_IMAGES]
     if few:

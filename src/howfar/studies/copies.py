@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -34,10 +35,7 @@ _NAMED: Final = 3
 
 
 class CopySearch(NamedTuple):
-    """Hold comparisons of the same datasets and the features for finding copies.
-
-    `features` are the primary dataset's, then those of the secondaries: perceptual hashes, or ready-made embeddings.
-    """
+    """Hold comparisons of the same datasets, and the primary's and secondaries' perceptual hashes or ready-made embeddings."""
 
     comparisons: tuple[Comparison, ...]
     features: tuple[Features, ...]
@@ -78,23 +76,28 @@ def without_leaks(datasets: Images, measure: Callable[[Images], CopySearch], lea
 def near_duplicates(search: CopySearch) -> pd.DataFrame:
     """List equal or nearly equal images: for each secondary image, the most similar in P and in the secondaries.
 
-    Equal are images of the same bytes. Nearly equal are images whose hashes agree in a share `ALIKE` of their bits, or in
+    Equal images have the same bytes. Hashes of nearly equal ones agree in a share `ALIKE` of their bits, or in
     `ALIKE_AND_NEAR` where one of P is among the nearest in the features of the other (then the nearest counts, not the most
-    alike). Both shares are larger where the images of two datasets are framed alike (`usual_agreement`). An image's own
-    dataset, and every other, counts apart; of two secondaries the later one's image is listed. A blank picture is like no
-    other.
+    alike); in more where the images of two datasets are framed alike (`usual_agreement`). Of two secondaries the later one's
+    image is listed.
     """
-    hashed = search.features[0].identity.get("name") == HASH
-    found = _CopyPairs(search.features)
-    found.add(_equal(search.features))
-    if hashed:
-        found.add(_by_hash(search.features))
-        found.add(_by_features(search))
-    return found.frame()
+    features, pairs = search.features, [_equal(search.features)]
+    if features[0].identity.get("name") == HASH:
+        pairs += [_by_hash(features), _by_features(search)]
+    # The first pair counts for each image and other dataset.
+    first: dict[tuple[int, int, int], _Pair] = {}
+    for pair in chain.from_iterable(pairs):
+        first.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
+    if not first:
+        return no_copies()
+    frame = pd.DataFrame([_row(features, pair) for _, pair in sorted(first.items())], columns=list(COPIES)).astype(COPIES)
+    # Leaks come first, then the more alike.
+    others = frame["other_dataset"] != features[0].name
+    order = frame.assign(_primary=others).sort_values(["_primary", "agreement"], ascending=[True, False], kind="stable")
+    return frame.loc[order.index].reset_index(drop=True)
 
 
-@dataclass(frozen=True)
-class _Pair:
+class _Pair(NamedTuple):
     """Hold a pair of images as dataset positions (0 is the primary) and rows."""
 
     dataset: int
@@ -106,51 +109,27 @@ class _Pair:
     mirrored: bool
 
 
-class _CopyPairs:
-    """Collect pairs, keeping the first pair added for each image and other dataset."""
-
-    def __init__(self, features: Sequence[Features]) -> None:
-        self._features = features
-        self._pairs: dict[tuple[int, int, int], _Pair] = {}
-
-    def add(self, pairs: Iterator[_Pair]) -> None:
-        """Add the pairs whose image and other dataset have no pair yet."""
-        for pair in pairs:
-            self._pairs.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
-
-    def frame(self) -> pd.DataFrame:
-        """Return the table of near duplicates: leaks first, then by decreasing similarity."""
-        rows = [self._row(pair) for _, pair in sorted(self._pairs.items())]
-        if not rows:
-            return no_copies()
-        frame = pd.DataFrame(rows, columns=list(COPIES)).astype(COPIES)
-        primary = frame["other_dataset"] != self._features[0].name
-        order = frame.assign(_primary=primary).sort_values(["_primary", "agreement"], ascending=[True, False], kind="stable")
-        return frame.loc[order.index].reset_index(drop=True)
-
-    def _row(self, pair: _Pair) -> dict[str, Any]:
-        of, other = self._features[pair.dataset], self._features[pair.other_dataset]
-        return {
-            "dataset": of.name,
-            "image": of.images[pair.row],
-            "path": of.paths[pair.row],
-            "other_dataset": other.name,
-            "other": other.images[pair.other_row],
-            "other_path": other.paths[pair.other_row],
-            "kind": "equal" if pair.found_by == "content" else "near",
-            "found_by": pair.found_by,
-            "agreement": pair.agreement,
-            "mirrored": pair.mirrored,
-            "dropped": False,
-        }
+def _row(features: Sequence[Features], pair: _Pair) -> dict[str, Any]:
+    of, other = features[pair.dataset], features[pair.other_dataset]
+    return {
+        "dataset": of.name,
+        "image": of.images[pair.row],
+        "path": of.paths[pair.row],
+        "other_dataset": other.name,
+        "other": other.images[pair.other_row],
+        "other_path": other.paths[pair.other_row],
+        "kind": "equal" if pair.found_by == "content" else "near",
+        "found_by": pair.found_by,
+        "agreement": pair.agreement,
+        "mirrored": pair.mirrored,
+        "dropped": False,
+    }
 
 
 def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
-    repeated = _repeated([each.contents for each in features])
-    if not repeated:
-        return
+    counts = Counter(chain.from_iterable(each.contents for each in features))
     # Of each content that stands more than once, the first row of every dataset that has it so far.
-    first: dict[str, dict[int, int]] = {content: {} for content in repeated}
+    first: dict[str, dict[int, int]] = {content: {} for content, count in counts.items() if count > 1}
     for dataset, each in enumerate(features):
         for row, content in enumerate(each.contents):
             if (rows := first.get(content)) is None:
@@ -159,16 +138,6 @@ def _equal(features: Sequence[Features]) -> Iterator[_Pair]:
             for other, match in rows.items() if dataset else ():
                 if dataset != other or match < row:
                     yield _Pair(dataset, row, other, match, "content", 1.0, False)
-
-
-def _repeated(contents: Sequence[Sequence[str]]) -> set[str]:
-    """Return the contents that occur more than once; a quick count handles the usual case without repetition."""
-    if len(set[str]().union(*contents)) == sum(map(len, contents)):
-        return set()
-    seen, again = set[str](), set[str]()
-    for content in chain.from_iterable(contents):
-        (again if content in seen else seen).add(content)
-    return again
 
 
 def _by_hash(features: Sequence[Features]) -> Iterator[_Pair]:
@@ -194,7 +163,9 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
     p = primary.to_array().astype(np.float32, copy=False)
     for dataset, features in enumerate(secondaries, start=1):
         signs = features.to_array().astype(np.float32, copy=False)
-        for nearest in _nearest(search.comparisons, features, row_of):
+        images = [each.images[each.images["dataset"] == features.name] for each in search.comparisons]
+        for column in (each[name] for each in images for name in nearest_columns(each)):
+            nearest = np.array([row_of[str(name)] for name in column], dtype=np.intp)
             straight, flipped = agreement(signs, p[nearest]), agreement(mirrored(signs), p[nearest])
             alike, turned = np.maximum(straight, flipped), flipped > straight
             known = has_structure(signs) & has_structure(p[nearest])
@@ -205,21 +176,10 @@ def _by_features(search: CopySearch) -> Iterator[_Pair]:
 def _share_needed(
     a: NDArray[np.float32], b: NDArray[np.float32], best: NDArray[np.float64], least: float, same: bool = False
 ) -> float:
-    """Return the share of bits in which copies must agree: `least`, or more if the datasets' images are usually alike.
-
-    The usual agreement is computed only where it decides on some pair.
-    """
+    """Return the share of bits in which copies must agree: `least`, or more if the datasets' images are usually alike."""
     if not ((best >= least) & (best < SURE)).any():
         return least
     return max(least, min(SURE, usual_agreement(a, b, mirrored(a), same=same)))
-
-
-def _nearest(comparisons: Sequence[Comparison], s: Features, row_of: Mapping[str, int]) -> Iterator[NDArray[np.intp]]:
-    """Yield, for each image of S, the rows of its nearest images in P, then the next nearest, for each backbone."""
-    for comparison in comparisons:
-        images = comparison.images[comparison.images["dataset"] == s.name]
-        for column in nearest_columns(images):
-            yield np.array([row_of[str(name)] for name in images[column]], dtype=np.intp)
 
 
 def nearest_columns(images: pd.DataFrame) -> list[str]:
@@ -250,23 +210,20 @@ def copy_notes(copies: pd.DataFrame, primary: str) -> Iterator[str]:
     """Yield a sentence for each pair of datasets with copies: their number, and whether they were left out."""
     for (dataset, other, dropped), rows in copies.groupby(["dataset", "other_dataset", "dropped"], sort=False):
         near, equal = int((rows["kind"] == "near").sum()), int((rows["kind"] == "equal").sum())
+        are = "is" if near == 1 else "are"
         if dropped:
             was, copies_of = ("was", "a copy") if len(rows) == 1 else ("were", "copies")
             counts = f"({equal} equal, {near} nearly so)"
             yield f"{_images(len(rows))} of {dataset} {was} left out as {copies_of} of {other} {counts}"
         elif near and dataset == other:
-            yield f"{_images(near)} of {dataset} {_are(near)} nearly equal to others in it, so that it is smaller than it looks"
+            yield f"{_images(near)} of {dataset} {are} nearly equal to others in it, so that it is smaller than it looks"
         elif near:
             effect = ", which makes it look nearer: --leaks drop leaves them out" if other == primary else ""
-            yield f"{_images(near)} of {dataset} {_are(near)} nearly equal to images of {other}{effect}"
+            yield f"{_images(near)} of {dataset} {are} nearly equal to images of {other}{effect}"
 
 
 def _images(count: int) -> str:
     return f"{count} image{'' if count == 1 else 's'}"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
 
 
 def _called(kind: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, parse, read_bytes
+from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
 from howfar.data.folder import path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import map_paths, write_map
@@ -38,6 +38,7 @@ from howfar.settings import checked, picked, with_options
 from howfar.streams import stream
 from howfar.studies.evaluation.evaluate import evaluate
 from howfar.studies.evaluation.learnt_images import Seen
+from howfar.studies.study_inputs import parse_images
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument
@@ -62,16 +63,7 @@ class Corruption:
 
 
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
-    """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all.
-
-    Raises `UnknownNameError` for a name that is not registered, and `InputError` for a strength that is no number, 0, or out of
-    the perturbation's range.
-
-    Examples
-    --------
-    >>> [chosen.label for chosen in choose("blur,fade=0.4")]
-    ['blur 3', 'blur 6', 'fade 0.4']
-    """
+    """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all."""
     texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
     wanted = [text.strip() for text in texts if text.strip()]
     if not wanted and only:
@@ -120,89 +112,6 @@ class MaskedImage:
         return cls(pixels, mask, (content_hash(data), marks))
 
 
-@dataclass(frozen=True)
-class CorruptedImages:
-    """Write one perturbation's versions of a dataset's images to a folder, ``images/`` and ``masks/``.
-
-    Attributes
-    ----------
-    chosen
-        The perturbation and its strength; None for the images as they are.
-    folder
-        Where the set goes.
-    others
-        Images that a perturbation may draw from, those of the dataset among them.
-    seed
-        Seed of all that is drawn.
-    """
-
-    chosen: Corruption | None
-    folder: Path
-    others: Sequence[Item]
-    seed: int
-
-    def write(self, dataset: Dataset, name: str) -> Dataset:
-        """Write the missing files of every image, and return them as the dataset `name`.
-
-        Raises `InputError` where a file that howfar did not write lies at an image's place, or two images would share a place.
-        """
-        wanted = map_paths(self.folder / IMAGES, dataset).items()
-        with ThreadPoolExecutor(available_cores()) as pool:
-            outcomes = list(pool.map(lambda pair: self._write(*pair), wanted))
-        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
-        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
-        return Dataset(name, items, tuple(skipped), self.folder)
-
-    def _write(self, path: Path, item: Item) -> Item | Skipped:
-        below = path.relative_to(self.folder / IMAGES)
-        marks = self.folder / MASKS / below
-        try:
-            image = MaskedImage.read(item)
-            other = self._other(item)
-            beside = None if other is None else MaskedImage.read(other)
-        except ImageError as error:
-            return Skipped("", path_text(item.path), str(error))
-        signature = self._signature(image, beside)
-        if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
-            pixels, mask = self._corrupted(image, beside)
-            # The mask first: an image that is there has its mask.
-            write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
-            write_map(path, pixels, signature)
-        return Item(below.as_posix(), path, marks)
-
-    def _other(self, item: Item) -> Item | None:
-        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
-        if self.chosen is None or not self.chosen.perturbation.needs_others:
-            return None
-        candidates = [other for other in self.others if other.path != item.path]
-        if not candidates:
-            name = self.chosen.perturbation.name
-            raise InputError.of(
-                "others", f"must hold an image beside {item.name} for {name}", "none", f"pass {option('others', 'FOLDER')}"
-            )
-        rng = stream(self.seed, "corruption", self.chosen.label, item.name)
-        return candidates[int(rng.integers(len(candidates)))]
-
-    def _signature(self, image: MaskedImage, beside: MaskedImage | None) -> str:
-        """Return everything that the written files depend on, as JSON."""
-        chosen = self.chosen
-        document = {
-            "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
-            "image": image.contents,
-            "other": None if beside is None else beside.contents,
-            "seed": self.seed,
-            "howfar": metadata.version("howfar"),
-        }
-        return json.dumps(document, sort_keys=True)
-
-    def _corrupted(self, image: MaskedImage, beside: MaskedImage | None) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        if self.chosen is None:
-            return image.pixels, image.mask
-        perturbation: LabelledPerturbation = self.chosen.perturbation
-        others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
-        return perturbation(image.pixels, image.mask, self.chosen.strength, seed=self.seed, others=others)
-
-
 ARGUMENT = "predict_command"
 _EXAMPLE = '"python my.py {images} {out}"'
 
@@ -216,13 +125,7 @@ class PredictCommand:
 
     @classmethod
     def of(cls, text: str) -> PredictCommand:
-        """Split a command as a shell does, quotes included; raise `InputError` for invalid quoting or a missing placeholder.
-
-        Examples
-        --------
-        >>> PredictCommand.of("python 'my model.py' {images} --out={out}").words
-        ('python', 'my model.py', '{images}', '--out={out}')
-        """
+        """Split a command as a shell does, quotes included; raise `InputError` for invalid quoting or a missing placeholder."""
         try:
             # Paths of Windows are written with the sign that quotes the next one elsewhere.
             words = tuple(shlex.split(text.replace("\\", "\\\\") if os.name == "nt" else text))
@@ -234,10 +137,7 @@ class PredictCommand:
         return cls(text, words)
 
     def run(self, images: Path, out: Path) -> None:
-        """Run the command on a folder of images; the command must write a map of each image to the existing folder `out`.
-
-        What it prints is not shown. Raises `InputError`, in one line, where it cannot be started or fails.
-        """
+        """Run the command on a folder of images, without its output; it must write a map of each image to the folder `out`."""
         words = [word.replace("{images}", str(images)).replace("{out}", str(out)) for word in self.words]
         try:
             done = subprocess.run(
@@ -250,44 +150,19 @@ class PredictCommand:
             said = one_line(lines[-1]) if lines else "it printed nothing"
             raise InputError.of(ARGUMENT, f"must exit with 0 on {images} ({said})", done.returncode, "try it by hand")
 
-
-PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
-
-
-@dataclass(frozen=True)
-class ModelPredictor:
-    """Predict with a loaded model; maps are reused if their signature matches the model."""
-
-    model: Model
-
     def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Write the maps of a dataset's images and of their mirrored versions into its folder."""
-        for where, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
-            predict(self.model, dataset, folder / where, flipped=flipped, progress=False)
-
-
-@dataclass(frozen=True)
-class CommandPredictor:
-    """Predict with the user's command, once per folder of images; finished folders are reused."""
-
-    command: PredictCommand
-
-    def predict(self, dataset: Dataset, folder: Path) -> None:
-        """Make the command write the maps of a dataset's images and of their mirrored versions.
-
-        Raises `InputError` where the command fails, or maps are there that it did not make.
-        """
+        """Make the command write the maps of a dataset's images and of their mirrored versions; finished folders are reused."""
         contents = sorted(content_hash(read_bytes(item.path)) for item in dataset.items)
-        wanted = {"command": self.command.text, "images": contents}
+        wanted = {"command": self.text, "images": contents}
         self._ensure(dataset, folder / PREDICTIONS, wanted, folder / IMAGES)
         self._ensure(dataset, folder / FLIPPED, wanted, None)
 
     def _ensure(self, dataset: Dataset, out: Path, wanted: dict[str, Any], images: Path | None) -> None:
         record = out.with_name(f"{out.name}.json")
         before = _read_record(record)
-        if before == {**wanted, "done": True} and out.is_dir() and any(out.iterdir()):
-            return
-        if out.is_dir() and any(out.iterdir()):
+        if _filled(out):
+            if before == {**wanted, "done": True}:
+                return
             if before is None:
                 rule = "must hold no predictions that another model made"
                 raise InputError.of("out", rule, str(out), "choose another folder, or remove it")
@@ -295,14 +170,14 @@ class CommandPredictor:
         out.mkdir(parents=True, exist_ok=True)
         replace_text(record, json.dumps({**wanted, "done": False}))
         if images is not None:
-            self.command.run(images, out)
+            self.run(images, out)
         else:
             with tempfile.TemporaryDirectory() as scratch:
                 for path, item in map_paths(Path(scratch), dataset).items():
                     pixels = np.asarray(decode(read_bytes(item.path)).image)
                     write_map(path, np.ascontiguousarray(pixels[:, ::-1]))
-                self.command.run(Path(scratch), out)
-        if not any(out.iterdir()):
+                self.run(Path(scratch), out)
+        if not _filled(out):
             raise InputError(f"the command wrote no map into {out}: it must write one for each image into {{out}}")
         replace_text(record, json.dumps({**wanted, "done": True}))
 
@@ -315,16 +190,13 @@ class CommandPredictor:
                 replace_text(record, json.dumps({**before, "done": False}))
 
 
-Predictor = ModelPredictor | CommandPredictor | None
+PREDICTIONS, FLIPPED = "predictions", "predictions-flipped"
+Predictor = Model | PredictCommand | None
 """None where the user puts the maps into the folders of the sets."""
 
 
-def maps_of(dataset: Dataset, folder: Path) -> tuple[Path, Path | None] | None:
-    """Return the folders of a dataset's maps and of its mirrored maps (None if empty); return None without maps."""
-    maps, flipped = folder / PREDICTIONS, folder / FLIPPED
-    if not maps.is_dir() or not any(maps.iterdir()):
-        return None
-    return maps, flipped if flipped.is_dir() and any(flipped.iterdir()) else None
+def _filled(folder: Path) -> Path | None:
+    return folder if folder.is_dir() and any(folder.iterdir()) else None
 
 
 def _read_record(record: Path) -> Any:
@@ -434,10 +306,10 @@ def corrupt(
     given, loading = checked(CorruptOptions, options), picked(ModelOptions, options)
     chosen = choose(given["only"])
     predictor = _predictor(model, predict_command, loading)
-    whole = _labelled(_images(primary, "primary"))
-    if isinstance(predictor, ModelPredictor):
-        predictor = ModelPredictor(predictor.model.settled(whole, given["progress"]))
-    card = predictor.model.card if isinstance(predictor, ModelPredictor) else None
+    whole = _labelled(parse_images(primary, "primary", "primary"))
+    if isinstance(predictor, Model):
+        predictor = predictor.settled(whole, given["progress"])
+    card = predictor.card if isinstance(predictor, Model) else None
     seen = Seen.of(whole, card, group=given["group"])
     images = replace(seen.unseen(whole), skipped=whole.skipped)
     pool = _pool(whole.items, others, given["seed"])
@@ -448,14 +320,17 @@ def corrupt(
     # A second run with the same folder waits, and then finds all there.
     with locked(folder):
         sets = work.all(wanted, tuple(_notes(seen)))
-    if not isinstance(predictor, ModelPredictor):
+    if not isinstance(predictor, Model):
         return sets
-    return replace(sets, reading=predictor.model.reading, notes=(*predictor.model.warnings, *sets.notes))
+    return replace(sets, reading=predictor.reading, notes=(*predictor.warnings, *sets.notes))
 
 
 @dataclass(frozen=True)
 class _Work:
-    """Make, predict and score the sets of one dataset's images."""
+    """Make, predict and score the sets of one dataset's images, each in a folder with ``images/`` and ``masks/``.
+
+    A perturbation may draw a second image from `pool`; a chosen corruption of None means the images as they are.
+    """
 
     images: Dataset
     folder: Path
@@ -489,29 +364,79 @@ class _Work:
         """Make one set and its evaluation; without a perturbation, the evaluation refers to the original image files."""
         place = self.place(chosen)
         name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
-        dataset = CorruptedImages(chosen, place, self.pool, self.seed).write(self.images, name)
+        dataset = self._written(chosen, place, name)
         if not dataset.items:
             received = dataset.skipped[0].reason if dataset.skipped else "none"
             raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
-        if self.predictor is not None:
+        if isinstance(self.predictor, Model):
+            for folder, flipped in ((PREDICTIONS, False), (FLIPPED, True)):
+                predict(self.predictor, dataset, place / folder, flipped=flipped, progress=False)
+        elif self.predictor is not None:
             self.predictor.predict(dataset, place)
         scored = dataset if chosen is not None else _as_given(self.images, dataset)
-        maps = maps_of(dataset, place)
+        maps = _filled(place / PREDICTIONS)
         if maps is None:
             return scored, None
         if chosen is not None and own is None:
             rule = "must hold the predictions of the images as they are too"
             raise InputError.of("out", rule, str(place), f"predict {UNCHANGED}/images")
         tuned_on = own if self.tuned_on is None else self.tuned_on
+        threshold, flipped_maps = None if tuned_on is None else tuned_on.threshold, _filled(place / FLIPPED)
         try:
-            threshold = None if tuned_on is None else tuned_on.threshold
             return scored, evaluate(
-                scored, maps[0], flipped=maps[1], threshold=threshold, tolerance=self.tolerance, progress=False
+                scored, maps, flipped=flipped_maps, threshold=threshold, tolerance=self.tolerance, progress=False
             )
         except HowfarError:
-            if isinstance(self.predictor, CommandPredictor):
+            if isinstance(self.predictor, PredictCommand):
                 self.predictor.refused(place)
             raise
+
+    def _written(self, chosen: Corruption | None, place: Path, name: str) -> Dataset:
+        """Write the missing files of every image, and return them as the dataset `name`; refuse to replace others' files."""
+        wanted = map_paths(place / IMAGES, self.images).items()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            outcomes = list(pool.map(lambda pair: self._write(chosen, place, *pair), wanted))
+        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
+        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
+        return Dataset(name, items, tuple(skipped), place)
+
+    def _write(self, chosen: Corruption | None, place: Path, path: Path, item: Item) -> Item | Skipped:
+        below = path.relative_to(place / IMAGES)
+        marks = place / MASKS / below
+        try:
+            image = MaskedImage.read(item)
+            other = self._other(chosen, item)
+            beside = None if other is None else MaskedImage.read(other)
+        except ImageError as error:
+            return Skipped("", path_text(item.path), str(error))
+        depends_on = {
+            "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
+            "image": image.contents,
+            "other": None if beside is None else beside.contents,
+            "seed": self.seed,
+            "howfar": metadata.version("howfar"),
+        }
+        signature = json.dumps(depends_on, sort_keys=True)
+        if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
+            pixels, mask = image.pixels, image.mask
+            if chosen is not None:
+                others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
+                pixels, mask = chosen.perturbation(pixels, mask, chosen.strength, seed=self.seed, others=others)
+            # The mask first: an image that is there has its mask.
+            write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)
+            write_map(path, pixels, signature)
+        return Item(below.as_posix(), path, marks)
+
+    def _other(self, chosen: Corruption | None, item: Item) -> Item | None:
+        """Draw the second image that a perturbation mixes in; the draw does not depend on the rest of the dataset."""
+        if chosen is None or not chosen.perturbation.needs_others:
+            return None
+        candidates = [other for other in self.pool if other.path != item.path]
+        if not candidates:
+            rule = f"must hold an image beside {item.name} for {chosen.perturbation.name}"
+            raise InputError.of("others", rule, "none", f"pass {option('others', 'FOLDER')}")
+        rng = stream(self.seed, "corruption", chosen.label, item.name)
+        return candidates[int(rng.integers(len(candidates)))]
 
 
 def _as_given(images: Dataset, written: Dataset) -> Dataset:
@@ -528,15 +453,8 @@ def _predictor(model: ModelArgument | None, command: str | None, loading: ModelO
         if loading:
             name, value = next(iter(loading.items()))
             raise InputError.of(name, "is of use only to a model", value, "pass a model, or leave it out")
-        return None if command is None else CommandPredictor(PredictCommand.of(command))
-    return ModelPredictor(loaded_model(model, loading))
-
-
-def _images(dataset: DatasetArgument, argument: str) -> Dataset:
-    parsed = parse(dataset, unnamed=argument)
-    if not isinstance(parsed, Dataset):
-        raise InputError.of(argument, "must be images, not embeddings", parsed.name)
-    return parsed
+        return None if command is None else PredictCommand.of(command)
+    return loaded_model(model, loading)
 
 
 def _notes(seen: Seen) -> Iterator[str]:
@@ -557,6 +475,8 @@ def _labelled(images: Dataset) -> Dataset:
 def _pool(own: Sequence[Item], others: DatasetsArgument | None, seed: int) -> tuple[Item, ...]:
     """List the images that perturbations may mix in: the caller's, otherwise a sample of the dataset's own."""
     if others is not None:
-        return tuple(item for _, _, each in each_dataset(others, "others") for item in _images(each, "others").items)
+        return tuple(
+            item for _, _, each in each_dataset(others, "others") for item in parse_images(each, "others", "others").items
+        )
     drawn = np.random.default_rng(seed).permutation(len(own))[:POOL]
     return tuple(own[at] for at in sorted(drawn.tolist()))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ from howfar.pipeline.reference import GATE_COLUMNS
 from howfar.pipeline.reference_profile import Profile
 from howfar.progress import bar, doing
 from howfar.projection import Projector
-from howfar.protocols import StoreLike
+from howfar.protocols import Backbone, StoreLike
 from howfar.results import (
     BackboneSummary,
     BaselineSummary,
@@ -61,23 +61,16 @@ from howfar.studies.study_inputs import (
 )
 from howfar.tracking import Log, check_tracker, log_result
 
-if TYPE_CHECKING:
-    from howfar.protocols import Backbone
-
-
 LARGE: Final = 1 << 28
 """Products of a projection, from which on a pair is kept: some hundredths of a second."""
 MOST: Final = 1000
 """Pairs that are left when another comparison begins."""
+NOTHING: Final[NDArray[Any]] = np.empty((0, 0))
 _NAME: Final = "baselines"
 
 
 def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path | None) -> Path | None:
-    """Return the folder, beside the local store, that keeps measured pairs; None if measuring them is fast.
-
-    `features` are the primary dataset's, then those of the secondaries, by one backbone, and `store` is where these are. Of
-    more than `MOST` pairs there the oldest are removed.
-    """
+    """Return the folder, beside the local store, that keeps `MOST` measured pairs; None if measuring them is fast."""
     primary, *secondaries = features
     q, largest = primary.rows.shape[1], max(map(len, secondaries), default=0)
     root = local_root(store)
@@ -93,16 +86,7 @@ def baselines_folder(features: Sequence[Features], store: StoreLike | str | Path
 
 
 class PreallocatedColumns:
-    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns.
-
-    Examples
-    --------
-    >>> columns = PreallocatedColumns(3)
-    >>> columns.add(2, {"set": "a", "x": np.array([1.0, 2.0])})
-    >>> columns.add(1, {"set": "b", "y": np.array([3.0])})
-    >>> columns.frame().fillna(0.0).to_dict("list")
-    {'set': ['a', 'a', 'b'], 'x': [1.0, 2.0, 0.0], 'y': [0.0, 0.0, 3.0]}
-    """
+    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns."""
 
     def __init__(self, rows: int) -> None:
         self._rows = rows
@@ -147,11 +131,6 @@ def compare(
         A registered name (see ``howfar backbones``), a torch module, a function of a batch, or a loaded backbone
         (`howfar.backbones.as_backbone`). Not used where all are embeddings.
 
-    Returns
-    -------
-    Comparison
-        Shows as its table; ``.to_frame()``, ``.images``, ``.plot``, ``.save(folder)``.
-
     Raises
     ------
     HowfarError
@@ -189,11 +168,7 @@ def measured_run(
     options: CompareOptions,
     notes: tuple[str, ...] = (),
 ) -> tuple[Comparison, Callable[[], tuple[Features, ...]]]:
-    """Measure a comparison as `compare` does without saving it; also return a function that gives the features.
-
-    Pairs of datasets are kept in the run folder as they are measured, for a run that goes on there after a kill. `notes` are
-    added to those of the comparison.
-    """
+    """Measure a comparison as `compare` does, without saving it; also return a function that gives the features."""
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
     execution, loading = Execution.of(given), picked(BackboneOptions, options)
@@ -245,7 +220,7 @@ def measured_by(
     baselines = {backbone.name: baseline(backbone.name, view, settings, execution) for backbone, view in others}
     rows = [row for measured in baselines.values() for row in measured.rows]
     comparisons = tuple(
-        # A trivial backbone stands beside the other one only, as where it is compared by alone.
+        # A trivial backbone stands beside the other one only.
         compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), out)
         for model, view in zip(models, every[:count], strict=True)
     )
@@ -259,10 +234,7 @@ def features_of(
     settings: Settings,
     execution: Execution,
 ) -> tuple[tuple[Features, ...], str]:
-    """Return the features of all datasets, embedded or ready-made, and the backbone's name.
-
-    Raises `HowfarError` as `compare` does.
-    """
+    """Return the features of all datasets, embedded or ready-made, and the backbone's name."""
     model = loaded(datasets, backbone, options, execution.runner)
     if model is None:
         return _ready(datasets)
@@ -296,17 +268,27 @@ def compared(
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
-        own = _own_subspace(primary, settings, pairs.projector)
+        own: Profile | None = None
+        with suppress(InputError):  # it may exceed the memory budget
+            own = Profile.of(primary, settings, projector=pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
             images.add(len(s), _image_columns(s, primary, pair) | _gate_columns(s, own))
-            measured.append(_without_columns(pair))
+            # The table of images has their scores and nearest images already.
+            found = replace(pair.found, nearest=NOTHING, nearest_distances=NOTHING)
+            measured.append(replace(pair, found=found, secondary_scores=NOTHING))
     total = sum(float(pair.found.i_dist.mean()) for pair in measured)
     adjusted = holm([pair.p_value for pair in measured])
     summaries = [
         _summary(s, len(primary), pair, p_value, total, of_rivals)
         for s, pair, p_value, of_rivals in zip(secondaries, measured, adjusted, _adjusted_rivals(measured), strict=True)
     ]
-    leaks = tuple(_leaks(primary, secondaries))
+    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
+    leaks = tuple(
+        Leak(s.name, image, by_content[content], content)
+        for s in secondaries
+        for content, image in zip(s.contents, s.images, strict=True)
+        if content in by_content
+    )
     of_primary = PreallocatedColumns(len(primary) * len(secondaries))
     for s, pair in zip(secondaries, measured, strict=True):
         of_primary.add(len(primary), _primary_columns(primary, s.name, pair))
@@ -325,28 +307,12 @@ def compared(
     )
 
 
-def _own_subspace(primary: Features, settings: Settings, projector: Projector) -> Profile | None:
-    """Fit the primary's own subspace, which the judge of sites uses; None if it exceeds the memory budget."""
-    try:
-        return Profile.of(primary, settings, projector=projector)
-    except InputError:
-        return None
-
-
 def _gate_columns(s: Features, own: Profile | None) -> dict[str, Any]:
-    """Measure the columns that the judge of sites needs, as in a profile."""
+    """Measure the columns that the judge of sites needs in the primary's own subspace, as in a profile."""
     if own is None:
         return dict.fromkeys(GATE_COLUMNS, np.full(len(s), np.nan))
     read = own.columns(own.measure(s.rows))
     return {column: read[name] for column, name in GATE_COLUMNS.items()}
-
-
-def _without_columns(pair: MeasuredPair) -> MeasuredPair:
-    """Drop the arrays that are already in the table of images."""
-    found = replace(
-        pair.found, nearest=pair.found.nearest[:0].copy(), nearest_distances=pair.found.nearest_distances[:0].copy()
-    )
-    return replace(pair, found=found, secondary_scores=pair.secondary_scores[:0].copy())
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
@@ -405,6 +371,9 @@ def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[s
     low, high = measures.i_dist.min(), measures.i_dist.max()
     spread = high - low
     undefined = np.full(len(s), np.nan)
+    names, nearest = np.array(primary.images, dtype=object), dict[str, Any]()
+    for number, (rows, distances) in enumerate(zip(measures.nearest.T, measures.nearest_distances.T, strict=True), start=1):
+        nearest |= {f"nearest{number}": names[rows].tolist(), f"nearest{number}_distance": distances}
     return {
         "dataset": s.name,
         "image": s.images,
@@ -420,17 +389,8 @@ def _image_columns(s: Features, primary: Features, pair: MeasuredPair) -> dict[s
         **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
         "x": pair.secondary_scores[:, 0],
         "y": pair.secondary_scores[:, 1],
-        **_nearest_columns(primary, pair),
+        **nearest,
     }
-
-
-def _nearest_columns(primary: Features, pair: MeasuredPair) -> dict[str, Any]:
-    """Return the names and distances of each image's nearest images of P."""
-    names, columns = np.array(primary.images, dtype=object), dict[str, Any]()
-    for number, (rows, distances) in enumerate(zip(pair.found.nearest.T, pair.found.nearest_distances.T, strict=True), start=1):
-        columns[f"nearest{number}"] = names[rows].tolist()
-        columns[f"nearest{number}_distance"] = distances
-    return columns
 
 
 def _primary_columns(primary: Features, against: str, pair: MeasuredPair) -> dict[str, Any]:
@@ -454,10 +414,7 @@ class Baseline:
 
 
 def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
-    """Measure distances with a trivial backbone, with the projection setting of the model's distances.
-
-    Of long features they are kept, and read where the same datasets are measured again.
-    """
+    """Measure distances with a trivial backbone, with the projection setting of the model's distances."""
     primary, *secondaries = features
     # Nothing is drawn, so that the seed counts for nothing.
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
@@ -472,13 +429,3 @@ def baseline(name: str, features: Sequence[Features], settings: Settings, execut
         rows.append(BaselineSummary(name, s.name, scaled, measures.relative, measures.energy))
         images[s.name] = pd.Series(measures.i_dist, index=list(s.images))
     return Baseline(tuple(rows), images)
-
-
-def _leaks(primary: Features, secondaries: Sequence[Features]) -> Iterator[Leak]:
-    by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
-    for s in secondaries:
-        if by_content.keys().isdisjoint(s.contents):
-            continue
-        for content, image in zip(s.contents, s.images, strict=True):
-            if content in by_content:
-                yield Leak(s.name, image, by_content[content], content)

@@ -25,23 +25,7 @@ from howfar.studies.study_inputs import check_names, parse_all
 
 @dataclass(frozen=True)
 class FeatureExport:
-    """Describe an exported table of features.
-
-    Attributes
-    ----------
-    path
-        The Parquet file or the Lance folder.
-    backbone
-        What computed the features.
-    length
-        q, the numbers in a feature.
-    images
-        The number of rows of each dataset, by its name.
-    skipped
-        The images that could not be used.
-    notes
-        What a reader should know.
-    """
+    """Describe an exported table: its file or folder, the backbone, q as `length`, and each dataset's number of rows."""
 
     path: Path
     backbone: str
@@ -70,7 +54,7 @@ def export(
     Parameters
     ----------
     datasets, backbone, store
-        As `howfar.embed` takes them; of datasets there may be several, as of the secondaries of `howfar.compare`.
+        As `howfar.embed` takes them; there may be several datasets.
     out
         The file ``NAME.parquet``, or the folder ``NAME.lance``. It appears whole; an earlier export is replaced, and nothing
         else is written over.
@@ -94,7 +78,15 @@ def export(
     ({'roads': 3}, 6)
     """
     given, loading = checked(EmbedOptions, options), picked(BackboneOptions, options)
-    path, kind = _target(out, to)
+    there = absolute(out)
+    # An earlier export to Lance is a folder.
+    path = there if there.is_dir() else ready_file("out", out) or there
+    kind = path.suffix.lower().removeprefix(".") if to is None else to
+    if kind not in FORMATS:
+        argument, received = ("out", str(out)) if to is None else ("to", to)
+        rule = "must end in .parquet or .lance" if to is None else "must be parquet or lance"
+        raise InputError.of(argument, rule, received)
+    check_target(path, kind)
     with within(given["memory"]):
         parsed = _images(parse_all(datasets, "dataset"))
         check_columns(parsed)
@@ -111,20 +103,6 @@ def export(
         tuple(fault for each in features for fault in each.skipped),
         tuple(dict.fromkeys(note for each in features for note in each.notes)),
     )
-
-
-def _target(out: str | Path, to: str | None) -> tuple[Path, str]:
-    """Return the path and format of the table; raise `InputError` if it may not be written there."""
-    there = absolute(out)
-    # An earlier export to Lance is a folder.
-    path = there if there.is_dir() else ready_file("out", out) or there
-    kind = path.suffix.lower().removeprefix(".") if to is None else to
-    if kind not in FORMATS:
-        argument, received = ("out", str(out)) if to is None else ("to", to)
-        rule = "must end in .parquet or .lance" if to is None else "must be parquet or lance"
-        raise InputError.of(argument, rule, received)
-    check_target(path, kind)
-    return path, kind
 
 
 def _images(parsed: Sequence[Dataset | Features]) -> list[Dataset]:

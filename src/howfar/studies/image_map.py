@@ -27,15 +27,10 @@ NEIGHBOURS: Final = 15
 """Images that make up the surroundings of one, UMAP's own default."""
 _SPREAD: Final = 10.0
 _AGAIN: Final = "run howfar compare again with --map umap and --out"
-_Named = tuple[str, tuple[str, ...]]
 
 
 def check_map(chosen: Maps | None, folder: Path | None) -> None:
-    """Check before any computation that a map can be made and saved.
-
-    Raises `InputError` where there is no such map or a run is to have no folder, and `MissingExtraError` where umap-learn is
-    absent.
-    """
+    """Check before any computation that the map is known, umap-learn is installed, and a folder can keep the map."""
     if chosen is None:
         return
     if chosen not in get_args(Maps):
@@ -49,12 +44,7 @@ def check_map(chosen: Maps | None, folder: Path | None) -> None:
 def keep_map(
     comparison: Comparison, chosen: Maps | None, features: Callable[[], Sequence[Features]] | None = None, store: Stored = None
 ) -> None:
-    """Choose the map that a run's pages open with: the UMAP, made if missing, or the two components.
-
-    The run was saved to a folder or loaded from one. `chosen` is "umap", "pca", or None, which leaves the run as it is.
-    `features` returns the primary's features and those of each secondary; by default they are read again from the run's
-    datasets, with `store`. Raises as `image_map`.
-    """
+    """Choose the map that a run's pages open with, made if missing; `features` are by default read again, with `store`."""
     folder = comparison.folder
     if chosen is None or folder is None:
         return
@@ -70,23 +60,22 @@ def keep_map(
 
 
 def image_map(comparison: Comparison, features: Callable[[], Sequence[Features]]) -> ImageMap:
-    """Make a UMAP of a run's images from the components in which distances were measured.
+    """Make a UMAP of a run's images from the components in which distances were measured; one per pair's own subspace.
 
-    Where each pair of datasets has a subspace of its own, each has a map of its own. It begins at the two first components
-    (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), so that it lies as they do, and is drawn with the
-    run's seed by one thread, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
-    https://arxiv.org/abs/1802.03426.
-
-    Raises `MissingExtraError` where umap-learn is absent, and `InputError` where the features cannot be had again, or are not
-    those that were compared.
+    It begins at the two first components (Kobak and Linderman 2021, https://doi.org/10.1038/s41587-020-00809-z), and one
+    thread draws it with the run's seed, so that it is the same each time. UMAP: McInnes, Healy and Melville 2018,
+    https://arxiv.org/abs/1802.03426. Raises `InputError` where the compared features cannot be had again.
     """
     _check_installed()
     found = _those_of(comparison, features())
     settings, count = comparison.settings, comparison.datasets[0].components
     if count > KEPT:
         raise InputError.of("map", f"needs images of at most {KEPT:,} components", count, "compare with --projection pair")
-    panels = list(_panels(found, settings))
-    frames = [_frame(against, members, umap_of(scores, settings.seed)) for against, members, scores in panels]
+    panels, frames = list(_panels(found, settings)), []
+    for against, datasets, scores in panels:
+        images = [(against, dataset.name, image) for dataset in datasets for image in dataset.images]
+        x, y = umap_of(scores, settings.seed).T
+        frames.append(pd.DataFrame(images, columns=["against", "dataset", "image"]).assign(x=x, y=y))
     return ImageMap(
         places=pd.concat(frames, ignore_index=True),
         panelled=settings.projection == "pair",
@@ -131,13 +120,12 @@ def _again(comparison: Comparison, store: Any) -> Sequence[Features]:
         raise InputError.of("map", "needs datasets that can be read again", ", ".join(lacking), _AGAIN)
     datasets = [limited(parse(comparison.sources[name], name), comparison.settings) for name in names]
     ready = [dataset for dataset in datasets if isinstance(dataset, Features)]
-    options = dict(comparison.options)
     if ready:
         return ready
-    if not options:
+    if not comparison.options:
         raise InputError.of("map", "needs a backbone that can be loaded again", comparison.backbone.name, _AGAIN)
     execution = Execution.of({"store": store, "runner": "local", "batch_size": None, "workers": None, "progress": True})
-    return views(datasets, [load_backbone(**options)], [], comparison.settings, execution)[0]
+    return views(datasets, [load_backbone(**comparison.options)], [], comparison.settings, execution)[0]
 
 
 def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Features]:
@@ -156,31 +144,16 @@ def _those_of(comparison: Comparison, features: Sequence[Features]) -> list[Feat
     return chosen
 
 
-def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[_Named], Float64Array]]:
-    """Yield each panel's name, images by dataset, and components: P with one secondary, or all datasets in a joint space."""
+def _panels(features: list[Features], settings: Settings) -> Iterator[tuple[str, list[Features], Float64Array]]:
+    """Yield each panel's name, datasets, and components: P with one secondary, or all datasets in a joint space."""
     primary, *others = features
-    own = (primary.name, tuple(primary.images))
     pairs = projector_of(primary, settings).project([other.rows for other in others], settings.projection)
     shared: list[Float64Array] = []
     for other, pair in zip(others, pairs, strict=True):
         theirs = np.asarray(pair.secondary, dtype=np.float64)
         if settings.projection == "pair":
-            members = [own, (other.name, tuple(other.images))]
-            yield other.name, members, np.concatenate([np.asarray(pair.primary, dtype=np.float64), theirs])
+            yield other.name, [primary, other], np.concatenate([np.asarray(pair.primary, dtype=np.float64), theirs])
         else:
             shared += [theirs] if shared else [np.asarray(pair.primary, dtype=np.float64), theirs]
     if shared:
-        yield "", [(dataset.name, tuple(dataset.images)) for dataset in features], np.concatenate(shared)
-
-
-def _frame(against: str, members: Sequence[_Named], places: Float64Array) -> pd.DataFrame:
-    names = [(name, image) for name, images in members for image in images]
-    return pd.DataFrame(
-        {
-            "against": against,
-            "dataset": [name for name, _ in names],
-            "image": [image for _, image in names],
-            "x": places[:, 0],
-            "y": places[:, 1],
-        }
-    )
+        yield "", features, np.concatenate(shared)

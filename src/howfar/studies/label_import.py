@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path, PurePosixPath
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data import Dataset, DatasetArgument, Item, parse
+from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, natural_key, stem, walk
 from howfar.data.image_bytes import check_files
@@ -31,6 +32,7 @@ from howfar.keywords import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.labelling import ImportedLabel, LabelImport
 from howfar.settings import checked, with_options
+from howfar.studies.study_inputs import parse_images
 from howfar.wording import cell, printable
 
 TASKS = ("segmentation", "detection", "classification")
@@ -39,10 +41,7 @@ _HANDED_OVER = "coco.json"
 
 @dataclass(frozen=True, eq=False)
 class LabelSite:
-    """Hold the images that labels may belong to, the task, the label names, and the model's first labels.
-
-    `begun` are the images of the file that was handed over, by name; none where it is not known.
-    """
+    """Hold the images that labels may belong to, the task, the label names, and the handed-over first labels by image."""
 
     dataset: Dataset
     task: str
@@ -51,32 +50,21 @@ class LabelSite:
 
 
 def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
-    """Read the images to label; task and label names default to those of the selection.
-
-    A table with a column ``name``, as chosen.csv, is of images of these names.
-
-    Raises
-    ------
-    HowfarError
-        Neither a dataset of image files nor the folder of a selection; a task that there is none of.
-    """
+    """Read the images to label; task and label names default to those of the selection."""
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     if folder is not None and (folder / Selection.DOCUMENT).is_file():
         selection = Selection.load(folder)
-        items = tuple(
-            Item(pick.image, Path(pick.path) if Path(pick.path).is_absolute() else pick.path) for pick in selection.picks
-        )
-        if not all(pick.path for pick in selection.picks):
+        picks = selection.picks
+        if not all(pick.path for pick in picks):
             raise InputError.of("images", "must be files (this selection is of ready-made embeddings)", str(images))
+        items = tuple(Item(pick.image, Path(pick.path) if Path(pick.path).is_absolute() else pick.path) for pick in picks)
         task = task or selection.task
         named = label_names(names, task)
         named = named if named.given else LabelNames(selection.label_names)
         return LabelSite(Dataset(selection.dataset, items), _checked(task), named, _begun(folder / _HANDED_OVER))
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
     listed = None if folder is None else folder / "chosen.csv"
-    dataset = parse(listed if listed is not None and listed.is_file() else images)
-    if not isinstance(dataset, Dataset):
-        raise InputError.of("images", "must be images, not embeddings", dataset.name)
+    dataset = parse_images(listed if listed is not None and listed.is_file() else images, what="images")
     check_files(dataset, "images", "labels are written beside them")
     task = _checked(task or TASKS[0])
     return LabelSite(_renamed(dataset), task, label_names(names, task), {})
@@ -111,8 +99,7 @@ _SAME = 0.5
 """Pixels by which a tool may round a box that nobody has touched."""
 
 
-@dataclass(frozen=True, eq=False)
-class SettledImage:
+class SettledImage(NamedTuple):
     """Hold a labelled image, its size, and the marks that count."""
 
     item: Item
@@ -123,24 +110,13 @@ class SettledImage:
 def masks_in(folder: Path) -> LabelExport:
     """Read a folder of masks as an export in which every mask counts as drawn by a person."""
     files = sorted(walk(folder, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
-    images = tuple(
-        ExportedImage(
-            file.relative_to(folder).as_posix(), None, (Mark(CATEGORY, "mask", partial(_drawn, file)),), looked_at=True
-        )
-        for file in files
-    )
+    marks = {file.relative_to(folder).as_posix(): Mark(CATEGORY, "mask", partial(_drawn, file)) for file in files}
+    images = tuple(ExportedImage(name, None, (mark,), looked_at=True) for name, mark in marks.items())
     return LabelExport(MASKS, images, (CATEGORY,), unsure=False)
 
 
 def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[SettledImage], list[str], list[str]]:
-    """Return the labelled images, the names of images left out, and notes with the reasons.
-
-    Raises
-    ------
-    InputError
-        An export without images or labels, an image that is none of the site's or is there twice, a label without a name, an
-        image of another size, a mark that the task has no use for.
-    """
+    """Return the labelled images, the names of images left out, and notes; raise `InputError` for what cannot be meant."""
     if not export.images:
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
     items = _items(export, site.dataset)
@@ -168,12 +144,11 @@ def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
     keys: dict[str, str] = {}
     seen: set[str] = set()
     for image in export.images:
-        key = stem(image.name)
+        key = keys[image.name] = stem(image.name)
         if key in seen or image.times > 1:
             why = f"{image.times} people annotated it" if image.times > 1 else "it is listed twice"
             raise InputError.of("labels", f"must label an image once ({why})", image.name, "keep one of them")
         seen.add(key)
-        keys[image.name] = key
     found, strangers = matched(dataset, {key: key for key in keys.values()})
     found |= _by_last_part(dataset.items, found, strangers)
     item_of = {found[item.name]: item for item in dataset.items if item.name in found}
@@ -185,10 +160,7 @@ def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
 
 
 def _by_last_part(items: Sequence[Item], known: Mapping[str, str], strangers: Sequence[str]) -> dict[str, str]:
-    """Match unmatched entries to images by the last part of their paths.
-
-    One image of all, and one entry, must be called so: of a/1.jpg and b/1.jpg none is meant by c/1.jpg.
-    """
+    """Match unmatched entries to images by the last part of their paths, where one image and one entry are called so."""
     last: dict[str, list[str]] = {}
     for item in items:
         last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
@@ -228,17 +200,14 @@ def _counting(image: ExportedImage, names: LabelNames, task: str) -> Iterable[Ma
             remedy = f"pass it too (--label-names {mark.label}), or leave it out (--label-names ={mark.label})"
             raise InputError.of(f"the label of a {mark.kind} of {image.name}", rule, mark.label, remedy)
         if task == "detection" and own:
-            _check_box(mark, image.name)
+            if mark.box is None:
+                raise InputError.of("labels", "must be upright boxes", f"a {mark.kind} of {image.name}", "draw rectangles")
+            left, top, right, bottom = mark.box
+            if not (all(map(math.isfinite, mark.box)) and left < right and top < bottom):
+                rule = "must have its corners in order, in pixels"
+                raise InputError.of(f"a box of {image.name}", rule, mark.box, "draw it again")
         if own:
             yield Mark(own, mark.kind, mark.draw, mark.box)
-
-
-def _check_box(mark: Mark, name: str) -> None:
-    if mark.box is None:
-        raise InputError.of("labels", "must be upright boxes", f"a {mark.kind} of {name}", "draw rectangles")
-    left, top, right, bottom = mark.box
-    if not (all(map(math.isfinite, mark.box)) and left < right and top < bottom):
-        raise InputError.of(f"a box of {name}", "must have its corners in order, in pixels", mark.box, "draw it again")
 
 
 def _fitting(image: ExportedImage, item: Item) -> tuple[int, int]:
@@ -284,14 +253,11 @@ def _unchanged(begun: Sequence[Mark], marks: Sequence[Mark], site: LabelSite) ->
 
 def area(marks: Sequence[Mark]) -> NDArray[np.bool_]:
     """Return the union of the marks' areas; there must be at least one area."""
-    joined: NDArray[np.bool_] | None = None
-    for mark in marks:
-        if mark.draw is not None:
-            shape = mark.draw()
-            joined = shape if joined is None else joined | shape
-    if joined is None:
+    shapes = (mark.draw() for mark in marks if mark.draw is not None)
+    first = next(shapes, None)
+    if first is None:
         raise InputError.of("labels", "must be areas", "a class", "draw masks")
-    return joined
+    return reduce(or_, shapes, first)
 
 
 def _drawn(file: Path) -> NDArray[np.bool_]:
@@ -311,35 +277,44 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
 
     ``labels.csv`` has the columns image, name and mask or label, and is a dataset. Masks are PNGs of 0 and 255 in ``masks``,
     named as the images; boxes go to ``boxes.json``, as `howfar.evaluate` takes true ones.
-
-    Raises
-    ------
-    InputError
-        Images whose masks would have one name; a mask that does not fit its image; an image that is to be copied and cannot be.
     """
     places = kept_below({one.item.name: "" for one in labelled})
     taken: dict[str, str] = {}
     for name, place in places.items():
         if taken.setdefault(stem(place), name) != name:
             raise InputError.of("images", "must differ in more than their endings", name, f"rename it or {taken[stem(place)]}")
-    written = tuple(_label(one, task, places[one.item.name], folder) for one in labelled)
-    rows = [
-        _row(one, task, places[one.item.name], label, folder, with_images) for one, label in zip(labelled, written, strict=True)
-    ]
+    written, rows = [], []
+    for one in labelled:
+        place = places[one.item.name]
+        written.append(_label(one, task, place, folder))
+        image = str(one.item.path)
+        if with_images != "none":
+            image = str(PurePosixPath("images", place))
+            put(one.item.path, folder / image, with_images)
+        said = {"segmentation": "mask", "classification": "label"}.get(task)
+        rows.append({"image": image, **({said: written[-1].label} if said else {}), "name": one.item.name})
     pd.DataFrame(rows).map(cell).to_csv(folder / TABLE, index=False)
     if task == "detection":
-        (folder / BOXES).write_text(json.dumps([_boxes(one) for one in labelled], ensure_ascii=False) + "\n", encoding="utf-8")
-    return written
+        boxes = [
+            {
+                "image": one.item.name,
+                "boxes": [list(mark.box) for mark in one.marks if mark.box is not None],
+                "labels": [mark.label for mark in one.marks],
+            }
+            for one in labelled
+        ]
+        (folder / BOXES).write_text(json.dumps(boxes, ensure_ascii=False) + "\n", encoding="utf-8")
+    return tuple(written)
 
 
 def _label(one: SettledImage, task: str, place: str, folder: Path) -> ImportedLabel:
+    count = len(one.marks)
     if task == "segmentation":
-        file = PurePosixPath("masks", f"{stem(place)}.png")
-        filled = _write_mask(one, folder / file)
-        return ImportedLabel(one.item.name, str(one.item.path), len(one.marks) if filled else 0, str(file))
-    if task == "detection":
-        return ImportedLabel(one.item.name, str(one.item.path), len(one.marks), BOXES)
-    return ImportedLabel(one.item.name, str(one.item.path), len(one.marks), one.marks[0].label)
+        label = str(PurePosixPath("masks", f"{stem(place)}.png"))
+        count = count if _write_mask(one, folder / label) else 0
+    else:
+        label = BOXES if task == "detection" else one.marks[0].label
+    return ImportedLabel(one.item.name, str(one.item.path), count, label)
 
 
 def _write_mask(one: SettledImage, file: Path) -> bool:
@@ -347,27 +322,12 @@ def _write_mask(one: SettledImage, file: Path) -> bool:
     width, height = one.size
     mask = area(one.marks) if one.marks else np.zeros((height, width), np.bool_)
     if mask.shape != (height, width):
-        drawn, real = f"{mask.shape[1]}×{mask.shape[0]}", f"{width}×{height}"
-        raise InputError.of(f"the mask of {one.item.name}", f"must be of the size of its image, {real} pixels", drawn)
+        drawn = f"{mask.shape[1]}×{mask.shape[0]}"
+        rule = f"must be of the size of its image, {width}×{height} pixels"
+        raise InputError.of(f"the mask of {one.item.name}", rule, drawn)
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(file, format="png")
     return bool(mask.any())
-
-
-def _row(
-    one: SettledImage, task: str, place: str, label: ImportedLabel, folder: Path, with_images: Images
-) -> Mapping[str, str]:
-    image = str(one.item.path)
-    if with_images != "none":
-        image = str(PurePosixPath("images", place))
-        put(one.item.path, folder / image, with_images)
-    said = {"segmentation": {"mask": label.label}, "classification": {"label": label.label}}.get(task, {})
-    return {"image": image, **said, "name": one.item.name}
-
-
-def _boxes(one: SettledImage) -> dict[str, Any]:
-    boxes = [list(mark.box) for mark in one.marks if mark.box is not None]
-    return {"image": one.item.name, "boxes": boxes, "labels": [mark.label for mark in one.marks]}
 
 
 @with_options(LabelImportOptions)
@@ -447,15 +407,11 @@ def import_labels(source: str | Path, images: Any, out: str | Path, **options: U
 
 def _read(file: Path) -> LabelExport:
     """Read an export; damaged shapes later raise a one-line error that names the file."""
+    naming_file = damage_as_input_error(file)
     with damage_as_input_error(file):
         export = read_export(file)
     images = (
-        replace(image, marks=tuple(replace(mark, draw=mark.draw and partial(_draw, file, mark.draw)) for mark in image.marks))
+        replace(image, marks=tuple(replace(mark, draw=mark.draw and naming_file(mark.draw)) for mark in image.marks))
         for image in export.images
     )
     return replace(export, images=tuple(images))
-
-
-def _draw(file: Path, draw: Callable[[], NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    with damage_as_input_error(file):
-        return draw()

@@ -50,13 +50,10 @@ SYNCED: Final = 5.0
 
 
 class PairJournal:
-    """Hold the measured pairs by key, from the folder's result and its journal.
-
-    Without a folder it is kept in memory alone. `PairJournal.open` makes it.
-    """
+    """Hold the measured pairs by key, from the folder's result and its journal."""
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder, self._rows = folder, dict[str, dict[str, Any]]()
+        self._folder, self.rows = folder, dict[str, dict[str, Any]]()
         self._file: TextIO | None = None
         self._synced = time.monotonic()
 
@@ -73,7 +70,7 @@ class PairJournal:
             if not free:
                 rule = "must be a folder that no other howfar matrix is at work in"
                 raise InputError.of("out", rule, str(folder), "wait, or name another")
-            journal._rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
+            journal.rows = _of_result(folder / PAIRS) | _of_lines(folder / JOURNAL)
             journal._rewrite(folder / JOURNAL)
             journal._file = (folder / JOURNAL).open("a", encoding="utf-8")
             try:
@@ -82,17 +79,11 @@ class PairJournal:
                 journal._close()
             (folder / LOCK).unlink(missing_ok=True)
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._rows
-
-    def __getitem__(self, key: str) -> dict[str, Any]:
-        return self._rows[key]
-
     def add(self, key: str, row: dict[str, Any]) -> None:
         """Add a measured pair to the journal."""
-        self._rows[key] = row
+        self.rows[key] = row
         if self._file is not None:
-            self._file.write(_line(key, row))
+            self._file.write(json.dumps({"key": key, **row}) + "\n")
             self._file.flush()
             if time.monotonic() - self._synced > SYNCED:
                 os.fsync(self._file.fileno())
@@ -101,16 +92,16 @@ class PairJournal:
     def forget(self, keys: Iterable[str]) -> None:
         """Remove the pairs that the folder's result now holds; pairs of other settings stay."""
         for key in keys:
-            self._rows.pop(key, None)
+            self.rows.pop(key, None)
         if self._folder is not None:
             self._rewrite(self._folder / JOURNAL)
-            if not self._rows:
+            if not self.rows:
                 (self._folder / JOURNAL).unlink()
 
     def _rewrite(self, path: Path) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
         self._close()
-        replace_text(path, "".join(_line(key, row) for key, row in self._rows.items()))
+        replace_text(path, "".join(json.dumps({"key": key, **row}) + "\n" for key, row in self.rows.items()))
 
     def _close(self) -> None:
         if self._file is not None:
@@ -124,10 +115,6 @@ def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
         return dict(row)
     other = {name: name.replace("_one", "_other") if "_one" in name else name.replace("_other", "_one") for name in row}
     return {name: row[other[name]] for name in row}
-
-
-def _line(key: str, row: dict[str, Any]) -> str:
-    return json.dumps({"key": key, **row}) + "\n"
 
 
 def _of_result(path: Path) -> dict[str, dict[str, Any]]:
@@ -166,10 +153,7 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class MatrixPairs:
-    """Measure pairs of datasets; the task holds all datasets so that groups of pairs stay small.
-
-    `draws` are the seeds of each pair's bootstrap draws, by its key.
-    """
+    """Measure pairs of datasets; the task holds all datasets so that groups of pairs stay small."""
 
     features: Sequence[Features]
     settings: Settings
@@ -237,11 +221,6 @@ def matrix(
         At least two, each as `howfar.compare` takes them: a list, or a mapping from name to dataset.
     backbone
         As `howfar.compare` takes it. Not used where all are embeddings.
-
-    Returns
-    -------
-    Matrix
-        ``.square("relative")``, ``.pairs``, ``.plot``, ``.save(folder)``.
 
     Raises
     ------
@@ -315,7 +294,7 @@ def _measured(
     # Of two datasets the one with the lower digest is the first, whatever the caller's order, so that another costs nothing.
     pairs = [sorted(pair, key=lambda k: digests[k]) for pair in combinations(range(len(features)), 2)]
     keys = [digest([digests[a], digests[b], *common]) for a, b in pairs]
-    missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal}
+    missing = {key: (a, b) for key, (a, b) in zip(keys, pairs, strict=True) if key not in journal.rows}
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
     task = MatrixPairs(list(map(bare, features)), settings, draws)
@@ -325,11 +304,11 @@ def _measured(
         for key, row in rows:
             journal.add(key, row)
             shown.update()
-    orders = combinations(range(len(features)), 2)
-    return [
-        {"one": features[i].name, "other": features[j].name, **turned(journal[key], turn), "key": key, "turned": turn}
-        for (i, j), key, turn in ((order, key, pair != [*order]) for order, pair, key in zip(orders, pairs, keys, strict=True))
-    ]
+    result = list[dict[str, Any]]()
+    for (one, other), pair, key in zip(combinations(features, 2), pairs, keys, strict=True):
+        turn = pair[0] > pair[1]
+        result.append({"one": one.name, "other": other.name, **turned(journal.rows[key], turn), "key": key, "turned": turn})
+    return result
 
 
 @contextmanager

@@ -48,10 +48,9 @@ def judge_by(
 ) -> SiteJudge:
     """Fit and judge every estimator for which the labelled datasets have the inputs, and learn the gate's range.
 
-    `labelled` are features of the profile's own kind, and `performances` those of their images; an evaluation of the primary
-    dataset itself gives the common threshold. `contents` are hashes of the primary's images: those of a labelled dataset would
-    look nearer than they are. Raises `InputError` where no labelled image has a performance, or performances do not fit
-    together or lie outside 0-1.
+    An evaluation of the primary itself gives the common threshold. `contents` are hashes of the primary's images: those of a
+    labelled dataset would look nearer than they are. Raises `InputError` where no labelled image has a performance, or
+    performances do not fit together.
     """
     own = next((evaluation for evaluation in performances if evaluation.dataset == profile.primary), None)
     others = [evaluation for evaluation in performances if evaluation is not own]
@@ -97,10 +96,7 @@ def measured_images(
     own: Evaluation | None,
     threshold: float | None,
 ) -> MeasuredImages:
-    """Measure datasets with a profile, and add their images' performance at the common threshold.
-
-    `own` is the primary dataset's evaluation, `threshold` the common one where it is given.
-    """
+    """Measure datasets with a profile, and add their images' performance at the common threshold; `own` is the primary's."""
     frames = [pd.DataFrame({"dataset": rows.name, "image": rows.images, "content": rows.contents}) for rows in labelled]
     images = pd.concat(frames, ignore_index=True)
     matched = match(images, evaluations)
@@ -183,7 +179,8 @@ def profile(
         if model is not None:
             check_plan([len(datasets[0]), 0], sum(model.layers), len(model.layers), settings, basis=True)
             features = [views[0] for views in embed_all(datasets, [model], *execution)]
-        reference = Profile.of(features[0], settings, None if model is None else model.name, _reloading(backbone, loading))
+        reloading = {key: value for key, value in as_loaded(backbone, loading).items() if key not in ("name", "device")}
+        reference = Profile.of(features[0], settings, None if model is None else model.name, reloading)
         if not performances:
             return reference
         for other in features[1:]:
@@ -200,8 +197,3 @@ def _performances(labelled: Sequence[Dataset | Features], performance: Any) -> l
     if labelled and not given:
         raise InputError(f"labelled datasets need their performance ({labelled[0].name}): pass what howfar evaluate -o wrote")
     return read_performances(performance) if given else []
-
-
-def _reloading(backbone: BackboneArgument, options: BackboneOptions) -> dict[str, Any]:
-    """Return the options to load the backbone again, without the device."""
-    return {name: value for name, value in as_loaded(backbone, options).items() if name not in ("name", "device")}

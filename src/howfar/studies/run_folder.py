@@ -22,10 +22,7 @@ def write_run(result: Result, folder: str | Path) -> Path:
 
 
 def draw(result: Result, folder: Path, **beside: Result) -> Path:
-    """Draw the figures and page of a result and of the runs below it, and return the page's path.
-
-    `beside` names further results that stand on the page: the relation of a run.
-    """
+    """Draw the figures and page of a result, with others `beside` it, and of the runs below it; return the page's path."""
     doing("drawing figures and the report")
     for name, run in result.runs().items():
         draw(run, folder / name)
@@ -79,17 +76,7 @@ def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
 
 
 def load(run: str | Path) -> Result:
-    """Read the result in a run folder, of any kind; of several results, the latest.
-
-    Parameters
-    ----------
-    run
-        A folder that a command wrote, or the `save` of a result.
-
-    Returns
-    -------
-    Result
-        As `howfar.Comparison.load` and the like return it; a comparison's ``explore()`` shows it in a notebook.
+    """Read the result in a run folder, which a command or `save` wrote, of any kind; of several results, the latest.
 
     Raises
     ------
@@ -119,8 +106,7 @@ def load(run: str | Path) -> Result:
 
 def with_map(result: Result, given: PageOptions) -> None:
     """Save the map that a run's pages open with; raise `InputError` if the result is not a comparison."""
-    chosen = given["map"]
-    if chosen is None:
+    if (chosen := given["map"]) is None:
         return
     if not isinstance(result, Comparison):
         raise InputError.of("map", "is of runs of howfar compare alone", chosen, "leave it out")

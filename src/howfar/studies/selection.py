@@ -59,12 +59,11 @@ def first_labels(
 ) -> tuple[FirstLabels, tuple[str, ...]]:
     """Return the chosen images' first labels, and notes on images without one.
 
-    `images` are the dataset's rows of the run. `predictions` are a folder of probability maps, a table of classes or a file of
-    boxes, by default the maps on record in `relation`; `names` are what the labels are called in the tool. A map counts as
-    foreground above `threshold` (by default the relation's, else 0.5); boxes are handed over from `min_score` on. Raises
-    `HowfarError` for predictions that are absent, of no known form or of no image of the dataset, and for refused names.
+    A map, by default the one on record in `relation`, counts as foreground above `threshold` (by default the relation's, else
+    0.5); boxes are handed over from `min_score` on.
     """
-    dataset, file = _dataset(images), None if predictions is None else absolute(predictions)
+    items = tuple(Item(str(name), str(path)) for name, path in zip(images["image"], images["path"], strict=True))
+    dataset, file = Dataset(str(images["dataset"].iloc[0]), items), None if predictions is None else absolute(predictions)
     task, source = "segmentation", str(predictions)
     if file is not None and not file.is_dir():
         if file.suffix.lower() not in _TASKS:
@@ -90,18 +89,12 @@ def first_labels(
     return first, notes
 
 
-def _dataset(images: pd.DataFrame) -> Dataset:
-    names = images["dataset"].iloc[0], images["image"].tolist(), images["path"].tolist()
-    return Dataset(str(names[0]), tuple(Item(str(name), str(path)) for name, path in zip(*names[1:], strict=True)))
-
-
 def _recorded(picks: Sequence[Pick], relation: Relation | None) -> dict[str, Path]:
     """Return the chosen images' maps on record in a relation, if they are still on disk."""
     if relation is None or relation.metric == METRIC:  # maps of several classes are no foreground
         return {}
-    rows = relation.images
     wanted = {(pick.image, pick.path) for pick in picks}
-    known = zip(rows["image"], rows["path"], rows["prediction"], strict=True)
+    known = relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None)
     found = {str(image): Path(file) for image, path, file in known if isinstance(file, str) and (image, path) in wanted}
     return {image: file for image, file in found.items() if file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and file.is_file()}
 
@@ -119,29 +112,11 @@ def _first_label_notes(picks: Sequence[Pick], found: Collection[str], faults: Ma
 AUTO = "auto"
 
 
-def relation_of(comparison: Comparison, folder: Path | None) -> Relation | None:
-    """Read the relation in a run folder; return None if there is none.
-
-    Raises `StoreError` where it is damaged or of another run.
-    """
-    if folder is None or not (folder / Relation.DOCUMENT).is_file():
-        return None
-    relation = Relation.load(folder)
-    if relation.parents and comparison.run_id not in relation.parents:
-        raise StoreError(f"{folder}: relation.json is of another run than result.json: run relate again")
-    return relation
-
-
 def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     """Return the strategy that `auto` takes for a dataset, and a one-line reason.
 
-    It is ``far`` where `howfar.relate` says that performance falls with distance, of the dataset itself where that is labelled
-    and else over all labelled ones; in every other case ``random``.
-
-    Examples
-    --------
-    >>> chosen_strategy(None, "site")
-    ('random', 'auto took random: howfar relate has not said of this run that performance falls with distance')
+    It is ``far`` where `howfar.relate` says that performance falls with distance, in the dataset itself if that is labelled,
+    otherwise over all labelled ones; in every other case ``random``.
     """
     if relation is None:
         return "random", "auto took random: howfar relate has not said of this run that performance falls with distance"
@@ -156,56 +131,8 @@ def chosen_strategy(relation: Relation | None, dataset: str) -> tuple[str, str]:
     return "random", f"auto took random: howfar relate says {found} in {where}"
 
 
-# As in the study of selection: the word for it in an error, and what an evaluation needs for it.
-OF_MAPS: Mapping[str, tuple[str, str]] = {**dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 SIDE = 512
 """Longest side, in pixels, that a picture is shrunk to for the ridge filter, so that its scales are relative to the image."""
-
-
-def map_columns(
-    needs: Collection[str], rows: pd.DataFrame, paths: Sequence[str], histograms: Float64Array | None, threshold: float
-) -> dict[str, Float64Array]:
-    """Compute the map-based columns that a strategy needs; columns without any value are dropped.
-
-    `rows` are the dataset's of the performance files, with the column prediction where they name maps, in the order of `paths`,
-    the images' files; `histograms` is (m, 256), nan where an image has none. An image without is nan.
-    """
-    columns: dict[str, Float64Array] = {}
-    if histograms is not None and set(CLASSES) & set(needs):
-        columns |= dict(zip(CLASSES, _class_entropies(histograms, threshold).T, strict=True))
-    if REGIONS in needs and "prediction" in rows:
-        maps = rows["prediction"].fillna("").astype(str)
-        columns[REGIONS] = _regions(list(zip(paths, maps, strict=True)), threshold)
-    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
-
-
-def ridge_column(images: pd.DataFrame) -> dict[str, Float64Array]:
-    """Compute the ridge response of a run's images (nan if unreadable); return {} if no file can be read.
-
-    `images` has the columns path and content.
-    """
-    files = list(images[["path", "content"]].itertuples(index=False, name=None))
-    values = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
-    return {RIDGE: values} if np.isfinite(values).any() else {}
-
-
-def missing_in(values: NDArray[np.float64]) -> int:
-    """Count the images with a missing value in a column.
-
-    Examples
-    --------
-    >>> missing_in(np.array([[[1.0]], [[np.nan]]]))
-    1
-    """
-    return int((~np.isfinite(values).reshape(len(values), -1).all(axis=1)).sum())
-
-
-def _class_entropies(histograms: Float64Array, threshold: float) -> Float64Array:
-    known = np.isfinite(histograms).all(axis=1)
-    entropies = np.full((len(histograms), len(CLASSES)), np.nan)
-    for row in np.flatnonzero(known):
-        entropies[row] = class_entropy(histograms[row].astype(np.int64), threshold)
-    return entropies
 
 
 def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array:
@@ -248,7 +175,7 @@ SIGNALS = {
     "flip_agreement": ("flip_agreement", " --flipped DIR"),
     "predicted_foreground": ("predicted_foreground", ""),
 }
-EVALUATED = {**SIGNALS, **OF_MAPS}
+EVALUATED = {**SIGNALS, **dict.fromkeys(CLASSES, (HISTOGRAM, "")), REGIONS: ("maps", " --predictions DIR")}
 
 
 @with_options(SelectOptions)
@@ -296,11 +223,6 @@ def select(
         and selection.json. Images are pointed to; `with_images` copies or links them. What cannot be written (ready-made
         embeddings have no files of images, a file may be gone) is left out with a warning. None writes nothing.
 
-    Returns
-    -------
-    Selection
-        Shows as its table; ``.picks``, ``.paths``, ``.to_frame()``.
-
     Raises
     ------
     HowfarError
@@ -322,7 +244,10 @@ def select(
     images = _images(comparison, dataset)
     columns = _columns(comparison, dataset, images, chosen_by, performance)
     if among is not None:
-        rows = _rows_among(images, among, dataset)
+        names = set(images["image"])
+        if unknown := [name for name in among if name not in names]:
+            raise InputError.of("among", f"must name images of {dataset}", unknown[0])
+        rows = np.flatnonzero(images["image"].isin(among))
         images, columns = images.iloc[rows].reset_index(drop=True), {name: values[rows] for name, values in columns.items()}
     mask, strangers = _labelled(images, labelled, dataset)
     rng = stream(given["seed"], "selection", dataset)
@@ -355,22 +280,17 @@ def select(
     return selection
 
 
-def _rows_among(images: pd.DataFrame, among: Sequence[str], dataset: str) -> NDArray[np.intp]:
-    """Return the rows of the eligible images; raise `InputError` for an unknown name."""
-    rows = np.flatnonzero(images["image"].isin(among))
-    if len(rows) < len(set(among)):
-        stranger = next(name for name in among if name not in set(images["image"]))
-        raise InputError.of("among", f"must name images of {dataset}", stranger)
-    return rows
-
-
 def _resolved(
     run: Comparison | str | Path, dataset: str, strategy: str | Strategy
 ) -> tuple[Comparison, Relation | None, Strategy, str]:
-    """Return the run, its relation, the strategy, and the reason for `auto`'s choice."""
+    """Return the run, the relation in its folder, the strategy, and the reason for `auto`'s choice."""
     chosen_by = named("random" if strategy == AUTO else strategy)
     comparison = run if isinstance(run, Comparison) else Comparison.load(run)
-    relation = relation_of(comparison, None if isinstance(run, Comparison) else absolute(run))
+    relation = None
+    if not isinstance(run, Comparison) and (absolute(run) / Relation.DOCUMENT).is_file():
+        relation = Relation.load(absolute(run))
+        if relation.parents and comparison.run_id not in relation.parents:
+            raise StoreError(f"{absolute(run)}: relation.json is of another run than result.json: run relate again")
     if strategy != AUTO:
         return comparison, relation, chosen_by, ""
     name, why = chosen_strategy(relation, dataset)
@@ -402,7 +322,9 @@ def _columns(
     if performance is not None:
         columns |= _signals(comparison, dataset, performance, strategy)
     if RIDGE in strategy.needs:
-        columns |= ridge_column(images)
+        files = list(images[["path", "content"]].itertuples(index=False, name=None))
+        ridges = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
+        columns |= {RIDGE: ridges} if np.isfinite(ridges).any() else {}
     for name in sorted(set(strategy.needs) - set(columns)):
         if name == RIDGE:
             raise InputError(f"the strategy {strategy.name} needs the images of {dataset}, and no file of the run can be read")
@@ -435,7 +357,7 @@ def _features(comparison: Comparison, dataset: str, images: pd.DataFrame, strate
 def _signals(
     comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
 ) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of a dataset's images under the strategies' names; empty columns are dropped."""
+    """Collect the label-free signals of a dataset's images, and what a strategy needs of maps; empty columns are dropped."""
     own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
     tuned = None if own is None else own.scores.get("ods_threshold")
     cut = UNTUNED if tuned is None else tuned
@@ -443,8 +365,15 @@ def _signals(
     rows = match(comparison.images, others).rows[in_dataset]
     signals = signals_at(rows, cut)
     columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
-    paths = comparison.images["path"][in_dataset].tolist()
-    columns |= map_columns(strategy.needs, rows, paths, signals.get(HISTOGRAM), cut)
+    if HISTOGRAM in signals and set(CLASSES) & set(strategy.needs):
+        histograms = signals[HISTOGRAM]
+        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
+            entropies[row] = class_entropy(histograms[row].astype(np.int64), cut)
+        columns |= dict(zip(CLASSES, entropies.T, strict=True))
+    if REGIONS in strategy.needs and "prediction" in rows:
+        maps = rows["prediction"].fillna("").astype(str)
+        columns[REGIONS] = _regions(list(zip(comparison.images["path"][in_dataset], maps, strict=True)), cut)
     return {name: values for name, values in columns.items() if np.isfinite(values).any()}
 
 
@@ -475,8 +404,8 @@ def _picks(
 
 def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:
     for name in strategy.needs:
-        lacking = missing_in(columns[name])
-        if lacking:
+        finite = np.isfinite(columns[name]).reshape(len(columns[name]), -1).all(axis=1)
+        if lacking := int((~finite).sum()):
             signal = EVALUATED.get(name, (name,))[0]
             yield f"{lacking} of {len(columns[name])} images of {dataset} have no {signal}: they cannot be chosen"
     if strangers:

@@ -22,7 +22,7 @@ from howfar.results import Comparison, DatasetSummary, Features, RelationSetting
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from howfar.settings import nearest
 from howfar.significance import holm
-from howfar.significance.permutation import FEWEST, SliceMean, slice_means
+from howfar.significance.permutation import FEWEST, slice_means
 from howfar.streams import stream
 from howfar.wording import printable
 
@@ -35,15 +35,7 @@ PREFIX: Final = "table_"
 
 
 def columns_of(by: Any) -> tuple[str, ...]:
-    """Return the columns that define slices, from one name or several.
-
-    Raises `InputError` for what is no name.
-
-    Examples
-    --------
-    >>> columns_of("camera"), columns_of(["camera", "site"]), columns_of(())
-    (('camera',), ('camera', 'site'), ())
-    """
+    """Return the columns that define slices, from one name or several; raise `InputError` for what is no name."""
     names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else (by,)
     for name in names:
         if not isinstance(name, str) or not name.strip():
@@ -52,16 +44,7 @@ def columns_of(by: Any) -> tuple[str, ...]:
 
 
 def further_columns(dataset: Dataset | Features) -> dict[str, dict[str, str]]:
-    """Collect the extra columns of a dataset's own table, by column and image.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data.item import Item
-    >>> roads = Dataset("roads", (Item("1.png", Path("1.png"), label="dry", further=(("camera", "A"),)),))
-    >>> further_columns(roads)
-    {'label': {'1.png': 'dry'}, 'camera': {'1.png': 'A'}}
-    """
+    """Collect the extra columns of a dataset's own table, by column and image."""
     columns: dict[str, dict[str, str]] = {}
     for item in dataset.items if isinstance(dataset, Dataset) else ():
         pairs = ((LABEL, item.label), *item.further) if item.label is not None else item.further
@@ -96,50 +79,26 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
 
 
 def with_further_columns(images: pd.DataFrame, further: Mapping[str, Mapping[str, Mapping[str, str]]]) -> pd.DataFrame:
-    """Add text columns to a table of images, by dataset, column and image; absent values are None.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"dataset": ["a", "b"], "image": ["1", "1"]})
-    >>> with_further_columns(images, {"a": {"camera": {"1": "A"}, "image": {"1": "x"}}}).to_dict("records")[0]
-    {'dataset': 'a', 'image': '1', 'camera': 'A', 'table_image': 'x'}
-    """
+    """Add text columns to a table of images, by dataset, column and image; absent values are None."""
     names = dict.fromkeys(column for columns in further.values() for column in columns)
-    if not names:
-        return images
-    keys = list(zip(images["dataset"], images["image"], strict=True))
-    added = {
-        table_column(images, column): [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
-        for column in names
-    }
-    return pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1)
-
-
-def table_column(images: pd.DataFrame, column: str) -> str:
-    """Return the name of a dataset's column in a table of images, prefixed if howfar has a column of that name."""
-    return f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
+    keys, added = list(zip(images["dataset"], images["image"], strict=True)), dict[str, list[str | None]]()
+    for column in names:
+        name = f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
+        added[name] = [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
+    return pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1) if added else images
 
 
 def distance_slices(
     images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, primary: int
 ) -> tuple[DistanceSlice, ...]:
-    """Compute the distances of each slice, farthest first, with slices too small for a statement last.
+    """Compute each slice's distances, farthest first and too small slices last; Holm corrects over all slices of a column."""
 
-    Holm's correction is over all slices of a column, whatever the dataset. `primary` counts P's images.
-    """
+    def order(row: DistanceSlice) -> tuple[Any, ...]:
+        nearness = -(row.o_dist_mean if row.relative is None else row.relative)
+        return settings.by.index(row.column), row.small, nearness, row.dataset, row.value
+
     rows = [row for column in settings.by for row in _by_column(images, datasets, settings, column, primary)]
-    return tuple(
-        sorted(
-            rows,
-            key=lambda row: (
-                settings.by.index(row.column),
-                row.small,
-                -(row.o_dist_mean if row.relative is None else row.relative),
-                row.dataset,
-                row.value,
-            ),
-        )
-    )
+    return tuple(sorted(rows, key=order))
 
 
 def _by_column(
@@ -149,7 +108,7 @@ def _by_column(
     for dataset in datasets:
         rows = images[images["dataset"] == dataset.name]
         names, numbers = slice_numbers(rows, column)
-        if len(names) == 1 and not names[0]:
+        if names == [""]:
             continue  # this dataset's table has no such column
         rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
         draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
@@ -160,7 +119,22 @@ def _by_column(
     adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
     of_energy = corrected([(row[0].name, each and each.p_value) for row, each in zip(found, energies, strict=True)])
     for (dataset, value, rows, mean), energy, p_value, p_energy in zip(found, energies, adjusted, of_energy, strict=True):
-        made = _slice(dataset, column, value, rows, mean, p_value)
+        unit = dataset.self_distance if dataset.relative is not None else None
+        percentiles = rows["percentile"].to_numpy(dtype=np.float64)
+        made = DistanceSlice(
+            dataset=dataset.name,
+            column=column,
+            value=value,
+            n=mean.n,
+            o_dist_mean=float(rows["i_dist_mean"].mean()),
+            relative=_over(mean.mean, unit),
+            relative_ci=None if mean.ci is None or unit is None else (mean.ci[0] / unit, mean.ci[1] / unit),
+            beyond_95=None if np.isnan(percentiles).any() else float((percentiles > BEYOND).mean()),
+            difference=_over(mean.difference, unit),
+            p_value=p_value,
+            p_value_raw=mean.p_value,
+            small=mean.photographs < FEWEST,
+        )
         if energy is not None:
             raw = energy.p_value
             made = replace(made, energy=energy.energy, energy_ci=energy.ci, energy_p_value=p_energy, energy_p_value_raw=raw)
@@ -186,13 +160,7 @@ def _energies(
 
 
 def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
-    """Correct the p-values of slices, given with their datasets, after Holm; two slices of a dataset are one test.
-
-    Examples
-    --------
-    >>> corrected([("a", 0.03), ("a", 0.03), ("b", 0.02), ("b", 0.5), ("b", None)])
-    [0.06, 0.06, 0.06, 0.5, None]
-    """
+    """Correct the p-values of slices, given with their datasets, after Holm; two slices of a dataset are one test."""
     of_dataset = Counter(dataset for dataset, _ in tests)
     once: dict[object, float | None] = {}
     keys: list[object] = []
@@ -204,41 +172,12 @@ def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:
 
 
 def slice_numbers(rows: pd.DataFrame, column: str) -> tuple[list[str], NDArray[np.int64]]:
-    """Number a column's values in order, and return each row's number; an absent value is "".
-
-    Examples
-    --------
-    >>> slice_numbers(pd.DataFrame({"camera": ["B", None, "A", "B"]}), "camera")
-    (['', 'A', 'B'], array([2, 0, 1, 2]))
-    """
+    """Number a column's values in order, and return each row's number; an absent value is ""."""
     column = f"{PREFIX}{column}" if f"{PREFIX}{column}" in rows else column
-    values = ["" if value is None or value != value else str(value) for value in rows[column]] if column in rows else []
-    values = values or [""] * len(rows)
-    names = sorted(Counter(values))
-    number = {name: position for position, name in enumerate(names)}
-    return names, np.array([number[value] for value in values], dtype=np.int64)
-
-
-def _slice(
-    dataset: DatasetSummary, column: str, value: str, rows: pd.DataFrame, mean: SliceMean, p_value: float | None
-) -> DistanceSlice:
-    unit = dataset.self_distance if dataset.relative is not None else None
-    percentiles = rows["percentile"].to_numpy(dtype=np.float64)
-    small = mean.photographs < FEWEST
-    return DistanceSlice(
-        dataset=dataset.name,
-        column=column,
-        value=value,
-        n=mean.n,
-        o_dist_mean=float(rows["i_dist_mean"].mean()),
-        relative=_over(mean.mean, unit),
-        relative_ci=None if mean.ci is None or unit is None else (mean.ci[0] / unit, mean.ci[1] / unit),
-        beyond_95=None if np.isnan(percentiles).any() else float((percentiles > BEYOND).mean()),
-        difference=_over(mean.difference, unit),
-        p_value=p_value,
-        p_value_raw=mean.p_value,
-        small=small,
-    )
+    values = rows[column] if column in rows else [None] * len(rows)
+    texts = ["" if value is None or value != value else str(value) for value in values]
+    names, numbers = np.unique(np.array(texts, dtype=object), return_inverse=True)
+    return names.tolist(), numbers.astype(np.int64)
 
 
 def _over(value: float | None, unit: float | None) -> float | None:
@@ -251,7 +190,6 @@ OWN_COLUMNS: Final = frozenset(
      "listed")
 )  # fmt: skip
 """Columns of howfar's own tables of images, which a dataset's columns do not replace."""
-
 
 PERMUTATIONS: Final = 999
 
@@ -266,35 +204,21 @@ def check_sliceable(by: Sequence[str], run: pd.DataFrame) -> None:
 
 
 def is_further(column: str) -> bool:
-    """Return whether a column of a run's images came from a dataset's own table.
-
-    Examples
-    --------
-    >>> [is_further(name) for name in ("camera", "table_x", "x", "pc12", "nearest1", "nearest1_distance")]
-    [True, True, False, False, False, False]
-    """
+    """Return whether a column of a run's images came from a dataset's own table."""
     stem = column.removesuffix("_distance")
     numbered = any(stem.startswith(start) and stem.removeprefix(start).isdecimal() for start in ("pc", "nearest"))
     return column not in OWN_COLUMNS and not numbered
 
 
 def performance_slices(images: pd.DataFrame, run: pd.DataFrame, settings: RelationSettings) -> tuple[PerformanceSlice, ...]:
-    """Compute the performance of each slice, worst first, with slices too small for a statement last.
+    """Compute each slice's performance (estimated without labels), worst first; `images` and `run` agree row by row."""
 
-    `images` are the relation's, `run` the comparison's, row by row the same. A slice without labels is ordered by its
-    estimate. Holm's correction is over all slices of a column, whatever the dataset.
-    """
+    def order(row: PerformanceSlice) -> tuple[Any, ...]:
+        value = row.mean if row.mean is not None else row.estimate
+        return settings.by.index(row.column), row.small, np.inf if value is None else value, row.dataset, row.value
+
     rows = [row for column in settings.by for row in _performance_by_column(images, run, settings, column)]
-    return tuple(
-        sorted(
-            rows, key=lambda row: (settings.by.index(row.column), row.small, _performance_order(row), row.dataset, row.value)
-        )
-    )
-
-
-def _performance_order(row: PerformanceSlice) -> float:
-    value = row.mean if row.mean is not None else row.estimate
-    return np.inf if value is None else value
+    return tuple(sorted(rows, key=order))
 
 
 def _performance_by_column(
@@ -304,7 +228,7 @@ def _performance_by_column(
     for dataset in images["dataset"].unique():
         own = (images["dataset"] == dataset).to_numpy()
         names, numbers = slice_numbers(run[own], column)
-        if len(names) == 1 and not names[0]:
+        if names == [""]:
             continue  # this dataset's table has no such column
         rng = stream(settings.seed, "slices of performance", f"{dataset}\n{column}")
         values, groups = images.loc[own, "performance"].to_numpy(dtype=np.float64), images.loc[own, "group"].to_numpy(dtype=str)
@@ -313,31 +237,21 @@ def _performance_by_column(
         found += [(str(dataset), names[number], images[own][numbers == number], means[number]) for number in means]
     adjusted = corrected([(dataset, mean.p_value) for dataset, *_, mean in found])
     for (dataset, value, rows, mean), p_value in zip(found, adjusted, strict=True):
-        yield _performance_slice(dataset, column, value, rows, mean, p_value)
-
-
-def _performance_slice(
-    dataset: str, column: str, value: str, rows: pd.DataFrame, mean: SliceMean, p_value: float | None
-) -> PerformanceSlice:
-    photographs = int(rows["group"].nunique())
-    return PerformanceSlice(
-        dataset=dataset,
-        column=column,
-        value=value,
-        n=len(rows),
-        scored=mean.n,
-        photographs=mean.photographs if mean.n else photographs,
-        mean=mean.mean,
-        mean_ci=mean.ci,
-        estimate=_mean(rows["estimate"]),
-        listed=int(rows["listed"].sum()),
-        difference=mean.difference,
-        p_value=p_value,
-        p_value_raw=mean.p_value,
-        small=(mean.photographs if mean.n else photographs) < FEWEST,
-    )
-
-
-def _mean(values: Any) -> float | None:
-    mean = float(values.mean())
-    return mean if np.isfinite(mean) else None
+        photographs = mean.photographs if mean.n else int(rows["group"].nunique())
+        estimate = float(rows["estimate"].mean())
+        yield PerformanceSlice(
+            dataset=dataset,
+            column=column,
+            value=value,
+            n=len(rows),
+            scored=mean.n,
+            photographs=photographs,
+            mean=mean.mean,
+            mean_ci=mean.ci,
+            estimate=estimate if np.isfinite(estimate) else None,
+            listed=int(rows["listed"].sum()),
+            difference=mean.difference,
+            p_value=p_value,
+            p_value_raw=mean.p_value,
+            small=photographs < FEWEST,
+        )

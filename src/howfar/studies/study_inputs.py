@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -19,14 +19,10 @@ from howfar.keywords import BackboneOptions, StudyExecution
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline import check_work, embed_all
 from howfar.pipeline.measure import check_plan
+from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.results import Features, Settings
 from howfar.streams import stream
 from howfar.studies.comparison_caveats import BASELINE_IMAGES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from howfar.protocols import Backbone, Runner, StoreLike
 
 Images = TypeVar("Images", bound=Dataset | Features)
 Result = TypeVar("Result")
@@ -50,10 +46,7 @@ class Execution(NamedTuple):
 
 
 def read_datasets(primary: DatasetArgument, secondaries: DatasetsArgument) -> list[Dataset | Features]:
-    """Read the primary dataset and the secondaries, each with a unique name.
-
-    Raises `HowfarError` for no secondary, a dataset that is missing or empty, or two of one name.
-    """
+    """Read the primary dataset and the secondaries, of which there is at least one, each with a unique name."""
     others = parse_all(secondaries, "secondary")
     if not others:
         raise InputError.of("secondaries", "must name at least one dataset", secondaries)
@@ -67,25 +60,23 @@ def parse_all(arguments: DatasetsArgument, unnamed: str) -> list[Dataset | Featu
     return [parse(argument, name, other) for name, other, argument in each_dataset(arguments, unnamed)]
 
 
-def parse_images(argument: DatasetArgument, unnamed: str = "") -> Dataset:
-    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` for ready-made embeddings."""
+def parse_images(argument: DatasetArgument, unnamed: str = "", what: str = "dataset") -> Dataset:
+    """Read a dataset of images, named `unnamed` if it has no name; raise `InputError` about `what` for embeddings."""
     dataset = parse(argument, unnamed=unnamed)
     if not isinstance(dataset, Dataset):
-        raise InputError.of("dataset", "must be images, not embeddings", dataset.name)
+        raise InputError.of(what, "must be images, not embeddings", dataset.name)
     return dataset
 
 
 def check_out(out: Path | None, datasets: Sequence[Dataset | Features]) -> None:
-    """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later.
-
-    A folder with images/ in it holds images there alone, and may hold a run beside it.
-    """
+    """Raise `InputError` if a run folder would lie among a dataset's images and its figures become images later."""
     for dataset in datasets if out is not None else ():
         root = dataset.root if isinstance(dataset, Dataset) else None
         if not isinstance(root, Path) or not root.is_dir():
             continue
+        # A folder with images/ in it holds images there alone, and may hold a run beside it.
         images = root / "images" if (root / "images").is_dir() else root
-        if out is not None and (out.resolve() == images.resolve() or images.resolve() in out.resolve().parents):
+        if out is not None and out.resolve().is_relative_to(images.resolve()):
             rule = f"must not lie among the images of {dataset.name}, of which its figures would become some"
             raise InputError.of("out", rule, str(out), "name another folder")
 
@@ -102,10 +93,7 @@ def check_names(datasets: Sequence[Dataset | Features]) -> None:
 
 
 def sources_of(datasets: Sequence[Dataset | Features], *arguments: Any) -> dict[str, str]:
-    """Map datasets to the path or URL from which they can be read again.
-
-    `arguments` are what `datasets` were read from, in their order: lists of dataset arguments, or what named several.
-    """
+    """Map datasets to the path or URL from which they can be read again; `arguments` are what they were read from, in order."""
     each = [part for argument in arguments for _, _, part in each_dataset(argument, "")]
     sources = {dataset.name: _source(argument) for dataset, argument in zip(datasets, each, strict=True)}
     return {name: source for name, source in sources.items() if source}
@@ -136,10 +124,7 @@ def _source(argument: Any) -> str:
 def loaded(
     datasets: Sequence[Dataset | Features], backbone: BackboneArgument, options: BackboneOptions, runner: Runner
 ) -> Backbone | None:
-    """Load the backbone; return None if all datasets are ready-made embeddings.
-
-    Raises `InputError` where images and embeddings are mixed, or the backbone or its options are of no use.
-    """
+    """Load the backbone; return None if all datasets are ready-made embeddings, which take no backbone and no options."""
     ready = [dataset.name for dataset in datasets if isinstance(dataset, Features)]
     if ready and len(ready) < len(datasets):
         raise InputError.of("datasets", "must be all images or all embeddings", f"embeddings: {', '.join(ready)}")
@@ -167,8 +152,7 @@ def drawn(dataset: Images, limit: int | None, seed: int) -> Images:
     count = len(dataset)
     if limit is None or count <= limit:
         return dataset
-    rng = stream(seed, "limit", dataset.name)
-    kept = np.sort(rng.choice(count, limit, replace=False))
+    kept = np.sort(stream(seed, "limit", dataset.name).choice(count, limit, replace=False))
     return at_rows(dataset, kept.tolist())
 
 
@@ -190,10 +174,7 @@ def views(
     settings: Settings,
     execution: Execution,
 ) -> list[tuple[Features, ...]]:
-    """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone.
-
-    An image is decoded once for all of them; where a dataset is larger than that, its sample is once more for the trivial ones.
-    """
+    """Embed all datasets with each model, then at most `BASELINE_IMAGES` images of each with every trivial backbone."""
     few = min(BASELINE_IMAGES, settings.limit or BASELINE_IMAGES)
     sample = [limited(dataset, replace(settings, limit=few)) for dataset in datasets]
     for chosen, backbones in ((datasets, models), (sample, trivial)):

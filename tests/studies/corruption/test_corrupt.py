@@ -7,7 +7,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from howfar.data.predictions import write_map
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.io.lock import locked
-from howfar.perturb import labelled_every, labelled_named
+from howfar.perturb import labelled_named
 from howfar.pipeline.prediction import predict
 from howfar.results import Evaluation
 from howfar.segmenters.checkpoint import Checkpoint
@@ -83,13 +82,6 @@ def test_sets_hold_what_the_perturbations_give(roads: Path, tmp_path: Path) -> N
     # Each set is a dataset by itself.
     listed = Dataset.from_folder(tmp_path / "sets/mosaic-1")
     assert [(item.path, item.mask) for item in listed.items] == [(item.path, item.mask) for item in sets.datasets[1].items]
-
-
-def test_every_registered_perturbation_is_made_by_default(roads: Path, tmp_path: Path) -> None:
-    sets = corrupt(roads, tmp_path / "sets", progress=False)
-    wanted = [labelled_named(name).label(strength) for name in labelled_every() for strength in labelled_named(name).strengths]
-    assert [one.name for one in sets.datasets] == [f"roads·{label}" for label in wanted]
-    assert len(wanted) == len({folder.name for folder in (tmp_path / "sets").iterdir()}) - 1
 
 
 def test_a_model_is_scored_at_the_threshold_of_the_images_as_they_are(roads: Path, tmp_path: Path) -> None:
@@ -196,12 +188,6 @@ def test_other_images_come_from_the_caller(roads: Path, tmp_path: Path) -> None:
         corrupt(alone, tmp_path / "alone", only="texture=0.5", progress=False)
 
 
-@pytest.mark.parametrize("only", [",", " , ", ["", " "]])
-def test_no_name_is_not_every_name(roads: Path, tmp_path: Path, only: Any) -> None:
-    with pytest.raises(InputError, match=r"^only must name a perturbation, got .*: leave it out for every one$"):
-        made(roads, tmp_path / "none", only=only)
-
-
 def test_a_command_predicts_without_a_shell(roads: Path, script: Path, tmp_path: Path) -> None:
     log = tmp_path / "a log; not $HOME.txt"
     command = f"{sys.executable} {script} {{images}} {{out}} '{log}'"
@@ -275,15 +261,6 @@ def test_images_that_cannot_be_used_are_skipped_with_the_reason(roads: Path, tmp
     assert len(sets.datasets[0]) == 1
 
 
-def test_blank_masks_stay_blank_and_have_no_f(roads: Path, tmp_path: Path) -> None:
-    Image.new("L", (48, 48)).save(roads / "masks/0003.png")
-    sets = made(roads, tmp_path / "sets", model=network())
-    for one in sets.evaluations:
-        assert one.scored == 2
-        assert np.isnan(one.images["performance"].iloc[2])
-    assert not read_mask(tmp_path / "sets/mosaic-1/masks/0003.png").any()
-
-
 def test_the_others_files_are_never_overwritten(roads: Path, tmp_path: Path) -> None:
     place = tmp_path / "sets/fade-0.5/images"
     place.mkdir(parents=True)
@@ -303,7 +280,6 @@ def test_the_others_files_are_never_overwritten(roads: Path, tmp_path: Path) -> 
         ({"model": "no.safetensors"}, MissingPathError, "^no checkpoint at no.safetensors"),
         ({"size": 64}, InputError, "^size is of use only to a model, got 64: pass a model, or leave it out$"),
         ({"model": "x", "predict_command": "y"}, InputError, "^predict_command is of no use beside a model"),
-        ({"seed": -1}, InputError, "^seed must"),
     ],
 )
 def test_bad_input_is_one_line(

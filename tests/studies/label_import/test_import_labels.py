@@ -186,16 +186,6 @@ def test_names_of_labels_are_taken_translated_or_left_out(selected: Path, tmp_pa
     assert masks_at(tmp_path / "masks")["1.png"] == mask.tolist()
 
 
-def test_a_shape_without_a_label_is_foreground_and_a_box_without_one_is_refused(selected: Path, tmp_path: Path) -> None:
-    box = '<box xtl="1" ytl="2" xbr="4" ybr="5"/>'
-    xml = f'<annotations><image name="1.png" width="17" height="12">{box}</image></annotations>'
-    file = written(tmp_path / "c.xml", xml)
-    done = howfar.import_labels(file, selected, tmp_path / "out")
-    assert [one.marks for one in done.images] == [1]
-    with pytest.raises(InputError, match=r"a box of 1\.png must have a label, got ''"):
-        howfar.import_labels(file, selected, tmp_path / "two", task="detection")
-
-
 def test_classes_come_from_tags_and_choices(selected: Path, tmp_path: Path) -> None:
     xml = "".join(
         f'<image name="{name}" width="17" height="12">{tag}</image>'
@@ -236,9 +226,6 @@ SHAPES = [{"image_id": 1, "category_id": number, "segmentation": [[2, 2, 9, 2, 9
         (coco(annotations=SHAPES, categories=TWO), {}, "since there are 2 labels (crack, joint), got None: pass those"),
         (coco(annotations=[SHAPES[0] | {"segmentation": [[1, 1, 2]]}]), {}, "c.json cannot be read"),
         (coco(), {"task": "detection"}, "must be upright boxes, got 'a shape of 1.png': draw rectangles"),
-        (coco(), {"task": "depth"}, "task must"),
-        (coco(), {"label_names": ["a", "a"]}, "label_names must give each name once"),
-        (coco(), {"with_images": "move"}, "with_images must"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(

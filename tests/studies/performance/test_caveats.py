@@ -79,33 +79,10 @@ def test_counts_that_are_of_no_use_as_another_came_without() -> None:
     assert notes(table, evaluation("a", "classification"), settings=AS_GIVEN) == []
 
 
-def test_a_primary_that_came_without_counts_leaves_the_others_at_their_common_threshold() -> None:
-    (note,) = notes(evaluation("p", "given"), evaluation("a"), settings=UNTUNED)
-    assert note.startswith("the common threshold is 0.50, tuned on nothing")
-
-
 def test_images_that_were_found_by_name_and_changed_since() -> None:
     told = "not, by content, what the performance was measured on, and matched by name: if files were changed or renumbered"
     assert notes(changed=1, unmatched={"a": 1})[0] == f"1 image is {told} since, evaluate again"
     assert notes(changed=3) == [f"3 images are {told} since, evaluate again"]
-
-
-def test_images_of_a_performance_that_are_not_in_the_run() -> None:
-    assert notes(unmatched={"a": 0, "b": 1, "site": 3, "": 2}) == [
-        "1 image in the performance of b is not in the run: left out",
-        "3 images in the performance of site are not in the run: left out",
-        "2 images in the performance of a table are not in the run: left out",
-    ]
-
-
-def test_images_of_a_labelled_set_without_a_performance() -> None:
-    images = pd.concat([IMAGES] * 2, ignore_index=True).assign(performance=[0.5, None, None, 0.5, 0.5, None])
-    assert notes(images=images) == ["1 of 4 images of a has no performance: left out of its trend"]
-    more = images.assign(performance=[0.5, None, 0.5, None, 0.5, None])
-    assert notes(images=more) == [
-        "2 of 4 images of a have no performance: left out of its trend",
-        "1 of 2 images of b has no performance: left out of its trend",
-    ]
 
 
 def test_a_set_without_labels_that_lacks_what_the_estimator_needs() -> None:
@@ -120,15 +97,6 @@ def test_a_set_without_labels_that_lacks_what_the_estimator_needs() -> None:
     ]
 
 
-def test_sets_without_labels_are_told_of_what_f_cannot_say() -> None:
-    expected = expectation(estimate("a"), estimate("b", measured=None), estimate("c", measured=None))
-    assert notes(expected=expected) == [
-        "F is undefined for an image without foreground: the estimates for b, c are what its images would score if they hold "
-        "some, as the labelled ones do"
-    ]
-    assert notes(expected=expected, settings=AS_GIVEN) == []
-
-
 def test_tiles_that_are_taken_for_photographs() -> None:
     images = pd.DataFrame({"dataset": "a", "image": [f"p{k // 4}-{k % 4}.png" for k in range(12)], "performance": 0.5})
     assert notes(images=images) == [
@@ -137,13 +105,6 @@ def test_tiles_that_are_taken_for_photographs() -> None:
     ]
     assert notes(images=images, settings=dataclasses.replace(SETTINGS, group="(.)")) == []
     assert notes(images=images, settings=dataclasses.replace(SETTINGS, bootstrap=0)) == []
-
-
-def test_what_evaluations_say_comes_last_each_under_its_name() -> None:
-    given = [evaluation("a", notes=("grey masks", "lossy maps")), evaluation("", "given", notes=("odd",)), evaluation("b")]
-    found = notes(*given, settings=UNTUNED)
-    assert found[-3:] == ["a: grey masks", "a: lossy maps", "performance: odd"]
-    assert found[0].startswith("the common threshold")
 
 
 @pytest.mark.parametrize("named", [None, "mean"])

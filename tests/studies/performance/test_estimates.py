@@ -12,8 +12,6 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.image_columns import take
-from howfar.relation.leave_one_dataset_out import judge
-from howfar.relation.performance_estimators import every
 from howfar.relation.site_judge import AUTO, Terms, judge_of
 from howfar.studies.performance.image_performance import evidence_of
 from howfar.studies.performance.relate import Expectation, expect
@@ -58,10 +56,6 @@ def of(found: Expectation, name: str) -> Any:
 
 def without(columns: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: values for name, values in columns.items() if name not in names}
-
-
-def mean_of(performance: np.ndarray) -> float:
-    return float(np.mean([performance[name == SETS].mean() for name in LABELLED]))
 
 
 # Whose labels are used
@@ -109,31 +103,6 @@ def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_al
     assert 0 < found.listed.sum() < N
 
 
-def test_judgements_are_those_of_the_labelled_images_alone() -> None:
-    columns, performance = planted()
-    columns = without(columns, "i_dist", "knn")  # so that the gate widens no interval
-    on = np.isfinite(performance)
-    wanted, _ = judge(
-        every(), take(columns, on), performance[on], SETS[on], tau=TERMS.tau, level=TERMS.level, groups=GROUPS[on]
-    )
-    assert expected(columns, performance).judge.judgements == wanted
-    assert expected(columns, performance, "flip_agreement").judge.judgements == wanted
-
-
-def test_images_without_a_label_in_a_labelled_set_are_estimated_too_and_told_apart() -> None:
-    columns, performance = planted()
-    tiles = np.flatnonzero(SETS == "tiles")
-    some = performance.copy()
-    some[tiles[::2]] = np.nan
-    found = expected(columns, some, "flip_agreement")
-    np.testing.assert_array_equal(found.estimate[tiles], expected(columns, performance, "flip_agreement").estimate[tiles])
-    assert of(found, "tiles").measured == pytest.approx(performance[tiles[1::2]].mean())
-    assert of(found, "tiles").n == len(tiles)
-    one = next(one for one in found.failures if one.dataset == "tiles")
-    assert one.n == len(tiles)
-    assert one.failing == (performance[tiles[1::2]] < TERMS.tau).sum()
-
-
 # Which estimator
 
 
@@ -144,73 +113,6 @@ def test_auto_is_fixed_beforehand_whatever_is_judged_best() -> None:
     assert min(errors, key=lambda name: errors[name]) == "all"
     assert found.judge.order == ("consensus", "signals", "mean")
     assert {used(found)[one] for one in (*LABELLED, "new")} == {"consensus"}
-
-
-def test_a_set_without_predictions_gets_the_mean() -> None:
-    columns, performance = planted()
-    found = expected(columns, performance)
-    assert used(found)["bare"] == "mean"
-    np.testing.assert_allclose(found.estimate[SETS == "bare"], mean_of(performance))
-
-
-def test_where_nothing_has_predictions_a_distance_must_clearly_beat_the_mean() -> None:
-    columns, performance = planted()
-    useless = expected({"knn": columns["knn"]}, performance)
-    assert useless.judge.order == ("mean",)
-    assert set(used(useless).values()) == {"mean"}
-    telling = {"knn": 2.0 - np.where(np.isfinite(performance), performance, 0.5)}
-    # With one of three labelled sets left out, the two others show nothing.
-    assert used(expected(telling, performance)) == {**dict.fromkeys(LABELLED, "mean"), "new": "knn", "bare": "knn"}
-
-
-def test_a_site_that_the_gate_stops_says_nothing_of_the_errors_to_expect() -> None:
-    columns, performance = planted()
-    columns["i_dist"][SETS == "cracks"] += 5.0
-    found, near = expected(columns, performance), expected(without(columns, "i_dist", "knn"), performance)
-    assert {gate.dataset: gate.inside for gate in found.gates}["cracks"] is False
-    fits = found.judge.fits
-    assert {name: fit.stopped for name, fit in fits.items()} == dict.fromkeys(fits, frozenset({"cracks"}))
-    assert not any(fit.stopped for fit in near.judge.fits.values())
-
-
-def test_a_set_that_lacks_what_the_consensus_reads_gets_the_next_that_it_has() -> None:
-    columns, performance = planted()
-    columns["ensemble_agreement"] = np.where(SETS == "tiles", np.nan, np.nan_to_num(performance, nan=0.4))
-    found = expected(columns, performance)
-    # Of all labelled sets "tiles" lacks the agreement, so that it is not read; with "tiles" left out the other sets have it.
-    assert used(found) == {**dict.fromkeys(SIZES, "consensus"), "tiles": "mean", "bare": "mean"}
-    named = expected(columns, performance, "ensemble_agreement")
-    assert used(named) == {**dict.fromkeys(SIZES, "ensemble_agreement"), "tiles": "mean"}
-
-
-def test_the_mean_stands_in_where_no_other_set_has_what_the_named_estimator_reads() -> None:
-    columns, performance = planted()
-    columns["ensemble_agreement"] = np.where(np.isin(SETS, ["cracks", "new"]), np.nan_to_num(performance, nan=0.4), np.nan)
-    found = expected(columns, performance, "ensemble_agreement")
-    assert used(found) == {**dict.fromkeys(SIZES, "mean"), "new": "ensemble_agreement"}
-
-
-@pytest.mark.parametrize(("share", "name"), [(0.56, "flip_agreement"), (0.44, "mean")])
-def test_an_image_that_lacks_what_is_needed_gets_the_mean_and_most_images_name_the_estimator(share: float, name: str) -> None:
-    columns, performance = planted()
-    new = np.flatnonzero(SETS == "new")
-    without_agreement = new[round(share * len(new)) :]
-    columns["flip_agreement"][without_agreement] = np.nan
-    found = expected(columns, performance, "flip_agreement")
-    assert (used(found)["new"], of(found, "new").n) == (name, len(new))
-    np.testing.assert_allclose(found.estimate[without_agreement], mean_of(performance))
-    assert of(found, "new").predicted == pytest.approx(found.estimate[new].mean())
-
-
-def test_a_named_estimator_is_used_even_where_another_is_better() -> None:
-    columns, performance = planted()
-    found = expected(columns, performance, "knn")
-    assert found.judge.order == ("knn", "mean")
-    assert set(used(found).values()) == {"knn"}
-    named = expected(columns, performance, "flip_agreement")
-    assert used(named)["bare"] == "mean"
-    mean = expected(columns, performance, "mean")
-    assert np.unique(mean.estimate[np.isin(SETS, ["new", "bare"])]).size == 1
 
 
 def test_an_estimator_that_is_unknown_or_cannot_be_used_is_one_line() -> None:
@@ -230,11 +132,6 @@ def test_an_estimator_that_is_unknown_or_cannot_be_used_is_one_line() -> None:
 # Few labels
 
 
-def test_without_labels_there_is_no_judge() -> None:
-    with pytest.raises(InputError, match="performance must be of at least one labelled image"):
-        expected(planted()[0], np.full(N, np.nan))
-
-
 def test_with_one_labelled_set_nothing_is_judged_and_intervals_of_images_say_nothing() -> None:
     columns, performance = planted()
     alone = np.where(SETS == "tiles", performance, np.nan)
@@ -250,43 +147,4 @@ def test_with_one_labelled_set_nothing_is_judged_and_intervals_of_images_say_not
     assert {one.failing for one in found.failures} == {None}
 
 
-def test_with_one_labelled_set_a_named_estimator_is_used_and_photographs_are_left_out_together() -> None:
-    columns, performance = planted()
-    alone = np.where(SETS == "tiles", performance, np.nan)
-    found = expected(columns, alone, "i_dist")
-    assert used(found)["new"] == "i_dist"
-    here, new = SETS == "tiles", SETS == "new"
-    fit = calibrate("i_dist", take(columns, here), performance[here], SETS[here], level=TERMS.level, groups=GROUPS[here])
-    np.testing.assert_array_equal(
-        found.p_value[new], list_failures(fit.estimates, fit.performance, found.estimate[new], TERMS.tau, TERMS.error_rate)[0]
-    )
-    singly = calibrate("i_dist", take(columns, here), performance[here], SETS[here], level=TERMS.level)
-    assert not np.array_equal(fit.estimates, singly.estimates)
-    assert (found.low[new].max(), found.high[new].min()) == (0.0, 1.0)
-
-
 # Terms
-
-
-def test_tau_level_and_error_rate_are_those_of_the_terms() -> None:
-    columns, performance = planted()
-    found = expected(columns, performance, "flip_agreement", replace(TERMS, tau=0.35, level=0.6, error_rate=0.45))
-    assert {(one.tau, one.error_rate) for one in found.failures} == {(0.35, 0.45)}
-    assert {one.level for one in found.estimates} == {0.6}
-    wide = expected(columns, performance, "flip_agreement", replace(TERMS, level=0.95))
-    assert (wide.high - wide.low).mean() > 1.3 * (found.high - found.low).mean()
-    failing = {one.dataset: one.failing for one in found.failures}
-    assert failing["cracks"] == (performance[SETS == "cracks"] < 0.35).sum()
-    assert failing["new"] is None
-
-
-def test_lists_of_labelled_sets_say_how_right_they_are() -> None:
-    columns, performance = planted()
-    found = expected(columns, performance, "flip_agreement")
-    for one in found.failures[:3]:
-        here = one.dataset == SETS
-        listed, failed = found.listed[here], performance[here] < TERMS.tau
-        assert (one.n, one.listed, one.failing) == (here.sum(), listed.sum(), failed.sum())
-        assert one.found == (listed & failed).sum()
-        assert one.measured_error == (pytest.approx((listed & ~failed).sum() / listed.sum()) if listed.any() else None)
-    assert any(one.listed for one in found.failures[:3])

@@ -10,9 +10,21 @@ import pandas as pd
 import pytest
 
 from howfar.errors import InputError
+from howfar.relation.gate import fit, values_by_set
 from howfar.relation.image_columns import AGREEMENTS, AT_THRESHOLD, CONFIDENCES
 from howfar.results import Evaluation
-from howfar.studies.performance.image_performance import ImagePerformance, home_of, scores_of, signals_at
+from howfar.studies.performance.image_performance import (
+    Home,
+    ImagePerformance,
+    evidence_of,
+    groups_of,
+    home_of,
+    own_values,
+    scores_of,
+    signals_at,
+    sizes_at,
+    tiled_photographs,
+)
 from howfar.studies.performance.performance_files import match, read_performances
 
 
@@ -36,37 +48,6 @@ def given(performance: Any, **columns: Any) -> Evaluation:
         pd.DataFrame({"image": [f"000{k}.jpg" for k in (1, 2, 3)], "performance": performance} | columns)
     )
     return dataclasses.replace(one, dataset="new")
-
-
-def test_performance_of_some_images_is_that_of_their_summed_counts(world: Any) -> None:
-    found = scored(world, "near", "far", threshold=0.4)
-    near, far = places(world, "near"), places(world, "far")
-    maps, masks = world.drawn("near")
-    for chosen in ([0], [3, 1], [0, 1, 2, 10], list(range(16))):
-        wanted = f_of([maps[i] for i in chosen], [masks[i] for i in chosen], 0.4)
-        assert found.common(near[chosen]) == pytest.approx(wanted, rel=1e-14)
-    both = f_of([*maps, *world.drawn("far")[0]], [*masks, *world.drawn("far")[1]], 0.4)
-    assert found.common(np.concatenate([near, far])) == pytest.approx(both, rel=1e-14)
-    values = [f_of(maps, masks, k / 100) for k in range(100)]
-    assert found.retuned(near) == (pytest.approx(max(values), rel=1e-14), int(np.argmax(values)) / 100)
-    assert found.by_threshold(near)["f"].tolist() == pytest.approx(values, rel=1e-14)
-
-
-def test_images_that_are_blank_count_and_those_without_mask_or_map_do_not(world: Any) -> None:
-    far = world.evaluations["far"]
-    some = dataclasses.replace(far, images=far.images.iloc[5:])
-    given = [world.evaluations["near"], some, world.evaluations["new"]]
-    found = scores_of(match(world.run.images, given), given, None, None)
-    assert found.counted[places(world, "near")].all()
-    assert np.isnan(found.performance[places(world, "near")]).sum() == 2
-    assert found.counted[places(world, "far")].tolist() == [False] * 5 + [True] * 12
-    for name in ("new", "bare"):
-        assert not found.counted[places(world, name)].any()
-        assert np.isnan(found.performance[places(world, name)]).all()
-    assert found.counts is not None
-    assert found.counts.pixels[places(world, "new")].tolist() == [48 * 48] * 9
-    for what in ("predicted", "hits_predicted", "hits_true", "true", "pixels"):
-        assert not getattr(found.counts, what)[places(world, "bare")].any(), what
 
 
 def test_of_nothing_true_nothing_is_defined(world: Any) -> None:
@@ -130,13 +111,6 @@ def test_the_primarys_own_performance_may_come_without_counts(world: Any) -> Non
     assert alone.performance.tolist() == [0.5, 0.6, 0.7]
 
 
-def test_one_metric_is_named_once() -> None:
-    images = pd.DataFrame({"dataset": ["a", "b"], "image": ["1", "1"], "content": ""})
-    rows = pd.DataFrame({"dataset": ["a", "b"], "image": ["1", "1"], "performance": [0.5, 1.0]})
-    several = read_performances(rows)
-    assert scores_of(match(images, several), several, None, None).metric == "performance"
-
-
 def test_what_does_not_fit_together_is_refused(world: Any) -> None:
     near, far = world.given("near", "far")
     images = world.run.images
@@ -174,27 +148,127 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
             assert np.isnan(values[bare]).all()
 
 
-def test_a_share_without_a_histogram_stays_as_it_was_given(world: Any) -> None:
-    several = [world.evaluations["far"], given([0.1, 0.2, 0.3], predicted_foreground=[0.11, None, 0.33], entropy=0.4)]
-    found = signals_at(match(world.run.images, several).rows, 0.3)
-    new = places(world, "new")
-    np.testing.assert_array_equal(found["predicted_foreground"][new][:4], [0.11, np.nan, 0.33, np.nan])
-    assert found["entropy"][new][:3].tolist() == [0.4] * 3
-    maps = world.drawn("far")[0]
-    assert found["predicted_foreground"][places(world, "far")].tolist() == pytest.approx([(p > 0.3).mean() for p in maps])
-    alone = signals_at(match(world.run.images, several[1:]).rows, 0.3)
-    assert set(alone) == {"predicted_foreground", "entropy"}
-    np.testing.assert_array_equal(
-        alone["predicted_foreground"],
-        found["predicted_foreground"] * np.where(world.run.images["dataset"] == "far", np.nan, 1.0),
-    )
+# Evidence: what labelled images say, collected alike for relate, assess and profile
 
 
-def test_a_histogram_in_a_table_gives_its_share(world: Any) -> None:
-    counts = np.zeros(256, dtype=int)
-    counts[[0, 100, 200]] = 70, 20, 10
-    several = [given([0.1, 0.2, 0.3], histogram=[counts, None, None], predicted_foreground=[0.9, 0.8, None])]
-    rows = match(world.run.images, several).rows
-    for threshold, share in ((0.39, 0.3), (0.4, 0.1), (None, 0.1)):
-        found = signals_at(rows, threshold)["predicted_foreground"][places(world, "new")]
-        np.testing.assert_allclose(found[:3], [share, 0.8, np.nan])
+SETS = np.array(["near", "near", "far", "new"])
+COLUMNS = {"i_dist": np.array([1.0, 1.2, 3.0, 2.5])}
+NAN = float("nan")
+HOME = Home(
+    "roads",
+    {"predicted_foreground": np.array([0.3, 0.5]), "i_dist": np.array([7.0, 7.0])},
+    np.array([0.9, 0.8]),
+    np.array(["a", "b"]),
+)
+
+
+def inside(columns: dict[str, Any], performance: list[float], home: Home | None, name: str) -> bool | None:
+    known = fit(evidence_of(columns, np.array(performance), SETS, None, home, "roads").readings)
+    return known.without(name).read(name, values_by_set(columns, SETS)[name]).inside
+
+
+def test_a_labelled_set_is_not_in_the_range_that_judges_it() -> None:
+    labelled = [0.5, 0.6, 0.7, NAN]
+    # Without "far" nothing labelled lies beyond 1.1; "new" is judged by all, "far" among them.
+    assert {name: inside(COLUMNS, labelled, None, name) for name in ("near", "far", "new")} == {
+        "near": True, "far": False, "new": True,
+    }  # fmt: skip
+    assert inside(COLUMNS, [0.5, 0.6, NAN, NAN], None, "new") is False
+
+
+def test_the_primarys_own_images_widen_the_range_and_its_distance_is_1() -> None:
+    assert own_values(None) == {"distance": 1.0, "residual": 1.0}
+    assert own_values(HOME) == {"distance": 1.0, "residual": 1.0, "share": 0.4}
+    shares = {"predicted_foreground": np.array([0.1, 0.1, 0.1, 0.45])}
+    labelled = [0.5, 0.6, 0.7, NAN]
+    assert [inside(shares, labelled, home, "new") for home in (None, HOME)] == [False, True]
+
+
+def test_images_come_by_the_names_of_their_sets_and_the_primarys_own_last() -> None:
+    sets = np.array(["walls", "roads·blur 3", "walls", "a·b"])
+    found = evidence_of({"i_dist": np.arange(4.0)}, np.array([0.1, 0.2, NAN, 0.4]), sets, sets, HOME, "roads")
+    assert found.sets.tolist() == ["a·b", "roads·blur 3", "walls", "roads", "roads"]
+    assert found.performance.tolist() == [0.4, 0.2, 0.1, 0.9, 0.8]
+    np.testing.assert_array_equal(found.columns["predicted_foreground"], [NAN, NAN, NAN, 0.3, 0.5])
+    assert found.groups is not None
+    assert found.groups.tolist()[-2:] == ["a", "b"]
+    assert (found.home, found.corrupted, found.sites) == ("roads", {"roads·blur 3": "blur"}, ["a·b", "walls"])
+
+
+def test_sizes_are_read_from_the_column_or_counted() -> None:
+    counts = np.zeros(256, dtype=np.int64)
+    counts[3] = 12
+    rows = pd.DataFrame({"histogram": [counts, None]})
+    np.testing.assert_array_equal(sizes_at(rows)["pixels"], [12, np.nan])
+    given = sizes_at(rows.assign(pixels=[20.0, 30.0], tile_agreement=[0.5, None]))
+    assert given["pixels"].tolist() == [20.0, 30.0]
+    np.testing.assert_array_equal(given["tile_agreement"], [0.5, np.nan])
+
+
+# Photographs that images are tiles of
+
+
+def images(**sets: list[str]) -> pd.DataFrame:
+    return pd.DataFrame([(dataset, image) for dataset, names in sets.items() for image in names], columns=["dataset", "image"])
+
+
+def tiles(stem: str, count: int) -> list[str]:
+    return [f"{stem}-{k}.png" for k in range(count)]
+
+
+def test_without_an_expression_each_image_is_its_own_photograph() -> None:
+    assert groups_of(images(a=["x-1.png", "x-2.png"], b=["x-1.png"]), None) == ["a/x-1.png", "a/x-2.png", "b/x-1.png"]
+
+
+def test_the_first_group_of_the_expression_names_the_photograph() -> None:
+    names = images(a=["x-1.png", "x-2.png", "y_7-10.jpg"], b=["x-1.png"])
+    assert groups_of(names, r"(.+)-\d+") == ["a/x", "a/x", "a/y_7", "b/x"]
+    assert groups_of(names, r"([a-z])(_7)?") == ["a/x", "a/x", "a/y", "b/x"]
+
+
+def test_the_expression_is_matched_from_the_start_and_without_the_ending() -> None:
+    assert groups_of(images(a=["x-1.png", "y-2.tif"]), r"(.+)-\d+$") == ["a/x", "a/y"]
+    assert groups_of(images(a=["x-1.png", "9x-1.png"]), r"([a-z])") == ["a/x", "a/9x-1"]
+
+
+def test_an_image_of_which_the_expression_says_nothing_is_its_own_photograph() -> None:
+    assert groups_of(images(a=["x-1.png", "x-2.png", "plain.png"]), r"(.+)-\d+") == ["a/x", "a/x", "a/plain"]
+    # Matched, but the group is empty or took no part.
+    assert groups_of(images(a=["-1.png", "x-1.png"]), r"(.*)-\d+") == ["a/-1", "a/x"]
+    assert groups_of(images(a=["12.png", "x-1.png"]), r"\d+|(.+)-\d+") == ["a/12", "a/x"]
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [
+        ("(", "group must be a regular expression (missing ), unterminated subpattern at position 0), got '('"),
+        (".+", r"group must have a group in brackets that names the photograph, got '.+': write (.+)-\d+"),
+        ("(?:.+)-1", "group must have a group in brackets"),
+        (r"(.+)\.png", r"group must match the names of images, such as 'x-1', got '(.+)\\.png': leave out the ending"),
+    ],
+)
+def test_an_expression_that_cannot_be_meant_is_one_line(group: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        groups_of(images(a=["x-1.png"]), group)
+    assert str(caught.value).startswith(words)
+    assert "\n" not in str(caught.value)
+
+
+def test_tiles_are_guessed_from_names_that_end_in_a_number() -> None:
+    assert tiled_photographs(images(a=tiles("p", 4) + tiles("q", 4))) == 2
+    assert tiled_photographs(images(a=tiles("d/p", 4) + tiles("d-e/q-7", 4), b=tiles("p", 2) + tiles("r", 2))) == 4
+
+
+def test_names_that_only_number_their_photographs_are_no_tiles() -> None:
+    assert tiled_photographs(images(a=tiles("IMG", 20))) is None
+    assert tiled_photographs(images(a=tiles("IMG", 20), b=tiles("DSC", 20))) is None
+    assert tiled_photographs(images(a=[f"{k:04d}.png" for k in range(20)])) is None
+    assert tiled_photographs(images(a=[f"{k}-0.png" for k in range(20)])) is None
+
+
+def test_tiles_must_be_most_of_the_images() -> None:
+    of_two = tiles("p", 5) + tiles("q", 5)
+    assert tiled_photographs(images(a=of_two, b=[f"x{k}.png" for k in range(9)])) == 2
+    assert tiled_photographs(images(a=of_two, b=[f"x{k}.png" for k in range(10)])) is None
+    # A set that numbers its photographs counts among the others.
+    assert tiled_photographs(images(a=of_two, b=tiles("IMG", 10))) is None

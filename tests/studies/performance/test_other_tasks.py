@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 import howfar
-from howfar.errors import InputError
-from howfar.relation.image_columns import BOX_SIGNALS, CLASS_SIGNALS
 from listed_site import ListedSet, write_boxes, write_classes, write_true_boxes
 
 COUNT = 60
@@ -96,27 +94,6 @@ def test_a_run_estimates_the_set_without_labels(case: Case, related: howfar.Rela
     assert new.low < new.predicted < new.high
 
 
-def test_only_a_score_between_0_and_1_has_an_interval(case: Case, related: howfar.Relation) -> None:
-    images = related.images
-    assert images["estimate"].notna().all()
-    assert images["estimate_low"].isna().all() == (case.task == "classification")
-    assert all((row.coverage is None) == (case.task == "classification") for row in related.judgements)
-    assert all(row.set_coverage is not None for row in related.judgements)
-
-
-def test_signals_survive_a_file(case: Case, tmp_path: Path) -> None:
-    for name, evaluation in case.evaluations.items():
-        again = howfar.Evaluation.load(evaluation.save(tmp_path / f"{name}.parquet"))
-        assert again.images.equals(evaluation.images)
-
-
-def test_signals_may_come_in_tables(case: Case, related: howfar.Relation) -> None:
-    signals = CLASS_SIGNALS if case.task == "classification" else BOX_SIGNALS
-    columns = ["dataset", "image", "performance", "average_confidence", *signals]
-    tables = [evaluation.images[columns] for evaluation in case.evaluations.values()]
-    assert howfar.relate(case.run, tables, bootstrap=0).judgements == related.judgements
-
-
 def test_a_profile_scores_new_images(case: Case, profiled: howfar.Profile, tmp_path: Path) -> None:
     file = profiled.save(tmp_path / "p.howfar")
     new, options = case.sets["new"], case.options("new")
@@ -141,39 +118,3 @@ def test_an_image_that_comes_alone_has_no_signal_of_a_set(case: Case, profiled: 
     assert profiled.scorer(estimator="doc", **given).one(image).predicted is not None  # type: ignore[union-attr]  # it is readable
     alone = profiled.scorer(estimator="boosted", **given).one(image).estimator  # type: ignore[union-attr]  # the same
     assert alone == ("mean" if case.task == "classification" else "boosted")
-
-
-def test_a_certificate_may_be_drawn_by_a_profile(case: Case, profiled: howfar.Profile, tmp_path: Path) -> None:
-    file, new = profiled.save(tmp_path / "p.howfar"), case.sets["new"]
-    given = {"task": case.task, "profile": file, "progress": False, **case.options("new")}
-    drawn = howfar.certify(new.dataset, new.predictions, 8, estimator="doc", **given)
-    assert drawn.proxy == "doc of the profile of home"
-    scores = profiled.score(new.dataset, predictions=new.predictions, estimator="doc", **case.options("new"))
-    assert drawn.site.proxies == pytest.approx([score.predicted for score in scores.images])
-
-
-def test_predictions_of_another_form_are_refused_in_a_line(case: Case, profiled: howfar.Profile, tmp_path: Path) -> None:
-    lost = tmp_path / "lost.csv"
-    lost.write_text("image,predicted\nx.png,dry\n")
-    unread = "no row of .* matches an image of new" if case.task == "classification" else "has no column x0; its columns: image"
-    with pytest.raises(InputError, match=unread):
-        profiled.score(case.argument("new"), predictions=lost)
-    with pytest.raises(InputError, match="ensemble is of use only to maps"):
-        profiled.score(case.argument("new"), predictions=lost, ensemble="x")
-    of_no_use = "flipped is of no use to classification" if case.task == "classification" else unread
-    with pytest.raises(InputError, match=of_no_use):
-        profiled.score(case.argument("new"), predictions=lost, flipped="x")
-
-
-def test_a_row_of_no_probabilities_is_refused_alike_by_evaluate_and_score(
-    case: Case, profiled: howfar.Profile, tmp_path: Path
-) -> None:
-    if case.task == "detection":
-        pytest.skip("boxes have no probabilities of classes")
-    bad, lines = tmp_path / "bad.csv", case.sets["new"].predictions.read_text().splitlines()
-    bad.write_text("\n".join([*lines[:3], f"{lines[3].split(',')[0]},0.9,0.9,0.9", *lines[4:]]) + "\n")
-    row = rf"the row {lines[3].split(',')[0]} of .*bad\.csv: .*must .*sum to 1"
-    with pytest.raises(InputError, match=row):
-        howfar.evaluate(case.argument("new"), bad, task="classification", progress=False)
-    with pytest.raises(InputError, match=row):
-        profiled.score(case.argument("new"), predictions=bad)

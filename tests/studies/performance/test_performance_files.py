@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.results import Evaluation
-from howfar.studies.performance.performance_files import match, read_performances
+from howfar.studies.performance.performance_files import evaluations_of, match, read_performances
 
 IMAGES = pd.DataFrame(
     {
@@ -79,12 +78,6 @@ def test_an_evaluation_is_known_by_what_it_holds_and_not_by_its_ending(world: An
     assert line(tmp_path / "table.txt").endswith(": pass UTF-8 CSV (named .csv) or Parquet")
 
 
-def test_names_of_digits_stay_as_they_are_written(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("dataset,image,content,performance\n007,0010,012,0.5\n")
-    (one,) = read_performances(tmp_path / "t.csv")
-    assert (one.dataset, one.images["image"].tolist(), one.images["content"].tolist()) == ("007", ["0010"], ["012"])
-
-
 def test_only_a_number_may_be_missing_by_a_word(tmp_path: Path) -> None:
     lines = ["dataset,image,performance,entropy,content", "NA,null,NA,,None", "NA,b.png,0.5,nan,", "None,NA,,0.25,"]
     (tmp_path / "t.csv").write_text("\n".join(lines))
@@ -93,13 +86,6 @@ def test_only_a_number_may_be_missing_by_a_word(tmp_path: Path) -> None:
     assert found[0].images["content"].tolist() == ["None", ""]
     np.testing.assert_array_equal(found[0].images[["performance", "entropy"]], [[np.nan, np.nan], [0.5, np.nan]])
     np.testing.assert_array_equal(found[1].images[["performance", "entropy"]], [[np.nan, 0.25]])
-
-
-@pytest.mark.parametrize("column", ["pixels", "tile_agreement", "threshold"])
-def test_what_the_gate_reads_may_be_unknown_of_an_image(column: str, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text(f"image,performance,{column}\n1.jpg,0.5,0.25\n2.jpg,0.6,\n")
-    (one,) = read_performances(tmp_path / "t.csv")
-    np.testing.assert_array_equal(one.images[column].to_numpy(dtype=np.float64), [0.25, np.nan])
 
 
 def test_a_path_at_which_no_table_lies_is_one_line(tmp_path: Path) -> None:
@@ -207,12 +193,6 @@ def test_a_name_is_not_given_to_a_changed_image_where_its_own_is_there_by_conten
     assert (changed(rows), unmatched(rows)) == (0, {"a": 1})
 
 
-def test_what_is_found_by_name_is_not_found_again_by_content() -> None:
-    rows = table(dataset="a", image=["x.png", "1.png"], content=["h1", "h1"], performance=[0.9, 0.1])
-    assert matched(rows) == [0.1, -1, -1, -1, -1]
-    assert unmatched(rows) == {"a": 1}
-
-
 def test_copies_of_one_picture_are_told_apart_by_name_and_else_given_one_each() -> None:
     images = IMAGES.assign(content=["h1", "h1", "h1", "h4", "h9"])
     by_name = table(dataset="elsewhere", image=["3.png", "1.png"], content=["h1", "h1"], performance=[0.3, 0.1])
@@ -234,12 +214,6 @@ def test_a_dataset_that_goes_by_another_name_is_found_by_content_alone() -> None
         "performance of site: none of its 3 images (first: 1.png) is in the run, whose datasets are a, b (first: 1.png): "
         "name datasets (NAME=PATH) and images as the run does"
     )
-
-
-def test_a_dataset_of_another_name_spread_over_several_is_counted_by_its_own() -> None:
-    rows = table(dataset="site", image=["x", "y", "z"], content=["h1", "h4", "h0"], performance=[0.1, 0.4, 0.0])
-    assert matched(rows) == [0.1, -1, -1, 0.4, -1]
-    assert unmatched(rows) == {"site": 1}
 
 
 def test_a_table_without_datasets_is_of_any() -> None:
@@ -266,24 +240,11 @@ def test_one_content_in_several_datasets_needs_its_dataset_named_as_the_run_does
     assert matched(rows.assign(image="1.png", dataset="b"), images=images) == [-1, -1, -1, 0.1, -1]
 
 
-def test_an_unknown_content_is_no_content() -> None:
-    images = IMAGES.assign(content="")
-    rows = table(dataset="a", image=["x.png", "1.png"], content=["", ""], performance=[0.9, 0.1])
-    assert matched(rows, images=images) == [0.1, -1, -1, -1, -1]
-    assert "its only image (x.png) is not in the run" in line(rows[:1].assign(dataset="site"), images=images)
-
-
 def test_an_image_that_two_files_tell_of_is_refused() -> None:
     one = table(dataset="a", image=["1.png", "2.png"], performance=[0.1, 0.2])
     other = table(image=["2.png", "9.png"], performance=[0.2, 0.9])
     assert line([one, other]) == "a/2.png has two performances: pass each image once"
     assert matched(one, other[1:]) == [0.1, 0.2, -1, -1, 0.9]
-
-
-def test_unmatched_images_of_two_files_on_one_dataset_add_up() -> None:
-    one = table(dataset="a", image=["1.png", "x.png"], performance=0.5)
-    other = table(image=["2.png", "y.png", "z.png"], performance=0.5)
-    assert unmatched(one, other) == {"a": 3}
 
 
 def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
@@ -297,29 +258,100 @@ def test_columns_of_the_files_are_joined_and_gaps_are_empty() -> None:
     assert rows.index.tolist() == list(range(5))
 
 
-def test_the_index_of_the_runs_rows_does_not_matter() -> None:
-    images = IMAGES.set_axis([7, 7, 3, 0, 1], axis=0)
-    assert matched(table(dataset="a", image=["3.png"], performance=[0.3]), images=images) == [-1, -1, 0.3, -1, -1]
+# Tables
 
 
-def test_without_performances_every_image_is_unknown() -> None:
-    found = match(IMAGES, [])
-    assert (len(found.rows), found.unmatched) == (5, {})
+def plain(**columns: Any) -> pd.DataFrame:
+    return pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, 0.7]} | columns)
 
 
-def test_a_renamed_file_of_a_run_is_found_again(world: Any, tmp_path: Path) -> None:
-    near = world.evaluations["near"]
-    moved = near.images.assign(image=[f"moved/{name}" for name in near.images["image"]])
-    moved.loc[0, "content"] = "changed"
-    found = match(world.run.images, [dataclasses.replace(near, images=moved)])
-    here = world.run.images["dataset"] == "near"
-    assert found.rows["performance"][here].tolist()[1:2] == near.images["performance"].tolist()[1:2]
-    assert found.rows["prediction"][here].tolist() == ["", *near.images["prediction"][1:]]
-    assert found.unmatched == {"near": 1}
+def table_line(rows: pd.DataFrame) -> str:
+    with pytest.raises(InputError) as caught:
+        evaluations_of(rows, "t.csv")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
 
 
-def test_an_evaluation_of_strangers_is_refused_with_both_sides_named(world: Any) -> None:
-    near = world.evaluations["near"]
-    strange = dataclasses.replace(near, dataset="site", images=near.images.assign(content="x", dataset="site"))
-    with pytest.raises(InputError, match=r"performance of site: none of its 16 images \(first: 0001\.jpg\) is in the run"):
-        match(world.run.images, [strange])
+def test_each_dataset_becomes_an_evaluation_in_the_tables_order() -> None:
+    rows = plain(dataset=["b", "a"]).set_axis([9, 9], axis=0)
+    more = pd.concat([rows, pd.DataFrame({"image": ["1.png", "3.png"], "performance": [0.1, None], "dataset": "b"}).iloc[1:]])
+    found = evaluations_of(more, "t.csv")
+    assert [(one.dataset, one.n, one.scored) for one in found] == [("b", 2, 1), ("a", 1, 1)]
+    first = found[0]
+    assert (first.task, first.metric, first.threshold, first.tolerance, dict(first.scores)) == (
+        "given", "performance", None, 0.0, {},
+    )  # fmt: skip
+    assert (first.notes, first.skipped) == ((), ())
+    assert first.images["image"].tolist() == ["1.png", "3.png"]
+    assert first.images.index.tolist() == [0, 1]
+    assert list(first.images) == ["image", "performance", "dataset"]
+    np.testing.assert_array_equal(first.images["performance"], [0.5, np.nan])
+
+
+def test_a_table_without_datasets_is_of_the_dataset_without_a_name() -> None:
+    for rows in (plain(), plain(dataset=[None, None]), plain(dataset=["", np.nan])):
+        (one,) = evaluations_of(rows, "t.csv")
+        assert (one.dataset, one.n) == ("", 2)
+        assert one.images["dataset"].tolist() == ["", ""]
+
+
+def test_texts_are_texts_and_gaps_in_them_empty() -> None:
+    rows = plain(image=[1, 2], dataset=[7, 7], content=["h", None], prediction=[np.nan, "m.png"], path=[pd.NA, "p"])
+    (one,) = evaluations_of(rows, "t.csv")
+    assert one.dataset == "7"
+    assert one.images["image"].tolist() == ["1", "2"]
+    assert one.images["content"].tolist() == ["h", ""]
+    assert one.images["prediction"].tolist() == ["", "m.png"]
+    assert one.images["path"].tolist() == ["", "p"]
+
+
+@pytest.mark.parametrize("values", [[0, 1], ["0", "1"], [False, True], pd.array([0, 1], "Int64"), np.array([0, 1], np.float32)])
+def test_whatever_holds_numbers_is_a_performance(values: Any) -> None:
+    (one,) = evaluations_of(plain(performance=values), "t.csv")
+    assert one.images["performance"].dtype == np.float64
+    assert one.images["performance"].tolist() == [0.0, 1.0]
+
+
+def test_histograms_are_whole_numbers_and_may_be_missing() -> None:
+    counts = np.arange(256.0)
+    (one,) = evaluations_of(plain(histogram=[counts, None]), "t.csv")
+    assert one.images["histogram"][0].dtype == np.int64
+    assert one.images["histogram"][0].tolist() == list(range(256))
+    assert one.images["histogram"][1] is None
+    (two,) = evaluations_of(plain(histogram=[list(counts), np.nan]), "t.csv")
+    assert two.images["histogram"][0].tolist() == list(range(256))
+    assert two.images["histogram"][1] is None
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [[1] * 255, [1] * 257, [-1] + [1] * 255, [0.5] * 256, [np.nan] * 256, [np.inf] * 256, [{}] * 256, ["x"] * 256, [[1] * 256]],
+)
+def test_what_is_no_histogram_is_one_line(counts: Any) -> None:
+    rows = plain()
+    rows["histogram"] = pd.Series([None, counts], dtype=object)
+    assert table_line(rows) == "t.csv: column histogram must hold 256 counts of pixels, or nothing"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (plain().drop(columns="image"), "t.csv has no column image; its columns: performance: it needs image and performance"),
+        (plain().rename(columns={"performance": 3}), "t.csv has no column performance; its columns: image, 3: it needs"),
+        (pd.DataFrame(), "t.csv has no column image; its columns: none: it needs image and performance"),
+        (plain().iloc[:0], "t.csv has no row: it needs one for each image"),
+        (plain(image=["1.png", None]), "t.csv: row 2 has no image: name it"),
+        (plain(image=["", "2.png"]), "t.csv: row 1 has no image: name it"),
+        (plain(image=["1.png", "1.png"]), "t.csv: image 1.png is there twice: keep one row an image"),
+        (plain(performance=[0.5, 1.01]), "t.csv: column performance must lie between 0 and 1, got '1.01 in row 2': divide"),
+        (plain(performance=[-0.5, 71]), "t.csv: column performance must lie between 0 and 1, got '-0.5 in row 1': divide"),
+        (plain(foreground=[0.5, 5]), "t.csv: column foreground must lie between 0 and 1, got '5 in row 2': divide"),
+        (plain(performance=[0.5, np.inf]), "t.csv: column performance must be finite, got 'infinity in row 2': leave it empty"),
+        (plain(entropy=[-np.inf, 0.5]), "t.csv: column entropy must be finite, got 'infinity in row 1': leave it empty"),
+        (plain(performance=["good", "bad"]), "t.csv: column performance must hold numbers (could not convert"),
+        (plain(performance=[{}, 0.5]), "t.csv: column performance must hold numbers (float() argument must be"),
+        (plain(flip_agreement=["high", 0.5]), "t.csv: column flip_agreement must hold numbers (could not convert"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_right_is_one_line(rows: pd.DataFrame, words: str) -> None:
+    assert table_line(rows).startswith(words)

@@ -15,9 +15,7 @@ from scipy import stats
 import howfar
 from howfar.errors import InputError
 from howfar.pipeline.reference import GATE_COLUMNS
-from howfar.relation.calibrated_estimator import calibrate
-from howfar.relation.image_columns import take
-from howfar.results import Comparison, Evaluation, Relation
+from howfar.results import Comparison, Relation
 from howfar.studies.performance.relate import relate
 
 COLUMNS = [
@@ -211,49 +209,7 @@ def test_precision_recall_and_f_of_every_threshold(world: Any, found: Relation) 
         )
 
 
-def test_curves_hold_the_scored_images_by_distance_and_their_moving_average(run: Comparison, table: pd.DataFrame) -> None:
-    known = table.assign(performance=table["performance"].mask((table["dataset"] == "b") & (table.index % 3 == 0)))
-    found = relate(run, known, bootstrap=0)
-    assert list(found.curves) == ["dataset", "image", "distance", "performance", "smoothed"]
-    assert list(dict.fromkeys(found.curves["dataset"])) == ["a", "b"]
-    for name in ("a", "b"):
-        rows = rows_of(found.images, name).dropna(subset="performance").sort_values("i_dist_scaled")
-        drawn = rows_of(found.curves, name)
-        assert drawn["image"].tolist() == rows["image"].tolist()
-        assert drawn["distance"].tolist() == rows["i_dist_scaled"].tolist()
-        assert drawn["performance"].tolist() == rows["performance"].tolist()
-        width = len(rows) // 10
-        assert width > 1
-        values = rows["performance"].to_numpy()
-        starts = [i - width // 2 for i in range(len(values))]
-        wanted = [values[max(start, 0) : start + width].mean() for start in starts]
-        np.testing.assert_allclose(drawn["smoothed"], wanted, rtol=1e-12)
-
-
 # The common threshold
-
-
-def test_without_the_primarys_evaluation_the_threshold_is_a_half_and_said_to_be_untuned(world: Any) -> None:
-    found = relate(world.run, world.given("near", "far"), bootstrap=0)
-    assert (found.settings.threshold, found.settings.threshold_source) == (0.5, "not tuned on any set")
-    assert of(found, "far").pooled == pytest.approx(f_at(0.5, *world.drawn("far")), rel=1e-14)
-    assert found.metric == "F at threshold 0.50"
-
-
-@pytest.mark.parametrize("threshold", [0.0, 0.29, 0.99])
-def test_a_given_threshold_goes_before_the_primarys(world: Any, threshold: float) -> None:
-    found = relate(world.run, world.given("road", "far"), threshold=threshold, bootstrap=0)
-    assert (found.settings.threshold, found.settings.threshold_source) == (threshold, "given")
-    far = of(found, "far")
-    assert far.pooled == pytest.approx(f_at(threshold, *world.drawn("far")), rel=1e-14)
-    assert far.ods == pytest.approx(best(*world.drawn("far"))[0], rel=1e-14)
-
-
-def test_an_evaluation_of_the_primary_without_foreground_tunes_nothing(world: Any) -> None:
-    road = world.evaluations["road"]
-    blank = dataclasses.replace(road, scores=dict.fromkeys(road.scores))
-    found = relate(world.run, [blank, *world.given("near")], bootstrap=0)
-    assert (found.settings.threshold, found.settings.threshold_source) == (0.5, "not tuned on any set")
 
 
 def test_the_primary_itself_is_no_secondary(world: Any, found: Relation) -> None:
@@ -282,15 +238,6 @@ def test_there_is_a_row_for_every_image_of_the_run_in_its_order(world: Any, foun
     assert rows_of(rows, "bare")["prediction"].tolist() == [""] * 8
     for name in ("new", "bare"):
         assert rows_of(rows, name)[["performance", "foreground"]].isna().all(axis=None)
-
-
-def test_the_estimator_is_fixed_beforehand_and_nothing_is_chosen(found: Relation) -> None:
-    assert (found.estimator, found.choices) == ("consensus", ())
-    # Without predictions, "bare" has nothing that the consensus reads.
-    assert {one.dataset: one.estimator for one in found.estimates} == {
-        **dict.fromkeys(("near", "far", "new"), "consensus"),
-        "bare": "mean",
-    }
 
 
 def test_every_set_is_estimated_and_its_failures_listed(found: Relation) -> None:
@@ -351,22 +298,6 @@ def test_distances_of_an_earlier_run_are_taken_in_units_of_the_primarys_own_in_e
     np.testing.assert_allclose(rows_of(found.images, "c")["estimate"], wanted, rtol=1e-9)
 
 
-def test_signals_are_taken_at_the_common_threshold(world: Any) -> None:
-    """ATC reads the predicted foreground, which the evaluations hold at thresholds of their own."""
-    given = world.given("near", "far", "new")
-    assert 0.3 not in [one.threshold for one in given]
-    found = relate(world.run, given, threshold=0.3, estimator="atc", bootstrap=0)
-    rows = found.images[found.images["dataset"] != "bare"]
-    histograms = np.stack([counts for one in given for counts in one.images["histogram"]])
-    shares = histograms[:, np.arange(256) / 255 > 0.3].sum(axis=1) / histograms.sum(axis=1)
-    columns = {"histogram": histograms, "predicted_foreground": shares}
-    known = rows["performance"].notna().to_numpy()
-    fit = calibrate("atc", take(columns, known), rows["performance"][known], rows["dataset"][known].to_numpy(dtype=str))
-    new = (rows["dataset"] == "new").to_numpy()
-    np.testing.assert_allclose(rows["estimate"][new], fit.predict(take(columns, new))[0], rtol=1e-12)
-    assert rows["estimate"][new].nunique() > 3
-
-
 # Performances that came without counts
 
 
@@ -388,38 +319,3 @@ def test_performances_without_counts_are_taken_as_they_were_given(run: Compariso
     assert len(found.thresholds) == 0
     assert found.pooled_verdict is not None
     assert found.pooled_verdict.text.startswith("No evidence either way: performance changes by −0.28 ")
-
-
-def test_a_foreground_share_in_a_table_is_held_fixed(run: Comparison, table: pd.DataFrame) -> None:
-    z = np.random.default_rng(3).random(len(table))
-    z[:5] = np.nan
-    trend = of(relate(run, table.assign(foreground=z), bootstrap=0), "a").trend
-    x = run.images["i_dist_scaled"][5:47]
-    ranks = [stats.rankdata(values) for values in (x, table["performance"][5:47], z[5:47])]
-    left_over = [one - np.polyval(np.polyfit(ranks[2], one, 1), ranks[2]) for one in ranks[:2]]
-    assert trend.partial.value == pytest.approx(np.corrcoef(left_over)[0, 1], rel=1e-9)
-
-
-def test_a_classification_is_related_as_right_or_wrong(run: Comparison, table: pd.DataFrame) -> None:
-    right = pd.DataFrame({"image": [f"row-{i}" for i in range(47)], "performance": [float(i % 3 > 0) for i in range(47)]})
-    given = dataclasses.replace(
-        evaluation(right), task="classification", dataset="a", metric="1 where the label is right, else 0"
-    )
-    found = relate(run, given, bootstrap=0)
-    assert found.metric == "1 where the label is right, else 0"
-    assert of(found, "a").mean == pytest.approx(right["performance"].mean())
-    assert found.settings.threshold is None
-
-
-def evaluation(rows: pd.DataFrame) -> Evaluation:
-    from howfar.studies.performance.performance_files import read_performances
-
-    (made,) = read_performances(rows)
-    return made
-
-
-def test_images_of_a_performance_that_are_not_in_the_run_are_counted(run: Comparison, table: pd.DataFrame) -> None:
-    more = pd.DataFrame({"dataset": ["b"] * 3, "image": ["x", "y", "z"], "performance": 0.1})
-    found = relate(run, pd.concat([table, more]), bootstrap=0)
-    assert [(one.name, one.unmatched) for one in found.datasets] == [("a", 0), ("b", 3)]
-    assert of(found, "b").mean == pytest.approx(table.loc[table["dataset"] == "b", "performance"].mean())

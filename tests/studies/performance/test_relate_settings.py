@@ -7,15 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import howfar
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.keywords import RelateSettings
-from howfar.results import Comparison, Relation, RelationSettings
-from howfar.settings import checked, declared
+from howfar.results import Relation
 from howfar.studies.performance.relate import relate
 from run_ids import written
 
@@ -75,14 +72,6 @@ def test_photographs_are_resampled_in_place_of_images(world: Any) -> None:
     assert "17 images of 13 photographs" in of(paired, "far").verdict.text
 
 
-def test_photographs_have_the_same_intervals_whatever_they_are_called(world: Any) -> None:
-    # The same pairs, the photograph named by the part of the name before the dash or by its digit alone.
-    given = world.given("road", "far")
-    found = [relate(world.run, given, bootstrap=100, group=group) for group in (PAIRS, r"p(\d)-[01]$")]
-    assert coefficients(found[0]) == coefficients(found[1])
-    assert set(found[0].images["group"]) != set(found[1].images["group"])
-
-
 # Order, seeds, draws
 
 
@@ -115,18 +104,6 @@ def test_the_order_of_the_runs_rows_changes_nothing_but_the_order(world: Any, fo
         assert numbers(again) == pytest.approx(numbers(one), rel=1e-9)
 
 
-def test_without_draws_there_are_no_intervals_and_no_verdict(world: Any, found: Relation) -> None:
-    bare = relate(world.run, world.given("road", "near", "far", "new"), bootstrap=0)
-    for one, other in zip(coefficients(bare), coefficients(found), strict=True):
-        assert one == dataclasses.replace(other, low=None, high=None)
-        assert None not in (other.low, other.high)
-    assert bare.pooled_verdict is not None
-    for verdict in (bare.pooled_verdict, *(one.verdict for one in bare.datasets)):
-        assert verdict.kind == "none"
-        assert "there is no interval" in verdict.text
-    pd.testing.assert_frame_equal(bare.images, found.images)
-
-
 def test_a_seed_gives_the_same_again_and_another_seed_other_intervals(world: Any, found: Relation) -> None:
     given = world.given("road", "near", "far", "new")
     assert_same(relate(world.run, given, bootstrap=60), found)
@@ -145,38 +122,7 @@ def test_a_sets_intervals_do_not_depend_on_its_companions(world: Any, found: Rel
     assert [one.name for one in alone.datasets] == ["far"]
 
 
-def test_sets_that_are_alike_are_drawn_from_each_for_itself() -> None:
-    rng = np.random.default_rng(2)
-    p, s = rng.normal(size=(12, 4)), rng.normal(size=(15, 4))
-    options: dict[str, Any] = {"bootstrap": 0, "permutations": 0, "baselines": False, "progress": False}
-    run = howfar.compare(p, {"one": s, "other": s}, **options)
-    rows = run.images[["dataset", "image"]].assign(performance=np.tile(rng.random(15), 2))
-    one, other = (found.trend.spearman for found in relate(run, rows, bootstrap=50).datasets)
-    assert (one.value, one.low != other.low) == (other.value, True)
-
-
 # Settings
-
-
-def test_tau_and_flat_decide_what_is_consistent_and_what_failed(run: Comparison) -> None:
-    rng = np.random.default_rng(5)
-    rows = run.images[["dataset", "image"]].assign(performance=0.6 + 0.02 * rng.normal(size=len(run.images)))
-
-    def related(**options: Any) -> Relation:
-        return relate(run, rows, bootstrap=200, **options)
-
-    kinds = {
-        name: [one.verdict.kind for one in related(**options).datasets[:2]]
-        for name, options in {"default": {}, "high": {"tau": 0.8}, "narrow": {"flat": 0.005}}.items()
-    }
-    assert kinds == {"default": ["consistent"] * 2, "high": ["none"] * 2, "narrow": ["none"] * 2}
-    high = related(tau=0.8, flat=0.3)
-    assert (high.settings.tau, high.settings.flat) == (0.8, 0.3)
-    assert "mean performance is below 0.8" in high.datasets[0].verdict.text
-    assert [one.failing for one in high.failures] == [47, 40, 12]
-    assert {one.tau for one in high.failures} == {0.8}
-    assert high.pooled_verdict is not None
-    assert "is no more than ±0.3" in high.pooled_verdict.text
 
 
 def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relation) -> None:
@@ -190,32 +136,11 @@ def test_level_and_error_rate_reach_intervals_and_lists(world: Any, found: Relat
     assert (other.settings.level, other.settings.error_rate) == (0.6, 0.05)
 
 
-def test_a_named_estimator_is_used_where_it_can_be(world: Any) -> None:
-    found = relate(world.run, world.given("road", "near", "far", "new"), estimator="nuclear_norm", bootstrap=0)
-    assert found.estimator == "nuclear_norm"
-    assert [one.estimator for one in found.estimates] == ["nuclear_norm"] * 3 + ["mean"]
-    assert {one.estimator for one in found.judgements} >= {"mean", "flip_agreement", "nuclear_norm"}
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"threshold": 1.0}, "threshold must be below 1, got 1.0"),
-        ({"threshold": -0.1}, "threshold must be at least 0, got -0.1"),
         ({"threshold": 0.435}, "threshold must be one of 0.00, 0.01 … 0.99, got 0.435: round it to hundredths"),
-        ({"threshold": float("nan")}, "threshold must"),
-        ({"tau": 1.1}, "tau must be at most 1, got 1.1"),
-        ({"tau": -0.1}, "tau must"),
-        ({"flat": 0.0}, "flat must be above 0, got 0.0"),
-        ({"flat": float("inf")}, "flat must be a finite number, got inf"),
-        ({"level": 0.0}, "level must"),
-        ({"level": 1.0}, "level must be below 1, got 1.0"),
-        ({"error_rate": 0.0}, "error_rate must"),
-        ({"error_rate": 1.0}, "error_rate must"),
-        ({"bootstrap": -1}, "bootstrap must be at least 0, got -1"),
         ({"bootstrap": 1}, "bootstrap must be 0 (no intervals) or at least 2, got 1: pass 1000"),
-        ({"bootstrap": 10.5}, "bootstrap must"),
-        ({"seed": -1}, "seed must"),
         ({"group": "(.+"}, "group must be a regular expression (missing ), unterminated subpattern at position 0), got '(.+'"),
         ({"group": ".+"}, "group must have a group in brackets that names the photograph, got '.+': write "),
         ({"group": "(row)"}, "group must match the names of images, such as '0001', got '(row)': leave out the ending"),
@@ -228,35 +153,6 @@ def test_a_setting_that_breaks_a_rule_is_one_line(world: Any, options: dict[str,
         relate(world.run, world.given("road", "near", "far"), **options)
     assert str(caught.value).startswith(words)
     assert "\n" not in str(caught.value)
-
-
-def test_an_unknown_setting_is_named_and_settings_stay_as_they_are(run: Comparison, table: pd.DataFrame) -> None:
-    with pytest.raises(InputError, match=r"^option must be a known one, got 'colour': the options are "):
-        relate(run, table, colour="red")
-    with pytest.raises(InputError, match=r"^option must be a known one, got 'lvel': did you mean level\?$"):
-        relate(run, table, lvel=0.5)
-    with pytest.raises(InputError, match=r"^option must be a known one, got 'colour': the options are "):
-        checked(RelateSettings, {"colour": "red"})
-    with pytest.raises(AttributeError, match="tau"):
-        relate(run, table, tau=0.4, bootstrap=0).settings.tau = 0.5  # type: ignore[misc]  # on purpose
-
-
-def test_an_expression_is_looked_at_before_the_run_is() -> None:
-    with pytest.raises(InputError, match="group must be a regular expression"):
-        relate("no/such/run", "no/such/file.csv", group="(")
-
-
-def test_what_is_not_chosen_has_the_stated_defaults(run: Comparison, table: pd.DataFrame) -> None:
-    assert relate(run, table).settings == RelationSettings(None, "", 0.5, 0.2, 0.9, 0.2, 1000, 0, None, estimator="auto")
-    assert {name: option.default for name, (_, option) in declared(RelateSettings).items()} == {
-        "threshold": None, "tau": 0.5, "flat": 0.2, "level": 0.9, "error_rate": 0.2, "bootstrap": 1000, "seed": 0,
-        "group": None,
-    }  # fmt: skip
-
-
-def test_settings_at_the_ends_of_their_ranges_are_taken(run: Comparison, table: pd.DataFrame) -> None:
-    assert relate(run, table, tau=0.0, bootstrap=2, flat=1e-9).failures[0].listed == 0
-    assert relate(run, table, tau=1.0, level=0.01, error_rate=0.99, bootstrap=0).failures[0].listed == 47
 
 
 def test_where_no_image_has_a_performance_nothing_is_related(world: Any) -> None:

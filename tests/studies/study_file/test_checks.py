@@ -13,8 +13,6 @@ from howfar.keywords import AdaptOptions, BackboneOptions, PromptOptions, StudyF
 from howfar.settings import declared
 from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, parse_document
 
-SECOND = '[studies.again]\nkind = "components"\nprimary = "roads"\nsecondaries = ["north"]\nbackbones = ["pixels"]\n'
-
 
 @pytest.mark.parametrize(
     ("before", "after", "line"),

@@ -115,20 +115,3 @@ def test_the_published_schema_is_current() -> None:
     assert json.loads(published.read_text(encoding="utf-8")) == json_schema(), (
         "run howfar study --schema > docs/reference/study.schema.json"
     )
-
-
-def test_components_beyond_what_there_are_are_left_out_and_said(study_file: Path) -> None:
-    text = study_file.read_text(encoding="utf-8")
-    study_file.write_text(text.replace("[1, 2, 4]", "[2, 4, 6, 8, 100]"), encoding="utf-8")
-    result = howfar.study(study_file, progress=False)["components"]
-    by_backbone = result.distances.groupby("backbone")["components"].agg(lambda counts: sorted(set(counts)))
-    assert by_backbone["colours"] == [2, 4, 6]
-    assert by_backbone["pixels"] == [2, 4, 6, 8]
-    assert [note for note in result.notes if note.startswith("colours") and note.endswith("8, 100")]
-    assert result.plateaus["colours"] in (None, 2, 4)
-
-
-def test_shared_components_do_not_reach_the_list_of_them(study_file: Path) -> None:
-    text = study_file.read_text(encoding="utf-8")
-    study_file.write_text(text.replace("seed = 3", "seed = 3\nscale = 'none'"), encoding="utf-8")
-    assert howfar.study(study_file, progress=False)["components"].components == (1, 2, 4)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data.photographs import fits, look_tiled, photographs_of, tiles
@@ -23,17 +23,10 @@ from howfar.studies.performance.performance_files import GIVEN, VALUE, Matched
 
 
 def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
-    """Return each image's photograph, prefixed with its dataset; without a match it is the image's own name.
+    """Return each image's photograph, prefixed with its dataset: ``roads/a`` of roads' ``a-1.png`` by ``(.+)-[0-9]+``.
 
-    `images` holds one row an image, with the columns dataset and image; `group` is the expression, matched from the start of a
-    name without its ending (None: each image is its own photograph). Raises `InputError` where the expression is not valid or
-    has no group, or no image matches.
-
-    Examples
-    --------
-    >>> images = pd.DataFrame({"dataset": "roads", "image": ["a-1.png", "a-2.png", "b.png"]})
-    >>> groups_of(images, "(.+)-[0-9]+")
-    ['roads/a', 'roads/a', 'roads/b']
+    The expression `group` is matched from the start of a name without its ending; without a match, or with None, the name
+    itself is the photograph.
     """
     photographs = images["image"].tolist() if group is None else photographs_of(images["image"].tolist(), group)
     return [f"{dataset}/{photograph}" for dataset, photograph in zip(images["dataset"], photographs, strict=True)]
@@ -86,10 +79,8 @@ def evidence_of(
 ) -> Evidence:
     """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
 
-    `columns` holds what is known of n images without labels, `performance` (n,) is NaN where unknown, `sets` and `groups` (n,)
-    name each image's dataset and photograph; `primary` is the primary dataset's name, by which corrupted versions of its images
-    are known; `further` are such versions. Datasets are taken by name, so that no order in which they were passed changes a
-    digit.
+    `columns` describes n images, `performance` (n,) is NaN where unknown, `sets` and `groups` (n,) name each image's dataset
+    and photograph. Datasets are taken by name, so that no order in which they were passed changes a digit.
     """
     if further is not None:
         columns = joined(columns, len(sets), further.columns, len(further.sets))
@@ -113,32 +104,19 @@ def evidence_of(
 
 
 def corruption_of(dataset: str, primary: str) -> str:
-    """Return the kind of corruption of a corrupted version of the primary dataset; "" for any other dataset.
-
-    Examples
-    --------
-    >>> corruption_of("roads·blur 3", "roads"), corruption_of("cfd", "roads")
-    ('blur', '')
-    """
+    """Return the corruption's kind, "blur" for ``roads·blur 3``, of a corrupted version of the primary; "" otherwise."""
     begin = f"{primary}{SET_OF}"
     return dataset.removeprefix(begin).split(" ")[0] if dataset.startswith(begin) else ""
 
 
 def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
-    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there.
-
-    Examples
-    --------
-    >>> joined({"knn": [1.0]}, 1, {"entropy": [0.5]}, 1)["entropy"].tolist()
-    [nan, 0.5]
-    """
+    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there."""
 
     def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
         shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
         return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
 
-    names = dict.fromkeys([*first, *second])
-    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in names}
+    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
 
 
 def own_values(home: Home | None) -> dict[str, float | None]:
@@ -171,19 +149,9 @@ _COUNTS = ("predicted", "hits_predicted", "hits_true")
 class ImagePerformance:
     """Hold the performance of n images, in the order of the comparison.
 
-    Attributes
-    ----------
-    performance
-        (n,) performance of each image, at the common threshold where there is one; nan where unknown or undefined.
-    counted
-        (n,) whether an image has a part in the scores of its set: it was compared with its mask, which may be blank, or a
-        performance was given.
-    counts
-        Pixel counts of all n images (zeros where there are none), or None where some performances came without counts.
-    metric
-        Name of the measure of performance, in words.
-    threshold, source
-        The common threshold and its source in words; None and "" where performances are taken as they were given.
+    `performance` (n,) is at the common threshold where there is one, nan where unknown. `counted` (n,) says whether an image
+    has a part in its set's scores: it was compared with its mask, which may be blank, or a performance was given. `counts`
+    are pixel counts, None where some performances came without; then `threshold` is None and its `source`, in words, "".
     """
 
     performance: Float64Array
@@ -219,12 +187,8 @@ def scores_of(
 ) -> ImagePerformance:
     """Compute the images' performance at the common threshold: the caller's, else the primary dataset's own, else 0.5.
 
-    Where any of the performances came without pixel counts, all are taken as they were given, so that one number does not
-    stand for two things.
-
-    `matched` are the images with their performance, `secondaries` and `own` the evaluations that were matched and the primary
-    dataset's own, where there is one; `threshold` is the caller's, or None. Raises `InputError` for a threshold for
-    performances without counts, evaluations of several tasks, or of several tolerances.
+    Where any performances came without pixel counts, all are taken as they were given, so that one number does not stand for
+    two things. Raises `InputError` for a threshold without counts, and for evaluations of several tasks or tolerances.
     """
     evaluations = [*secondaries] if own is None else [*secondaries, own]
     tasks = sorted({evaluation.task for evaluation in evaluations if evaluation.task != GIVEN})
@@ -242,7 +206,12 @@ def scores_of(
         values = rows[VALUE].to_numpy(dtype=np.float64, na_value=np.nan)
         return ImagePerformance(values, np.isfinite(values), None, " or ".join(metrics), None, "")
     counts = counts_of(rows)
-    common, source = _common(threshold, own)
+    tuned = None if own is None else own.scores.get("ods_threshold")
+    common, source = UNTUNED, NOT_TUNED
+    if threshold is not None:
+        common, source = float(THRESHOLDS[threshold_index(threshold)]), "given"
+    elif own is not None and tuned is not None:
+        common, source = float(tuned), f"tuned on {own.dataset}"
     performance = f_per_image(counts)[:, threshold_index(common)]
     counted = rows["true"].notna().to_numpy()
     return ImagePerformance(performance, counted, counts, f"F at threshold {common:.2f}", common, source)
@@ -251,8 +220,8 @@ def scores_of(
 def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> Home | None:
     """Collect the labelled images of the primary dataset's own evaluation, at the common threshold; None if there are none.
 
-    They have no distances: an image of the primary dataset is not as far from it as a new one would be. Where they came without
-    pixel counts, and the others are at a common threshold, they are left out: one number would stand for two things.
+    They have no distances: an image of the primary dataset is not as far from it as a new one would be. Without pixel counts,
+    where the others are at a common threshold, they are left out: one number would stand for two things.
     """
     if own is None:
         return None
@@ -277,46 +246,31 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of each image at the common threshold; missing signals are nan.
+    """Collect the label-free signals of each image at the common threshold (None: 0.5); missing signals are nan.
 
-    `rows` holds one row an image, with the columns of the performance files. `threshold` None stands for 0.5, as an
-    evaluation's own share is taken at a threshold that was tuned on the set's labels. The predicted share and soft F are
-    computed for it from the histogram, and stay as they were given where there is none; a share at a threshold that is not
-    known is left out, as it could not be computed alike for a new image. The shape of the foreground and its overlap with the
-    flipped image's cannot be computed anew: an image evaluated at another threshold lacks them.
+    The predicted share and soft F are computed from the histogram, and stay as given where there is none; a share at an
+    unknown threshold is left out. The foreground's shape and overlap with its mirror image cannot be computed anew: an image
+    evaluated at another threshold lacks them.
     """
-    names = [name for name in EVERY_SIGNAL if name in rows]
-    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in names}
+    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in EVERY_SIGNAL if name in rows}
+    at = UNTUNED if threshold is None else threshold
     if THRESHOLD in rows:
-        taken = rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan)
-        elsewhere = np.abs(taken - (UNTUNED if threshold is None else threshold)) > SAME
+        elsewhere = np.abs(rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan) - at) > SAME
         for name in set(AT_THRESHOLD) & set(columns):
             columns[name] = np.where(elsewhere, np.nan, columns[name])
     if HISTOGRAM in rows:
         columns[HISTOGRAM] = _table(rows[HISTOGRAM], VALUES, np.nan)
-        at = UNTUNED if threshold is None else threshold
         for name, signal in ((SHARE, predicted_foreground), (SOFT_F, soft_f)):
-            values = np.array([_at(signal, counts, at) for counts in columns[HISTOGRAM]])
+            counted = (counts.astype(np.int64) if np.isfinite(counts).all() else None for counts in columns[HISTOGRAM])
+            values = np.array([np.nan if counts is None else signal(counts, at) for counts in counted])
             columns[name] = np.where(np.isnan(values), columns.get(name, values), values)
     elif threshold is None:
         columns.pop(SHARE, None)
     return columns
 
 
-def _common(threshold: float | None, own: Evaluation | None) -> tuple[float, str]:
-    if threshold is not None:
-        return float(THRESHOLDS[threshold_index(threshold)]), "given"
-    tuned = None if own is None else own.scores.get("ods_threshold")
-    if own is not None and tuned is not None:
-        return float(tuned), f"tuned on {own.dataset}"
-    return UNTUNED, NOT_TUNED
-
-
 def counts_of(rows: pd.DataFrame) -> Counts:
-    """Return the pixel counts of an evaluation's images; an image without a mask has zeros.
-
-    Raises `KeyError` where the rows are of an evaluation without counts (labels, boxes, a table of performances).
-    """
+    """Return the pixel counts of an evaluation's images, zeros without a mask; `KeyError` for evaluations without counts."""
     predicted, hits_predicted, hits_true = (_table(rows[name], len(THRESHOLDS), 0).astype(np.int64) for name in _COUNTS)
     true = rows["true"].fillna(0).to_numpy(dtype=np.int64)
     pixels = rows[HISTOGRAM].map(lambda counts: int(np.sum(counts)) if isinstance(counts, (np.ndarray, list)) else 0)
@@ -328,11 +282,6 @@ def _table(column: pd.Series, width: int, missing: float) -> NDArray[np.float64]
     blank = np.full(width, missing)
     rows = [values if isinstance(values, (np.ndarray, list)) else blank for values in column]
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
-
-
-def _at(signal: Callable[[ArrayLike, float], float], histogram: Float64Array, threshold: float) -> float:
-    counted = bool(np.isfinite(histogram).all())
-    return signal(histogram.astype(np.int64), threshold) if counted else float("nan")
 
 
 def _mean(values: Float64Array) -> float:

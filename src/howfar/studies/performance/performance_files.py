@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,12 +25,7 @@ NUMBERS = (*_SHARES, *EVERY_SIGNAL, "pixels", "tile_agreement", "threshold")
 
 
 def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
-    """Check a table with the columns image and performance, and convert it to one evaluation per dataset.
-
-    `table` holds one row an image, and `source` is its name in an error. The evaluations are of the task "given", in the
-    table's order; the dataset's name is "" where the table has no such column. Raises `InputError` where a column is missing or
-    there is no row; a value is no number, or outside 0-1 where it must be a share; an image is named twice or not at all.
-    """
+    """Check a table with the columns image and performance, and convert it to one evaluation per dataset ("" if unnamed)."""
     for column in ("image", VALUE):
         if column not in table:
             columns = ", ".join(map(str, table.columns)) or "none"
@@ -55,7 +50,20 @@ def evaluations_of(table: pd.DataFrame, source: str) -> list[Evaluation]:
         repeated = rows["image"][rows["image"].duplicated()]
         if len(repeated):
             raise InputError(f"{source}: image {repeated.iloc[0]} is there twice: keep one row an image")
-        parts.append(_evaluation(str(dataset), rows.reset_index(drop=True)))
+        parts.append(
+            Evaluation(
+                dataset=str(dataset),
+                task=GIVEN,
+                metric=VALUE,
+                threshold=None,
+                tolerance=0.0,
+                n=len(rows),
+                scored=int(rows[VALUE].notna().sum()),
+                scores={},
+                images=rows.reset_index(drop=True),
+                provenance=Provenance.now(),
+            )
+        )
     return parts
 
 
@@ -88,21 +96,6 @@ def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
     return values.astype(np.int64)
 
 
-def _evaluation(dataset: str, rows: pd.DataFrame) -> Evaluation:
-    return Evaluation(
-        dataset=dataset,
-        task=GIVEN,
-        metric=VALUE,
-        threshold=None,
-        tolerance=0.0,
-        n=len(rows),
-        scored=int(rows[VALUE].notna().sum()),
-        scores={},
-        images=rows,
-        provenance=Provenance.now(),
-    )
-
-
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
 
 _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None", "NULL", "null")
@@ -112,17 +105,9 @@ _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None"
 class Matched:
     """Hold the run's images with the performance matched to each, if any.
 
-    Attributes
-    ----------
-    rows
-        One row an image, in the order of the comparison: the columns of the performance files, missing ones nan (texts "").
-    unmatched
-        By dataset: images of the performance files that are not in the run. A file is counted to the dataset that its other
-        images are of, or by its own name ("" where it has none) where they are of several.
-    changed
-        Images found by their names alone although both contents are known, and differ.
-    strangers
-        The datasets of performances of which that is every image.
+    `rows` has one row an image with the columns of the performance files, missing ones nan (texts ""). `unmatched` counts, by
+    dataset, images of the files that are not in the run; `changed` the images found by name although both contents are known
+    and differ; `strangers` names the datasets in which every image is so.
     """
 
     rows: pd.DataFrame
@@ -134,18 +119,8 @@ class Matched:
 def read_performances(given: Performances | Sequence[Performances]) -> list[Evaluation]:
     """Read performances: ``howfar evaluate -o`` files, tables with columns image and performance, or objects in memory.
 
-    A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column
-    dataset its images may be of any dataset. Each dataset of a table becomes one `Evaluation`.
-
-    Raises `MissingPathError` where there is no such file; `InputError` for a table that lacks a column or has no row, holds
-    what is no number or lies outside 0-1, names an image twice or leaves one empty, and for two files that tell of one dataset;
-    `StoreError` for an evaluation that is damaged or of another format.
-
-    Examples
-    --------
-    >>> evaluations = read_performances(pd.DataFrame({"image": ["1.png", "2.png"], "performance": [0.5, None]}))
-    >>> evaluations[0].n, evaluations[0].scored, evaluations[0].metric
-    (2, 1, 'performance')
+    A table may also have the columns dataset, foreground, and any signal of `Evaluation.images`; without the column dataset
+    its images may be of any dataset.
     """
     read = [evaluation for argument in _each(given) for evaluation in _read(argument)]
     if not read:
@@ -182,12 +157,10 @@ def _each(given: Any) -> list[Any]:
 def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
     """Match the images of performances to those of a comparison: by content, which finds renamed images, then by name.
 
-    Within its dataset an image whose content is not in the run is found by its name: it may have been saved anew, and
-    `Matched.changed` counts it. Performances of a dataset that the run does not have are found by content alone, as an image
-    of that name may be another image in another dataset. Those without a dataset are found by content, else by name.
-
-    `images` holds one row an image of the comparison (the run), with the columns dataset, image and content. Raises
-    `InputError` where no image of a performance file is in the run, or one image of it is two in the run.
+    Within its dataset an image with unknown content is found by its name: it may have been saved anew, and `Matched.changed`
+    counts it. Performances of a dataset that the run lacks are found by content alone, as an image of that name may be
+    another image; those without a dataset by content, else by name. Raises `InputError` where no image of a file is in the
+    run.
     """
     images = images.reset_index(drop=True)
     frames: list[pd.DataFrame] = []
@@ -220,10 +193,7 @@ def match(images: pd.DataFrame, performances: Sequence[Evaluation]) -> Matched:
 
 
 def _changed(images: pd.DataFrame, evaluation: Evaluation, places: NDArray[np.intp]) -> int:
-    """Count the matched images whose content is known in both and differs.
-
-    The contents of ready-made embeddings, which have no path, are of their numbers, and tell nothing of images.
-    """
+    """Count the matched images whose content is known in both and differs; embeddings, without a path, have none."""
     if "content" not in evaluation.images or "content" not in images:
         return 0
     matched = places >= 0
@@ -251,8 +221,12 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
     rows = images[images["dataset"] == evaluation.dataset] if named else images
     places = np.full(len(evaluation.images), -1, dtype=np.intp)
     taken: set[int] = set()
-    for columns in _orders(named, bool(evaluation.dataset)):
-        free = _index(rows, columns)
+    # The safest columns come first; names alone come last, as files may be renumbered.
+    orders: list[tuple[str, ...]] = [("image", "content"), ("content",)]
+    for columns in orders if evaluation.dataset and not named else [*orders, ("image",)]:
+        free: dict[tuple[str, ...], list[int]] = {}
+        for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
+            free.setdefault(key, []).append(row)
         for i, key in enumerate(_keys(evaluation.images, columns)):
             hits = [hit for hit in free.get(key, ()) if hit not in taken]
             if places[i] >= 0 or not hits or "" in key:
@@ -265,20 +239,6 @@ def _places(images: pd.DataFrame, evaluation: Evaluation) -> NDArray[np.intp]:
             places[i] = hits[0]
             taken.add(hits[0])
     return places
-
-
-def _orders(named: bool, elsewhere: bool) -> tuple[tuple[str, ...], ...]:
-    """List the columns to match images by, the safest first; names alone come last, as files may be renumbered."""
-    by_content = (("image", "content"), ("content",))
-    return by_content if elsewhere and not named else (*by_content, ("image",))
-
-
-def _index(rows: pd.DataFrame, columns: Sequence[str]) -> Mapping[tuple[str, ...], Sequence[int]]:
-    """Group the comparison's row numbers by key."""
-    table: dict[tuple[str, ...], list[int]] = {}
-    for row, key in zip(rows.index.tolist(), _keys(rows, columns), strict=True):
-        table.setdefault(key, []).append(row)
-    return table
 
 
 def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[str, ...]]:
@@ -302,48 +262,28 @@ def _read(argument: Any) -> list[Evaluation]:
     if path.is_dir():
         raise InputError.of("performance", "must be a file", str(path), "name each file in the folder")
     if not path.is_file():
-        raise MissingPathError(f"performance: nothing at {path}: {_remedy(path)}")
-    if path.suffix.lower() == ".csv":
-        return evaluations_of(_csv(path), str(path))
-    return [Evaluation.load(path)] if _is_evaluation(path) else evaluations_of(_parquet(path), str(path))
+        # NAME=FILE is for datasets.
+        named = str(path).partition("=")[2]
+        remedy = "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
+        if named and Path(named).is_file():
+            remedy = f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
+        raise MissingPathError(f"performance: nothing at {path}: {remedy}")
+    table = _table(path)
+    return [Evaluation.load(path)] if table is None else evaluations_of(table, str(path))
 
 
-def _remedy(path: Path) -> str:
-    """Return the remedy for a missing file; NAME=FILE is for datasets, so the remedy names the bare file."""
-    named = str(path).partition("=")[2]
-    if named and Path(named).is_file():
-        return f"pass {named} alone; an evaluation says which dataset it is of, and so does the column dataset of a table"
-    return "run howfar evaluate -o FILE, or pass a CSV or Parquet table"
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    try:
-        # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
-        unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
-        return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
-    except (ValueError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    try:
-        return read_frame(path, (HISTOGRAM,))
-    except InputError:
-        raise
-    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
-        raise _unreadable(path, error) from error
-
-
-def _is_evaluation(path: Path) -> bool:
-    """Return whether a Parquet file is marked as an evaluation, which must not be read as a table."""
+def _table(path: Path) -> pd.DataFrame | None:
+    """Read a CSV or Parquet table; None for a Parquet file that is marked as an evaluation."""
     import pyarrow.parquet as pq
 
     try:
-        return KEY in (pq.read_schema(path).metadata or {})
-    except Exception as error:  # over a damaged file Arrow may raise anything
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> InputError:
-    reason = one_line(str(error).partition(". ")[0], 120)
-    return InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet")
+        if path.suffix.lower() == ".csv":
+            # "NA" stands for a missing value in columns of numbers alone: a dataset may be called so.
+            unknown = dict.fromkeys(NUMBERS, _UNKNOWN)
+            return pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), keep_default_na=False, na_values=unknown)
+        return None if KEY in (pq.read_schema(path).metadata or {}) else read_frame(path, (HISTOGRAM,))
+    except InputError:
+        raise
+    except Exception as error:  # over a damaged file pandas and Arrow may raise anything
+        reason = one_line(str(error).partition(". ")[0], 120)
+        raise InputError(f"{path} is not a readable table ({reason}): pass UTF-8 CSV (named .csv) or Parquet") from error

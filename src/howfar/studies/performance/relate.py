@@ -69,17 +69,7 @@ from howfar.tracking import Log, check_tracker, log_result
 
 @dataclass(frozen=True, eq=False)
 class Expectation:
-    """Hold the judge's statements on every dataset; a labelled dataset is judged with its labels hidden.
-
-    Attributes
-    ----------
-    judge
-        The judge that knows all labels.
-    estimates, gates, failures
-        One for each dataset of which something can be said, in the run's order.
-    estimate, low, high, p_value, listed
-        (n,) of each image; nan (False) where there is none.
-    """
+    """Hold the judge's statements on every dataset, a labelled one's labels hidden, and (n,) values of each image."""
 
     judge: SiteJudge
     estimates: tuple[SetEstimate, ...]
@@ -101,11 +91,7 @@ def expect(
     known: KnownFits,
     wanted: str = AUTO,
 ) -> Expectation:
-    """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels.
-
-    `columns`, `performance` (nan where unknown) and `sets` describe the n images of the run; `known` holds the fits that the
-    judge was made with.
-    """
+    """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels."""
     estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
     listed = np.zeros(len(performance), dtype=np.bool_)
     found: list[SiteJudgement] = []
@@ -131,43 +117,40 @@ def expect(
 def relation_notes(
     images: pd.DataFrame, given: Sequence[Evaluation], matched: Matched, settings: RelationSettings, expected: Expectation
 ) -> Iterator[str]:
-    """Yield the notes of a relation, most important first.
-
-    `images` holds one row an image, with performance and group; the other arguments are the performances, their match with the
-    images, the settings and the estimates that the relation was made from.
-    """
-    yield from _threshold(given, settings)
-    yield from _mixture(given, settings)
-    yield from _gaps(images, matched)
-    yield from fallbacks(expected.estimates, expected.judge.order[0])
-    blank = without_foreground(images)
-    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
-    yield from _unlabelled(expected, settings, blank)
-    yield from _tiles(images, settings)
-    for evaluation in given:
-        for note in evaluation.notes:
-            yield f"{evaluation.dataset or 'performance'}: {note}"
-
-
-def _threshold(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
+    """Yield the notes of a relation, most important first."""
     if settings.threshold_source == NOT_TUNED:
         yield (
             f"the common threshold is {settings.threshold:.2f}, tuned on nothing: evaluate the primary dataset too and pass "
             "its performance, or give --threshold"
         )
-    tolerance = max((evaluation.tolerance for evaluation in given), default=0.0)
-    if tolerance:
+    if tolerance := max((evaluation.tolerance for evaluation in given), default=0.0):
         yield f"predictions count within {tolerance:g} px of the truth"
-
-
-def _mixture(given: Sequence[Evaluation], settings: RelationSettings) -> Iterator[str]:
-    """Note that pixel counts are ignored if some performances lack them."""
     without = [evaluation.dataset or "a table" for evaluation in given if evaluation.task == GIVEN]
     if without and settings.threshold is None and any(evaluation.task == "segmentation" for evaluation in given):
         yield (
             f"{', '.join(without)} came without pixel counts: every performance is taken as it was given, which need not be at "
             "one threshold"
         )
+    yield from _gaps(images, matched)
+    yield from fallbacks(expected.estimates, expected.judge.order[0])
+    blank = without_foreground(images)
+    yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
+    unlabelled = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
+    if unlabelled and settings.threshold is not None:
+        yield (
+            f"F is undefined for an image without foreground: the estimates for {', '.join(unlabelled)} are what its images "
+            "would score if they hold some, as the labelled ones do"
+        )
+    independent = settings.group is not None or not settings.bootstrap
+    photographs = None if independent else tiled_photographs(images)
+    if photographs is not None:
+        yield (
+            f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
+            "resamples photographs, and widens the intervals to what they should be"
+        )
+    for evaluation in given:
+        for note in evaluation.notes:
+            yield f"{evaluation.dataset or 'performance'}: {note}"
 
 
 def _gaps(images: pd.DataFrame, matched: Matched) -> Iterator[str]:
@@ -194,27 +177,6 @@ def fallbacks(estimates: Sequence[SetEstimate], first: str | None) -> Iterator[s
         if row.measured is None and row.estimator != first:
             lacking = "its predictions" if row.estimator in (MEAN, DISTANCE) else "a signal that the labelled sets have"
             yield f"{row.dataset} lacks what {first} needs ({lacking}): estimated by {row.estimator} instead"
-
-
-def _unlabelled(expected: Expectation, settings: RelationSettings, blank: Sequence[str]) -> Iterator[str]:
-    """Note the assumption behind estimates of F for unlabelled sets."""
-    names = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
-    if names and settings.threshold is not None:
-        yield (
-            f"F is undefined for an image without foreground: the estimates for {', '.join(names)} are what its images would "
-            "score if they hold some, as the labelled ones do"
-        )
-
-
-def _tiles(images: pd.DataFrame, settings: RelationSettings) -> Iterator[str]:
-    if settings.group is not None or not settings.bootstrap:
-        return
-    photographs = tiled_photographs(images)
-    if photographs is not None:
-        yield (
-            f"image names look like tiles of {photographs} photographs, which are not independent: --group '(.+)-[0-9]+' "
-            "resamples photographs, and widens the intervals to what they should be"
-        )
 
 
 CURVE = ("dataset", "image", "distance", "performance", "smoothed")
@@ -289,12 +251,7 @@ def related(
     source: str = "",
     further: Further | None = None,
 ) -> tuple[Relation, SiteJudge]:
-    """Relate performance to distance; return the relation and the judge of sites behind its estimates.
-
-    `given` are the options of `relate`, checked by `check_resampling` too, `files` those that the evaluations were read from,
-    `source` is where a given threshold comes from, in words, and `further` are labelled images beside those of the run.
-    Raises `HowfarError` as `relate`.
-    """
+    """Relate performance to distance by checked options; return the relation and the judge of sites behind its estimates."""
     said = expectation(comparison, evaluations, given, further=further)
     numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": said.scores.threshold})
     settings = RelationSettings(
@@ -328,10 +285,7 @@ def expectation(
     further: Further | None = None,
     rivals: bool = True,
 ) -> Said:
-    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged.
-
-    The other arguments and errors are those of `related`.
-    """
+    """Judge every dataset of a run by the labels of the others; without `rivals` unused estimators are not judged."""
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     matched = match(comparison.images, others)
     if matched.strangers:
@@ -343,7 +297,7 @@ def expectation(
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     doing("judging sites, each labelled one with its labels hidden")
-    columns = {**_columns(comparison, matched, scores), **sizes_at(matched.rows)}
+    columns = _columns(comparison, matched, scores)
     sets = comparison.images["dataset"].to_numpy(dtype=str)
     groups = np.array(groups_of(comparison.images, given["group"]), dtype=np.str_)
     home = home_of(own, scores.threshold, given["group"])
@@ -373,7 +327,12 @@ def _check_earlier(run: Comparison | str | Path, metric: str) -> None:
 def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, settings: RelationSettings) -> Relation:
     """Build the relation of performance and distance, with the expectation for every image."""
     matched, scores, expected = said.matched, said.scores, said.expected
-    images = _images(comparison, matched, scores, settings.group).assign(
+    images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]]
+    images = images.assign(
+        prediction=matched.rows.get("prediction", ""),
+        group=groups_of(images, settings.group),
+        foreground=matched.rows.get("foreground", np.nan),
+        performance=scores.performance,
         estimate=expected.estimate,
         estimate_low=expected.low,
         estimate_high=expected.high,
@@ -406,35 +365,22 @@ def _related(comparison: Comparison, given: Sequence[Evaluation], said: Said, se
     )
 
 
-def _images(comparison: Comparison, matched: Matched, scores: ImagePerformance, group: str | None) -> pd.DataFrame:
-    """Make one row per image of the run, with its performance if known."""
-    rows = matched.rows
-    images = comparison.images[["dataset", "image", "path", "i_dist_mean", "i_dist_scaled"]].copy()
-    images["prediction"] = rows.get("prediction", "")
-    images["group"] = groups_of(images, group)
-    images["foreground"] = rows.get("foreground", np.nan)
-    images["performance"] = scores.performance
-    return images
-
-
 def _columns(comparison: Comparison, matched: Matched, scores: ImagePerformance) -> dict[str, NDArray[np.float64]]:
     """Collect the judge's inputs: signals, and distances in the primary dataset's own subspace, as in a profile.
 
-    A run that an earlier version made has no such distances, and no residual: those of its own projection stand in, over the
-    primary's self-distance in the same subspace.
+    A run of an earlier version lacks them: distances of its own projection stand in, over the primary's self-distance in it.
     """
     images = comparison.images
-    signals = signals_at(matched.rows, scores.threshold)
+    known = {**signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
     if all(column in images for column in GATE_COLUMNS):
-        own = {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()}
-        return {**own, **signals}
+        return {name: images[column].to_numpy(dtype=np.float64) for column, name in GATE_COLUMNS.items()} | known
     self_distance = {dataset.name: dataset.self_distance or np.nan for dataset in comparison.datasets}
     unit = images["dataset"].map(self_distance).to_numpy(dtype=np.float64)
     return {
         "i_dist": images["i_dist_mean"].to_numpy(dtype=np.float64) / unit,
         "knn": images["knn"].to_numpy(dtype=np.float64) / unit,
         "mahalanobis": images["mahalanobis"].to_numpy(dtype=np.float64),
-        **signals,
+        **known,
     }
 
 
@@ -469,7 +415,7 @@ class _Related:
         """Relate a dataset: its scores, halves and thirds, trend and verdict."""
         rows = self.counted(name)
         mean = float(self.images["performance"].iloc[rows].mean())
-        own_trend = trend(self.points(name), self._rng(name), self.settings.bootstrap)
+        own_trend = trend(self.points(name), stream(self.settings.seed, "relation", name), self.settings.bootstrap)
         ods, ods_threshold = self.scores.retuned(rows)
         return DatasetRelation(
             name=name,
@@ -492,7 +438,8 @@ class _Related:
             return None, None
         # What is said of all sets is of those that the trend is of.
         used = [name for name in names if can_be_pooled(self.points(name))] or list(names)
-        pooled = pooled_trend([self.points(name) for name in used], self._rng(""), self.settings.bootstrap)
+        rng = stream(self.settings.seed, "relation", "")
+        pooled = pooled_trend([self.points(name) for name in used], rng, self.settings.bootstrap)
         means = [float(self.images["performance"].iloc[self.scored(name)].mean()) for name in used]
         return pooled, self._verdict(pooled, float(np.mean(means)), len(used))
 
@@ -523,10 +470,6 @@ class _Related:
             common=lambda chosen: self.scores.common(rows[chosen]),
             values=images["performance"].to_numpy(),
         )
-
-    def _rng(self, name: str) -> np.random.Generator:
-        """Return a random generator for a set that does not depend on the other sets."""
-        return stream(self.settings.seed, "relation", name)
 
     def _verdict(self, trend: Trend | None, mean: float, sets: int = 1) -> TrendVerdict:
         called = "F" if self.scores.threshold is not None else "performance"

@@ -36,6 +36,7 @@ from howfar.wording import format_number
 
 FORMAT: Final = 1
 MANIFEST, STUDY, RESULTS, TABLES, BESIDE = "bundle.json", "study.toml", "results", "tables", "beside"
+_DAMAGED: Final = (zipfile.BadZipFile, zlib.error, LookupError, ValueError, TypeError, EOFError, OSError, RuntimeError)
 LARGEST: Final = 1 << 20
 """Bytes of files beside the study file (configurations that an option of a model names) that a bundle takes with it at most."""
 
@@ -44,11 +45,6 @@ def write_bundle(run: StudyRun, plan: Plan, file: str | Path, progress: bool = T
     """Write a study-file run as a bundle, atomically, and return its path.
 
     It holds no image and no weights, but the content hash of each image and mask, and the identity of each backbone.
-
-    Raises
-    ------
-    InputError
-        The file cannot be written, or files beside the study file are too large to be taken along.
     """
     path = check_bundle_path(file)
     manifest = {
@@ -137,9 +133,8 @@ def _beside(plan: Plan) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for entry in plan.file.document.models.values():
         for value in entry.options.values():
-            place = Path(value) if isinstance(value, str) and Path(value).is_absolute() else None
-            if place is not None and place.exists() and place.is_relative_to(folder):
-                files = [place] if place.is_file() else [each for each in sorted(place.rglob("*")) if each.is_file()]
+            if isinstance(value, str) and Path(value).is_absolute() and Path(value).is_relative_to(folder):
+                files = [each for each in (Path(value), *sorted(Path(value).rglob("*"))) if each.is_file()]
                 found |= {each.relative_to(folder).as_posix(): each for each in files}
     size = sum(each.stat().st_size for each in found.values())
     if size > LARGEST:
@@ -164,17 +159,7 @@ class BundleManifest(BaseModel):
 
 
 def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
-    """Unpack a bundle into a folder, and return the path of its study file and its manifest.
-
-    What an earlier bundle left in the folder is removed.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    StoreError
-        It is no bundle, is damaged, or of another format.
-    """
+    """Unpack a bundle into a folder, cleared before; return its study file and manifest. Raises `StoreError` for damage."""
     path = absolute(file)
     if not path.is_file():
         raise MissingPathError(f"bundle {str(file)!r} is not there")
@@ -187,22 +172,11 @@ def read_bundle(file: str | Path, folder: Path) -> tuple[Path, BundleManifest]:
             shutil.rmtree(folder, ignore_errors=True)
             for name in archive.namelist():
                 _unpack(archive, name, folder)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        LookupError,
-        ValueError,
-        TypeError,
-        EOFError,
-        OSError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
-        if isinstance(error, (StoreError, InputError)):
-            raise
-        raise StoreError(
-            f"{path} is no bundle of a study, or is damaged ({type(error).__name__}: {one_line(error)})"
-        ) from error
+    except (StoreError, InputError):
+        raise
+    except _DAMAGED as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise StoreError(f"{path} is no bundle of a study, or is damaged ({reason})") from error
     return folder / STUDY, manifest
 
 
@@ -237,17 +211,7 @@ class StudyAgreement:
 
 @dataclass(frozen=True, repr=False)
 class Reproduction(Shown):
-    """Hold the comparison of a bundle's results with those of a rerun.
-
-    Attributes
-    ----------
-    studies
-        A `StudyAgreement` for each study.
-    notes
-        Backbones whose features depend on something else than in the bundle.
-    folder
-        The run folder of the new run.
-    """
+    """Hold the comparison of a bundle's results with those of a rerun, and notes on backbones that depend on something else."""
 
     studies: tuple[StudyAgreement, ...]
     notes: tuple[str, ...]
@@ -275,25 +239,12 @@ class Reproduction(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON document of ``howfar study BUNDLE.zip --json``."""
-        found = {"agrees": self.agrees, "tolerance": TOLERANCE, "studies": plain(self.studies)}
-        return {**found, "notes": list(self.notes), "folder": self.folder}
+        compared = {"agrees": self.agrees, "tolerance": TOLERANCE, "studies": plain(self.studies)}
+        return {**compared, "notes": list(self.notes), "folder": self.folder}
 
 
 def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFileOptions]) -> Reproduction:
-    """Rerun a bundled study on the images below a folder, and compare every number with the bundle's.
-
-    Parameters
-    ----------
-    file
-        A bundle that ``howfar study --bundle`` wrote.
-    data
-        The folder that holds the study's datasets as they lay below the folder above all of them.
-
-    Raises
-    ------
-    HowfarError
-        The bundle is damaged, a dataset is missing, or an image or mask is not the bundle's.
-    """
+    """Rerun a bundled study on the datasets below the folder `data`, and compare every number with the bundle's."""
     given = checked(StudyFileOptions, options)
     path = absolute(file)
     root = absolute(given["out"] or path.with_suffix(""))
@@ -306,16 +257,18 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
     run = run_plan(plan, given)
     results = zip((record.name for record in run.studies), run.results, strict=True)
     compared = tuple(compare_results(name, bundled[name], result) for name, result in results)
-    return Reproduction(compared, _other_backbones(plan, manifest.backbones), str(plan.root))
+    here = backbones_of(plan)
+    other = [name for name, identity in manifest.backbones.items() if here.get(name) != identity]
+    notes = (f"{name}: its features depend on something else than in the bundle (weights, versions)" for name in other)
+    return Reproduction(compared, tuple(notes), str(plan.root))
 
 
 def _places(manifest: BundleManifest, data: Path) -> dict[str, str]:
     """Return each dataset's path below the data folder; raise `InputError` for a path outside."""
     for name, place in manifest.datasets.places.items():
         if ".." in PurePosixPath(place).parts or PurePosixPath(place).is_absolute():
-            raise InputError.of(
-                f"place of dataset {name} in the bundle", "must be below --data", place, "make the bundle again"
-            )
+            what = f"place of dataset {name} in the bundle"
+            raise InputError.of(what, "must be below --data", place, "make the bundle again")
     return {name: str(data / place) for name, place in manifest.datasets.places.items() if place}
 
 
@@ -337,24 +290,8 @@ def _check_images(plan: Plan, contents: Mapping[str, Mapping[str, tuple[str, str
             raise InputError.of(f"dataset {name}", rule, f"{len(wrong)} others, first {wrong[0]}", "see howfar data")
 
 
-def _other_backbones(plan: Plan, described: Mapping[str, Any]) -> tuple[str, ...]:
-    here = backbones_of(plan)
-    names = [name for name, identity in described.items() if here.get(name) != identity]
-    return tuple(f"{name}: its features depend on something else than in the bundle (weights, versions)" for name in names)
-
-
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
-    """Compare every value of two results of a study: numbers within the tolerance, the rest exactly.
-
-    Examples
-    --------
-    >>> import howfar
-    >>> import numpy as np
-    >>> x = np.random.default_rng(0).normal(size=(20, 4))
-    >>> one, other = (howfar.compare(x, {"s": x + shift}, bootstrap=0, permutations=0) for shift in (0.1, 0.2))
-    >>> compare_results("same", one, one).different, compare_results("other", one, other).different > 0
-    (0, True)
-    """
+    """Compare every value of two results of a study: numbers within the tolerance, the rest exactly."""
     values = different = 0
     largest, first = 0.0, ""
     for place, old, new in _pairs(before, after):
@@ -370,18 +307,15 @@ def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
 
 def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
     """Yield the corresponding values of two results: documents, tables, and the results below them."""
-    yield from _walk("", _repeated(before), _repeated(after))
+    # Timings differ between two runs.
+    documents = ({key: value for key, value in each.to_dict().items() if key not in each.TIMED} for each in (before, after))
+    yield from _walk("", *documents)
     for field in (name for name in before.TABLES if name not in before.TIMED):
         yield from _columns(field, getattr(before, field), getattr(after, field))
     mine, others = before.runs(), after.runs()
     yield from _walk("runs", sorted(mine), sorted(others))
     for run in sorted(mine.keys() & others.keys()):
         yield from ((f"{run}.{place}", old, new) for place, old, new in _pairs(mine[run], others[run]))
-
-
-def _repeated(result: Result) -> dict[str, Any]:
-    """Return a result's document without the timings."""
-    return {key: value for key, value in result.to_dict().items() if key not in result.TIMED}
 
 
 def _columns(place: str, old: pd.DataFrame, new: pd.DataFrame) -> Iterator[tuple[str, Any, Any]]:
@@ -407,13 +341,10 @@ def _walk(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
 
 def _difference(old: Any, new: Any) -> float:
     """Return the relative difference of two numbers; for other values, 0 if equal and infinity otherwise."""
-    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
-    if not numbers:
-        return 0.0 if old == new or (_undefined(old) and _undefined(new)) else math.inf
-    if math.isnan(old) or math.isnan(new):
-        return 0.0 if math.isnan(old) and math.isnan(new) else math.inf
-    if old == new:
+    if old == new or (_undefined(old) and _undefined(new)):
         return 0.0
+    if any(_undefined(value) or isinstance(value, bool) or not isinstance(value, int | float) for value in (old, new)):
+        return math.inf
     return float(abs(old - new) / max(abs(old), abs(new), 1e-6))
 
 

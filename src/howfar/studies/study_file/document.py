@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from howfar import options as declared
 from howfar import registry
@@ -18,6 +18,7 @@ from howfar.errors import InputError, MissingPathError, one_line, rule_broken
 from howfar.io.atomic import replace_text
 from howfar.io.location import absolute, is_url
 from howfar.keywords import BackboneOptions, TrainingOptions
+from howfar.settings import nearest
 from howfar.studies.study_file.kind import StudyKind, fields_of, references, setting
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -88,10 +89,6 @@ class BackboneEntry(_BACKBONE):  # type: ignore[misc]  # its fields are the opti
 
     backbone: str = Field("", description="One of `howfar backbones`, or timm:MODEL …; by default the entry's name.")
 
-    def loading(self) -> dict[str, Any]:
-        """Return the options of `howfar.load_backbone` that differ from their defaults."""
-        return dict(self.chosen())
-
 
 class ModelEntry(_MODEL):  # type: ignore[misc]  # its fields are the options of `TrainingOptions`
     """Declare a segmenter of a study file, and how it is trained."""
@@ -124,17 +121,7 @@ class StudyDocument(BaseModel):
 
 
 def read_document(file: str | Path, places: Mapping[str, str] | None = None) -> tuple[StudyDocument, str]:
-    """Read and check a study file except its studies; return the document and the file's text.
-
-    `places` says by name where datasets lie that are not where the file says.
-
-    Raises
-    ------
-    MissingPathError
-        The file is not there.
-    InputError
-        It is no TOML, has an unknown key or a value that breaks its rule, or names a variable that is not set.
-    """
+    """Read and check a study file except its studies; return it and its text. `places` says where moved datasets lie."""
     path = absolute(file)
     try:
         text = path.read_text(encoding="utf-8")
@@ -168,8 +155,6 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
 
 def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> Any:
     """Check values with a pydantic model; raise `InputError` for the first invalid value, with its place below `before`."""
-    from pydantic import ValidationError
-
     try:
         return model.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
@@ -179,26 +164,18 @@ def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> A
 
 
 def _refused(model: type[BaseModel], error: Any, before: str) -> InputError:
-    from howfar.settings import nearest
-
     location = [str(part) for part in error["loc"]]
     place = ".".join(filter(None, [before, *location]))
     if error["type"] == "extra_forbidden":
-        known = _keys(model, location[:-1])
+        tables: dict[str, type[BaseModel]] = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
+        # An entry's key is at TABLE.NAME.KEY in the file.
+        in_entry = len(location) == 3 and model is StudyDocument
+        known = list((tables.get(location[0], model) if in_entry else model).model_fields)
         above = ".".join(filter(None, [before, *location[:-1]])) or "the study file"
         return InputError.of(f"key of {above}", "must be a known one", location[-1], nearest(location[-1], known, "keys"))
     if error["type"] == "missing":
         return InputError(f"{place} must be given, and is missing: see howfar study --new")
     return InputError.of(place, rule_broken(error), error["input"])
-
-
-def _keys(model: type[BaseModel], location: list[str]) -> list[str]:
-    """List the allowed keys of a table in the file."""
-    tables: dict[str, type[BaseModel]] = {"datasets": DatasetEntry, "backbones": BackboneEntry, "models": ModelEntry}
-    known: type[BaseModel] = (
-        tables[location[0]] if len(location) == 2 and model is StudyDocument and location[0] in tables else model
-    )
-    return list(known.model_fields)
 
 
 def _filled(value: Any, place: str) -> Any:
@@ -214,9 +191,8 @@ def _filled(value: Any, place: str) -> Any:
         name, otherwise = variable[1], variable[2]
         found = os.environ.get(name, otherwise)
         if found is None:
-            raise InputError.of(
-                place, f"names the environment variable {name}, which must be set", value, f"export {name}=FOLDER"
-            )
+            rule = f"names the environment variable {name}, which must be set"
+            raise InputError.of(place, rule, value, f"export {name}=FOLDER")
         return found
 
     return _VARIABLE.sub(fill, value)
@@ -253,13 +229,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a study file, with the settings of every registered kind of study.
-
-    Examples
-    --------
-    >>> sorted(json_schema()["properties"])
-    ['backbones', 'datasets', 'models', 'out', 'settings', 'store', 'studies', 'title']
-    """
+    """Return the JSON Schema (draft 2020-12) of a study file, with the settings of every registered kind of study."""
     schema = StudyDocument.model_json_schema()
     definitions: dict[str, Any] = schema.setdefault("$defs", {})
     shared: dict[str, Any] = {}
@@ -283,16 +253,7 @@ TEMPLATE: Final = Path(__file__).with_name("start.toml")
 
 
 def write_start(file: str | Path) -> Path:
-    """Write a commented template of a study file, and return its path; an existing file is not replaced.
-
-    Raises `InputError` where the file is there, or its folder is not.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> write_start(Path(tempfile.mkdtemp()) / "mine.toml").name
-    'mine.toml'
-    """
+    """Write a commented template of a study file, and return its path; an existing file is not replaced."""
     path = absolute(file)
     if path.exists():
         raise InputError.of("study file", "must not be there yet", str(file), "name another, or delete it")

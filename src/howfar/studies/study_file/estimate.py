@@ -20,7 +20,7 @@ from howfar.segmenters import segmenter_family
 from howfar.settings import checked, picked
 from howfar.studies.study_file.inputs import Inputs, Planned
 from howfar.studies.study_file.kind import Work
-from howfar.studies.study_file.study import Plan, inputs_of, plan_of
+from howfar.studies.study_file.study import plan_of
 from howfar.training.settings import settings_for
 from howfar.wording import duration, size_text
 
@@ -91,85 +91,63 @@ class StudyEstimate(Shown):
 
 
 def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEstimate:
-    """Estimate what `howfar.study` would run for a study file, without running any study.
-
-    The backbones and segmenters of studies that are not done are loaded and timed on a few images. What several studies need
-    is counted at the first of them.
-
-    Raises
-    ------
-    HowfarError
-        As `howfar.study` before any work, or where a backbone's weights are not to be had.
-    """
+    """Estimate the work of a study file's unfinished studies from a few images timed here, without running any study."""
     given = checked(StudyFileOptions, options)
     plan = plan_of(file, given)
-    rates, seen, studies = _Rates(plan, given), set[tuple[str, str]](), []
+    rates, seen, studies = dict[tuple[str, str], Rate](), set[tuple[str, str]](), []
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, DONE, 0, 0, 0.0, 0))
         else:
-            studies.append(_estimated(planned, plan, given, rates, seen))
+            studies.append(_estimated(planned, plan.inputs(planned, given["device"]), rates, seen))
     return StudyEstimate(str(plan.root), tuple(studies))
 
 
-def _estimated(planned: Planned, plan: Plan, given: StudyFileOptions, rates: _Rates, seen: set[tuple[str, str]]) -> Estimated:
-    inputs = inputs_of(plan, planned, given)
+def _estimated(planned: Planned, inputs: Inputs, rates: dict[tuple[str, str], Rate], seen: set[tuple[str, str]]) -> Estimated:
+    """Add up what a study has to compute; `rates` are known by backbone or model, `seen` the embedded datasets."""
+
+    def rate_of(kind: str, name: str, timed: Callable[[str, Inputs], Rate]) -> Rate:
+        if (kind, name) not in rates:
+            rates[kind, name] = timed(name, inputs)
+        return rates[kind, name]
+
     work: Work = planned.kind.work(planned.settings, inputs)
     images, seconds, size = 0, 0.0, 0.0
     for backbone, names in work.embedded.items():
         fresh = [name for name in names if (backbone, name) not in seen]
         seen |= {(backbone, name) for name in fresh}
         count = sum(len(inputs.dataset(name)) for name in fresh)
-        rate = rates.of_backbone(backbone, inputs)
+        # A perturbed backbone NAME+CHANGE costs what its backbone does.
+        rate = rate_of("backbone", backbone.partition("+")[0], _embedding)
         images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
     trainings = 0
     for model, (times, examples) in work.trained.items():
-        rate = rates.of_model(model, inputs)
+        rate = rate_of("model", model, _learning)
         trainings += times
         seconds += times * examples * rate.learning
         size += times * rate.once
     for model, maps in work.predicted.items():
-        rate = rates.of_model(model, inputs)
+        rate = rate_of("model", model, _learning)
         seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
     return Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size))
 
 
-class _Rates:
-    """Time backbones and segmenters on demand, once each."""
-
-    def __init__(self, plan: Plan, given: StudyFileOptions) -> None:
-        self._plan, self._given = plan, given
-        self._known: dict[str, Rate] = {}
-
-    def of_backbone(self, name: str, inputs: Inputs) -> Rate:
-        """Time a backbone on the first images of the file; a perturbed backbone NAME+CHANGE counts as its backbone."""
-        own = name.partition("+")[0]
-        return self._kept(f"backbone {own}", lambda: self._embedding(own, inputs))
-
-    def of_model(self, name: str, inputs: Inputs) -> Rate:
-        """Time a segmenter on one batch of noise."""
-        return self._kept(f"model {name}", lambda: _learning(name, inputs))
-
-    def _kept(self, name: str, timed: Callable[[], Rate]) -> Rate:
-        if name not in self._known:
-            self._known[name] = timed()
-        return self._known[name]
-
-    def _embedding(self, name: str, inputs: Inputs) -> Rate:
-        if name not in inputs.file.document.backbones:
-            return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
-        registered, options = inputs.loading(name)
-        backbone = load_backbone(registered, **options)
-        # A few of two datasets, the second set alone timed: the first images pay for what is made once.
-        datasets = [inputs.file.datasets[each] for each in list(inputs.file.datasets)[:2]]
-        first, second = _few(datasets[0]), _few(datasets[-1])
-        with tempfile.TemporaryDirectory() as store:
-            place = inputs.execution._replace(store=store, progress=False)
-            embed_all([replace(first, name="first")], [backbone], *place)
-            begun = time.perf_counter()
-            embed_all([replace(second, name="second")], [backbone], *place._replace(store=f"{store}/second"))
-            seconds = (time.perf_counter() - begun) / len(second)
-        return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
+def _embedding(name: str, inputs: Inputs) -> Rate:
+    """Time a backbone on the first images of the file."""
+    if name not in inputs.file.document.backbones:
+        return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
+    registered, options = inputs.loading(name)
+    backbone = load_backbone(registered, **options)
+    # A few of two datasets, the second set alone timed: the first images pay for what is made once.
+    datasets = [inputs.file.datasets[each] for each in list(inputs.file.datasets)[:2]]
+    first, second = _few(datasets[0]), _few(datasets[-1])
+    with tempfile.TemporaryDirectory() as store:
+        place = inputs.execution._replace(store=store, progress=False)
+        embed_all([replace(first, name="first")], [backbone], *place)
+        begun = time.perf_counter()
+        embed_all([replace(second, name="second")], [backbone], *place._replace(store=f"{store}/second"))
+        seconds = (time.perf_counter() - begun) / len(second)
+    return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
 
 
 def _few(dataset: Dataset) -> Dataset:

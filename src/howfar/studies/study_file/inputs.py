@@ -21,7 +21,7 @@ from howfar.results.result import Result
 from howfar.segmenters import segmenter_family
 from howfar.settings import checked, nearest
 from howfar.studies.study_file.document import BackboneEntry, DatasetEntry, ModelEntry, StudyDocument, checked_model
-from howfar.studies.study_file.kind import EntryReference, StudyKind, named, references
+from howfar.studies.study_file.kind import StudyKind, named, references
 from howfar.studies.study_inputs import Execution, drawn
 from howfar.url_hosts import allowing
 
@@ -50,19 +50,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """Hold a study file with its datasets read and its checked studies in running order.
-
-    Attributes
-    ----------
-    document
-        The file's content.
-    datasets, folders
-        Every dataset by name; the names of the datasets below each folder of datasets.
-    entries
-        The file's entry of each dataset.
-    studies
-        The studies, each after those that it needs.
-    """
+    """Hold a study file with its datasets read, by folder of datasets too, and its checked studies in running order."""
 
     document: StudyDocument
     datasets: Mapping[str, Dataset]
@@ -81,21 +69,13 @@ RESERVED: Final = frozenset({"figures", "tables", "store", "bundle", "run"})
 
 
 def check_document(document: StudyDocument) -> CheckedFile:
-    """Read a study file's datasets, and check all names and settings in the file.
-
-    Raises
-    ------
-    HowfarError
-        A dataset that is missing or empty, two of one name, a name that no table has, a kind, backbone or segmenter that is
-        not known, a setting that breaks its rule, or studies that need each other in a circle.
-    """
+    """Read a study file's datasets, and check all names and settings in the file; raise `HowfarError` for the first fault."""
     for name, backbone in document.backbones.items():
         _check_backbone(name, backbone)
     for name, model in document.models.items():
         _check_model(name, model)
     _check_shared(document)
-    _check_symbols(document)
-    _check_groups(document)
+    _check_entries(document)
     datasets, folders, entries = _datasets(document)
     studies = {name: _study(name, values, document) for name, values in document.studies.items()}
     known: dict[str, Sequence[str]] = {
@@ -109,7 +89,13 @@ def check_document(document: StudyDocument) -> CheckedFile:
             value = getattr(planned.settings, setting)
             if value == "" and type(planned.settings).model_fields[setting].is_required():
                 raise InputError.of(f"studies.{name}.{setting}", f"must name one of {reference.to}", value)
-            _check_reference(f"studies.{name}.{setting}", value, reference, known, folders, studies)
+            among = [
+                entry
+                for entry in known[reference.to]
+                if not (reference.to == "studies" and studies[entry].kind.name != reference.kind)
+                and not (reference.one and entry in folders)
+            ]
+            _check_reference(f"studies.{name}.{setting}", value, reference.to, among)
     return CheckedFile(document, datasets, folders, entries, tuple(_in_order(studies)))
 
 
@@ -119,11 +105,10 @@ def _check_backbone(name: str, entry: BackboneEntry) -> None:
         taken = takes(backbone)
     except UnknownNameError as error:
         raise InputError(f"{place}: {error}") from error
-    for option in entry.loading():
+    for option in entry.chosen():
         if option not in taken:
-            raise InputError.of(
-                f"key of {place}", f"must be an option of {backbone}", option, nearest(option, taken, "options")
-            )
+            rule = f"must be an option of {backbone}"
+            raise InputError.of(f"key of {place}", rule, option, nearest(option, taken, "options"))
     if entry.weights is not None and not Path(entry.weights).exists():
         raise MissingPathError(f"{place}.weights {entry.weights!r} is not there")
 
@@ -143,35 +128,29 @@ def _kinds() -> dict[str, StudyKind]:
 
 def _check_shared(document: StudyDocument) -> None:
     """Raise `InputError` for a shared setting that no kind of study has (the seed also serves the datasets' limits)."""
-    known = {"seed"} | {field for kind in _kinds().values() for field in kind.settings.model_fields}
-    known -= {"title"}
+    kinds = [kind.settings for kind in _kinds().values()]
+    known = {"seed"} | {field for settings in kinds for field in settings.model_fields}
+    known -= {"title", *(field for settings in kinds for field in references(settings))}
     checked(SelectOptions, {"seed": document.settings.get("seed", 0)})
-    known -= {field for kind in _kinds().values() for field in references(kind.settings)}
     for name in document.settings:
         if name not in known:
-            raise InputError.of(
-                "key of settings", "must be a setting of a study", name, nearest(name, sorted(known), "settings")
-            )
+            remedy = nearest(name, sorted(known), "settings")
+            raise InputError.of("key of settings", "must be a setting of a study", name, remedy)
 
 
-def _check_groups(document: StudyDocument) -> None:
-    """Raise `InputError` for a group that is no regular expression."""
-    for name, entry in document.datasets.items():
-        try:
-            re.compile(entry.group or "")
-        except re.error as error:
-            rule = f"must be a regular expression ({error})"
-            raise InputError.of(f"datasets.{name}.group", rule, entry.group, "write '(.+)-[0-9]+' for tiles") from error
-
-
-def _check_symbols(document: StudyDocument) -> None:
-    """Raise `InputError` if two datasets stand for the same dataset of the paper, which has one column of numbers."""
+def _check_entries(document: StudyDocument) -> None:
+    """Raise `InputError` for a group that is no regular expression, and for two datasets with one symbol of the paper."""
     symbols: dict[str, str] = {}
     for name, entry in document.datasets.items():
         if entry.stands_for and entry.stands_for in symbols:
             rule = f"must be another than that of {symbols[entry.stands_for]}"
             raise InputError.of(f"datasets.{name}.stands_for", rule, entry.stands_for, "leave one out")
         symbols[entry.stands_for] = name
+        try:
+            re.compile(entry.group or "")
+        except re.error as error:
+            rule = f"must be a regular expression ({error})"
+            raise InputError.of(f"datasets.{name}.group", rule, entry.group, "write '(.+)-[0-9]+' for tiles") from error
 
 
 def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:
@@ -230,22 +209,11 @@ def _study(name: str, values: Mapping[str, Any], document: StudyDocument) -> Pla
     return Planned(name, kind, checked_model(kind.settings, {**shared, **own}, place))
 
 
-def _check_reference(
-    place: str,
-    value: Any,
-    reference: EntryReference,
-    known: Mapping[str, Sequence[str]],
-    folders: Mapping[str, Any],
-    studies: Mapping[str, Planned],
-) -> None:
+def _check_reference(place: str, value: Any, table: str, among: Sequence[str]) -> None:
     names = [value] if isinstance(value, str) else list(value or ())
-    among = [name for name in known[reference.to] if reference.to != "studies" or studies[name].kind.name == reference.kind]
-    if reference.one:
-        among = [name for name in among if name not in folders]
     for name in filter(None, names):
         if name not in among:
-            rule = f"must be one of {reference.to}"
-            raise InputError.of(place, rule, name, nearest(name, among, reference.to))
+            raise InputError.of(place, f"must be one of {table}", name, nearest(name, among, table))
     if len(set(names)) < len(names):
         raise InputError.of(place, "must not repeat one", names)
 
@@ -270,22 +238,8 @@ def _in_order(studies: Mapping[str, Planned]) -> list[Planned]:
 class Inputs:
     """Provide a study's inputs by the names in the study file.
 
-    Attributes
-    ----------
-    file
-        The checked study file.
-    folder
-        The study's own folder, for what it keeps besides its result (models, maps); it is there.
-    execution
-        Where features are kept and how they are computed.
-    device
-        Where networks run.
-    seed
-        The seed by which a dataset's limit is drawn.
-    results, folders
-        The results of the studies that this one needs, and their folders, by name.
-    loaded
-        Backbones that are loaded already, for all studies of a run.
+    `folder` is the study's own, for what it keeps besides its result (models, maps). `seed` draws a dataset's limit.
+    `results` and `folders` are those of the studies that this one needs; `loaded` holds backbones for all studies of a run.
     """
 
     file: CheckedFile
@@ -316,7 +270,7 @@ class Inputs:
     def loading(self, name: str) -> tuple[str, dict[str, Any]]:
         """Return a backbone's registered name and the options to load it."""
         entry = self.file.document.backbones[name]
-        options = entry.loading()
+        options = entry.chosen()
         placed = self.device != "auto" and "device" in takes(entry.backbone or name)
         return entry.backbone or name, {**options, "device": self.device} if placed else options
 

@@ -67,45 +67,20 @@ class KindSettings(BaseModel):
 
 
 def setting(declared: Any, **changes: Any) -> Any:
-    """Make a field of `KindSettings` from an option declared in `howfar.options`, with its default, rule and help.
-
-    `changes` are keywords of `pydantic.Field` that differ here.
-
-    Examples
-    --------
-    >>> from howfar import options
-    >>> setting(options.Components).default
-    25
-    """
+    """Make a field of `KindSettings` from an option in `howfar.options`, with its default, rule and help, and `changes`."""
     option = next(each for each in get_args(declared) if isinstance(each, Option))
     default = {} if option.default is REQUIRED else {"default": option.default}
     return Field(**{**default, "description": option.help, **option.rule, **changes})
 
 
 def fields_of(keywords: type, leave_out: Collection[str] = (), **changes: Any) -> dict[str, Any]:
-    """Make fields of a study-file table from a function's options, for `pydantic.create_model`.
-
-    `leave_out` names options that the table does not have, `changes` fields that differ here.
-
-    Examples
-    --------
-    >>> from howfar.keywords import CalibrationOptions
-    >>> sorted(fields_of(CalibrationOptions, ("group",)))
-    ['error_rate', 'level', 'tau', 'threshold']
-    """
+    """Make fields of a study-file table from a function's options, for `pydantic.create_model`; `changes` are further ones."""
     options = {name: entry for name, entry in declared_options(keywords).items() if name not in leave_out}
     return {name: (written_type(kind), setting(Annotated[kind, option])) for name, (kind, option) in options.items()} | changes
 
 
 def written_type(kind: Any) -> Any:
-    """Return the TOML type of an option: a tuple for a sequence, text for a path.
-
-    Examples
-    --------
-    >>> from collections.abc import Sequence
-    >>> written_type(int | Sequence[int] | None)
-    int | tuple[int, ...] | None
-    """
+    """Return the TOML type of an option: a tuple for a sequence, text for a path."""
     if get_origin(kind) in (Union, UnionType):
         parts = dict.fromkeys(written_type(part) for part in get_args(kind))
         return reduce(or_, parts)
@@ -167,35 +142,19 @@ class StudyKind:
 
 def references(settings: type[BaseModel]) -> dict[str, EntryReference]:
     """List a kind's settings that name entries in other tables."""
-    found: dict[str, EntryReference] = {}
-    for name, info in settings.model_fields.items():
-        marks = [mark for mark in info.metadata if isinstance(mark, EntryReference)]
-        if marks:
-            found[name] = marks[0]
-    return found
+    fields = settings.model_fields.items()
+    return {name: mark for name, info in fields for mark in info.metadata if isinstance(mark, EntryReference)}
 
 
 def check_roles(primary: str, secondaries: Sequence[str]) -> None:
-    """Raise `InputError` if the primary dataset is among the secondaries, as part of a folder of datasets.
-
-    Raises `InputError`.
-    """
+    """Raise `InputError` if the primary dataset is among the secondaries, as part of a folder of datasets."""
     if primary in secondaries:
         rule = "must not hold the primary dataset"
         raise InputError.of("secondaries", rule, primary, "name the others, or keep the primary in another folder")
 
 
 def named(settings: BaseModel, to: Tables) -> tuple[str, ...]:
-    """List the entries of a table that the settings name, without repetitions; "" names none.
-
-    Examples
-    --------
-    >>> class Two(KindSettings):
-    ...     primary: DatasetName
-    ...     secondaries: DatasetNames
-    >>> named(Two(primary="roads", secondaries=("north", "roads")), "datasets")
-    ('roads', 'north')
-    """
+    """List the entries of a table that the settings name, without repetitions; "" names none."""
     names: list[str] = []
     for field_name, reference in references(type(settings)).items():
         if reference.to == to:

@@ -7,8 +7,8 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
@@ -46,15 +46,11 @@ class Done(NamedTuple):
 
 def fingerprint(dataset: Dataset) -> str:
     """Hash the names, sizes and modification times of a dataset's images and masks."""
-    rows = [[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items]
-    return _hash(rows)
+    return _hash([[item.name, _state(item.path), *_mask_state(item.mask)] for item in dataset.items])
 
 
 def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str], needs: Mapping[str, str]) -> str:
-    """Hash everything that a study's result depends on: settings, datasets, backbones, models, and results it reads.
-
-    `fingerprints` are those of all datasets, `needs` the keys of the studies that it needs, by name.
-    """
+    """Hash everything that a study's result depends on: settings, datasets, backbones, models, and the results it needs."""
     document = file.document
     datasets = file.expanded(named(planned.settings, "datasets"))
     backbones = {name: document.backbones[name] for name in named(planned.settings, "backbones")}
@@ -86,24 +82,6 @@ def done_in(folder: Path) -> Done | None:
         return Done(str(written["key"]), seconds) if math.isfinite(seconds) else None
     except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
         return None
-
-
-def kept_result(planned: Planned, key: str, folder: Path) -> Result | None:
-    """Load a study's result if its key is unchanged; return None if the study must run."""
-    done = done_in(folder)
-    if done is None or done.key != key:
-        return None
-    try:
-        return planned.kind.result.load(folder)
-    except HowfarError:
-        return None
-
-
-def keep(result: Result, key: str, seconds: float, folder: Path) -> None:
-    """Save a study's result, then the marker that it is complete."""
-    (folder / DONE).unlink(missing_ok=True)
-    result.save(folder)
-    replace_text(folder / DONE, json.dumps({"key": key, "seconds": round(seconds, 3)}) + "\n")
 
 
 def _weights(path: Any) -> Any:
@@ -141,17 +119,13 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
     """Run every unfinished study of a study file, and write one report of all.
 
     The file and all that it names are checked before any work starts. A study is done where its result was made of the same
-    settings, images, backbones and models; a run that was killed goes on where it was when it is run again.
+    settings, images, backbones and models; a run that was killed goes on where it was when it is run again. ``run["name"]`` is
+    the result of a study; the run folder holds report.html, figures/, tables/ and a folder a study.
 
     Parameters
     ----------
     file
         A study file in TOML; ``howfar study --new`` writes a commented start.
-
-    Returns
-    -------
-    StudyRun
-        ``run["name"]`` is the result of a study; the run folder holds report.html, figures/, tables/ and a folder a study.
 
     Raises
     ------
@@ -188,7 +162,10 @@ def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
 def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
     """Run the missing studies of a checked study file with the run folder locked; raises as `study`."""
     page_folder("out", plan.root, StudyRun.COMMAND)
-    with within(given["memory"]), _locked(plan.root):
+    with within(given["memory"]), alone(plan.root / LOCK) as free:
+        if not free:
+            remedy = f"wait for it, or pass {option('out', 'FOLDER')}"
+            raise InputError.of("out", "must not be written to by another run at once", str(plan.root), remedy)
         return _run(plan, given)
 
 
@@ -209,116 +186,74 @@ class Plan:
         return self.root / planned.name
 
     def kept(self, planned: Planned) -> Result | None:
-        """Load a study's result if the study is finished; otherwise return None."""
-        return kept_result(planned, self.keys[planned.name], self.folder(planned))
+        """Load a study's result if its key is unchanged; return None if the study must run."""
+        done = done_in(self.folder(planned))
+        if done is None or done.key != self.keys[planned.name]:
+            return None
+        try:
+            return planned.kind.result.load(self.folder(planned))
+        except HowfarError:
+            return None
+
+    def inputs(self, planned: Planned, device: str) -> Inputs:
+        """Return a study's inputs without the results of other studies."""
+        folders = {name: self.root / name for name in planned.needs}
+        return Inputs(self.file, self.folder(planned), self.execution, device, seed_of(self.file.document), folders=folders)
 
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
-    """Read and check a study file, and compute each study's key; raises `HowfarError` as `study`.
-
-    `places` says by name where datasets lie that are not where the file says.
-    """
+    """Read and check a study file, and compute each study's key; `places` says where datasets lie that have moved."""
     document, text = read_document(file, places)
     path = absolute(file)
-    root = _root(document, path, given["out"])
+    root = beside(path.parent, document.out or path.stem) if given["out"] is None else absolute(given["out"])
+    if given["out"] is None and root == path:
+        raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
     store = given["store"] or document.store or root / "store"
     if isinstance(store, str) and not is_url(store):
         store = beside(path.parent, str(store)) if given["store"] is None else absolute(store)
     execution = Execution.of({**given, "store": store})  # type: ignore[typeddict-unknown-key]  # more than it reads
-    _refuse_inside(root, document)
+    for name, entry in document.datasets.items():
+        # Its figures would become images of the dataset.
+        if not is_url(entry.path) and root.is_relative_to(entry.path):
+            rule = f"must not lie in the folder of datasets.{name}"
+            raise InputError.of("out", rule, str(root), 'write out = "FOLDER" elsewhere')
     checked_file = check_document(document)
     prints = {name: fingerprint(dataset) for name, dataset in checked_file.datasets.items()}
     keys: dict[str, str] = {}
     for planned in checked_file.studies:
-        inputs = Inputs(checked_file, root / planned.name, execution, given["device"], _seed(document))
+        inputs = Inputs(checked_file, root / planned.name, execution, given["device"], seed_of(document))
         with _naming(planned):
             planned.kind.check(planned.settings, inputs)
         keys[planned.name] = key_of(planned, checked_file, prints, keys)
-    return Plan(text, checked_file, root, execution, keys, _title(document, path), path.parent)
+    title = document.title or path.stem.replace("-", " ").capitalize()
+    return Plan(text, checked_file, root, execution, keys, title, path.parent)
 
 
-def _refuse_inside(root: Path, document: StudyDocument) -> None:
-    """Raise `InputError` for a run folder inside a dataset, as the run's figures would become images of it."""
-    for name, entry in document.datasets.items():
-        if not is_url(entry.path) and root.is_relative_to(entry.path):
-            raise InputError.of(
-                "out", f"must not lie in the folder of datasets.{name}", str(root), 'write out = "FOLDER" elsewhere'
-            )
-
-
-def _title(document: StudyDocument, path: Path) -> str:
-    return document.title or path.stem.replace("-", " ").capitalize()
-
-
-def _root(document: StudyDocument, path: Path, out: str | Path | None) -> Path:
-    if out is not None:
-        return absolute(out)
-    root = beside(path.parent, document.out or path.stem)
-    if root == path:
-        raise InputError.of("out", "must be another path than the study file", str(path), 'write out = "FOLDER" in it')
-    return root
-
-
-def _seed(document: StudyDocument) -> int:
+def seed_of(document: StudyDocument) -> int:
+    """Return the seed of a study file's settings."""
     return int(document.settings.get("seed", 0))
 
 
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """Lock the run folder, so that no second run overwrites its files."""
-    with alone(root / LOCK) as free:
-        if not free:
-            raise InputError.of(
-                "out",
-                "must not be written to by another run at once",
-                str(root),
-                f"wait for it, or pass {option('out', 'FOLDER')}",
-            )
-        yield
-
-
-@dataclass
-class _Done:
-    """Collect the results of a run's finished studies."""
-
-    results: dict[str, Result] = field(default_factory=dict)
-    records: list[StudyRecord] = field(default_factory=list)
-    fresh: int = 0
-
-
 def _run(plan: Plan, given: StudyFileOptions) -> StudyRun:
-    done, loaded = _Done(), dict[str, Any]()
+    results, loaded = dict[str, Result](), dict[str, Any]()
+    records, fresh = list[StudyRecord](), False
     shown = bar(plan.file.studies, progress=given["progress"], total=len(plan.file.studies), unit="study", desc="studies")
     for planned in shown:
-        result, folder = plan.kept(planned), plan.folder(planned)
+        result, key = plan.kept(planned), plan.keys[planned.name]
         if result is None:
-            result = _one(plan, planned, done, loaded, given)
-            done.fresh += 1
-        written = done_in(folder)
+            inputs = replace(plan.inputs(planned, given["device"]), results=results, loaded=loaded)
+            result, fresh = _one(planned, inputs, key), True
+        written = done_in(plan.folder(planned))
         seconds = 0.0 if written is None else written.seconds
-        done.results[planned.name] = result
-        done.records.append(StudyRecord(planned.name, planned.kind.name, planned.title, plan.keys[planned.name], seconds))
-    run = StudyRun(
-        title=plan.title,
-        text=plan.text,
-        studies=tuple(done.records),
-        results=tuple(done.results.values()),
-        datasets=_datasets(plan),
-        provenance=Provenance.now(),
+        results[planned.name] = result
+        records.append(StudyRecord(planned.name, planned.kind.name, planned.title, key, seconds))
+    entries = ((name, plan.file.entries[name], dataset) for name, dataset in plan.file.datasets.items())
+    datasets = (
+        StudyDataset(name, min(len(dataset), entry.limit or len(dataset)), str(dataset.root), entry.stands_for)
+        for name, entry, dataset in entries
     )
-    return _written(run, plan, done.fresh)
-
-
-def inputs_of(plan: Plan, planned: Planned, given: StudyFileOptions) -> Inputs:
-    """Return a study's inputs without the results of other studies."""
-    return Inputs(
-        file=plan.file,
-        folder=plan.folder(planned),
-        execution=plan.execution,
-        device=given["device"],
-        seed=_seed(plan.file.document),
-        folders={name: plan.root / name for name in planned.needs},
-    )
+    run = StudyRun(plan.title, plan.text, tuple(records), tuple(results.values()), tuple(datasets), Provenance.now())
+    return _written(run, plan, fresh)
 
 
 @contextmanager
@@ -330,42 +265,28 @@ def _naming(planned: Planned) -> Iterator[None]:
         raise type(error)(f"studies.{planned.name}: {one_line(error, 2000)}") from error
 
 
-def _one(plan: Plan, planned: Planned, done: _Done, loaded: dict[str, Any], given: StudyFileOptions) -> Result:
-    """Run one study and save its result; errors name the study."""
-    folder = plan.folder(planned)
-    folder.mkdir(parents=True, exist_ok=True)
-    inputs = replace(inputs_of(plan, planned, given), results=done.results, loaded=loaded)
+def _one(planned: Planned, inputs: Inputs, key: str) -> Result:
+    """Run one study, and save its result, then the marker that it is complete; errors name the study."""
+    inputs.folder.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with _naming(planned):
         result = planned.kind.run(planned.settings, inputs)
-    keep(result, plan.keys[planned.name], time.monotonic() - begun, folder)
+    seconds = round(time.monotonic() - begun, 3)
+    marker = inputs.folder / DONE
+    marker.unlink(missing_ok=True)
+    result.save(inputs.folder)
+    replace_text(marker, json.dumps({"key": key, "seconds": seconds}) + "\n")
     return result
 
 
-def _datasets(plan: Plan) -> tuple[StudyDataset, ...]:
-    file = plan.file
-    entries = ((name, file.entries[name], dataset) for name, dataset in file.datasets.items())
-    return tuple(
-        StudyDataset(name, min(len(dataset), entry.limit or len(dataset)), str(dataset.root), entry.stands_for)
-        for name, entry, dataset in entries
-    )
-
-
-def _written(run: StudyRun, plan: Plan, fresh: int) -> StudyRun:
-    """Write the document and the report, unless both exist and are up to date."""
-    if fresh == 0 and (plan.root / PAGE).is_file() and _describes(run, plan.root):
-        return run
+def _written(run: StudyRun, plan: Plan, fresh: bool) -> StudyRun:
+    """Write the document and the report, unless both exist and tell of the same studies by the same version."""
+    if not fresh and (plan.root / PAGE).is_file():
+        with suppress(HowfarError):
+            earlier, same = StudyRun.load(plan.root), ("title", "text", "studies", "datasets")
+            if earlier.provenance.howfar == run.provenance.howfar and all(getattr(earlier, n) == getattr(run, n) for n in same):
+                return run
     (plan.root / PAGE).unlink(missing_ok=True)
     run.save_document(plan.root)
     draw(run, plan.root)
     return run
-
-
-def _describes(run: StudyRun, root: Path) -> bool:
-    """Return whether the run folder's document describes the same studies of the same version."""
-    try:
-        earlier = StudyRun.load(root)
-    except HowfarError:
-        return False
-    same = ("title", "text", "studies", "datasets")
-    return earlier.provenance.howfar == run.provenance.howfar and all(getattr(earlier, n) == getattr(run, n) for n in same)
