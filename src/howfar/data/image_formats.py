@@ -67,25 +67,13 @@ AVIF = ImageFormat("PIL.AvifImagePlugin", ("AVIF",), (".avif",), lossy=True, dec
 
 @cache
 def image_formats() -> tuple[ImageFormat, ...]:
-    """Return the registered formats in the order in which they are tried on a file.
-
-    Examples
-    --------
-    >>> [each.names[0] for each in image_formats()[:3]]
-    ['JPEG', 'PNG', 'BMP']
-    """
+    """Return the registered formats in the order in which they are tried on a file."""
     return tuple(registry.load("image_formats", name) for name in registry.ordered("image_formats"))
 
 
 @cache
 def format_named(name: str | None) -> ImageFormat | None:
-    """Return the format with this Pillow name; None for an unknown name.
-
-    Examples
-    --------
-    >>> format_named("MPO").lossy, format_named(None)
-    (True, None)
-    """
+    """Return the format with this Pillow name; None for an unknown name."""
     return next((each for each in image_formats() if name in each.names), None)
 
 
@@ -108,13 +96,7 @@ def openers() -> tuple[Opener, ...]:
 
 
 class FormatWords(Set[str]):
-    """Hold the endings or names of all formats, or of formats with one property, looked up on first use.
-
-    Examples
-    --------
-    >>> ".jpg" in FormatWords("endings"), ".gif" in FormatWords("endings", "deep"), "MPO" in FormatWords("names", "lossy")
-    (True, False, True)
-    """
+    """Hold the endings or names of all formats, or of formats with one property, looked up on first use."""
 
     def __init__(self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "") -> None:
         self._choice = kind, having

@@ -23,31 +23,10 @@ KINDS_OF_CLASSES = (
 
 
 def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
-    r"""Read the classes of a dataset's images; an image without a class is not labelled yet.
+    """Read the classes of a dataset's images; an image without a class is not labelled yet.
 
-    Parameters
-    ----------
-    dataset
-        Its images are matched by their paths without the endings.
-    source
-        A CSV table with the columns image and label, and name where images are paths from elsewhere; or an export of CVAT for
-        images 1.1 (tags) or Label Studio (choices); or a folder whose folders are classes, into which images were sorted.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is of no such form, is damaged, or gives an image several classes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> file = Path(tempfile.mkdtemp()) / "labels.csv"
-    >>> _ = file.write_text("image,label\n1.jpg,wet\n2.jpg,\n")
-    >>> read_class_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg")))), file).by_image
-    {'1.jpg': 'wet'}
+    From a CSV table with the columns image and label, and name where images are paths from elsewhere; an export of CVAT for
+    images 1.1 (tags) or Label Studio (choices); or a folder whose folders are classes, into which images were sorted.
     """
     path = absolute(source)
     if path.is_dir():
@@ -102,32 +81,7 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
 
 
 def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the true boxes of a dataset's images.
-
-    Parameters
-    ----------
-    dataset
-        Its images are matched by their paths without the endings.
-    source
-        What `howfar.data.box_files.read_true_boxes` reads: a JSON list as predictions are written (image, boxes, labels), COCO
-        (bbox), a folder of YOLO's or Pascal VOC's files, a table, CVAT for images 1.1 (boxes) or Label Studio (rectangles).
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is of no such form, is damaged, or holds shapes that are no upright boxes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> file = Path(tempfile.mkdtemp()) / "labels.json"
-    >>> _ = file.write_text('[{"image": "1.jpg", "boxes": [[0, 0, 2, 2]], "labels": ["car"]}]')
-    >>> read_box_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), file).by_image
-    {'1.jpg': [('car', [0, 0, 2, 2])]}
-    """
+    """Read the true boxes of a dataset's images."""
     path = absolute(source)
     if not path.exists():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")

@@ -46,13 +46,7 @@ class ItemParts(NamedTuple):
 
 
 def is_map_style(argument: object) -> bool:
-    """Return whether an argument gives items by number and is not a text, mapping or list.
-
-    Examples
-    --------
-    >>> is_map_style(range(3)), is_map_style([1]), is_map_style("abc"), is_map_style({})
-    (True, False, False, False)
-    """
+    """Return whether an argument gives items by number and is not a text, mapping or list."""
     kind = type(argument)
     if isinstance(argument, (str, bytes, list, tuple, Mapping, type)):
         return False
@@ -75,20 +69,7 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     """Make a dataset from an object that gives images by number; images are read on demand and not kept.
 
     Of what lists the files of its images (torchvision's ``ImageFolder``, and a ``Subset`` of one) the files are read, without
-    the object's transform. `name` is the dataset's; by default that of the folder of such files, or `unnamed`.
-
-    Raises `InputError` where it is empty, does not give images, gives normalised ones, or another image each time.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> class Roads:
-    ...     targets, classes = [0, 1], ["dry", "wet"]
-    ...     __len__ = lambda self: 2
-    ...     __getitem__ = lambda self, number: (np.full((8, 8, 3), number, np.uint8), self.targets[number])
-    >>> roads = read_map_style(Roads(), None, "roads")
-    >>> roads, [item.label for item in roads.items]
-    (Dataset('roads': 2 images), ['dry', 'wet'])
+    the object's transform. Raises `InputError` where it is empty, does not give images, or gives another image each time.
     """
     whole, numbers = _whole(dataset)
     if not numbers:
@@ -118,10 +99,7 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
 
 def labelled(dataset: Dataset) -> Dataset:
-    """Fill in classes that an object in memory gives only with its images; other datasets stay unchanged.
-
-    Each image is read for its class.
-    """
+    """Fill in classes that an object in memory gives only with its images, by reading each; other datasets stay unchanged."""
     if any(item.label is not None for item in dataset.items):
         return dataset
     return replace(dataset, items=tuple(replace(item, label=_told(item.path)) for item in dataset.items))
@@ -163,14 +141,7 @@ class _Reader:
 
 
 def parts_of(item: object) -> ItemParts:
-    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> parts_of((Image.new("L", (4, 4)), 3)).target, parts_of((Image.new("L", (4, 4)), np.zeros((4, 4)))).mask.shape
-    (3, (4, 4))
-    """
+    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone."""
     if isinstance(item, Mapping) and not {"bytes", "path"} & set(item):
         image, mask, target = (_of_keys(item, keys) for keys in (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS))
         return ItemParts(item if image is None else image, mask, _as_target(target))
@@ -221,10 +192,7 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
 
 
 def _files(dataset: Any) -> list[Item] | None:
-    """List the files of a dataset whose samples are (path, class), such as ``ImageFolder``; None for other datasets.
-
-    None, too, where a class of the user's own makes something else of these files.
-    """
+    """List the files of torchvision's own datasets with (path, class) samples, such as ``ImageFolder``; None for others."""
     samples = getattr(dataset, "samples", None)
     if not str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision."):
         return None

@@ -38,13 +38,7 @@ PICTURES = "paths of images, Pillow images, or arrays of pixels"
 
 
 def is_image_path(argument: object) -> bool:
-    """Return whether an argument is a path or URL with an image's extension, even if no file is there.
-
-    Examples
-    --------
-    >>> is_image_path("roads/1.png"), is_image_path("roads"), is_image_path("a=1.png"), is_image_path(None)
-    (True, False, False, False)
-    """
+    """Return whether an argument is a path or URL with an image's extension, even if no file is there."""
     if not isinstance(argument, (str, Path)):
         return False
     if is_url(argument):
@@ -57,23 +51,11 @@ def is_image_path(argument: object) -> bool:
 
 
 def is_picture(argument: object) -> bool:
-    """Return whether an argument is one picture in memory: a Pillow image, file bytes, (h, w, 3) or (3, h, w).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_picture(Image.new("L", (4, 4))), is_picture(np.zeros((8, 8, 3))), is_picture(np.zeros((8, 8))), is_picture("1.png")
-    (True, True, False, False)
-    """
+    """Return whether an argument is one picture in memory: a Pillow image, file bytes, (h, w, 3) or (3, h, w)."""
     if isinstance(argument, (Image.Image, bytes)):
         return True
     shape = shape_of(argument)
     return len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
-
-
-def _is_one_dataset(arguments: Sequence[object]) -> bool:
-    """Return whether a list that may name several datasets holds the images of one dataset."""
-    return len(arguments) > 0 and all(is_image_path(each) or is_picture(each) for each in arguments)
 
 
 def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
@@ -129,9 +111,8 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
         if isinstance(location, Url):
             name_place(location)
         elif location.is_dir():
-            raise InputError.of(
-                "dataset", f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
-            )
+            rule = f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
+            raise InputError.of("dataset", rule)
         locations.append(location)
     texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
     repeated = [text for text, count in Counter(texts).items() if count > 1]
@@ -179,14 +160,7 @@ def _is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
 def read_frame(frame: Any, name: str) -> Dataset | Features:
     """Read a data frame as a dataset of images, or as features if it has a column ``embedding`` or only numbers.
 
-    The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory. An image's
-    name is its path as the frame writes it, or else its row number. Raises `InputError` as `howfar.Dataset.from_table`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> read_frame(pd.DataFrame({"image": [np.zeros((8, 8, 3), np.uint8)], "label": ["dry"]}), "roads").items[0].label
-    'dry'
+    The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory.
     """
     called = list(map(str, frame.columns))
     if doubled := next((column for column in called if called.count(column) > 1), None):
@@ -273,12 +247,10 @@ def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for a mapping of splits where one dataset is expected."""
     splits = list(datasets)
     if not splits:
-        raise InputError.of(
-            "dataset", f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
-        )
-    raise InputError.of(
-        "dataset", f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
-    )
+        rule = f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
+        raise InputError.of("dataset", rule)
+    rule = f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
+    raise InputError.of("dataset", rule)
 
 
 def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
@@ -322,12 +294,10 @@ def _image_column(dataset: Any) -> str:
         return "image" if "image" in images else images[0]
     listed = ", ".join(map(printable, dataset.features)) or "none"
     if images:
-        raise InputError.of(
-            "dataset", f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
-        )
-    raise InputError.of(
-        "dataset", f'has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
-    )
+        rule = f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
+        raise InputError.of("dataset", rule)
+    remedy = 'cast_column("image", datasets.Image()) makes one of paths'
+    raise InputError.of("dataset", f"has no column of images; its columns: {listed}: {remedy}")
 
 
 def _is_image(dataset: Any, column: str) -> bool:
@@ -377,11 +347,7 @@ IN_PYTHON = (
 
 
 def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | Features:
-    """Read a Python object as a dataset of images or as features.
-
-    The name is `name`, else the object's own name, else `unnamed`.
-    Raises `InputError` for what is none of `IN_PYTHON`; the line names what was given and what would do.
-    """
+    """Read a Python object, one of `IN_PYTHON`, as a dataset of images or as features, called by `name` or by its own name."""
     if isinstance(argument, Image.Image):
         raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
     if _is_of(argument, KINDS):
@@ -423,19 +389,10 @@ def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | 
 
 
 def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, Any]]:
-    """Split an argument into its datasets, each as (name or None, fallback name, dataset).
-
-    A list is one of datasets, unless all that it holds are images.
-
-    Examples
-    --------
-    >>> each_dataset({"a": "roads"}, "secondary"), each_dataset(["roads", "site"], "secondary")[1]
-    ([('a', 'secondary', 'roads')], (None, 'secondary-2', 'site'))
-    >>> each_dataset(["roads/1.png", "roads/2.png"], "secondary")
-    [(None, 'secondary', ['roads/1.png', 'roads/2.png'])]
-    """
+    """Split an argument, a list of datasets unless all are images, into datasets: (name or None, fallback name, dataset)."""
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
-    if isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes)) and not _is_one_dataset(arguments):
+    listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
+    if listed and not (len(arguments) and all(is_image_path(each) or is_picture(each) for each in arguments)):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

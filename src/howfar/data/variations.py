@@ -82,34 +82,7 @@ def _column(values: list[str]) -> pd.Series:
 
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
-    r"""Return a table with one row per image of a dataset, in order, and the named columns of the dataset's own table.
-
-    Values are text; what the table leaves empty is "".
-
-    Parameters
-    ----------
-    dataset
-        A dataset that was read from a CSV or Parquet table with a column ``image`` of paths.
-    columns
-        Names of columns of that table.
-
-    Raises
-    ------
-    InputError
-        The dataset is no such table, the table cannot be read, or lacks a column.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from howfar.demo import write_dataset
-    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
-    >>> _ = (folder / "list.csv").write_text("image,person,pose\nimages/0001.jpg,ann,left\nimages/0002.jpg,bob,left\n")
-    >>> variation_columns(Dataset.from_table(folder / "list.csv"), ["person", "pose"])
-      person  pose
-    0    ann  left
-    1    bob  left
-    """
+    """Return the named columns of a dataset's own table as text, with one row per image, in order."""
     table = _table(dataset)
     missing = [name for name in columns if name not in table]
     if missing:

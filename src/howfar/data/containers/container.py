@@ -16,8 +16,7 @@ from howfar.io.location import Location, as_location, is_url
 class Member(NamedTuple):
     """Name one image inside a container file, without reading it.
 
-    `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known;
-    `mask` is the inner path of its ground truth, and `label` its class.
+    `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known.
     """
 
     inner_path: str
@@ -67,14 +66,7 @@ def _holds_bytes(column_type: Any) -> bool:
 
 
 def has_paths(column_type: Any) -> bool:
-    """Return whether a column of files also stores their paths.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> has_paths(pa.struct({"bytes": pa.binary(), "path": pa.string()})), has_paths(pa.binary())
-    (True, False)
-    """
+    """Return whether a column of files also stores their paths."""
     import pyarrow.types as types
 
     return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
@@ -96,15 +88,7 @@ def check(schema: Any, location: Location) -> None:
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
-    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> features = {"label": {"names": ["dry", "wet"], "_type": "ClassLabel"}}
-    >>> class_names(pa.schema({"label": pa.int64()}, {"huggingface": json.dumps({"info": {"features": features}})}))
-    ['dry', 'wet']
-    """
+    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
         return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
@@ -136,14 +120,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Return which cells of an Arrow column of files hold bytes or a path.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> filled(pa.array([b"x", None])), filled(pa.array([{"bytes": b"x"}, {"bytes": None}, None]))
-    ([True, False], [True, False, False])
-    """
+    """Return which cells of an Arrow column of files hold bytes or a path."""
     import pyarrow.compute as pc
     import pyarrow.types as types
 
@@ -154,13 +131,7 @@ def filled(column: Any) -> list[bool]:
 
 
 def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
-    """Split a member's inner path into row and column; return None if it names no cell.
-
-    Examples
-    --------
-    >>> row_of("17", 20), row_of("17/mask", 20), row_of("20", 20), row_of("x", 20)
-    ((17, 'image'), (17, 'mask'), None, None)
-    """
+    """Split a member's inner path into row and column; return None if it names no cell."""
     number, _, column = inner_path.partition("/")
     # Numbers of thousands of digits are no rows, and Python does not read them.
     if (
@@ -174,11 +145,7 @@ def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
 
 
 def bytes_or_location(value: Any, location: Location) -> bytes | Location:
-    """Return a cell's bytes, or the location of its file if the cell holds only a path or URL.
-
-    A path starts at the container's folder.
-    Raises `ImageError` where the cell is empty, or its URL must not be followed (`howfar.io.cell_urls`).
-    """
+    """Return a cell's bytes, or the location of its file if it holds only a path (below the container's folder) or a URL."""
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
