@@ -93,10 +93,7 @@ RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width,
 
 
 def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -> BoxFile:
-    """Read COCO results for a dataset's images; an image without a result has no box.
-
-    The `truth`, where it is COCO's, says what ids and categories stand for; else an id is the stem of an image's file.
-    """
+    """Read COCO results; ids are those of a COCO `truth`, else stems of files; an image without a result has no box."""
     boxes: BoxesOf = {}
     files: dict[str, list[str]] = {}
     for item in dataset.items:
@@ -220,9 +217,8 @@ def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
                 corners = [float(row["box"][side]) for side in _CORNERS]
                 label, score = str(row["name"]), float(row["confidence"])
             except (TypeError, LookupError, ValueError) as error:
-                raise InputError(
-                    f"{path_text(file)} is of another form ({one_line(error, 60)}): write {ULTRALYTICS_FORM}"
-                ) from error
+                line = f"{path_text(file)} is of another form ({one_line(error, 60)}): write {ULTRALYTICS_FORM}"
+                raise InputError(line) from error
             add_box(boxes, name, corners, label, score)
     return BoxFile(boxes)
 
@@ -231,9 +227,8 @@ def _rows(file: Path) -> list[Any]:
     try:
         rows = read_json(file)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path_text(file)} is not readable JSON ({one_line(error, 120)}): write {ULTRALYTICS_FORM}"
-        ) from error
+        line = f"{path_text(file)} is not readable JSON ({one_line(error, 120)}): write {ULTRALYTICS_FORM}"
+        raise InputError(line) from error
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"{path_text(file)} must hold a list with one object a box: write {ULTRALYTICS_FORM}")
     return rows
@@ -320,9 +315,8 @@ def _read(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path_text(file)} is not readable text ({error}): write `class x y width height` a box") from error
     except ImageError as error:
-        raise InputError(
-            f"{path_text(file)} holds shares of a size that is unknown, as {path_text(item.path)} cannot be read ({error})"
-        ) from error
+        line = f"{path_text(file)} holds shares of a size that is unknown, as {path_text(item.path)} cannot be read ({error})"
+        raise InputError(line) from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             label, middle_x, middle_y, across, down, *score = _values(f"{path_text(file)}: line {number}", line, predicted)
@@ -368,12 +362,9 @@ def read_true_boxes(
     path: str | Path,
     roles: Mapping[str, str] | None = None,
     names: Sequence[str] = (),
-    what: str = "true boxes",
 ) -> BoxFile:
-    """Read true boxes for a dataset's images from a file or folder of one of the `KINDS`.
-
-    `roles` are the columns of a table, `names` those of the classes 0, 1, 2 …, where labels are numbers.
-    """
+    """Read true boxes of one of the `KINDS`; `roles` are a table's columns, `names` those of the classes 0, 1, 2 …."""
+    what = "true boxes"
     place = _place(path, what, KINDS)
     if place.is_dir():
         files = _files(place, what, {".txt", ".xml"}, KINDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -95,9 +96,8 @@ def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
     rest = {str(key): value for key, value in entry.items() if key != "image"}
     labels = rest.get("labels", [0] * len(rest["boxes"]))
     if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise InputError(
-            f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
-        )
+        line = f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
+        raise InputError(line)
     return entry["image"], {**rest, "labels": [str(label) for label in labels]}
 
 
@@ -106,11 +106,13 @@ _SMALL: Final = 16
 
 
 def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], what: str) -> list[str]:
-    """Return a warning that counts the boxes wholly outside of their pictures; empty if there are none.
-
-    Raises `InputError` where most lie outside, or all between 0 and 1: they are not in pixels of these pictures.
-    """
-    sized = [(item.name, box, shape) for item in dataset.items for box, shape in _sized(item.path, boxes.get(item.name, ()))]
+    """Return a warning that counts boxes wholly outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
+    sized = []
+    for item in dataset.items:
+        whole = [box for box in boxes.get(item.name, ()) if _is_box(box)]
+        with suppress(ImageError):  # one that cannot be read is left to others
+            shape = size(item.path) if whole else (0, 0)
+            sized += [(item.name, box, shape) for box in whole]
     out = [(name, box, shape) for name, box, shape in sized if _is_out(box, *shape)]
     if sized and all(min(shape) >= _SMALL and min(box) >= 0 and max(box) <= 1 for _, box, shape in sized):
         name, box, (width, height) = sized[0]
@@ -126,16 +128,6 @@ def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], wh
     if 2 * len(out) > len(sized):
         raise InputError(f"{line}: write corners x0, y0, x1, y1 in pixels of the pictures as they are")
     return [f"{line}, where nothing can match {'it' if one else 'them'}: check {'its corners' if one else 'their corners'}"]
-
-
-def _sized(path: Path | str, boxes: Sequence[Sequence[float]]) -> list[tuple[Sequence[float], tuple[int, int]]]:
-    """Pair an image's boxes with its size; empty without boxes or if the image cannot be read."""
-    whole = [box for box in boxes if _is_box(box)]
-    try:
-        shape = size(path) if whole else (0, 0)
-    except ImageError:
-        return []
-    return [(box, shape) for box in whole]
 
 
 def _is_box(box: object) -> bool:

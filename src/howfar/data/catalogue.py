@@ -26,24 +26,11 @@ NOT_VERIFIED = "not verified"
 class CatalogueEntry:
     """Describe one dataset of the paper; `catalogue.toml` holds them.
 
-    Attributes
-    ----------
-    symbol
-        Its symbol in the paper, "" for none.
-    masks
-        Whether its masks of cracks are "needed" for the paper's figures and tables, "available" but not needed, or "none".
-    where
-        Addresses at which it is had.
-    licence, licence_source
-        Terms of use, and the page that states them; both "" where no such page could be read.
-    sizes
-        Width and height in pixels that an image may have; empty where none is stated.
-    prefix
-        How the names of its files begin in a collection of several datasets.
-    categories, n_categories, per_category
-        Names of categories that must be there, the number of all categories, and the fewest and most images of one.
-    variations
-        How many values each part of a file's name takes, as `howfar.data.variations` reads it.
+    `symbol` is the paper's, "" for none. `masks` of cracks are "needed" for the paper's figures and tables, "available" but not
+    needed, or "none". `licence` and `licence_source` are "" where no page that states terms of use could be read. `sizes` are
+    the widths and heights in pixels that an image may have. `prefix` begins the names of its files in a collection of several
+    datasets. `categories` must be there among `n_categories`, with the fewest and most images of one in `per_category`.
+    `variations` are how many values each part of a file's name takes, as `howfar.data.variations` reads it.
     """
 
     name: str
@@ -262,10 +249,7 @@ def _some(texts: list[str]) -> str:
 
 
 def category_of(name: str) -> str:
-    """Return the category in an image's folder name, spelt as in the paper's table 7; "" for an image in no folder.
-
-    Folders of one letter and folders ``images``, as some layouts have them, are left out.
-    """
+    """Return the category in an image's folders, spelt as in the paper's table 7; "" for an image in no folder."""
     parts = [part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"]
     return "_".join(parts).lower().replace(" ", "_").replace("-", "_")
 

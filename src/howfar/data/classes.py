@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import cell_numbers, cell_texts, check_columns, check_known, parsed, read_tabular
+from howfar.data.documents import cell_numbers, cell_texts, check_columns, parsed, read_tabular
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.memory import check_file
@@ -146,14 +146,19 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
         listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
         raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
-    images = _images(file, table)
+    images = cell_texts(table[IMAGE])
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    repeated = table[IMAGE][table[IMAGE].duplicated()]
+    if len(repeated):
+        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
     if PREDICTED in table:
         predicted = tuple(named(label, classes) for label in cell_texts(table[PREDICTED]))
         unknown = np.full(len(table), np.nan)
         confidence = cell_numbers(table[CONFIDENCE], file, _NUMBERS) if CONFIDENCE in table else unknown
         if bool(((confidence < 0) | (confidence > 1)).any()):
             raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
-        return ClassPredictions(file, images, tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
+        return ClassPredictions(file, tuple(images), tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
     given = tuple(str(name) for name in table.columns if name != IMAGE)
     if len(given) < 2:
         raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
@@ -163,26 +168,19 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     names = tuple(named(name, classes) for name in given)
     predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
     largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
-    return ClassPredictions(file, images, names, probabilities, predicted, largest)
+    return ClassPredictions(file, tuple(images), names, probabilities, predicted, largest)
 
 
 def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Rename the columns that have a role to howfar's names; drop other columns that already have such a name."""
-    check_known(columns, tuple(_CALLED), "a table of classes")
+    idle = next((role for role in columns if role not in _CALLED), None)
+    if idle is not None:
+        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
+        raise InputError.of("columns", rule, f"{idle}={columns[idle]}", "leave it out")
     check_columns(columns, list(table.columns), file)
     called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
     kept = [name for name in table.columns if name in called or name not in called.values()]
     return table[kept].rename(columns=called)
-
-
-def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
-    images = cell_texts(table[IMAGE])
-    if "" in images:
-        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
-    repeated = table[IMAGE][table[IMAGE].duplicated()]
-    if len(repeated):
-        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
-    return tuple(images)
 
 
 def labelled_by_folders(dataset: Dataset) -> Dataset:

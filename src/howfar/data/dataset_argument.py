@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import product
 from math import prod
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
@@ -187,46 +187,36 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
     return read_shards(files, name or folder.name, folder)
 
 
-class HubName(NamedTuple):
-    """Hold the parts of the name of a dataset on the Hugging Face hub."""
-
-    repository: str
-    revision: str | None
-    config: str | None
-    split: str | None
-
-
-def hub_name(text: str) -> HubName:
-    """Split the name of a dataset on the hub into its parts."""
+def hub_name(text: str) -> tuple[str, str | None, str | None, str | None]:
+    """Split the name of a dataset on the Hugging Face hub into its repository, revision, config and split."""
     parts = _HUB.fullmatch(text)
     if not parts:
         raise InputError.of("a dataset on the hub", f"must be {HUB}", text)
     revision = parts["revision"] and unquote(parts["revision"])
-    return HubName(f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"])
+    return f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"]
 
 
 def _read_hub(text: str, name: str | None = None) -> Dataset:
     """Read a dataset on the hub: Hugging Face's library downloads it to its cache, and howfar reads it there."""
-    parts = hub_name(text)
+    repository, revision, config, own = hub_name(text)
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
     try:
-        builder = datasets.load_dataset_builder(parts.repository, parts.config, revision=parts.revision)
+        builder = datasets.load_dataset_builder(repository, config, revision=revision)
         splits = list(builder.info.splits or ())
-        split = parts.split or (_only(splits, text, f"{text}:{{}}") if splits else None)
+        split = own or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
     except InputError:
         raise
     except Exception as error:  # over a network anything may be raised
-        raise InputError(
-            f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
-        ) from error
-    short = parts.repository.partition("/")[2]
-    return read_shards(files, name or (f"{short}-{parts.split}" if parts.split else short), files[0].parent)
+        line = f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
+        raise InputError(line) from error
+    short = repository.partition("/")[2]
+    return read_shards(files, name or (f"{short}-{own}" if own else short), files[0].parent)
 
 
 def _only(splits: Sequence[str], what: str, form: str) -> str:

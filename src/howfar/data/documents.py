@@ -118,22 +118,14 @@ def column_roles(given: Roles) -> dict[str, str]:
         if role not in ROLES:
             raise InputError.of("columns", "must name a role", role, nearest(role, ROLES, "roles"))
         if role in roles or not column:
-            raise InputError.of(
-                "columns", "must give each role one column", f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN"
-            )
+            rule = "must give each role one column"
+            raise InputError.of("columns", rule, f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN")
         if column in roles.values():
             raise InputError.of("columns", "must give each role a column of its own", f"{role}={column}")
         roles[role] = column
     if set(SIDES) & set(roles) and set(CORNERS[2:]) & set(roles):
         raise InputError.of("columns", "must name x1 and y1, or width and height", ", ".join(roles), "leave out one pair")
     return roles
-
-
-def check_known(roles: Mapping[str, str], known: Sequence[str], what: str) -> None:
-    """Raise `InputError` for a role that this kind of input does not use."""
-    idle = next((role for role in roles if role not in known), None)
-    if idle is not None:
-        raise InputError.of("columns", f"must be of {', '.join(known)} for {what}", f"{idle}={roles[idle]}", "leave it out")
 
 
 def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:

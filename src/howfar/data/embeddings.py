@@ -224,7 +224,12 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     if file.suffix.lower() == ".npy":
-        return from_array(_read_npy(file), name or file.stem, str(file))
+        try:
+            array = map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
+        except (ValueError, OSError) as error:
+            rule = f"is not a readable NumPy array ({one_line(error, 120)})"
+            raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
+        return from_array(array, name or file.stem, str(file))
     return from_parquet(ParquetFile(file, "table"), name)
 
 
@@ -359,14 +364,6 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
         return array.astype(np.float32 if exact else np.float64)
 
 
-def _read_npy(file: Location) -> NDArray[Any]:
-    try:
-        return map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
-    except (ValueError, OSError) as error:
-        rule = f"is not a readable NumPy array ({one_line(error, 120)})"
-        raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
-
-
 def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
     """Read a Parquet file's embeddings, the names of their rows, and the names of rows without an embedding."""
     columns = list(file.schema.names)
@@ -391,9 +388,8 @@ def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
     unequal = np.flatnonzero(lengths != lengths[0])
     if len(unequal):
         row = int(unequal[0])
-        raise InputError(
-            f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
-        )
+        line = f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
+        raise InputError(line)
     return values.reshape(len(lengths), int(lengths[0]))
 
 

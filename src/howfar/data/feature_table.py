@@ -36,10 +36,7 @@ _OLD: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Hold datasets and their features as blocks of one table: image, path, dataset, content, …, embedding.
-
-    Features are of those images of each dataset that could be read, in its order, and all of one identity.
-    """
+    """Hold datasets, and the features of their readable images, as blocks of one table: image, path, dataset, …, embedding."""
 
     datasets: Sequence[Dataset]
     features: Sequence[Features]

@@ -193,7 +193,10 @@ def dataset_fields(
     mask_of, below = MaskIndex(masks), home / "masks"
     named = ((path, mask_of.get(stem(path))) for path in sorted_texts(images, key=natural_key))
     items = ItemTable.of(Item(path, images_at / path, None if mask is None else below / mask) for path, mask in named)
-    faults = [*faults, *_unmatched(mask_of.unread(items.names), below)]
+    if unmatched := mask_of.unread(items.names):
+        rest = "" if len(unmatched) == 1 else f" (as {counted(len(unmatched) - 1, 'other')} here)"
+        reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
+        faults = [*faults, (path_text(f"{below / min(unmatched, key=natural_key)}"), reason)]
     skipped = tuple(Skipped(name, path, reason) for path, reason in sorted(faults, key=lambda fault: natural_key(fault[0])))
     if not items:
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
@@ -201,21 +204,8 @@ def dataset_fields(
     return name, items, skipped, folder
 
 
-def _unmatched(masks: Sequence[str], below: Location) -> list[tuple[str, str]]:
-    """Report the masks that belong to no image, in one line that names the first mask."""
-    if not masks:
-        return []
-    first = min(masks, key=natural_key)
-    rest = "" if len(masks) == 1 else f" (as {counted(len(masks) - 1, 'other')} here)"
-    reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
-    return [(path_text(f"{below / first}"), reason)]
-
-
 class MaskIndex:
-    """Find an image's mask by the image's path without extension (12 extra bytes per mask).
-
-    Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
-    """
+    """Find an image's mask by its path without extension: of several the PNG, else the first by name (12 bytes a mask)."""
 
     def __init__(self, masks: Iterable[str]) -> None:
         self._masks = masks if isinstance(masks, TextColumn) else TextColumn(masks)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -77,22 +77,14 @@ def format_named(name: str | None) -> ImageFormat | None:
     return next((each for each in image_formats() if name in each.names), None)
 
 
-class Opener(NamedTuple):
-    """Hold Pillow's functions that recognise a format by a file's first bytes and that open the file."""
-
-    format: ImageFormat
-    factory: Callable[..., Any]
-    accept: Callable[[bytes], Any]
-
-
 @cache
-def openers() -> tuple[Opener, ...]:
-    """Return the openers of the formats whose plugin is installed."""
+def openers() -> tuple[tuple[ImageFormat, Callable[..., Any], Callable[[bytes], Any]], ...]:
+    """Return the installed formats, each with Pillow's functions that open a file and that accept a file's first bytes."""
     for each in image_formats():
         with suppress(ModuleNotFoundError):
             import_module(each.plugin)
     known = ((each, *Image.OPEN[each.names[0]]) for each in image_formats() if each.names[0] in Image.OPEN)
-    return tuple(Opener(each, factory, accept) for each, factory, accept in known if accept is not None)
+    return tuple((each, factory, accept) for each, factory, accept in known if accept is not None)
 
 
 class FormatWords(Set[str]):

@@ -138,10 +138,7 @@ def pictures_in_use() -> Iterator[None]:
 
 @contextmanager
 def decoding(needed: int, what: str) -> Iterator[None]:
-    """Reserve memory for decoding in the block; wait until `howfar.memory.file_limit` leaves that many bytes.
-
-    A thread that holds pictures already does not wait for more, since another could wait for it.
-    """
+    """Reserve memory for decoding in the block; wait for other threads' pictures, unless this thread holds one."""
     limit = file_limit()
     if needed > limit:
         megabytes = f"{-(-needed // 10**6):,} MB to decode, above the {limit // 10**6:,} MB of memory that are allowed"
@@ -230,11 +227,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 
 def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
-    """Return a warning if a dataset's 16-bit images use so few bits that they read as nearly black; else "".
-
-    At most `DEPTH_SAMPLE` images are read, spread over all. Nothing is scaled, which would hide that one is darker than
-    another.
-    """
+    """Return a warning if some 16-bit images of a dataset use so few bits that they read as nearly black; else ""."""
     tops = []
     last = len(paths) - 1
     for place in sorted({row * last // (DEPTH_SAMPLE - 1) for row in range(DEPTH_SAMPLE)}) if paths else ():

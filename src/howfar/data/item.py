@@ -24,18 +24,9 @@ from howfar.results import Skipped
 class Item:
     """Describe one image of a dataset, without reading it.
 
-    Attributes
-    ----------
-    name
-        Unique in the dataset: the path below the images folder, with ``/``, or what the table says.
-    path
-        The file, or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name.
-    mask
-        The file of its ground truth, as `path`, where there is one.
-    label
-        Its class, where there is one.
-    further
-        What the further columns of the dataset's table say of it, (column, text): camera, site, date …; without empty cells.
+    `name` is unique in the dataset: the path below the images folder, with ``/``, or what the table says. `path` is the file,
+    or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name. `mask` is the
+    file of its ground truth. `further` are (column, text) of the further columns of the dataset's table, without empty cells.
     """
 
     name: str
@@ -188,10 +179,7 @@ _MOST: Final = 4096
 
 
 class LocationColumn:
-    """Store file locations of images or masks as shared text before and after the image's name (4 bytes each).
-
-    A location of which the name without its ending is no part has its text held.
-    """
+    """Store file locations as shared text before and after the image's name (4 bytes each), or else as whole texts."""
 
     def __init__(self) -> None:
         self._codes = array("I")

@@ -65,10 +65,7 @@ class ExportedImage:
 
 @dataclass(frozen=True, eq=False)
 class LabelExport:
-    """Hold a labelling tool's export: the tool's name, the images, and the declared label names.
-
-    `unsure`: nobody may have looked at some images, as COCO and CVAT list all images of a task, with their imported shapes.
-    """
+    """Hold a tool's export; `unsure`: images may be listed that nobody looked at, as in COCO and CVAT."""
 
     tool: str
     images: tuple[ExportedImage, ...]
@@ -211,7 +208,10 @@ def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
 def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
     height: Any = image.get("height")
     width: Any = image.get("width")
-    box = _coco_corners(annotation.get("bbox"))
+    box, sides = None, annotation.get("bbox")
+    if isinstance(sides, list) and len(sides) == 4:
+        left, top, across, down = map(float, sides)
+        box = (left, top, left + across, top + down)
     segmentation = annotation.get("segmentation")
     if not segmentation and box is not None:
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
@@ -219,13 +219,6 @@ def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -
         upright = None if angle else box
         return Mark(label, "box", partial(rectangle, box, height, width, angle, middle), upright)
     return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
-
-
-def _coco_corners(box: Any) -> Corners | None:
-    if not isinstance(box, list) or len(box) != 4:
-        return None
-    left, top, width, height = (float(side) for side in box)
-    return left, top, left + width, top + height
 
 
 # Left out in silence, such a label would say that there is nothing in the image.
@@ -397,10 +390,7 @@ DAMAGED = (
 
 
 def read_export(path: Path) -> LabelExport:
-    """Read a labelling tool's export; its shapes are drawn only on access.
-
-    A .zip must hold one file .xml or .json. Damage raises one of `DAMAGED`: call it within `damage_as_input_error`.
-    """
+    """Read a labelling tool's export, zipped or not, without drawing its shapes; damage raises one of `DAMAGED`."""
     suffix, data = path.suffix.lower(), None
     if is_zipfile(path):
         suffix, data = _packed(path)
@@ -477,10 +467,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
 
 
 def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Match labels to images by path without extension, or, unless `whole`, by file name alone if it is unique.
-
-    Returns labels by image name, and the keys that match no image.
-    """
+    """Match labels to images by path without extension, or, unless `whole`, by unique file names; return them and the rest."""
     plain = {xml_text(stem(item.name)): stem(item.name) for item in dataset.items}
     by_key = {plain.get(key, key): label for key, label in by_key.items()}
     keys = match_names(dataset, by_key)

@@ -71,9 +71,8 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
     else:
         table = texts_of_csv(path)
         if not {IMAGE, LABEL} <= set(table):
-            raise InputError(
-                f"its columns are {', '.join(map(path_text, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
-            )
+            line = f"its columns are {', '.join(map(path_text, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
+            raise InputError(line)
         if column not in table:
             return
         named = zip(*(table[name].str.strip().map(unguarded) for name in (column, LABEL)), strict=True)
@@ -81,7 +80,7 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
 
 
 def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the true boxes of a dataset's images."""
+    """Read the true boxes of a dataset's images from what `howfar.data.box_files.read_true_boxes` reads."""
     path = absolute(source)
     if not path.exists():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")

@@ -233,9 +233,8 @@ def _first(dataset: Any, kind: str) -> ItemParts:
     try:
         parts, again = (parts_of(dataset[0]) for _ in range(2))
     except Exception as error:
-        raise InputError(
-            f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
-        ) from error
+        line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
+        raise InputError(line) from error
     try:
         data, other = file_bytes(parts.image), file_bytes(again.image)
     except ImageError as error:

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_formats import FormatWords
@@ -86,7 +85,10 @@ def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], boo
     with pictures_in_use():
         image = load(data).image
         with damage_named():
-            channels = _eight_bit(image)
+            if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
+                channels = wide_values(image).astype(np.uint8)[..., None]
+            else:
+                channels = np.asarray(to_rgb(image, paper=BLACK))
     lossy = image.format in LOSSY
     if colour is not None:
         apart = np.abs(channels.astype(np.int16) - np.array(colour, np.int16)).max(axis=2)
@@ -172,13 +174,6 @@ def _not_binary(common: list[Colour], count: int, what: str) -> ImageError:
     rule = f"a mask of the {what} {shown}: it must have two, background up to {ABOVE} and foreground above"
     last = str(common[-1])
     return ImageError(f"{rule}; name the one that is foreground, as --foreground {last if last.isdecimal() else repr(last)}")
-
-
-def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the picture as (h, w, 3) of 0-255, or as (h, w, 1) if it holds 16- or 32-bit integers up to 255."""
-    if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
-        return wide_values(image).astype(np.uint8)[..., None]
-    return np.asarray(to_rgb(image, paper=BLACK))
 
 
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:

@@ -56,10 +56,7 @@ def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
 
 
 def tiles(names: Sequence[str]) -> tuple[int, int]:
-    """Count photographs with tiles, and their tiles, from a dataset's numbered names; return (0, 0) for none.
-
-    A single stem numbers photographs, as in IMG-0001 and IMG-0002, and not their tiles.
-    """
+    """Count photographs with tiles, and their tiles, by numbered names; (0, 0) for one stem alone, as in IMG-0001, IMG-0002."""
     hits = [_TILE.match(_stem(name)) for name in names]
     stems = [hit.group(1) for hit in hits if hit]
     photographs = len(set(stems))
@@ -78,10 +75,7 @@ def _stem(name: str) -> str:
 
 @dataclass(frozen=True)
 class HashedDataset:
-    """Hold a dataset with the content hash and photograph of each readable image, by name.
-
-    `group` is the expression for photographs; where it is None they are guessed from names.
-    """
+    """Hold a dataset with each readable image's content hash and photograph, and the expression for photographs."""
 
     dataset: Dataset
     contents: Mapping[str, str]
@@ -121,9 +115,8 @@ class HashedDataset:
         """Split the image names by photograph into a pool and the rest, with at least one photograph in each."""
         names = sorted({self.photographs[item.name] for item in self.dataset.items})
         if len(names) < 2:
-            raise InputError.of(
-                "pool_share", f"needs at least two photographs of {self.dataset.name}", len(names), "leave it out"
-            )
+            rule = f"needs at least two photographs of {self.dataset.name}"
+            raise InputError.of("pool_share", rule, len(names), "leave it out")
         order = np.random.default_rng(seed).permutation(len(names))
         count = min(max(round(share * len(names)), 1), len(names) - 1)
         pool = {names[index] for index in order[:count]}

@@ -61,11 +61,7 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find each image's map: the image or array file below `folder` with the same path, whatever its extension.
-
-    Paths match as `howfar.data.dataset.match_names` says. Of several maps for one image the PNG is taken, else the first by
-    name.
-    """
+    """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = absolute(folder)
     if not root.exists():
         raise MissingPathError(f"no folder of predictions at {root}: check the path")
@@ -254,10 +250,7 @@ KEY = "howfar"
 
 
 def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Return the path of each image's map: image ``a/1.jpg`` goes to ``a/1.png`` below the folder.
-
-    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out.
-    """
+    """Return the path of each image's map, ``a/1.png`` for ``a/1.jpg``, without shared folders where names lead out."""
     root = Path(folder)
     item_at: dict[Path, Item] = {}
     names = {item.name: item.name for item in dataset.items}

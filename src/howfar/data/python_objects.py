@@ -124,9 +124,8 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
     items = tuple(Item(shown[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
     skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
     if not items:
-        raise InputError(
-            f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
-        )
+        line = f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
+        raise InputError(line)
     return Dataset(name, items, skipped)
 
 
@@ -147,21 +146,16 @@ def _file_name(value: object) -> str:
 
 
 EMBEDDING = "embedding"
-KINDS = (("pandas", "DataFrame"), ("polars", "DataFrame"))
-SERIES = (("pandas", "Series"), ("polars", "Series"))
 
 
-def _is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
-    """Return whether an argument is an instance of another package's class, without importing the package."""
-    classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
+def _is_of(argument: object, *kinds: str) -> bool:
+    """Return whether an argument is an instance of another package's class, as "pandas.DataFrame", without importing it."""
+    classes = (getattr(sys.modules.get(module), name, None) for module, name in (kind.split(".") for kind in kinds))
     return any(isinstance(argument, kind) for kind in classes if isinstance(kind, type))
 
 
 def read_frame(frame: Any, name: str) -> Dataset | Features:
-    """Read a data frame as a dataset of images, or as features if it has a column ``embedding`` or only numbers.
-
-    The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory.
-    """
+    """Read a data frame of paths, URLs or pictures as a dataset, or as features if it has ``embedding`` or only numbers."""
     called = list(map(str, frame.columns))
     if doubled := next((column for column in called if called.count(column) > 1), None):
         raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
@@ -238,11 +232,6 @@ def _is_empty(cell: object) -> bool:
     return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
-LOADED = (("datasets", "Dataset"),)
-SEVERAL = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
-STREAMED = (("datasets", "IterableDataset"),)
-
-
 def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for a mapping of splits where one dataset is expected."""
     splits = list(datasets)
@@ -279,13 +268,9 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         items.append(Item(shown, images.path(number), mask, label, further))
     if not items:
         raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
-    return Dataset(name or _own_name(dataset) or unnamed, tuple(items))
-
-
-def _own_name(dataset: Any) -> str:
-    """Return the name under which a Hugging Face dataset was loaded, with its split; "" if unknown."""
-    name = getattr(dataset.info, "dataset_name", None) or ""
-    return "-".join(part for part in (name, str(dataset.split or "")) if part) if name else ""
+    own = getattr(dataset.info, "dataset_name", None) or ""
+    own = f"{own}-{dataset.split}" if own and dataset.split else own
+    return Dataset(name or own or unnamed, tuple(items))
 
 
 def _image_column(dataset: Any) -> str:
@@ -350,16 +335,16 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
     """Read a Python object, one of `IN_PYTHON`, as a dataset of images or as features, called by `name` or by its own name."""
     if isinstance(argument, Image.Image):
         raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
-    if _is_of(argument, KINDS):
+    if _is_of(argument, "pandas.DataFrame", "polars.DataFrame"):
         return read_frame(argument, name or unnamed)
-    if _is_of(argument, SERIES):
+    if _is_of(argument, "pandas.Series", "polars.Series"):
         series: Any = argument
         return _list_images(series.to_list(), name, unnamed)
     if is_several(argument):
         _refuse_splits(argument)
-    if _is_of(argument, STREAMED):
+    if _is_of(argument, "datasets.IterableDataset"):
         raise InputError.of("dataset", "must give its images by number", type(argument).__name__, "load it without streaming")
-    if _is_of(argument, LOADED):
+    if _is_of(argument, "datasets.Dataset"):
         return _read_loaded(argument, name, unnamed)
     array = as_array(argument)
     if array is not None:
@@ -377,7 +362,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
 
 def is_several(argument: object) -> bool:
     """Return whether an argument is Hugging Face's mapping of splits: several datasets, even with one split."""
-    return _is_of(argument, SEVERAL)
+    return _is_of(argument, "datasets.DatasetDict", "datasets.IterableDatasetDict")
 
 
 def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | Features:

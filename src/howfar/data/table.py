@@ -154,9 +154,8 @@ def _read_csv(path: Location) -> Columns:
         places = [(header.index(name), column) for name, column in columns.items()]
         for number, cells in enumerate(filter(None, reader), start=1):
             if len(cells) != len(header):
-                raise InputError(
-                    f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
-                )
+                line = f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
+                raise InputError(line)
             for place, column in places:
                 column.append(unguarded(cells[place].strip()))
     return columns
@@ -203,10 +202,7 @@ def list_line(path: str) -> str:
 
 
 def read_list(path: str | Path) -> tuple[str, ...]:
-    """Read the image names or paths in a list, whether or not the files exist.
-
-    A file named ``.csv``, ``.parquet`` or ``.pq`` is a table, whose column ``image`` counts; any other has one image a line.
-    """
+    """Read the image names or paths in a list, one a line, or in the column ``image`` of a table, even if no file exists."""
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no list of images at {file}: check the path")
@@ -215,9 +211,8 @@ def read_list(path: str | Path) -> tuple[str, ...]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
-        ) from error
+        line = f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
+        raise InputError(line) from error
     return tuple(line.strip() for line in lines if line.strip())
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.table import TABLES, Columns, read_columns
+from howfar.data.table import TABLES, read_columns
 from howfar.errors import InputError
 from howfar.io.location import as_location, is_url
 
@@ -46,10 +46,6 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
        person  view  weather  light  scene
     0       1     1        1      1      1
     1       2    36        5      4      9
-    >>> variations(["s1/3.pgm", "s2/10.pgm"], r"(?P<person>s\d+)/(?P<picture>\d+)")
-      person  picture
-    0     s1        3
-    1     s2       10
     """
     compiled = _compiled(pattern)
     rows = [_matched(compiled, name) for name in names]
@@ -83,7 +79,11 @@ def _column(values: list[str]) -> pd.Series:
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     """Return the named columns of a dataset's own table as text, with one row per image, in order."""
-    table = _table(dataset)
+    location = None if dataset.root is None else as_location(dataset.root)
+    if location is None or location.suffix.lower() not in TABLES:
+        rule = "must be of a dataset that is a CSV or Parquet table"
+        raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
+    table = read_columns(location)
     missing = [name for name in columns if name not in table]
     if missing:
         raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
@@ -91,11 +91,3 @@ def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     row_of = {name: row for row, name in enumerate(names)}
     rows = [row_of[item.name] for item in dataset.items]
     return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)
-
-
-def _table(dataset: Dataset) -> Columns:
-    location = None if dataset.root is None else as_location(dataset.root)
-    if location is None or location.suffix.lower() not in TABLES:
-        rule = "must be of a dataset that is a CSV or Parquet table"
-        raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
-    return read_columns(location)

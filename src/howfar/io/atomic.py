@@ -76,10 +76,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add the path being written to a system error that names no path or a temporary one.
-
-    A write to a full disk fails without a name; numpy and pyarrow put the reason into words of their own.
-    """
+    """Add the path being written to a system error that names no path (as of a full disk) or a temporary one."""
     try:
         yield
     except OSError as error:
@@ -112,10 +109,7 @@ def _reason(words: str, path: Path) -> int | None:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Yield a new folder below `root` to write to, which is removed with its contents when the block ends.
-
-    What killed writers left there is removed first; a writer that lives is told by its lock on the folder.
-    """
+    """Yield a new folder below `root` until the block ends; folders that killed writers left are removed first."""
     for left in root.glob(f"{STAGING}*"):
         # Another writer may remove it at the same time.
         with suppress(OSError), alone(left, otherwise=False) as free:

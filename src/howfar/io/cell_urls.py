@@ -53,10 +53,7 @@ class Place(NamedTuple):
 
 
 class CellUrl(Url):
-    """Hold an http URL from a table's cell; its requests and redirects may only reach hosts that the user named.
-
-    `hosts` are those of `--allow-urls`, `home` is the place of the table itself where it is from the web, else None.
-    """
+    """Hold an http URL from a table's cell; its requests and redirects may only reach its `hosts` and `home`."""
 
     hosts: frozenset[str]
     home: Place | None
@@ -143,7 +140,7 @@ def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> No
 def is_local(host: str) -> bool:
     """Return whether a host, or any of its addresses, is private, loopback, link-local or special; an unknown name is not."""
     try:
-        found = {str(entry[4][0]) for entry in _resolve(host)}
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         return _is_written_local(host)
     return any(is_local_address(address) for address in found)
@@ -172,10 +169,6 @@ def _is_written_local(host: str) -> bool:
 def _is_local_now(host: str, minute: int) -> bool:
     """Return `is_local` of a host, looked up once a minute, as a table may name a host in each of a million rows."""
     return is_local(host)
-
-
-def _resolve(host: str) -> list[Any]:
-    return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
 
 
 @lru_cache(maxsize=16)

@@ -187,7 +187,15 @@ def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
         file = pq.ParquetFile(source)
         check_names(file.schema_arrow.names)
         table = read_table(file, groups, None, path if named else "the table", size)
-    frame: pd.DataFrame = plain(table, lists).to_pandas()
+    for field in table.schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
+        if dated or _is_plain(kind) or field.name in (lists or ()):
+            continue
+        if lists is not None:
+            raise ValueError(f"its column {field.name} holds {kind}, neither numbers nor texts")
+        table = table.drop_columns([field.name])
+    frame: pd.DataFrame = dates_as_text(table).to_pandas()
     return frame
 
 
@@ -253,22 +261,6 @@ def decoded_bytes(array: Any) -> int:
     if types.is_list(array.type) or types.is_large_list(array.type):
         return decoded_bytes(array.flatten())
     return int(array.nbytes)
-
-
-def plain(table: Any, lists: Collection[str] | None = ()) -> Any:
-    """Convert dates to texts and decimals to numbers; `ValueError` for other types, but for `lists` as in `read_frame`."""
-    import pyarrow as pa
-
-    for field in table.schema:
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
-        if dated or _is_plain(kind) or field.name in (lists or ()):
-            continue
-        if lists is None:
-            table = table.drop_columns([field.name])
-        else:
-            raise ValueError(f"its column {field.name} holds {kind}, neither numbers nor texts")
-    return dates_as_text(table)
 
 
 def dates_as_text(table: Any) -> Any:

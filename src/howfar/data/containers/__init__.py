@@ -39,11 +39,7 @@ _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
 def opened(location: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
-    """Open the container in a file, from the cache if it is already indexed.
-
-    `fresh` asks a file behind a URL if it has changed, which of a local one is always looked up; `file` is it where open
-    already.
-    """
+    """Open the container in a file (`file`, where it is open), or the cached one; `fresh` asks whether a URL has changed."""
     with _slots_lock:
         slot = _slots.setdefault(location, _Slot())
         _slots.move_to_end(location)

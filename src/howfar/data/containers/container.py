@@ -82,9 +82,8 @@ def check(schema: Any, location: Location) -> None:
     """Raise `InputError` for a table without a column of images."""
     if kind_of(schema, IMAGE) is None:
         columns = ", ".join(schema.names) or "none"
-        raise InputError(
-            f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
-        )
+        line = f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
+        raise InputError(line)
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
@@ -149,17 +148,13 @@ def bytes_or_location(value: Any, location: Location) -> bytes | Location:
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
-    if value is None and path and isinstance(location, Path):
-        return _named(location, str(path))
-    if value is None:
+    if value is not None:
+        return bytes(value)
+    if not path or not isinstance(location, Path):
         raise ImageError("no image in this row")
-    return bytes(value)
-
-
-def _named(container: Path, path: str) -> Location:
-    if not is_url(path):
-        return as_location(container.parent / path)
+    if not is_url(str(path)):
+        return as_location(location.parent / str(path))
     try:
-        return cell_location(container, path)
+        return cell_location(location, str(path))
     except InputError as error:
         raise ImageError(str(error)) from error
