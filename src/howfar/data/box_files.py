@@ -394,11 +394,7 @@ def read_predicted_boxes(
     names: Sequence[str] = (),
     what: str = "predictions",
 ) -> BoxFile:
-    """Read predicted boxes for a dataset's images from a file or folder of one of the `KINDS_OF_PREDICTIONS`.
-
-    `truth` is the file of the true boxes, which says what the ids of COCO's results stand for. In a format that lists boxes and
-    no images, one without boxes has none, and that is noted.
-    """
+    """Read predicted boxes of one of the `KINDS_OF_PREDICTIONS`; the `truth` says what ids in COCO's results stand for."""
     place = _place(path, what, KINDS_OF_PREDICTIONS)
     by_id = isinstance(names, CategoryNames)
     if isinstance(names, CategoryNames):

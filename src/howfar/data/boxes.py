@@ -71,11 +71,7 @@ def read_document(file: Path, what: str) -> Any:
 
 
 def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
-    """Read boxes from a list with one object per image: image, boxes (corners in pixels), labels, scores if predicted.
-
-    A mapping from the names of images to such objects, as torchvision's detectors return them, is understood too. Labels become
-    texts; where there are none all boxes are of class 0.
-    """
+    """Read boxes from a list, or a mapping by image, of objects with image, boxes (corners in pixels), labels and scores."""
     if isinstance(document, Mapping) and all(isinstance(entry, Mapping) for entry in document.values()):
         document = [{**entry, "image": name} for name, entry in document.items()]
     if not isinstance(document, list) or not document:
@@ -109,7 +105,7 @@ def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], wh
     """Return a warning that counts boxes wholly outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
     sized = []
     for item in dataset.items:
-        whole = [box for box in boxes.get(item.name, ()) if _is_box(box)]
+        whole = list(filter(_is_box, boxes.get(item.name, ())))
         with suppress(ImageError):  # one that cannot be read is left to others
             shape = size(item.path) if whole else (0, 0)
             sized += [(item.name, box, shape) for box in whole]

@@ -184,10 +184,7 @@ def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.
 
 
 def labelled_by_folders(dataset: Dataset) -> Dataset:
-    """Label each image with its class folder: the first folder of its name, as in ``cats/1.jpg``.
-
-    A dataset in which an image has a label already, one with images in no folder, and one of a single folder stay as they are.
-    """
+    """Label the images of a dataset without labels by the first folders of their names, where there are two folders or more."""
     parts = [PurePosixPath(item.name).parts for item in dataset.items]
     folders = {part[0] for part in parts}
     if any(item.label is not None for item in dataset.items) or min(map(len, parts), default=0) < 2 or len(folders) < 2:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +20,7 @@ from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text
+from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
@@ -118,11 +118,11 @@ def _shards_in(folder: Location) -> list[Location]:
     """List a folder's containers in natural order; empty if the folder also holds an image file or a folder."""
     names = []
     for name, is_folder in _entries(folder):
-        if is_folder or _suffix(name) in EXTENSIONS:
+        if is_folder or suffix_of(name) in EXTENSIONS:
             return []
         names.append(name)
     for kind in KINDS_OF_CONTAINERS:
-        of_kind = [name for name in names if _suffix(name) == kind]
+        of_kind = [name for name in names if suffix_of(name) == kind]
         _refuse_splits(folder, of_kind)
         if of_kind:
             return [folder / name for name in sorted(of_kind, key=natural_key)]
@@ -134,7 +134,7 @@ def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
     matches = [_OF_SPLIT.fullmatch(name) for name in names]
     splits = dict.fromkeys(match["split"] for match in matches if match)
     if len(splits) > 1 and all(matches):
-        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{_suffix(names[0])}"
+        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{suffix_of(names[0])}"
         raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
@@ -149,10 +149,6 @@ def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
         name = Url(str(entry["name"]).rstrip("/")).name
         if name and not name.startswith("."):
             yield name, entry["type"] == "directory"
-
-
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
 
 
 ARROW = ".arrow"

@@ -30,10 +30,7 @@ _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 
 
 def parsed(text: str, name: object = "a JSON text") -> Any:
-    """Parse a JSON text; raise `ValueError` also for half of a surrogate pair, which no text file can hold.
-
-    What it will take in memory is counted first, and is an `InputError` where that is more than may be taken.
-    """
+    """Parse a JSON text, if it fits into memory; `ValueError` also for half a surrogate pair, which no text file can hold."""
     counts = {"{": _OBJECT, "[": _LIST, ",": _ITEM, '"': _QUOTE}
     check_file(len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
     # An escaped backslash is none that escapes.

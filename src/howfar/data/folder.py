@@ -256,7 +256,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _is_unread(_suffix(path))]
+    faults = [(f"{images_at / path}", unread(suffix_of(path))) for path in candidates if _is_unread(suffix_of(path))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
@@ -282,8 +282,9 @@ def _within(folder: str, paths: list[str]) -> list[str]:
 
 
 def _images(paths: list[str]) -> list[str]:
-    return [path for path in paths if _suffix(path) in EXTENSIONS]
+    return [path for path in paths if suffix_of(path) in EXTENSIONS]
 
 
-def _suffix(path: str) -> str:
+def suffix_of(path: str) -> str:
+    """Return the last extension of a path with ``/``, in lower case."""
     return PurePosixPath(path).suffix.lower()

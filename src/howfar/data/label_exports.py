@@ -292,10 +292,7 @@ _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 
 
 def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
-    """Read Label Studio tasks; predictions are ignored, and only the last annotation of a task counts.
-
-    A task that somebody submitted without a shape was looked at; one without annotations was not.
-    """
+    """Read the last annotation of each Label Studio task; a task that was submitted without a shape was looked at."""
     if tasks and "data" not in tasks[0]:
         raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
     images = tuple(map(_image, tasks))
@@ -449,11 +446,7 @@ class Labels:
 
 
 def read_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the masks of a dataset's images, matched by their paths without the endings.
-
-    From a folder of masks; or an export: COCO's JSON (polygons and run lengths; of several categories the one called
-    "foreground"), CVAT for images 1.1 (polygons, boxes, masks), or Label Studio's JSON (polygons, rectangles, brushes).
-    """
+    """Read the masks of a dataset's images from one of the `KINDS`; of several categories the one called foreground counts."""
     path = absolute(source)
     if path.is_dir():
         files = sorted(walk(path, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
@@ -496,10 +489,7 @@ def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
 
 
 def _shapes(export: LabelExport) -> Shapes:
-    """Yield an empty shape for each image that somebody may have looked at, followed by its areas.
-
-    Of several labels the one called "foreground" counts, and a single one counts whatever it is called.
-    """
+    """Yield an empty shape for each image that somebody may have looked at, then its areas of foreground or of one label."""
     used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
     chosen = {CATEGORY} & used if len(used) > 1 else set()
     if len(used) > 1 and not chosen:

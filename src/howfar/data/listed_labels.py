@@ -23,14 +23,17 @@ KINDS_OF_CLASSES = (
 
 
 def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the classes of a dataset's images; an image without a class is not labelled yet.
-
-    From a CSV table with the columns image and label, and name where images are paths from elsewhere; an export of CVAT for
-    images 1.1 (tags) or Label Studio (choices); or a folder whose folders are classes, into which images were sorted.
-    """
+    """Read the classes of a dataset's images from one of the `KINDS_OF_CLASSES`; one without a class is not labelled yet."""
     path = absolute(source)
     if path.is_dir():
-        return _sorted_into_folders(dataset, path)
+        # Copies of images, matched by name with or without the folder of their class.
+        items = labelled_by_folders(Dataset.from_folder(path)).items
+        pairs = [(item.name, item.label) for item in items if item.label is not None]
+        if not pairs:
+            rule = "must be a folder with two folders or more, one a class"
+            raise InputError.of("labels", rule, path_text(path), f"or pass {KINDS_OF_CLASSES}")
+        whole = _matched(dataset, pairs, path)
+        return whole if whole.by_image else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], path)
     if not path.is_file():
         raise MissingPathError(f"no labels at {path}: pass {KINDS_OF_CLASSES}")
     try:
@@ -41,17 +44,6 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
         raise InputError(f"{path_text(path)} cannot be read ({one_line(error)}): pass {KINDS_OF_CLASSES}") from error
     read = _matched(dataset, pairs, path)
     return read if read.by_image or path.suffix.lower() in EXPORTED else _matched(dataset, list(_pairs(path, NAME)), path)
-
-
-def _sorted_into_folders(dataset: Dataset, folder: Path) -> Labels:
-    """Read classes from folders of image copies, matched by name with or without the class folder."""
-    items = labelled_by_folders(Dataset.from_folder(folder)).items
-    pairs = [(item.name, item.label) for item in items if item.label is not None]
-    if not pairs:
-        rule = "must be a folder with two folders or more, one a class"
-        raise InputError.of("labels", rule, path_text(folder), f"or pass {KINDS_OF_CLASSES}")
-    whole = _matched(dataset, pairs, folder)
-    return whole if whole.by_image else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], folder)
 
 
 def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> Labels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -66,11 +66,7 @@ def refuse_streams(argument: object) -> None:
 
 
 def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset from an object that gives images by number; images are read on demand and not kept.
-
-    Of what lists the files of its images (torchvision's ``ImageFolder``, and a ``Subset`` of one) the files are read, without
-    the object's transform. Raises `InputError` where it is empty, does not give images, or gives another image each time.
-    """
+    """Make a dataset from an object that gives images by number, when asked; torchvision's ``ImageFolder`` gives its files."""
     whole, numbers = _whole(dataset)
     if not numbers:
         raise InputError.of("dataset", f"must hold at least one image, got a {type(dataset).__name__} of none")
@@ -143,7 +139,8 @@ class _Reader:
 def parts_of(item: object) -> ItemParts:
     """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone."""
     if isinstance(item, Mapping) and not {"bytes", "path"} & set(item):
-        image, mask, target = (_of_keys(item, keys) for keys in (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS))
+        parts = (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS)
+        image, mask, target = (next((item[key] for key in keys if key in item), None) for keys in parts)
         return ItemParts(item if image is None else image, mask, _as_target(target))
     if not isinstance(item, (tuple, list)) or not item:
         return ItemParts(item)
@@ -151,10 +148,6 @@ def parts_of(item: object) -> ItemParts:
     shape = shape_of(second)
     is_mask = isinstance(second, Image.Image) or len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
     return ItemParts(image, second) if is_mask else ItemParts(image, None, _as_target(second))
-
-
-def _of_keys(item: Mapping[Any, Any], keys: Sequence[str]) -> Any:
-    return next((item[key] for key in keys if key in item), None)
 
 
 def _as_target(value: Any) -> int | str | None:

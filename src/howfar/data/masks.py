@@ -37,10 +37,7 @@ _SHARE = 0.01
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground (h, w), a flag for grey levels in a lossless file, and the content hash.
-
-    The hash is that of the file's bytes and, where one was asked for, of the colour that is foreground.
-    """
+    """Hold a mask's foreground (h, w), whether a lossless file has grey levels, and the hash of the file and of its colour."""
 
     foreground: NDArray[np.bool_]
     grey: bool

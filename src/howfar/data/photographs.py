@@ -29,10 +29,7 @@ def pattern_of(group: str) -> re.Pattern[str]:
 
 
 def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
-    """Return each image's photograph; an image that the expression does not match is its own photograph.
-
-    The expression is matched from the start of a name without its ending. Raises `InputError` if no image matches.
-    """
+    """Return each image's photograph: what the expression's first group is from the start of the name, or else the name."""
     stems = [_stem(name) for name in names]
     if group is None:
         return stems

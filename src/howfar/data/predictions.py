@@ -207,10 +207,7 @@ def decode_class_mask(data: bytes) -> NDArray[np.int64]:
 
 
 def read_class_map(path: str | Path) -> ClassMap:
-    """Read a predicted class map: an image as for `read_class_mask`, or an array in ``.npy`` or ``.npz``.
-
-    An array is (h, w) class indices, or (k, h, w) probabilities of k classes, floats or bytes with p = value / 255.
-    """
+    """Read a predicted class map: an image as for `read_class_mask`, or an array, (h, w) classes or (k, h, w) probabilities."""
     data = read_bytes(path)
     if Path(path).suffix.lower() not in ARRAYS:
         return ClassMap(decode_class_mask(data))

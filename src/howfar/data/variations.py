@@ -49,7 +49,9 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     """
     compiled = _compiled(pattern)
     rows = [_matched(compiled, name) for name in names]
-    return pd.DataFrame({group: _column([row[group] for row in rows]) for group in compiled.groupindex})
+    table = pd.DataFrame({group: [row[group] for row in rows] for group in compiled.groupindex}, dtype=object)
+    numbers = [group for group in table if len(table) and all(map(_NUMBER.fullmatch, table[group]))]
+    return table.astype(dict.fromkeys(numbers, "int64"))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -69,12 +71,6 @@ def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
     if match is None:
         raise InputError.of("pattern", f"must match the name of every image, and does not match {name!r}", pattern.pattern)
     return match.groupdict(default="")
-
-
-def _column(values: list[str]) -> pd.Series:
-    if values and all(_NUMBER.fullmatch(value) for value in values):
-        return pd.Series([int(value) for value in values], dtype="int64")
-    return pd.Series(values, dtype=object)
 
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:

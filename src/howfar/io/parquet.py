@@ -172,10 +172,7 @@ def read_table(
 
 
 def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
-    """Read a Parquet file as a pandas table whose cells are numbers and texts.
-
-    `lists` names columns that may hold lists; where it is None, columns of other types are left out.
-    """
+    """Read a Parquet file of numbers and texts; columns of `lists` may be lists, and None leaves out columns of other types."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -14,10 +14,7 @@ from howfar.io.location import Location, as_location, is_url
 
 
 class Member(NamedTuple):
-    """Name one image inside a container file, without reading it.
-
-    `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known.
-    """
+    """Name one image in a container file by its `inner_path`, behind the container's and ``/``, and by its maker's `name`."""
 
     inner_path: str
     name: str | None = None

@@ -25,10 +25,7 @@ _BLOCK = 1 << 20
 
 
 class ParquetFile:
-    """Hold a Parquet file and its metadata; a local file is opened once and read by several threads at a time.
-
-    To ask the `metadata` for columns may end the interpreter. `what` says in error lines what the caller takes the file for.
-    """
+    """Hold a Parquet file, opened once for all threads, and its metadata; to ask that for columns may end the interpreter."""
 
     def __init__(self, location: Location, what: str = "Parquet file") -> None:
         import pyarrow as pa
