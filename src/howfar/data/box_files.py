@@ -358,10 +358,7 @@ KINDS_OF_PREDICTIONS: Final = (
 
 
 def read_true_boxes(
-    dataset: Dataset,
-    path: str | Path,
-    roles: Mapping[str, str] | None = None,
-    names: Sequence[str] = (),
+    dataset: Dataset, path: str | Path, roles: Mapping[str, str] | None = None, names: Sequence[str] = ()
 ) -> BoxFile:
     """Read true boxes of one of the `KINDS`; `roles` are a table's columns, `names` those of the classes 0, 1, 2 …."""
     what = "true boxes"

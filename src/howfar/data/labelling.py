@@ -312,10 +312,7 @@ class FirstLabels:
 
 
 Images = Literal["none", "copy", "link"]
-LAYOUTS = {
-    "coco": ("annotations/instances_default.json", "images/default"),
-    "cvat": ("annotations.xml", "images"),
-}
+LAYOUTS = {"coco": ("annotations/instances_default.json", "images/default"), "cvat": ("annotations.xml", "images")}
 """Where annotations and images lie within an archive of each kind (docs.cvat.ai, dataset formats)."""
 COMMENT, MARK = b"written by howfar", ".written-by-howfar"
 """What an archive, or a folder in the place of one, has that howfar wrote: only such are ever removed or replaced."""
