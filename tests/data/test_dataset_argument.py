@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "list.csv").write_text("image\nroads/1.png\n")
-    pd.DataFrame({"image": ["roads/1.png"]}).to_parquet(tmp_path / "dataset_of.parquet")
+    pd.DataFrame({"image": ["roads/1.png"]}).to_parquet(tmp_path / "images.parquet")
     pd.DataFrame({"image": ["roads/1.png"], "embedding": [[1.0, 2.0]]}).to_parquet(tmp_path / "vectors.parquet")
     np.save(tmp_path / "rows.npy", np.eye(2))
     (tmp_path / "LIST.CSV").write_text("image\nroads/1.png\n")
@@ -49,7 +49,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("list.csv", Dataset, "list"),
         ("LIST.CSV", Dataset, "LIST"),
         ("mine=list.csv", Dataset, "mine"),
-        ("dataset_of.parquet", Dataset, "dataset_of"),
+        ("images.parquet", Dataset, "images"),
         ("vectors.parquet", Features, "vectors"),
         ("rows.npy", Features, "rows"),
         ("mine=rows.npy", Features, "mine"),
@@ -83,13 +83,13 @@ def test_arrays() -> None:
 @pytest.mark.parametrize(
     ("argument", "error", "line"),
     [
-        ("none", MissingPathError, "nothing at .*none: pass a folder of dataset_of"),
+        ("none", MissingPathError, "nothing at .*none: pass a folder of images"),
         (Path("mine=roads"), MissingPathError, "nothing at"),
         ("x=none", MissingPathError, "nothing at .*/none:"),
         ("=roads", InputError, "must have a name and a path around =, got '=roads'"),
         ("mine=", InputError, "must have a name and a path"),
-        ("", InputError, "must be a folder of dataset_of"),
-        ("roads/1.png", InputError, "put dataset_of into a folder"),
+        ("", InputError, "must be a folder of images"),
+        ("roads/1.png", InputError, "put images into a folder"),
         ("x" * 5000, InputError, "cannot be read: File name too long"),
         ("~no-such-user-here/x", MissingPathError, "nothing at"),
         (42, InputError, "must be a path or a list of image paths, .* got int"),

@@ -227,40 +227,33 @@ def studio_text(value: dict[str, Any], side: int = 40) -> str:
     return json.dumps([{"data": {"image": "/data/1.jpg"}, "annotations": [{"result": [result]}]}])
 
 
-TWO_OUTLINES = [[0, 0, 3, 0, 3, 3], [0, 0, 4, 4]]
+OUTLINES = [[[]], [[0, 0, 1, 1]], [[0, 0, 3, 0, 3, 3, 1]], [["a"] * 6], [[0, 0, 3, 0, 3, 3], [0, 0, 4, 4]]]
+SHAPES = [
+    'polygon points="nan,0;3,0;3,3"',
+    'polygon points="1e30,0;3,0;3,3"',
+    'box xtl="nan" ytl="0" xbr="2" ybr="2"',
+    'box xtl="inf" ytl="0" xbr="2" ybr="2"',
+    'mask rle="0,4" left="-2" top="0" width="2" height="2"',
+    'mask rle="0,4" left="50" top="50" width="2" height="2"',
+    'mask rle="0,4" left="0" top="0" width="-2" height="-2"',
+]
+NO_AREAS = ("polyline", "points", "ellipse", "cuboid", "skeleton")
+DAMAGED = [
+    # pycocotools hangs over endless outlines, or crashes.
+    *((coco_text([[x, 0, 3, 0, 3, 3]]), "corner of a shape") for x in (np.nan, np.inf, 1e9, 1e30)),
+    *((coco_text(outline), "cannot be read") for outline in OUTLINES),
+    *((coco_text(width=side, height=side), "size of an image") for side in (-4, 0, 10**6, 10**12, "4", 4.5, None, True)),
+    ("[" * 200_000, "cannot be read"),
+    *((cvat_text(f"<{shape}/>"), "cannot be read") for shape in SHAPES),
+    *((cvat_text(f'<{tag} points="0,0;3,3"/>'), f"{tag} of 1.jpg is no area") for tag in NO_AREAS),
+    *((studio_text({"rle": [0]}, side), "cannot be read") for side in (-4, 0, 10**6)),
+    # A text as a side would be repeated as often as the image is wide.
+    *((studio_text({"x": x, "y": 1, "width": 9, "height": 9}, 3 * 10**9), "must be a number") for x in ("a", [0], True, None)),
+]
 
 
-DAMAGED = {
-    # COCO, of which pycocotools hangs over endless outlines or crashes
-    **{f"corner {x}": (coco_text([[x, 0, 3, 0, 3, 3]]), "corner of a shape") for x in (np.nan, np.inf, 1e9, 1e30)},
-    **{f"outline {k}": (coco_text(outline), "cannot be read") for k, outline in enumerate(
-        ([[]], [[0, 0, 1, 1]], [[0, 0, 3, 0, 3, 3, 1]], [["a"] * 6], TWO_OUTLINES)
-    )},
-    **{f"size {side}": (coco_text(width=side, height=side), "size of an image") for side in (
-        -4, 0, 10**6, 10**12, "4", 4.5, None, True
-    )},
-    "nested": ("[" * 200_000, "cannot be read"),
-    # CVAT
-    **{tag: (cvat_text(f'<{tag} points="0,0;3,3"/>'), f"{tag} of 1.jpg is no area") for tag in (
-        "polyline", "points", "ellipse", "cuboid", "skeleton"
-    )},
-    **{shape: (cvat_text(f"<{shape}/>"), "cannot be read") for shape in (
-        'polygon points="nan,0;3,0;3,3"', 'polygon points="1e30,0;3,0;3,3"',
-        'box xtl="nan" ytl="0" xbr="2" ybr="2"', 'box xtl="inf" ytl="0" xbr="2" ybr="2"',
-        'mask rle="0,4" left="-2" top="0" width="2" height="2"', 'mask rle="0,4" left="50" top="50" width="2" height="2"',
-        'mask rle="0,4" left="0" top="0" width="-2" height="-2"',
-    )},
-    # Label Studio, where a text as a side would be repeated as often as the image is wide
-    **{f"brush {side}": (studio_text({"rle": [0]}, side), "cannot be read") for side in (-4, 0, 10**6)},
-    **{f"side {x}": (studio_text({"x": x, "y": 1, "width": 10, "height": 10}, 3_000_000_000), "must be a number") for x in (
-        "a", [0], True, None
-    )},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("kind", DAMAGED)
-def test_damaged_exports_are_refused_and_never_hang_crash_or_count_as_blank(kind: str, tmp_path: Path) -> None:
-    text, line = DAMAGED[kind]
+@pytest.mark.parametrize(("text", "line"), DAMAGED, ids=range(len(DAMAGED)))
+def test_damaged_exports_are_refused_and_never_hang_crash_or_count_as_blank(text: str, line: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=line):
         masks_in(tmp_path, text, ".xml" if text.startswith("<") else ".json")
 

@@ -51,12 +51,10 @@ def test_eight_bit_grey_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     assert first_row(tmp_path, Image.fromarray(rows(0, 3, 127, 255)), name, **lossless) == [0, 3, 127, 255]
     assert read_prediction(tmp_path / name).values.dtype == np.uint8
     Image.new("L", (8, 8), 99).save(tmp_path / "p.jpg")
-    assert [read_prediction(tmp_path / file).lossy for file in (name, "p.jpg")] == [False, True]
+    assert [read_prediction(tmp_path / file).lossy for file in (name, "p.jpg")] == [name == "p.webp", True]
 
 
 GREY = Image.fromarray(rows(0, 3, 127, 255))
-
-
 WIDE = Image.fromarray(rows(0, 300, 40000, 65535, dtype=np.uint16))
 
 
@@ -221,20 +219,21 @@ def test_every_image_finds_its_own_name_below_any_shared_folder(names: list[str]
     assert list(match_names(dataset, set(whole)).values()) == whole
 
 
-def test_only_what_all_images_share_is_left_out() -> None:
-    names = ("a/x/1.jpg", "a/y/1.jpg")
-    assert match_names(roads(*names), {"x/1", "y/1"}) == dict(zip(names, ("x/1", "y/1"), strict=True))
-    assert match_names(roads(*names), {"1"}) == dict(zip(names, ("a/x/1", "a/y/1"), strict=True))
-
-
-def test_a_part_of_the_shared_folders_is_left_out_where_that_finds_predictions() -> None:
-    names = ("/data/site/below/1.jpg", "/data/site/below/2.jpg")
-    found = match_names(roads(*names), {"below/1", "below/2", "other/3"})
-    assert found == dict(zip(names, ("below/1", "below/2"), strict=True))
-    assert match_names(roads(*names[:1]), {"site/below/1"}) == {names[0]: "site/below/1"}
-    # Whole names and names without all of the folders count before that.
-    assert match_names(roads(*names), {"1", "below/1", "below/2"}) == dict(zip(names, ("1", "2"), strict=True))
-    assert no_match(roads("1.jpg"), "map", "maps", []).endswith("it holds none: name what the model's maps are in")
+@pytest.mark.parametrize(
+    ("names", "paths", "keys"),
+    [
+        # Only what all images share is left out,
+        (("a/x/1.jpg", "a/y/1.jpg"), {"x/1", "y/1"}, ("x/1", "y/1")),
+        (("a/x/1.jpg", "a/y/1.jpg"), {"1"}, ("a/x/1", "a/y/1")),
+        # or a part of it where that finds predictions; whole names and names without all shared folders count before that.
+        (("/data/site/a/1.jpg", "/data/site/a/2.jpg"), {"a/1", "a/2", "other/3"}, ("a/1", "a/2")),
+        (("/data/site/a/1.jpg", "/data/site/a/2.jpg"), {"1", "a/1", "a/2"}, ("1", "2")),
+        (("/data/site/a/1.jpg",), {"site/a/1"}, ("site/a/1",)),
+    ],
+)
+def test_which_folders_are_left_out(names: tuple[str, ...], paths: set[str], keys: tuple[str, ...]) -> None:
+    assert match_names(roads(*names), paths) == dict(zip(names, keys, strict=True))
+    assert no_match(roads(*names), "map", "maps", []).endswith("it holds none: name what the model's maps are in")
 
 
 @pytest.mark.parametrize(
@@ -328,12 +327,14 @@ def test_predicted_classes_with_and_without_confidence(tmp_path: Path) -> None:
     assert found.probabilities is None
     assert np.array_equal(found.confidence, [0.5, np.nan], equal_nan=True)
     assert np.isnan(classes_in(tmp_path, "image,predicted\n1.jpg,wet\n").confidence).all()
-
-
-def test_parquet(tmp_path: Path) -> None:
     pd.DataFrame({"image": ["1.jpg"], "0": [0.25], "1": [0.75]}).to_parquet(tmp_path / "p.parquet")
     found = read_classes(tmp_path / "p.parquet")
     assert (found.classes, found.predicted, found.confidence.tolist()) == (("0", "1"), ("1",), [0.75])
+    (tmp_path / "p.parquet").write_text("text")
+    with pytest.raises(InputError, match="is not a readable table"):
+        read_classes(tmp_path / "p.parquet")
+    with pytest.raises(MissingPathError, match="no table of predictions at"):
+        read_classes(tmp_path / "none.csv")
 
 
 @pytest.mark.parametrize(
@@ -354,11 +355,3 @@ def test_what_is_no_such_table(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         classes_in(tmp_path, text)
     assert words in str(caught.value)
-
-
-def test_no_table_at_all(tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="no table of predictions at"):
-        read_classes(tmp_path / "p.csv")
-    (tmp_path / "p.parquet").write_text("text")
-    with pytest.raises(InputError, match="is not a readable table"):
-        read_classes(tmp_path / "p.parquet")

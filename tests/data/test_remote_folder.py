@@ -31,11 +31,11 @@ def memory() -> Iterator[Any]:
 
 
 SITE = {
-    "site/dataset_of/2.png": b"two",
-    "site/dataset_of/10.jpg": b"ten",
-    "site/dataset_of/a/3.png": b"three",
-    "site/dataset_of/.hidden/1.png": b"x",
-    "site/dataset_of/4.heic": b"x",
+    "site/images/2.png": b"two",
+    "site/images/10.jpg": b"ten",
+    "site/images/a/3.png": b"three",
+    "site/images/.hidden/1.png": b"x",
+    "site/images/4.heic": b"x",
     "site/masks/2.png": b"m2",
     "site/masks/2.jpg": b"lossy",
     "site/masks/a/3.png": b"m3",
@@ -158,7 +158,7 @@ def test_on_s3(bucket: str, tmp_path: Path) -> None:
     put(
         system,
         root,
-        {"t.parquet": write_parquet(tmp_path / "t.parquet", rows).read_bytes(), "list.csv": b"image\nsite/dataset_of/2.png"},
+        {"t.parquet": write_parquet(tmp_path / "t.parquet", rows).read_bytes(), "list.csv": b"image\nsite/images/2.png"},
     )
     assert [read_bytes(item.path) for item in dataset_of(f"{bucket}/t.parquet").items] == list(rows.values())
     assert read_bytes(dataset_of(f"x={bucket}/list.csv").items[0].path) == b"two"
@@ -182,7 +182,7 @@ def test_over_http_files_are_read_and_nothing_is_listed(bucket: str, s3_server: 
     assert [read_bytes(item.path) for item in dataset_of(f"{url}/s.tar").items] == [b"one", b"two"]
     assert [read_bytes(item.path) for item in dataset_of(f"{url}/t.parquet").items] == [b"a", b"b"]
     assert [read_bytes(item.path) for item in dataset_of(f"{url}/list.csv").items] == [b"one", b"two"]
-    with pytest.raises(InputError, match="dataset must be a folder of dataset_of"):
+    with pytest.raises(InputError, match="dataset must be a folder of images"):
         parse(url)
 
 
