@@ -51,6 +51,8 @@ def test_a_name_is_known_whatever_its_capitals_and_a_miss_names_the_nearest() ->
 
 
 # Checking a folder against a dataset of the paper: what agrees, and the line for each thing that does not
+
+
 def _copies(folder: Path, names: Iterable[str], size: tuple[int, int] = (8, 8)) -> Path:
     """Write one grey picture and link it under all names."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -261,6 +261,8 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 # Which containers are kept open, and what becomes of one that changes
+
+
 def test_a_member_is_read_by_its_path_as_text_too(tmp_path: Path) -> None:
     (tmp_path / "s.tar").write_bytes(tar_bytes([("a/1.jpg", b"one"), ("2.jpg", b"")]))
     (tmp_path / "s.zip").write_bytes(b"x")
@@ -305,6 +307,7 @@ def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pyte
 
 
 # Arrow files: streams and files for random access, mapped into memory
+
 IMAGES = {f"{number}.jpg": bytes([65 + number]) * 10 for number in range(9)}
 
 

@@ -108,6 +108,8 @@ def test_importing_the_data_layer_is_light() -> None:
 
 
 # Several containers as one dataset: files, folders of nothing else, patterns
+
+
 def shards(folder: Path, *names: str, inner: str = "{}.jpg") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:

@@ -18,12 +18,6 @@ from howfar.data.embeddings import MappedRows, from_array, mapping_of
 from howfar.errors import InputError, MissingPathError
 
 
-def table(path: Path, embeddings: pa.Array | pa.ChunkedArray, images: list[str | None] | None = None) -> Path:
-    columns = {"embedding": embeddings} if images is None else {"image": images, "embedding": embeddings}
-    pq.write_table(pa.table(columns), path)
-    return path
-
-
 @pytest.fixture
 def rows() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
@@ -158,6 +152,7 @@ def test_names_by_place_are_held_once(rows: np.ndarray) -> None:
 
 
 # Embeddings in mapped files take no memory once they are read, and what others mapped for writing is left to them
+
 MIB = 1 << 20
 
 

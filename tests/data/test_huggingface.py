@@ -140,6 +140,7 @@ def test_a_name_is_read_from_the_library_s_cache(made: datasets.Dataset, images:
 
 
 # A Hugging Face dataset that is loaded gives the bytes of its files, so that its features are found where files' are
+
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 10, 12, 3), dtype=np.uint8)
 
 

@@ -90,6 +90,8 @@ def test_files_without_permission_and_beyond_the_limit(tmp_path: Path, monkeypat
 
 
 # What comes with the pixels
+
+
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_applied_to_pixels_and_sizes(form: str, orientation: int, tmp_path: Path) -> None:
@@ -217,6 +219,8 @@ def test_an_error_of_any_kind_becomes_a_reason(monkeypatch: pytest.MonkeyPatch) 
 
 
 # Fewer bits than the file has
+
+
 def deep(folder: Path, top: int, count: int = 12, ending: str = "png") -> list[Path]:
     rng = np.random.default_rng(0)
     paths = [folder / f"{number}.{ending}" for number in range(count)]
@@ -251,6 +255,8 @@ def test_images_of_all_bits_or_of_eight_are_not_told(tmp_path: Path, monkeypatch
 
 
 # What the pixels of each kind of file become
+
+
 def chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -367,6 +373,7 @@ def test_cmyk_ycbcr_and_lab() -> None:
 
 
 # Sizes of images by their headers: those of the pictures that are decoded, whatever the format, without decoding any
+
 FORMS = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "JPEG2000")
 
 
@@ -384,6 +391,8 @@ def test_a_cut_file_has_a_size(form: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(encoded(noise(), form)[:-500])
     assert size(tmp_path / "a") == (56, 40)
 
+
+# Every set of real images lists and decodes
 
 SETS = {
     "aiglern_tiles": (136, 136),
@@ -417,6 +426,8 @@ def test_set(name: str, research_images: Path) -> None:
             assert bool(mask.any()) == (name != "cfd_noncrack")
             assert np.mean(mask) < 0.6
 
+
+# An image format of another package is read wherever images are, from one entry point
 
 PLUGIN = """
 import io

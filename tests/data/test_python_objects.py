@@ -177,6 +177,8 @@ def test_where_several_datasets_are_meant_a_list_of_images_is_one() -> None:
 
 
 # Images in memory are read by a text in the process that holds them, one at a time, and as long as something holds them
+
+
 class Result:
     """Something that pictures are shown of."""
 

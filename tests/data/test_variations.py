@@ -51,7 +51,6 @@ def test_the_first_name_that_does_not_match_is_named(name: str) -> None:
         variations(["0001_c01_w01_l01_p01.jpg", name, "later.jpg"])
 
 
-# Reading from a dataset's own table who its images show and under which variation
 @pytest.mark.parametrize(
     ("read", "pattern", "line"),
     [

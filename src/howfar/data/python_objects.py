@@ -374,7 +374,7 @@ def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | 
 
 
 def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, Any]]:
-    """Split an argument, a list of datasets unless all are images, into datasets: (name or None, fallback name, dataset)."""
+    """Split an argument into datasets, each (name or None, fallback name, dataset); a list of images alone is one dataset."""
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
     listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))

@@ -74,7 +74,7 @@ def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
 
 
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
-    """Return the named columns of a dataset's own table as text, with one row per image, in order."""
+    """Return the named columns of a dataset's own table as text ("" for nothing), with one row per image, in order."""
     location = None if dataset.root is None else as_location(dataset.root)
     if location is None or location.suffix.lower() not in TABLES:
         rule = "must be of a dataset that is a CSV or Parquet table"

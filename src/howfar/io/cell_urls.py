@@ -138,7 +138,7 @@ def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> No
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host, or any of its addresses, is private, loopback, link-local or special; an unknown name is not."""
+    """Return whether a host, or any of its addresses, is private, loopback or otherwise special; an unresolved name is not."""
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
