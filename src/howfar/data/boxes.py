@@ -103,7 +103,7 @@ _SMALL: Final = 16
 
 def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], what: str) -> list[str]:
     """Return a warning that counts boxes wholly outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
-    sized = []
+    sized: list[tuple[str, Sequence[float], tuple[int, int]]] = []
     for item in dataset.items:
         whole = list(filter(_is_box, boxes.get(item.name, ())))
         with suppress(ImageError):  # one that cannot be read is left to others

@@ -208,7 +208,8 @@ def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
 def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
     height: Any = image.get("height")
     width: Any = image.get("width")
-    box, sides = None, annotation.get("bbox")
+    sides = annotation.get("bbox")
+    box: Corners | None = None
     if isinstance(sides, list) and len(sides) == 4:
         left, top, across, down = map(float, sides)
         box = (left, top, left + across, top + down)
