@@ -127,15 +127,33 @@ def test_thin_third_classes_and_many_classes_are_refused(tmp_path: Path) -> None
         foreground(tmp_path, Image.fromarray(classes))
 
 
-@pytest.mark.parametrize("reduced", [2, 3, 4])
-def test_a_mask_that_was_made_smaller_is_a_mask(tmp_path: Path, reduced: int) -> None:
+def soft(mode: str) -> Image.Image:
+    """Blurred lines, which have all grey levels at their edges."""
+    shape = Image.new("L", (64, 64))
+    for line in range(0, 64, 21):
+        shape.paste(255, (line, 0, line + 2, 64))
+    blurred = shape.filter(ImageFilter.GaussianBlur(1.5)).resize((96, 96), Image.Resampling.BICUBIC)
+    return blurred if mode == "L" else Image.merge("RGB", (blurred, *[Image.new("L", blurred.size)] * 2))
+
+
+def smaller(reduced: int) -> Image.Image:
+    """A thin line and an area, reduced."""
     mask = np.zeros((96, 96), np.uint8)
     mask[np.arange(96), np.arange(96) // 2] = 255
     mask[60:93, 3:50] = 255
-    image = Image.fromarray(mask).reduce(reduced)
+    return Image.fromarray(mask).reduce(reduced)
+
+
+@pytest.mark.parametrize(
+    ("image", "qualities"), [*((smaller(by), ()) for by in (2, 3, 4)), *((soft(mode), (10, 75)) for mode in ("L", "RGB"))]
+)
+def test_masks_with_soft_edges_are_masks(tmp_path: Path, image: Image.Image, qualities: tuple[int, ...]) -> None:
     assert len(np.unique(np.asarray(image))) > 3
     image.save(tmp_path / "m.png")
-    assert np.array_equal(read_mask(tmp_path / "m.png"), np.asarray(image) > 127)
+    assert np.array_equal(read_mask(tmp_path / "m.png"), np.asarray(image.convert("RGB")).max(axis=2) > 127)
+    for quality in qualities:
+        image.save(tmp_path / "m.jpg", quality=quality)
+        assert 0 < read_mask(tmp_path / "m.jpg").mean() < 0.5
 
 
 @pytest.mark.parametrize("quality", [30, 60, 90])
@@ -263,18 +281,3 @@ def photograph(rng: np.random.Generator, channels: int) -> Image.Image:
 def test_a_photograph_is_no_mask(tmp_path: Path, channels: int, ending: str) -> None:
     with pytest.raises(ImageError, match=r"^a picture and no mask: \d+% of it is near neither black nor white, on \d+ levels"):
         foreground(tmp_path, photograph(np.random.default_rng(0), channels), f"m.{ending}")
-
-
-@pytest.mark.parametrize("quality", [10, 75])
-def test_masks_with_soft_edges_are_masks(tmp_path: Path, quality: int) -> None:
-    shape = Image.new("L", (64, 64))
-    for line in range(0, 64, 21):
-        shape.paste(255, (line, 0, line + 2, 64))
-    soft = shape.filter(ImageFilter.GaussianBlur(1.5)).resize((96, 96), Image.Resampling.BICUBIC)
-    red = Image.merge("RGB", (soft, Image.new("L", soft.size), Image.new("L", soft.size)))
-    for number, mask in enumerate((soft, red, shape)):
-        for ending, options in (("png", {}), ("jpg", {"quality": quality})):
-            mask.save(tmp_path / f"{number}.{ending}", **options)
-            found = read_mask(tmp_path / f"{number}.{ending}")
-            assert found.shape == mask.size[::-1]
-            assert 0 < found.mean() < 0.5

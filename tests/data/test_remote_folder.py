@@ -124,20 +124,15 @@ def test_errors_are_one_clear_line(argument: str, error: type[Exception], line: 
 
 
 @pytest.mark.parametrize(("scheme", "extra"), [("s3", "s3"), ("gs", "gs"), ("az", "az"), ("hf", "hub")])
-def test_a_missing_library_names_its_extra(scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(url: str) -> None:
-        raise ImportError("Please install it")
+def test_missing_libraries_and_failing_urls_are_one_line(scheme: str, extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    failure: list[Exception] = [ImportError("Please install it"), RuntimeError("no\nroute"), RuntimeError("no\nroute")]
 
-    monkeypatch.setattr(fsspec, "url_to_fs", absent)
-    with pytest.raises(MissingExtraError, match=rf"{scheme}:// needs a library .* pip install 'howfar\[{extra}\]'"):
-        parse(f"{scheme}://datasets/b/x.csv")
-
-
-def test_a_url_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(url: str) -> None:
-        raise RuntimeError("no\nroute")
+        raise failure.pop(0)
 
     monkeypatch.setattr(fsspec, "url_to_fs", fail)
+    with pytest.raises(MissingExtraError, match=rf"{scheme}:// needs a library .* pip install 'howfar\[{extra}\]'"):
+        parse(f"{scheme}://datasets/b/x.csv")
     with pytest.raises(InputError, match="s3://b/x cannot be read: no route"):
         parse("s3://b/x")
     with pytest.raises(ImageError, match="no route"):

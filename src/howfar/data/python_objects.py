@@ -81,10 +81,8 @@ def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str
     return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
 
 
-def _from_pixels(pixels: Any, name: str) -> Dataset:
-    """Make a dataset from an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
-    array = as_array(pixels)
-    assert array is not None  # for the type checker: the caller has looked
+def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
+    """Make a dataset from an array of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
     if array.ndim == 3 and array.shape[2] in CHANNELS:
         raise InputError(f"{name} must be several pictures, got one of shape {array.shape}: put it into a list")
     if not len(array):

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import howfar
 from data.box_files import scene
-from data.box_files.scene import NAMES, PREDICTED, TRUE, written
+from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
 from howfar.data.box_files import read_predicted_boxes, read_results, read_true_boxes
-from howfar.data.boxes import BoxFile, boxes_in
+from howfar.data.boxes import BoxFile, boxes_in, outside
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of
 from howfar.data.documents import column_roles
 from howfar.data.listed_labels import read_box_labels
-from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
 
 ROLES = column_roles(scene.COLUMNS)
@@ -149,10 +147,14 @@ def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:
 
 
 LINE = "0 0.5 0.5 0.2 0.2"
+
+
 RESULT = '[{{"image_id": {}, "category_id": 1, "bbox": [0, 0, {}, 1], "score": 1}}]'
 
 
 VOC = "<annotation><object><name>{}</name><bndbox>{}</bndbox></object></annotation>"
+
+
 TRUTH, PREDICTION = read_true_boxes, read_predicted_boxes
 
 
@@ -262,50 +264,20 @@ def test_other_forms_are_refused(document: Any, words: str) -> None:
     assert words in str(caught.value)
 
 
-SIDE = 64
+def test_boxes_outside_of_their_pictures_and_in_other_units(tmp_path: Path) -> None:
+    site = scene.pictures(tmp_path)
 
+    def told(*boxes: tuple[float, ...]) -> list[str]:
+        return outside(site, {name: [box] for name, box in zip(TRUE, boxes, strict=True)}, "true boxes")
 
-IMAGES = ("0001.jpg", "0002.jpg", "0003.jpg")
-
-
-@pytest.fixture(scope="module")
-def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three pictures."""
-    return write_dataset(tmp_path_factory.mktemp("boxes") / "roads", len(IMAGES), seed=0, size=SIDE)
-
-
-def evaluated(roads: Path, to: Path, true: Sequence[Sequence[float]], scores: Sequence[float] = (0.9,) * 3) -> Any:
-    """Evaluate one box an image against one true box an image."""
-    predicted = [
-        {"image": image, "boxes": [[0, 0, 9, 9]], "scores": [score]} for image, score in zip(IMAGES, scores, strict=True)
+    inside = (0, 0, 9, 9)
+    assert told(inside, inside, (WIDTH, 0, WIDTH + 9, 9)) == [
+        f"1 of 3 true boxes lies wholly outside of its picture (3.jpg: [{WIDTH}, 0, {WIDTH + 9}, 9] in {WIDTH} × {HEIGHT} "
+        "pixels), where nothing can match it: check its corners"
     ]
-    (to / "predicted.json").write_text(json.dumps(predicted))
-    (to / "true.json").write_text(
-        json.dumps([{"image": image, "boxes": [box]} for image, box in zip(IMAGES, true, strict=True)])
-    )
-    return howfar.evaluate(
-        roads, to / "predicted.json", task="detection", truth=to / "true.json", progress=False, partial=False
-    )
-
-
-@pytest.mark.parametrize("score", [1.5, -0.1, 87.0])
-def test_a_score_is_a_probability(roads: Path, tmp_path: Path, score: float) -> None:
-    with pytest.raises(InputError, match=rf"0002\.jpg.*prediction\['scores'\] must lie between 0 and 1, got {score}"):
-        evaluated(roads, tmp_path, [[0, 0, 9, 9]] * 3, (0.5, score, 1.0))
-
-
-def test_a_true_box_outside_is_told(roads: Path, tmp_path: Path) -> None:
-    found = evaluated(roads, tmp_path, [[0, 0, 9, 9], [0, 0, 9, 9], [SIDE, 0, SIDE + 9, 9]])
-    assert found.notes == (
-        f"1 of 3 true boxes lies wholly outside of its picture (0003.jpg: [{SIDE}, 0, {SIDE + 9}, 9] in {SIDE} × {SIDE} "
-        "pixels), where nothing can match it: check its corners",
-    )
     # A part outside is how some tools draw what is cut by the border.
-    assert evaluated(roads, tmp_path, [[-5, 0, 9, 9], [0, -5, 9, 9], [SIDE - 1, 0, SIDE + 9, 9]]).notes == ()
-
-
-def test_boxes_of_other_units_are_refused(roads: Path, tmp_path: Path) -> None:
+    assert told((-5, 0, 9, 9), (0, -5, 9, 9), (WIDTH - 1, 0, WIDTH + 9, 9)) == []
     with pytest.raises(InputError, match=r"^2 of 3 true boxes lie wholly outside of their pictures .* write corners"):
-        evaluated(roads, tmp_path, [[0, 0, 9, 9], [700, 0, 900, 90], [700, 0, 900, 90]])
+        told(inside, (700, 0, 900, 90), (700, 0, 900, 90))
     with pytest.raises(InputError, match=r"^true boxes must be corners in pixels, and all lie between 0 and 1"):
-        evaluated(roads, tmp_path, [[0, 0, 0.2, 0.2], [0, 0, 1, 1], [0.5, 0.5, 1, 1]])
+        told((0, 0, 0.2, 0.2), (0, 0, 1, 1), (0.5, 0.5, 1, 1))
