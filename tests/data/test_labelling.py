@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,6 +23,7 @@ from howfar.data.labelling import (
     remove_archive,
     write_archive,
 )
+from howfar.data.masks import from_brush, from_columns
 from howfar.errors import InputError
 
 ODD = 'a <b> & "c" ünï #1?.png'
@@ -79,6 +81,23 @@ def test_images_without_a_size_are_left_out() -> None:
     assert document["categories"] == [{"id": 1, "name": "foreground", "supercategory": ""}]
     assert json.loads(coco(PICTURES[1:2], TITLE))["images"] == []
     assert ElementTree.fromstring(cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
+
+
+def test_a_foreground_boxes_and_a_class_are_labels_to_correct() -> None:
+    mask, names = np.zeros((30, 40), np.bool_), ("foreground", "car")
+    mask[5:9, 7:20] = True
+    begun = PictureToLabel("1.jpg", "/1.jpg", (40, 30), lambda: mask, [("car", (1, 2, 5, 4))], "wet")
+    first, second = json.loads(coco([begun], TITLE, names))["annotations"]
+    assert (from_columns(first["segmentation"]["counts"], 30, 40) == mask).all()
+    assert (first["image_id"], first["area"], first["bbox"], second["bbox"]) == (1, 52, [7, 5, 13, 4], [1, 2, 4, 2])
+    root = ElementTree.fromstring(cvat([begun], TITLE, names))
+    (area,), (box,) = root.iter("mask"), root.iter("box")
+    assert [area.attrib[name] for name in ("label", "rle", "left", "top")] == ["foreground", "0, 52", "7", "5"]
+    assert [box.attrib[name] for name in ("label", "xtl", "ytl", "xbr", "ybr")] == ["car", "1", "2", "5", "4"]
+    (task,) = json.loads(label_studio([begun], TITLE, names))
+    label, brush, rectangle = (result["value"] for result in task["predictions"][0]["result"])
+    assert (label, brush["brushlabels"], rectangle["rectanglelabels"]) == ({"choices": ["wet"]}, ["foreground"], ["car"])
+    assert (from_brush(brush["rle"], 30, 40) == mask).all()
 
 
 def test_names_go_both_ways_for_every_task() -> None:
