@@ -37,33 +37,28 @@ def test_a_key_joins_image_class_and_mask(tmp_path: Path) -> None:
         ("a/3.left.jpg", b"three"), ("a/3.cls", b"7"),
     )  # fmt: skip
     rows = [(one.inner_path, one.mask, one.label) for one in found.listing().members]
-    assert rows == [
-        ("a/1.jpg", "a/1.mask.png", "3"),
-        ("a/2.PNG", "a/2.seg.png", "wet"),
-        ("a/3.left.jpg", None, "7"),
-    ]
+    assert rows == [("a/1.jpg", "a/1.mask.png", "3"), ("a/2.PNG", "a/2.seg.png", "wet"), ("a/3.left.jpg", None, "7")]
     assert [found.read(name) for name in ("a/1.jpg", "a/1.mask.png", "a/2.seg.png", "a/3.left.jpg")] == [
         b"one", b"m1", b"m2", b"three",
     ]  # fmt: skip
 
 
-def test_the_order_is_the_file_s_and_hidden_members_are_left_out(tmp_path: Path) -> None:
-    found = shard(tmp_path, ("./10.jpg", b"a"), ("._10.jpg", b"x"), (".hidden/1.jpg", b"x"), ("2.jpg", b"b"), ("notes", b"x"))
-    assert [one.inner_path for one in found.listing().members] == ["10.jpg", "2.jpg"]
-    assert found.has("10.jpg")
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        # The order is the file's, and hidden members are left out.
+        (("./10.jpg", "._10.jpg", ".hidden/1.jpg", "2.jpg", "notes"), {"10.jpg": b"0", "2.jpg": b"3"}),
+        # A path from the root stays within the tar.
+        (("/etc/1.jpg", "../2.jpg"), {"etc/1.jpg": b"0"}),
+        # Of two members of one name the later counts.
+        (("1.jpg", "2.jpg", "1.jpg"), {"2.jpg": b"1", "1.jpg": b"2"}),
+    ],
+)
+def test_which_members_are_images(members: tuple[str, ...], wanted: dict[str, bytes], tmp_path: Path) -> None:
+    found = shard(tmp_path, *((name, str(place).encode()) for place, name in enumerate(members)))
+    assert [one.inner_path for one in found.listing().members] == list(wanted)
+    assert {name: found.read(name) for name in wanted} == wanted
     assert not found.has("._10.jpg")
-
-
-def test_a_path_from_the_root_stays_within_the_tar(tmp_path: Path) -> None:
-    found = shard(tmp_path, ("/etc/1.jpg", b"a"), ("../2.jpg", b"b"))
-    assert [one.inner_path for one in found.listing().members] == ["etc/1.jpg"]
-    assert found.read("etc/1.jpg") == b"a"
-
-
-def test_of_two_members_of_one_name_the_later_counts(tmp_path: Path) -> None:
-    found = shard(tmp_path, ("1.jpg", b"old"), ("2.jpg", b"other"), ("1.jpg", b"new"))
-    assert [one.inner_path for one in found.listing().members] == ["2.jpg", "1.jpg"]
-    assert found.read("1.jpg") == b"new"
 
 
 def test_what_is_no_image_is_said(tmp_path: Path) -> None:
@@ -103,16 +98,49 @@ def test_compressed_ones_are_refused_whatever_they_are_called(mode: Any, word: s
         TarShard(tmp_path / "s.tar")
 
 
+def noise(count: int, size: int = 20_000) -> dict[str, bytes]:
+    rng = np.random.default_rng(0)
+    return {f"{number}.jpg": rng.bytes(size) for number in range(count)}
+
+
+def saved(folder: Path, table: pa.Table, **options: Any) -> ParquetImages:
+    pq.write_table(table, folder / "t.parquet", **options)
+    return ParquetImages(folder / "t.parquet")
+
+
+def saved_stream(file: Path, table: pa.Table, stream: bool = True) -> ArrowImages:
+    make = pa.ipc.new_stream if stream else pa.ipc.new_file
+    with pa.OSFile(str(file), "wb") as sink, make(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=4)
+    return ArrowImages(file)
+
+
 @pytest.mark.parametrize("data", [b"", b"text" * 400])
-def test_what_is_no_tar_is_one_line(data: bytes, tmp_path: Path) -> None:
-    (tmp_path / "s.tar").write_bytes(data)
-    with pytest.raises(InputError, match=r"s\.tar is not a readable tar file"):
-        TarShard(tmp_path / "s.tar")
+@pytest.mark.parametrize(
+    ("name", "kind", "what"),
+    [("s.tar", TarShard, "tar file"), ("t.parquet", ParquetImages, "Parquet file"), ("t.arrow", ArrowImages, "Arrow file")],
+)
+def test_what_is_no_such_file_is_one_line(name: str, kind: Any, what: str, data: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=rf"{name} is not a readable {what}"):
+        kind(tmp_path / name)
 
 
-def test_a_missing_member_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no such file"):
-        shard(tmp_path, ("1.jpg", b"a")).read("2.jpg")
+def test_tables_without_images_and_arrow_files_elsewhere_are_refused(tmp_path: Path) -> None:
+    for write, name in ((saved, ""), (saved_stream, "t.arrow")):
+        with pytest.raises(InputError, match=r"no column image of bytes; its columns: picture: name the column"):
+            write(tmp_path / name, pa.table({"picture": [b"a"]}))
+    with pytest.raises(InputError, match=r"an Arrow file must lie on this machine, got 's3://b/t\.arrow'"):
+        ArrowImages("s3://b/t.arrow")
+
+
+@pytest.mark.parametrize("inner_path", ["5", "x", "-1", "0/mask", "0/label", "²"])
+def test_what_is_no_row_is_said(inner_path: str, tmp_path: Path) -> None:
+    table = pa.table({"image": [b"a"]})
+    for found in (saved(tmp_path, table), saved_stream(tmp_path / "t.arrow", table)):
+        assert not found.has(inner_path)
+        with pytest.raises(ImageError, match="no such row"):
+            found.read(inner_path)
 
 
 def test_listing_reads_headers_and_classes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,19 +157,6 @@ def test_listing_reads_headers_and_classes_alone(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(tar, "open_binary", lambda place, block: Counting(place))
     assert len(TarShard(tmp_path / "s.tar").listing().members) == 50
     assert sum(read) < 100_000
-
-
-# Parquet files with image bytes: columns of either kind, names, masks, and rows read in any order by several threads
-
-
-def noise(count: int, size: int = 20_000) -> dict[str, bytes]:
-    rng = np.random.default_rng(0)
-    return {f"{number}.jpg": rng.bytes(size) for number in range(count)}
-
-
-def saved(folder: Path, table: pa.Table, **options: Any) -> ParquetImages:
-    pq.write_table(table, folder / "t.parquet", **options)
-    return ParquetImages(folder / "t.parquet")
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary(), FILE])
@@ -167,12 +182,17 @@ def test_classes_have_their_names(tmp_path: Path) -> None:
 def test_masks_are_there_where_a_cell_is_filled(statistics: bool, tmp_path: Path) -> None:
     table = pa.table({"image": [b"a", b"b", b"c"], "mask": pa.array([b"m", None, b"n"], pa.binary())})
     found = saved(tmp_path, table, row_group_size=2, write_statistics=statistics)
-    assert [one.mask for one in found.listing().members] == ["0/mask", None, "2/mask"]
-    assert found.read("2/mask") == b"n"
-    full = saved(tmp_path, table.set_column(1, "mask", pa.array([b"m", b"k", b"n"])), write_statistics=statistics)
+    (tmp_path / "full").mkdir()
+    full = saved(tmp_path / "full", table.set_column(1, "mask", pa.array([b"m", b"k", b"n"])), write_statistics=statistics)
+    masks = [{"bytes": b"m", "path": None}, {"bytes": None, "path": None}, {"bytes": b"n", "path": None}]
+    arrow = saved_stream(tmp_path / "t.arrow", table.set_column(1, "mask", pa.array(masks, FILE)))
+    for one in (found, arrow):
+        assert [member.mask for member in one.listing().members] == ["0/mask", None, "2/mask"]
+        assert one.read("2/mask") == b"n"
+        with pytest.raises(ImageError, match="no image in this row"):
+            one.read("1/mask")
+        assert one.has("1/mask")
     assert [one.mask for one in full.listing().members] == ["0/mask", "1/mask", "2/mask"]
-    assert found.has("0/mask")
-    assert not saved(tmp_path, pa.table({"image": [b"a"]})).has("0/mask")
 
 
 def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path: Path) -> None:
@@ -188,20 +208,6 @@ def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path
         with pytest.raises(ImageError, match="no image in this row"):
             found.read(inner_path)
     assert found.read("3") == b""
-
-
-@pytest.mark.parametrize("inner_path", ["5", "x", "-1", "0/mask", "0/label", "²"])
-def test_what_is_no_row_is_said(inner_path: str, tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="no such row"):
-        saved(tmp_path, pa.table({"image": [b"a"]})).read(inner_path)
-
-
-def test_other_files_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no column image of bytes; its columns: picture: name the column"):
-        saved(tmp_path, pa.table({"picture": [b"a"]}))
-    (tmp_path / "t.parquet").write_bytes(b"text")
-    with pytest.raises(InputError, match="is not a readable Parquet file"):
-        ParquetImages(tmp_path / "t.parquet")
 
 
 def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,47 +265,30 @@ def test_listing_reads_no_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_member_is_read_by_its_path_as_text_too(tmp_path: Path) -> None:
     (tmp_path / "s.tar").write_bytes(tar_bytes([("a/1.jpg", b"one"), ("2.jpg", b"")]))
+    (tmp_path / "s.zip").write_bytes(b"x")
+    (tmp_path / "folder.tar").mkdir()
+    (tmp_path / "folder.tar" / "t.tar").write_bytes(tar_bytes([("1.jpg", b"one")]))
     for path in (tmp_path / "s.tar" / "a" / "1.jpg", str(tmp_path / "s.tar" / "a/1.jpg"), f"file://{tmp_path}/s.tar/a/1.jpg"):
-        assert read_bytes(path) == b"one"
-        assert exists(path)
-        assert is_member(path)
+        assert (read_bytes(path), exists(path), is_member(path)) == (b"one", True, True)
+    assert read_bytes(tmp_path / "folder.tar" / "t.tar" / "1.jpg") == b"one"
     assert not exists(tmp_path / "s.tar" / "3.jpg")
     assert not is_member(tmp_path / "s.tar")
-    with pytest.raises(ImageError, match="no such file"):
-        read_bytes(tmp_path / "s.tar" / "3.jpg")
-    with pytest.raises(ImageError, match="empty file"):
-        read_bytes(tmp_path / "s.tar" / "2.jpg")
+    for name, line in (("s.tar/3.jpg", "no such file"), ("s.tar/2.jpg", "empty file"), ("s.zip/1.jpg", "no such file")):
+        with pytest.raises(ImageError, match=line):
+            read_bytes(tmp_path / name)
 
 
-def test_below_any_other_file_there_is_nothing(tmp_path: Path) -> None:
-    (tmp_path / "s.zip").write_bytes(b"x")
-    with pytest.raises(ImageError, match="no such file"):
-        read_bytes(tmp_path / "s.zip" / "1.jpg")
-
-
-def test_a_folder_may_be_called_like_a_container(tmp_path: Path) -> None:
-    (tmp_path / "s.tar").mkdir()
-    (tmp_path / "s.tar" / "t.tar").write_bytes(tar_bytes([("1.jpg", b"one")]))
-    assert read_bytes(tmp_path / "s.tar" / "t.tar" / "1.jpg") == b"one"
-
-
-def test_a_changed_file_is_indexed_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_indexed_anew_and_one_that_fails_is_not_kept(tmp_path: Path) -> None:
     file = tmp_path / "s.tar"
     file.write_bytes(tar_bytes([("1.jpg", b"old")]))
     assert read_bytes(file / "1.jpg") == b"old"
-    file.write_bytes(tar_bytes([("0.jpg", b"before it"), ("1.jpg", b"new")]))
-    os.utime(file, ns=(1, 1))
-    assert read_bytes(file / "1.jpg") == b"new"
-
-
-def test_one_that_fails_is_not_kept(tmp_path: Path) -> None:
-    file = tmp_path / "s.tar"
     file.write_bytes(b"text" * 400)
     with pytest.raises(ImageError, match="is not a readable ta"):
         read_bytes(file / "1.jpg")
     assert file not in containers._slots
-    file.write_bytes(tar_bytes([("1.jpg", b"whole")]))
-    assert read_bytes(file / "1.jpg") == b"whole"
+    file.write_bytes(tar_bytes([("0.jpg", b"before it"), ("1.jpg", b"new")]))
+    os.utime(file, ns=(1, 1))
+    assert read_bytes(file / "1.jpg") == b"new"
 
 
 def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,37 +311,9 @@ def test_each_is_indexed_once_and_few_are_kept(tmp_path: Path, monkeypatch: pyte
 IMAGES = {f"{number}.jpg": bytes([65 + number]) * 10 for number in range(9)}
 
 
-def saved_stream(file: Path, table: pa.Table, stream: bool = True) -> ArrowImages:
-    make = pa.ipc.new_stream if stream else pa.ipc.new_file
-    with pa.OSFile(str(file), "wb") as sink, make(sink, table.schema) as writer:
-        writer.write_table(table, max_chunksize=4)
-    return ArrowImages(file)
-
-
 @pytest.mark.parametrize("stream", [True, False])
 def test_rows_of_all_batches(stream: bool, tmp_path: Path) -> None:
     found = saved_stream(tmp_path / "t.arrow", image_table(IMAGES, [0, 1] * 4 + [0], ["dry", "wet"]), stream)
     listed = found.listing().members
     assert [(one.inner_path, one.name, one.label) for one in listed[:2]] == [("0", "0.jpg", "dry"), ("1", "1.jpg", "wet")]
     assert [found.read(one.inner_path) for one in listed] == list(IMAGES.values())
-
-
-def test_masks_where_a_cell_is_filled(tmp_path: Path) -> None:
-    masks = [{"bytes": b"m", "path": None}, {"bytes": None, "path": None}, None]
-    found = saved_stream(tmp_path / "t.arrow", pa.table({"image": [b"a", b"b", b"c"], "mask": pa.array(masks, FILE)}))
-    assert [one.mask for one in found.listing().members] == ["0/mask", None, None]
-    assert found.read("0/mask") == b"m"
-    with pytest.raises(ImageError, match="no image in this row"):
-        found.read("1/mask")
-    assert found.has("2/mask")
-    assert not found.has("3")
-
-
-def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"an Arrow file must lie on this machine, got 's3://b/t\.arrow'"):
-        ArrowImages("s3://b/t.arrow")
-    (tmp_path / "t.arrow").write_bytes(b"text that is no Arrow file")
-    with pytest.raises(InputError, match="is not a readable Arrow file"):
-        ArrowImages(tmp_path / "t.arrow")
-    with pytest.raises(InputError, match="no column image of bytes; its columns: x"):
-        saved_stream(tmp_path / "t.arrow", pa.table({"x": [1]}))

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
-import struct
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import run
 
@@ -18,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import howfar
+from data.read_arguments import dataset_of
 from howfar.data import Dataset, parse, read_bytes
 from howfar.data.dataset_argument import expand, has_braces
 from howfar.demo import write_dataset
@@ -43,34 +39,24 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("argument", "kind", "name"),
     [
-        ("roads", Dataset, "roads"),
         (Path("roads"), Dataset, "roads"),
-        ("mine=roads", Dataset, "mine"),
         ("mine = roads", Dataset, "mine"),
         ("a=b", Dataset, "a=b"),
         ("x=a=b", Dataset, "x"),
         ("x=other=folder", Dataset, "x"),
-        ("list.csv", Dataset, "list"),
         ("LIST.CSV", Dataset, "LIST"),
         ("mine=list.csv", Dataset, "mine"),
         ("images.parquet", Dataset, "images"),
         ("vectors.parquet", Features, "vectors"),
-        ("rows.npy", Features, "rows"),
         ("mine=rows.npy", Features, "mine"),
+        (np.eye(3), Features, "array"),
     ],
 )
 @pytest.mark.usefixtures("here")
 def test_kinds(argument: str | Path, kind: type, name: str) -> None:
     found = parse(argument)
-    assert isinstance(found, kind)
-    assert found.name == name
+    assert (type(found), found.name) == (kind, name)
     assert parse(argument, name="given").name == "given"
-
-
-def test_a_path_that_exists_is_a_path(here: Path) -> None:
-    found = parse("a=b")
-    assert isinstance(found, Dataset)
-    assert found.items[0].path == here / "a=b" / "1.png"
 
 
 def test_objects_pass_through(here: Path) -> None:
@@ -84,27 +70,15 @@ def test_objects_pass_through(here: Path) -> None:
     assert parse(features, name="new").name == "new"
 
 
-def test_arrays() -> None:
-    found = parse(np.eye(3, dtype=np.float32), name="mine")
-    assert isinstance(found, Features)
-    assert (found.name, found.rows.shape) == ("mine", (3, 3))
-    assert parse(np.eye(3)).name == "array"
-    assert parse(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})).rows.shape == (2, 2)
-
-
 @pytest.mark.parametrize(
     ("argument", "error", "line"),
     [
-        ("none", MissingPathError, "nothing at .*none: pass a folder of images"),
         (Path("mine=roads"), MissingPathError, "nothing at"),
-        ("x=none", MissingPathError, "nothing at .*/none:"),
+        ("x=none", MissingPathError, "nothing at .*/none: pass a folder of images"),
         ("=roads", InputError, "must have a name and a path around =, got '=roads'"),
         ("mine=", InputError, "must have a name and a path"),
-        ("", InputError, "must be a folder of images"),
-        ("roads/1.png", InputError, "put images into a folder"),
         ("x" * 5000, InputError, "cannot be read: File name too long"),
         ("~no-such-user-here/x", MissingPathError, "nothing at"),
-        (42, InputError, "must be a path or a list of image paths, .* got int"),
     ],
 )
 @pytest.mark.usefixtures("here")
@@ -130,90 +104,78 @@ def shards(folder: Path, *names: str, inner: str = "{}.jpg") -> Path:
     return folder
 
 
-def images(argument: str | Path) -> Dataset:
-    found = parse(argument)
-    assert isinstance(found, Dataset)
-    return found
-
-
 def test_a_tar_is_a_dataset(tmp_path: Path) -> None:
-    found = images(shards(tmp_path, "night.tar") / "night.tar")
-    assert found.name == "night"
+    found = dataset_of(shards(tmp_path, "night.tar") / "night.tar")
+    assert (found.name, found.root) == ("night", tmp_path / "night.tar")
     assert [item.name for item in found.items] == ["night.tar-2.jpg", "night.tar-1.jpg"]
     assert found.items[0].path == tmp_path / "night.tar" / "night.tar-2.jpg"
-    assert found.root == tmp_path / "night.tar"
-    assert images(f"x={tmp_path}/night.tar").name == "x"
+    assert dataset_of(f"x={tmp_path}/night.tar").name == "x"
 
 
-def test_a_folder_of_tars_is_read_in_natural_order_and_what_else_lies_there_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("beside", ["1.jpg", "images/1.jpg", "below/1.jpg"])
+def test_a_folder_of_tars_alone_is_read_in_natural_order(beside: str, tmp_path: Path) -> None:
     folder = shards(tmp_path / "roads", "s-10.tar", "s-9.tar")
     (folder / "s-9_stats.json").write_text("{}")
     pd.DataFrame({"url": ["x"]}).to_parquet(folder / "s-9.parquet")
     (folder / ".DS_Store").write_bytes(b"x")
-    found = images(folder)
+    found = dataset_of(folder)
     assert found.name == "roads"
     assert [item.name for item in found.items] == ["s-9.tar-2.jpg", "s-9.tar-1.jpg", "s-10.tar-2.jpg", "s-10.tar-1.jpg"]
-
-
-@pytest.mark.parametrize("beside", ["1.jpg", "images/1.jpg", "below/1.jpg"])
-def test_a_folder_with_images_stays_a_folder_of_images(beside: str, tmp_path: Path) -> None:
-    folder = shards(tmp_path / "roads", "s.tar")
     (folder / beside).parent.mkdir(exist_ok=True)
     (folder / beside).write_bytes(b"x")
-    assert [item.path for item in images(folder).items] == [folder / beside]
-
-
-def test_names_that_repeat_get_their_shard_s(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        shards(tmp_path / "roads" / name, "s.tar")
-    found = images(f"{tmp_path}/roads/{{a,b}}/s.tar")
-    assert [item.name for item in found.items][::2] == ["a/s.tar/s.tar-2.jpg", "b/s.tar/s.tar-2.jpg"]
-    assert read_bytes(found.items[2].path) == b"s.tar-2"
+    assert [item.path for item in dataset_of(folder).items] == [folder / beside]
 
 
 def test_a_pattern_may_miss_a_shard_and_says_so(tmp_path: Path) -> None:
     shards(tmp_path, "train-08.tar", "train-09.tar", "train-11.tar")
-    found = images(f"{tmp_path}/train-{{08..11}}.tar")
-    assert found.name == "train"
-    assert len(found) == 6
+    found = dataset_of(f"{tmp_path}/train-{{08..11}}.tar")
+    assert (found.name, len(found)) == ("train", 6)
     assert [(one.path, one.reason) for one in found.skipped] == [(str(tmp_path / "train-10.tar"), "no such file")]
-    assert images(f"mine={tmp_path}/train-{{08..11}}.tar").name == "mine"
+    folder = tmp_path / "a{1,2}"  # which exists, and so is a path
+    folder.mkdir()
+    (folder / "1.png").write_bytes(b"x")
+    assert dataset_of(folder).items[0].path == folder / "1.png"
 
 
-def test_a_broken_shard_among_others_is_skipped_and_alone_is_an_error(tmp_path: Path) -> None:
+def test_faults_are_skipped_with_their_place_and_a_broken_shard_alone_is_an_error(tmp_path: Path) -> None:
     folder = shards(tmp_path / "roads", "1.tar")
     (folder / "2.tar").write_bytes(b"x" * 2000)
-    found = images(folder)
-    assert len(found) == 2
+    (folder / "3.tar").write_bytes(tar_bytes([("1.jpg", b"x"), ("2.seg.png", b"x"), ("\udcff.jpg", b"x")]))
+    found = dataset_of(folder)
+    assert len(found) == 3
     assert "is not a readable tar file" in found.skipped[0].reason
+    assert [(one.path, one.reason) for one in found.skipped[1:]] == [
+        (f"{folder}/3.tar/\\xff.jpg", "its name is not valid UTF-8: rename it"),
+        (f"{folder}/3.tar/2.seg.png", "a mask without its image"),
+    ]
     with pytest.raises(InputError, match=r"^\S+2\.tar is not a readable tar file"):
         parse(folder / "2.tar")
 
 
-def test_faults_within_are_skipped_with_their_place(tmp_path: Path) -> None:
-    (tmp_path / "s.tar").write_bytes(tar_bytes([("1.jpg", b"x"), ("2.seg.png", b"x"), ("\udcff.jpg", b"x")]))
-    assert [(one.path, one.reason) for one in images(tmp_path / "s.tar").skipped] == [
-        (f"{tmp_path}/s.tar/\\xff.jpg", "its name is not valid UTF-8: rename it"),
-        (f"{tmp_path}/s.tar/2.seg.png", "a mask without its image"),
-    ]
+def test_how_members_of_several_files_are_called(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shards(tmp_path / "roads" / name, "s.tar")
+    found = dataset_of(f"{tmp_path}/roads/{{a,b}}/s.tar")
+    assert [item.name for item in found.items][::2] == ["a/s.tar/s.tar-2.jpg", "b/s.tar/s.tar-2.jpg"]
+    assert read_bytes(found.items[2].path) == b"s.tar-2"
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    for name in ("1.parquet", "2.parquet"):
+        pq.write_table(pa.table({"image": [b"a", b"b"]}), rows / name)
+    assert [item.name for item in dataset_of(rows).items] == ["1.parquet/0", "1.parquet/1", "2.parquet/0", "2.parquet/1"]
+    assert [item.name for item in dataset_of(rows / "1.parquet").items] == ["0", "1"]
+    # Paths from elsewhere lose the folders that they share.
+    write_parquet(tmp_path / "t.parquet", {"/home/x/a/1.jpg": b"a", "/home/x/b/1.jpg": b"b"})
+    assert [item.name for item in dataset_of(tmp_path / "t.parquet").items] == ["a/1.jpg", "b/1.jpg"]
 
 
 def test_parquet_with_bytes_is_images_and_with_paths_a_table(tmp_path: Path) -> None:
     write_parquet(tmp_path / "bytes.parquet", {"a.jpg": b"a", "b.jpg": b"b"})
-    found = images(tmp_path / "bytes.parquet")
+    found = dataset_of(tmp_path / "bytes.parquet")
     assert [(item.name, item.path) for item in found.items][1] == ("b.jpg", tmp_path / "bytes.parquet" / "1")
     pd.DataFrame({"image": ["bytes.parquet/1"]}).to_parquet(tmp_path / "paths.parquet")
-    table = images(tmp_path / "paths.parquet")
+    table = dataset_of(tmp_path / "paths.parquet")
     assert read_bytes(table.items[0].path) == b"b"
-
-
-def test_a_folder_of_parquet_names_rows_without_paths_by_file_and_number(tmp_path: Path) -> None:
-    folder = tmp_path / "roads"
-    folder.mkdir()
-    for name in ("1.parquet", "2.parquet"):
-        pq.write_table(pa.table({"image": [b"a", b"b"]}), folder / name)
-    assert [item.name for item in images(folder).items] == ["1.parquet/0", "1.parquet/1", "2.parquet/0", "2.parquet/1"]
-    assert [item.name for item in images(folder / "1.parquet").items] == ["0", "1"]
 
 
 def test_splits_that_lie_in_one_folder_are_not_joined(tmp_path: Path) -> None:
@@ -223,14 +185,9 @@ def test_splits_that_lie_in_one_folder_are_not_joined(tmp_path: Path) -> None:
         InputError, match=r"has several splits \(.*\): name the files of one, as .*-\{00000\.\.…\}-of-…\.parquet"
     ):
         parse(tmp_path)
-    assert len(images(f"{tmp_path}/train-{{00000..00001}}-of-00002.parquet")) == 2
+    assert len(dataset_of(f"{tmp_path}/train-{{00000..00001}}-of-00002.parquet")) == 2
     (tmp_path / "test-00000-of-00001-0123456789abcdef.parquet").unlink()
-    assert len(images(tmp_path)) == 2
-
-
-def test_paths_from_elsewhere_lose_the_folders_that_they_share(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "t.parquet", {"/home/x/a/1.jpg": b"a", "/home/x/b/1.jpg": b"b"})
-    assert [item.name for item in images(tmp_path / "t.parquet").items] == ["a/1.jpg", "b/1.jpg"]
+    assert len(dataset_of(tmp_path)) == 2
 
 
 @pytest.mark.parametrize(
@@ -238,11 +195,7 @@ def test_paths_from_elsewhere_lose_the_folders_that_they_share(tmp_path: Path) -
     [
         ("{folder}/s.tar.gz", InputError, r"must not be compressed, got .*s\.tar\.gz"),
         ("{folder}/s.tgz", InputError, "write it as plain"),
-        (
-            "{folder}/none-{{0..3}}.tar",
-            InputError,
-            r"no image in .*none-\{0\.\.3\}\.tar \(4 skipped; .*no such file",
-        ),
+        ("{folder}/none-{{0..3}}.tar", InputError, r"no image in .*none-\{0\.\.3\}\.tar \(4 skipped; .*no such file"),
         ("{folder}/none-{{0..3}}.zip", InputError, r"a pattern must stand for files that end in \.tar"),
         ("{folder}/none-{{9..3}}.tar", InputError, "ranges that rise"),
         ("{folder}/{{0..999}}{{0..999}}.tar", InputError, "at most 100,000 files"),
@@ -261,76 +214,29 @@ def test_errors_of_containers_are_one_clear_line(argument: str, error: type[Exce
 
 def test_patterns_as_a_shell_writes_them_out() -> None:
     assert expand("a{1..3}b{x,y}") == ["a1bx", "a1by", "a2bx", "a2by", "a3bx", "a3by"]
-    assert expand("{098..100}") == ["098", "099", "100"]
-    assert expand("plain{x}") == ["plain{x}"]
+    assert (expand("{098..100}"), expand("plain{x}")) == (["098", "099", "100"], ["plain{x}"])
     assert not has_braces("plain{x}")
 
 
-def test_a_path_with_braces_that_exists_is_a_path(tmp_path: Path) -> None:
-    folder = tmp_path / "a{1,2}"
-    folder.mkdir()
-    (folder / "1.png").write_bytes(b"x")
-    assert images(folder).items[0].path == folder / "1.png"
+def tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """One table of each kind, of a folder's images."""
+    paths = sorted((folder / "images").iterdir())
+    return {
+        "paths": pd.DataFrame({"image": list(map(str, paths))}),
+        "embeddings": pd.DataFrame({"embedding": list(np.random.default_rng(0).normal(size=(12, 4)))}),
+        "bytes": pd.DataFrame({"image": [path.read_bytes() for path in paths], "label": "dry"}),
+    }
 
 
-# A Parquet table that is a dataset is opened once, from the argument to the result, as the system counts it
-
-OPENED, READ, CLOSED = 0x20, 0x01, 0x18
-
-
-@contextmanager
-def openings(path: Path) -> Iterator[Callable[[], int]]:
-    """Give a function that says how often a file was opened within the block, by whatever library."""
-    system = ctypes.CDLL(None, use_errno=True)
-    watch = system.inotify_init1(os.O_NONBLOCK)
-    # Equal events that follow each other count once, so what comes between two openings is asked for too.
-    assert system.inotify_add_watch(watch, os.fsencode(path), OPENED | READ | CLOSED) > 0
-
-    def count() -> int:
-        events = b""
-        while True:
-            try:
-                events += os.read(watch, 1 << 16)
-            except BlockingIOError:
-                return sum(mask & OPENED > 0 for _, mask, _, _ in struct.iter_unpack("iIII", events))
-
-    try:
-        yield count
-    finally:
-        os.close(watch)
-
-
-def paths(folder: Path) -> pd.DataFrame:
-    return pd.DataFrame({"image": sorted(str(path) for path in (folder / "images").iterdir())})
-
-
-def embeddings(folder: Path) -> pd.DataFrame:
-    return pd.DataFrame({"embedding": list(np.random.default_rng(0).normal(size=(12, 4)))})
-
-
-def image_bytes(folder: Path) -> pd.DataFrame:
-    return pd.DataFrame({"image": [path.read_bytes() for path in sorted((folder / "images").iterdir())], "label": "dry"})
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="counts by inotify")
-@pytest.mark.parametrize("kind", [paths, embeddings, image_bytes])
-def test_each_table_is_opened_once(kind: Callable[[Path], pd.DataFrame], tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["paths", "embeddings", "bytes"])
+def test_each_table_is_opened_once(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = write_dataset(tmp_path / "roads", 12, seed=0, size=32)
-    kind(folder).to_parquet(tmp_path / "A.parquet")
-    other: object = np.random.default_rng(1).normal(size=(9, 4)) if kind is embeddings else folder
-    backbone = "embeddings" if kind is embeddings else "colour_moments"
+    tables(folder)[kind].to_parquet(tmp_path / "A.parquet")
+    other: object = np.random.default_rng(1).normal(size=(9, 4)) if kind == "embeddings" else folder
+    backbone = "embeddings" if kind == "embeddings" else "colour_moments"
     options = {"store": tmp_path / "store", "progress": False, "permutations": 9, "bootstrap": 9}
-    with openings(tmp_path / "A.parquet") as count:
-        found = howfar.compare(tmp_path / "A.parquet", [other], backbone, **options)
-        assert count() == 1
+    opened, plain = [], pa.OSFile
+    monkeypatch.setattr(pa, "OSFile", lambda *given: opened.append(given[0]) or plain(*given))
+    found = howfar.compare(tmp_path / "A.parquet", [other], backbone, **options)
+    assert opened.count(str(tmp_path / "A.parquet")) == 1
     assert found.primary.n == 12
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="counts by inotify")
-def test_every_opening_is_counted(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_bytes(b"x")
-    with openings(file) as count:
-        for _ in range(3):
-            file.read_bytes()
-        assert count() == 3

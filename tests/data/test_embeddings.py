@@ -18,12 +18,6 @@ from howfar.data.embeddings import MappedRows, from_array, mapping_of
 from howfar.errors import InputError, MissingPathError
 
 
-def table(path: Path, embeddings: pa.Array | pa.ChunkedArray, images: list[str | None] | None = None) -> Path:
-    columns = {"embedding": embeddings} if images is None else {"image": images, "embedding": embeddings}
-    pq.write_table(pa.table(columns), path)
-    return path
-
-
 @pytest.fixture
 def rows() -> np.ndarray:
     return np.random.default_rng(0).standard_normal((7, 5)).astype(np.float32)
@@ -32,27 +26,15 @@ def rows() -> np.ndarray:
 def test_npy_stays_on_disk(tmp_path: Path, rows: np.ndarray) -> None:
     np.save(tmp_path / "roads.npy", rows)
     found = load_embeddings(tmp_path / "roads.npy")
-    assert found.name == "roads"
     assert isinstance(found.rows, MappedRows)
     assert np.array_equal(found.to_array(), rows)
     assert np.array_equal(found.rows.columns(1, 3), rows[:, 1:3])
-    assert found.images[:2] == ("row-0", "row-1")
-    assert found.paths == ("",) * 7
-    assert found.layers == (5,)
+    assert (found.name, found.images[:2], found.paths, found.layers) == ("roads", ("row-0", "row-1"), ("",) * 7, (5,))
     assert len(set(found.contents)) == 7
-
-
-def test_two_files_of_one_length_are_comparable(tmp_path: Path, rows: np.ndarray) -> None:
-    np.save(tmp_path / "a.npy", rows)
-    np.save(tmp_path / "b.npy", rows[:3].astype(np.float64))
-    assert load_embeddings(tmp_path / "a.npy").identity == load_embeddings(tmp_path / "b.npy").identity
-    assert load_embeddings(tmp_path / "a.npy").identity == {"kind": "embeddings", "length": 5}
-
-
-def test_equal_rows_have_equal_contents(rows: np.ndarray) -> None:
+    # Rows of one length are comparable, and equal rows have equal contents.
     twice = from_array(np.concatenate([rows, rows[:1]]), "d")
-    assert twice.contents[0] == twice.contents[7]
-    assert from_array(rows, "e").contents == twice.contents[:7]
+    assert twice.identity == found.identity == {"kind": "embeddings", "length": 5}
+    assert twice.contents == (*found.contents, found.contents[0])
 
 
 @pytest.mark.parametrize(
@@ -79,47 +61,37 @@ def test_rows_that_are_not_finite_are_skipped(tmp_path: Path, rows: np.ndarray) 
     assert found.skipped[0].reason == "NaN or infinity in the embedding"
 
 
-def test_rows_whose_squares_would_overflow_are_skipped(rows: np.ndarray) -> None:
+def test_numbers_whose_squares_would_overflow_or_vanish(rows: np.ndarray) -> None:
     wide = rows.astype(np.float64)
     wide[3, 2], wide[4, 0] = -1.1e100, 1e100
     found = from_array(wide, "roads")
     assert found.images == ("row-0", "row-1", "row-2", "row-4", "row-5", "row-6")
     assert [(one.path, one.reason) for one in found.skipped] == [("roads: row-3", "a value beyond ±1e+100 in the embedding")]
-
-
-def test_numbers_whose_squares_would_vanish_are_refused(rows: np.ndarray) -> None:
-    wide = rows.astype(np.float64) * 1e-120
+    tiny = rows.astype(np.float64) * 1e-120
     with pytest.raises(InputError, match=r"roads must hold a number of at least 1e-100, .* got 'at most .*e-1\d\d': rescale"):
-        from_array(wide, "roads")
-    wide[2, 1] = 1e120
+        from_array(tiny, "roads")
+    tiny[2, 1] = 1e120
     with pytest.raises(InputError, match="must hold a number of at least 1e-100"):
-        from_array(wide, "roads")
-    wide[2, 1] = 0.0
-    wide[0, 0] = 1e-100
-    assert len(from_array(wide, "roads")) == len(rows)
+        from_array(tiny, "roads")
+    tiny[2, 1], tiny[0, 0] = 0.0, 1e-100
+    assert len(from_array(tiny, "roads")) == len(rows)
     assert len(from_array(np.zeros((3, 2)), "roads")) == 3
 
 
-def test_blocks_do_not_change_the_result(rows: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows[2, 1] = np.nan
-    whole = from_array(rows, "d")
-    monkeypatch.setattr("howfar.data.embeddings._BLOCK_BYTES", 1)
-    small = from_array(rows, "d")
-    assert (whole.images, whole.contents) == (small.images, small.contents)
-
-
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_threads_that_share_the_rows_do_not_change_the_result(
+def test_blocks_and_threads_do_not_change_the_result(
     order: Literal["C", "F"], rows: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows[5, 1] = np.nan
     alone = from_array(rows, "d")
-    monkeypatch.setattr(embeddings, "_TASK_BYTES", 2 * rows[0].nbytes)
-    monkeypatch.setattr(embeddings, "_UNLOCKED", 1)
-    monkeypatch.setattr(embeddings, "numeric_threads", lambda: 3)
-    shared = from_array(np.asarray(rows, order=order), "d")
-    assert (shared.images, shared.contents, shared.skipped) == (alone.images, alone.contents, alone.skipped)
     assert alone.contents == tuple(content_hash(row.tobytes()) for row in np.delete(rows, 5, axis=0))
+    small = {"_BLOCK_BYTES": 1}
+    for changes in (small, {"_TASK_BYTES": 2 * rows[0].nbytes, "_UNLOCKED": 1, "numeric_threads": lambda: 3}):
+        with monkeypatch.context() as patched:
+            for name, value in changes.items():
+                patched.setattr(embeddings, name, value)
+            other = from_array(np.asarray(rows, order=order), "d")
+        assert (other.images, other.contents, other.skipped) == (alone.images, alone.contents, alone.skipped)
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.float32()), pa.large_list(pa.float32())])
@@ -129,19 +101,17 @@ def test_parquet(tmp_path: Path, rows: np.ndarray, kind: pa.DataType) -> None:
     lists[4] = [None, *rows[4, 1:].tolist()]
     parts = pa.chunked_array([pa.array(lists[:2], kind), pa.array(lists[2:], kind)])
     names = ["a", "b", "a", "n", "m", None, "a#2"]
-    found = load_embeddings(table(tmp_path / "roads.parquet", parts, names))
+    pq.write_table(pa.table({"image": names, "embedding": parts}), tmp_path / "roads.parquet")
+    found = load_embeddings(tmp_path / "roads.parquet")
     assert np.array_equal(found.to_array(), rows[[0, 1, 2, 5, 6]])
     assert found.images == ("a", "b", "a#2", "row-5", "a#2#2")
     assert [(one.path.rpartition(": ")[2], one.reason) for one in found.skipped] == [
         ("n", "no embedding"),
         ("m", "NaN or infinity in the embedding"),
     ]
-
-
-def test_parquet_without_names_and_of_lists_of_one_stated_length(tmp_path: Path, rows: np.ndarray) -> None:
-    # Before version 16, pyarrow writes no null among them.
-    lists = pa.array(rows.tolist(), pa.list_(pa.float32(), 5))
-    found = load_embeddings(table(tmp_path / "roads.parquet", lists), name="mine")
+    # Without names, and of lists of one stated length, among which pyarrow writes no null before version 16.
+    pq.write_table(pa.table({"embedding": pa.array(rows.tolist(), pa.list_(pa.float32(), 5))}), tmp_path / "roads.parquet")
+    found = load_embeddings(tmp_path / "roads.parquet", name="mine")
     assert np.array_equal(found.to_array(), rows)
     assert (found.name, found.images[6]) == ("mine", "row-6")
 
@@ -156,31 +126,21 @@ def test_errors_are_one_clear_line(tmp_path: Path, rows: np.ndarray) -> None:
         (rows * np.nan, "holds no usable embedding: 7 rows, the first with NaN or infinity"),
         (rows.astype(str), "must hold real numbers"),
         (rows.astype(complex), "must hold real numbers"),
+        (np.array([{}], object), "is not a readable NumPy array"),
     ):
-        np.save(bad, array)
+        np.save(bad, array, allow_pickle=True)
         with pytest.raises(InputError, match=line):
             load_embeddings(bad)
-    np.save(bad, np.array([{}], object), allow_pickle=True)
-    with pytest.raises(InputError, match="is not a readable NumPy array"):
-        load_embeddings(bad)
-    bad.write_bytes(b"text")
-    with pytest.raises(InputError, match="is not a readable NumPy array"):
-        load_embeddings(bad)
-
-
-def test_parquet_errors(tmp_path: Path) -> None:
-    path = tmp_path / "bad.parquet"
-    with pytest.raises(InputError, match=r"must have one length, got 2 \(row-0\) and 1 \(row-1\)"):
-        load_embeddings(table(path, pa.array([[1.0, 2.0], [1.0]])))
-    with pytest.raises(InputError, match="must hold lists of numbers, got 'double'"):
-        load_embeddings(table(path, pa.array([1.0])))
-    with pytest.raises(InputError, match="must hold real numbers"):
-        load_embeddings(table(path, pa.array([["a"]])))
-    with pytest.raises(InputError, match="holds no embedding"):
-        load_embeddings(table(path, pa.array([None], pa.list_(pa.float32()))))
-    pq.write_table(pa.table({"vector": [[1.0]]}), path)
-    with pytest.raises(InputError, match="has no column embedding; its columns: vector"):
-        load_embeddings(path)
+    for columns, line in (
+        ({"embedding": pa.array([[1.0, 2.0], [1.0]])}, r"must have one length, got 2 \(row-0\) and 1 \(row-1\)"),
+        ({"embedding": pa.array([1.0])}, "must hold lists of numbers, got 'double'"),
+        ({"embedding": pa.array([["a"]])}, "must hold real numbers"),
+        ({"embedding": pa.array([None], pa.list_(pa.float32()))}, "holds no embedding"),
+        ({"vector": [[1.0]]}, "has no column embedding; its columns: vector"),
+    ):
+        pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+        with pytest.raises(InputError, match=line):
+            load_embeddings(tmp_path / "bad.parquet")
 
 
 def test_names_by_place_are_held_once(rows: np.ndarray) -> None:
@@ -229,16 +189,6 @@ def test_what_was_read_takes_no_memory(file: Path) -> None:
     np.testing.assert_array_equal(rows, columns)
     np.testing.assert_array_equal(rows, np.load(file))
     assert resident(file) < MIB, "what was read lies in the file still"
-
-
-def test_rows_that_are_left_out(file: Path) -> None:
-    array = np.load(file)
-    array[5] = np.nan
-    np.save(file, array)
-    found = load_embeddings(file)
-    assert isinstance(found.rows, MappedRows)
-    np.testing.assert_array_equal(found.rows.rows(3, 7), array[[3, 4, 6, 7]])
-    np.testing.assert_array_equal(found.rows.columns(2, 4), np.delete(array, 5, axis=0)[:, 2:4])
 
 
 @pytest.mark.parametrize("mode", ["c", "r+"])

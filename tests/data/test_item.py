@@ -22,12 +22,16 @@ from howfar.io.cell_urls import CellUrl, Place
 from howfar.io.location import Url
 
 TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)
+
+
 PLACES = st.one_of(
     st.builds(Path, TEXT),
     TEXT,
     st.builds(lambda text: Url(f"s3://bucket/{text}"), TEXT),
     st.builds(lambda text: Path("/roads") / f"{text}.png", TEXT),
 )
+
+
 ITEMS = st.builds(
     Item, TEXT, PLACES, st.none() | PLACES, st.none() | TEXT, st.lists(st.tuples(TEXT, TEXT), max_size=2).map(tuple)
 )
@@ -119,42 +123,19 @@ def test_a_column_of_texts_is_a_tuple_of_them(texts: list[str]) -> None:
     assert [column[-k] for k in range(1, len(same) + 1)] == [same[-k] for k in range(1, len(same) + 1)]
     assert pickle.loads(pickle.dumps(column)) == same
     assert column != (*same, "")
-    assert column + column == same + same
+    assert column + column == 2 * column == column * 2 == same + same
     assert (column + ("b",), ("a",) + column) == (same + ("b",), ("a",) + same)  # noqa: RUF005  # it is what users write
     assert (column == list(same)) == (same == list(same))
-
-
-def test_columns_are_added_and_repeated_as_tuples_are() -> None:
-    column = TextColumn(["a", "b"])
-    assert column + column == ("a", "b", "a", "b")
-    one = ("c",)
-    assert column + one == ("a", "b", "c")
-    assert one + column == ("c", "a", "b")
-    assert 2 * column == column * 2 == ("a", "b", "a", "b")
+    for wrong in (len(same), -len(same) - 1):
+        with pytest.raises(IndexError):
+            column[wrong]
     with pytest.raises(TypeError):
-        column + list(one)
+        column + list(same)
 
 
-def test_names_that_are_not_utf8_are_kept() -> None:
-    assert TextColumn(["bad\udcff.jpg"])[0] == "bad\udcff.jpg"
-
-
-def test_positions_outside_are_refused() -> None:
-    for column in (TextColumn(["a"]), HashColumn(["00" * 16])):
-        with pytest.raises(IndexError):
-            column[1]
-        with pytest.raises(IndexError):
-            column[-2]
-
-
-def test_a_text_takes_its_bytes_and_eight() -> None:
-    column = TextColumn(f"{k:09d}.jpg" for k in range(20_000))
+def test_texts_take_their_bytes_and_eight_and_hashes_sixteen(monkeypatch: pytest.MonkeyPatch) -> None:
     # The buffers grow by an eighth at a time.
-    assert len(pickle.dumps(column)) < 20_000 * (13 + 8) * 1.02
-    assert column[12_345] == "000012345.jpg"
-
-
-def test_hashes_take_sixteen_bytes_and_are_replaced() -> None:
+    assert len(pickle.dumps(TextColumn(f"{k:09d}.jpg" for k in range(20_000)))) < 20_000 * (13 + 8) * 1.02
     hashes = [f"{k:032x}" for k in range(1000)]
     column = HashColumn(hashes)
     assert column == tuple(hashes)
@@ -164,6 +145,8 @@ def test_hashes_take_sixteen_bytes_and_are_replaced() -> None:
     assert (column[7], column[8], column[1000]) == ("f" * 32, hashes[8], "0" * 32)
     with pytest.raises(ValueError, match="32 hexadecimal digits, got 'abcd'"):
         column.append("abcd")
+    monkeypatch.setattr(item, "hash", lambda text: 7, raising=False)
+    assert (first_repeat(["a", "b", "c"]), first_repeat(["a", "b", "b"])) == (None, (1, 2))
 
 
 @given(TEXTS)
@@ -176,12 +159,6 @@ def test_the_first_repeat_is_found(texts: list[str]) -> None:
             break
         seen[text] = position
     assert first_repeat(TextColumn(texts)) == expected
-
-
-def test_texts_of_one_hash_are_no_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item, "hash", lambda text: 7, raising=False)
-    assert first_repeat(["a", "b", "c"]) is None
-    assert first_repeat(["a", "b", "b"]) == (1, 2)
 
 
 @pytest.mark.parametrize("run", [1, 3, 1000])

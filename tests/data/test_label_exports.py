@@ -1,23 +1,39 @@
-"""One reader of exports serves masks, boxes and classes; what is unclear in them is refused."""
+"""Labels come back from labelling tools as they were drawn; what is damaged or unclear is refused and never counts as blank."""
 
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from zipfile import ZipFile
+from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.path import Path as MplPath
+from numpy.typing import NDArray
 from PIL import Image
+from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
-from howfar.data.label_exports import read_export, read_labels
+from howfar.data.boxes import read_document
+from howfar.data.documents import parsed
+from howfar.data.label_exports import coco_shape, polygon, read_export, read_labels, rectangle
 from howfar.data.listed_labels import read_box_labels, read_class_labels
-from howfar.errors import InputError
+from howfar.data.masks import compressed, from_brush, from_columns, from_rows, to_brush, to_columns, to_rows
+from howfar.errors import InputError, MissingPathError
 from label_tools import written
 
 SITE = Dataset("site", (Item("a.jpg", Path("/site/a.jpg")), Item("b.jpg", Path("/site/b.jpg"))))
+
+
 IMAGE = {"id": 1, "file_name": "a.jpg", "width": 9, "height": 7}
+
+
 BOX = {"id": 5, "image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "segmentation": []}
+
+
 COCO = {"images": [IMAGE], "annotations": [BOX], "categories": [{"id": 2, "name": "foreground"}]}
 
 
@@ -33,33 +49,13 @@ def test_a_box_of_coco_is_an_area_and_a_box(tmp_path: Path) -> None:
         read_box_labels(SITE, written(tmp_path / "t.json", json.dumps(turned)))
 
 
-@pytest.mark.parametrize("what", ["images", "annotations"])
+@pytest.mark.parametrize("what", ["images", "annotations", "categories"])
 def test_two_entries_of_one_id_are_refused(what: str, tmp_path: Path) -> None:
-    document = {**COCO, what: [*COCO[what], *COCO[what]]}
-    file = written(tmp_path / "c.json", json.dumps(document))
+    file = written(tmp_path / "c.json", json.dumps({**COCO, what: [*COCO[what], *COCO[what]]}))
     with pytest.raises(InputError, match=rf"two of its {what} have the id {COCO[what][0]['id']}: number them anew"):
         read_box_labels(SITE, file)
     if what == "annotations":  # datumaro writes them so, and shapes that are joined need no numbers
         assert read_labels(SITE, file).by_image["a.jpg"].sum() == 12
-
-
-def test_a_box_without_a_label_is_refused(tmp_path: Path) -> None:
-    box = '<box xtl="1" ytl="1" xbr="2" ybr="2"/>'
-    file = written(tmp_path / "c.xml", f'<annotations><image name="a.jpg" width="9" height="7">{box}</image></annotations>')
-    with pytest.raises(InputError, match=r"a box of a\.jpg has no label: give it one, or delete it"):
-        read_box_labels(SITE, file)
-    assert read_labels(SITE, file).by_image["a.jpg"].any()
-
-
-def test_a_zip_is_read_by_all_three(tmp_path: Path) -> None:
-    xml = '<annotations><image name="a.jpg" width="9" height="7">{}</image></annotations>'
-    box, tag = '<box label="car" xtl="1" ytl="1" xbr="3" ybr="2"/>', '<tag label="wet"/>'
-    for name, inside in (("box", box), ("tag", tag)):
-        with ZipFile(tmp_path / f"{name}.zip", "w") as archive:
-            archive.writestr("annotations.xml", xml.format(inside))
-    assert read_box_labels(SITE, tmp_path / "box.zip").by_image == {"a.jpg": [("car", [1, 1, 3, 2])]}
-    assert read_labels(SITE, tmp_path / "box.zip").by_image["a.jpg"].sum() == 2
-    assert read_class_labels(SITE, tmp_path / "tag.zip").by_image == {"a.jpg": "wet"}
 
 
 def test_label_studio_says_who_looked(tmp_path: Path) -> None:
@@ -70,23 +66,290 @@ def test_label_studio_says_who_looked(tmp_path: Path) -> None:
     ]
     images = read_export(written(tmp_path / "t.json", json.dumps(tasks))).images
     assert [(image.name, image.looked_at) for image in images] == [("x/a.jpg", False), ("b.jpg", True), ("c d.jpg", False)]
-    minimal = written(tmp_path / "min.json", json.dumps([{"image": "a.jpg", "label": []}]))
-    with pytest.raises(InputError, match=r"JSON-MIN\?\): export it as JSON"):
-        read_labels(SITE, minimal)
 
 
-def test_classes_of_a_table_that_points_elsewhere_are_found_by_name(tmp_path: Path) -> None:
+def test_classes_are_found_by_names_of_a_table_from_elsewhere_and_of_folders(tmp_path: Path) -> None:
     table = written(tmp_path / "labels.csv", "image,label,name\n/other/place/1/a.jpg,wet,a.jpg\n")
     assert read_class_labels(SITE, table).by_image == {"a.jpg": "wet"}
-
-
-def test_images_that_were_sorted_into_folders_are_labelled(tmp_path: Path) -> None:
     for name in ("wet/a.jpg", "dry/b.jpg", "dry/c.jpg"):
         (tmp_path / "sorted" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(tmp_path / "sorted" / name)
-    found = read_class_labels(Dataset("s", tuple(Item(name, Path(name)) for name in ("a.jpg", "b.jpg"))), tmp_path / "sorted")
+    found = read_class_labels(SITE, tmp_path / "sorted")
     assert (found.by_image, found.strangers) == ({"a.jpg": "wet", "b.jpg": "dry"}, ("c",))
     whole = Dataset("s", (Item("wet/a.jpg", Path("a.jpg")),))
     assert read_class_labels(whole, tmp_path / "sorted").by_image == {"wet/a.jpg": "wet"}
     with pytest.raises(InputError, match="labels must be a folder with two folders or more, one a class"):
         read_class_labels(whole, tmp_path / "sorted" / "dry")
+
+
+THREE_NAMES = ("a/1.jpg", "a/2.jpg", "3.jpg")
+
+
+THREE = Dataset("site", tuple(Item(name, Path("/site") / name) for name in THREE_NAMES))
+
+
+def blob(seed: int, height: int = 30, width: int = 41) -> NDArray[np.bool_]:
+    rng = np.random.default_rng(seed)
+    values = rng.random((height, width)) < 0.1
+    values[height // 3 : height // 2, width // 4 : width // 2] = True
+    return values
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools 2.0.11 with numpy 2
+@pytest.mark.parametrize("seed", range(6))
+def test_run_lengths_come_back(seed: int) -> None:
+    mask = blob(seed, 5 + seed, 9)
+    mask[0, 0] = seed % 2 == 0
+    assert (from_columns(to_columns(mask), *mask.shape) == mask).all()
+    assert (from_rows(to_rows(mask), *mask.shape) == mask).all()
+    assert (from_brush(to_brush(mask), *mask.shape) == mask).all()
+    encoded = coco_masks.frPyObjects({"counts": to_columns(mask), "size": list(mask.shape)}, *mask.shape)
+    assert (coco_masks.decode(encoded).astype(bool) == mask).all()
+    assert compressed(encoded["counts"]) == to_columns(mask)
+    long = np.repeat([False, True], 30_000).reshape(200, 300)  # whose runs a brush has to cut
+    assert (from_brush(to_brush(long), 200, 300) == long).all()
+
+
+@pytest.mark.parametrize(("read", "runs"), [(from_columns, [1, 2]), (from_rows, [5, -1]), (from_brush, [1, 2, 3])])
+def test_run_lengths_of_another_size_are_refused(read, runs: list[int]) -> None:
+    with pytest.raises(InputError, match="run lengths"):
+        read(runs, 2, 2)
+
+
+def test_coco_polygons_and_compressed_runs(tmp_path: Path) -> None:
+    compressed = coco_masks.encode(np.asfortranarray(blob(2).astype(np.uint8)))
+    document = {
+        "images": [{"id": number, "file_name": name, "width": 41, "height": 30} for number, name in enumerate(THREE_NAMES)],
+        "categories": [{"id": 1, "name": "foreground"}, {"id": 2, "name": "car"}],
+        "annotations": [
+            {"image_id": 0, "category_id": 1, "segmentation": [[2, 3, 12, 3, 12, 9, 2, 9]]},
+            {"image_id": 0, "category_id": 2, "segmentation": [[0, 0, 40, 0, 40, 29]]},
+            {"image_id": 2, "category_id": 1, "segmentation": {**compressed, "counts": compressed["counts"].decode()}},
+        ],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    masks = read_labels(THREE, tmp_path / "coco.json").by_image
+    wanted = np.zeros((30, 41), bool)
+    wanted[3:9, 2:12] = True
+    assert (masks["a/1.jpg"] == wanted).all()
+    assert not np.asarray(masks["a/2.jpg"]).any()
+    assert (masks["3.jpg"] == blob(2)).all()
+    document["categories"][0]["name"] = "crack"
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="2 categories, none called foreground"):
+        read_labels(THREE, tmp_path / "coco.json")
+
+
+TWO_LABELS = '<box label="{}" xtl="10" ytl="1" xbr="12" ybr="4"/><box label="ignore" xtl="2" ytl="1" xbr="12" ybr="4"/>'
+
+
+def test_of_several_labels_one_must_be_foreground(tmp_path: Path) -> None:
+    document = '<annotations><image id="0" name="3.jpg" width="20" height="10">{}</image></annotations>'
+    file = written(tmp_path / "cvat.xml", document.format(TWO_LABELS.format("crack")))
+    with pytest.raises(InputError, match="2 labels, none called foreground"):
+        read_labels(THREE, file)
+    # A file may declare foreground, as howfar's own do, and hold areas of another label alone.
+    declared = {
+        "images": [{"id": 1, "file_name": "3.jpg", "width": 20, "height": 10}],
+        "categories": [{"id": 1, "name": "foreground"}, {"id": 2, "name": "crack"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 2, "bbox": [10, 1, 2, 3], "segmentation": []}],
+    }
+    for name, text in (("c.xml", document.format(TWO_LABELS.format("foreground"))), ("c.json", json.dumps(declared))):
+        mask = np.asarray(read_labels(THREE, written(tmp_path / name, text)).by_image["3.jpg"])
+        assert (int(mask.sum()), mask[1:4, 10:12].all()) == (6, True)
+
+
+def test_polygons_and_boxes_of_cvat_and_label_studio(tmp_path: Path) -> None:
+    (tmp_path / "cvat.xml").write_text(
+        '<annotations><image id="0" name="3.jpg" width="20" height="10">'
+        '<polygon label="foreground" points="2.0,2.0;7.0,2.0;7.0,5.0;2.0,5.0"/>'
+        '<box label="foreground" xtl="10" ytl="1" xbr="12" ybr="4"/><tag label="x"/></image></annotations>'
+    )
+    mask = np.asarray(read_labels(THREE, tmp_path / "cvat.xml").by_image["3.jpg"])
+    wanted = np.zeros((10, 20), np.bool_)
+    wanted[2:5, 2:7] = wanted[1:4, 10:12] = True
+    assert (mask == wanted).all()
+    shape = {"original_width": 20, "original_height": 10}
+    results = [
+        {**shape, "value": {"points": [[10, 20], [35, 20], [35, 50], [10, 50]]}},
+        {**shape, "value": {"x": 50, "y": 10, "width": 10, "height": 30}},
+    ]
+    task = {"data": {"image": "/data/local-files/?d=site/3.jpg"}, "annotations": [{"result": results}]}
+    (tmp_path / "studio.json").write_text(json.dumps([task]))
+    assert (np.asarray(read_labels(THREE, tmp_path / "studio.json").by_image["3.jpg"]) == mask).all()
+
+
+def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(MissingPathError, match="no labels at"):
+        read_labels(THREE, tmp_path / "none")
+    for name, text in (
+        ("a.json", "{"),
+        ("b.json", '{"images": 3}'),
+        ("c.xml", "<a"),
+        ("d.txt", "masks"),
+        ("e.json", '[{"a": 1}]'),
+    ):
+        with pytest.raises(InputError, match=f"{name} cannot be read"):
+            read_labels(THREE, written(tmp_path / name, text))
+
+
+ROADS = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
+
+
+def masks_in(folder: Path, text: str, ending: str = ".json") -> Any:
+    file = folder / f"labels{ending}"
+    file.write_text(text, encoding="utf-8")
+    return read_labels(ROADS, file).by_image
+
+
+def coco_text(segmentation: Any = None, width: Any = 4, height: Any = 4, ids: tuple[int, ...] = (1,)) -> str:
+    images = [{"id": one, "file_name": f"{place}.jpg", "width": width, "height": height} for place, one in enumerate(ids, 1)]
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": segmentation}
+    return json.dumps({"images": images, "annotations": [] if segmentation is None else [annotation]})
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [{"counts": counts} for counts in ([2**62] * 4 + [16], [8.7, 8.2], ["8", "8"], "o" * 100_000, "é")]
+    + [{"counts": [8, 8], "size": [2, 8]}],
+)
+def test_run_lengths_that_are_not_the_images_are_refused(tmp_path: Path, segmentation: Any) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        masks_in(tmp_path, coco_text(segmentation))
+
+
+def cvat_text(shape: str, width: str = "4") -> str:
+    return f'<annotations><image name="1.jpg" width="{width}" height="4">{shape}</image></annotations>'
+
+
+def studio_text(value: dict[str, Any], side: int = 40) -> str:
+    result = {"original_width": side, "original_height": side, "value": value}
+    return json.dumps([{"data": {"image": "/data/1.jpg"}, "annotations": [{"result": [result]}]}])
+
+
+OUTLINES = [[[]], [[0, 0, 1, 1]], [[0, 0, 3, 0, 3, 3, 1]], [["a"] * 6], [[0, 0, 3, 0, 3, 3], [0, 0, 4, 4]]]
+SHAPES = [
+    'polygon points="nan,0;3,0;3,3"',
+    'polygon points="1e30,0;3,0;3,3"',
+    'box xtl="nan" ytl="0" xbr="2" ybr="2"',
+    'box xtl="inf" ytl="0" xbr="2" ybr="2"',
+    'mask rle="0,4" left="-2" top="0" width="2" height="2"',
+    'mask rle="0,4" left="50" top="50" width="2" height="2"',
+    'mask rle="0,4" left="0" top="0" width="-2" height="-2"',
+]
+NO_AREAS = ("polyline", "points", "ellipse", "cuboid", "skeleton")
+DAMAGED = [
+    # pycocotools hangs over endless outlines, or crashes.
+    *((coco_text([[x, 0, 3, 0, 3, 3]]), "corner of a shape") for x in (np.nan, np.inf, 1e9, 1e30)),
+    *((coco_text(outline), "cannot be read") for outline in OUTLINES),
+    *((coco_text(width=side, height=side), "size of an image") for side in (-4, 0, 10**6, 10**12, "4", 4.5, None, True)),
+    ("[" * 200_000, "cannot be read"),
+    *((cvat_text(f"<{shape}/>"), "cannot be read") for shape in SHAPES),
+    *((cvat_text(f'<{tag} points="0,0;3,3"/>'), f"{tag} of 1.jpg is no area") for tag in NO_AREAS),
+    *((studio_text({"rle": [0]}, side), "cannot be read") for side in (-4, 0, 10**6)),
+    # A text as a side would be repeated as often as the image is wide.
+    *((studio_text({"x": x, "y": 1, "width": 9, "height": 9}, 3 * 10**9), "must be a number") for x in ("a", [0], True, None)),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), DAMAGED, ids=range(len(DAMAGED)))
+def test_damaged_exports_are_refused_and_never_hang_crash_or_count_as_blank(text: str, line: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=line):
+        masks_in(tmp_path, text, ".xml" if text.startswith("<") else ".json")
+
+
+def test_boxes_are_turned_about_their_centre_by_cvat_and_about_their_corner_by_label_studio(tmp_path: Path) -> None:
+    xml = cvat_text('<box xtl="1" ytl="18" xbr="39" ybr="22" rotation="90"/>', "40").replace('"4"', '"40"')
+    rows, columns = np.nonzero(masks_in(tmp_path, xml, ".xml")["1.jpg"])
+    np.testing.assert_allclose((rows.min(), rows.max(), columns.min(), columns.max()), (1, 39, 18, 22), atol=1)
+    text = studio_text({"x": 50, "y": 10, "width": 40, "height": 10, "rotation": 90})
+    rows, columns = np.nonzero(masks_in(tmp_path, text)["1.jpg"])
+    # 16 pixels down from 4, and 4 to the left from 20: those whose centres lie inside.
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (4, 19, 16, 19)
+
+
+OUTSIDE = [(5.0, 1.0, 2.0, 4.0), (1.0, 6.0, 4.0, 2.0), (20.0, 1.0, 30.0, 4.0), (1.1, 1.1, 1.2, 1.2)]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        *(partial(rectangle, sides, 8, 12, 0, sides[:2]) for sides in OUTSIDE),
+        partial(polygon, [(20, 20), (30, 20), (30, 30)], 8, 12),
+        partial(coco_shape, [[1.1, 1.1, 1.3, 1.1, 1.2, 1.3]], 8, 12),
+    ],
+)
+def test_a_shape_must_cover_a_pixel_or_its_image_would_count_as_blank(draw: Callable[[], object]) -> None:
+    with pytest.raises(InputError, match=r"(box|polygon) must cover a pixel of its image of 12 × 8"):
+        draw()
+
+
+def test_shapes_that_touch_a_pixel_are_drawn() -> None:
+    assert np.argwhere(rectangle((1.0, 2.0, 3.0, 4.0), 8, 12, 0, (1.0, 2.0))).tolist() == [[2, 1], [2, 2], [3, 1], [3, 2]]
+    assert polygon([(0, 0), (3, 0), (3, 3)], 8, 12).any()
+    assert not coco_shape([], 8, 12).any()
+
+
+def test_a_polygon_is_the_pixels_whose_centres_lie_inside() -> None:
+    rng = np.random.default_rng(0)
+    y, x = (axis + 0.5 for axis in np.mgrid[:30, :40])
+    for _ in range(20):
+        corners = rng.uniform(0, (40, 30), (3, 2))
+        found = polygon([(a, b) for a, b in corners.tolist()], 30, 40)
+        wanted = MplPath(corners).contains_points(np.stack([x, y], -1).reshape(-1, 2)).reshape(30, 40)
+        assert (found == wanted).all()
+    # Crossing itself, as a five-pointed star does, leaves its middle out.
+    angles = np.pi * (0.5 + 0.8 * np.arange(5))
+    star = [(20 + 14 * np.cos(angle), 15 + 14 * np.sin(angle)) for angle in angles]
+    assert not polygon(star, 30, 40)[15, 20]
+    assert polygon(star, 30, 40)[26, 20]
+    # A sliver that holds no centre is its outline.
+    assert polygon([(2.6, 1), (2.9, 1), (2.9, 6), (2.6, 6)], 8, 12)[1:6, 2].all()
+
+
+def test_a_brush_of_another_size_is_refused_before_its_bits_are_read() -> None:
+    with pytest.raises(InputError, match="0 pixels, and the image has 3072"):
+        from_brush([0] * 2_000_000, 48, 64)
+    long = [*int.to_bytes(4 * 48 * 64, 4, "big"), *([0] * 200_000)]
+    with pytest.raises(InputError, match="are more than any brush of 3072 pixels takes"):
+        from_brush(long, 48, 64)
+
+
+TEXTS = {
+    "objects": "[" + ",".join(["{}"] * 20_000) + "]",
+    "pairs": "[" + ",".join(['{"a":1}'] * 20_000) + "]",
+    "numbers": "[" + ",".join(["1.5"] * 20_000) + "]",
+    "lists": "[" + ",".join(["[]"] * 20_000) + "]",
+    "texts": json.dumps([f"text {number}" for number in range(20_000)]),
+}
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_what_is_counted_is_enough(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr("howfar.data.documents.check_file", lambda needed, *_: counted.append(needed))
+    tracemalloc.start()
+    parsed(TEXTS[kind])
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken <= counted[0] <= 8 * taken
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("l.json", read_export), ("l.xml", read_export), ("b.json", partial(read_document, what="boxes"))]
+)
+def test_what_would_take_too_much_is_refused(
+    name: str, read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = TEXTS["objects"] if name.endswith("json") else "<annotations>" + "<a/>" * 40_000 + "</annotations>"
+    (tmp_path / name).write_text(text)
+    monkeypatch.setenv("HOWFAR_MEMORY", "1MB")
+    with pytest.raises(InputError, match="memory must be at least"):
+        read(tmp_path / name)
+
+
+def test_half_a_character_is_refused() -> None:
+    for text in (r'["\ud83d\ude00"]', r'["\\ud800"]'):
+        assert parsed(text) == json.loads(text)
+    with pytest.raises(ValueError, match="half a character"):
+        parsed(r'["\ud800"]')

@@ -1,61 +1,42 @@
-"""Files for labelling tools, read back by readers that are not ours."""
+"""Files for labelling tools have the tools' forms; what howfar did not write is never replaced."""
 
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
-import jsonschema
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
+from PIL import Image
 
-from howfar.data import Dataset, Item
-from howfar.data.label_exports import read_labels
-from howfar.data.labelling import PictureToLabel, coco, cvat, label_studio
+from howfar.data.labelling import (
+    PictureToLabel,
+    check_archive,
+    coco,
+    cvat,
+    label_names,
+    label_studio,
+    remove_archive,
+    write_archive,
+)
+from howfar.data.masks import from_brush, from_columns
+from howfar.errors import InputError
 
 ODD = 'a <b> & "c" ünï #1?.png'
+
+
 PICTURES = (
     PictureToLabel("0001.jpg", "/data/roads/images/0001.jpg", (224, 160)),
     PictureToLabel("gone.jpg", "/data/roads/images/gone.jpg"),
     PictureToLabel(f"below/{ODD}", f"/data/roads/images/below/{ODD}", (40, 30)),
 )
+
+
 TITLE = "roads & <more>, chosen by far"
-
-
-def test_coco_loads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "coco.json").write_text(coco(PICTURES, TITLE), encoding="utf-8")
-    loaded = COCO(str(tmp_path / "coco.json"))
-    assert "Done" in capsys.readouterr().out
-    assert loaded.loadImgs(loaded.getImgIds()) == [
-        {"id": 1, "file_name": "0001.jpg", "width": 224, "height": 160},
-        {"id": 2, "file_name": f"below/{ODD}", "width": 40, "height": 30},
-    ]
-    assert loaded.loadCats(loaded.getCatIds()) == [{"id": 1, "name": "foreground", "supercategory": ""}]
-    assert loaded.getAnnIds() == []
-    assert loaded.dataset["info"]["description"] == TITLE
-
-
-def test_coco_has_every_field_that_the_format_names() -> None:
-    integer = {"type": "integer", "minimum": 1}
-    schema = {
-        "type": "object",
-        "required": ["info", "licenses", "images", "annotations", "categories"],
-        "properties": {
-            "images": {
-                "type": "array",
-                "items": {
-                    "required": ["id", "width", "height", "file_name"],
-                    "properties": {"id": integer, "width": integer, "height": integer, "file_name": {"type": "string"}},
-                },
-            },
-            "annotations": {"type": "array", "maxItems": 0},
-            "categories": {"items": {"required": ["id", "name", "supercategory"]}, "minItems": 1, "maxItems": 1},
-        },
-    }
-    jsonschema.validate(json.loads(coco(PICTURES, TITLE)), schema)
 
 
 def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
@@ -78,61 +59,93 @@ def test_cvat_is_what_its_importer_walks_through(tmp_path: Path) -> None:
     assert [label.findtext("type") for label in task.iter("label")] == ["any"]
 
 
-def test_a_url_is_a_task_as_it_stands() -> None:
-    (task,) = json.loads(label_studio([PictureToLabel("a b.png", "s3://roads/a b.png")], TITLE))
-    assert task["data"]["image"] == "s3://roads/a b.png"
-
-
 def test_label_studio_tasks_point_to_the_files() -> None:
     tasks = json.loads(label_studio(PICTURES, TITLE))
-    assert isinstance(tasks, list)
     assert [set(task) for task in tasks] == [{"data", "meta"}] * 3
-    for task, picture in zip(tasks, PICTURES, strict=True):
+    for rank, (task, picture) in enumerate(zip(tasks, PICTURES, strict=True), start=1):
         url = urlsplit(task["data"]["image"])
         assert (url.scheme, url.netloc, url.path, url.fragment) == ("", "", "/data/local-files/", "")
         # What the server puts after its document root, which is / where none is set.
         assert parse_qs(url.query) == {"d": [picture.path.lstrip("/")]}
-        assert task["meta"]["image"] == picture.name
-    assert [task["meta"]["rank"] for task in tasks] == [1, 2, 3]
+        assert (task["meta"]["image"], task["meta"]["rank"]) == (picture.name, rank)
+    (task,) = json.loads(label_studio([PictureToLabel("a b.png", "s3://roads/a b.png")], TITLE))
+    assert task["data"]["image"] == "s3://roads/a b.png"
 
 
-def test_nothing_with_a_size_is_still_a_file() -> None:
+def test_images_without_a_size_are_left_out() -> None:
+    document = json.loads(coco(PICTURES, TITLE))
+    assert document["images"] == [
+        {"id": 1, "file_name": "0001.jpg", "width": 224, "height": 160},
+        {"id": 2, "file_name": f"below/{ODD}", "width": 40, "height": 30},
+    ]
+    assert document["categories"] == [{"id": 1, "name": "foreground", "supercategory": ""}]
     assert json.loads(coco(PICTURES[1:2], TITLE))["images"] == []
     assert ElementTree.fromstring(cvat(PICTURES[1:2], TITLE)).findtext("meta/task/size") == "0"
 
 
-@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of pycocotools 2.0.11 with numpy 2
-def test_a_foreground_is_a_label_to_correct(tmp_path: Path) -> None:
-    mask = np.zeros((30, 40), np.bool_)
+def test_a_foreground_boxes_and_a_class_are_labels_to_correct() -> None:
+    mask, names = np.zeros((30, 40), np.bool_), ("foreground", "car")
     mask[5:9, 7:20] = True
-    begun = (
-        PictureToLabel("1.jpg", "/1.jpg", (40, 30), lambda: mask),
-        PictureToLabel("2.jpg", "/2.jpg", (40, 30), lambda: ~(mask | True)),
-    )
-    (tmp_path / "coco.json").write_text(coco(begun, TITLE), encoding="utf-8")
-    loaded = COCO(str(tmp_path / "coco.json"))
-    (annotation,) = loaded.loadAnns(loaded.getAnnIds())
-    assert (loaded.annToMask(annotation) == mask).all()
-    assert (annotation["image_id"], annotation["area"], annotation["bbox"]) == (1, 52, [7, 5, 13, 4])
-    (element,) = ElementTree.fromstring(cvat(begun, TITLE)).iter("mask")
-    assert {name: element.attrib[name] for name in ("label", "rle", "left", "top", "width", "height")} == {
-        "label": "foreground", "rle": "0, 52", "left": "7", "top": "5", "width": "13", "height": "4",
-    }  # fmt: skip
-    tasks = json.loads(label_studio(begun, TITLE))
-    assert ["predictions" in task for task in tasks] == [True, False]
-    (result,) = tasks[0]["predictions"][0]["result"]
-    assert (result["type"], result["value"]["format"], result["original_width"]) == ("brushlabels", "rle", 40)
+    begun = PictureToLabel("1.jpg", "/1.jpg", (40, 30), lambda: mask, [("car", (1, 2, 5, 4))], "wet")
+    first, second = json.loads(coco([begun], TITLE, names))["annotations"]
+    assert (from_columns(first["segmentation"]["counts"], 30, 40) == mask).all()
+    assert (first["image_id"], first["area"], first["bbox"], second["bbox"]) == (1, 52, [7, 5, 13, 4], [1, 2, 4, 2])
+    root = ElementTree.fromstring(cvat([begun], TITLE, names))
+    (area,), (box,) = root.iter("mask"), root.iter("box")
+    assert [area.attrib[name] for name in ("label", "rle", "left", "top")] == ["foreground", "0, 52", "7", "5"]
+    assert [box.attrib[name] for name in ("label", "xtl", "ytl", "xbr", "ybr")] == ["car", "1", "2", "5", "4"]
+    (task,) = json.loads(label_studio([begun], TITLE, names))
+    label, brush, rectangle = (result["value"] for result in task["predictions"][0]["result"])
+    assert (label, brush["brushlabels"], rectangle["rectanglelabels"]) == ({"choices": ["wet"]}, ["foreground"], ["car"])
+    assert (from_brush(brush["rle"], 30, 40) == mask).all()
 
 
-@pytest.mark.parametrize("name", ["a\x1b[31m.png", "b\x00.png", "c\x0b\ufffe.png"])
-def test_names_that_xml_cannot_hold_are_written_out_and_found_again(name: str, tmp_path: Path) -> None:
-    """CVAT's file would not be XML else, and the labels of such an image would belong to nobody."""
-    mask = np.ones((2, 3), np.bool_)
-    text = cvat([PictureToLabel(name, f"/roads/{name}", (3, 2), lambda: mask)], f"set of {name}")
-    (tmp_path / "cvat.xml").write_text(text, encoding="utf-8")
-    image = ElementTree.parse(tmp_path / "cvat.xml").find("image")
-    assert image is not None
-    assert image.attrib["name"].isprintable()
-    labels = read_labels(Dataset("roads", (Item(name, Path("x.png")),)), tmp_path / "cvat.xml")
-    assert labels.strangers == ()
-    assert np.array_equal(labels.by_image[name], mask)
+def test_names_go_both_ways_for_every_task() -> None:
+    masks = label_names(["Riß", "joint"], "segmentation")
+    assert (masks.in_dataset("joint"), masks.in_dataset("car"), masks.in_tool("foreground")) == ("foreground", None, "Riß")
+    assert masks.offered() == ("Riß", "joint")
+    classes = label_names({"0": "a=b", "1": "c"}, "classification")
+    assert (classes.in_tool("0"), classes.in_dataset("a=b")) == ("a=b", "0")
+    assert classes.offered(["0", "1", "2"]) == ("a=b", "c", "2")
+    nothing = label_names((), "detection")
+    assert (nothing.in_dataset("car"), nothing.in_tool("car"), nothing.offered(["car"])) == ("car", "car", ("car",))
+
+
+@pytest.mark.parametrize("names", [[""], ["a="], ["a", "x=a"], 3, [3]])
+def test_names_that_say_nothing_are_refused(names: Any) -> None:
+    with pytest.raises(InputError, match="label_names must"):
+        label_names(names, "detection")
+
+
+def images(folder: Path) -> dict[str, str]:
+    Image.new("RGB", (4, 4)).save(folder / "1.png")
+    return {"1.png": str(folder / "1.png")}
+
+
+@pytest.mark.parametrize("kind", ["coco", "cvat"])
+@pytest.mark.parametrize("how", ["copy", "link"])
+def test_its_own_archive_is_replaced_and_removed(kind: str, how: str, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for text in ("one", "two"):
+        place = write_archive(kind, text, images(tmp_path), tmp_path / "out", how)  # type: ignore[arg-type]  # a literal
+    remove_archive(kind, tmp_path / "out")
+    assert not place.exists()
+
+
+def test_what_others_wrote_stays(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "cvat.zip", "w") as mine:
+        mine.writestr("annotations.xml", "hours of work")
+    kept = tmp_path / "coco" / "annotations" / "instances_default.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("hours of work")
+    before = (tmp_path / "cvat.zip").read_bytes()
+    lines = {
+        "cvat": r"out must hold no cvat\.zip that howfar did not write",
+        "coco": "out must hold no folder coco of another kind",
+    }
+    for kind, line in lines.items():
+        for act in (remove_archive, check_archive, lambda kind, out: write_archive(kind, "", images(tmp_path), out, "copy")):
+            with pytest.raises(InputError, match=line):
+                act(kind, tmp_path)
+    assert (tmp_path / "cvat.zip").read_bytes() == before
+    assert kept.read_text() == "hours of work"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,9 @@ from howfar.data.pixel_values import file_bytes
 from howfar.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+
+
 CHANNELS_FIRST = np.ascontiguousarray(PIXELS.transpose(2, 0, 1))
-
-
-def png(picture: Image.Image, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "png", **options)
-    return buffer.getvalue()
 
 
 SAME: dict[str, Any] = {
@@ -75,14 +70,6 @@ def test_a_pillow_image_is_decoded_as_its_file_would_be(tmp_path: Path) -> None:
     assert np.asarray(decode(file_bytes(wide)).image).min() == 255
 
 
-def test_files_and_their_bytes(tmp_path: Path) -> None:
-    file = tmp_path / "1.png"
-    Image.fromarray(PIXELS).save(file)
-    data = file.read_bytes()
-    for given in (data, memoryview(data), file, str(file), {"bytes": data, "path": None}, {"bytes": None, "path": str(file)}):
-        assert file_bytes(given) == data
-
-
 MASK = PIXELS[:, :, 0] > 127
 
 
@@ -126,10 +113,13 @@ def test_what_is_no_picture_is_one_line(value: Any, line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_damaged_picture_of_pillow(tmp_path: Path) -> None:
-    file = tmp_path / "cut.png"
-    whole = png(Image.fromarray(np.tile(PIXELS, (20, 20, 1))))
-    file.write_bytes(whole[: len(whole) // 2])
+def test_files_their_bytes_and_damaged_pictures(tmp_path: Path) -> None:
+    file = tmp_path / "1.png"
+    Image.fromarray(np.tile(PIXELS, (20, 20, 1))).save(file)
+    data = file.read_bytes()
+    for given in (data, memoryview(data), file, str(file), {"bytes": data, "path": None}, {"bytes": None, "path": str(file)}):
+        assert file_bytes(given) == data
+    file.write_bytes(data[: len(data) // 2])
     with Image.open(file) as cut:
         cut.filename = ""
         with pytest.raises(ImageError, match="a picture that cannot be loaded"):

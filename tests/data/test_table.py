@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -27,34 +28,21 @@ def csv(folder: Path, text: str, encoding: str = "utf-8") -> Path:
     return folder / "list.csv"
 
 
-def test_csv(folder: Path) -> None:
+def test_csv_and_parquet(folder: Path) -> None:
     table = csv(folder, "image,weight,mask,label\nimages/1.png,3,masks/1.png,7\n./images/2.png,4,,\n\n")
-    found = Dataset.from_table(table)
-    assert (found.name, found.root) == ("list", table)
-    assert [item.name for item in found.items] == ["images/1.png", "images/2.png"]
-    assert [item.path.exists() for item in found.items] == [True, True]
-    assert [item.mask for item in found.items] == [folder / "masks/1.png", None]
-    assert [item.label for item in found.items] == ["7", None]
-    assert found.skipped == ()
-
-
-def test_parquet_is_read_like_csv(folder: Path) -> None:
-    rows = {"image": ["images/1.png", "images/2.png"], "mask": ["masks/1.png", None], "label": [7, 8]}
-    pd.DataFrame(rows).to_parquet(folder / "list.parquet")
-    found = Dataset.from_table(folder / "list.parquet", name="mine")
-    assert found.name == "mine"
-    assert [(item.name, item.mask, item.label) for item in found.items] == [
-        ("images/1.png", folder / "masks/1.png", "7"),
-        ("images/2.png", None, "8"),
-    ]
-
-
-def test_absolute_paths_byte_order_mark_and_quotes(folder: Path) -> None:
+    rows = {"image": ["images/1.png", "./images/2.png"], "mask": ["masks/1.png", None], "label": [7, None]}
+    pd.DataFrame(rows).astype({"label": "Int64"}).to_parquet(folder / "list.parquet")
+    for found in (Dataset.from_table(table), Dataset.from_table(folder / "list.parquet", name="list")):
+        assert (found.name, found.skipped) == ("list", ())
+        assert [(item.name, item.path, item.mask, item.label) for item in found.items] == [
+            ("images/1.png", folder / "images/1.png", folder / "masks/1.png", "7"),
+            ("images/2.png", folder / "images/2.png", None, None),
+        ]
+    # Absolute paths, a mark of byte order, blanks in the header, and quotes.
     (folder / "a,b.png").write_bytes(b"x")
     absolute = (folder / "images/1.png").as_posix()
     found = Dataset.from_table(csv(folder, f'image , label\n{absolute},x\n"a,b.png",y\n', encoding="utf-8-sig"))
-    assert [item.name for item in found.items] == [absolute, "a,b.png"]
-    assert found.items[1].label == "y"
+    assert [(item.name, item.label) for item in found.items] == [(absolute, "x"), ("a,b.png", "y")]
 
 
 def test_missing_files_are_skipped(folder: Path) -> None:
@@ -88,29 +76,12 @@ def test_errors_are_one_clear_line(folder: Path, text: str, line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_table(folder: Path) -> None:
-    with pytest.raises(MissingPathError, match="no table at"):
-        Dataset.from_table(folder / "none.csv")
-    (folder / "list.csv").write_bytes(b"image\n\xff\xfe\n")
-    with pytest.raises(InputError, match="is not a readable table"):
-        Dataset.from_table(folder / "list.csv")
-    (folder / "list.parquet").write_bytes(b"PAR1 is not enough")
-    with pytest.raises(InputError, match="is not a readable table"):
-        Dataset.from_table(folder / "list.parquet")
-    pd.DataFrame({"path": ["a"]}).to_parquet(folder / "list.parquet")
-    with pytest.raises(InputError, match="its columns: path"):
-        Dataset.from_table(folder / "list.parquet")
-
-
-def test_a_line_an_image(tmp_path: Path) -> None:
+def test_lists_are_one_image_a_line_or_a_column(tmp_path: Path) -> None:
     file = tmp_path / "labelled.txt"
     file.write_bytes("\ufeff0001.jpg\r\n\n  /data/straße 2.png \na,b.png".encode())
     assert read_list(file) == ("0001.jpg", "/data/straße 2.png", "a,b.png")
     file.write_text("")
     assert read_list(str(file)) == ()
-
-
-def test_the_column_image_of_a_table(tmp_path: Path) -> None:
     frame = pd.DataFrame({"rank": [1, 2, 3], "image": ["0002.jpg", None, "new/1.jpg"]})
     frame.to_csv(tmp_path / "labelled.csv", index=False)
     frame.to_parquet(tmp_path / "labelled.parquet")
@@ -118,15 +89,22 @@ def test_the_column_image_of_a_table(tmp_path: Path) -> None:
         assert read_list(tmp_path / name) == ("0002.jpg", "new/1.jpg")
 
 
-def test_bad_lists_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "other.csv").write_text("file\n0001.jpg\n")
-    (tmp_path / "picture.txt").write_bytes(b"\xff\xd8\xff\xe0\x00")
-    with pytest.raises(MissingPathError, match=r"no list of images at .*gone\.txt"):
-        read_list(tmp_path / "gone.txt")
-    for name, message in (("other.csv", "no column image; its columns: file"), ("picture.txt", "not a readable list")):
-        with pytest.raises(InputError, match=message) as caught:
-            read_list(tmp_path / name)
-        assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("read", "name", "data", "line"),
+    [
+        (Dataset.from_table, "l.csv", b"image\n\xff\xfe\n", "is not a readable table"),
+        (Dataset.from_table, "l.parquet", b"PAR1 is not enough", "is not a readable table"),
+        (read_list, "other.csv", b"file\n0001.jpg\n", "no column image; its columns: file"),
+        (read_list, "picture.txt", b"\xff\xd8\xff\xe0\x00", "not a readable list"),
+    ],
+)
+def test_what_is_no_table_or_list(read: Callable[[Path], object], name: str, data: bytes, line: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=line) as caught:
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MissingPathError, match=r"no (table|list of images) at"):
+        read(tmp_path / f"gone-{name}")
 
 
 @pytest.mark.parametrize("name", ["a b.png", "道路 é.png", "a\\n.png", "\u202ea.png", "a\u200b.png", "-x.png", 'it\'s "q".png'])
@@ -155,8 +133,5 @@ def test_what_no_line_holds_is_written_out_and_found_again(name: str, line: str,
     listed = read_list(tmp_path / "chosen.txt")
     assert match_list(listed, [name, "2.png"], [path, "/site/2.png"]) == [0, 1]
     assert match_list([printable(path)], [name], [path]) == [0]  # as earlier versions wrote it
-
-
-def test_a_path_that_stands_as_it_is_counts_before_one_that_is_written_out() -> None:
-    paths = ["/site/a\nb.png", r"/site/a\nb.png"]
-    assert match_list([r"/site/a\nb.png"], ["1", "2"], paths) == [1]
+    # A path that stands as it is counts before one that is written out.
+    assert match_list([f"/site/{line}"], ["1", "2"], [path, f"/site/{line}"]) == [1]

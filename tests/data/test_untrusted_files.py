@@ -10,7 +10,9 @@ import sys
 import threading
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +21,7 @@ import pytest
 from PIL import Image
 
 from fuzz.table_mutations import not_utf8
-from howfar.data import Dataset, Item, decode, parse, read_bytes
+from howfar.data import Dataset, Item, decode, images, parse, read_bytes
 from howfar.data.classes import read_classes
 from howfar.data.containers import arrow_check
 from howfar.data.containers.arrow_check import first_look
@@ -30,7 +32,7 @@ from howfar.data.image_bytes import exists
 from howfar.data.images import decoding, pictures_in_use
 from howfar.data.label_exports import read_labels
 from howfar.data.predictions import read_prediction
-from howfar.errors import HowfarError, ImageError, InputError
+from howfar.errors import ImageError, InputError
 from howfar.memory import check_file, file_limit, within
 from packed import write_saved
 
@@ -115,15 +117,12 @@ def test_names_that_no_file_has(tmp_path: Path, name: object) -> None:
     (tmp_path / "state.json").write_text(json.dumps({"_data_files": [{"filename": name}]}))
     with pytest.raises(InputError, match="lists no data files"):
         parse(tmp_path)
+    (tmp_path / "state.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="is not readable JSON"):
+        parse(tmp_path)
     (tmp_path / "state.json").unlink()
     (tmp_path / "dataset_dict.json").write_text(json.dumps({"splits": [name]}))
     with pytest.raises(InputError, match="names no split"):
-        parse(tmp_path)
-
-
-def test_nested_json_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text("[" * 100_000)
-    with pytest.raises(InputError, match="is not readable JSON"):
         parse(tmp_path)
 
 
@@ -134,85 +133,72 @@ def test_rows_that_hold_a_path_with_nul(tmp_path: Path) -> None:
         read_bytes(parse(tmp_path / "t.parquet").items[0].path)
 
 
+def zipped_array() -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, np.eye(3))
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize(
-    "header",
+    ("start", "rest"),
     [
-        "(" * 5000,
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (",
-        "'",
-        "\t1\n 2",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (10**12, 3)}",
+        ("(" * 5000, bytes(40)),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (", bytes(40)),
+        ("'", bytes(40)),
+        ("\t1\n 2", bytes(40)),
+        ("{'descr': '<f4', 'fortran_order': False, 'shape': (10**12, 3)}", bytes(40)),
+        (None, zipped_array()),
+        (None, zipped_array()[:150]),
+        (None, b"PK\3\4"),
     ],
 )
-def test_damaged_headers_of_npy(tmp_path: Path, header: str) -> None:
-    packed = header.encode().ljust(54) + b"\n"
-    data = b"\x93NUMPY\x01\x00" + len(packed).to_bytes(2, "little") + packed + bytes(40)
-    (tmp_path / "e.npy").write_bytes(data)
+def test_damaged_headers_of_npy_and_archives_named_npy(tmp_path: Path, start: str | None, rest: bytes) -> None:
+    header = b"" if start is None else start.encode().ljust(54) + b"\n"
+    head = b"" if start is None else b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+    (tmp_path / "e.npy").write_bytes(head + header + rest)
     with pytest.raises(InputError, match="is not a readable NumPy array"):
         load_embeddings(tmp_path / "e.npy")
-    with pytest.raises(ImageError, match=r"not a \.npy array"):
+    with pytest.raises(ImageError, match=r"not a \.npy array|an archive of arrays"):
         read_prediction(tmp_path / "e.npy")
 
 
-def test_archives_named_npy(tmp_path: Path) -> None:
-    np.savez(tmp_path / "z.npz", np.eye(3))
-    whole = (tmp_path / "z.npz").read_bytes()
-    for data in (whole, whole[: len(whole) // 2], b"PK\3\4"):
-        (tmp_path / "e.npy").write_bytes(data)
-        with pytest.raises(InputError, match="is not a readable NumPy array"):
-            load_embeddings(tmp_path / "e.npy")
-
-
-def test_text_that_is_not_utf8(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"image": not_utf8(2), "label": ["a", "b"]}), tmp_path / "t.parquet")
-    pq.write_table(pa.table({"image": not_utf8(2), "embedding": [[1.0], [2.0]]}), tmp_path / "e.parquet")
-    pq.write_table(pa.table({"image": not_utf8(2), "predicted": ["a", "b"]}), tmp_path / "c.parquet")
-    for read, name in ((parse, "t"), (parse, "e"), (read_classes, "c")):
-        with pytest.raises(InputError, match="is not a readable table") as error:
-            read(tmp_path / f"{name}.parquet")
-        assert "\n" not in str(error.value)
-
-
-def test_lists_among_class_predictions(tmp_path: Path) -> None:
-    columns = {"image": ["1.png"], "predicted": ["a"], "confidence": [[0.5, 0.5]]}
-    pq.write_table(pa.table(columns), tmp_path / "c.parquet")
-    with pytest.raises(InputError, match="column confidence holds list"):
-        read_classes(tmp_path / "c.parquet")
+@pytest.mark.parametrize(
+    ("columns", "read", "line"),
+    [
+        ({"image": not_utf8(2), "label": ["a", "b"]}, parse, "is not a readable table"),
+        ({"image": not_utf8(2), "embedding": [[1.0], [2.0]]}, parse, "is not a readable table"),
+        ({"image": not_utf8(2), "predicted": ["a", "b"]}, read_classes, "is not a readable table"),
+        ({"image": ["1"], "predicted": ["a"], "confidence": [[0.5, 0.5]]}, read_classes, "column confidence holds list"),
+    ],
+)
+def test_text_that_is_not_utf8_and_lists_among_numbers(
+    columns: dict[str, Any], read: Callable[[Path], object], line: str, tmp_path: Path
+) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=line) as error:
+        read(tmp_path / "t.parquet")
+    assert "\n" not in str(error.value)
 
 
 def test_names_of_thousands_of_digits(tmp_path: Path) -> None:
     names = ["a" + "9" * 4301, "a2", "a10", "a02", "a" + "1" * 4302]
     assert sorted(names, key=natural_key) == ["a02", "a2", "a10", names[0], names[4]]
-    image_parquet(tmp_path)
+    pq.write_table(pa.table({"image": pa.array([b"x"], pa.binary())}), tmp_path / "t.parquet")
+    assert exists(tmp_path / "t.parquet" / "0")
     assert not exists(tmp_path / "t.parquet" / ("9" * 4301))
     with pytest.raises(InputError, match="must have ranges that rise"):
         expand("s-{0.." + "9" * 4301 + "}.tar")
 
 
-def image_parquet(folder: Path) -> Path:
-    buffer = io.BytesIO()
-    Image.new("L", (8, 8)).save(buffer, "png")
-    pq.write_table(pa.table({"image": pa.array([buffer.getvalue()], pa.binary())}), folder / "t.parquet")
-    return folder / "t.parquet"
-
-
-def bomb(folder: Path, rows: int = 400_000) -> Path:
-    """Embeddings of one value, which Parquet writes in a few kilobytes."""
-    numbers = pa.array(np.zeros(rows * 100, np.float32))
-    lists = pa.FixedSizeListArray.from_arrays(numbers, 100).cast(pa.list_(pa.float32()))
-    pq.write_table(pa.table({"embedding": lists}), folder / "e.parquet", compression="zstd", row_group_size=rows)
-    return folder / "e.parquet"
-
-
 def test_embeddings_that_take_a_thousand_times_their_file(tmp_path: Path) -> None:
-    file = bomb(tmp_path)
+    file = tmp_path / "e.parquet"
+    numbers = pa.array(np.zeros(40_000_000, np.float32))
+    lists = pa.FixedSizeListArray.from_arrays(numbers, 100).cast(pa.list_(pa.float32()))
+    pq.write_table(pa.table({"embedding": lists}), file, compression="zstd", row_group_size=400_000)
     assert file.stat().st_size < 100_000
     tracemalloc.start()
     before = pa.total_allocated_bytes()
-    with (
-        within("100MB"),
-        pytest.raises(InputError, match=r"memory must be at least [\d,]+ MB to read .*e\.parquet, got '100 MB'"),
-    ):
+    with within("100MB"), pytest.raises(InputError, match=r"memory must be at least [\d,]+ MB to read .*e\.parquet, got"):
         parse(file)
     assert pa.total_allocated_bytes() - before < 1 << 20
     assert tracemalloc.get_traced_memory()[1] < 5 << 20
@@ -242,15 +228,17 @@ def test_zip_bombs_are_refused_by_their_directory(tmp_path: Path) -> None:
     tracemalloc.stop()
 
 
-def test_the_limit_without_a_budget() -> None:
-    assert file_limit() == 2 << 30
-    assert file_limit(1 << 30) == 16 << 30
+def test_the_limit_with_and_without_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (file_limit(), file_limit(1 << 30)) == (2 << 30, 16 << 30)
     check_file(2 << 30, "x")
     with pytest.raises(InputError, match=r"--memory 2148MB"):
         check_file((2 << 30) + 1, "x")
-
-
-def test_the_limit_of_commands_without_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    with within("100MB"):
+        thread = threading.Thread(target=lambda: limits.append(file_limit()))
+        thread.start()
+        thread.join()
+    assert limits == [10**8]
     monkeypatch.setenv("HOWFAR_MEMORY", "3GB")
     assert file_limit(1 << 40) == 3 * 10**9
     with within("1GB"):
@@ -258,16 +246,6 @@ def test_the_limit_of_commands_without_the_option(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HOWFAR_MEMORY", "much")
     with pytest.raises(InputError, match="HOWFAR_MEMORY must be a size, got 'much'"):
         file_limit()
-
-
-def test_a_thread_has_the_budget_of_the_block() -> None:
-    limits: list[int] = []
-    with within("100MB"):
-        thread = threading.Thread(target=lambda: limits.append(file_limit()))
-        thread.start()
-        thread.join()
-    assert limits == [10**8]
-    assert file_limit() == 2 << 30
 
 
 def test_a_picture_beyond_the_limit_is_refused_before_it_is_decoded() -> None:
@@ -304,19 +282,13 @@ def test_large_pictures_wait_for_each_other() -> None:
 
 
 def test_transparency_is_laid_on_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
-    from howfar.data import images
-
-    pixels = np.random.default_rng(0).integers(0, 256, (50, 40, 4), dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    whole = np.asarray(images.to_rgb(image))
-    monkeypatch.setattr(images, "_BAND", 123)
-    assert (np.asarray(images.to_rgb(image)) == whole).all()
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 40, 4), dtype=np.uint8))
     palette = image.convert("P")
     palette.info["transparency"] = 3
-    monkeypatch.setattr(images, "_BAND", 1 << 22)
-    whole = np.asarray(images.to_rgb(palette))
+    whole = [np.asarray(images.to_rgb(picture)) for picture in (image, palette)]
     monkeypatch.setattr(images, "_BAND", 123)
-    assert (np.asarray(images.to_rgb(palette)) == whole).all()
+    for picture, wanted in zip((image, palette), whole, strict=True):
+        assert (np.asarray(images.to_rgb(picture)) == wanted).all()
 
 
 def test_labels_of_pictures_that_are_said_to_be_huge(tmp_path: Path) -> None:
@@ -345,7 +317,3 @@ def test_the_command_ends_with_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "is not a readable Arrow file" in done.stderr
-
-
-def test_errors_are_howfars_own() -> None:
-    assert issubclass(InputError, HowfarError)

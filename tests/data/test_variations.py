@@ -1,13 +1,16 @@
-"""Names of images and columns of tables say who an image shows and under which variation."""
+"""What names of images and columns of tables say: the variations that an image shows, and the photograph it is a tile of."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from howfar.data import Dataset, parse
+from howfar.data.photographs import look_tiled, pattern_of, photographs_of, tiles
 from howfar.data.variations import variation_columns, variations
 from howfar.demo import write_dataset
 from howfar.errors import InputError
@@ -22,24 +25,24 @@ def test_the_names_of_rendered_people_say_what_was_rendered(tmp_path: Path) -> N
     assert {str(kind) for kind in table.dtypes} == {"int64"}
 
 
-def test_text_stays_text_and_numbers_count_as_numbers_only_where_all_are() -> None:
-    table = variations(["ann_7.jpg", "bob_x.jpg"], r"(?P<person>[a-z]+)_(?P<pose>\w+)")
-    assert table["person"].tolist() == ["ann", "bob"]
-    assert table["pose"].tolist() == ["7", "x"]
-
-
-def test_an_optional_group_that_has_nothing_is_empty_text() -> None:
-    assert variations(["a", "b_2"], r"(?P<who>[a-z])(_(?P<pose>\d))?")["pose"].tolist() == ["", "2"]
-
-
-def test_a_pattern_may_ask_for_folders_and_a_dot_within_a_name_is_no_ending() -> None:
-    table = variations(["x/s1/v1.5.png", "y/s2/v2.0"], r"(?P<set>\w)/s(?P<person>\d)/v(?P<value>[\d.]+)")
-    assert table.to_numpy().tolist() == [["x", 1, "1.5"], ["y", 2, "2.0"]]
-
-
-def test_no_images_give_an_empty_table_with_the_columns() -> None:
-    assert list(variations([])) == ["person", "view", "weather", "light", "scene"]
-    assert len(variations([])) == 0
+@pytest.mark.parametrize(
+    ("names", "pattern", "rows"),
+    [
+        # Text stays text, and numbers count as numbers only where all are.
+        (["ann_7.jpg", "bob_x.jpg"], r"(?P<person>[a-z]+)_(?P<pose>\w+)", [["ann", "7"], ["bob", "x"]]),
+        # An optional group that has nothing is empty text.
+        (["a", "b_2"], r"(?P<who>[a-z])(_(?P<pose>\d))?", [["a", ""], ["b", "2"]]),
+        # A pattern may ask for folders, and a dot within a name is no ending.
+        (
+            ["x/s1/v1.5.png", "y/s2/v2.0"],
+            r"(?P<set>\w)/s(?P<person>\d)/v(?P<value>[\d.]+)",
+            [["x", 1, "1.5"], ["y", 2, "2.0"]],
+        ),
+    ],
+)
+def test_what_a_pattern_reads(names: list[str], pattern: str, rows: list[list[object]]) -> None:
+    assert variations(names, pattern).to_numpy().tolist() == rows
+    assert variations([], pattern).to_numpy().tolist() == []
 
 
 @pytest.mark.parametrize("name", ["b.jpg", "0001_c01_w01_l01_p01_x.jpg", "x0001_c01_w01_l01_p01.jpg", "0001_c01_w01_l01.jpg"])
@@ -49,15 +52,19 @@ def test_the_first_name_that_does_not_match_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "line"),
+    ("read", "pattern", "line"),
     [
-        (r"(?P<person>\d", "pattern must be a regular expression (missing ), unterminated subpattern"),
-        (r"(\d+)_c(\d+)", "pattern must have a named group for what varies, got"),
+        (partial(variations, ["1_c2.jpg"]), r"(?P<person>\d", "pattern must be a regular expression (missing ), unterminated"),
+        (partial(variations, ["1_c2.jpg"]), r"(\d+)_c(\d+)", "pattern must have a named group for what varies, got"),
+        (pattern_of, "(a", "group must be a regular expression (missing ), unterminated subpattern at position 0), got '(a'"),
+        (pattern_of, "a", r"group must have a group in brackets that names the photograph, got 'a': write (.+)-\d+"),
+        (pattern_of, "(?:a)", "group must have a group in brackets"),
+        (partial(photographs_of, ["a-1.png"]), "(z)", "group must match the names of images, such as 'a-1', got '(z)': leave"),
     ],
 )
-def test_a_pattern_that_names_nothing_is_refused(pattern: str, line: str) -> None:
+def test_a_pattern_that_names_nothing_is_refused(read: Callable[[str], object], pattern: str, line: str) -> None:
     with pytest.raises(InputError) as caught:
-        variations(["1_c2.jpg"], pattern)
+        read(pattern)
     assert str(caught.value).startswith(line)
 
 
@@ -80,19 +87,51 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("table", ["list.csv", "list.parquet"])
 def test_values_are_text_in_the_order_of_the_images_that_are_there(folder: Path, table: str) -> None:
-    dataset = parse(folder / table)
-    assert isinstance(dataset, Dataset)
+    dataset = Dataset.from_table(folder / table)
     found = variation_columns(dataset, ["pose", "person"])
     assert list(found) == ["pose", "person"]
     assert found.to_numpy().tolist() == [["left", "007"], ["right", "bob"], ["left", ""]]
-
-
-def test_a_column_that_is_not_there_is_named_with_those_that_are(folder: Path) -> None:
-    dataset = Dataset.from_table(folder / "list.csv")
     with pytest.raises(InputError, match="dataset's table, got 'who': it has image, person, pose"):
         variation_columns(dataset, ["who"])
-
-
-def test_a_folder_has_no_columns(folder: Path) -> None:
     with pytest.raises(InputError, match=r"columns must be of a dataset that is a CSV or Parquet table, got .*faces"):
         variation_columns(Dataset.from_folder(folder), ["person"])
+
+
+TILE = r"(.+)-[0-9]+"
+
+
+@pytest.mark.parametrize(
+    ("names", "group", "photographs"),
+    [
+        (["a-1.png", "b/a-1.jpg", ".hidden", "plain"], None, ["a-1", "b/a-1", ".hidden", "plain"]),
+        (["v1.2/a.b.png", "v1.2/plain"], None, ["v1.2/a.b", "v1.2/plain"]),
+        ([], TILE, []),
+        (["a-1.png", "a-2.jpg", "x/a-1.png", "b.png", "a-1-2.png"], TILE, ["a", "a", "x/a", "b", "a-1"]),
+        (["x1.png", "1.png"], r"([a-z]*)\d", ["x", "1"]),
+        (["x1.png", "1.png"], r"([a-z]+)?\d", ["x", "1"]),
+    ],
+)
+def test_the_expression_names_the_photograph_or_each_image_is_its_own(
+    names: list[str], group: str | None, photographs: list[str]
+) -> None:
+    assert photographs_of(names, group) == photographs
+
+
+@pytest.mark.parametrize(
+    ("names", "counts", "tiled"),
+    [
+        (["a-1.png", "a-2.png", "b-1.png", "b-2.png"], (2, 4), True),
+        (["IMG-1.png", "IMG-2.png", "IMG-3.png"], (0, 0), False),
+        (["a-1.png", "b-1.png", "c-1.png"], (3, 3), False),
+        (["a-1.png", "a-2.png", "b-1.png", "c.png", "d.png", "e.png"], (2, 3), False),
+        (["a-1.png", "a-2.png", "b-1.png", "c.png", "d.png"], (2, 3), True),
+        (["x/a-1.png", "x/a-2.png", "y/a-1.png", "y/a-2.png"], (2, 4), True),
+        (["a.png"], (0, 0), False),
+        ([], (0, 0), False),
+    ],
+)
+def test_tiles_are_guessed_where_most_images_are_of_fewer_photographs(
+    names: list[str], counts: tuple[int, int], tiled: bool
+) -> None:
+    assert tiles(names) == counts
+    assert look_tiled(len(names), *tiles(names)) is tiled

@@ -1,12 +1,17 @@
-"""Files appear whole or not at all, also where two write the same one."""
+"""Files appear whole or not at all, also where two write the same one; locks of files and folders."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from pathlib import Path
 
 import pytest
 
+from howfar.io import lock
 from howfar.io.atomic import TEMPORARY, appearing, replace, replace_text
+from howfar.io.checkpoint import remove_abandoned
+from howfar.io.lock import alone, held, locked
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -39,14 +44,39 @@ def test_two_writers_of_one_file_do_not_take_each_others(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_name_may_be_as_long_as_the_system_allows(tmp_path: Path) -> None:
-    path = tmp_path / ("n" * 255)
-    replace_text(path, "x")
+def test_what_is_being_written_is_hidden_and_known_by_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)  # as long as the system allows
+    with appearing(path) as file:
+        (temporary,) = tmp_path.iterdir()
+        assert (temporary.name[0], temporary.suffix) == (".", TEMPORARY)
+        file.write(b"x")
     assert path.read_text() == "x"
 
 
-def test_what_is_being_written_is_hidden_and_known_by_its_ending(tmp_path: Path) -> None:
-    with appearing(tmp_path / "note"):
-        (temporary,) = tmp_path.iterdir()
-        assert temporary.name.startswith(".")
-        assert temporary.name.endswith(TEMPORARY)
+def test_those_who_share_a_folder_keep_out_who_wants_it_alone(tmp_path: Path) -> None:
+    with locked(tmp_path, shared=True), locked(tmp_path, shared=True), alone(tmp_path) as free:
+        assert not free
+    with alone(tmp_path) as free, alone(tmp_path, otherwise=True) as other:
+        assert (free, other) == (True, False)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), PermissionError("no"), None])
+def test_where_files_cannot_be_locked_everybody_is_let_in(
+    error: OSError | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        assert error is not None
+        raise error
+
+    path = tmp_path / "door"
+    path.write_text("busy")
+    if error is None:
+        monkeypatch.setattr(lock, "fcntl", None)
+    else:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    with locked(path), alone(path) as first, alone(path) as second, alone(path, otherwise=False) as unknown:
+        assert (first, second, unknown) == (True, True, False)
+        assert held(path) is None
+    (tmp_path / "0123.state").touch()
+    remove_abandoned(tmp_path)
+    assert (tmp_path / "0123.state").exists()

@@ -19,8 +19,10 @@ import pytest
 from PIL import Image
 
 import howfar
+from howfar.cli.main import run
 from howfar.data import Dataset, parse
 from howfar.data.image_bytes import read_bytes
+from howfar.data.table import _beside
 from howfar.errors import ImageError, InputError
 from howfar.io import cell_urls
 from howfar.io.cell_urls import CellUrl, cell_location, is_local, recorded
@@ -33,6 +35,8 @@ LOCAL = [
     "169.254.169.254", "[fd00:ec2::254]", "[fe80::1]", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]",
     "[2002:7f00:1::]", "100.64.0.1", "224.0.0.1",
 ]  # fmt: skip
+
+
 STRANGE = [
     "simplecache::http://example.org/1.png", "zip://1.png::http://example.org/a.zip", "ftp://example.org/1.png",
     "sftp://example.org/1.png", "smb://nas/1.png", "github://a:b@main/1.png", "local:///etc/1.png", "data://image/png;base64,AA",
@@ -138,22 +142,16 @@ def test_chains_and_other_schemes_are_refused(tmp_path: Path, url: str) -> None:
         cell_location(tmp_path / "list.csv", url)
 
 
-def test_a_path_in_a_table_behind_a_url_does_not_leave_its_host() -> None:
+def test_a_path_in_a_table_behind_a_url_does_not_leave_its_host_or_bucket(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/t/list.csv", b"image\nsimplecache::http://127.0.0.1/1.png\n")
     with pytest.raises(InputError, match="chain"):
         Dataset.from_table("memory://t/list.csv")
-    for cell in ("s3://bucket/a/../../other/1.png", "s3://other/1.png"):
-        from howfar.data.table import _beside
-
+    bucket = Url("s3://bucket/roads/list.csv")
+    assert cell_location(bucket, "s3a://bucket/1.png") == "s3a://bucket/1.png"
+    for cell in ("../../other/1.png", "s3://other/1.png"):
         with pytest.raises(InputError, match="--allow-urls other"):
-            _beside(Url("s3://bucket/roads/list.csv"), cell.removeprefix("s3://bucket/a/") if "bucket" in cell else cell)
-
-
-def test_buckets_are_the_tables_own_or_named(tmp_path: Path) -> None:
-    assert cell_location(Url("s3://bucket/list.csv"), "s3a://bucket/1.png") == "s3a://bucket/1.png"
-    with pytest.raises(InputError, match="--allow-urls other"):
-        cell_location(Url("s3://bucket/list.csv"), "s3://other/1.png")
+            _beside(bucket, cell)
     with allowing("other"):
         assert cell_location(tmp_path / "list.csv", "s3://other/1.png") == "s3://other/1.png"
 
@@ -177,16 +175,12 @@ def test_a_named_host_is_read_and_its_redirects_are_checked(tmp_path: Path, serv
 
 
 def test_an_address_that_changes_between_look_and_fetch_is_not_reached(server: int, public: None, monkeypatch: Any) -> None:
-    url = cell_location_of("images.example", server)
+    with allowing("images.example"):
+        url = cell_location(Path("/data/list.csv"), f"http://images.example:{server}/1.png")
     monkeypatch.setattr(cell_urls, "is_local_address", lambda text: text == "127.0.0.1")
     with pytest.raises(ImageError, match="local network"):
         read_bytes(url)
     assert Server.asked == []
-
-
-def cell_location_of(host: str, port: int) -> Any:
-    with allowing(host):
-        return cell_location(Path("/data/list.csv"), f"http://{host}:{port}/1.png")
 
 
 def test_a_table_from_the_local_network_reads_its_own_place_alone(server: int) -> None:
@@ -230,8 +224,6 @@ def test_a_row_of_a_container_is_not_followed_either(tmp_path: Path, server: int
 
 
 def test_python_and_the_command_line_name_hosts(tmp_path: Path, server: int, public: None, capsys: Any) -> None:
-    from howfar.cli.main import run
-
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         table(tmp_path / name, *(f"http://images.example:{server}/{name}{k}.png" for k in range(3)))
@@ -243,9 +235,8 @@ def test_python_and_the_command_line_name_hosts(tmp_path: Path, server: int, pub
     out = tmp_path / "run"
     compared = howfar.compare(**given, store=tmp_path / "store", allow_urls="images.example", out=out, **quick)
     assert compared.datasets[0].n == 3
-    assert set(pd.read_parquet(out / "images.parquet")["path"]) == {
-        f"http://images.example:{server}/b{k}.png" for k in range(3)
-    }
+    urls = {f"http://images.example:{server}/b{k}.png" for k in range(3)}
+    assert set(pd.read_parquet(out / "images.parquet")["path"]) == urls
     assert (out / "report.html").is_file()
     arguments = ["embed", f"p={files[0]}", "--backbone", "colour_moments", "--store", str(tmp_path / "other")]
     assert run(arguments) == 2
@@ -263,24 +254,20 @@ def test_a_host_is_local_where_one_of_its_addresses_is(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    "given", ["", "  ", ",", "*", "*.example.org", "http://x", "a.org:", "a.org:x", "a b", "a..org", "-", ".", "a.org/x"]
-)
-def test_what_is_no_host_is_refused(given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from howfar.cli.main import run
-
-    with pytest.raises(InputError, match=r"^allow_urls must (be hosts or buckets|name a host or bucket), got"):
-        howfar.compare("a", "b", allow_urls=given)
-    assert run(["compare", "a", "b", "--allow-urls", given]) == 2
-    assert "must be hosts or buckets" in (told := capsys.readouterr().err) or "must name a host or bucket" in told
-    monkeypatch.setenv(VARIABLE, given)
-    if given:
-        assert run(["store", "size"]) == 2
-        assert capsys.readouterr().err.startswith(f"howfar: {VARIABLE} must ")
-
-
-@pytest.mark.parametrize(
     "given", ["a.org", "my-bucket_1", "bücher.example", "93.184.216.34", "2001:db8::1", "[::1]:80", "a--b.org", "a.org:80"]
 )
 def test_names_addresses_and_buckets_are_hosts(given: str) -> None:
     with allowing(f" {given} "):
         assert given in cell_urls.allowed()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "  ", ",", "*", "*.example.org", "http://x", "a.org:", "a.org:x", "a b", "a..org", "-", ".", "a.org/x"]
+)
+def test_what_is_no_host_is_refused(given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(InputError, match=r"^allow_urls must (be hosts or buckets|name a host or bucket), got"):
+        howfar.compare("a", "b", allow_urls=given)
+    monkeypatch.setenv(VARIABLE, given)
+    if given:
+        assert run(["store", "size"]) == 2
+        assert capsys.readouterr().err.startswith(f"howfar: {VARIABLE} must ")

@@ -1,7 +1,4 @@
-"""Read datasets: folders, tables, tar shards, Parquet and Arrow files, local or behind URLs, and ready-made embeddings.
-
-`parse` says what a dataset argument may be. `read_bytes` reads an image from wherever a dataset says it lies.
-"""
+"""Read datasets of images, local or behind URLs, and ready-made embeddings; `parse` says what a dataset argument may be."""
 
 from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse, read_saved, read_shards

@@ -1,11 +1,8 @@
 """Read true and predicted boxes: COCO, YOLO, Pascal VOC, Ultralytics, tables, exports of labelling tools, own JSON.
 
-COCO's results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there.
-
-Pascal VOC counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012), so that the box reaches
-from ``xmin − 1`` to ``xmax``.
-
-A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the confidence behind it
+COCO's results name an image by ``image_id``; Ultralytics' ``save_json`` writes the stem of the image's file there. Pascal VOC
+counts pixels from 1, and both corners lie inside of the box (VOC development kit, VOC2012): it reaches from ``xmin − 1`` to
+``xmax``. A line of YOLO is ``class x y width height``, with the middle of the box, and where predicted the confidence
 (docs.ultralytics.com/datasets/detect; Ultralytics' ``save_txt`` with ``save_conf``).
 """
 
@@ -15,16 +12,26 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from xml.etree import ElementTree
 
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_in, read_document, renamed
+from howfar.data.boxes import BoxesOf, BoxFile, add_box, boxes_in, no_boxes, read_document, renamed
 from howfar.data.classes import CategoryNames, read_names
 from howfar.data.dataset import Dataset, match_names, no_match
-from howfar.data.documents import CORNERS, SIDES, TABLES, check_columns, parsed, parsed_xml, read_tabular
+from howfar.data.documents import (
+    CORNERS,
+    SIDES,
+    TABLES,
+    cell_numbers,
+    cell_texts,
+    check_columns,
+    parsed_xml,
+    read_json,
+    read_tabular,
+)
 from howfar.data.folder import path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.item import Item
@@ -34,19 +41,11 @@ from howfar.io.location import absolute
 from howfar.memory import check_file
 from howfar.wording import printable
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last two), label, and score where predicted"
 
 
 def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> BoxFile:
-    """Read a table with one box per row; columns are found by their roles or by the roles' own names.
-
-    A row whose corners are empty says that its image has no box. Raises `InputError` where columns are missing or hold no
-    numbers.
-    """
+    """Read a table of one box a row, its columns by role; a row with empty corners says that its image has no box."""
     table = read_tabular(file)
     present = list(map(str, table.columns))
     # Of true boxes there are no scores, and a table of them may lack what is named for the predictions.
@@ -62,9 +61,9 @@ def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> Box
         raise InputError(
             f"{path_text(file)} has no column {missing[0]}; its columns: {listed}: it needs {_FORM}; name others by --columns"
         )
-    images = [_text(value) for value in table[columns["image"]]]
-    labels = [_text(value) for value in table[columns["label"]]] if columns["label"] in present else ["0"] * len(table)
-    numbers = {role: _numbers(file, table[columns[role]]) for role in needed[1:]}
+    images = cell_texts(table[columns["image"]])
+    labels = cell_texts(table[columns["label"]]) if columns["label"] in present else ["0"] * len(table)
+    numbers = {role: cell_numbers(table[columns[role]], path_text(file)) for role in needed[1:]}
     return BoxFile(_boxes_of_rows(file, images, labels, numbers, ends, predicted), whole=predicted)
 
 
@@ -80,7 +79,7 @@ def _boxes_of_rows(
     for row, image in enumerate(images):
         if not image:
             raise InputError(f"{path_text(file)}: row {row + 1} has no image: fill in its path or drop the row")
-        boxes.setdefault(image, {"boxes": [], "labels": []} | ({"scores": []} if predicted else {}))
+        boxes.setdefault(image, no_boxes(predicted))
         left, top, right, bottom = (float(numbers[role][row]) for role in (*CORNERS[:2], *ends))
         if all(np.isnan((left, top, right, bottom))):
             continue
@@ -90,29 +89,15 @@ def _boxes_of_rows(
     return boxes
 
 
-def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()
-
-
-def _numbers(file: Path, column: pd.Series[Any]) -> Float64Array:
-    try:
-        return column.replace("", np.nan).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path_text(file)}: column {column.name} must hold numbers ({error})") from error
-
-
 RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, …]'
 
 
 def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -> BoxFile:
-    """Read COCO results for a dataset's images; an image without a result has no box.
-
-    The images that ids stand for, and the names of categories, are those of the `truth`, where that is COCO's; else an id is
-    taken for the name of an image's file without its ending. Raises `InputError` for a row of another form, or an id that is no
-    image's.
-    """
+    """Read COCO results; ids are those of a COCO `truth`, else stems of files; an image without a result has no box."""
     boxes: BoxesOf = {}
-    files = _by_id(dataset)
+    files: dict[str, list[str]] = {}
+    for item in dataset.items:
+        files.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
     ids, names = (truth.ids, truth.names) if truth is not None and truth.ids else ({}, {})
     strange: dict[str, None] = {}
     for number, row in enumerate(rows, start=1):
@@ -130,14 +115,6 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile | None) -
     what = "1 image_id is" if count == 1 else f"{count} image_ids are"
     notes = (f"{what} of no image (the first: {first})",) if strange else ()
     return BoxFile(boxes, whole=True, notes=notes)
-
-
-def _by_id(dataset: Dataset) -> dict[str, list[str]]:
-    """Map file stems, without leading zeros of numbers, to image names."""
-    named: dict[str, list[str]] = {}
-    for item in dataset.items:
-        named.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
-    return named
 
 
 def _one(files: Mapping[str, Sequence[str]], image: str) -> str | None:
@@ -170,10 +147,7 @@ def _is_number(value: Any) -> bool:
 
 
 def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
-    """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note.
-
-    Raises `InputError` where it is damaged, or holds shapes that are no upright boxes.
-    """
+    """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note."""
     try:
         annotations = document["annotations"]
         if not isinstance(annotations, list):
@@ -192,7 +166,7 @@ def of_coco(path: Path, document: Mapping[str, Any]) -> BoxFile:
 
 
 def of_export(path: Path) -> BoxFile:
-    """Read boxes from a CVAT or Label Studio export, zipped or not. Raises `InputError` as `of_coco`."""
+    """Read boxes from a CVAT or Label Studio export, zipped or not."""
     try:
         export = read_export(path)
         return BoxFile(_boxes_of_export(export), unsure=export.unsure)
@@ -233,32 +207,28 @@ _CORNERS: Final = ("x1", "y1", "x2", "y2")
 
 
 def read_ultralytics(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read Ultralytics JSON files, each named like its image. Raises `InputError` for another form."""
+    """Read Ultralytics JSON files, each named like its image."""
     boxes: BoxesOf = {}
     for file in files:
         name = file.relative_to(folder).as_posix()
-        boxes[name] = {"boxes": [], "labels": [], "scores": []}
+        boxes[name] = no_boxes(predicted=True)
         for row in _rows(file):
             try:
                 corners = [float(row["box"][side]) for side in _CORNERS]
                 label, score = str(row["name"]), float(row["confidence"])
             except (TypeError, LookupError, ValueError) as error:
-                raise InputError(
-                    f"{path_text(file)} is of another form ({one_line(error, 60)}): write {ULTRALYTICS_FORM}"
-                ) from error
+                line = f"{path_text(file)} is of another form ({one_line(error, 60)}): write {ULTRALYTICS_FORM}"
+                raise InputError(line) from error
             add_box(boxes, name, corners, label, score)
     return BoxFile(boxes)
 
 
 def _rows(file: Path) -> list[Any]:
     try:
-        size = file.stat().st_size
-        check_file(2 * size, file, size)
-        rows = parsed(file.read_text(encoding="utf-8-sig"), file)
+        rows = read_json(file)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path_text(file)} is not readable JSON ({one_line(error, 120)}): write {ULTRALYTICS_FORM}"
-        ) from error
+        line = f"{path_text(file)} is not readable JSON ({one_line(error, 120)}): write {ULTRALYTICS_FORM}"
+        raise InputError(line) from error
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise InputError(f"{path_text(file)} must hold a list with one object a box: write {ULTRALYTICS_FORM}")
     return rows
@@ -268,15 +238,12 @@ _SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read_voc(folder: Path, files: Sequence[Path]) -> BoxFile:
-    """Read Pascal VOC files, each named like its image; an image without a file is not labelled.
-
-    Objects marked ``difficult`` are left out, and noted. Raises `InputError` for a file that is no such annotation.
-    """
+    """Read Pascal VOC files, each named like its image, without ``difficult`` objects; without a file it is not labelled."""
     boxes: BoxesOf = {}
     difficult = 0
     for file in files:
         name = file.relative_to(folder).as_posix()
-        boxes[name] = {"boxes": [], "labels": []}
+        boxes[name] = no_boxes(predicted=False)
         for element in _root(file).iter("object"):
             if (element.findtext("difficult") or "0").strip() == "1":
                 difficult += 1
@@ -321,37 +288,22 @@ _TOKEN: Final = 120
 
 
 def read_yolo(dataset: Dataset, folder: Path, files: Sequence[Path], predicted: bool, names: Sequence[str]) -> BoxFile:
-    """Read YOLO files for a dataset's images; an image without a file has no box, as in YOLO.
-
-    Raises `InputError` where no file is of an image, a line is none of a box, or an image's size is unknown.
-    """
+    """Read YOLO files for a dataset's images; an image without a file has no box, as in YOLO."""
     by_key = {stem(file.relative_to(folder).as_posix()): file for file in files}
     keys = match_names(dataset, by_key)
     found = [(item, by_key[keys[item.name]]) for item in dataset.items if keys[item.name] in by_key]
     if not found:
         raise InputError(no_match(dataset, "file", path_text(folder), [file.relative_to(folder).as_posix() for file in files]))
-    boxes: BoxesOf = {item.name: _nothing(predicted) for item in dataset.items}
+    boxes: BoxesOf = {item.name: no_boxes(predicted) for item in dataset.items}
     for item, file in found:
         _read(item, file, predicted, boxes)
     empty = len(dataset) - len(found)
     what = "1 image has no file" if empty == 1 else f"{empty} images have no file"
     notes = (f"{what} below {path_text(folder)}: taken for images without {'detections' if predicted else 'objects'}",)
-    names = names or names_beside(folder)
+    beside = (place / name for place in (folder, *list(folder.parents)[:2]) for name in NAMES)
+    names = names or next((read_names(file) for file in beside if file.is_file()), ())
     numbered = {str(number): name for number, name in enumerate(names)}
     return BoxFile(renamed(boxes, names), whole=True, names=numbered, notes=notes if empty else ())
-
-
-def names_beside(folder: Path) -> tuple[str, ...]:
-    """Read class names from a file beside the labels or in the two folders above; empty if not found."""
-    for place in (folder, *list(folder.parents)[:2]):
-        for name in NAMES:
-            if (place / name).is_file():
-                return read_names(place / name)
-    return ()
-
-
-def _nothing(predicted: bool) -> dict[str, list[object]]:
-    return {"boxes": [], "labels": [], **({"scores": []} if predicted else {})}
 
 
 def _read(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
@@ -363,9 +315,8 @@ def _read(item: Item, file: Path, predicted: bool, boxes: BoxesOf) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path_text(file)} is not readable text ({error}): write `class x y width height` a box") from error
     except ImageError as error:
-        raise InputError(
-            f"{path_text(file)} holds shares of a size that is unknown, as {path_text(item.path)} cannot be read ({error})"
-        ) from error
+        line = f"{path_text(file)} holds shares of a size that is unknown, as {path_text(item.path)} cannot be read ({error})"
+        raise InputError(line) from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             label, middle_x, middle_y, across, down, *score = _values(f"{path_text(file)}: line {number}", line, predicted)
@@ -407,27 +358,10 @@ KINDS_OF_PREDICTIONS: Final = (
 
 
 def read_true_boxes(
-    dataset: Dataset,
-    path: str | Path,
-    roles: Mapping[str, str] | None = None,
-    names: Sequence[str] = (),
-    what: str = "true boxes",
+    dataset: Dataset, path: str | Path, roles: Mapping[str, str] | None = None, names: Sequence[str] = ()
 ) -> BoxFile:
-    """Read true boxes for a dataset's images from a file or folder of one of the `KINDS`.
-
-    `roles` are the columns of a table, `names` those of the classes 0, 1, 2 …, where labels are numbers. Raises
-    `MissingPathError` and `InputError` where there is nothing, or what is there is of another form.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> box = "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>4</xmax><ymax>2</ymax></bndbox>"
-    >>> _ = (folder / "1.xml").write_text(f"<annotation><object><name>car</name>{box}</object></annotation>")
-    >>> read_true_boxes(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).boxes
-    {'1.xml': {'boxes': [[0.0, 0.0, 4.0, 2.0]], 'labels': ['car']}}
-    """
+    """Read true boxes of one of the `KINDS`; `roles` are a table's columns, `names` those of the classes 0, 1, 2 …."""
+    what = "true boxes"
     place = _place(path, what, KINDS)
     if place.is_dir():
         files = _files(place, what, {".txt", ".xml"}, KINDS)
@@ -457,11 +391,7 @@ def read_predicted_boxes(
     names: Sequence[str] = (),
     what: str = "predictions",
 ) -> BoxFile:
-    """Read predicted boxes for a dataset's images from a file or folder of one of the `KINDS_OF_PREDICTIONS`.
-
-    `truth` is the file of the true boxes, which says what the ids of COCO's results stand for. In a format that lists boxes and
-    no images, one without boxes has none, and that is noted. Arguments and errors else as `read_true_boxes`.
-    """
+    """Read predicted boxes of one of the `KINDS_OF_PREDICTIONS`; the `truth` says what ids in COCO's results stand for."""
     place = _place(path, what, KINDS_OF_PREDICTIONS)
     by_id = isinstance(names, CategoryNames)
     if isinstance(names, CategoryNames):
@@ -554,7 +484,7 @@ def _filled(dataset: Dataset, read: BoxFile, place: Path) -> BoxFile:
     if not any(key in stems for key in keys.values()):
         return read
     absent = [name for name, key in keys.items() if key not in stems]
-    empty: BoxesOf = {name: {"boxes": [], "labels": [], "scores": []} for name in absent}
+    empty: BoxesOf = {name: no_boxes(predicted=True) for name in absent}
     without = sum(not entry["boxes"] for entry in read.boxes.values()) + len(absent)
     what = "1 image has no box" if without == 1 else f"{without} images have no box"
     # YOLO's reader has told of its own already.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from howfar.data.classes import named
 from howfar.data.dataset import Dataset
-from howfar.data.documents import parsed
+from howfar.data.documents import read_json
 from howfar.data.images import size
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
-from howfar.memory import check_file
 from howfar.wording import printable
 
 BoxesOf: TypeAlias = dict[str, dict[str, Any]]
@@ -22,20 +22,10 @@ BoxesOf: TypeAlias = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class BoxFile:
-    """Hold the boxes read from a file or folder.
+    """Hold the boxes read from a file or folder, by each image's name as the file writes it.
 
-    Attributes
-    ----------
-    boxes
-        Of each entry, by the name of its image as the file writes it.
-    whole
-        Whether an image that is no entry has no box, since the format has nothing to say of such.
-    unsure
-        Whether images may be among the entries that nobody looked at.
-    names, ids
-        The names of classes and images that the file states, by the ids by which other files refer to them.
-    notes
-        What a reader should know.
+    `whole`: an image that is no entry has no box. `unsure`: nobody may have looked at some entries. `names` and `ids` are the
+    classes and images that the file states, by the ids by which other files refer to them.
     """
 
     boxes: BoxesOf
@@ -46,9 +36,14 @@ class BoxFile:
     notes: tuple[str, ...] = ()
 
 
+def no_boxes(predicted: bool) -> dict[str, Any]:
+    """Return the entry of an image without boxes, with scores if they are predicted."""
+    return {"boxes": [], "labels": []} | ({"scores": []} if predicted else {})
+
+
 def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, score: float | None = None) -> None:
     """Add a box to an image's boxes."""
-    entry = boxes.setdefault(image, {"boxes": [], "labels": []} | ({} if score is None else {"scores": []}))
+    entry = boxes.setdefault(image, no_boxes(score is not None))
     entry["boxes"].append(list(corners))
     entry["labels"].append(label)
     if score is not None:
@@ -56,13 +51,7 @@ def add_box(boxes: BoxesOf, image: str, corners: Sequence[float], label: str, sc
 
 
 def renamed(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
-    """Replace class numbers by class names.
-
-    Examples
-    --------
-    >>> renamed({"1.jpg": {"boxes": [[0, 0, 1, 1]], "labels": ["1"]}}, ["road", "car"])["1.jpg"]["labels"]
-    ['car']
-    """
+    """Replace class numbers by class names."""
     if not names:
         return boxes
     return {image: {**entry, "labels": [named(label, names) for label in entry["labels"]]} for image, entry in boxes.items()}
@@ -72,32 +61,17 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, �
 
 
 def read_document(file: Path, what: str) -> Any:
-    """Parse a JSON file; raise `MissingPathError` if it is missing and `InputError` if it is no JSON.
-
-    `what` says in error lines what the file holds.
-    """
+    """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
     if not file.is_file():
         raise MissingPathError(f"no file of {what} at {file}: check the path")
     try:
-        size = file.stat().st_size
-        check_file(2 * size, file, size)
-        return parsed(file.read_text(encoding="utf-8-sig"), file)
+        return read_json(file)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not readable JSON ({one_line(error, 120)}): write {what} as {FORM}") from error
 
 
 def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
-    """Read boxes from a list with one object per image: image, boxes (corners in pixels), labels, scores if predicted.
-
-    A mapping from the names of images to such objects, as torchvision's detectors return them, is understood too. Returns image
-    names with their boxes, labels as texts (names or numbers; where there are none all boxes are of class 0) and what else the
-    objects hold. Raises `InputError` where the document is not of this form or names an image twice.
-
-    Examples
-    --------
-    >>> boxes_in({"1.jpg": {"boxes": [[0, 0, 2, 2]], "labels": [3], "scores": [0.9]}}, Path("boxes.json"), "predictions")
-    {'1.jpg': {'boxes': [[0, 0, 2, 2]], 'labels': ['3'], 'scores': [0.9]}}
-    """
+    """Read boxes from a list, or a mapping by image, of objects with image, boxes (corners in pixels), labels and scores."""
     if isinstance(document, Mapping) and all(isinstance(entry, Mapping) for entry in document.values()):
         document = [{**entry, "image": name} for name, entry in document.items()]
     if not isinstance(document, list) or not document:
@@ -118,9 +92,8 @@ def _entry(file: Path, number: int, entry: Any) -> tuple[str, dict[str, Any]]:
     rest = {str(key): value for key, value in entry.items() if key != "image"}
     labels = rest.get("labels", [0] * len(rest["boxes"]))
     if not isinstance(labels, list) or not all(isinstance(label, (str, int)) for label in labels):
-        raise InputError(
-            f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
-        )
+        line = f"{position} ({printable(entry['image'])}) must have a list of names or numbers as labels: write {FORM}"
+        raise InputError(line)
     return entry["image"], {**rest, "labels": [str(label) for label in labels]}
 
 
@@ -129,26 +102,13 @@ _SMALL: Final = 16
 
 
 def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], what: str) -> list[str]:
-    """Return a warning that counts the boxes wholly outside of their pictures; empty if there are none.
-
-    `boxes` are corners x0, y0, x1, y1 by image, `what` they are called in lines ("true boxes"). Images that cannot be read are
-    left to others, as are boxes that are not four numbers.
-
-    Raises
-    ------
-    InputError
-        Most boxes lie outside, or all lie between 0 and 1: they are not in pixels of these pictures.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from howfar.demo import write_dataset
-    >>> roads = Dataset.from_folder(write_dataset(Path(tempfile.mkdtemp()) / "roads", 1, seed=0, size=64))
-    >>> outside(roads, {"0001.jpg": [[0, 0, 9, 9], [8, 8, 9, 9], [90, 0, 99, 9]]}, "true boxes")
-    ['1 of 3 true boxes lies wholly outside of its picture (0001.jpg: [90, 0, 99, 9] in 64 × 64 pixels), ...
-    """
-    sized = [(item.name, box, shape) for item in dataset.items for box, shape in _sized(item.path, boxes.get(item.name, ()))]
+    """Return a warning that counts boxes wholly outside of their pictures; `InputError` if most are, or if all are 0 to 1."""
+    sized: list[tuple[str, Sequence[float], tuple[int, int]]] = []
+    for item in dataset.items:
+        whole = list(filter(_is_box, boxes.get(item.name, ())))
+        with suppress(ImageError):  # one that cannot be read is left to others
+            shape = size(item.path) if whole else (0, 0)
+            sized += [(item.name, box, shape) for box in whole]
     out = [(name, box, shape) for name, box, shape in sized if _is_out(box, *shape)]
     if sized and all(min(shape) >= _SMALL and min(box) >= 0 and max(box) <= 1 for _, box, shape in sized):
         name, box, (width, height) = sized[0]
@@ -164,16 +124,6 @@ def outside(dataset: Dataset, boxes: Mapping[str, Sequence[Sequence[float]]], wh
     if 2 * len(out) > len(sized):
         raise InputError(f"{line}: write corners x0, y0, x1, y1 in pixels of the pictures as they are")
     return [f"{line}, where nothing can match {'it' if one else 'them'}: check {'its corners' if one else 'their corners'}"]
-
-
-def _sized(path: Path | str, boxes: Sequence[Sequence[float]]) -> list[tuple[Sequence[float], tuple[int, int]]]:
-    """Pair an image's boxes with its size; empty without boxes or if the image cannot be read."""
-    whole = [box for box in boxes if _is_box(box)]
-    try:
-        shape = size(path) if whole else (0, 0)
-    except ImageError:
-        return []
-    return [(box, shape) for box in whole]
 
 
 def _is_box(box: object) -> bool:

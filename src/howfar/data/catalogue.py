@@ -24,38 +24,13 @@ NOT_VERIFIED = "not verified"
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """Describe one dataset of the paper.
+    """Describe one dataset of the paper; `catalogue.toml` holds them.
 
-    Attributes
-    ----------
-    name
-        The word by which `entry` and ``howfar data`` know it.
-    title, symbol, what
-        What it is called, its symbol in the paper ("" for none), and what its images show.
-    masks
-        Whether its masks of cracks are "needed" for the paper's figures and tables, "available" but not needed, or "none".
-    where
-        Addresses at which it is had.
-    licence, licence_source
-        Terms of use, and the page that states them; both "" where no such page could be read.
-    layout
-        How a folder of it is laid out.
-    citation
-        The publication to cite.
-    used_in
-        Tables and figures of the paper that need it.
-    images
-        Number of images, where it is known.
-    sizes
-        Width and height in pixels that an image may have; empty where none is stated.
-    prefix
-        How the names of its files begin in a collection of several datasets.
-    categories, n_categories, per_category
-        Names of categories that must be there, the number of all categories, and the fewest and most images of one.
-    variations
-        How many values each part of a file's name takes, as `howfar.data.variations` reads it.
-    note
-        Where the paper and the source differ.
+    `symbol` is the paper's, "" for none. `masks` of cracks are "needed" for the paper's figures and tables, "available" but not
+    needed, or "none". `licence` and `licence_source` are "" where no page that states terms of use could be read. `sizes` are
+    the widths and heights in pixels that an image may have. `prefix` begins the names of its files in a collection of several
+    datasets. `categories` must be there among `n_categories`, with the fewest and most images of one in `per_category`.
+    `variations` are how many values each part of a file's name takes, as `howfar.data.variations` reads it.
     """
 
     name: str
@@ -105,15 +80,7 @@ def catalogue() -> tuple[CatalogueEntry, ...]:
 
 
 def entry(name: str) -> CatalogueEntry:
-    """Return the paper's dataset of that name, ignoring case.
-
-    Raises `UnknownNameError`, which lists the known names, where there is none.
-
-    Examples
-    --------
-    >>> entry("BSDS500").pixels
-    '481×321 or 321×481'
-    """
+    """Return the paper's dataset of that name, ignoring case; raise `UnknownNameError` where there is none."""
     known = {candidate.name: candidate for candidate in catalogue()}
     if name.lower() not in known:
         near = difflib.get_close_matches(name.lower(), known, n=1)
@@ -143,17 +110,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """Hold the findings of a folder's comparison with the paper.
-
-    Attributes
-    ----------
-    name
-        The dataset's name in the catalogue.
-    dataset
-        The name under which the folder was read.
-    findings
-        What was compared, in the order of the catalogue's fields.
-    """
+    """Hold the findings of a folder's comparison with the paper, in the order of the catalogue's fields."""
 
     name: str
     dataset: str
@@ -207,7 +164,10 @@ def _findings(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
     names = [item.name for item in dataset.items]
     yield _images(names, wanted)
     if wanted.masks == "needed":
-        yield _masks(dataset)
+        without = [item.name for item in dataset.items if item.mask is None]
+        masks, images = counted(len(dataset) - len(without), "mask"), counted(len(dataset), "image")
+        which = f" for {images}: {without[0]} has none of its stem in masks/" if without else ", one for each image"
+        yield Finding(not without, masks + which)
     if wanted.sizes:
         yield from _sizes(dataset, wanted)
     if wanted.categories:
@@ -228,14 +188,6 @@ def _images(names: list[str], wanted: CatalogueEntry) -> Finding:
     own = sum(PurePosixPath(name).name.startswith(wanted.prefix) for name in names) if wanted.prefix else 0
     hint = f"; {own} of them are named {wanted.prefix}*: keep those alone" if 0 < own < len(names) else ""
     return Finding(False, f"{count}, the paper has {wanted.images}{hint}")
-
-
-def _masks(dataset: Dataset) -> Finding:
-    without = [item.name for item in dataset.items if item.mask is None]
-    if not without:
-        return Finding(True, f"{counted(len(dataset), 'mask')}, one for each image")
-    masks = counted(len(dataset) - len(without), "mask")
-    return Finding(False, f"{masks} for {counted(len(dataset), 'image')}: {without[0]} has none of its stem in masks/")
 
 
 def _sizes(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
@@ -263,7 +215,9 @@ def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
     loose = folders.pop("", 0)
     kinds = {category: [name for name in folders if _is_kind_of(name, category)] for category in wanted.categories}
     counts = {category: sum(folders[name] for name in of) for category, of in kinds.items() if of}
-    yield _missing([category for category in kinds if category not in counts], len(kinds))
+    missing = [category for category in kinds if category not in counts]
+    listed = f"{len(missing)} of the {len(kinds)} categories are missing: {', '.join(missing)}"
+    yield Finding(not missing, listed if missing else f"none of the {len(kinds)} categories is missing")
     if counts:
         yield Finding(True, f"images a category: {', '.join(f'{category} {count}' for category, count in counts.items())}")
     if counts and wanted.per_category:
@@ -276,12 +230,6 @@ def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
         yield Finding(False, f"{counted(loose, 'image')} in no folder of a category")
 
 
-def _missing(missing: list[str], total: int) -> Finding:
-    if missing:
-        return Finding(False, f"{len(missing)} of the {total} categories are missing: {', '.join(missing)}")
-    return Finding(True, f"none of the {total} categories is missing")
-
-
 def _per_category(counts: dict[str, int], fewest: int, most: int) -> Finding:
     off = [f"{category} {count}" for category, count in counts.items() if not fewest <= count <= most]
     if off:
@@ -290,9 +238,8 @@ def _per_category(counts: dict[str, int], fewest: int, most: int) -> Finding:
 
 
 def _number(text: str, number: int, expected: int) -> Finding:
-    return Finding(
-        number == expected, f"{text}, as in the paper" if number == expected else f"{text}, the paper has {expected}"
-    )
+    agrees = number == expected
+    return Finding(agrees, f"{text}, as in the paper" if agrees else f"{text}, the paper has {expected}")
 
 
 def _some(texts: list[str]) -> str:
@@ -302,16 +249,7 @@ def _some(texts: list[str]) -> str:
 
 
 def category_of(name: str) -> str:
-    """Return the category in an image's folder name, spelt as in the paper's table 7; "" for an image in no folder.
-
-    Folders of one letter and folders ``images`` are left out, and spaces and hyphens are underlines, so that the layouts in
-    which scenes are handed out give one name.
-
-    Examples
-    --------
-    >>> category_of("f/field/wild/1.jpg"), category_of("Wind farm/images/2.jpg"), category_of("3.jpg")
-    ('field_wild', 'wind_farm', '')
-    """
+    """Return the category in an image's folders, spelt as in the paper's table 7; "" for an image in no folder."""
     parts = [part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"]
     return "_".join(parts).lower().replace(" ", "_").replace("-", "_")
 
@@ -333,10 +271,7 @@ def _variations(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
     if repeated:
         yield Finding(False, f"{counted(repeated, 'image')} of the same person and variations as another")
     if wanted.images is not None:
-        yield _per_person(Counter(table["person"].tolist()), wanted.images // wanted.variations["person"])
-
-
-def _per_person(counts: Counter[int], expected: int) -> Finding:
-    right = all(count == expected for count in counts.values())
-    named = _some([f"{count} of person {person}" for person, count in counts.items()])
-    return Finding(right, f"images: {named}" + ("" if right else f"; the paper has {expected} of each"))
+        counts, expected = Counter(table["person"].tolist()), wanted.images // wanted.variations["person"]
+        right = all(count == expected for count in counts.values())
+        named = _some([f"{count} of person {person}" for person, count in counts.items()])
+        yield Finding(right, f"images: {named}" + ("" if right else f"; the paper has {expected} of each"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.documents import check_columns, check_known, parsed, read_tabular
+from howfar.data.documents import cell_numbers, cell_texts, check_columns, parsed, read_tabular
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.io.location import absolute
 from howfar.memory import check_file
@@ -24,10 +24,7 @@ Classes: TypeAlias = Sequence[str] | str | Path
 
 
 class CategoryNames(tuple[str, ...]):
-    """Hold COCO's category names by id; ids without a category get stand-in names.
-
-    `images` gives the names of the images in the same file by their ids, as texts.
-    """
+    """Hold COCO's category names by id, with stand-ins for absent ids, and the names of the file's `images` by their ids."""
 
     images: Mapping[str, str]
 
@@ -43,23 +40,8 @@ _COPIES: Final = 60
 def class_names(given: Classes) -> tuple[str, ...]:
     """Return the names of classes 0, 1, 2 …; empty if no names are given.
 
-    Parameters
-    ----------
-    given
-        The names; or one text of them with commas between; or a file: ``.txt`` or ``.names`` with one name a line, ``.yaml``
-        with ``names``, as Ultralytics writes it; ``.json`` of COCO, whose ids of categories are the numbers.
-
-    Raises
-    ------
-    MissingPathError
-        A file that is not there.
-    InputError
-        A file of another form, or a name that is empty or there twice.
-
-    Examples
-    --------
-    >>> class_names("road, car"), class_names(["road", "car"])
-    (('road', 'car'), ('road', 'car'))
+    They are given as names, as one text of them with commas between, or as a file: ``.txt`` or ``.names`` with one name a line,
+    ``.yaml`` with ``names``, as Ultralytics writes it; ``.json`` of COCO, whose ids of categories are the numbers.
     """
     if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(_FILES)):
         names = read_names(given)
@@ -80,7 +62,7 @@ def class_names(given: Classes) -> tuple[str, ...]:
 
 
 def read_names(path: str | Path) -> tuple[str, ...]:
-    """Read class names from a file. Raises as `class_names`."""
+    """Read class names from a file, as `class_names` says."""
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no file of class names at {file}: check the path, or write the names with commas between")
@@ -98,13 +80,7 @@ def read_names(path: str | Path) -> tuple[str, ...]:
 
 
 def named(label: str, names: Sequence[str]) -> str:
-    """Return the name of a class given by number; return any other text unchanged.
-
-    Examples
-    --------
-    >>> named("1", ["road", "car"]), named("1.0", ["road", "car"]), named("car", ["road", "car"]), named("7", ["road"])
-    ('car', 'car', 'car', '7')
-    """
+    """Return the name of a class given by number; return any other text unchanged."""
     number = label.removesuffix(".0")
     if label in names or not number.isdecimal() or len(number) > 9:
         return label
@@ -136,6 +112,7 @@ def _of_yaml(text: str) -> tuple[str, ...]:
 
 
 IMAGE, PREDICTED, CONFIDENCE = "image", "predicted", "confidence"
+_NUMBERS = ": every column but image holds a class's probabilities, unless there is a column predicted"
 _CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}
 
 
@@ -143,10 +120,8 @@ _CALLED = {"image": IMAGE, "label": PREDICTED, "score": CONFIDENCE}
 class ClassPredictions:
     """Hold the predicted class of each image, in table order.
 
-    `images` are names as the table writes them. `classes` are the names of those whose probabilities it holds, else of those
-    that were predicted. `probabilities` is (n, k), or None where the table has the column ``predicted``. `predicted` holds n
-    class names; where the table holds probabilities it is the most probable class, "" where those are nan. `confidence`, (n,),
-    is the largest probability or the column ``confidence``; nan where unknown.
+    `probabilities` is (n, k) of the `classes`, or None where the table has the column ``predicted``. `predicted` is "" where
+    the probabilities are nan. `confidence`, (n,), is the largest probability or the column ``confidence``; nan where unknown.
     """
 
     file: Path
@@ -158,13 +133,10 @@ class ClassPredictions:
 
 
 def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, classes: Sequence[str] = ()) -> ClassPredictions:
-    r"""Read a CSV or Parquet table with a column ``image`` and one probability column per class, named after the class.
+    """Read a CSV or Parquet table with a column ``image`` and one probability column per class, named after the class.
 
-    With a column ``predicted`` that is taken for the class's name, and a column ``confidence``, where there is one, for its
-    probability; other columns are left alone then. `columns` says which column is the image, the label (``predicted``) and the
-    score (``confidence``), where they are called otherwise; `classes` are the names of classes that the table gives by their
-    numbers. Raises `MissingPathError` where there is no such file, and `InputError`
-    where it is no such table, lacks columns, holds text for numbers, leaves an image empty, or names one twice.
+    A column ``predicted`` holds the class's name instead, and ``confidence`` its probability. `columns` names those that are
+    called otherwise, by role (image, label, score); `classes` are the names of classes that are given by numbers.
     """
     file = absolute(path)
     if not file.is_file():
@@ -174,71 +146,45 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
         listed = ", ".join(map(str, table.columns)) or "none"
         rule = "it needs rows with the column image, and predicted or a column of probabilities for each class"
         raise InputError(f"{file} has {len(table)} rows and the columns {listed}: {rule}")
-    images = _images(file, table)
+    images = cell_texts(table[IMAGE])
+    if "" in images:
+        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
+    repeated = table[IMAGE][table[IMAGE].duplicated()]
+    if len(repeated):
+        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
     if PREDICTED in table:
-        predicted = tuple(named(label, classes) for label in _texts(table[PREDICTED]))
+        predicted = tuple(named(label, classes) for label in cell_texts(table[PREDICTED]))
         unknown = np.full(len(table), np.nan)
-        confidence = _numbers(file, table, CONFIDENCE) if CONFIDENCE in table else unknown
+        confidence = cell_numbers(table[CONFIDENCE], file, _NUMBERS) if CONFIDENCE in table else unknown
         if bool(((confidence < 0) | (confidence > 1)).any()):
             raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
-        return ClassPredictions(file, images, tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
+        return ClassPredictions(file, tuple(images), tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
     given = tuple(str(name) for name in table.columns if name != IMAGE)
     if len(given) < 2:
         raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
-    probabilities: Float64Array = np.stack([_numbers(file, table, name) for name in given], axis=1)
+    probabilities: Float64Array = np.stack([cell_numbers(table[name], file, _NUMBERS) for name in given], axis=1)
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
     best = np.nan_to_num(probabilities).argmax(axis=1)
     names = tuple(named(name, classes) for name in given)
     predicted = tuple(names[k] if whole else "" for k, whole in zip(best, finite, strict=True))
     largest = np.where(finite, probabilities[np.arange(len(best)), best], np.nan)
-    return ClassPredictions(file, images, names, probabilities, predicted, largest)
+    return ClassPredictions(file, tuple(images), names, probabilities, predicted, largest)
 
 
 def _by_role(file: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     """Rename the columns that have a role to howfar's names; drop other columns that already have such a name."""
-    check_known(columns, tuple(_CALLED), "a table of classes")
+    idle = next((role for role in columns if role not in _CALLED), None)
+    if idle is not None:
+        rule = f"must be of {', '.join(_CALLED)} for a table of classes"
+        raise InputError.of("columns", rule, f"{idle}={columns[idle]}", "leave it out")
     check_columns(columns, list(table.columns), file)
     called = {columns[role]: name for role, name in _CALLED.items() if role in columns}
     kept = [name for name in table.columns if name in called or name not in called.values()]
     return table[kept].rename(columns=called)
 
 
-def _images(file: Path, table: pd.DataFrame) -> tuple[str, ...]:
-    images = _texts(table[IMAGE])
-    if "" in images:
-        raise InputError(f"{file}: row {images.index('') + 1} has no image: fill in its path or drop the row")
-    repeated = table[IMAGE][table[IMAGE].duplicated()]
-    if len(repeated):
-        raise InputError(f"{file}: image {repeated.iloc[0]} is there twice: keep one row an image")
-    return tuple(images)
-
-
-def _texts(column: pd.Series[Any]) -> list[str]:
-    return ["" if value is None or value != value else str(value).strip() for value in column]
-
-
-def _numbers(file: Path, table: pd.DataFrame, name: str) -> Float64Array:
-    column = table[name].replace("", np.nan) if table[name].dtype.kind not in "fiu" else table[name]
-    try:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        rule = "every column but image holds a class's probabilities, unless there is a column predicted"
-        raise InputError(f"{file}: column {name} must hold numbers ({error}): {rule}") from error
-
-
 def labelled_by_folders(dataset: Dataset) -> Dataset:
-    """Label each image with its class folder: the first folder of its name, as in ``cats/1.jpg``.
-
-    A dataset in which an image has a label already, one with images in no folder, and one of a single folder stay as they are.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data import Item
-    >>> pets = Dataset("pets", (Item("cats/1.jpg", Path("1.jpg")), Item("dogs/a/1.jpg", Path("2.jpg"))))
-    >>> [item.label for item in labelled_by_folders(pets).items]
-    ['cats', 'dogs']
-    """
+    """Label the images of a dataset without labels by the first folders of their names, where there are two folders or more."""
     parts = [PurePosixPath(item.name).parts for item in dataset.items]
     folders = {part[0] for part in parts}
     if any(item.label is not None for item in dataset.items) or min(map(len, parts), default=0) < 2 or len(folders) < 2:

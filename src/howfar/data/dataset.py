@@ -141,16 +141,8 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
     """Return, for each image, the extension-free path under which its prediction is looked up.
 
     It is the image's name in its dataset; or, where that finds more of the predictions' paths, which have no ending either,
-    that name without the folders that all the images share, so that ``images/1.jpg`` and ``images/2.jpg`` of a table find ``1``
-    and ``2``; or without some of them.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data import Item
-    >>> roads = Dataset("roads", (Item("images/1.jpg", Path("1.jpg")), Item("images/2.jpg", Path("2.jpg"))))
-    >>> match_names(roads, {"1", "2"})
-    {'images/1.jpg': '1', 'images/2.jpg': '2'}
+    that name without all or some of the folders that the images share: ``images/1.jpg`` and ``images/2.jpg`` find ``1`` and
+    ``2``.
     """
     whole = {item.name: stem(item.name) for item in dataset.items}
     short = {name: stem(below) for name, below in unshared(list(whole)).items()}
@@ -167,32 +159,14 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
 
 
 def unshared(names: Sequence[str]) -> dict[str, str]:
-    """Strip from each name the leading folders that all names share.
-
-    Examples
-    --------
-    >>> unshared(["../site/a/1.jpg", "../site/b/1.jpg"])
-    {'../site/a/1.jpg': 'a/1.jpg', '../site/b/1.jpg': 'b/1.jpg'}
-    """
+    """Strip from each name the leading folders that all names share."""
     paths = [PurePosixPath(name) for name in names]
     shared = _shared([path.parent.parts for path in paths])
     return {name: PurePosixPath(*path.parts[shared:]).as_posix() for name, path in zip(names, paths, strict=True)}
 
 
 def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> str:
-    """Compose the error line for predictions that match no image.
-
-    The line says how names are compared, shows one path of each side, and ends with a remedy.
-    `what` is what a prediction is called, `source` where they come from, and `paths` are their paths as they are, in order.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data import Item
-    >>> no_match(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), "map", "maps", ["fold/1.png"])
-    'no map of maps matches an image of roads: their paths must be the same but for the ending; the first image is 1.jpg, the
-    first map fold/1.png: pass maps/fold'
-    """
+    """Compose the error line for predictions (a `what`) that match no image: the rule, one path of each side, and a remedy."""
     paths = list(paths)
     if not paths:
         return f"no {what} of {source} matches an image of {dataset.name}: it holds none: name what the model's {what}s are in"
@@ -207,14 +181,13 @@ def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> 
     return f"{line}: pass {source}/{within.pop()}" if len(within) == 1 else f"{line}: name them after the images"
 
 
-def examples(names: Sequence[str], most: int = 3) -> str:
-    """Join the first names of a list, followed by an ellipsis if there are more.
+def leads_out(name: str) -> bool:
+    """Return whether an image's name, taken for a path below a folder, leads out of that folder."""
+    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
 
-    Examples
-    --------
-    >>> examples(["a.png", "b.png"]), examples(["a", "b", "c", "d"])
-    ('a.png, b.png', 'a, b, c …')
-    """
+
+def examples(names: Sequence[str], most: int = 3) -> str:
+    """Join the first names of a list, followed by an ellipsis if there are more."""
     return ", ".join(names[:most]) + (" …" if len(names) > most else "")
 
 
@@ -233,10 +206,7 @@ def _shared(parents: Sequence[tuple[str, ...]]) -> int:
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:
-    """Match images with a file's entries by exact name, or else by path without the extension.
-
-    Raises `InputError` where no entry matches an image.
-    """
+    """Match images with a file's entries by exact name, or else by path without the extension."""
     whole = set(names)
     by_stem = {stem(name): name for name in reversed(names)}
     keys = match_names(dataset, by_stem)

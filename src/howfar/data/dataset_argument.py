@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from math import prod
+from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
@@ -17,9 +18,9 @@ from howfar.data.containers import Member, opened
 from howfar.data.containers.container import IMAGE, kind_of
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
-from howfar.data.dataset import Dataset, unshared
+from howfar.data.dataset import Dataset, leads_out, unshared
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text
+from howfar.data.folder import EXTENSIONS, is_text, natural_key, path_text, suffix_of
 from howfar.data.item import Item, ItemTable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.data.table import list_table
@@ -36,12 +37,10 @@ _MOST = 100_000
 
 
 def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
-    """Make one dataset from the images in several containers, in the order of the files.
+    """Make one dataset from the images in several containers, in the order of the files; one that cannot be read is skipped.
 
     An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
-    a name and no two the same; else the container's name, where there are several, and the member's. `files` are tar, Parquet
-    or Arrow files, of which one that cannot be read is skipped with the reason; `root` is what the dataset is read from;
-    `table` the one file where it is a Parquet file that is open already. Raises `InputError` where there is no image in them.
+    a name and no two the same; else the container's name, where there are several, and the member's.
     """
     members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []
@@ -70,39 +69,22 @@ def read_shards(files: Sequence[Location], name: str, root: Location, table: Par
 def _names(members: Sequence[tuple[Location, Member]]) -> list[str]:
     maker_names = [member.name or "" for _, member in members]
     if all(maker_names) and len(set(maker_names)) == len(maker_names):
-        outside = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in maker_names)
-        return list(unshared(maker_names).values()) if outside else maker_names
+        return list(unshared(maker_names).values()) if any(map(leads_out, maker_names)) else maker_names
     files = [str(file) for file in dict.fromkeys(file for file, _ in members)]
     shown = unshared(files) if len(files) > 1 else {files[0]: ""}
     return [f"{shown[str(file)]}/{member.inner_path}".lstrip("/") for file, member in members]
 
 
 def has_braces(text: str) -> bool:
-    """Return whether a text contains a brace pattern: ``{000..011}`` or ``{a,b}``.
-
-    Examples
-    --------
-    >>> has_braces("shard-{000..011}.tar"), has_braces("{train,val}.parquet"), has_braces("my {roads}")
-    (True, True, False)
-    """
+    """Return whether a text contains a brace pattern: ``{000..011}`` or ``{a,b}``."""
     return any("," in inner or _RANGE.fullmatch(inner) for inner in _BRACES.findall(text))
 
 
 def expand(pattern: str) -> list[str]:
-    """Expand a brace pattern as a shell does; numbers keep their leading zeros.
-
-    Raises `InputError` where it stands for more than 100,000 files, or a range runs backwards.
-
-    Examples
-    --------
-    >>> expand("s3://b/{train,val}-{08..10}.tar")[2:4]
-    ['s3://b/train-10.tar', 's3://b/val-08.tar']
-    """
+    """Expand a brace pattern as a shell does, to 100,000 files at most; numbers keep their leading zeros."""
     parts = _BRACES.split(pattern)
     choices = [list(_choices(pattern, inner)) for inner in parts[1::2]]
-    count = 1
-    for texts in choices:
-        count *= len(texts)
+    count = prod(map(len, choices))
     if count > _MOST:
         raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
     gaps = parts[::2]
@@ -136,11 +118,11 @@ def _shards_in(folder: Location) -> list[Location]:
     """List a folder's containers in natural order; empty if the folder also holds an image file or a folder."""
     names = []
     for name, is_folder in _entries(folder):
-        if is_folder or _suffix(name) in EXTENSIONS:
+        if is_folder or suffix_of(name) in EXTENSIONS:
             return []
         names.append(name)
     for kind in KINDS_OF_CONTAINERS:
-        of_kind = [name for name in names if _suffix(name) == kind]
+        of_kind = [name for name in names if suffix_of(name) == kind]
         _refuse_splits(folder, of_kind)
         if of_kind:
             return [folder / name for name in sorted(of_kind, key=natural_key)]
@@ -152,7 +134,7 @@ def _refuse_splits(folder: Location, names: Sequence[str]) -> None:
     matches = [_OF_SPLIT.fullmatch(name) for name in names]
     splits = dict.fromkeys(match["split"] for match in matches if match)
     if len(splits) > 1 and all(matches):
-        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{_suffix(names[0])}"
+        first = f"{folder / next(iter(splits))}-{{00000..…}}-of-…{suffix_of(names[0])}"
         raise InputError(f"{folder} has several splits ({', '.join(splits)}): name the files of one, as {first}")
 
 
@@ -169,10 +151,6 @@ def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
             yield name, entry["type"] == "directory"
 
 
-def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
 ARROW = ".arrow"
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
@@ -183,16 +161,8 @@ _HUB = re.compile(
 )
 
 
-def _is_saved(folder: Path) -> bool:
-    """Return whether a folder was written by ``Dataset.save_to_disk`` or ``DatasetDict.save_to_disk``."""
-    return (folder / STATE).is_file() or (folder / SPLITS).is_file()
-
-
 def read_saved(folder: Path, name: str | None = None) -> Dataset:
-    """Read a saved Hugging Face dataset from its Arrow files; if it has several splits, name one split's folder.
-
-    Raises `InputError` where it has several splits, is not well formed, or has no column image of bytes.
-    """
+    """Read a saved Hugging Face dataset from its Arrow files; if it has several splits, name one split's folder."""
     if (folder / SPLITS).is_file() and not (folder / STATE).is_file():
         splits = _json(folder / SPLITS).get("splits")
         if not isinstance(splits, list) or not splits or not all(map(_is_file_name, splits)):
@@ -213,57 +183,36 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
     return read_shards(files, name or folder.name, folder)
 
 
-class HubName(NamedTuple):
-    """Hold the parts of the name of a dataset on the Hugging Face hub."""
-
-    repository: str
-    revision: str | None
-    config: str | None
-    split: str | None
-
-
-def _is_hub_name(text: object) -> bool:
-    """Return whether a text names a dataset on the hub; ``hf://datasets/…`` is the URL of a file there."""
-    return isinstance(text, str) and text.startswith("hf://") and not text.startswith("hf://datasets/")
-
-
-def hub_name(text: str) -> HubName:
-    """Split the name of a dataset on the hub into its parts. Raises `InputError` for another form.
-
-    Examples
-    --------
-    >>> hub_name("hf://owner/roads@v1/wet:train")
-    HubName(repository='owner/roads', revision='v1', config='wet', split='train')
-    """
+def hub_name(text: str) -> tuple[str, str | None, str | None, str | None]:
+    """Split the name of a dataset on the Hugging Face hub into its repository, revision, config and split."""
     parts = _HUB.fullmatch(text)
     if not parts:
         raise InputError.of("a dataset on the hub", f"must be {HUB}", text)
     revision = parts["revision"] and unquote(parts["revision"])
-    return HubName(f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"])
+    return f"{parts['owner']}/{parts['name']}", revision, parts["config"], parts["split"]
 
 
 def _read_hub(text: str, name: str | None = None) -> Dataset:
     """Read a dataset on the hub: Hugging Face's library downloads it to its cache, and howfar reads it there."""
-    parts = hub_name(text)
+    repository, revision, config, own = hub_name(text)
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
     try:
-        builder = datasets.load_dataset_builder(parts.repository, parts.config, revision=parts.revision)
+        builder = datasets.load_dataset_builder(repository, config, revision=revision)
         splits = list(builder.info.splits or ())
-        split = parts.split or (_only(splits, text, f"{text}:{{}}") if splits else None)
+        split = own or (_only(splits, text, f"{text}:{{}}") if splits else None)
         builder.download_and_prepare()
         split = split or _only(list(builder.info.splits or ()), text, f"{text}:{{}}")
         files = [Path(file["filename"]) for file in builder.as_dataset(split=split).cache_files]
     except InputError:
         raise
     except Exception as error:  # over a network anything may be raised
-        raise InputError(
-            f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
-        ) from error
-    short = parts.repository.partition("/")[2]
-    return read_shards(files, name or (f"{short}-{parts.split}" if parts.split else short), files[0].parent)
+        line = f"{text} cannot be read ({one_line(error)}): check the name, or save it and name the folder"
+        raise InputError(line) from error
+    short = repository.partition("/")[2]
+    return read_shards(files, name or (f"{short}-{own}" if own else short), files[0].parent)
 
 
 def _only(splits: Sequence[str], what: str, form: str) -> str:
@@ -343,11 +292,8 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     Traceback (most recent call last):
     howfar.errors.MissingPathError: nothing at ...
     """
-    return _coloured(_parsed(argument, name, unnamed))
-
-
-def _coloured(dataset: Dataset | Features) -> Dataset | Features:
-    """Have masks read by the foreground colour that the user chose, if any."""
+    dataset = _parsed(argument, name, unnamed)
+    # Masks are read by the foreground colour that the user chose.
     if not is_asked() or not isinstance(dataset, Dataset):
         return dataset
     items = ItemTable.of(item if item.mask is None else replace(item, mask=by_colour(item.mask)) for item in dataset.items)
@@ -356,7 +302,9 @@ def _coloured(dataset: Dataset | Features) -> Dataset | Features:
 
 def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Dataset | Features:
     if isinstance(argument, (Dataset, Features)):
-        return argument if name is None else _renamed(argument, name)
+        if name is None:
+            return argument
+        return replace(argument, name=name, skipped=tuple(replace(fault, dataset=name) for fault in argument.skipped))
     if isinstance(argument, (str, Path)):
         try:
             location, written_name = location_and_name(argument)
@@ -375,15 +323,7 @@ def _parsed(argument: DatasetArgument, name: str | None, unnamed: str) -> Datase
 
 
 def location_and_name(argument: str | Path) -> tuple[Location, str | None]:
-    """Split a dataset argument into its absolute path or URL and the name from ``NAME=PATH``, if any.
-
-    Raises `InputError` where it is empty, or has nothing on one side of its equals sign.
-
-    Examples
-    --------
-    >>> location_and_name("roads=s3://bucket/roads")
-    ('s3://bucket/roads', 'roads')
-    """
+    """Split a dataset argument into its absolute path or URL and the name from ``NAME=PATH``, if any."""
     text = str(argument)
     if not text.strip():
         raise InputError.of("dataset", f"must be {KINDS}", text)
@@ -396,7 +336,7 @@ def location_and_name(argument: str | Path) -> tuple[Location, str | None]:
 
 
 def _read_remote(url: Url, name: str | None) -> Dataset | Features:
-    if _is_hub_name(url):
+    if url.startswith("hf://") and not url.startswith("hf://datasets/"):  # that is the URL of a file on the hub
         return _read_hub(url, name)
     name_place(url)
     try:
@@ -427,7 +367,7 @@ def _read_local(path: Path, name: str | None) -> Dataset | Features:
         return _read_file(path, name)
     if is_lance(path):
         return from_lance(path, name)
-    if _is_saved(path):
+    if (path / STATE).is_file() or (path / SPLITS).is_file():
         return read_saved(path, name)
     shards = _shards_in(path)
     return read_shards(shards, name or path.name, path) if shards else Dataset.from_folder(path, name)
@@ -440,22 +380,14 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
     if suffix == ".csv":
         return Dataset.from_table(location, name)
     if suffix in PARQUET:
-        return _read_parquet(ParquetFile(location, "table"), name)
+        table = ParquetFile(location, "table")
+        if "embedding" in table.schema.names:
+            return from_parquet(table, name)
+        if kind_of(table.schema, IMAGE) is None:
+            return Dataset(*list_table(table, name))
+        return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:
         return read_shards([location], name or location.stem, location)
     if _COMPRESSED.search(location.name.lower()):
         raise compressed(location, suffix)
     raise InputError.of("dataset", f"must be {KINDS}", str(location), "put images into a folder")
-
-
-def _read_parquet(table: ParquetFile, name: str | None) -> Dataset | Features:
-    if "embedding" in table.schema.names:
-        return from_parquet(table, name)
-    if kind_of(table.schema, IMAGE) is None:
-        return Dataset(*list_table(table, name))
-    return read_shards([table.location], name or table.location.stem, table.location, table)
-
-
-def _renamed(dataset: Dataset | Features, name: str) -> Dataset | Features:
-    skipped = tuple(replace(fault, dataset=name) for fault in dataset.skipped)
-    return replace(dataset, name=name, skipped=skipped)

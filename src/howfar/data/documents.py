@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 from xml.etree import ElementTree
 
+import numpy as np
+
+from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
 from howfar.io.parquet import read_frame
 from howfar.memory import check_file
@@ -27,18 +30,7 @@ _OBJECT, _LIST, _ITEM, _QUOTE = 250, 70, 40, 30
 
 
 def parsed(text: str, name: object = "a JSON text") -> Any:
-    r"""Parse a JSON text; raise `ValueError` also for half of a surrogate pair, which no text file can hold.
-
-    What it will take in memory is counted first, and is an `InputError` where that is more than may be taken; `name` names it.
-
-    Examples
-    --------
-    >>> parsed(r'["\ud83d\ude00"]') == ["\U0001f600"]
-    True
-    >>> parsed(r'["\ud800"]')
-    Traceback (most recent call last):
-    ValueError: a text of it holds half a character (\ud800)
-    """
+    """Parse a JSON text, if it fits into memory; `ValueError` also for half a surrogate pair, which no text file can hold."""
     counts = {"{": _OBJECT, "[": _LIST, ",": _ITEM, '"': _QUOTE}
     check_file(len(text) + sum(held * text.count(mark) for mark, held in counts.items()), name, len(text))
     # An escaped backslash is none that escapes.
@@ -49,21 +41,19 @@ def parsed(text: str, name: object = "a JSON text") -> Any:
     return json.loads(text)
 
 
+def read_json(file: Path) -> Any:
+    """Parse a JSON file, if it fits into memory; raise `OSError`, `ValueError` or `RecursionError` if it is damaged."""
+    size = file.stat().st_size
+    check_file(2 * size, file, size)
+    return parsed(file.read_text(encoding="utf-8-sig"), file)
+
+
 _TAG, _ATTRIBUTE = 130, 150
 """Bytes that a tag and an attribute of XML take at the most."""
 
 
 def parsed_xml(data: bytes, name: object, size: int) -> ElementTree.Element:
-    """Parse the bytes of an XML file and return its root; `name` and `size` are those of the file.
-
-    Raises `InputError` where it takes more memory than is allowed, and `ElementTree.ParseError`, `LookupError` or `ValueError`
-    where it is damaged.
-
-    Examples
-    --------
-    >>> parsed_xml(b"<annotation><filename>1.jpg</filename></annotation>", "1.xml", 51).findtext("filename")
-    '1.jpg'
-    """
+    """Parse the bytes of an XML file, if they fit into memory, and return its root; `name` and `size` are those of the file."""
     check_file(len(data) + _TAG * data.count(b"<") + _ATTRIBUTE * data.count(b"="), name, size)
     return ElementTree.fromstring(data)
 
@@ -72,10 +62,7 @@ TABLES = (".csv", ".parquet", ".pq")
 
 
 def read_tabular(file: Path) -> pd.DataFrame:
-    """Read a table of numbers and texts; every cell of a CSV file is a text.
-
-    Raises `InputError` where it is no such table, or takes more memory than is allowed.
-    """
+    """Read a table of numbers and texts; every cell of a CSV file is a text."""
     try:
         if file.suffix.lower() == ".csv":
             return texts_of_csv(file)
@@ -87,16 +74,27 @@ def read_tabular(file: Path) -> pd.DataFrame:
 
 
 def texts_of_csv(source: Path | IO[bytes]) -> pd.DataFrame:
-    """Read a CSV file with every cell as plain text, so that a class may be called NA.
-
-    Raises `ValueError` where rows have more cells than the header, the first of which would be taken for a name of the row.
-    """
+    """Read a CSV file with every cell as text, so that a class may be called NA; `ValueError` for rows beyond the header."""
     import pandas as pd
 
     table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig").rename(columns=str.strip)
     if not isinstance(table.index, pd.RangeIndex):
         raise ValueError("its rows have more cells than its header")
     return table
+
+
+def cell_texts(column: pd.Series[Any]) -> list[str]:
+    """Return a column's cells as texts without blanks at their ends; "" stands for an empty cell."""
+    return ["" if value is None or value != value else str(value).strip() for value in column]
+
+
+def cell_numbers(column: pd.Series[Any], file: object, rule: str = "") -> Float64Array:
+    """Return a column's cells as numbers, NaN for empty ones; raise `InputError`, which names the file, for text."""
+    try:
+        filled = column if column.dtype.kind in "fiu" else column.replace("", np.nan)
+        return filled.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{file}: column {column.name} must hold numbers ({error}){rule}") from error
 
 
 Roles: TypeAlias = Sequence[str] | str | Mapping[str, str]
@@ -106,15 +104,7 @@ ROLES: Final = ("image", "label", "score", *CORNERS, *SIDES)
 
 
 def column_roles(given: Roles) -> dict[str, str]:
-    """Parse roles and their columns from a mapping, ``ROLE=COLUMN`` texts, or one comma-separated text.
-
-    Raises `InputError` for a role that there is none of or that is given twice, two of one column, or both ways to end a box.
-
-    Examples
-    --------
-    >>> column_roles("image=filename,label=pred")
-    {'image': 'filename', 'label': 'pred'}
-    """
+    """Parse roles and their columns from a mapping, ``ROLE=COLUMN`` texts, or one comma-separated text."""
     if isinstance(given, Mapping):
         pairs = list(given.items())
     else:
@@ -125,22 +115,14 @@ def column_roles(given: Roles) -> dict[str, str]:
         if role not in ROLES:
             raise InputError.of("columns", "must name a role", role, nearest(role, ROLES, "roles"))
         if role in roles or not column:
-            raise InputError.of(
-                "columns", "must give each role one column", f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN"
-            )
+            rule = "must give each role one column"
+            raise InputError.of("columns", rule, f"{role}={column}", "write ROLE=COLUMN,ROLE=COLUMN")
         if column in roles.values():
             raise InputError.of("columns", "must give each role a column of its own", f"{role}={column}")
         roles[role] = column
     if set(SIDES) & set(roles) and set(CORNERS[2:]) & set(roles):
         raise InputError.of("columns", "must name x1 and y1, or width and height", ", ".join(roles), "leave out one pair")
     return roles
-
-
-def check_known(roles: Mapping[str, str], known: Sequence[str], what: str) -> None:
-    """Raise `InputError` for a role that this kind of input does not use."""
-    idle = next((role for role in roles if role not in known), None)
-    if idle is not None:
-        raise InputError.of("columns", f"must be of {', '.join(known)} for {what}", f"{idle}={roles[idle]}", "leave it out")
 
 
 def check_columns(roles: Mapping[str, str], present: Sequence[str], file: Path) -> None:

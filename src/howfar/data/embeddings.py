@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +31,7 @@ from howfar.wording import printable
 
 
 def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:
-    """Return the read-only memory map behind an array; None for any other array.
-
-    Examples
-    --------
-    >>> mapping_of(np.zeros((2, 3))) is None
-    True
-    """
+    """Return the read-only memory map behind an array; None for any other array."""
     if isinstance(array, np.memmap) and array.mode == "r" and isinstance(array.base, mmap.mmap):
         return array.base
     return None
@@ -50,13 +44,7 @@ def _let_go(mapped: mmap.mmap | None) -> None:
 
 
 class ChosenRows(Rows):
-    """Read chosen rows of an array that may lie on disk, in pieces.
-
-    Examples
-    --------
-    >>> ChosenRows(np.arange(6.0).reshape(3, 2), np.array([0, 2])).rows(1, 2)
-    array([[4., 5.]])
-    """
+    """Read chosen rows of an array that may lie on disk, in pieces."""
 
     def __init__(self, array: FloatArray, chosen: NDArray[np.int64]) -> None:
         self._array = array
@@ -73,19 +61,9 @@ class ChosenRows(Rows):
 
 
 class MappedRows(Rows):
-    """Read rows of a read-only mapped file as copies, so that mapped files do not fill the memory.
+    """Read rows, all or the `chosen`, of a read-only mapped file as copies, so that mapped files do not fill the memory.
 
-    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it. `chosen` are the
-    rows that count; all where it is None.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
-    >>> np.save(file, np.arange(6.0).reshape(3, 2))
-    >>> MappedRows(np.load(file, mmap_mode="r")).rows(1, 2)
-    array([[2., 3.]])
+    Pickled it is the file's path, which is opened again; so that file must lie where another machine finds it.
     """
 
     def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
@@ -125,13 +103,7 @@ _READ: Final = ("_versions", "data", "_deletions")
 
 
 def is_lance(location: Location) -> bool:
-    """Return whether a location is a Lance dataset: a folder that ends in ``.lance`` and holds its versions.
-
-    Examples
-    --------
-    >>> is_lance(Path("no/such.lance"))
-    False
-    """
+    """Return whether a location is a Lance dataset: a folder that ends in ``.lance`` and holds its versions."""
     return location.suffix.lower() == ENDING and (location / "_versions").is_dir()
 
 
@@ -145,16 +117,8 @@ def check_lance() -> None:
         raise MissingExtraError("Lance datasets need pylance: pip install 'howfar[lance]'")
 
 
-class LanceRows(NamedTuple):
-    """Hold the features of a Lance dataset, and the name and a has-feature flag of every row."""
-
-    values: NDArray[Any]
-    names: list[Any]
-    filled: list[bool]
-
-
-def _read_lance(location: Location) -> LanceRows:
-    """Read a Lance dataset's newest version: its features, and row names from the column ``image``."""
+def _read_lance(location: Location) -> tuple[NDArray[Any], list[Any], list[bool]]:
+    """Read a Lance dataset's newest version: its features, and of every row the ``image`` and whether it has features."""
     check_lance()
     with _at_hand(location) as folder, tempfile.TemporaryDirectory(prefix="howfar-") as scratch:
         out, size = Path(scratch), _bytes(folder)
@@ -171,11 +135,11 @@ def _read_lance(location: Location) -> LanceRows:
         with (out / lance_process.NAMES).open(encoding="utf-8") as file:
             batches = [json.loads(line) for line in file]
     names, filled = ([cell for batch in batches for cell in batch[place]] for place in (0, 1))
-    return LanceRows(values, names, filled)
+    return values, names, filled
 
 
 def schema_notes(folder: Path) -> dict[str, str]:
-    """Return the schema metadata of a local Lance dataset. Raises as `_read_lance`."""
+    """Return the schema metadata of a local Lance dataset."""
     check_lance()
     size = _bytes(folder)
     lines, fault = lance_process.run(folder, size, file_limit(size))
@@ -249,24 +213,10 @@ _ROW_BYTES = 400
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     """Read embeddings that another program computed, from a file or URL.
 
-    ``.npy`` is an (n, q) array, which stays on disk (memory-mapped) where it holds native float32 or float64; behind a URL it
-    is read into memory. ``.parquet`` has a column ``embedding`` of lists of q numbers and, where wished, a column ``image`` of
-    names. ``.lance`` is a folder with these columns; where it has no ``embedding``, its ``vector`` is read. The
-    dataset's name is by default the file's, without its ending.
-
-    Contents are the hashes of the rows' bytes. Rows with NaN, infinity or more than ±1e100, and empty rows, are left out and
-    listed as skipped. The identity is the length q alone: whether two files come from the same model is the caller's to know.
-    Raises `MissingPathError` where there is no such file, and `InputError` where it holds no (n, q) numbers, not one usable
-    row, or none but numbers below 1e-100 that are not all 0.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
-    >>> np.save(file, np.eye(3, dtype=np.float32))
-    >>> features = load_embeddings(file)
-    >>> features.name, features.rows.shape, features.images
-    ('roads', (3, 3), ('row-0', 'row-1', 'row-2'))
+    ``.npy`` is an (n, q) array, memory-mapped where it holds native float32 or float64. ``.parquet`` has a column ``embedding``
+    of lists of q numbers and, where wished, a column ``image`` of names; so has a ``.lance`` folder, or else a ``vector``. Rows
+    with NaN, infinity or more than ±1e100, and empty rows, are skipped. The identity is the length q alone: whether two files
+    come from the same model is the caller's to know. Raises `InputError` for numbers below 1e-100 alone, whose squares vanish.
     """
     file = as_location(path)
     if is_lance(file):
@@ -274,29 +224,28 @@ def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     if not file.is_file():
         raise MissingPathError(f"no file of embeddings at {file}: check the path")
     if file.suffix.lower() == ".npy":
-        return from_array(_read_npy(file), name or file.stem, str(file))
+        try:
+            array = map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
+        except (ValueError, OSError) as error:
+            rule = f"is not a readable NumPy array ({one_line(error, 120)})"
+            raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
+        return from_array(array, name or file.stem, str(file))
     return from_parquet(ParquetFile(file, "table"), name)
 
 
 def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
-    """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does.
-
-    Raises `InputError` where it has no such column, or not one usable row.
-    """
+    """Read the columns ``embedding`` and ``image`` of an open Parquet file as `load_embeddings` does."""
     source, name = str(table.location), name or table.location.stem
     array, images, empty = _read_parquet(table)
     return from_array(array, name, source, images, _without(empty, name, source))
 
 
 def from_lance(folder: Location, name: str | None = None) -> Features:
-    """Read a Lance dataset as `load_embeddings` does.
-
-    Raises `InputError` as `howfar.data.embeddings._read_lance`, and where there is not one usable row.
-    """
+    """Read a Lance dataset as `load_embeddings` does."""
     source, name = str(folder), name or folder.stem
-    found = _read_lance(folder)
-    images, empty = _named(found.names, found.filled, source)
-    return from_array(found.values, name, source, images, _without(empty, name, source))
+    values, cells, filled = _read_lance(folder)
+    images, empty = _named(cells, filled, source)
+    return from_array(values, name, source, images, _without(empty, name, source))
 
 
 def _named(cells: Sequence[Any], filled: Sequence[bool], source: str) -> tuple[list[str], list[str]]:
@@ -321,13 +270,8 @@ def from_array(
 ) -> Features:
     """Make the features of a dataset from an (n, q) array; `load_embeddings` says which rows are left out.
 
-    Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under, by default the
-    name; `images` are n unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
-
-    Examples
-    --------
-    >>> from_array(np.array([[1.0, 2.0], [np.nan, 0.0]]), "roads").skipped[0].path
-    'roads: row-1'
+    Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under; `images` are n
+    unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
     """
     check_file(_ROW_BYTES * len(array) if array.ndim else 0, source or name, array.nbytes)
     values = _as_floats(array, name)
@@ -335,7 +279,9 @@ def from_array(
     names = _row_names(len(values)) if images is None else tuple(images)
     good, contents = _read_rows(values, source)
     bad = sorted(set(range(len(values))) - set(good))
-    skipped = (*skipped, *(Skipped(name, f"{source}: {names[row]}", _why(values[row])) for row in bad))
+    beyond, endless = f"a value beyond ±{LARGEST:g} in the embedding", "NaN or infinity in the embedding"
+    reasons = [beyond if np.isfinite(values[row]).all() else endless for row in bad]
+    skipped += tuple(Skipped(name, f"{source}: {names[row]}", reason) for row, reason in zip(bad, reasons, strict=True))
     if not good:
         raise InputError(f"{source} holds no usable embedding: {len(skipped)} rows, the first with {skipped[0].reason}")
     length = values.shape[1]
@@ -374,11 +320,6 @@ def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
         rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
         raise InputError.of(source, rule, f"at most {largest:g}", "rescale")
     return good, contents
-
-
-def _why(row: FloatArray) -> str:
-    """Return the reason why a row is left out."""
-    return f"a value beyond ±{LARGEST:g} in the embedding" if np.isfinite(row).all() else "NaN or infinity in the embedding"
 
 
 def _usable(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
@@ -423,14 +364,6 @@ def _as_floats(array: NDArray[Any], name: str) -> FloatArray:
         return array.astype(np.float32 if exact else np.float64)
 
 
-def _read_npy(file: Location) -> NDArray[Any]:
-    try:
-        return map_array(file) if isinstance(file, Path) else read_array(file.read_bytes())
-    except (ValueError, OSError) as error:
-        rule = f"is not a readable NumPy array ({one_line(error, 120)})"
-        raise InputError(f"{file} {rule}: write it with numpy.save, as plain numbers") from error
-
-
 def _read_parquet(file: ParquetFile) -> tuple[NDArray[Any], list[str], list[str]]:
     """Read a Parquet file's embeddings, the names of their rows, and the names of rows without an embedding."""
     columns = list(file.schema.names)
@@ -455,20 +388,13 @@ def _stack(file: Location, column: Any, names: Sequence[str]) -> NDArray[Any]:
     unequal = np.flatnonzero(lengths != lengths[0])
     if len(unequal):
         row = int(unequal[0])
-        raise InputError(
-            f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
-        )
+        line = f"{file}: embeddings must have one length, got {lengths[0]} ({names[0]}) and {lengths[row]} ({names[row]})"
+        raise InputError(line)
     return values.reshape(len(lengths), int(lengths[0]))
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Make names unique by renaming the second ``a`` to ``a#2``, as crops of one photograph may share a name.
-
-    Examples
-    --------
-    >>> unique_names(["a", "b", "a"])
-    ['a', 'b', 'a#2']
-    """
+    """Make names unique by renaming the second ``a`` to ``a#2``, as crops of one photograph may share a name."""
     used: set[str] = set()
     counts: dict[str, int] = {}
     unique = []

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -36,20 +36,7 @@ _OLD: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Hold datasets and their features as blocks of one table: image, path, dataset, content, …, embedding.
-
-    Attributes
-    ----------
-    datasets
-        The images.
-    features
-        Of each dataset the features of those images that could be read, in its order; all of one identity.
-
-    Raises
-    ------
-    InputError
-        A column of a dataset's own table is named as one that is written here.
-    """
+    """Hold datasets, and the features of their readable images, as blocks of one table: image, path, dataset, …, embedding."""
 
     datasets: Sequence[Dataset]
     features: Sequence[Features]
@@ -87,11 +74,11 @@ class FeatureTable:
             "path": [path_text(path) for path in paths],
             "dataset": [path_text(name)] * len(listed),
             "content": list(contents),
-            "mask": [None if item.mask is None else path_text(item.mask) for item in listed],
-            "label": [None if item.label is None else path_text(item.label) for item in listed],
+            "mask": [_text(item.mask) for item in listed],
+            "label": [_text(item.label) for item in listed],
         }
         notes = [dict(item.further) for item in listed]
-        further = {column: [_text(note.get(column)) for note in notes] for column in self._further()}
+        further = {column: [_text(note.get(column)) for note in notes] for column in _further(self.datasets)}
         columns = [pa.array((texts | further)[column], pa.string()) for column in self._texts()]
         vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length())
         return pa.record_batch([*columns, vectors], schema=schema)
@@ -99,13 +86,10 @@ class FeatureTable:
     def _length(self) -> int:
         return self.features[0].rows.shape[1]
 
-    def _further(self) -> list[str]:
-        return _further(self.datasets)
-
     def _texts(self) -> list[str]:
         tables = [ItemTable.of(dataset.items) for dataset in self.datasets]
         given = {"mask": any(table.masks for table in tables), "label": any(table.labelled for table in tables)}
-        return [*(name for name in OWN[:-1] if given.get(name, True)), *self._further()]
+        return [*(name for name in OWN[:-1] if given.get(name, True)), *_further(self.datasets)]
 
 
 def _further(datasets: Sequence[Dataset]) -> list[str]:
@@ -122,7 +106,7 @@ def check_columns(datasets: Sequence[Dataset]) -> None:
         raise InputError.of("datasets", rule, taken, f"rename the column {path_text(taken)}: an export has one of that name")
 
 
-def _text(value: str | None) -> str | None:
+def _text(value: Path | str | None) -> str | None:
     return None if value is None else path_text(value)
 
 
@@ -134,10 +118,7 @@ def _with_features(dataset: Dataset, features: Features) -> Iterator[Item]:
 
 
 def check_target(out: Path, kind: str) -> None:
-    """Raise `InputError` unless the output path is new or holds an earlier howfar export of this format.
-
-    Raises `MissingExtraError` where the library of the format is not installed.
-    """
+    """Raise `InputError` unless the output path is new or holds an earlier howfar export of this format."""
     if out.suffix.lower() != f".{kind}":
         raise InputError.of("out", f"must end in .{kind}", str(out), "then howfar reads it as what it is")
     if kind == "lance":
@@ -145,27 +126,18 @@ def check_target(out: Path, kind: str) -> None:
     if not os.path.lexists(out):
         return
     try:
-        own = not out.is_symlink() and MARK in _notes(out, kind)
+        if kind == "lance":
+            own = not out.is_symlink() and is_lance(out) and MARK in schema_notes(out)
+        else:
+            own = not out.is_symlink() and MARK.encode() in (ParquetFile(out, "table").schema.metadata or ())
     except (HowfarError, OSError):
         own = False
     if not own:
         raise InputError.of("out", "must be new, or an earlier export of howfar", str(out), "name another")
 
 
-def _notes(path: Path, kind: str) -> Collection[str]:
-    """Return the keys of an existing table's schema metadata; empty if it is no such table."""
-    if kind == "lance":
-        return schema_notes(path) if is_lance(path) else ()
-    file = ParquetFile(path, "table")
-    return [key.decode("utf-8", "replace") for key in file.schema.metadata or ()]
-
-
 def write(table: FeatureTable, out: Path, kind: str) -> None:
-    """Write a table block by block to a Parquet file or a Lance folder, whole or not at all.
-
-    Only an earlier export is replaced.
-    Raises as `check_target`, and `OSError` where the disk refuses.
-    """
+    """Write a table block by block to a Parquet file or a Lance folder, whole or not at all, over an earlier export alone."""
     check_target(out, kind)
     if kind == "parquet":
         _write_parquet(table, out)

@@ -38,13 +38,7 @@ class FoundFiles(NamedTuple):
 
 
 def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
-    """Return a sort key that compares digits in names as numbers; leading zeros only break ties.
-
-    Examples
-    --------
-    >>> sorted(["b10", "b9", "a", "b09"], key=natural_key)
-    ['a', 'b09', 'b9', 'b10']
-    """
+    """Return a sort key that compares digits in names as numbers; leading zeros only break ties."""
     # Odd positions of the split are digits, so text meets text and numbers meet numbers. These are compared by their lengths
     # and digits, since Python converts no number of thousands of digits.
     parts = re.split(r"([0-9]+)", name)
@@ -54,36 +48,18 @@ def natural_key(name: str) -> tuple[list[str | tuple[int, str]], str]:
 
 
 def stem(path: str) -> str:
-    """Return a path with ``/`` and without its last extension; a path that names no file stays unchanged.
-
-    Examples
-    --------
-    >>> stem("a/1.v2.jpg"), stem(".")
-    ('a/1.v2', '.')
-    """
+    """Return a path with ``/`` and without its last extension; a path that names no file stays unchanged."""
     pure = PurePosixPath(path)
     return (pure.with_suffix("") if pure.name else pure).as_posix()
 
 
 def path_text(path: Path | str) -> str:
-    r"""Return a path as text that can be written anywhere; bytes that are not UTF-8 become ``\xff``.
-
-    Examples
-    --------
-    >>> path_text(Path("bad\udcff.jpg"))
-    'bad\\xff.jpg'
-    """
+    r"""Return a path as text that can be written anywhere; bytes that are not UTF-8 become ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def unread(suffix: str) -> str:
-    """Return the reason why files with this extension are skipped.
-
-    Examples
-    --------
-    >>> unread(".psd")
-    'the format .psd is not read: convert it to PNG or JPEG'
-    """
+    """Return the reason why files with this extension are skipped."""
     return f"the format {suffix} is not read: convert it to PNG or JPEG"
 
 
@@ -94,19 +70,13 @@ def _is_unread(ending: str) -> bool:
 
 def walk(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> FoundFiles:
     """Find every image file below `root`, in no order, and unusable files with reasons, as `walk_names` does."""
-    files = FoundFiles([], [])
-    for name, reason in walk_names(root, leave_out, endings):
-        if reason:
-            files.faults.append((root / name, reason))
-        else:
-            files.images.append(root / name)
-    return files
+    names, faults = _found(root, leave_out, endings)
+    return FoundFiles([root / name for name in names], faults)
 
 
 def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Iterator[tuple[str, str]]:
     """Yield every image file below `root` by its relative path, in no order, and unusable files with a reason.
 
-    Paths are written with ``/``.
     The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
     linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
     """
@@ -155,13 +125,7 @@ def _ending(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    r"""Return whether a name can be written to tables: Python keeps bytes that are not UTF-8 as surrogates.
-
-    Examples
-    --------
-    >>> is_text("ä.jpg"), is_text("bad\udcff.jpg")
-    (True, False)
-    """
+    """Return whether a name can be written to tables: Python keeps bytes that are not UTF-8 as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
@@ -197,10 +161,12 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     return dataset_fields(folder, name, images, found[0], labelled[0], [(path_text(path), reason) for path, reason in faults])
 
 
-def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
+def _found(
+    folder: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS
+) -> tuple[TextColumn, list[tuple[Path, str]]]:
     """List the relative paths of the image files below a folder, and the unusable files with reasons."""
     names, faults = TextColumn(), []
-    for name, reason in walk_names(folder, leave_out):
+    for name, reason in walk_names(folder, leave_out, endings):
         if reason:
             faults.append((folder / name, reason))
         else:
@@ -209,13 +175,7 @@ def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, lis
 
 
 def home_of(folder: Location) -> Location:
-    """Return the folder that names a dataset and holds its masks: the parent of ``images``, else the folder itself.
-
-    Examples
-    --------
-    >>> home_of(Path("roads/images")).as_posix(), home_of(Path("roads")).as_posix()
-    ('roads', 'roads')
-    """
+    """Return the folder that names a dataset and holds its masks: the parent of ``images``, else the folder itself."""
     return folder.parent if folder.name == "images" else folder
 
 
@@ -227,18 +187,16 @@ def dataset_fields(
     masks: Iterable[str],
     faults: list[tuple[str, str]],
 ) -> DatasetFields:
-    """Pair the images of a folder with their masks, in natural order.
-
-    `name` is the dataset's where one is given. `images` are paths below the folder `images_at`, and `masks` below the folder
-    ``masks``, with ``/``; `faults` are paths that are no image, each with the reason. Raises `InputError` where there is no
-    image.
-    """
+    """Pair the images of a folder, paths below `images_at`, with their masks, paths below ``masks``, in natural order."""
     home = home_of(folder)
     name = name or home.name or "dataset"
     mask_of, below = MaskIndex(masks), home / "masks"
     named = ((path, mask_of.get(stem(path))) for path in sorted_texts(images, key=natural_key))
     items = ItemTable.of(Item(path, images_at / path, None if mask is None else below / mask) for path, mask in named)
-    faults = [*faults, *_unmatched(mask_of.unread(items.names), below)]
+    if unmatched := mask_of.unread(items.names):
+        rest = "" if len(unmatched) == 1 else f" (as {counted(len(unmatched) - 1, 'other')} here)"
+        reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
+        faults = [*faults, (path_text(f"{below / min(unmatched, key=natural_key)}"), reason)]
     skipped = tuple(Skipped(name, path, reason) for path, reason in sorted(faults, key=lambda fault: natural_key(fault[0])))
     if not items:
         first = f" ({counted(len(skipped), 'file')} skipped: {skipped[0].path}: {skipped[0].reason})" if skipped else ""
@@ -246,27 +204,8 @@ def dataset_fields(
     return name, items, skipped, folder
 
 
-def _unmatched(masks: Sequence[str], below: Location) -> list[tuple[str, str]]:
-    """Report the masks that belong to no image, in one line that names the first mask."""
-    if not masks:
-        return []
-    first = min(masks, key=natural_key)
-    rest = "" if len(masks) == 1 else f" (as {counted(len(masks) - 1, 'other')} here)"
-    reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
-    return [(path_text(f"{below / first}"), reason)]
-
-
 class MaskIndex:
-    """Find an image's mask by the image's path without extension (12 extra bytes per mask).
-
-    Of several masks for one image the PNG is taken, since it has lost nothing, else the first by name.
-
-    Examples
-    --------
-    >>> masks = MaskIndex(["a/1.jpg", "a/1.png", "2.tif", "2.gif"])
-    >>> masks.get("a/1"), masks.get("2"), masks.get("3")
-    ('a/1.png', '2.gif', None)
-    """
+    """Find an image's mask by its path without extension: of several the PNG, else the first by name (12 bytes a mask)."""
 
     def __init__(self, masks: Iterable[str]) -> None:
         self._masks = masks if isinstance(masks, TextColumn) else TextColumn(masks)
@@ -286,13 +225,7 @@ class MaskIndex:
         return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
 
     def unread(self, images: Sequence[str]) -> list[str]:
-        """Return the masks that belong to no image, in no order; `images` are paths with extensions.
-
-        Examples
-        --------
-        >>> MaskIndex(["1.png", "2_mask.png"]).unread(["1.jpg", "2.jpg"])
-        ['2_mask.png']
-        """
+        """Return the masks that belong to no image, in no order; `images` are paths with extensions."""
         if not len(self._masks):
             return []
         known = np.fromiter((hash(stem(image)) for image in images), np.int64, len(images))
@@ -308,30 +241,12 @@ def _beside(folder: Path, images: Path) -> list[tuple[Path, str]]:
 
 
 def counted(count: int, thing: str) -> str:
-    """Return a count with its noun in the singular or the plural.
-
-    Examples
-    --------
-    >>> counted(1, "image"), counted(2, "image")
-    ('1 image', '2 images')
-    """
+    """Return a count with its noun in the singular or the plural."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
-    """List the images behind a URL and their masks (see `howfar.data.Dataset.from_folder`).
-
-    The folder may be of any file system that fsspec reads and that can list (not http).
-
-    Examples
-    --------
-    >>> import fsspec
-    >>> names = ("images/2.png", "images/10.png", "masks/2.png")
-    >>> _ = fsspec.filesystem("memory").pipe({f"/site/{name}": b"x" for name in names})
-    >>> name, items, *_ = list_remote(Url("memory://site"))
-    >>> name, [item.name for item in items], items[0].mask
-    ('site', ['2.png', '10.png'], 'memory://site/masks/2.png')
-    """
+    """List the images behind a URL and their masks (see `howfar.data.Dataset.from_folder`)."""
     paths = _below(folder)
     if not paths:
         raise MissingPathError(f"nothing at {folder}: check the URL")
@@ -341,7 +256,7 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     masks = _within("masks", paths) if home == folder else _below(home / "masks")
     masks_apart = [path for path in paths if home != folder or not path.startswith("masks/")]
     candidates = _within("images", paths) if inside else masks_apart
-    faults = [(f"{images_at / path}", unread(_suffix(path))) for path in candidates if _is_unread(_suffix(path))]
+    faults = [(f"{images_at / path}", unread(suffix_of(path))) for path in candidates if _is_unread(suffix_of(path))]
     if inside:
         beside = (path for path in _images(paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
@@ -367,8 +282,9 @@ def _within(folder: str, paths: list[str]) -> list[str]:
 
 
 def _images(paths: list[str]) -> list[str]:
-    return [path for path in paths if _suffix(path) in EXTENSIONS]
+    return [path for path in paths if suffix_of(path) in EXTENSIONS]
 
 
-def _suffix(path: str) -> str:
+def suffix_of(path: str) -> str:
+    """Return the last extension of a path with ``/``, in lower case."""
     return PurePosixPath(path).suffix.lower()

@@ -32,9 +32,8 @@ Part: TypeAlias = Literal["image", "mask"]
 class MemoryImages:
     """Serve the images of an object in memory as file bytes, one at a time and only on request.
 
-    `read`, of a part ("image" or "mask") and an image's number, returns the bytes of an image file; it raises `ImageError`
-    where there is none. It is called by one thread at a time, since few objects of others are safe in several. `label`, of a
-    number, returns the image's class where the object tells it only with the image.
+    `read`, of a part and an image's number, is called by one thread at a time, since few objects of others are safe in several.
+    `label`, of a number, returns the image's class where the object tells it only with the image.
     """
 
     def __init__(
@@ -61,14 +60,7 @@ _IMAGES: weakref.WeakValueDictionary[str, MemoryImages] = weakref.WeakValueDicti
 
 
 class MemoryPath(str):
-    """Name an image in memory by a text that keeps the image alive; a copy in another process is plain text.
-
-    Examples
-    --------
-    >>> images = MemoryImages(lambda part, number: b"...", 1)
-    >>> _read_memory(str(images.path(0, "mask")))
-    b'...'
-    """
+    """Name an image in memory by a text that keeps the image alive; a copy in another process is plain text."""
 
     images: MemoryImages
     number: int
@@ -109,13 +101,7 @@ def _read_memory(path: str) -> bytes:
 
 
 def held(path: str) -> bool:
-    """Return whether `_read_memory` would find the image in this process.
-
-    Examples
-    --------
-    >>> held("python://0a/1")
-    False
-    """
+    """Return whether `_read_memory` would find the image in this process."""
     return _parts(path)[0] in _IMAGES
 
 
@@ -145,34 +131,20 @@ def read_bytes(path: str | Path) -> bytes:
     """Return the bytes of a file, of an object behind a URL, or of a container's member.
 
     What lies within a tar, Parquet or Arrow file has that file's path or URL, ``/`` and its own name:
-    ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError`: "no such file", "broken link", "a folder,
-    not an image", "not a regular file", "empty file (0 bytes)", "no read permission", a file above `MAX_BYTES`, or what the
-    system says.
-
-    Examples
-    --------
-    >>> read_bytes("no/such.png")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: no such file
+    ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError` with a reason in a few words.
     """
     with opened_file(path) as stream:
         return stream.read()
 
 
 def content_hash(data: bytes | memoryview) -> str:
-    """Return a file's content hash: BLAKE2b, 16 bytes, as 32 hexadecimal digits.
-
-    Examples
-    --------
-    >>> content_hash(b"asphalt")
-    'd6984d471a1d0ad4bb7b34ab34540c2f'
-    """
+    """Return a file's content hash: BLAKE2b, 16 bytes, as 32 hexadecimal digits."""
     return blake2b(data, digest_size=16).hexdigest()
 
 
 @contextmanager
 def opened_file(path: str | Path) -> Iterator[BinaryIO]:
-    """Open a non-empty file, container member or object behind a URL for reading. Raises as `read_bytes`."""
+    """Open a non-empty file, container member or object behind a URL for reading."""
     path = file_and_colour(path)[0]
     if is_in_memory(path):
         yield io.BytesIO(_read_memory(str(path)))
@@ -199,13 +171,7 @@ def opened_file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def exists(path: str | Path) -> bool:
-    """Return whether `read_bytes` would find a file, a container's member or an object behind a URL.
-
-    Examples
-    --------
-    >>> exists("no/such.png"), exists("memory://no/such.png")
-    (False, False)
-    """
+    """Return whether `read_bytes` would find a file, a container's member or an object behind a URL."""
     path = file_and_colour(path)[0]
     if is_in_memory(path):
         return held(str(path))
@@ -218,13 +184,7 @@ def exists(path: str | Path) -> bool:
 
 
 def is_member(path: str | Path) -> bool:
-    """Return whether a path names a member of a container rather than a file.
-
-    Examples
-    --------
-    >>> is_member("/data/roads/1.png")
-    False
-    """
+    """Return whether a path names a member of a container rather than a file."""
     path = file_and_colour(path)[0]
     try:
         return not is_in_memory(path) and find(_location(path)) is not None

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -67,54 +67,28 @@ AVIF = ImageFormat("PIL.AvifImagePlugin", ("AVIF",), (".avif",), lossy=True, dec
 
 @cache
 def image_formats() -> tuple[ImageFormat, ...]:
-    """Return the registered formats in the order in which they are tried on a file.
-
-    Examples
-    --------
-    >>> [each.names[0] for each in image_formats()[:3]]
-    ['JPEG', 'PNG', 'BMP']
-    """
+    """Return the registered formats in the order in which they are tried on a file."""
     return tuple(registry.load("image_formats", name) for name in registry.ordered("image_formats"))
 
 
 @cache
 def format_named(name: str | None) -> ImageFormat | None:
-    """Return the format with this Pillow name; None for an unknown name.
-
-    Examples
-    --------
-    >>> format_named("MPO").lossy, format_named(None)
-    (True, None)
-    """
+    """Return the format with this Pillow name; None for an unknown name."""
     return next((each for each in image_formats() if name in each.names), None)
 
 
-class Opener(NamedTuple):
-    """Hold Pillow's functions that recognise a format by a file's first bytes and that open the file."""
-
-    format: ImageFormat
-    factory: Callable[..., Any]
-    accept: Callable[[bytes], Any]
-
-
 @cache
-def openers() -> tuple[Opener, ...]:
-    """Return the openers of the formats whose plugin is installed."""
+def openers() -> tuple[tuple[ImageFormat, Callable[..., Any], Callable[[bytes], Any]], ...]:
+    """Return the installed formats, each with Pillow's functions that open a file and that accept a file's first bytes."""
     for each in image_formats():
         with suppress(ModuleNotFoundError):
             import_module(each.plugin)
     known = ((each, *Image.OPEN[each.names[0]]) for each in image_formats() if each.names[0] in Image.OPEN)
-    return tuple(Opener(each, factory, accept) for each, factory, accept in known if accept is not None)
+    return tuple((each, factory, accept) for each, factory, accept in known if accept is not None)
 
 
 class FormatWords(Set[str]):
-    """Hold the endings or names of all formats, or of formats with one property, looked up on first use.
-
-    Examples
-    --------
-    >>> ".jpg" in FormatWords("endings"), ".gif" in FormatWords("endings", "deep"), "MPO" in FormatWords("names", "lossy")
-    (True, False, True)
-    """
+    """Hold the endings or names of all formats, or of formats with one property, looked up on first use."""
 
     def __init__(self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "") -> None:
         self._choice = kind, having

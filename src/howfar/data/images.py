@@ -32,13 +32,7 @@ _BAND = 1 << 22
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Return whether each pixel is one number of more than 8 bits: modes ``I;16`` and kin, ``I`` and ``F``.
-
-    Examples
-    --------
-    >>> is_wide(Image.new("I;16", (4, 4))), is_wide(Image.new("L", (4, 4)))
-    (True, False)
-    """
+    """Return whether each pixel is one number of more than 8 bits: modes ``I;16`` and kin, ``I`` and ``F``."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
@@ -47,16 +41,15 @@ def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Ima
 
     Of one number of 16 bits, 0-65535 becomes 0-255, v ↦ round(v / 257); of 32-bit integers the same, where they lie in that
     range; of floating values 0-1 becomes 0-255. Raises `ImageError` for values outside the range that has an agreed meaning.
-
-    Examples
-    --------
-    >>> to_rgb(Image.new("I;16", (4, 4), 65535)).getpixel((0, 0))
-    (255, 255, 255)
-    >>> to_rgb(Image.new("RGBA", (4, 4), (255, 0, 0, 0))).getpixel((0, 0))
-    (255, 255, 255)
     """
     if is_wide(image):
-        return _wide_to_rgb(image, paper)
+        values = wide_values(image)
+        eight = np.rint(values * 255.0) if image.mode == "F" else (values.astype(np.uint32) + 128) // 257
+        grey = Image.fromarray(eight.astype(np.uint8)).convert("RGB")
+        transparent = image.info.get("transparency")
+        if isinstance(transparent, int):
+            grey.paste(paper, mask=Image.fromarray(values == transparent))
+        return grey
     if image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
         # Pillow inverts every CMYK JPEG, as Adobe's are; one without Adobe's marker is stored upright.
         image = Image.eval(image, lambda value: 255 - value)
@@ -80,10 +73,7 @@ def _laid_on(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
 
 
 def wide_values(image: Image.Image) -> NDArray[Any]:
-    """Return the pixel values, (h, w), of a picture for which `is_wide` holds, in the range that `to_rgb` states.
-
-    Raises `ImageError` for values outside that range, or not finite.
-    """
+    """Return the values, (h, w), of a picture for which `is_wide` holds; `ImageError` if they leave the range of `to_rgb`."""
     values = np.asarray(image)
     floating = image.mode == "F"
     if floating and not np.isfinite(values).all():
@@ -96,16 +86,6 @@ def wide_values(image: Image.Image) -> NDArray[Any]:
     return values
 
 
-def _wide_to_rgb(image: Image.Image, paper: tuple[int, int, int]) -> Image.Image:
-    values = wide_values(image)
-    eight = np.rint(values * 255.0) if image.mode == "F" else (values.astype(np.uint32) + 128) // 257
-    grey = Image.fromarray(eight.astype(np.uint8)).convert("RGB")
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey.paste(paper, mask=Image.fromarray(values == transparent))
-    return grey
-
-
 # Pillow's modes of fewer bytes a pixel than four.
 _SMALL = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _RGB = 4
@@ -114,17 +94,10 @@ _WIDE = 5
 
 
 def decoding_bytes(image: Image.Image) -> int:
-    """Compute the bytes needed to decode a picture and convert it to RGB, from its header alone.
-
-    Examples
-    --------
-    >>> decoding_bytes(Image.new("L", (100, 50))), decoding_bytes(Image.new("RGBA", (100, 50)))
-    (25000, 40000)
-    """
+    """Compute the bytes needed to decode a picture and convert it to RGB, from its header alone."""
     kind = format_named(image.format)
     own = _SMALL.get(image.mode, 4) + (kind.decoder_bytes if kind else 0)
-    wide = _WIDE if image.mode.startswith("I") or image.mode == "F" else 0
-    return image.width * image.height * (own + _RGB + wide)
+    return image.width * image.height * (own + _RGB + (_WIDE if is_wide(image) else 0))
 
 
 class _Shared:
@@ -150,37 +123,22 @@ _own = _Own()
 
 @contextmanager
 def pictures_in_use() -> Iterator[None]:
-    """Keep the memory of pictures decoded in the block reserved until the block ends, as for resizing.
-
-    Examples
-    --------
-    >>> with pictures_in_use(), decoding(10**6, "1,000 \u00d7 1,000"):
-    ...     pass
-    """
+    """Keep the memory of pictures decoded in the block reserved until the block ends, as for resizing."""
     _own.depth += 1
     try:
         yield
     finally:
         _own.depth -= 1
         if not _own.depth:
-            _give_back()
+            with _shared.changed:
+                _shared.bytes -= _own.taken
+                _own.taken = 0
+                _shared.changed.notify_all()
 
 
 @contextmanager
 def decoding(needed: int, what: str) -> Iterator[None]:
-    """Reserve memory for decoding in the block; wait until `howfar.memory.file_limit` leaves that many bytes.
-
-    A thread that holds pictures already does not wait for more, since another could wait for it. Raises `ImageError`, which
-    names the picture as `what`, where it takes more than is allowed for all.
-
-    Examples
-    --------
-    >>> with decoding(10**12, "1,000,000 \u00d7 1,000,000 pixels"):
-    ...     pass
-    Traceback (most recent call last):
-    howfar.errors.ImageError: 1,000,000 \u00d7 1,000,000 pixels take 1,000,000 MB to decode, above the 2,147 MB of memory that
-    are allowed: give more (--memory), or make the picture smaller
-    """
+    """Reserve memory for decoding in the block; wait for other threads' pictures, unless this thread holds one."""
     limit = file_limit()
     if needed > limit:
         megabytes = f"{-(-needed // 10**6):,} MB to decode, above the {limit // 10**6:,} MB of memory that are allowed"
@@ -190,20 +148,8 @@ def decoding(needed: int, what: str) -> Iterator[None]:
             _shared.changed.wait_for(lambda: _shared.bytes + needed <= limit or not _shared.bytes)
         _shared.bytes += needed
         _own.taken += needed
-    _own.depth += 1
-    try:
+    with pictures_in_use():
         yield
-    finally:
-        _own.depth -= 1
-        if not _own.depth:
-            _give_back()
-
-
-def _give_back() -> None:
-    with _shared.changed:
-        _shared.bytes -= _own.taken
-        _own.taken = 0
-        _shared.changed.notify_all()
 
 
 MAX_PIXELS = 178_956_970
@@ -250,22 +196,7 @@ def decode(data: bytes) -> Decoded:
     The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
     scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
     converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
-    refused, never filled up with grey. Where threads decode large pictures, they wait for each other, so that all together take
-    no more than `howfar.memory.file_limit` allows.
-
-    Raises `ImageError` with the reason in one short line: not an image, truncated, damaged, more than `MAX_PIXELS` pixels or
-    more memory than is allowed (looked up before anything is decoded), a side under `MIN_SIDE` pixels, or values with no agreed
-    meaning.
-
-    Examples
-    --------
-    >>> buffer = io.BytesIO()
-    >>> Image.new("L", (6, 4), 200).save(buffer, "png")
-    >>> decode(buffer.getvalue()).image.getpixel((0, 0))
-    (200, 200, 200)
-    >>> decode(b"text")
-    Traceback (most recent call last):
-    howfar.errors.ImageError: not an image that Pillow can read
+    refused, never filled up with grey. Raises `ImageError` with a short reason; size and memory are looked up before decoding.
     """
     with pictures_in_use():
         loaded = load(data)
@@ -274,7 +205,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def load(data: bytes) -> Decoded:
-    """Decode an image file without conversion from its own mode (``L``, ``P``, ``I;16`` …). Raises as `decode`."""
+    """Decode an image file without conversion from its own mode (``L``, ``P``, ``I;16`` …)."""
     openers()  # plugins are imported outside of the block, so that their errors are their own
     with damage_named():
         image = _open(io.BytesIO(data))
@@ -287,11 +218,7 @@ def load(data: bytes) -> Decoded:
 
 
 def size(path: str | Path) -> tuple[int, int]:
-    """Return an image file's width and height in pixels, upright as from `decode`, read from its header alone.
-
-    Raises `ImageError` as `howfar.data.read_bytes` and `decode`, but for what only the pixels would tell (a cut file has a size
-    all the same).
-    """
+    """Return an image file's width and height in pixels, upright as from `decode`, read from its header alone."""
     openers()
     with opened_file(path) as stream, damage_named():
         image = _open(stream)
@@ -300,11 +227,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 
 def unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
-    """Return a warning if a dataset's 16-bit images use so few bits that they read as nearly black; else "".
-
-    `paths` are the dataset's images, of which at most `DEPTH_SAMPLE` are read, spread over all: none but the first where that
-    has 8 bits. Nothing is scaled: a range of each dataset, or of each image, would hide that one is darker than another.
-    """
+    """Return a warning if some 16-bit images of a dataset use so few bits that they read as nearly black; else ""."""
     tops = []
     last = len(paths) - 1
     for place in sorted({row * last // (DEPTH_SAMPLE - 1) for row in range(DEPTH_SAMPLE)}) if paths else ():

@@ -24,18 +24,9 @@ from howfar.results import Skipped
 class Item:
     """Describe one image of a dataset, without reading it.
 
-    Attributes
-    ----------
-    name
-        Unique in the dataset: the path below the images folder, with ``/``, or what the table says.
-    path
-        The file, or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name.
-    mask
-        The file of its ground truth, as `path`, where there is one.
-    label
-        Its class, where there is one.
-    further
-        What the further columns of the dataset's table say of it, (column, text): camera, site, date …; without empty cells.
+    `name` is unique in the dataset: the path below the images folder, with ``/``, or what the table says. `path` is the file,
+    or the text of its URL; of a member of a tar, Parquet or Arrow file the container, ``/`` and its own name. `mask` is the
+    file of its ground truth. `further` are (column, text) of the further columns of the dataset's table, without empty cells.
     """
 
     name: str
@@ -100,14 +91,7 @@ class BufferedText(Sequence[T]):
 
 
 class TextColumn(BufferedText[str]):
-    """Store texts as concatenated UTF-8 with their end offsets (8 extra bytes per text).
-
-    Examples
-    --------
-    >>> names = TextColumn(["1.png", "", "straße.png"])
-    >>> names[2], len(names), names == ("1.png", "", "straße.png")
-    ('straße.png', 3, True)
-    """
+    """Store texts as concatenated UTF-8 with their end offsets (8 extra bytes per text)."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._bytes, self._ends = bytearray(), array("Q")
@@ -134,14 +118,7 @@ class TextColumn(BufferedText[str]):
 
 
 class HashColumn(BufferedText[str]):
-    """Store content hashes (`howfar.data.content_hash`) in 16 bytes each, given and returned as hexadecimal digits.
-
-    Examples
-    --------
-    >>> hashes = HashColumn(["d6984d471a1d0ad4bb7b34ab34540c2f"])
-    >>> hashes[0], len(hashes)
-    ('d6984d471a1d0ad4bb7b34ab34540c2f', 1)
-    """
+    """Store content hashes (`howfar.data.content_hash`) in 16 bytes each, given and returned as hexadecimal digits."""
 
     def __init__(self, hashes: Iterable[str] = ()) -> None:
         self._bytes = bytearray()
@@ -172,15 +149,7 @@ def _digest(digits: str) -> bytes:
 
 
 def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
-    """Return the positions of the first repeated text and its first occurrence, or None.
-
-    The order is (first occurrence, repeat). The search needs 16 bytes per text.
-
-    Examples
-    --------
-    >>> first_repeat(["a", "b", "c", "b", "a"]), first_repeat(["a", "b"])
-    ((1, 3), None)
-    """
+    """Return the positions of the first repeated text, (first occurrence, repeat), or None, by 16 bytes per text."""
     hashes = np.fromiter(map(hash, texts), np.int64, len(texts))
     ordered = np.sort(hashes)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -196,13 +165,7 @@ def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
 
 
 def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[str]:
-    """Sort texts like `sorted`, with only few texts and keys in memory as objects at a time.
-
-    Examples
-    --------
-    >>> list(sorted_texts(["b", "a"], key=str))
-    ['a', 'b']
-    """
+    """Sort texts like `sorted`, with only few texts and keys in memory as objects at a time."""
     waiting = iter(texts)
     runs = []
     while run := sorted(islice(waiting, _RUN), key=key):
@@ -216,11 +179,7 @@ _MOST: Final = 4096
 
 
 class LocationColumn:
-    """Store file locations of images or masks as shared text before and after the image's name (4 bytes each).
-
-    A location of which the name without its ending is no part has its text held. `add` is of the code alone that makes the
-    column.
-    """
+    """Store file locations as shared text before and after the image's name (4 bytes each), or else as whole texts."""
 
     def __init__(self) -> None:
         self._codes = array("I")
@@ -288,14 +247,7 @@ def _own(name: str) -> str:
 
 
 class ItemTable(BufferedText[Item]):
-    """Store images in columns and build each `Item` on access; behaves like a tuple of items.
-
-    Examples
-    --------
-    >>> table = ItemTable.of(Item(f"{k}.png", Path(f"/roads/{k}.png"), label="dry") for k in range(3))
-    >>> table[1].path.as_posix(), table[-1].name, table[0].label, table.names
-    ('/roads/1.png', '2.png', 'dry', ('0.png', '1.png', '2.png'))
-    """
+    """Store images in columns and build each `Item` on access; behaves like a tuple of items."""
 
     def __init__(self) -> None:
         self._names = TextColumn()

@@ -50,11 +50,10 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class ExportedImage:
-    """Hold an image of an export, with its marks.
+    """Hold an image of an export, by the tool's name, with its size (width, height) and its marks.
 
-    `name` is as the tool writes it, `size` width and height in pixels where it states them. `looked_at` is True where the tool
-    says that somebody has annotated the image, False where it says that nobody has, None where it says neither. `times` is how
-    often it was annotated: by two people, twice; the marks are of the last.
+    `looked_at` is True where the tool says that somebody has annotated the image, False where it says that nobody has, None
+    where it says neither. `times` is how often it was annotated; the marks are of the last.
     """
 
     name: str
@@ -66,11 +65,7 @@ class ExportedImage:
 
 @dataclass(frozen=True, eq=False)
 class LabelExport:
-    """Hold a labelling tool's export: the tool's name, the images, and the declared label names.
-
-    `unsure` is whether images may be among them that nobody looked at: COCO and CVAT list all images of a task, with the shapes
-    that they were imported with.
-    """
+    """Hold a tool's export; `unsure`: images may be listed that nobody looked at, as in COCO and CVAT."""
 
     tool: str
     images: tuple[ExportedImage, ...]
@@ -94,8 +89,7 @@ def blank(height: Any, width: Any) -> NDArray[np.bool_]:
 def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
     """Fill a polygon given by corners (x, y), in pixels from the image's corner: pixels whose centre lies inside.
 
-    Where it crosses itself, what an even number of its parts surround is outside. One that is too narrow to hold any centre is
-    drawn by its outline.
+    What an even number of its parts surround is outside. One too narrow to hold any centre is drawn by its outline.
     """
     corners = np.array(checked_points(points, height, width))
     # Each side turns all pixels to the right of it, from outside to inside or back.
@@ -107,13 +101,11 @@ def polygon(points: Sequence[tuple[float, float]], height: int, width: int) -> N
             crossed = x + (rows + 0.5 - y) * (to_x - x) / (to_y - y)
             turned[rows, np.clip(np.ceil(crossed - 0.5), 0, width).astype(np.intp)] ^= 1
     shape = np.bitwise_xor.accumulate(turned, axis=1)[:, :width].view(np.bool_)
-    return shape if shape.any() else _covering(_outline(points, height, width), "polygon", points)
-
-
-def _outline(points: Sequence[tuple[float, float]], height: int, width: int) -> NDArray[np.bool_]:
+    if shape.any():
+        return shape
     canvas = Image.new("1", (width, height))
     ImageDraw.Draw(canvas).polygon(list(points), fill=1, outline=1)
-    return np.asarray(canvas)
+    return _covering(np.asarray(canvas), "polygon", points)
 
 
 def rectangle(
@@ -170,10 +162,7 @@ def coco_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
 
 def checked_points(points: Sequence[tuple[float, float]], height: int, width: int) -> list[tuple[float, float]]:
-    """Return a polygon's corners; raise `InputError` for fewer than three or for a corner far outside the image.
-
-    A coordinate may be up to ±10 times the image's longer side.
-    """
+    """Return a polygon's corners; raise `InputError` for fewer than three, or as `checked_numbers`."""
     if len(points) < 3:
         raise InputError.of("polygon", "must have at least three corners", len(points))
     checked_numbers([number for point in points for number in point], height, width)
@@ -181,7 +170,7 @@ def checked_points(points: Sequence[tuple[float, float]], height: int, width: in
 
 
 def checked_numbers(numbers: Sequence[float], height: int, width: int) -> None:
-    """Raise `InputError` for a coordinate that is not a number or lies far outside an image of this size."""
+    """Raise `InputError` for a coordinate beyond ±10 times the longer side of an image of this size, or no number."""
     most = 10 * max(height, width)
     wrong = next((number for number in numbers if not -most <= number <= most), None)
     if wrong is not None:
@@ -199,11 +188,11 @@ def read_coco(document: Mapping[str, Any]) -> LabelExport:
         number = annotation["category_id"]
         label = categories.get(number, f"category {number}")
         marks[annotation["image_id"]].append(_mark(annotation, label, images[annotation["image_id"]]))
-    listed = tuple(
-        ExportedImage(str(image["file_name"]), _coco_size(image), tuple(marks[number]), True if marks[number] else None)
-        for number, image in images.items()
-    )
-    return LabelExport("COCO", listed, tuple(categories.values()), unsure=True)
+    listed = []
+    for number, image in images.items():
+        size = (image["width"], image["height"]) if "width" in image and "height" in image else None
+        listed.append(ExportedImage(str(image["file_name"]), size, tuple(marks[number]), True if marks[number] else None))
+    return LabelExport("COCO", tuple(listed), tuple(categories.values()), unsure=True)
 
 
 def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
@@ -216,14 +205,14 @@ def check_ids(entries: Sequence[Mapping[str, Any]], what: str) -> None:
         seen.add(number)
 
 
-def _coco_size(image: Mapping[str, Any]) -> tuple[int, int] | None:
-    return (image["width"], image["height"]) if "width" in image and "height" in image else None
-
-
 def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -> Mark:
     height: Any = image.get("height")
     width: Any = image.get("width")
-    box = _coco_corners(annotation.get("bbox"))
+    sides = annotation.get("bbox")
+    box: Corners | None = None
+    if isinstance(sides, list) and len(sides) == 4:
+        left, top, across, down = map(float, sides)
+        box = (left, top, left + across, top + down)
     segmentation = annotation.get("segmentation")
     if not segmentation and box is not None:
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
@@ -231,13 +220,6 @@ def _mark(annotation: Mapping[str, Any], label: str, image: Mapping[str, Any]) -
         upright = None if angle else box
         return Mark(label, "box", partial(rectangle, box, height, width, angle, middle), upright)
     return Mark(label, "shape", partial(coco_shape, segmentation, height, width), box)
-
-
-def _coco_corners(box: Any) -> Corners | None:
-    if not isinstance(box, list) or len(box) != 4:
-        return None
-    left, top, width, height = (float(side) for side in box)
-    return left, top, left + width, top + height
 
 
 # Left out in silence, such a label would say that there is nothing in the image.
@@ -265,7 +247,8 @@ def _cvat_marks(image: ElementTree.Element, name: str, size: tuple[int, int] | N
             yield Mark(label, element.tag, partial(_no_area, element.tag, name))
         elif element.tag in _CVAT:
             width, height = size or (0, 0)
-            box = _cvat_upright(element.attrib) if element.tag == "box" else None
+            upright = element.tag == "box" and not float(element.attrib.get("rotation", 0))
+            box = _sides(element.attrib) if upright else None
             yield Mark(label, element.tag, partial(_CVAT[element.tag], element.attrib, height, width), box)
 
 
@@ -305,19 +288,12 @@ def _sides(values: Mapping[str, str]) -> Corners:
     return left, top, right, bottom
 
 
-def _cvat_upright(values: Mapping[str, str]) -> Corners | None:
-    return None if float(values.get("rotation", 0)) else _sides(values)
-
-
 _LABELS = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 """Where the value of a result may hold the names of labels."""
 
 
 def read_label_studio(tasks: Sequence[Mapping[str, Any]]) -> LabelExport:
-    """Read Label Studio tasks; predictions are ignored, and only the last annotation of a task counts.
-
-    A task that somebody submitted without a shape was looked at; one without annotations was not.
-    """
+    """Read the last annotation of each Label Studio task; a task that was submitted without a shape was looked at."""
     if tasks and "data" not in tasks[0]:
         raise InputError("it is not the full JSON of Label Studio (JSON-MIN?): export it as JSON")
     images = tuple(map(_image, tasks))
@@ -412,19 +388,7 @@ DAMAGED = (
 
 
 def read_export(path: Path) -> LabelExport:
-    """Read a labelling tool's export; its shapes are drawn only on access.
-
-    A .zip must hold one file .xml or .json, whatever else is in it. What is not of these forms raises as reading does: call it
-    within `damage_as_input_error`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "cvat.xml"
-    >>> _ = file.write_text('<annotations><image name="1.png" width="4" height="3"><tag label="wet"/></image></annotations>')
-    >>> read_export(file).images[0].marks[0].label
-    'wet'
-    """
+    """Read a labelling tool's export, zipped or not, without drawing its shapes; damage raises one of `DAMAGED`."""
     suffix, data = path.suffix.lower(), None
     if is_zipfile(path):
         suffix, data = _packed(path)
@@ -473,9 +437,8 @@ Shapes = Iterator[tuple[str, NDArray[np.bool_]]]
 class Labels:
     """Hold the labels of a dataset's images: masks, classes or boxes by image name.
 
-    A mask is a file, or a foreground (h, w) that an export describes; 0 × 0 pixels, or no box, stand for an image in which
-    somebody found nothing. `strangers` are labels that belong to no image of the dataset. `unsure` is whether images may be
-    among them that nobody looked at: COCO and CVAT list all images of a task, with the shapes that they were imported with.
+    A mask is a file, or a foreground (h, w); 0 × 0 pixels, or no box, stand for an image in which somebody found nothing.
+    `strangers` are labels that belong to no image of the dataset; `unsure` is as in `LabelExport`.
     """
 
     by_image: Mapping[str, Any]
@@ -484,33 +447,7 @@ class Labels:
 
 
 def read_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the masks of a dataset's images.
-
-    Parameters
-    ----------
-    dataset
-        Its images are matched by their paths without the endings.
-    source
-        A folder of masks; or an export: COCO's JSON (polygons and run lengths; of several categories the one called
-        "foreground"), CVAT for images 1.1 (polygons, boxes, masks), or Label Studio's JSON (polygons, rectangles, brushes).
-
-    Raises
-    ------
-    MissingPathError
-        There is no such folder or file.
-    InputError
-        It is of no such form, or is damaged.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from PIL import Image
-    >>> from howfar.data import Item
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> Image.new("L", (4, 4)).save(folder / "1.png")
-    >>> list(read_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), folder).by_image)
-    ['1.jpg']
-    """
+    """Read the masks of a dataset's images from one of the `KINDS`; of several categories the one called foreground counts."""
     path = absolute(source)
     if path.is_dir():
         files = sorted(walk(path, endings=EXTENSIONS).images, key=lambda file: natural_key(file.name))
@@ -524,10 +461,7 @@ def read_labels(dataset: Dataset, source: str | Path) -> Labels:
 
 
 def matched(dataset: Dataset, by_key: Mapping[str, Any], whole: bool = False) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Match labels to images by path without extension, or by file name alone if it is unique.
-
-    Returns labels by image name, and the keys that match no image. With `whole` the last part alone is not enough.
-    """
+    """Match labels to images by path without extension, or, unless `whole`, by unique file names; return them and the rest."""
     plain = {xml_text(stem(item.name)): stem(item.name) for item in dataset.items}
     by_key = {plain.get(key, key): label for key, label in by_key.items()}
     keys = match_names(dataset, by_key)
@@ -556,10 +490,7 @@ def _joined(shapes: Shapes) -> dict[str, NDArray[np.bool_]]:
 
 
 def _shapes(export: LabelExport) -> Shapes:
-    """Yield an empty shape for each image that somebody may have looked at, followed by its areas.
-
-    Of several labels the one called "foreground" counts, and a single one counts whatever it is called.
-    """
+    """Yield an empty shape for each image that somebody may have looked at, then its areas of foreground or of one label."""
     used = {mark.label for image in export.images for mark in image.marks if mark.draw is not None}
     chosen = {CATEGORY} & used if len(used) > 1 else set()
     if len(used) > 1 and not chosen:

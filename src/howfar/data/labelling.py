@@ -21,7 +21,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.dataset import unshared
+from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_bytes import read_bytes
 from howfar.data.masks import to_brush, to_columns, to_rows
 from howfar.errors import ImageError, InputError
@@ -42,12 +42,10 @@ Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
 
 @dataclass(frozen=True)
 class PictureToLabel:
-    """Hold an image's name, file and size, with the model's answer as a first label to correct.
+    """Hold an image's name, file and size (width, height; None if unreadable), with the model's answer as a first label.
 
-    `name` is the image's name in its dataset; `size` is its width and height in pixels.
-    The size is None where the file cannot be read. `foreground` returns an (h, w) mask of that size each time it is called, so
-    that one mask at a time is in memory; None where there is no mask. `boxes` are the model's boxes, None where no boxes are
-    labelled; `label` is its class, "" for none.
+    `foreground` returns an (h, w) mask each time it is called, so that one mask at a time is in memory. `boxes` are None where
+    no boxes are labelled.
     """
 
     name: str
@@ -66,18 +64,8 @@ class PictureToLabel:
 def coco(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     """Return images as COCO JSON: info, licenses, images, annotations, categories (cocodataset.org/#format-data).
 
-    ``file_name`` is the image's name in its dataset, a path below the dataset's folder of images. Ids count from 1, as 0 is
-    taken for the background by some readers. An image without a size is left out, since COCO has to state it. A foreground is
-    one annotation of uncompressed run lengths, of the first category; the categories are `names`. COCO has no class of an
-    image.
-
-    Examples
-    --------
-    >>> json.loads(coco([PictureToLabel("a.png", "/roads/a.png", (4, 3))], "roads"))["images"]
-    [{'id': 1, 'file_name': 'a.png', 'width': 4, 'height': 3}]
-    >>> text = coco([PictureToLabel("a.png", "/roads/a.png", (9, 9), boxes=[("car", (1, 2, 5, 4))])], "roads", ["car"])
-    >>> json.loads(text)["annotations"][0]["bbox"]
-    [1, 2, 4, 2]
+    Ids count from 1, as 0 is taken for the background by some readers. An image without a size is left out, since COCO has to
+    state it. A foreground is one annotation of uncompressed run lengths, of the first category. COCO has no class of an image.
     """
     sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
     numbers = {name: number for number, name in enumerate(names, start=1)}
@@ -123,18 +111,9 @@ def _annotations(picture: PictureToLabel, numbers: Mapping[str, int]) -> Iterato
 def cvat(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES, kind: str = "any") -> str:
     r"""Return images as XML in the format "CVAT for images 1.1" (docs.cvat.ai, XML annotation format).
 
-    ``name`` is the image's name in its dataset: CVAT looks for the frame whose path ends with it. Frames count from 0. An
-    image without a size is left out, since the format states it. A foreground is one mask, in its box, called as the first of
-    `names`, which are the task's labels, each of a `kind` ("any", "rectangle", "tag"). A class is not set: a class that
-    somebody confirmed could not be told from one that nobody looked at. What a name holds and XML cannot hold is written out,
-    as ``\x1b``; `howfar.data.label_exports` finds the image again.
-
-    Examples
-    --------
-    >>> text = cvat([PictureToLabel("a.png", "/roads/a.png", (4, 3), boxes=[("car", (1, 2, 4, 3))])], "roads", ["car"])
-    >>> root = ElementTree.fromstring(text)
-    >>> root.find("image").attrib, root.find("image/box").attrib["xbr"]
-    ({'id': '0', 'name': 'a.png', 'width': '4', 'height': '3'}, '4')
+    CVAT looks for the frame whose path ends with the image's name. An image without a size is left out, since the format states
+    it. A class is not set: a class that somebody confirmed could not be told from one that nobody looked at. What XML cannot
+    hold of a name is written out, as ``\x1b``; `howfar.data.label_exports` finds the image again.
     """
     sized = [(picture, *picture.size) for picture in pictures if picture.size is not None]
     root = ElementTree.Element("annotations")
@@ -183,16 +162,8 @@ def _mask(foreground: NDArray[np.bool_], label: str) -> dict[str, str]:
 def label_studio(pictures: Sequence[PictureToLabel], title: str, names: Sequence[str] = NAMES) -> str:
     """Return images as Label Studio import tasks (labelstud.io, basic JSON format), each with its file or URL.
 
-    ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, which is ``/`` where it is not
-    set; a URL (``s3://`` …) stands as it is. ``meta`` keeps the image's name and rank in the list. The model's answer is a
-    prediction by the control ``label`` of `label_studio_interface`: a foreground by a brush, called as the first of `names`,
-    boxes by rectangles, a class by a choice.
-
-    Examples
-    --------
-    >>> (task,) = json.loads(label_studio([PictureToLabel("a b.png", "/roads/a b.png", label="wet")], "roads"))
-    >>> task["data"], task["predictions"][0]["result"][0]["value"]
-    ({'image': '/data/local-files/?d=roads/a%20b.png'}, {'choices': ['wet']})
+    ``/data/local-files/?d=PATH`` is a path below ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``, by default ``/``. ``meta`` keeps
+    the image's name and rank. The model's answer is a prediction by the control ``label`` of `label_studio_interface`.
     """
     tasks = []
     for rank, picture in enumerate(pictures, start=1):
@@ -225,24 +196,12 @@ def _results(picture: PictureToLabel, foreground: str) -> Iterator[dict[str, Any
 
 
 def address(path: str) -> str:
-    """Return the address under which Label Studio finds an image: a local-files path, or the image's own URL.
-
-    Examples
-    --------
-    >>> address("/roads/a b.png"), address("s3://roads/a.png")
-    ('/data/local-files/?d=roads/a%20b.png', 's3://roads/a.png')
-    """
+    """Return the address under which Label Studio finds an image: a local-files path, or the image's own URL."""
     return path if is_url(path) else LOCAL_FILES + quote(path.replace(os.sep, "/").lstrip("/"))
 
 
 def box(foreground: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return (left, top, width, height) of the bounding box of a non-empty foreground.
-
-    Examples
-    --------
-    >>> box(np.array([[False, False], [False, True]]))
-    (1, 1, 1, 1)
-    """
+    """Return (left, top, width, height) of the bounding box of a non-empty foreground."""
     rows, columns = np.flatnonzero(foreground.any(axis=1)), np.flatnonzero(foreground.any(axis=0))
     left, top = int(columns[0]), int(rows[0])
     return left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top
@@ -257,14 +216,7 @@ CONTROLS = {
 
 
 def label_studio_interface(task: str, names: Sequence[str]) -> str:
-    """Return the XML for a project's *Labeling Interface* that offers these label names.
-
-    Examples
-    --------
-    >>> root = ElementTree.fromstring(label_studio_interface("detection", ["car", "<van>"]))
-    >>> [label.attrib["value"] for label in root.iter("Label")]
-    ['car', '<van>']
-    """
+    """Return the XML for a project's *Labeling Interface* that offers these label names."""
     if task not in CONTROLS:
         raise InputError.of("task", f"must be one of {', '.join(CONTROLS)}", task)
     view = ElementTree.Element("View")
@@ -283,57 +235,27 @@ Named: TypeAlias = str | Sequence[str] | Mapping[str, str]
 
 @dataclass(frozen=True)
 class LabelNames:
-    """Map a tool's label names, in order, to the dataset's names; "" marks a label that is left out.
-
-    Without any (`given` is empty) every label is called the same in both.
-    """
+    """Map a tool's label names, in order, to the dataset's ("" is left out); without any, both call every label the same."""
 
     given: Mapping[str, str]
 
     def in_tool(self, label: str) -> str:
-        """Return the tool's name for a label of the model, by default the label itself.
-
-        Examples
-        --------
-        >>> label_names(["0=car", "van"], "detection").in_tool("0")
-        'car'
-        """
+        """Return the tool's name for a label of the model, by default the label itself."""
         return next((name for name, own in self.given.items() if own == label), label)
 
     def in_dataset(self, name: str) -> str | None:
-        """Return the dataset's name for a label of the tool: "" if it is left out, None if it is unknown.
-
-        Examples
-        --------
-        >>> names = label_names(["0=car", "=shadow"], "detection")
-        >>> names.in_dataset("car"), names.in_dataset("shadow"), names.in_dataset("tree")
-        ('0', '', None)
-        """
+        """Return the dataset's name for a label of the tool: "" if it is left out, None if it is unknown."""
         return self.given.get(name) if self.given else name
 
     def offered(self, own: Iterable[str] = ()) -> tuple[str, ...]:
-        """Return the label names that a tool offers: the given names, then the model's labels without another name.
-
-        Examples
-        --------
-        >>> label_names(["0=car", "van"], "detection").offered(["0", "1"])
-        ('car', 'van', '1')
-        """
+        """Return the label names that a tool offers: the given names, then the model's labels without another name."""
         return tuple(dict.fromkeys((*self.given, *map(self.in_tool, own))))
 
 
 def label_names(names: Named, task: str) -> LabelNames:
     """Parse ``NAME``, ``MODEL=NAME`` (a renamed label of the model) or ``=NAME`` (a label that import leaves out).
 
-    Where masks are labelled every name that is given alone is one of the foreground. Raises `InputError` for a name that is
-    empty or there twice.
-
-    Examples
-    --------
-    >>> label_names("Riß & <b>", "segmentation").given
-    {'Riß & <b>': 'foreground'}
-    >>> label_names({"0": "car"}, "detection").given
-    {'car': '0'}
+    Where masks are labelled every name that is given alone is one of the foreground.
     """
     if isinstance(names, Mapping):
         pairs = [(str(own), str(name)) for own, name in names.items()]
@@ -364,18 +286,8 @@ def _pair(text: object, task: str) -> tuple[str, str]:
 class FirstLabels:
     """Hold one task's first labels by image name; an image in none of the mappings has no first label.
 
-    Attributes
-    ----------
-    task
-        "segmentation", "multiclass", "detection" or "classification".
-    names
-        What the tool calls the labels.
-    own
-        The labels that the model may give, in its own words.
-    foregrounds, boxes, classes, maps
-        Functions that return the model's foreground, (h, w); the model's boxes; its class; the file of its map of classes.
-    faults
-        Why an image has no first label although there is an answer of the model.
+    `names` are the tool's for the labels, `own` the labels that the model may give. `foregrounds` are functions that return the
+    model's foreground, (h, w); `maps` are files of its maps of classes. `faults` say why an answered image has no first label.
     """
 
     task: str = "segmentation"
@@ -400,34 +312,14 @@ class FirstLabels:
 
 
 Images = Literal["none", "copy", "link"]
-LAYOUTS = {
-    "coco": ("annotations/instances_default.json", "images/default"),
-    "cvat": ("annotations.xml", "images"),
-}
+LAYOUTS = {"coco": ("annotations/instances_default.json", "images/default"), "cvat": ("annotations.xml", "images")}
 """Where annotations and images lie within an archive of each kind (docs.cvat.ai, dataset formats)."""
 COMMENT, MARK = b"written by howfar", ".written-by-howfar"
 """What an archive, or a folder in the place of one, has that howfar wrote: only such are ever removed or replaced."""
 
 
 def write_archive(kind: str, text: str, images: Mapping[str, str], folder: Path, how: Images) -> Path:
-    """Write annotations and images as KIND.zip (copies) or a folder KIND/ (links), and return its path.
-
-    Parameters
-    ----------
-    kind
-        "coco" or "cvat".
-    text
-        The annotations.
-    images
-        The location of each image, by its name in the annotations.
-    folder, how
-        Where the archive goes, and whether images are copied or linked.
-
-    Raises
-    ------
-    InputError
-        An image that cannot be read or cannot be linked, a name that leads out of the archive, a folder that is in the way.
-    """
+    """Write annotations and images as KIND.zip (copies) or a folder KIND/ (links), and return its path."""
     place, below = LAYOUTS[kind]
     # What XML cannot hold of a name is written out there, and so in the archive.
     written = {name: xml_text(within(name)) if kind == "cvat" else within(name) for name in images}
@@ -466,9 +358,8 @@ def check_archive(kind: str, folder: Path) -> None:
     """Raise `InputError` if the folder holds an archive, or a folder in its place, that howfar did not write."""
     packed, root = folder / f"{kind}.zip", folder / kind
     if packed.exists() and not _is_own(packed):
-        raise InputError.of(
-            "out", f"must hold no {packed.name} that howfar did not write", str(packed), "choose another folder"
-        )
+        rule = f"must hold no {packed.name} that howfar did not write"
+        raise InputError.of("out", rule, str(packed), "choose another folder")
     if (root.exists() or root.is_symlink()) and (root.is_symlink() or not (root / MARK).is_file()):
         raise InputError.of("out", f"must hold no folder {kind} of another kind", str(root), "choose another folder")
 
@@ -482,10 +373,7 @@ def _is_own(packed: Path) -> bool:
 
 
 def put(source: Path | str, target: Path, how: Images) -> None:
-    """Copy an image file to a path, or link to it (with a hard link if both are on the same disk).
-
-    Raises `InputError` where it cannot be read, or is no file that a link could point to.
-    """
+    """Copy an image file to a path, or link to it (with a hard link if both are on the same disk)."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if how == "copy":
         data = _bytes(source)
@@ -507,31 +395,18 @@ def put(source: Path | str, target: Path, how: Images) -> None:
 
 
 def within(name: str) -> str:
-    """Return an image's name as a path below a folder; raise `InputError` if the name leads outside.
-
-    Examples
-    --------
-    >>> within("a/1.jpg")
-    'a/1.jpg'
-    """
+    """Return an image's name as a path below a folder; raise `InputError` if the name leads outside."""
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.name:
-        raise InputError.of(
-            "with_images", "needs names that stay below a folder", name, "choose from a dataset with such names"
-        )
+    if leads_out(name) or not path.name:
+        remedy = "choose from a dataset with such names"
+        raise InputError.of("with_images", "needs names that stay below a folder", name, remedy)
     return path.as_posix()
 
 
 def kept_below(names: Mapping[str, str]) -> dict[str, str]:
-    """Return each name's path below a folder; drop shared leading folders if any name leads outside.
-
-    Examples
-    --------
-    >>> kept_below({"/data/a/1.jpg": "", "/data/b/1.jpg": ""})
-    {'/data/a/1.jpg': 'a/1.jpg', '/data/b/1.jpg': 'b/1.jpg'}
-    """
-    leads_out = any(PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in names)
-    return {name: within(path) for name, path in (unshared(list(names)) if leads_out else {n: n for n in names}).items()}
+    """Return each name's path below a folder; drop shared leading folders if any name leads outside."""
+    paths = unshared(list(names)) if any(map(leads_out, names)) else dict(zip(names, names, strict=True))
+    return {name: within(path) for name, path in paths.items()}
 
 
 def _see_file(location: Path | str) -> None:
@@ -544,6 +419,5 @@ def _bytes(location: Path | str) -> bytes:
     try:
         return bytes(read_bytes(location))
     except ImageError as error:
-        raise InputError.of(
-            "with_images", f"needs every image ({error})", str(location), "leave it out, or mend the file"
-        ) from error
+        rule = f"needs every image ({error})"
+        raise InputError.of("with_images", rule, str(location), "leave it out, or mend the file") from error

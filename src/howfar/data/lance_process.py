@@ -35,10 +35,7 @@ _THREADS: Final = {"LANCE_CPU_THREADS": "1", "LANCE_IO_THREADS": "1", "TOKIO_WOR
 
 
 def run(folder: Path, size: int, limit: int, out: Path | None = None) -> tuple[list[dict[str, Any]], str]:
-    """Run this program on a dataset; return the lines it printed and why it ended early ("" if it did not).
-
-    `size` is the dataset's size in bytes.
-    """
+    """Run this program on a dataset of `size` bytes; return the lines that it printed, and why it ended early or ""."""
     command = [sys.executable, "-P", "-W", "ignore", __file__, str(folder), str(size), str(limit), *([str(out)] if out else [])]
     try:
         done = subprocess.run(

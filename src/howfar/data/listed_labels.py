@@ -23,35 +23,17 @@ KINDS_OF_CLASSES = (
 
 
 def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
-    r"""Read the classes of a dataset's images; an image without a class is not labelled yet.
-
-    Parameters
-    ----------
-    dataset
-        Its images are matched by their paths without the endings.
-    source
-        A CSV table with the columns image and label, and name where images are paths from elsewhere; or an export of CVAT for
-        images 1.1 (tags) or Label Studio (choices); or a folder whose folders are classes, into which images were sorted.
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is of no such form, is damaged, or gives an image several classes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> file = Path(tempfile.mkdtemp()) / "labels.csv"
-    >>> _ = file.write_text("image,label\n1.jpg,wet\n2.jpg,\n")
-    >>> read_class_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg")))), file).by_image
-    {'1.jpg': 'wet'}
-    """
+    """Read the classes of a dataset's images from one of the `KINDS_OF_CLASSES`; one without a class is not labelled yet."""
     path = absolute(source)
     if path.is_dir():
-        return _sorted_into_folders(dataset, path)
+        # Copies of images, matched by name with or without the folder of their class.
+        items = labelled_by_folders(Dataset.from_folder(path)).items
+        pairs = [(item.name, item.label) for item in items if item.label is not None]
+        if not pairs:
+            rule = "must be a folder with two folders or more, one a class"
+            raise InputError.of("labels", rule, path_text(path), f"or pass {KINDS_OF_CLASSES}")
+        whole = _matched(dataset, pairs, path)
+        return whole if whole.by_image else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], path)
     if not path.is_file():
         raise MissingPathError(f"no labels at {path}: pass {KINDS_OF_CLASSES}")
     try:
@@ -62,17 +44,6 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
         raise InputError(f"{path_text(path)} cannot be read ({one_line(error)}): pass {KINDS_OF_CLASSES}") from error
     read = _matched(dataset, pairs, path)
     return read if read.by_image or path.suffix.lower() in EXPORTED else _matched(dataset, list(_pairs(path, NAME)), path)
-
-
-def _sorted_into_folders(dataset: Dataset, folder: Path) -> Labels:
-    """Read classes from folders of image copies, matched by name with or without the class folder."""
-    items = labelled_by_folders(Dataset.from_folder(folder)).items
-    pairs = [(item.name, item.label) for item in items if item.label is not None]
-    if not pairs:
-        rule = "must be a folder with two folders or more, one a class"
-        raise InputError.of("labels", rule, path_text(folder), f"or pass {KINDS_OF_CLASSES}")
-    whole = _matched(dataset, pairs, folder)
-    return whole if whole.by_image else _matched(dataset, [(name.partition("/")[2], label) for name, label in pairs], folder)
 
 
 def _matched(dataset: Dataset, pairs: Sequence[tuple[str, str]], path: Path) -> Labels:
@@ -92,9 +63,8 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
     else:
         table = texts_of_csv(path)
         if not {IMAGE, LABEL} <= set(table):
-            raise InputError(
-                f"its columns are {', '.join(map(path_text, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
-            )
+            line = f"its columns are {', '.join(map(path_text, map(str, table.columns)))}: it needs {IMAGE} and {LABEL}"
+            raise InputError(line)
         if column not in table:
             return
         named = zip(*(table[name].str.strip().map(unguarded) for name in (column, LABEL)), strict=True)
@@ -102,32 +72,7 @@ def _pairs(path: Path, column: str = IMAGE) -> Iterator[tuple[str, str]]:
 
 
 def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
-    """Read the true boxes of a dataset's images.
-
-    Parameters
-    ----------
-    dataset
-        Its images are matched by their paths without the endings.
-    source
-        What `howfar.data.box_files.read_true_boxes` reads: a JSON list as predictions are written (image, boxes, labels), COCO
-        (bbox), a folder of YOLO's or Pascal VOC's files, a table, CVAT for images 1.1 (boxes) or Label Studio (rectangles).
-
-    Raises
-    ------
-    MissingPathError
-        There is no such file.
-    InputError
-        It is of no such form, is damaged, or holds shapes that are no upright boxes.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> file = Path(tempfile.mkdtemp()) / "labels.json"
-    >>> _ = file.write_text('[{"image": "1.jpg", "boxes": [[0, 0, 2, 2]], "labels": ["car"]}]')
-    >>> read_box_labels(Dataset("roads", (Item("1.jpg", Path("1.jpg")),)), file).by_image
-    {'1.jpg': [('car', [0, 0, 2, 2])]}
-    """
+    """Read the true boxes of a dataset's images from what `howfar.data.box_files.read_true_boxes` reads."""
     path = absolute(source)
     if not path.exists():
         raise MissingPathError(f"no labels at {path}: pass {KINDS}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -46,13 +46,7 @@ class ItemParts(NamedTuple):
 
 
 def is_map_style(argument: object) -> bool:
-    """Return whether an argument gives items by number and is not a text, mapping or list.
-
-    Examples
-    --------
-    >>> is_map_style(range(3)), is_map_style([1]), is_map_style("abc"), is_map_style({})
-    (True, False, False, False)
-    """
+    """Return whether an argument gives items by number and is not a text, mapping or list."""
     kind = type(argument)
     if isinstance(argument, (str, bytes, list, tuple, Mapping, type)):
         return False
@@ -72,24 +66,7 @@ def refuse_streams(argument: object) -> None:
 
 
 def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
-    """Make a dataset from an object that gives images by number; images are read on demand and not kept.
-
-    Of what lists the files of its images (torchvision's ``ImageFolder``, and a ``Subset`` of one) the files are read, without
-    the object's transform. `name` is the dataset's; by default that of the folder of such files, or `unnamed`.
-
-    Raises `InputError` where it is empty, does not give images, gives normalised ones, or another image each time.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> class Roads:
-    ...     targets, classes = [0, 1], ["dry", "wet"]
-    ...     __len__ = lambda self: 2
-    ...     __getitem__ = lambda self, number: (np.full((8, 8, 3), number, np.uint8), self.targets[number])
-    >>> roads = read_map_style(Roads(), None, "roads")
-    >>> roads, [item.label for item in roads.items]
-    (Dataset('roads': 2 images), ['dry', 'wet'])
-    """
+    """Make a dataset from an object that gives images by number, when asked; torchvision's ``ImageFolder`` gives its files."""
     whole, numbers = _whole(dataset)
     if not numbers:
         raise InputError.of("dataset", f"must hold at least one image, got a {type(dataset).__name__} of none")
@@ -118,10 +95,7 @@ def read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
 
 def labelled(dataset: Dataset) -> Dataset:
-    """Fill in classes that an object in memory gives only with its images; other datasets stay unchanged.
-
-    Each image is read for its class.
-    """
+    """Fill in classes that an object in memory gives only with its images, by reading each; other datasets stay unchanged."""
     if any(item.label is not None for item in dataset.items):
         return dataset
     return replace(dataset, items=tuple(replace(item, label=_told(item.path)) for item in dataset.items))
@@ -163,16 +137,10 @@ class _Reader:
 
 
 def parts_of(item: object) -> ItemParts:
-    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> parts_of((Image.new("L", (4, 4)), 3)).target, parts_of((Image.new("L", (4, 4)), np.zeros((4, 4)))).mask.shape
-    (3, (4, 4))
-    """
+    """Split an item into image, mask and class: (image, mask), (image, class), a mapping, or an image alone."""
     if isinstance(item, Mapping) and not {"bytes", "path"} & set(item):
-        image, mask, target = (_of_keys(item, keys) for keys in (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS))
+        parts = (IMAGE_KEYS, MASK_KEYS, LABEL_KEYS)
+        image, mask, target = (next((item[key] for key in keys if key in item), None) for keys in parts)
         return ItemParts(item if image is None else image, mask, _as_target(target))
     if not isinstance(item, (tuple, list)) or not item:
         return ItemParts(item)
@@ -180,10 +148,6 @@ def parts_of(item: object) -> ItemParts:
     shape = shape_of(second)
     is_mask = isinstance(second, Image.Image) or len(shape) == 2 or (len(shape) == 3 and shape[0] == 1)
     return ItemParts(image, second) if is_mask else ItemParts(image, None, _as_target(second))
-
-
-def _of_keys(item: Mapping[Any, Any], keys: Sequence[str]) -> Any:
-    return next((item[key] for key in keys if key in item), None)
 
 
 def _as_target(value: Any) -> int | str | None:
@@ -221,10 +185,7 @@ def _whole(dataset: Any) -> tuple[Any, list[int]]:
 
 
 def _files(dataset: Any) -> list[Item] | None:
-    """List the files of a dataset whose samples are (path, class), such as ``ImageFolder``; None for other datasets.
-
-    None, too, where a class of the user's own makes something else of these files.
-    """
+    """List the files of torchvision's own datasets with (path, class) samples, such as ``ImageFolder``; None for others."""
     samples = getattr(dataset, "samples", None)
     if not str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision."):
         return None
@@ -265,9 +226,8 @@ def _first(dataset: Any, kind: str) -> ItemParts:
     try:
         parts, again = (parts_of(dataset[0]) for _ in range(2))
     except Exception as error:
-        raise InputError(
-            f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
-        ) from error
+        line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
+        raise InputError(line) from error
     try:
         data, other = file_bytes(parts.image), file_bytes(again.image)
     except ImageError as error:

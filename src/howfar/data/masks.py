@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_formats import FormatWords
@@ -38,10 +37,7 @@ _SHARE = 0.01
 
 
 class Mask(NamedTuple):
-    """Hold a mask's foreground (h, w), a flag for grey levels in a lossless file, and the content hash.
-
-    The hash is that of the file's bytes and, where one was asked for, of the colour that is foreground.
-    """
+    """Hold a mask's foreground (h, w), whether a lossless file has grey levels, and the hash of the file and of its colour."""
 
     foreground: NDArray[np.bool_]
     grey: bool
@@ -49,13 +45,13 @@ class Mask(NamedTuple):
 
     @classmethod
     def read(cls, path: str | Path) -> Mask:
-        """Read a mask file. Raises `ImageError` as `read_mask`."""
+        """Read a mask file."""
         file, colour = file_and_colour(path)
         return cls.decode(read_bytes(file), colour)
 
     @classmethod
     def decode(cls, data: bytes, colour: Colour | None = None) -> Mask:
-        """Decode a mask file's bytes, by its foreground colour if given. Raises as `read_mask`."""
+        """Decode a mask file's bytes, by its foreground colour if given."""
         return cls(*_decoded(data, colour), _content(data, colour))
 
 
@@ -63,24 +59,17 @@ def read_mask(path: str | Path) -> NDArray[np.bool_]:
     """Read a mask file as an (h, w) array of bool: foreground where the value is above 127 of 255.
 
     A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
-    background. 16-bit values are scaled to 0-255 first, unless none is above 255, when they are 8-bit values already. A mask
-    that the option `foreground` gives a colour is foreground where it has that colour; in a lossy format, up to 32 levels from
-    it in each channel.
-
-    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`; for a lossless mask whose brightest value is from
-    1 to 127 (0 and 1, class numbers), which would else be read as wholly background; for a mask of more than two values, unless
-    the colour of its foreground is given (`howfar.data.masks` says by which rule); and for a picture that is no mask, such as
-    the photograph itself: the eight levels most in use cover less than half of it, and more than half of it is near neither
-    black nor white.
+    background. 16-bit values are scaled to 0-255 first, unless none is above 255. A mask that the option `foreground` gives a
+    colour is foreground where it has that colour; in a lossy format, up to 32 levels from it in each channel. Raises
+    `ImageError` for a lossless mask whose brightest value is from 1 to 127, for one of more than two values without such a
+    colour, and for a picture: the eight levels most in use cover less than half of it, and more than half is near neither black
+    nor white.
     """
     return Mask.read(path).foreground
 
 
 def mask_content(path: str | Path) -> str:
-    """Compute the content hash of a mask file, as `Mask.read` does, without decoding it.
-
-    Raises as `howfar.data.read_bytes`.
-    """
+    """Compute the content hash of a mask file, as `Mask.read` does, without decoding it."""
     file, colour = file_and_colour(path)
     return _content(read_bytes(file), colour)
 
@@ -93,7 +82,10 @@ def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], boo
     with pictures_in_use():
         image = load(data).image
         with damage_named():
-            channels = _eight_bit(image)
+            if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
+                channels = wide_values(image).astype(np.uint8)[..., None]
+            else:
+                channels = np.asarray(to_rgb(image, paper=BLACK))
     lossy = image.format in LOSSY
     if colour is not None:
         apart = np.abs(channels.astype(np.int16) - np.array(colour, np.int16)).max(axis=2)
@@ -181,27 +173,8 @@ def _not_binary(common: list[Colour], count: int, what: str) -> ImageError:
     return ImageError(f"{rule}; name the one that is foreground, as --foreground {last if last.isdecimal() else repr(last)}")
 
 
-def _eight_bit(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the picture as (h, w, 3) of 0-255, or as (h, w, 1) if it holds 16- or 32-bit integers up to 255."""
-    if is_wide(image) and image.mode != "F" and wide_values(image).max() <= 255:
-        return wide_values(image).astype(np.uint8)[..., None]
-    return np.asarray(to_rgb(image, paper=BLACK))
-
-
 def resize_mask(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """Resize an (h, w) mask without losing thin lines: shrink by "any pixel covered", enlarge by nearest pixel.
-
-    Nearest alone drops lines one pixel wide where it shrinks.
-
-    Examples
-    --------
-    >>> resize_mask(np.eye(6, dtype=bool), 3, 3).astype(int)
-    array([[1, 0, 0],
-           [0, 1, 0],
-           [0, 0, 1]])
-    >>> resize_mask(np.eye(2, dtype=bool), 4, 4)[0].tolist()
-    [True, True, False, False]
-    """
+    """Resize an (h, w) mask without losing thin lines: shrink by "any pixel covered", enlarge by nearest pixel."""
     return _resize_rows(_resize_rows(mask, height).T, width).T
 
 
@@ -227,24 +200,12 @@ SIZES = (3, 4, 8, 16)
 
 
 def to_columns(mask: NDArray[np.bool_]) -> list[int]:
-    """Return COCO's uncompressed RLE: alternating background and foreground run lengths by column, background first.
-
-    Examples
-    --------
-    >>> to_columns(np.array([[False, True], [True, True]]))
-    [1, 3]
-    """
+    """Return COCO's uncompressed RLE: alternating background and foreground run lengths by column, background first."""
     return _runs(mask.ravel(order="F"))
 
 
 def from_columns(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make a (height, width) mask from run lengths by column; raise `InputError` if they do not add up to its size.
-
-    Examples
-    --------
-    >>> from_columns([1, 3], 2, 2).tolist()
-    [[False, True], [True, True]]
-    """
+    """Make a (height, width) mask from run lengths by column; raise `InputError` if they do not add up to its size."""
     return _values(counts, height * width).reshape(width, height).T
 
 
@@ -254,11 +215,6 @@ def compressed(text: str | bytes) -> list[int]:
     A number is written in digits of 5 bits from the lowest, each as the character 48 + digit, + 32 where another follows; the
     fifth bit of its last is its sign. From the third on a number is the difference from the last but one (maskApi.c of
     github.com/cocodataset/cocoapi).
-
-    Examples
-    --------
-    >>> compressed("13")
-    [1, 3]
     """
     runs: list[int] = []
     number = place = 0
@@ -276,24 +232,12 @@ def compressed(text: str | bytes) -> list[int]:
 
 
 def to_rows(mask: NDArray[np.bool_]) -> list[int]:
-    """Return CVAT's RLE: alternating background and foreground run lengths by row, background first.
-
-    Examples
-    --------
-    >>> to_rows(np.array([[True, True], [False, True]]))
-    [0, 2, 1, 1]
-    """
+    """Return CVAT's RLE: alternating background and foreground run lengths by row, background first."""
     return _runs(mask.ravel())
 
 
 def from_rows(counts: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Make a (height, width) mask from run lengths by row; raise `InputError` if they do not add up to its size.
-
-    Examples
-    --------
-    >>> from_rows([0, 2, 1, 1], 2, 2).tolist()
-    [[True, True], [False, True]]
-    """
+    """Make a (height, width) mask from run lengths by row; raise `InputError` if they do not add up to its size."""
     return _values(counts, height * width).reshape(height, width)
 
 
@@ -302,11 +246,6 @@ def to_brush(mask: NDArray[np.bool_]) -> list[int]:
 
     A stream of bits: 32 for the number of values (four a pixel), 5 for the bits of a value less one, four times 4 for the sizes
     that a length may have, less one; then for each run a 1, two bits that choose a size, the length less one, and the value.
-
-    Examples
-    --------
-    >>> from_brush(to_brush(np.eye(3, dtype=bool)), 3, 3).tolist() == np.eye(3, dtype=bool).tolist()
-    True
     """
     parts = [(mask.size * CHANNELS, 32), (WORD - 1, 5), *((size - 1, 4) for size in SIZES)]
     foreground, most = False, 1 << SIZES[-1]
@@ -324,10 +263,7 @@ def to_brush(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def from_brush(stream: Sequence[int], height: int, width: int) -> NDArray[np.bool_]:
-    """Decode a Label Studio brush to a (height, width) mask: foreground where the last channel is above 127.
-
-    Raises `InputError` where the bytes are no such stream, or are of another size.
-    """
+    """Decode a Label Studio brush to a (height, width) mask: foreground where the last channel is above 127."""
     try:
         if not 0 < height * width <= MOST:
             raise ValueError(f"an image of {width} × {height} pixels")

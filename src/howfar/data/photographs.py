@@ -18,15 +18,7 @@ _ENDING = re.compile(r"(?<=[^/])\.[^./]+$")
 
 
 def pattern_of(group: str) -> re.Pattern[str]:
-    """Compile a regular expression whose first group names an image's photograph.
-
-    Raises `InputError` where it is no regular expression, or has no group.
-
-    Examples
-    --------
-    >>> pattern_of(r"(.+)-[0-9]+").match("road-12").group(1)
-    'road'
-    """
+    """Compile a regular expression whose first group names an image's photograph; raise `InputError` if it is none."""
     try:
         pattern = re.compile(group)
     except re.error as error:
@@ -37,16 +29,7 @@ def pattern_of(group: str) -> re.Pattern[str]:
 
 
 def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
-    """Return each image's photograph; an image that the expression does not match is its own photograph.
-
-    `names` have their endings; the expression is matched from the start of a name without it, and where it is None each image
-    is its own photograph. Raises `InputError` as `pattern_of`, or where no image matches.
-
-    Examples
-    --------
-    >>> photographs_of(["a-1.png", "a-2.png", "b.png"], "(.+)-[0-9]+")
-    ['a', 'a', 'b']
-    """
+    """Return each image's photograph: what the expression's first group is from the start of the name, or else the name."""
     stems = [_stem(name) for name in names]
     if group is None:
         return stems
@@ -58,41 +41,19 @@ def photographs_of(names: Sequence[str], group: str | None) -> list[str]:
 
 
 def fits(names: Sequence[str], group: str) -> bool:
-    """Return whether the expression matches the start of any image's name without extension.
-
-    Raises as `pattern_of`.
-
-    Examples
-    --------
-    >>> fits(["a-1.png"], "(.+)-[0-9]+"), fits(["a.png"], "(.+)-[0-9]+")
-    (True, False)
-    """
+    """Return whether the expression matches the start of any image's name without extension."""
     pattern = pattern_of(group)
     return any(pattern.match(_stem(name)) for name in names)
 
 
 def guess_photographs(names: Sequence[str], group: str | None) -> list[str]:
-    """Return each image's photograph; without an expression, use ``<photo>-<tile>`` names if they look tiled.
-
-    Examples
-    --------
-    >>> guess_photographs(["a-1.png", "a-2.png", "b-1.png", "b-2.png"], None)
-    ['a', 'a', 'b', 'b']
-    """
+    """Return each image's photograph; without an expression, use ``<photo>-<tile>`` names if they look tiled."""
     tiled = group is None and look_tiled(len(names), *tiles(names))
     return photographs_of(names, _TILE.pattern if tiled else group)
 
 
 def tiles(names: Sequence[str]) -> tuple[int, int]:
-    """Count photographs with tiles, and their tiles, from a dataset's numbered names; return (0, 0) for none.
-
-    A single stem numbers photographs, as in IMG-0001 and IMG-0002, and not their tiles.
-
-    Examples
-    --------
-    >>> tiles(["a-1.png", "a-2.png", "b-1.png", "c.png"]), tiles(["IMG-1.png", "IMG-2.png"])
-    ((2, 3), (0, 0))
-    """
+    """Count photographs with tiles, and their tiles, by numbered names; (0, 0) for one stem alone, as in IMG-0001, IMG-0002."""
     hits = [_TILE.match(_stem(name)) for name in names]
     stems = [hit.group(1) for hit in hits if hit]
     photographs = len(set(stems))
@@ -100,13 +61,7 @@ def tiles(names: Sequence[str]) -> tuple[int, int]:
 
 
 def look_tiled(images: int, photographs: int, tiles: int) -> bool:
-    """Return whether most images seem to be tiles of clearly fewer photographs, by the counts of `tiles`.
-
-    Examples
-    --------
-    >>> look_tiled(4, *tiles(["a-1.png", "a-2.png", "b-1.png", "b-2.png"]))
-    True
-    """
+    """Return whether most images seem to be tiles of clearly fewer photographs, by the counts of `tiles`."""
     return tiles > _MOST * images and photographs < _FEWER * tiles
 
 
@@ -117,11 +72,7 @@ def _stem(name: str) -> str:
 
 @dataclass(frozen=True)
 class HashedDataset:
-    """Hold a dataset with the content hash and photograph of each readable image, by name.
-
-    `group` is the regular expression for photographs, None where it is not given or matches no image: then photographs are
-    guessed from names.
-    """
+    """Hold a dataset with each readable image's content hash and photograph, and the expression for photographs."""
 
     dataset: Dataset
     contents: Mapping[str, str]
@@ -158,15 +109,11 @@ class HashedDataset:
         return replace(self, dataset=replace(self.dataset, items=items))
 
     def divided(self, share: float, seed: int) -> tuple[list[str], list[str]]:
-        """Split the image names by photograph into a pool and the rest, with at least one photograph in each.
-
-        A dataset of a single photograph raises `InputError`.
-        """
+        """Split the image names by photograph into a pool and the rest, with at least one photograph in each."""
         names = sorted({self.photographs[item.name] for item in self.dataset.items})
         if len(names) < 2:
-            raise InputError.of(
-                "pool_share", f"needs at least two photographs of {self.dataset.name}", len(names), "leave it out"
-            )
+            rule = f"needs at least two photographs of {self.dataset.name}"
+            raise InputError.of("pool_share", rule, len(names), "leave it out")
         order = np.random.default_rng(seed).permutation(len(names))
         count = min(max(round(share * len(names)), 1), len(names) - 1)
         pool = {names[index] for index in order[:count]}

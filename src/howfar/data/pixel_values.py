@@ -28,21 +28,11 @@ _BYTES: Final = 25
 
 
 def file_bytes(value: object, mask: bool = False) -> bytes:
-    r"""Convert one picture in memory to the bytes of an image file.
+    """Convert one picture in memory to the bytes of an image file; raise `ImageError` where it is no picture.
 
     `value` is a Pillow image; an array or tensor of (h, w), (h, w, c) or (c, h, w), c being 1, 3 or 4, uint8 or floating values
     of 0-1; the bytes of a file, or its path; or Hugging Face's mapping of ``bytes`` and ``path``. Of a `mask` integers of any
     type up to 255 serve, too, and truth values are written as 0 and 255.
-
-    Raises `ImageError` with the reason in one short line where it is no picture.
-
-    Examples
-    --------
-    >>> file_bytes(np.full((4, 4, 3), 7, np.uint8))[:11], file_bytes(np.zeros((4, 5)))[:11]
-    (b'P6\n4 4\n255\n', b'P5\n5 4\n255\n')
-    >>> file_bytes(np.full((3, 4, 4), -1.5))
-    Traceback (most recent call last):
-    howfar.errors.ImageError: floating values from -1.5 to -1.5, ...: give images as they are before they are normalised
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
@@ -60,13 +50,7 @@ def file_bytes(value: object, mask: bool = False) -> bytes:
 
 
 def as_array(value: object) -> NDArray[Any] | None:
-    """Return an array or tensor as a NumPy array on the CPU; None for anything else.
-
-    Examples
-    --------
-    >>> as_array([1.0]), as_array(np.ones(2)).tolist()
-    (None, [1.0, 1.0])
-    """
+    """Return an array or tensor as a NumPy array on the CPU; None for anything else."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):  # a torch tensor, which may want a gradient or lie on a GPU
         tensor: Any = value
         tensor = tensor.detach().cpu()
@@ -75,25 +59,13 @@ def as_array(value: object) -> NDArray[Any] | None:
 
 
 def shape_of(value: object) -> tuple[int, ...]:
-    """Return the shape of an array or tensor; () for anything else.
-
-    Examples
-    --------
-    >>> shape_of(np.zeros((2, 3))), shape_of("roads")
-    ((2, 3), ())
-    """
+    """Return the shape of an array or tensor; () for anything else."""
     shape = getattr(value, "shape", ())
     return tuple(shape) if hasattr(value, "dtype") and isinstance(shape, tuple) else ()
 
 
 def named(value: object) -> str:
-    """Describe a value in a few words for an error line.
-
-    Examples
-    --------
-    >>> named(np.zeros((2, 3), np.float32)), named({"a": 1, "b": 2}), named((1, "x")), named(None)
-    ('float32 values of shape (2, 3)', 'a dict of a, b', 'a tuple of int, str', 'None')
-    """
+    """Describe a value in a few words for an error line."""
     kind = type(value).__name__
     if value is None:
         return "None"
@@ -127,10 +99,7 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
 
 
 def _file_of(picture: Image.Image) -> bytes | None:
-    """Return the file bytes of a Pillow picture that is opened but not loaded, else None.
-
-    Reading the file keeps a list of such pictures out of memory.
-    """
+    """Return the file bytes of a Pillow picture that is opened but not loaded, which keeps a list of such out of memory."""
     if not (isinstance(picture, ImageFile.ImageFile) and picture.tile and isinstance(picture.filename, (str, Path))):
         return None
     try:
@@ -148,14 +117,11 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def _of_array(array: NDArray[Any], mask: bool) -> bytes:
-    if array.ndim == 3:
-        if array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS:
-            array = array.transpose(1, 2, 0)
-        if array.shape[2] not in CHANNELS:
-            raise ImageError(f"an array of shape {array.shape}: a picture is (h, w), (h, w, 3) or (3, h, w)")
-        array = array[:, :, 0] if array.shape[2] == 1 else array
-    elif array.ndim != 2:
+    if array.ndim == 3 and array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS:
+        array = array.transpose(1, 2, 0)
+    if array.ndim != 2 and (array.ndim != 3 or array.shape[2] not in CHANNELS):
         raise ImageError(f"an array of shape {array.shape}: a picture is (h, w), (h, w, 3) or (3, h, w)")
+    array = array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
     if not array.size:
         raise ImageError(f"an array of shape {array.shape}: no pixels")
     levels = _levels(array, mask)

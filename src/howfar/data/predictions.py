@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from howfar.arrays import Float64Array, FloatArray
-from howfar.data.dataset import Dataset, match_names, no_match, unshared
+from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
 from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.image_bytes import read_bytes
 from howfar.data.images import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
@@ -50,8 +50,7 @@ class MatchedMaps:
     """Hold the maps of a folder, matched to the images of a dataset.
 
     `files` gives each image's map by the image's name, `missing` the reason why an image has none. `extra` are maps that belong
-    to no image, as paths below the folder, in natural order. `doubled` are images for which there is more than one map; `files`
-    holds the one that is taken.
+    to no image, as paths below the folder. `doubled` are images with more than one map; `files` holds the one that is taken.
     """
 
     folder: Path
@@ -62,22 +61,7 @@ class MatchedMaps:
 
 
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
-    """Find each image's map: the image or array file below `folder` with the same path, whatever its extension.
-
-    An image's path is its name in the dataset, or what `howfar.data.dataset.match_names` makes of it. Of several
-    maps for one image the PNG is taken, else the first by name. Raises `MissingPathError` where there is no such folder, and
-    `InputError` where it is not a folder, holds no map, or none that matches an image.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.data import Item
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> Image.new("L", (4, 4)).save(folder / "1.png")
-    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
-    >>> match_maps(roads, folder).missing
-    {'2.jpg': 'no map 2.* below ...'}
-    """
+    """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = absolute(folder)
     if not root.exists():
         raise MissingPathError(f"no folder of predictions at {root}: check the path")
@@ -121,17 +105,7 @@ def read_prediction(path: str | Path) -> Prediction:
     """Read a probability map from an image file, ``.npy`` or ``.npz``: 8-bit grey, p = value / 255.
 
     Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision, p =
-    value / 65535, as do floating TIFF pictures and arrays, p = value; arrays of bytes are 8-bit grey. Raises
-    `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, and for colours, transparency or values outside the
-    range.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "1.png"
-    >>> Image.fromarray(np.array([[0, 51, 102, 255]] * 4, np.uint8)).save(file)
-    >>> read_prediction(file).values[0]
-    array([  0,  51, 102, 255], dtype=uint8)
+    value / 65535, as do floating TIFF pictures and arrays, p = value. Raises `ImageError` for colours and transparency.
     """
     data = read_bytes(path)
     if Path(path).suffix.lower() in ARRAYS:
@@ -141,18 +115,8 @@ def read_prediction(path: str | Path) -> Prediction:
             image = load(data).image
             with damage_named():
                 values, lossy = _picture(image), image.format in LOSSY
-    return Prediction(_unit(values), lossy, _faint(values))
-
-
-def _faint(values: NDArray[Any]) -> bool:
-    if values.dtype.kind != "u":
-        return False
-    return 0 < int(values.max()) <= (1 if values.dtype == np.uint8 else 255)
-
-
-def _unit(values: NDArray[Any]) -> NDArray[Any]:
-    """Convert 16-bit values to p = value / 65535; return other values unchanged."""
-    return values / 65535.0 if values.dtype == np.uint16 else values
+    faint = values.dtype.kind == "u" and 0 < int(values.max()) <= (1 if values.dtype == np.uint8 else 255)
+    return Prediction(values / 65535.0 if values.dtype == np.uint16 else values, lossy, faint)
 
 
 def _picture(image: Image.Image) -> NDArray[Any]:
@@ -179,11 +143,7 @@ def _see_through(image: Image.Image) -> bool:
 
 
 def array_in(data: bytes, path: str | Path, copies: int = 1) -> NDArray[Any]:
-    """Load the array in a ``.npy`` or ``.npz`` file's bytes, if `copies` copies of it fit into the memory limit.
-
-    Raises `ImageError` where the bytes are damaged or hold several arrays, and `InputError` where it takes more memory than is
-    allowed.
-    """
+    """Load the array in a ``.npy`` or ``.npz`` file's bytes, if `copies` copies of it fit into the memory limit."""
     if Path(path).suffix.lower() == ARRAYS[1]:
         try:
             return read_packed_array(data, lambda needed: check_file((1 + copies) * needed, path, len(data)))
@@ -211,10 +171,6 @@ def _array(array: NDArray[Any]) -> NDArray[Any]:
         return array
     if not np.issubdtype(array.dtype, np.floating):
         raise ImageError(f"an array of {array.dtype}: a map holds bytes (0-255) or floats (0-1)")
-    return _checked(array)
-
-
-def _checked(array: FloatArray) -> FloatArray:
     if not np.isfinite(array).all():
         raise ImageError("NaN or infinity among the probabilities")
     low, high = float(array.min()), float(array.max())
@@ -236,15 +192,12 @@ class ClassMap(NamedTuple):
 
 
 def read_class_mask(path: str | Path) -> NDArray[np.int64]:
-    """Read a class mask, (h, w): the class of a pixel is its palette index or grey value.
-
-    Raises `ImageError` as `howfar.data.read_bytes` and `howfar.data.decode`, for a colour picture, and for a lossy format.
-    """
+    """Read a class mask, (h, w): the class of a pixel is its palette index or grey value, in a lossless format."""
     return decode_class_mask(read_bytes(path))
 
 
 def decode_class_mask(data: bytes) -> NDArray[np.int64]:
-    """Decode the bytes of a class mask. Raises as `read_class_mask`."""
+    """Decode the bytes of a class mask."""
     with pictures_in_use():
         image = load(data).image
         if image.format in LOSSY:
@@ -254,19 +207,7 @@ def decode_class_mask(data: bytes) -> NDArray[np.int64]:
 
 
 def read_class_map(path: str | Path) -> ClassMap:
-    """Read a predicted class map: an image as for `read_class_mask`, or an array in ``.npy`` or ``.npz``.
-
-    An array is (h, w) class indices, or (k, h, w) probabilities of k classes, floats or bytes with p = value / 255. Raises
-    `ImageError` as `read_class_mask`, and for an array of another form.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "1.npy"
-    >>> np.save(file, np.array([[[0.9, 0.2]], [[0.1, 0.8]]]))
-    >>> read_class_map(file).indices
-    array([[0, 1]])
-    """
+    """Read a predicted class map: an image as for `read_class_mask`, or an array, (h, w) classes or (k, h, w) probabilities."""
     data = read_bytes(path)
     if Path(path).suffix.lower() not in ARRAYS:
         return ClassMap(decode_class_mask(data))
@@ -306,26 +247,15 @@ KEY = "howfar"
 
 
 def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
-    """Return the path of each image's map: image ``a/1.jpg`` goes to ``a/1.png`` below the folder.
-
-    Where names lead out of the folder, as absolute paths of a table do, the folders that all images share are left out. Raises
-    `InputError` where two images differ only in their endings, a name leads out of the folder all the same, or a map would take
-    the place of its image.
-
-    Examples
-    --------
-    >>> roads = Dataset("roads", (Item("a/1.jpg", Path("images/a/1.jpg")),))
-    >>> list(map_paths("maps", roads))
-    [PosixPath('maps/a/1.png')]
-    """
+    """Return the path of each image's map, ``a/1.png`` for ``a/1.jpg``, without shared folders where names lead out."""
     root = Path(folder)
     item_at: dict[Path, Item] = {}
     names = {item.name: item.name for item in dataset.items}
-    if any(map(_leads_out, names)):
+    if any(map(leads_out, names)):
         names = unshared(list(names))
     for item in dataset.items:
         name = names[item.name]
-        if _leads_out(name):
+        if leads_out(name):
             rule = "must have its images below one folder"
             raise InputError.of(f"dataset {dataset.name}", rule, item.name, "give the table paths without '..'")
         path = root / PurePosixPath(name).with_suffix(".png")
@@ -337,16 +267,8 @@ def map_paths(folder: str | Path, dataset: Dataset) -> dict[Path, Item]:
     return item_at
 
 
-def _leads_out(name: str) -> bool:
-    return PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts
-
-
 def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> None:
-    """Write one map of p × 255, (h, w) uint8, as PNG, with a signature that `signature_of` reads back.
-
-    The file's folder is made where it is not there. Raises `InputError` where a folder lies at the file's path, or a file at
-    its folder's.
-    """
+    """Write one map of p × 255, (h, w) uint8, as PNG, with a signature that `signature_of` reads back."""
     _refuse_folder(path)
     note = PngImagePlugin.PngInfo()
     if signature:
@@ -359,18 +281,7 @@ def write_map(path: Path, values: NDArray[np.uint8], signature: str = "") -> Non
 
 
 def signature_of(path: Path) -> str | None:
-    """Read the signature of a map file: "" if it has none or is no picture, None if the file is missing.
-
-    Raises `InputError` where a folder lies at its path.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "1.png"
-    >>> write_map(file, np.zeros((4, 4), np.uint8), "model a of image b")
-    >>> signature_of(file), signature_of(file.with_name("2.png"))
-    ('model a of image b', None)
-    """
+    """Read the signature of a map file: "" if it has none or is no picture, None if the file is missing."""
     if not path.is_file():
         _refuse_folder(path)
         return None

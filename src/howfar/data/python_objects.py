@@ -38,13 +38,7 @@ PICTURES = "paths of images, Pillow images, or arrays of pixels"
 
 
 def is_image_path(argument: object) -> bool:
-    """Return whether an argument is a path or URL with an image's extension, even if no file is there.
-
-    Examples
-    --------
-    >>> is_image_path("roads/1.png"), is_image_path("roads"), is_image_path("a=1.png"), is_image_path(None)
-    (True, False, False, False)
-    """
+    """Return whether an argument is a path or URL with an image's extension, even if no file is there."""
     if not isinstance(argument, (str, Path)):
         return False
     if is_url(argument):
@@ -57,23 +51,11 @@ def is_image_path(argument: object) -> bool:
 
 
 def is_picture(argument: object) -> bool:
-    """Return whether an argument is one picture in memory: a Pillow image, file bytes, (h, w, 3) or (3, h, w).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> is_picture(Image.new("L", (4, 4))), is_picture(np.zeros((8, 8, 3))), is_picture(np.zeros((8, 8))), is_picture("1.png")
-    (True, True, False, False)
-    """
+    """Return whether an argument is one picture in memory: a Pillow image, file bytes, (h, w, 3) or (3, h, w)."""
     if isinstance(argument, (Image.Image, bytes)):
         return True
     shape = shape_of(argument)
     return len(shape) == 3 and (shape[2] in CHANNELS or shape[0] in CHANNELS)
-
-
-def _is_one_dataset(arguments: Sequence[object]) -> bool:
-    """Return whether a list that may name several datasets holds the images of one dataset."""
-    return len(arguments) > 0 and all(is_image_path(each) or is_picture(each) for each in arguments)
 
 
 def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Dataset:
@@ -99,10 +81,8 @@ def in_memory(read: Callable[[Part, int], bytes], name: str, names: Iterable[str
     return Dataset(name, tuple(Item(shown, images.path(number)) for number, shown in enumerate(listed)))
 
 
-def _from_pixels(pixels: Any, name: str) -> Dataset:
-    """Make a dataset from an array or tensor of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
-    array = as_array(pixels)
-    assert array is not None  # for the type checker: the caller has looked
+def _from_pixels(array: NDArray[Any], name: str) -> Dataset:
+    """Make a dataset from an array of pictures: (n, h, w), (n, h, w, c) or (n, c, h, w), uint8 or floats of 0-1."""
     if array.ndim == 3 and array.shape[2] in CHANNELS:
         raise InputError(f"{name} must be several pictures, got one of shape {array.shape}: put it into a list")
     if not len(array):
@@ -129,9 +109,8 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
         if isinstance(location, Url):
             name_place(location)
         elif location.is_dir():
-            raise InputError.of(
-                "dataset", f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
-            )
+            rule = f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
+            raise InputError.of("dataset", rule)
         locations.append(location)
     texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
     repeated = [text for text, count in Counter(texts).items() if count > 1]
@@ -143,9 +122,8 @@ def _files(paths: Sequence[str | Path], name: str | None, unnamed: str) -> Datas
     items = tuple(Item(shown[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
     skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
     if not items:
-        raise InputError(
-            f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
-        )
+        line = f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
+        raise InputError(line)
     return Dataset(name, items, skipped)
 
 
@@ -166,28 +144,16 @@ def _file_name(value: object) -> str:
 
 
 EMBEDDING = "embedding"
-KINDS = (("pandas", "DataFrame"), ("polars", "DataFrame"))
-SERIES = (("pandas", "Series"), ("polars", "Series"))
 
 
-def _is_of(argument: object, kinds: Sequence[tuple[str, str]]) -> bool:
-    """Return whether an argument is an instance of another package's class, without importing the package."""
-    classes = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
+def _is_of(argument: object, *kinds: str) -> bool:
+    """Return whether an argument is an instance of another package's class, as "pandas.DataFrame", without importing it."""
+    classes = (getattr(sys.modules.get(module), name, None) for module, name in (kind.split(".") for kind in kinds))
     return any(isinstance(argument, kind) for kind in classes if isinstance(kind, type))
 
 
 def read_frame(frame: Any, name: str) -> Dataset | Features:
-    """Read a data frame as a dataset of images, or as features if it has a column ``embedding`` or only numbers.
-
-    The cells of ``image`` and ``mask`` are paths, from the current folder or the root, URLs, or pictures in memory. An image's
-    name is its path as the frame writes it, or else its row number. Raises `InputError` as `howfar.Dataset.from_table`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> read_frame(pd.DataFrame({"image": [np.zeros((8, 8, 3), np.uint8)], "label": ["dry"]}), "roads").items[0].label
-    'dry'
-    """
+    """Read a data frame of paths, URLs or pictures as a dataset, or as features if it has ``embedding`` or only numbers."""
     called = list(map(str, frame.columns))
     if doubled := next((column for column in called if called.count(column) > 1), None):
         raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
@@ -264,21 +230,14 @@ def _is_empty(cell: object) -> bool:
     return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in ("NAType", "NaTType")
 
 
-LOADED = (("datasets", "Dataset"),)
-SEVERAL = (("datasets", "DatasetDict"), ("datasets", "IterableDatasetDict"))
-STREAMED = (("datasets", "IterableDataset"),)
-
-
 def _refuse_splits(datasets: Any) -> None:
     """Raise `InputError` for a mapping of splits where one dataset is expected."""
     splits = list(datasets)
     if not splits:
-        raise InputError.of(
-            "dataset", f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
-        )
-    raise InputError.of(
-        "dataset", f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
-    )
+        rule = f"must be one split, got a {type(datasets).__name__} without any: pass a dataset with images"
+        raise InputError.of("dataset", rule)
+    rule = f"must be one split, got a {type(datasets).__name__} of {', '.join(splits)}: pass dataset[{splits[0]!r}]"
+    raise InputError.of("dataset", rule)
 
 
 def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
@@ -307,13 +266,9 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         items.append(Item(shown, images.path(number), mask, label, further))
     if not items:
         raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
-    return Dataset(name or _own_name(dataset) or unnamed, tuple(items))
-
-
-def _own_name(dataset: Any) -> str:
-    """Return the name under which a Hugging Face dataset was loaded, with its split; "" if unknown."""
-    name = getattr(dataset.info, "dataset_name", None) or ""
-    return "-".join(part for part in (name, str(dataset.split or "")) if part) if name else ""
+    own = getattr(dataset.info, "dataset_name", None) or ""
+    own = f"{own}-{dataset.split}" if own and dataset.split else own
+    return Dataset(name or own or unnamed, tuple(items))
 
 
 def _image_column(dataset: Any) -> str:
@@ -322,12 +277,10 @@ def _image_column(dataset: Any) -> str:
         return "image" if "image" in images else images[0]
     listed = ", ".join(map(printable, dataset.features)) or "none"
     if images:
-        raise InputError.of(
-            "dataset", f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
-        )
-    raise InputError.of(
-        "dataset", f'has no column of images; its columns: {listed}: cast_column("image", datasets.Image()) makes one of paths'
-    )
+        rule = f"has several columns of images ({', '.join(images)}): rename the one that counts to image"
+        raise InputError.of("dataset", rule)
+    remedy = 'cast_column("image", datasets.Image()) makes one of paths'
+    raise InputError.of("dataset", f"has no column of images; its columns: {listed}: {remedy}")
 
 
 def _is_image(dataset: Any, column: str) -> bool:
@@ -377,23 +330,19 @@ IN_PYTHON = (
 
 
 def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | Features:
-    """Read a Python object as a dataset of images or as features.
-
-    The name is `name`, else the object's own name, else `unnamed`.
-    Raises `InputError` for what is none of `IN_PYTHON`; the line names what was given and what would do.
-    """
+    """Read a Python object, one of `IN_PYTHON`, as a dataset of images or as features, called by `name` or by its own name."""
     if isinstance(argument, Image.Image):
         raise InputError.of("dataset", "must hold several images", type(argument).__name__, "put it into a list")
-    if _is_of(argument, KINDS):
+    if _is_of(argument, "pandas.DataFrame", "polars.DataFrame"):
         return read_frame(argument, name or unnamed)
-    if _is_of(argument, SERIES):
+    if _is_of(argument, "pandas.Series", "polars.Series"):
         series: Any = argument
         return _list_images(series.to_list(), name, unnamed)
     if is_several(argument):
         _refuse_splits(argument)
-    if _is_of(argument, STREAMED):
+    if _is_of(argument, "datasets.IterableDataset"):
         raise InputError.of("dataset", "must give its images by number", type(argument).__name__, "load it without streaming")
-    if _is_of(argument, LOADED):
+    if _is_of(argument, "datasets.Dataset"):
         return _read_loaded(argument, name, unnamed)
     array = as_array(argument)
     if array is not None:
@@ -411,7 +360,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
 
 def is_several(argument: object) -> bool:
     """Return whether an argument is Hugging Face's mapping of splits: several datasets, even with one split."""
-    return _is_of(argument, SEVERAL)
+    return _is_of(argument, "datasets.DatasetDict", "datasets.IterableDatasetDict")
 
 
 def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | Features:
@@ -423,19 +372,10 @@ def _of_array(array: NDArray[Any], name: str | None, unnamed: str) -> Dataset | 
 
 
 def each_dataset(arguments: Any, unnamed: str) -> list[tuple[str | None, str, Any]]:
-    """Split an argument into its datasets, each as (name or None, fallback name, dataset).
-
-    A list is one of datasets, unless all that it holds are images.
-
-    Examples
-    --------
-    >>> each_dataset({"a": "roads"}, "secondary"), each_dataset(["roads", "site"], "secondary")[1]
-    ([('a', 'secondary', 'roads')], (None, 'secondary-2', 'site'))
-    >>> each_dataset(["roads/1.png", "roads/2.png"], "secondary")
-    [(None, 'secondary', ['roads/1.png', 'roads/2.png'])]
-    """
+    """Split an argument into datasets, each (name or None, fallback name, dataset); a list of images alone is one dataset."""
     if isinstance(arguments, Mapping):
         return [(str(name), unnamed, argument) for name, argument in arguments.items()]
-    if isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes)) and not _is_one_dataset(arguments):
+    listed = isinstance(arguments, Sequence) and not isinstance(arguments, (str, bytes))
+    if listed and not (len(arguments) and all(is_image_path(each) or is_picture(each) for each in arguments)):
         return [(None, f"{unnamed}-{number}", argument) for number, argument in enumerate(arguments, start=1)]
     return [(None, unnamed, arguments)]

@@ -32,10 +32,7 @@ def list_table(table: Location | ParquetFile, name: str | None = None) -> Datase
 
 
 def list_rows(columns: Columns, table: Location, what: str, name: str) -> DatasetFields:
-    """List the images that table columns name (see `howfar.data.Dataset.from_table`).
-
-    `table` is where the table lies, from whose folder paths count, and `what` is what error lines call it. Raises `InputError`.
-    """
+    """List the images that table columns name, as paths from the folder of `table`; `what` is what error lines call it."""
     skipped: list[Skipped] = []
     names = TextColumn()
 
@@ -68,11 +65,7 @@ def _check_once(names: TextColumn, what: str) -> None:
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
-    """Read a table's columns of texts, numbers, dates or truth values as text; "" stands for an empty cell.
-
-    Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table or lacks the column
-    ``image``.
-    """
+    """Read a table's columns of texts, numbers, dates or truth values as text; "" stands for an empty cell."""
     if isinstance(table, ParquetFile):
         wanted = _wanted(table.location, [name for name in table.schema.names if name in WANTED or _is_plain(table, name)])
         cells = table.read(wanted)
@@ -86,18 +79,7 @@ def read_columns(table: Location | ParquetFile) -> Columns:
 
 
 def why_no_text(table: Location, column: str) -> str:
-    r"""Return why a table's column has no text for any image (lists, bytes, or all empty); "" if it has one.
-
-    Raises as `read_columns`.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "roads.csv"
-    >>> _ = file.write_text("image,camera\n1.png,\n")
-    >>> why_no_text(file, "camera"), why_no_text(file, "site")
-    ('is empty in every row of', '')
-    """
+    """Return why a table's column has no text for any image (lists, bytes, or all empty); "" if it has one."""
     if table.suffix.lower() != ".csv":
         schema = (file := ParquetFile(table, "table")).schema
         position = schema.get_field_index(column)
@@ -142,13 +124,7 @@ def _beside(table: Location, cell: str) -> Location:
 
 
 def why_no_file(location: Location) -> str | None:
-    """Return why no image is at a location, or None; a URL is checked only when it is read.
-
-    Examples
-    --------
-    >>> why_no_file(Path("no/such.png"))
-    'no such file'
-    """
+    """Return why no image is at a location, or None; a URL is checked only when it is read."""
     try:
         if not isinstance(location, Path) or location.is_file():
             return None
@@ -178,9 +154,8 @@ def _read_csv(path: Location) -> Columns:
         places = [(header.index(name), column) for name, column in columns.items()]
         for number, cells in enumerate(filter(None, reader), start=1):
             if len(cells) != len(header):
-                raise InputError(
-                    f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
-                )
+                line = f"{path}: row {number} has {len(cells)} cells and the header {len(header)}: quote cells with commas"
+                raise InputError(line)
             for place, column in places:
                 column.append(unguarded(cells[place].strip()))
     return columns
@@ -208,13 +183,7 @@ def _is_plain(table: ParquetFile, column: str) -> bool:
 
 
 def cell_text(value: Any) -> str | None:
-    """Convert a table value to text; None stands for an empty cell (NaN in pandas).
-
-    Examples
-    --------
-    >>> cell_text(3), cell_text(float("nan")), cell_text(None)
-    ('3', None, None)
-    """
+    """Convert a table value to text; None stands for an empty cell (NaN in pandas)."""
     return None if value is None or value != value else str(value)  # NaN is pandas' empty cell
 
 
@@ -226,28 +195,14 @@ _NO_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^[\\
 def list_line(path: str) -> str:
     r"""Write a path as one line of a list from which other programs can open the file.
 
-    The path stays, in every script, with blanks and backslashes. What a line of text cannot hold is written out: controls
-    and line breaks (``\n``, ``\x1b``), bytes that are not UTF-8 (``\xff``), blanks at an end (``\x20``). `match_list` finds the
-    image by it; for other programs such a file has to be renamed.
-
-    Examples
-    --------
-    >>> list_line("/道路/a b\u200b.png"), list_line("/a\n.png"), list_line("/a.png ")
-    ('/道路/a b\u200b.png', '/a\\n.png', '/a.png\\x20')
+    What a line of text cannot hold is written out: controls and line breaks (``\n``), bytes that are not UTF-8 (``\xff``),
+    blanks at an end (``\x20``). `match_list` finds the image by it; for other programs such a file has to be renamed.
     """
     return _NO_LINE.sub(lambda found: "".join("\\x20" if each == " " else written_out(each) for each in found[0]), path)
 
 
 def read_list(path: str | Path) -> tuple[str, ...]:
-    r"""Read the image names or paths in a list, whether or not the files exist.
-
-    A list that howfar wrote has one image a line, whatever its name: what a line cannot hold is written out as by `list_line`,
-    and `match_list` finds the image by it.
-
-    A file named ``.csv``, ``.parquet`` or ``.pq`` is a table, whose column ``image`` counts. Any other is UTF-8 text with one
-    image a line; empty lines are left out. Raises `MissingPathError` where there is no such file, and `InputError` where it is
-    no text, or a table without that column.
-    """
+    """Read the image names or paths in a list, one a line, or in the column ``image`` of a table, even if no file exists."""
     file = absolute(path)
     if not file.is_file():
         raise MissingPathError(f"no list of images at {file}: check the path")
@@ -256,23 +211,13 @@ def read_list(path: str | Path) -> tuple[str, ...]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
-        ) from error
+        line = f"{file} is not a readable list ({one_line(error, 120)}): pass UTF-8 text with one image a line"
+        raise InputError(line) from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
 def match_list(entries: Iterable[str], names: Sequence[str], paths: Sequence[str]) -> list[int | None]:
-    """Find the image that each list entry names, by its name in the dataset or by its path; None if there is none.
-
-    `names` and `paths` are those of the dataset's images, in the same order; a path may be empty. The indices that are returned
-    count in that order.
-
-    Examples
-    --------
-    >>> match_list(["2.png", "/site/1.png", "3.png"], ["1.png", "2.png"], ["/site/1.png", "/site/2.png"])
-    [1, 0, None]
-    """
+    """Find the image that each list entry names, by its name in the dataset or its path, which may be empty; None for none."""
     filled = [(path, row) for row, path in enumerate(paths) if path]
     by_name, by_path = _rows([(name, row) for row, name in enumerate(names)]), _rows(filled)
     return [by_name.get(entry, by_path.get(entry, by_path.get(str(absolute(entry))))) for entry in entries]

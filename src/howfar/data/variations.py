@@ -10,7 +10,7 @@ from typing import Final
 import pandas as pd
 
 from howfar.data.dataset import Dataset
-from howfar.data.table import TABLES, Columns, read_columns
+from howfar.data.table import TABLES, read_columns
 from howfar.errors import InputError
 from howfar.io.location import as_location, is_url
 
@@ -46,14 +46,12 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
        person  view  weather  light  scene
     0       1     1        1      1      1
     1       2    36        5      4      9
-    >>> variations(["s1/3.pgm", "s2/10.pgm"], r"(?P<person>s\d+)/(?P<picture>\d+)")
-      person  picture
-    0     s1        3
-    1     s2       10
     """
     compiled = _compiled(pattern)
     rows = [_matched(compiled, name) for name in names]
-    return pd.DataFrame({group: _column([row[group] for row in rows]) for group in compiled.groupindex})
+    table = pd.DataFrame({group: [row[group] for row in rows] for group in compiled.groupindex}, dtype=object)
+    numbers = [group for group in table if len(table) and all(map(_NUMBER.fullmatch, table[group]))]
+    return table.astype(dict.fromkeys(numbers, "int64"))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -75,42 +73,13 @@ def _matched(pattern: re.Pattern[str], name: str) -> dict[str, str]:
     return match.groupdict(default="")
 
 
-def _column(values: list[str]) -> pd.Series:
-    if values and all(_NUMBER.fullmatch(value) for value in values):
-        return pd.Series([int(value) for value in values], dtype="int64")
-    return pd.Series(values, dtype=object)
-
-
 def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
-    r"""Return a table with one row per image of a dataset, in order, and the named columns of the dataset's own table.
-
-    Values are text; what the table leaves empty is "".
-
-    Parameters
-    ----------
-    dataset
-        A dataset that was read from a CSV or Parquet table with a column ``image`` of paths.
-    columns
-        Names of columns of that table.
-
-    Raises
-    ------
-    InputError
-        The dataset is no such table, the table cannot be read, or lacks a column.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from howfar.demo import write_dataset
-    >>> folder = write_dataset(Path(tempfile.mkdtemp()) / "roads", 2, seed=0, size=64)
-    >>> _ = (folder / "list.csv").write_text("image,person,pose\nimages/0001.jpg,ann,left\nimages/0002.jpg,bob,left\n")
-    >>> variation_columns(Dataset.from_table(folder / "list.csv"), ["person", "pose"])
-      person  pose
-    0    ann  left
-    1    bob  left
-    """
-    table = _table(dataset)
+    """Return the named columns of a dataset's own table as text ("" for nothing), with one row per image, in order."""
+    location = None if dataset.root is None else as_location(dataset.root)
+    if location is None or location.suffix.lower() not in TABLES:
+        rule = "must be of a dataset that is a CSV or Parquet table"
+        raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
+    table = read_columns(location)
     missing = [name for name in columns if name not in table]
     if missing:
         raise InputError.of("columns", "must be columns of the dataset's table", missing[0], f"it has {', '.join(table)}")
@@ -118,11 +87,3 @@ def variation_columns(dataset: Dataset, columns: Sequence[str]) -> pd.DataFrame:
     row_of = {name: row for row, name in enumerate(names)}
     rows = [row_of[item.name] for item in dataset.items]
     return pd.DataFrame({name: [(table[name][row] or "").strip() for row in rows] for name in columns}, dtype=object)
-
-
-def _table(dataset: Dataset) -> Columns:
-    location = None if dataset.root is None else as_location(dataset.root)
-    if location is None or location.suffix.lower() not in TABLES:
-        rule = "must be of a dataset that is a CSV or Parquet table"
-        raise InputError.of("columns", rule, str(dataset.root), "name a pattern instead")
-    return read_columns(location)

@@ -1,7 +1,4 @@
-"""Read NumPy files that may be damaged, and write and read zip archives of named arrays.
-
-The manifest is ``manifest.json``, and each array an ``.npy`` member.
-"""
+"""Read NumPy files that may be damaged, and write and read zip archives of ``manifest.json`` and named ``.npy`` arrays."""
 
 from __future__ import annotations
 
@@ -43,16 +40,7 @@ class Header(NamedTuple):
 
 
 def read_header(stream: BinaryIO, size: int) -> Header:
-    """Read the header of an array file of `size` bytes; raise `ValueError` if it is damaged or cut short.
-
-    Examples
-    --------
-    >>> file = io.BytesIO()
-    >>> np.save(file, np.eye(2))
-    >>> _ = file.seek(0)
-    >>> read_header(file, 160).shape
-    (2, 2)
-    """
+    """Read the header of an array file of `size` bytes; raise `ValueError` if it is damaged or cut short."""
     if stream.read(len(MAGIC)) != MAGIC:
         raise ValueError("it does not begin as an .npy file does")
     try:
@@ -87,35 +75,14 @@ def _parsed(stream: BinaryIO) -> Header:
 
 
 def read_array(data: bytes) -> NDArray[Any]:
-    """Load an array from the bytes of its file; raise `ValueError` if they are damaged.
-
-    Examples
-    --------
-    >>> file = io.BytesIO()
-    >>> np.save(file, np.eye(2))
-    >>> read_array(file.getvalue()).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    >>> read_array(file.getvalue()[:-1])
-    Traceback (most recent call last):
-    ValueError: its header names (2, 2) of float64, and 31 bytes follow
-    """
+    """Load an array from the bytes of its file; raise `ValueError` if they are damaged."""
     header = read_header(io.BytesIO(data), len(data))
     flat = np.frombuffer(data, header.dtype, count=prod(header.shape), offset=header.offset)
     return flat.reshape(header.shape, order="F" if header.by_columns else "C").copy(order="K")
 
 
 def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]:
-    """Load the only array of a ``.npz`` file; raise `ValueError` if it is damaged or holds another number of arrays.
-
-    `check` is called with the bytes that the array takes before they are unpacked.
-
-    Examples
-    --------
-    >>> file = io.BytesIO()
-    >>> np.savez_compressed(file, np.eye(2))
-    >>> read_packed_array(file.getvalue(), lambda needed: None).shape
-    (2, 2)
-    """
+    """Load the only array of a ``.npz`` file, once `check` of its unpacked bytes agrees; `ValueError` if it is damaged."""
     try:
         with ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -130,16 +97,7 @@ def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]
 
 
 def map_array(path: Path) -> NDArray[Any]:
-    """Map a file's array into memory, read-only; raise `ValueError` if it is damaged, and `OSError` as `open` does.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "roads.npy"
-    >>> np.save(file, np.eye(2))
-    >>> map_array(file).tolist()
-    [[1.0, 0.0], [0.0, 1.0]]
-    """
+    """Map a file's array into memory, read-only; raise `ValueError` if it is damaged, and `OSError` as `open` does."""
     with path.open("rb") as stream:
         header = read_header(stream, path.stat().st_size)
     if not header.nbytes:  # nothing can be mapped
@@ -156,18 +114,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSEr
 
 
 def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a manifest of JSON values and named arrays to one file, whole or not at all.
-
-    Arrays are stored uncompressed, since measured numbers hardly shrink. Raises `InputError` where the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "one.zip"
-    >>> write(file, {"kind": "note"}, {"x": np.arange(3)})
-    >>> read(file)
-    ({'kind': 'note'}, {'x': array([0, 1, 2])})
-    """
+    """Write a manifest of JSON values and named uncompressed arrays to one file, whole or not at all."""
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         with appearing(path) as file, zipfile.ZipFile(file, "w") as archive:
@@ -180,20 +127,7 @@ def write(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read the manifest and the named arrays of an archive.
-
-    Raises `MissingPathError` where there is no such file, and `StoreError` where it is no such archive or is damaged: every
-    member carries a checksum. Raises `InputError` where its members take more memory than is allowed, once unpacked.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> file = Path(tempfile.mkdtemp()) / "one.zip"
-    >>> _ = file.write_text("text")
-    >>> read(file)
-    Traceback (most recent call last):
-    howfar.errors.StoreError: ... is no such archive, or is damaged (BadZipFile: File is not a zip file)
-    """
+    """Read the manifest and the named arrays of an archive; raise `StoreError` if a checksum or anything else is wrong."""
     if not path.exists():
         raise MissingPathError(f"nothing at {path}: check the path")
     if path.is_dir():
@@ -216,17 +150,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def unpacked_bytes(archive: zipfile.ZipFile) -> int:
-    """Compute from a zip file's directory the bytes of all unpacked members, counting the largest twice.
-
-    A member is never unpacked beyond the size that stands in the directory.
-
-    Examples
-    --------
-    >>> import io
-    >>> with zipfile.ZipFile(io.BytesIO(), "w") as archive:
-    ...     archive.writestr("note.txt", "text")
-    ...     unpacked_bytes(archive)
-    8
-    """
+    """Compute from a zip file's directory the bytes of all unpacked members, counting the largest twice."""
     sizes = [member.file_size for member in archive.infolist()]
     return sum(sizes) + max(sizes, default=0)

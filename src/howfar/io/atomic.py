@@ -26,52 +26,19 @@ STAGING = ".writing-"
 
 @contextmanager
 def appearing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing that appears as `path`, whole and synced, if the block ends without an exception.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note"
-    >>> with appearing(path) as file:
-    ...     _ = file.write(b"whole")
-    ...     path.exists()
-    False
-    >>> path.read_bytes()
-    b'whole'
-    """
+    """Open a file for writing that appears as `path`, whole and synced, if the block ends without an exception."""
     with taking_place(path) as temporary, temporary.open("xb") as file:
         yield file
 
 
 def replace(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let a function write to a temporary path, then move the result over `path`.
-
-    A reader sees the old file or the new one. Where the writing fails the old file stays and nothing else is left. The
-    temporary name is another one at each call, so that two writers of one file do not meet; its ending tells no format.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note"
-    >>> replace(path, lambda temporary: temporary.write_text("whole"))
-    >>> path.read_text()
-    'whole'
-    """
+    """Let a function write to a temporary path, then move the result over `path`: readers see the old file or the new one."""
     with taking_place(path) as temporary:
         write(temporary)
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole or not at all, replacing an earlier one.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note"
-    >>> replace_text(path, "asphalt")
-    >>> path.read_text()
-    'asphalt'
-    """
+    """Write a UTF-8 text file whole or not at all, replacing an earlier one."""
     replace(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -95,11 +62,7 @@ def taking_place(path: Path) -> Iterator[Path]:
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
-    """Move a finished file over the existing file.
-
-    Windows refuses that while another process has either open, as a reader or a virus scanner does for a moment, so there it is
-    tried for two seconds. Elsewhere a refusal is one of rights, and final.
-    """
+    """Move a finished file over the existing file; on Windows try for two seconds while another process has either open."""
     last = time.monotonic() + (PATIENCE if os.name == "nt" else 0.0)
     while True:
         try:
@@ -113,17 +76,7 @@ def put_in_place(temporary: Path, path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Add the path being written to a system error that names no path or a temporary one.
-
-    A write to a full disk fails without a name; numpy and pyarrow put the reason into words of their own.
-
-    Examples
-    --------
-    >>> with naming(Path("/runs/site.parquet")):
-    ...     raise OSError(errno.ENOSPC, "No space left on device")
-    Traceback (most recent call last):
-    OSError: [Errno 28] No space left on device: '/runs/site.parquet'
-    """
+    """Add the path being written to a system error that names no path (as of a full disk) or a temporary one."""
     try:
         yield
     except OSError as error:
@@ -156,22 +109,12 @@ def _reason(words: str, path: Path) -> int | None:
 
 @contextmanager
 def staging(root: Path) -> Iterator[Path]:
-    """Yield a new folder below `root` to write to, which is removed with its contents when the block ends.
-
-    What killed writers left there is removed first. A writer that lives is told by its lock on the folder.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> with staging(root) as folder:
-    ...     _ = (folder / "note").write_text("whole")
-    ...     move_in(folder, root, ["note"])
-    >>> [path.name for path in root.iterdir()]
-    ['note']
-    """
+    """Yield a new folder below `root` until the block ends; folders that killed writers left are removed first."""
     for left in root.glob(f"{STAGING}*"):
-        _remove_abandoned(left)
+        # Another writer may remove it at the same time.
+        with suppress(OSError), alone(left, otherwise=False) as free:
+            if free:
+                rmtree(left, ignore_errors=True)
     folder = root / f"{STAGING}{secrets.token_hex(8)}"
     try:
         with naming(folder):
@@ -183,10 +126,7 @@ def staging(root: Path) -> Iterator[Path]:
 
 
 def move_in(folder: Path, root: Path, names: list[str]) -> None:
-    """Sync a staging folder's files, then move each over its namesake in `root`, in the given order.
-
-    The bytes of all are on the disk before the first takes its place.
-    """
+    """Sync a staging folder's files, then move each over its namesake in `root`, in the given order."""
     for name in names:
         with naming(root / name):
             synced(folder / name)
@@ -198,27 +138,9 @@ def move_in(folder: Path, root: Path, names: list[str]) -> None:
 
 
 def cut_off(root: Path) -> list[str]:
-    """List the files that killed writers left in staging folders below `root`, with "" for each folder.
-
-    Files of a writer that still runs are left out.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> root = Path(tempfile.mkdtemp())
-    >>> (root / f"{STAGING}0123").mkdir()
-    >>> cut_off(root), cut_off(root / "other")
-    ([''], [])
-    """
+    """List the files that killed writers left in staging folders below `root`, with "" for each folder."""
     folders = [folder for folder in sorted(root.glob(f"{STAGING}*")) if _is_abandoned(folder)] if root.is_dir() else []
     return [name for folder in folders for name in ("", *sorted(file.name for file in folder.glob("*")))]
-
-
-def _remove_abandoned(folder: Path) -> None:
-    # Another writer may remove it at the same time.
-    with suppress(OSError), alone(folder, otherwise=False) as free:
-        if free:
-            rmtree(folder, ignore_errors=True)
 
 
 def _is_abandoned(folder: Path) -> bool:

@@ -39,13 +39,7 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, url: str) -> Place:
-        """Return a URL's place: its scheme (one name per kind of store), and its host with the port, or its bucket.
-
-        Examples
-        --------
-        >>> Place.of("https://A.org/1.png"), Place.of("s3a://bucket/1.png")
-        (Place(kind='https', host='a.org:443'), Place(kind='s3', host='bucket'))
-        """
+        """Return a URL's place: its scheme (one name per kind of store), and its host with the port, or its bucket."""
         scheme = url.partition("://")[0].lower()
         if scheme not in WEB:
             return cls(BUCKETS.get(scheme, scheme), url.partition("://")[2].partition("/")[0].lower())
@@ -59,11 +53,7 @@ class Place(NamedTuple):
 
 
 class CellUrl(Url):
-    """Hold an http URL from a table's cell; its requests and redirects may only reach hosts that the user named.
-
-    `hosts` are those of `--allow-urls`, `home` the place of the table itself where it is from the web, else None. Copies of it
-    in other processes know both.
-    """
+    """Hold an http URL from a table's cell; its requests and redirects may only reach its `hosts` and `home`."""
 
     hosts: frozenset[str]
     home: Place | None
@@ -91,16 +81,6 @@ def cell_location(table: Location, cell: str) -> Location:
 
     Raises `InputError` for a chain of URLs (``simplecache::…``), a scheme that is no place of images, a host that is neither
     the table's own nor allowed (`howfar.url_hosts.allowing`), and an address of the local network but the table's own.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> cell_location(Path("/data/roads.csv"), "https://example.org/1.png")
-    Traceback (most recent call last):
-    howfar.errors.InputError: a URL in a table must name a host that the table is from, or that is allowed, got
-    'https://example.org/1.png': allow it with --allow-urls example.org (allow_urls=), or copy its images here
-    >>> cell_location(Url("s3://bucket/roads.csv"), "s3://bucket/1.png")
-    's3://bucket/1.png'
     """
     if "::" in _NUMBERED.sub("", cell):
         raise InputError.of("a URL in a table", "must be no chain of URLs", cell, "name the file itself, or copy it here")
@@ -122,11 +102,6 @@ def recorded(text: str) -> Location:
     """Return the location of a URL recorded by an earlier run, restricted like a cell's; its own host is allowed.
 
     An address of the local network is read only where this process was given it as a dataset (`name_place`).
-
-    Examples
-    --------
-    >>> recorded("https://a.org/1.png").hosts
-    frozenset({'a.org'})
     """
     url = as_location(text)
     if not isinstance(url, Url) or isinstance(url, CellUrl) or url.partition("://")[0] not in WEB:
@@ -163,30 +138,16 @@ def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> No
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host, or any of its addresses, is private, loopback, link-local or otherwise special.
-
-    A name that cannot be resolved counts as not local: nothing can be fetched from it.
-
-    Examples
-    --------
-    >>> is_local("127.0.0.1"), is_local("169.254.169.254"), is_local("::ffff:10.0.0.1"), is_local("8.8.8.8")
-    (True, True, True, False)
-    """
+    """Return whether a host, or any of its addresses, is private, loopback or otherwise special; an unresolved name is not."""
     try:
-        found = {str(entry[4][0]) for entry in _resolve(host)}
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
         return _is_written_local(host)
     return any(is_local_address(address) for address in found)
 
 
 def is_local_address(text: str) -> bool:
-    """Return whether an address is outside the public internet, even if wrapped in an IPv6 address.
-
-    Examples
-    --------
-    >>> is_local_address("fe80::1%eth0"), is_local_address("64:ff9b::a00:1"), is_local_address("2606:4700::1111")
-    (True, True, False)
-    """
+    """Return whether an address is outside the public internet, even if wrapped in an IPv6 address."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
@@ -210,16 +171,9 @@ def _is_local_now(host: str, minute: int) -> bool:
     return is_local(host)
 
 
-def _resolve(host: str) -> list[Any]:
-    return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-
-
 @lru_cache(maxsize=16)
 def _guarded(process: int, hosts: frozenset[str], home: Place | None) -> Any:
-    """Make fsspec's file system for the web, with a client that checks every request and address.
-
-    fsspec's are not safe across a fork, so that each process has its own.
-    """
+    """Make fsspec's file system for the web that checks every request, one a process since it is not safe across a fork."""
     import fsspec
 
     async def client(loop: Any, **settings: Any) -> Any:

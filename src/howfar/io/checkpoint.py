@@ -7,7 +7,6 @@ result has been written.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,14 +32,8 @@ _KEY = "howfar.key"
 
 
 def digest(value: Any) -> str:
-    """Return the first 32 hexadecimal digits of a JSON value's SHA-256.
-
-    Examples
-    --------
-    >>> digest({"b": 1, "a": [2]}) == digest({"a": [2], "b": 1}), len(digest(None))
-    (True, 32)
-    """
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_listed).encode()).hexdigest()[:32]
+    """Return the first 32 hexadecimal digits of a JSON value's SHA-256."""
+    return sha256(json.dumps(value, sort_keys=True, default=_listed).encode()).hexdigest()[:32]
 
 
 def _listed(value: object) -> list[Any]:
@@ -51,13 +44,7 @@ def _listed(value: object) -> list[Any]:
 
 
 def part_key(*depends_on: Any) -> str:
-    """Return the key of a run's part: a digest of the JSON values it depends on and of howfar's version.
-
-    Examples
-    --------
-    >>> part_key("roads", 25) == part_key("roads", 25), part_key("roads", 25) == part_key("roads", 26)
-    (True, False)
-    """
+    """Return the key of a run's part: a digest of the JSON values it depends on and of howfar's version."""
     return digest([metadata.version("howfar"), *depends_on])
 
 
@@ -67,14 +54,6 @@ class KeptArrays:
 
     The folder is made when the first part is kept, but not the folders above it: a task on a machine that does not share them
     leaves nothing behind there.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> parts = KeptArrays(Path(tempfile.mkdtemp()) / ".parts")
-    >>> parts.keep("roads", {"distance": np.array([0.5, 1.5])})
-    >>> "roads" in parts, parts.read("roads"), parts.read("cloth")
-    (True, {'distance': array([0.5, 1.5])}, None)
     """
 
     folder: Path | None
@@ -87,11 +66,8 @@ class KeptArrays:
         if self.folder is not None:
             # Opened here, since numpy leaves a damaged file open. Nobody has listed which errors a spoilt zip, or a header in
             # it, ends in: those of zlib, struct and the tokenizer are among them.
-            with (
-                suppress(Exception),
-                self._file(self.folder, key).open("rb") as file,
-                np.load(file, allow_pickle=False) as arrays,
-            ):
+            path = self._file(self.folder, key)
+            with suppress(Exception), path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 # Before numpy reads: told by a spoilt header to read less, it never comes to where the checksum is compared.
                 if arrays.zip.testzip() is not None:
                     return None
@@ -122,24 +98,7 @@ class KeptArrays:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove the states and unfinished writes that killed runs left in a folder, unless another run uses it.
-
-    A run that uses the folder shares its lock (`howfar.io.lock.locked`). Where files cannot be locked nothing is removed.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.io.lock import locked
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> left = [(folder / name).touch() for name in ("0123.state", ".4567.tmp", "notes.txt")]
-    >>> with locked(folder, shared=True):
-    ...     remove_abandoned(folder)
-    >>> len(list(folder.iterdir()))
-    3
-    >>> remove_abandoned(folder)
-    >>> [file.name for file in folder.iterdir()]
-    ['notes.txt']
-    """
+    """Remove the states and unfinished writes that killed runs left in a folder, unless another run shares its lock."""
     if not folder.is_dir():
         return
     with alone(folder, otherwise=False) as idle:
@@ -150,15 +109,7 @@ def remove_abandoned(folder: Path) -> None:
 
 
 def code_stamp(*folders: str) -> str:
-    """Return a hash of the sizes and times of the code files in some of howfar's folders.
-
-    Raises `OSError` where they cannot be listed.
-
-    Examples
-    --------
-    >>> code_stamp("projection") == code_stamp("projection"), code_stamp("projection") == code_stamp("distances")
-    (True, False)
-    """
+    """Return a hash of the sizes and times of the code files in some of howfar's folders."""
     root = Path(__file__).parents[1]
     files = [file for folder in folders for file in (root / folder).rglob("*.py")]
     stamps = [(str(file.relative_to(root)), (stamp := file.stat()).st_size, stamp.st_mtime_ns) for file in files]

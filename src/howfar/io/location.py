@@ -32,16 +32,7 @@ IN_MEMORY: Final = "python://"
 
 
 class Url(str):
-    """Treat a URL's text as `pathlib.Path` treats a local path; a real `Path` would merge ``//``.
-
-    Examples
-    --------
-    >>> table = Url("s3://bucket/a/roads.v2.csv")
-    >>> table.name, table.stem, table.suffix, table.parent, table.parent / "1.png"
-    ('roads.v2.csv', 'roads.v2', '.csv', 's3://bucket/a', 's3://bucket/a/1.png')
-    >>> Url("memory://no/such.tar").is_file()
-    False
-    """
+    """Treat a URL's text as `pathlib.Path` treats a local path; a real `Path` would merge ``//``."""
 
     __slots__ = ()
 
@@ -96,16 +87,7 @@ Location: TypeAlias = Path | Url
 
 
 def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
-    """Return the file system behind a URL and the path within it.
-
-    `argument` is what the caller calls it in error lines. Raises `MissingExtraError` where the library behind the scheme is not
-    installed, and `InputError` where nothing reads such URLs.
-
-    Examples
-    --------
-    >>> file_system("memory://shelf/a")[1]
-    '/shelf/a'
-    """
+    """Return the file system behind a URL and the path within it; `argument` is what the caller calls it in error lines."""
     import fsspec
 
     scheme = url.partition("://")[0].lower()
@@ -121,26 +103,12 @@ def file_system(url: str, argument: str = "dataset") -> tuple[Any, str]:
 
 
 def was_url(path: str | Path) -> bool:
-    """Return whether a text is, or a path was, a URL (`Path` merges its two slashes).
-
-    Examples
-    --------
-    >>> was_url(Path("https://roads.example/a.csv")), was_url("a.csv")
-    (True, False)
-    """
+    """Return whether a text is, or a path was, a URL (`Path` merges its two slashes)."""
     return bool(_ONCE_URL.match(str(path)))
 
 
 def absolute(path: str | Path) -> Path:
-    """Return the absolute path, with a known ``~`` expanded; links are not resolved.
-
-    Raises `InputError` where it is neither a text nor a path.
-
-    Examples
-    --------
-    >>> absolute("roads").is_absolute()
-    True
-    """
+    """Return the absolute path, with a known ``~`` expanded; links are not resolved."""
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:  # no such user: then it may be a file whose name begins with ~
@@ -150,41 +118,17 @@ def absolute(path: str | Path) -> Path:
 
 
 def is_url(location: object) -> bool:
-    """Return whether a value is the text of a URL.
-
-    Examples
-    --------
-    >>> is_url("s3://bucket/roads"), is_url("roads"), is_url(Path("roads"))
-    (True, False, False)
-    """
+    """Return whether a value is the text of a URL."""
     return isinstance(location, str) and _URL.match(location) is not None
 
 
 def is_in_memory(location: object) -> bool:
-    """Return whether a value is the text of an image in a process's memory, held or let go.
-
-    Examples
-    --------
-    >>> is_in_memory("python://0a/1"), is_in_memory("roads/1.png")
-    (True, False)
-    """
+    """Return whether a value is the text of an image in a process's memory, held or let go."""
     return isinstance(location, str) and location.startswith(IN_MEMORY)
 
 
 def as_location(argument: str | Path, name: str = "dataset") -> Location:
-    """Convert a caller's text or path to a location: URLs as they are, ``file://`` and all else as absolute paths.
-
-    `name` is what the caller calls it in error lines. Raises `InputError` where nothing is named behind ``://``, or ``file:``
-    has two slashes.
-
-    Examples
-    --------
-    >>> as_location("file://roads")
-    Traceback (most recent call last):
-    howfar.errors.InputError: dataset must have three slashes after file:, got 'file://roads': write file:///FOLDER
-    >>> as_location("s3://bucket/roads/"), as_location("file:///data/my%20roads").as_posix()
-    ('s3://bucket/roads', '/data/my roads')
-    """
+    """Convert a caller's text or path to a location: URLs as they are, ``file://`` and all else as absolute paths."""
     if not is_url(argument):
         return absolute(argument)
     if isinstance(argument, Url):
@@ -202,10 +146,7 @@ def as_location(argument: str | Path, name: str = "dataset") -> Location:
 
 
 def open_binary(location: Location, block: int | None = None) -> BinaryIO:
-    """Open a file for reading in pieces; behind a URL, each request fetches `block` bytes.
-
-    Raises `OSError` where it cannot be opened, and as `file_system`.
-    """
+    """Open a file for reading in pieces; behind a URL, each request fetches `block` bytes."""
     if isinstance(location, Path):
         return location.open("rb")
     system, path = location.file_system()
@@ -253,14 +194,7 @@ def leaving_no_empty_folder() -> Iterator[None]:
 
 
 def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
-    """Make the folder for results before anything is computed, and return its absolute path.
-
-    Raises `InputError` where it cannot be made, is no folder, must not be written to, or lies on a full disk.
-
-    Examples
-    --------
-    >>> ready_folder("out", None)
-    """
+    """Make the folder for results before anything is computed, and return its absolute path."""
     if folder is None:
         return None
     if not str(folder):
@@ -289,17 +223,7 @@ def ready_folder(argument: str, folder: str | Path | None) -> Path | None:
 
 
 def ready_file(argument: str, file: str | Path | None) -> Path | None:
-    """Make the folder of a result's file before anything is computed, and return the file's absolute path.
-
-    Raises `InputError` as `ready_folder`, and where the file is a folder.
-
-    Examples
-    --------
-    >>> ready_file("out", None)
-    >>> ready_file("out", "/")
-    Traceback (most recent call last):
-    howfar.errors.InputError: out must be a file, not a folder, got '/': name a file in it
-    """
+    """Make the folder of a result's file before anything is computed, and return the file's absolute path."""
     if file is None:
         return None
     if was_url(file):

@@ -20,18 +20,7 @@ except ImportError:  # not a POSIX system
 
 @contextmanager
 def locked(path: Path, shared: bool = False) -> Iterator[None]:
-    """Wait for the lock of a folder or a file (made if missing), and hold it until the block ends.
-
-    With `shared` it is held beside others who share it; nobody has it alone meanwhile.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "door"
-    >>> with locked(path):
-    ...     path.exists()
-    True
-    """
+    """Wait for the lock of a folder or a file (made if missing), alone or `shared`, and hold it until the block ends."""
     with _opened(path) as descriptor:
         if fcntl is not None and descriptor is not None:
             with suppress(OSError):
@@ -43,16 +32,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
 def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[bool]:
     """Yield at once whether the lock of a file or folder is free; if so, hold it until the block ends.
 
-    A file is made where there is none; without `make`, `FileNotFoundError` is raised then. `otherwise` is the answer where
-    files cannot be locked.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "door"
-    >>> with alone(path) as first, alone(path) as second:
-    ...     first, second
-    (True, False)
+    Without `make`, a missing file is `FileNotFoundError`. `otherwise` is the answer where files cannot be locked.
     """
     with _opened(path, make) as descriptor:
         free = _try(descriptor)
@@ -60,19 +40,7 @@ def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[boo
 
 
 def held(path: Path) -> str | None:
-    """Read a file's text while somebody holds its lock; None if nobody does, or it is missing or cannot be locked.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "note"
-    >>> _ = path.write_text("busy")
-    >>> held(path) is None
-    True
-    >>> with locked(path):
-    ...     held(path)
-    'busy'
-    """
+    """Read a file's text while somebody holds its lock; None if nobody does, or it is missing or cannot be locked."""
     # Gone meanwhile, it is nobody's.
     with suppress(FileNotFoundError), path.open("rb") as file:
         return file.read().decode("utf-8") if _try(file.fileno()) is False else None
@@ -80,21 +48,7 @@ def held(path: Path) -> str | None:
 
 
 class Share:
-    """Share a folder's lock as long as this object lives; wait while somebody holds it exclusively.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> share = Share(folder)
-    >>> with alone(folder) as first:
-    ...     first
-    False
-    >>> share.give()
-    >>> with alone(folder) as first:
-    ...     first
-    True
-    """
+    """Share a folder's lock as long as this object lives; wait while somebody holds it exclusively."""
 
     def __init__(self, folder: Path) -> None:
         self._status = folder.stat()

@@ -48,18 +48,7 @@ class RowGroup(NamedTuple):
 
 
 def read_footer(file: Any) -> tuple[RowGroup, ...]:
-    """Read an open Parquet file's row groups, moving its position; raise `ValueError` if the file is damaged.
-
-    Examples
-    --------
-    >>> import io
-    >>> import pandas as pd
-    >>> file = io.BytesIO()
-    >>> pd.DataFrame({"label": [3, 4, 4]}).to_parquet(file)
-    >>> group = read_footer(file)[0]
-    >>> group.rows, group.chunks[0].path, group.chunks[0].values, group.chunks[0].empty
-    (3, 'label', 3, 0)
-    """
+    """Read an open Parquet file's row groups, moving its position; raise `ValueError` if the file is damaged."""
     size = file.seek(0, os.SEEK_END) or file.tell()
     file.seek(max(0, size - 8))
     end = bytes(file.read(8))
@@ -173,12 +162,7 @@ _ROWS = 1 << 16
 def read_table(
     file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | None = None, name: object = None, size: int = 0
 ) -> Any:
-    """Read columns of an open `pyarrow.parquet.ParquetFile`, all by default, as a checked Arrow table.
-
-    `groups` are those of its footer, `name` and `size` those of the file. Raises `InputError` where it takes more memory than
-    is allowed, and errors of Arrow, `ValueError` or `OSError` where it is damaged: text that is not UTF-8, offsets that lie
-    outside.
-    """
+    """Read columns of an open `pyarrow.parquet.ParquetFile`, all by default, as a checked table; `groups` are its footer's."""
     wanted = None if columns is None else list(columns)
     check_file(stated_bytes(groups, wanted), name, size)
     table = _piecewise(file, groups, wanted, name, size) if _may_swell(groups, wanted, size) else None
@@ -188,21 +172,7 @@ def read_table(
 
 
 def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
-    """Read a Parquet file as a pandas table whose cells are numbers and texts.
-
-    `lists` names columns that may hold lists; where it is None, columns of other types are left out. Raises as `read_table`,
-    and `ValueError` for a column that is there twice or holds neither numbers nor texts.
-
-    Examples
-    --------
-    >>> import io
-    >>> import pandas as pd
-    >>> file = io.BytesIO()
-    >>> pd.DataFrame({"image": ["1.png"], "label": ["dry"]}).to_parquet(file)
-    >>> read_frame(file)
-       image label
-    0  1.png   dry
-    """
+    """Read a Parquet file of numbers and texts; columns of `lists` may be lists, and None leaves out columns of other types."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -214,29 +184,27 @@ def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
         file = pq.ParquetFile(source)
         check_names(file.schema_arrow.names)
         table = read_table(file, groups, None, path if named else "the table", size)
-    frame: pd.DataFrame = plain(table, lists).to_pandas()
+    for field in table.schema:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
+        if dated or _is_plain(kind) or field.name in (lists or ()):
+            continue
+        if lists is not None:
+            raise ValueError(f"its column {field.name} holds {kind}, neither numbers nor texts")
+        table = table.drop_columns([field.name])
+    frame: pd.DataFrame = dates_as_text(table).to_pandas()
     return frame
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise `ValueError` for a repeated column name.
-
-    Examples
-    --------
-    >>> check_names(["image", "image"])
-    Traceback (most recent call last):
-    ValueError: it has the column image twice
-    """
+    """Raise `ValueError` for a repeated column name."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"it has the column {twice} twice")
 
 
 def stated_bytes(groups: Sequence[RowGroup], columns: Collection[str] | None = None) -> int:
-    """Compute from a footer the least memory, in bytes, to read columns and convert them to values.
-
-    Numbers count as they are when they are unpacked, however few bytes the file needs for them.
-    """
+    """Compute from a footer the least memory, in bytes, to read columns and convert them to values, once unpacked."""
     needed = CELL * sum(max(0, group.rows) for group in groups)
     for chunk in _chunks(groups, columns):
         width = _WIDTHS.get(chunk.kind)
@@ -275,14 +243,7 @@ def _piecewise(file: Any, groups: Sequence[RowGroup], columns: Sequence[str] | N
 
 
 def decoded_bytes(array: Any) -> int:
-    """Compute an Arrow array's bytes once its dictionary-encoded texts are repeated in every cell.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> decoded_bytes(pa.array(["asphalt"] * 100).dictionary_encode())
-    700
-    """
+    """Compute an Arrow array's bytes once its dictionary-encoded texts are repeated in every cell."""
     import pyarrow.compute as pc
     import pyarrow.types as types
 
@@ -297,26 +258,6 @@ def decoded_bytes(array: Any) -> int:
     if types.is_list(array.type) or types.is_large_list(array.type):
         return decoded_bytes(array.flatten())
     return int(array.nbytes)
-
-
-def plain(table: Any, lists: Collection[str] | None = ()) -> Any:
-    """Convert an Arrow table's dates to texts and decimals to numbers; raise `ValueError` for other types.
-
-    Columns of numbers and texts stay as they are.
-    `lists` names columns that may hold lists; where it is None, columns of anything else are left out.
-    """
-    import pyarrow as pa
-
-    for field in table.schema:
-        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
-        if dated or _is_plain(kind) or field.name in (lists or ()):
-            continue
-        if lists is None:
-            table = table.drop_columns([field.name])
-        else:
-            raise ValueError(f"its column {field.name} holds {kind}, neither numbers nor texts")
-    return dates_as_text(table)
 
 
 def dates_as_text(table: Any) -> Any:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from data.box_files import scene
-from data.box_files.scene import NAMES, PREDICTED, TRUE, written
+from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
 from howfar.data.box_files import read_predicted_boxes, read_results, read_true_boxes
-from howfar.data.boxes import BoxFile
+from howfar.data.boxes import BoxFile, boxes_in, outside
 from howfar.data.classes import class_names
 from howfar.data.dataset import entries_of
 from howfar.data.documents import column_roles
@@ -32,14 +32,6 @@ def flat(read: BoxFile, dataset: Any) -> dict[str, list[tuple[Any, ...]]]:
         columns = [boxes["labels"], [tuple(round(float(x), 6) for x in box) for box in boxes["boxes"]]]
         found[image] = list(zip(*columns, *([boxes["scores"]] if "scores" in boxes else []), strict=True))
     return found
-
-
-def refusal(read: Callable[..., BoxFile], name: str, text: str, folder: Path) -> str:
-    """The line that refuses a file of this text; one in a folder is read with that folder."""
-    file = written(folder / name, text)
-    with pytest.raises(InputError) as caught:
-        read(scene.pictures(folder), file.parent if "/" in name else file)
-    return str(caught.value)
 
 
 @pytest.mark.parametrize("form", scene.TRUTHS)
@@ -67,15 +59,6 @@ def test_an_image_that_a_format_does_not_list_has_no_box_and_that_is_said(tmp_pa
     assert labels.notes == (f"1 image has no file below {tmp_path / 'labels'}: taken for images without objects",)
 
 
-def test_classes_by_number_are_named(tmp_path: Path) -> None:
-    dataset = scene.pictures(tmp_path)
-    folder = scene.yolo_predictions(tmp_path)
-    assert {label for entry in read_predicted_boxes(dataset, folder).boxes.values() for label in entry["labels"]} == {"0", "1"}
-    assert flat(read_predicted_boxes(dataset, folder, names=NAMES), dataset) == PREDICTED
-    written(folder / "classes.txt", "road\ncar\n")
-    assert flat(read_predicted_boxes(dataset, folder), dataset) == PREDICTED
-
-
 def test_a_file_of_coco_names_images_and_categories_where_there_is_no_truth(tmp_path: Path) -> None:
     dataset, names = scene.pictures(tmp_path), class_names(scene.coco(tmp_path))
     assert names == ("category 0", *NAMES)
@@ -95,6 +78,7 @@ def test_a_file_of_coco_names_images_and_categories_where_there_is_no_truth(tmp_
         ("c.yaml", "path: .", "it has no names"),
         ("c.yaml", "names: {0: a, 2: b}", "it has no names"),
         ("c.txt", "a\na\n", "classes must give each class a name of its own, got \"'a' is there twice\""),
+        ("c.py", "", "classes must be names, or a file of them (.txt, "),
     ],
 )
 def test_what_is_no_file_of_names(name: str, text: str, words: str, tmp_path: Path) -> None:
@@ -105,8 +89,12 @@ def test_what_is_no_file_of_names(name: str, text: str, words: str, tmp_path: Pa
         class_names(tmp_path / "none.txt")
 
 
-def test_the_order_of_yolos_names_is_not_taken_for_cocos_ids(tmp_path: Path) -> None:
-    dataset = scene.pictures(tmp_path)
+def test_classes_by_number_are_named_in_the_order_of_their_own_format(tmp_path: Path) -> None:
+    dataset, folder = scene.pictures(tmp_path), scene.yolo_predictions(tmp_path)
+    assert {label for entry in read_predicted_boxes(dataset, folder).boxes.values() for label in entry["labels"]} == {"0", "1"}
+    assert flat(read_predicted_boxes(dataset, folder, names=NAMES), dataset) == PREDICTED
+    written(folder / "classes.txt", "road\ncar\n")
+    assert flat(read_predicted_boxes(dataset, folder), dataset) == PREDICTED
     rows = [{"image_id": "1", "category_id": 1, "bbox": [0, 0, 4, 4], "score": 0.5}]
     truth = read_true_boxes(dataset, scene.yolo(tmp_path))
     read = read_predicted_boxes(dataset, written(tmp_path / "r.json", json.dumps(rows)), truth)
@@ -159,56 +147,67 @@ def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:
 
 
 LINE = "0 0.5 0.5 0.2 0.2"
+
+
+RESULT = '[{{"image_id": {}, "category_id": 1, "bbox": [0, 0, {}, 1], "score": 1}}]'
+
+
 VOC = "<annotation><object><name>{}</name><bndbox>{}</bndbox></object></annotation>"
 
 
+TRUTH, PREDICTION = read_true_boxes, read_predicted_boxes
+
+
 @pytest.mark.parametrize(
-    ("name", "text", "words"),
+    ("read", "name", "text", "words"),
     [
-        ("t/1.txt", "0 0.5 0.5 0.2", "line 1 has 4 numbers: write an upright box as `class x y width height`"),
-        ("t/1.txt", "0 .1 .1 .2 .1 .2 .2 .1 .2", "line 1 has corners of a polygon or a turned box"),
-        ("t/1.txt", f"{LINE}\n\nx 0.5 0.5 0.2 0.2", "line 3 has a text that is no number"),
-        ("t/1.txt", "0 400 300 20 20", "must hold shares of the image's width and height, 0 to 1, got '0 400 300 20 20'"),
-        ("t/1.txt", "0.5 0.5 0.5 0.2 0.2", "has no class number"),
-        ("t/other.txt", LINE, "matches an image of site"),
+        (TRUTH, "t/1.txt", "0 0.5 0.5 0.2", "line 1 has 4 numbers: write an upright box as `class x y width height`"),
+        (TRUTH, "t/1.txt", "0 .1 .1 .2 .1 .2 .2 .1 .2", "line 1 has corners of a polygon or a turned box"),
+        (TRUTH, "t/1.txt", f"{LINE}\n\nx 0.5 0.5 0.2 0.2", "line 3 has a text that is no number"),
+        (TRUTH, "t/1.txt", "0 400 300 20 20", "shares of the image's width and height, 0 to 1, got '0 400 300 20 20'"),
+        (TRUTH, "t/1.txt", "0.5 0.5 0.5 0.2 0.2", "has no class number"),
+        (TRUTH, "t/other.txt", LINE, "matches an image of site"),
         (
+            TRUTH,
             "t/1.xml",
             VOC.format("car", "<xmin>1</xmin>"),
-            "1.xml: an object needs bndbox with the numbers xmin, ymin, xmax, ymax",
+            "needs bndbox with the numbers xmin, ymin, xmax, ymax",
         ),
-        ("t/1.xml", "<annotations/>", "1.xml is no Pascal VOC annotation, but annotations"),
-        ("t/1.xml", "<annotation>", "1.xml is no readable XML"),
-        ("t/1.md", "", "must be boxes in JSON as predictions are written, COCO (.json)"),
-        ("t.csv", "image,x0,y0,x1\n1.jpg,0,0,2\n", "has no column y1; its columns: image, x0, y0, x1"),
-        ("t.csv", "image,x0,y0,x1,y1\n1.jpg,a,0,2,2\n", "column x0 must hold numbers"),
-        ("t.csv", "image,x0,y0,x1,y1\n,0,0,2,2\n", "row 1 has no image"),
-        ("t.json", '{"images": [{"id": 1}], "annotations": []}', "t.json cannot be read ('file_name')"),
-        ("t.json", "[]", "must hold a list with one object an image"),
+        (TRUTH, "t/1.xml", "<annotations/>", "1.xml is no Pascal VOC annotation, but annotations"),
+        (TRUTH, "t/1.xml", "<annotation>", "1.xml is no readable XML"),
+        (TRUTH, "t/1.md", "", "must be boxes in JSON as predictions are written, COCO (.json)"),
+        (TRUTH, "t.csv", "image,x0,y0,x1\n1.jpg,0,0,2\n", "has no column y1; its columns: image, x0, y0, x1"),
+        (TRUTH, "t.csv", "image,x0,y0,x1,y1\n1.jpg,a,0,2,2\n", "column x0 must hold numbers"),
+        (TRUTH, "t.csv", "image,x0,y0,x1,y1\n,0,0,2,2\n", "row 1 has no image"),
+        (TRUTH, "t.json", '{"images": [{"id": 1}], "annotations": []}', "t.json cannot be read ('file_name')"),
+        (TRUTH, "t.json", "text", "is not readable JSON"),
+        (
+            PREDICTION,
+            "p/1.txt",
+            LINE,
+            "line 1 has no confidence: write `class x y width height confidence` (Ultralytics",
+        ),
+        (PREDICTION, "p/1.json", '[{"name": "car", "confidence": 0.5}]', "1.json is of another form"),
+        (PREDICTION, "p/1.json", "{}", "must hold a list with one object a box"),
+        (
+            PREDICTION,
+            "p.json",
+            '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]',
+            "1 lacks image_id, category_id, bbox or score",
+        ),
+        (PREDICTION, "p.json", RESULT.format(1, '"1"'), "result 1 is of another form"),
+        (PREDICTION, "p.json", RESULT.format(77, 1), "no image_id is one of an image"),
+        (PREDICTION, "p.csv", "image,x0,y0,x1,y1\n1.jpg,0,0,2,2\n", "has no column score"),
     ],
 )
-def test_what_is_no_file_of_true_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
-    assert words in refusal(read_true_boxes, name, text, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("p/1.txt", LINE, "line 1 has no confidence: write `class x y width height confidence` (Ultralytics: save_txt=True"),
-        ("p/1.json", '[{"name": "car", "confidence": 0.5}]', "1.json is of another form"),
-        ("p/1.json", "{}", "must hold a list with one object a box"),
-        ("p.json", '[{"image_id": 1, "bbox": [0, 0, 1, 1]}]', "result 1 lacks image_id, category_id, bbox or score"),
-        ("p.json", '[{"image_id": 1, "category_id": 1, "bbox": [0, 0, "1", 1], "score": 1}]', "result 1 is of another form"),
-        ("p.json", '[{"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}]', "no image_id is one of an image"),
-        ("p.csv", "image,x0,y0,x1,y1\n1.jpg,0,0,2,2\n", "has no column score"),
-    ],
-)
-def test_what_is_no_file_of_predicted_boxes(name: str, text: str, words: str, tmp_path: Path) -> None:
-    assert words in refusal(read_predicted_boxes, name, text, tmp_path)
-
-
-def test_nothing_there(tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="no file of true boxes at"):
-        read_true_boxes(scene.pictures(tmp_path), tmp_path / "none")
+def test_what_is_no_file_of_boxes(read: Callable[..., BoxFile], name: str, text: str, words: str, tmp_path: Path) -> None:
+    file = written(tmp_path / name, text)
+    dataset = scene.pictures(tmp_path)
+    with pytest.raises(InputError) as caught:
+        read(dataset, file.parent if "/" in name else file)
+    assert words in str(caught.value)
+    with pytest.raises(MissingPathError, match=r"no file of (true boxes|predictions) at"):
+        read(dataset, tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -227,23 +226,58 @@ def test_roles_that_are_none(given: str, words: str) -> None:
     assert words in str(caught.value)
 
 
-def test_roles_of_columns_that_are_not_there(tmp_path: Path) -> None:
+def test_columns_that_are_named(tmp_path: Path) -> None:
     dataset = scene.pictures(tmp_path)
     with pytest.raises(InputError, match=r"columns must be columns of .*, got 'label=klass': its columns are filename, pred"):
         read_predicted_boxes(dataset, scene.predicted_table(tmp_path), roles={"image": "filename", "label": "klass"})
-
-
-def test_width_and_height_that_are_named_go_before_columns_called_as_corners(tmp_path: Path) -> None:
-    dataset = scene.pictures(tmp_path)
+    # A width and a height go before columns called as corners.
     file = written(tmp_path / "t.csv", "image,x0,y0,x1,y1,label\n1.jpg,10,5,20,8,car\n")
     read = read_true_boxes(dataset, file, column_roles("width=x1,height=y1"))
     assert read.boxes["1.jpg"]["boxes"] == [[10.0, 5.0, 30.0, 13.0]]
     assert read_true_boxes(dataset, file).boxes["1.jpg"]["boxes"] == [[10.0, 5.0, 20.0, 8.0]]
 
 
-@pytest.mark.parametrize("given", ["names/road", "classes.py"])
-def test_a_path_is_no_name_of_a_class(given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "classes.py").touch()
-    with pytest.raises(InputError, match=r"classes must be names, or a file of them \(.txt, "):
-        class_names(given)
+def test_labels_are_texts_and_all_of_one_class_where_there_are_none() -> None:
+    box = [0, 0, 4, 4.5]
+    labelled = {"image": "1.jpg", "boxes": [box, box], "labels": ["car", 7], "scores": [1, 0.5]}
+    assert boxes_in([labelled, {"image": "2.jpg", "boxes": [box]}], Path("boxes.json"), "predictions") == {
+        "1.jpg": {"boxes": [box, box], "labels": ["car", "7"], "scores": [1, 0.5]},
+        "2.jpg": {"boxes": [box], "labels": ["0"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"images": []}, "must hold a list with one object an image"),
+        ([], "must hold a list"),
+        ([{"image": "1.jpg"}], "entry 1 lacks image or boxes"),
+        ([{"image": "1.jpg", "boxes": []}, [1, 2]], "entry 2 lacks image or boxes"),
+        ([{"image": 1, "boxes": []}], "entry 1 lacks image or boxes"),
+        ([{"image": "1.jpg", "boxes": [], "labels": "car"}], "entry 1 (1.jpg) must have a list of names or numbers as labels"),
+        ([{"image": "1.jpg", "boxes": []}] * 2, "image 1.jpg is there twice"),
+    ],
+)
+def test_other_forms_are_refused(document: Any, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        boxes_in(document, Path("boxes.json"), "predictions")
+    assert words in str(caught.value)
+
+
+def test_boxes_outside_of_their_pictures_and_in_other_units(tmp_path: Path) -> None:
+    site = scene.pictures(tmp_path)
+
+    def told(*boxes: tuple[float, ...]) -> list[str]:
+        return outside(site, {name: [box] for name, box in zip(TRUE, boxes, strict=True)}, "true boxes")
+
+    inside = (0, 0, 9, 9)
+    assert told(inside, inside, (WIDTH, 0, WIDTH + 9, 9)) == [
+        f"1 of 3 true boxes lies wholly outside of its picture (3.jpg: [{WIDTH}, 0, {WIDTH + 9}, 9] in {WIDTH} × {HEIGHT} "
+        "pixels), where nothing can match it: check its corners"
+    ]
+    # A part outside is how some tools draw what is cut by the border.
+    assert told((-5, 0, 9, 9), (0, -5, 9, 9), (WIDTH - 1, 0, WIDTH + 9, 9)) == []
+    with pytest.raises(InputError, match=r"^2 of 3 true boxes lie wholly outside of their pictures .* write corners"):
+        told(inside, (700, 0, 900, 90), (700, 0, 900, 90))
+    with pytest.raises(InputError, match=r"^true boxes must be corners in pixels, and all lie between 0 and 1"):
+        told((0, 0, 0.2, 0.2), (0, 0, 1, 1), (0.5, 0.5, 1, 1))

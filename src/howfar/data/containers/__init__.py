@@ -39,12 +39,7 @@ _slots: OrderedDict[Location, _Slot] = OrderedDict()
 
 
 def opened(location: Location, fresh: bool = False, file: ParquetFile | None = None) -> Container:
-    """Open the container in a file, from the cache if it is already indexed.
-
-    The file's ending is one of `KINDS`. `fresh` asks a file behind a URL if it has changed, which of a local one is always
-    looked up; `file` is the container's file where it is open already. Raises `HowfarError` where it is not what its ending
-    says, and `OSError` where it cannot be read.
-    """
+    """Open the container in a file (`file`, where it is open), or the cached one; `fresh` asks whether a URL has changed."""
     with _slots_lock:
         slot = _slots.setdefault(location, _Slot())
         _slots.move_to_end(location)
@@ -66,13 +61,7 @@ def opened(location: Location, fresh: bool = False, file: ParquetFile | None = N
 
 
 def find(location: Location) -> tuple[Container, str] | None:
-    """Return the container that a path lies in and the inner path; None outside of containers. Raises as `opened`.
-
-    Examples
-    --------
-    >>> find(Path("/data/roads/1.png")) is None
-    True
-    """
+    """Return the container that a path lies in and the inner path; None outside of containers. Raises as `opened`."""
     if isinstance(location, Path):
         for above in location.parents:
             if above.suffix.lower() in KINDS and above.is_file():

@@ -34,8 +34,8 @@ _verdicts: dict[str, tuple[tuple[int, int], ArrowVerdict]] = {}
 def first_look(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
     """Check in one separate process that Arrow files are safe to read; unchanged files are not checked again.
 
-    `limit` are the bytes that one file may take beside its own size. A file that ends the process, takes more memory or too
-    long has that as its fault; the others are looked at all the same. Raises `OSError` where a file is not there.
+    A file that ends the process, takes more than `limit` bytes beside its own size, or too long has that as its fault; the
+    others are looked at all the same.
     """
     stamps = {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
     waiting = [file for file in dict.fromkeys(files) if _verdicts.get(str(file), ((), None))[0] != stamps[file]]
@@ -66,10 +66,7 @@ def _looked(files: Sequence[Path], limit: int, size: int) -> list[ArrowVerdict]:
 
 
 def batches(source: Any) -> tuple[Any, Iterator[Any]]:
-    """Return the schema and the validated batches of an Arrow file (stream or random access).
-
-    Raises what Arrow raises where the file is damaged.
-    """
+    """Return the schema and the validated batches of an Arrow file (stream or random access)."""
     import pyarrow as pa
 
     alone = pa.ipc.IpcReadOptions(use_threads=False)

@@ -14,11 +14,7 @@ from howfar.io.location import Location, as_location, is_url
 
 
 class Member(NamedTuple):
-    """Name one image inside a container file, without reading it.
-
-    `inner_path` is what follows the container's location and ``/``; `name` is what its maker called it, where that is known;
-    `mask` is the inner path of its ground truth, and `label` its class.
-    """
+    """Name one image in a container file by its `inner_path`, behind the container's and ``/``, and by its maker's `name`."""
 
     inner_path: str
     name: str | None = None
@@ -67,14 +63,7 @@ def _holds_bytes(column_type: Any) -> bool:
 
 
 def has_paths(column_type: Any) -> bool:
-    """Return whether a column of files also stores their paths.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> has_paths(pa.struct({"bytes": pa.binary(), "path": pa.string()})), has_paths(pa.binary())
-    (True, False)
-    """
+    """Return whether a column of files also stores their paths."""
     import pyarrow.types as types
 
     return bool(types.is_struct(column_type)) and column_type.get_field_index("path") >= 0
@@ -90,21 +79,12 @@ def check(schema: Any, location: Location) -> None:
     """Raise `InputError` for a table without a column of images."""
     if kind_of(schema, IMAGE) is None:
         columns = ", ".join(schema.names) or "none"
-        raise InputError(
-            f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
-        )
+        line = f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
+        raise InputError(line)
 
 
 def class_names(schema: Any) -> Sequence[str] | None:
-    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> features = {"label": {"names": ["dry", "wet"], "_type": "ClassLabel"}}
-    >>> class_names(pa.schema({"label": pa.int64()}, {"huggingface": json.dumps({"info": {"features": features}})}))
-    ['dry', 'wet']
-    """
+    """Read the class names of column ``label`` from Hugging Face metadata; return None without such metadata."""
     try:
         noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][LABEL]
         return list(map(str, noted["names"])) if noted.get("_type") == "ClassLabel" else None
@@ -136,14 +116,7 @@ def _label(value: Any, names: Sequence[str] | None) -> str | None:
 
 
 def filled(column: Any) -> list[bool]:
-    """Return which cells of an Arrow column of files hold bytes or a path.
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> filled(pa.array([b"x", None])), filled(pa.array([{"bytes": b"x"}, {"bytes": None}, None]))
-    ([True, False], [True, False, False])
-    """
+    """Return which cells of an Arrow column of files hold bytes or a path."""
     import pyarrow.compute as pc
     import pyarrow.types as types
 
@@ -154,13 +127,7 @@ def filled(column: Any) -> list[bool]:
 
 
 def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
-    """Split a member's inner path into row and column; return None if it names no cell.
-
-    Examples
-    --------
-    >>> row_of("17", 20), row_of("17/mask", 20), row_of("20", 20), row_of("x", 20)
-    ((17, 'image'), (17, 'mask'), None, None)
-    """
+    """Split a member's inner path into row and column; return None if it names no cell."""
     number, _, column = inner_path.partition("/")
     # Numbers of thousands of digits are no rows, and Python does not read them.
     if (
@@ -174,25 +141,17 @@ def row_of(inner_path: str, count: int) -> tuple[int, str] | None:
 
 
 def bytes_or_location(value: Any, location: Location) -> bytes | Location:
-    """Return a cell's bytes, or the location of its file if the cell holds only a path or URL.
-
-    A path starts at the container's folder.
-    Raises `ImageError` where the cell is empty, or its URL must not be followed (`howfar.io.cell_urls`).
-    """
+    """Return a cell's bytes, or the location of its file if it holds only a path (below the container's folder) or a URL."""
     path = None
     if isinstance(value, dict):
         value, path = value.get("bytes"), value.get("path")
-    if value is None and path and isinstance(location, Path):
-        return _named(location, str(path))
-    if value is None:
+    if value is not None:
+        return bytes(value)
+    if not path or not isinstance(location, Path):
         raise ImageError("no image in this row")
-    return bytes(value)
-
-
-def _named(container: Path, path: str) -> Location:
-    if not is_url(path):
-        return as_location(container.parent / path)
+    if not is_url(str(path)):
+        return as_location(location.parent / str(path))
     try:
-        return cell_location(container, path)
+        return cell_location(location, str(path))
     except InputError as error:
         raise ImageError(str(error)) from error

@@ -25,22 +25,7 @@ _BLOCK = 1 << 20
 
 
 class ParquetFile:
-    """Hold a Parquet file and its metadata; a local file is opened once and read by several threads at a time.
-
-    `schema` holds its columns and their types, and `groups` what its footer says of its row groups. `metadata` is what pyarrow
-    needs to open it again; to ask it for columns may end the interpreter. `what` says in error lines what the caller takes the
-    file for. Raises `InputError` where it is not a Parquet file, and `OSError` where it cannot be opened.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import pandas as pd
-    >>> path = Path(tempfile.mkdtemp()) / "roads.parquet"
-    >>> pd.DataFrame({"image": ["1.png", "2.png"], "label": ["dry", None]}).to_parquet(path)
-    >>> file = ParquetFile(path)
-    >>> file.schema.names, file.read(["label"]).column("label").to_pylist()
-    (['image', 'label'], ['dry', None])
-    """
+    """Hold a Parquet file, opened once for all threads, and its metadata; to ask that for columns may end the interpreter."""
 
     def __init__(self, location: Location, what: str = "Parquet file") -> None:
         import pyarrow as pa
@@ -59,10 +44,7 @@ class ParquetFile:
             raise self._unreadable(error) from error
 
     def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; ``image.path`` names a field of a struct.
-
-        Raises `InputError` where the file is damaged, or takes more memory than is allowed.
-        """
+        """Read whole columns; ``image.path`` names a field of a struct."""
         import pyarrow.parquet as pq
 
         try:
@@ -74,10 +56,7 @@ class ParquetFile:
             raise self._unreadable(error) from error
 
     def pieces(self, group: int, column: str, rows: int, block: int) -> Iterator[Any]:
-        """Yield a column of one row group, `rows` rows at a time; behind a URL, each request fetches `block` bytes.
-
-        Raises `InputError` where the file is damaged.
-        """
+        """Yield a column of one row group, `rows` rows at a time; behind a URL, each request fetches `block` bytes."""
         import pyarrow.parquet as pq
 
         # Behind a URL each walk has a position of its own.
@@ -146,10 +125,7 @@ class _Walk:
 
 
 class ParquetColumn:
-    """Read cells of one column by row, in pieces of a few megabytes.
-
-    The size of a piece does not depend on that of row groups; pages are read whole.
-    """
+    """Read cells of one column by row, in pieces of a few megabytes, whatever the size of the row groups."""
 
     def __init__(self, file: ParquetFile, name: str) -> None:
         self._file, self._name = file, name
@@ -202,11 +178,7 @@ class ParquetColumn:
 
 
 class ParquetImages:
-    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image.
-
-    The file may be open already.
-    Raises `InputError` where it is no Parquet file or has no column image of bytes, and `OSError` where it cannot be read.
-    """
+    """Read the images of a Parquet file; listing reads its metadata and small columns, never an image."""
 
     def __init__(self, location: Location | ParquetFile) -> None:
         self._file = location if isinstance(location, ParquetFile) else ParquetFile(location)
@@ -261,14 +233,11 @@ def _full(group: RowGroup) -> bool:
 
 
 class ArrowImages:
-    """Read the images of a memory-mapped Arrow file (stream or random access); only accessed data is loaded.
-
-    Another process looks at the file first, as `arrow_check` says. Raises `InputError` where it is no Arrow file, is damaged,
-    takes more memory than is allowed, has no column image of bytes, or lies behind a URL, and `OSError` where it cannot be
-    read.
-    """
+    """Read the images of a memory-mapped Arrow file (stream or random access), once another process has checked the file."""
 
     def __init__(self, location: Location) -> None:
+        import pyarrow as pa
+
         if not isinstance(location, Path):
             raise InputError.of("an Arrow file", "must lie on this machine", location, "copy it here, or write Parquet")
         self._location = location
@@ -277,7 +246,9 @@ class ArrowImages:
             raise InputError(f"{location} is not a readable Arrow file ({looked.fault})")
         self._check_memory(looked.unpacked)
         try:
-            self._schema, self._batches = _mapped(location)
+            self._schema, read = batches(pa.memory_map(str(location)))
+            check_names(self._schema.names)
+            self._batches = list(read)
         except OSError:
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
@@ -341,11 +312,3 @@ def look_ahead(files: Sequence[Path]) -> None:
     there = [file for file in files if file.is_file()]
     if there:
         first_look(there, file_limit(max(file.stat().st_size for file in there)))
-
-
-def _mapped(location: Path) -> tuple[Any, list[Any]]:
-    import pyarrow as pa
-
-    schema, read = batches(pa.memory_map(str(location)))
-    check_names(schema.names)
-    return schema, list(read)

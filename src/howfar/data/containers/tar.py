@@ -26,10 +26,7 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 
 
 class TarShard:
-    """Read tar members by their offsets, after reading all headers once.
-
-    Raises `InputError` where the file is compressed or no tar file, and `OSError` where it cannot be read.
-    """
+    """Read tar members by their offsets, after reading all headers once."""
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -37,7 +34,11 @@ class TarShard:
         self._labels: dict[str, str] = {}
         self._faults: list[tuple[str, str]] = []
         with open_binary(location, _BLOCK) as file:
-            _refuse_compressed(location, file)
+            head = file.read(6)
+            file.seek(0)
+            for magic, method in _COMPRESSED.items():
+                if head.startswith(magic):
+                    raise compressed(location, method)
             try:
                 self._index(file)
             except tarfile.TarError as error:
@@ -74,9 +75,11 @@ class TarShard:
                 continue
             name, suffix = path.as_posix().lstrip("/"), path.suffix.lower()
             if suffix in EXTENSIONS:
-                fault = _fault(member)
-                if fault:
-                    self._faults.append((name, fault))
+                if not member.isreg() or member.issparse():
+                    self._faults.append((name, "a link or special file within the tar"))
+                    continue
+                if not is_text(member.name):
+                    self._faults.append((name, NOT_TEXT))
                     continue
                 self._spans.pop(name, None)  # of two members of one name the later replaces the earlier
                 self._spans[name] = (member.offset_data, member.size)
@@ -99,12 +102,6 @@ def _headers(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
             cast(Any, tar).members.clear()  # it would keep a kilobyte a member
 
 
-def _fault(member: tarfile.TarInfo) -> str | None:
-    if not member.isreg() or member.issparse():
-        return "a link or special file within the tar"
-    return None if is_text(member.name) else NOT_TEXT
-
-
 def _key(name: str) -> str:
     return PurePosixPath(name).with_suffix("").as_posix()
 
@@ -117,20 +114,6 @@ def _image_of(name: str) -> Iterator[str]:
 
 
 def compressed(location: Location, how: str) -> InputError:
-    """Return the error for a compressed tar file.
-
-    Examples
-    --------
-    >>> print(compressed("roads.tar.gz", "gzip"))
-    a tar shard must not be compressed, got 'roads.tar.gz (gzip)': each member is read by itself, so write it as plain .tar
-    """
+    """Return the error for a compressed tar file."""
     remedy = "each member is read by itself, so write it as plain .tar"
     return InputError.of("a tar shard", "must not be compressed", f"{location} ({how})", remedy)
-
-
-def _refuse_compressed(location: Location, file: BinaryIO) -> None:
-    head = file.read(6)
-    file.seek(0)
-    for magic, method in _COMPRESSED.items():
-        if head.startswith(magic):
-            raise compressed(location, method)
