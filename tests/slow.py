@@ -51,7 +51,6 @@ NIGHTLY = {
     "tests/pipeline/test_on_ray.py",
     "tests/pipeline/test_pairs.py",
     "tests/pipeline/test_sufficient_statistics.py",
-    "tests/report/test_axe.py",
     "tests/report/test_browser.py",
     "tests/report/test_the_same_again.py",
     "tests/runners/test_ray.py",

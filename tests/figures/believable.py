@@ -21,6 +21,7 @@ from howfar.results import (
     Settings,
     Skipped,
 )
+from howfar.results.comparison import COPIES
 
 NAMES = (
     "roads-dry",
@@ -193,3 +194,18 @@ def only(comparison: Comparison, *places: int) -> Comparison:
         skipped=tuple(skipped for skipped in comparison.skipped if skipped.dataset in {*names, comparison.primary.name}),
         leaks=tuple(leak for leak in comparison.leaks if leak.dataset in names),
     )
+
+
+def with_copies(comparison: Comparison) -> Comparison:
+    """Two images of the first dataset that are P's, an equal and a mirrored one, and one that is another of its own."""
+    images, name, primary = comparison.images, comparison.datasets[0].name, comparison.primary.name
+    rows = [
+        (primary, "p1.png", "equal", "content", 1.0, False),
+        (primary, "p2.png", "near", "hash", 0.9, True),
+        (name, images["image"][3], "near", "features", 0.7, False),
+    ]
+    table = [
+        (name, images["image"][at], images["path"][at], other, image, images["path"][5], kind, by, agreed, turned, False)
+        for at, (other, image, kind, by, agreed, turned) in enumerate(rows)
+    ]
+    return replace(comparison, near_duplicates=pd.DataFrame(table, columns=list(COPIES)).astype(COPIES))

@@ -5,79 +5,162 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
-from types import ModuleType
+from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from figures import believable, believable_adaptation, believable_relation
 from howfar.errors import InputError
+from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression
+from howfar.figures.adaptation_rows import adaptation_rows
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves
 from howfar.figures.distances import relative, scatter, sorted_distances, violin
+from howfar.figures.estimates import estimates, failures, judgements
+from howfar.figures.performance import performance
 from howfar.figures.pictures import thumbnails
-from howfar.results import Comparison
+from howfar.figures.style import look
+from howfar.figures.thresholds import relation_thresholds
+from howfar.paper.near_and_far_parts import parts
+from howfar.results import Comparison, Interval, Relation, Trend
+from howfar.results.adaptation import Adaptation
 
-EVERY = pytest.mark.parametrize("draw", [violin, sorted_distances, relative, scatter, thumbnails], ids=lambda f: f.__name__)
+Draw = Callable[..., Figure]
+OF_COMPARISONS: list[Draw] = [violin, sorted_distances, relative, scatter, thumbnails]
+OF_RELATIONS: list[Draw] = [performance, parts, estimates, failures, relation_thresholds]
+OF_STUDIES: list[Draw] = [adaptation_curves, adaptation_bars, adaptation_rows]
+LIMITED = [*((draw, "six") for draw in OF_COMPARISONS), *((draw, "related") for draw in OF_RELATIONS)]
+LIMITED += [(draw, "study") for draw in OF_STUDIES]
+EVERY = [*LIMITED, (judgements, "related"), (adaptation_gains, "study"), (adaptation_suppression, "study")]
 
 
-def visible_texts(figure: Figure) -> list[str]:
+def of(draws: list[tuple[Draw, str]]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(("draw", "name"), draws, ids=[draw.__name__ for draw, _ in draws])
+
+
+def texts(figure: Figure) -> str:
     figure.draw_without_rendering()
-    return [text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text()]
+    return "\n".join(text.get_text() for text in figure.findobj(matplotlib.text.Text) if text.get_text())
 
 
-@EVERY
-@pytest.mark.parametrize("count", [1, 2, 6, 25])
-def test_names_every_dataset_that_it_shows(
-    draw: Callable[..., Figure], count: int, result: Callable[[int], Comparison]
-) -> None:
-    comparison = result(count)
-    options = {"k": 2} if draw is thumbnails else {}
-    seen = "\n".join(visible_texts(draw(comparison, limit=25, **options)))
-    for dataset in comparison.datasets:
-        assert dataset.name[:9] in seen
-
-
-@EVERY
-def test_says_how_many_it_leaves_out(draw: Callable[..., Figure], six: Comparison) -> None:
-    seen = "\n".join(visible_texts(draw(six, limit=2)))
-    assert "The 2 farthest of 6 datasets are shown." in seen
-    assert "street photographs" in seen
-    assert "roads-dry" not in seen
-    assert "farthest of" not in "\n".join(visible_texts(draw(six, limit=6)))
-
-
-@EVERY
-@pytest.mark.parametrize("edge", ["without_yardstick", "constant"])
-def test_draws_where_values_are_undefined_or_equal(
-    draw: Callable[..., Figure], edge: str, six: Comparison, believable: ModuleType
-) -> None:
-    comparison = getattr(believable, edge)(six)
-    assert visible_texts(draw(comparison))
-
-
-@EVERY
-def test_renders_and_leaves_settings_alone(draw: Callable[..., Figure], six: Comparison) -> None:
+@of(EVERY)
+def test_renders_and_leaves_settings_alone(draw: Draw, name: str, request: pytest.FixtureRequest) -> None:
     before = dict(matplotlib.rcParams)
-    figure = draw(six)
+    figure = draw(request.getfixturevalue(name))
     assert dict(matplotlib.rcParams) == before
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=30)
     assert picture.getvalue().startswith(b"\x89PNG")
 
 
-@EVERY
-def test_refuses_a_limit_below_one(draw: Callable[..., Figure], six: Comparison) -> None:
+@of(LIMITED)
+def test_says_how_many_it_leaves_out_and_refuses_a_limit_below_one(
+    draw: Draw, name: str, request: pytest.FixtureRequest
+) -> None:
+    result = request.getfixturevalue(name)
+    few = texts(draw(result, limit=2))
+    assert ("The 2 farthest of 6 datasets are shown." if name == "six" else "The first 2 of ") in few
+    every = texts(draw(result, limit=9))
+    assert "farthest of" not in every
+    assert "The first " not in every
+    if name == "six":
+        assert "street photographs" in few
+        assert "roads-dry" not in few
     with pytest.raises(InputError, match="limit must be at least 1, got 0"):
-        draw(six, limit=0)
+        draw(result, limit=0)
 
 
-@EVERY
-def test_takes_dollars_in_names_literally(draw: Callable[..., Figure], six: Comparison) -> None:
-    comparison = replace(six, primary=replace(six.primary, name="a$b_{$"))
-    seen = "\n".join(visible_texts(draw(comparison)))
-    assert "tunnel linings $x$" in seen
+@pytest.mark.parametrize("draw", [*OF_COMPARISONS, *OF_RELATIONS, judgements], ids=lambda draw: draw.__name__)
+def test_names_every_dataset_and_grows_with_them(draw: Draw, sized: Callable[..., Relation], tmp_path: Path) -> None:
+    if draw in OF_COMPARISONS:
+        large: Any = believable.make(tmp_path, 25)
+        small: Any = believable.only(large, 0, 1)
+        names = [dataset.name[:9] for dataset in large.datasets]
+    else:
+        sizes = [(f"site-{i:02d}", (120, 60, 200, 7, 90, 3)[i % 6]) for i in range(13)]
+        large, small = (sized(*some, unlabelled=("site-05",)) for some in (sizes, sizes[:2]))
+        shown: dict[Any, list[str]] = {estimates: [one.dataset for one in large.estimates], judgements: []}
+        shown[failures] = [one.dataset for one in large.failures if one.listed]
+        names = shown.get(draw, [one.name for one in large.datasets])
+    seen = texts(draw(large) if draw is judgements else draw(large, limit=25))
+    assert all(name in seen for name in names)
+    heights = [draw(result).get_size_inches()[1] for result in (small, large)]
+    assert heights[0] <= heights[1] < 25
+    assert draw is judgements or heights[0] < heights[1]
 
 
-@EVERY
-def test_grows_with_the_datasets(draw: Callable[..., Figure], result: Callable[[int], Comparison]) -> None:
-    heights = [draw(result(count)).get_size_inches()[1] for count in (2, 6, 25)]
-    assert heights[0] < heights[1] < heights[2] < 25
+@of(EVERY)
+def test_takes_dollars_in_names_literally(
+    draw: Draw, name: str, sized: Callable[..., Relation], study: Adaptation, six: Comparison
+) -> None:
+    images = study.images.replace({"dataset": {study.background: "b$c_$"}})
+    results: dict[str, Any] = {
+        "six": replace(six, primary=replace(six.primary, name="a$b_{$")),
+        "related": replace(sized(("a$b_{$", 60), ("c$d^$", 50), ("e$", 50)), primary="p$q_{$", metric="F_{$ at $"),
+        "study": replace(study, primary="p$q_{$", segmenter="m$n^$", background="b$c_$", images=images),
+    }
+    assert "$" in texts(draw(results[name]))
+
+
+@pytest.mark.parametrize("edge", [believable.without_yardstick, believable.constant], ids=lambda edge: edge.__name__)
+def test_thumbnails_where_values_are_undefined_or_equal(edge: Callable[[Comparison], Comparison], six: Comparison) -> None:
+    assert texts(thumbnails(edge(six)))
+
+
+@pytest.mark.parametrize("draw", [*OF_RELATIONS, judgements], ids=lambda draw: draw.__name__)
+def test_draws_undefined_coefficients_and_other_tasks(draw: Draw, related: Relation, sized: Callable[..., Relation]) -> None:
+    undefined = Interval(None)
+    bare: dict[str, Any] = {"trend": Trend(5, 5, undefined, undefined, undefined, None), "ods": None, "ods_threshold": None}
+    halves = [
+        tuple(replace(part, performance=part.performance_common, threshold=None) for part in one.halves)
+        for one in related.datasets
+    ]
+    relation = replace(
+        related,
+        datasets=tuple(
+            replace(one, pooled=None, halves=cut, thirds=(), **bare) for one, cut in zip(related.datasets, halves, strict=True)
+        ),
+        thresholds=related.thresholds.iloc[:0],
+        settings=replace(related.settings, threshold=None),
+        judgements=tuple(replace(one, coverage=None, auroc=None, kind="mine") for one in related.judgements),
+        images=related.images.assign(estimate_low=np.nan, estimate_high=np.nan, prediction=None),
+    )
+    assert texts(draw(relation))
+    assert "no " in texts(draw(sized(("new", 30), ("other", 20), unlabelled=("new", "other"))))
+
+
+@pytest.mark.parametrize("draw", [*OF_STUDIES, adaptation_gains, adaptation_suppression], ids=lambda draw: draw.__name__)
+def test_draws_one_seed_one_set_and_nothing_scored(draw: Draw, bakeoff: Adaptation, tmp_path: Path) -> None:
+    assert texts(draw(bakeoff))
+    options = {"seeds": (4,), "shots": (1,), "strategies": ("random",), "background_shots": (), "blind": {}, "files": False}
+    small = believable_adaptation.make(tmp_path, sizes={"one": 1}, random_seeds=(), **options)
+    assert texts(draw(small))
+    images, scores = small.images.assign(f=np.nan), small.scores.assign(mean_f=np.nan, ods=None)
+    gains = small.gains.assign(gain=np.nan, low=np.nan, high=np.nan)
+    assert texts(draw(replace(small, images=images, scores=scores, gains=gains)))
+
+
+def test_a_dataset_looks_as_in_the_figures_of_the_run(related: Relation) -> None:
+    # "street photographs" is not labelled: what comes after it keeps the look of its place in the run.
+    names = list(dict.fromkeys(related.images["dataset"]))
+    assert names.index("one") == 5
+    for figure in (performance(related), relation_thresholds(related)):
+        colours = {str(line.get_color()) for axes in figure.axes for line in axes.get_lines()}
+        assert look(5).colour in colours
+        assert look(names.index("street photographs")).colour not in colours
+
+
+def test_long_names_keep_both_ends(sized: Callable[..., Relation]) -> None:
+    name = "a-very-long-name-of-a-dataset-" * 4 + "2024"
+    relation = sized((name, 60), ("b", 40))
+    for draw in OF_RELATIONS:
+        seen = texts(draw(relation))
+        assert name not in seen
+        assert draw is failures or "2024" in seen
+
+
+def test_missing_files_do_not_stop_the_sheet(related: Relation) -> None:
+    assert "no file" in texts(failures(believable_relation.without_photographs(related)))

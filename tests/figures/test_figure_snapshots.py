@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 import howfar
 from assessed_sites import assessment
+from figures import believable
 from howfar.figures import registration
 from howfar.figures.certificate import certificate_sample, certificate_steps
 from howfar.figures.distances import relative, scatter, sorted_distances, violin
@@ -45,19 +45,19 @@ def spread(six: Comparison, largest: float) -> Comparison:
     return replace(six, datasets=(near, far, undefined), baselines=())
 
 
-COMPARISONS: dict[str, Callable[[Comparison, ModuleType], Comparison]] = {
-    "six": lambda six, _: six,
-    "without yardstick": lambda six, make: make.without_yardstick(make.only(six, 0, 5)),
-    "equal": lambda six, make: make.constant(make.only(six, 0, 3)),
-    "spread": lambda six, _: spread(six, 7.0),
-    "wide spread": lambda six, _: spread(six, 9.0),
-    "no projection": lambda six, make: replace(make.only(six, 3), settings=replace(six.settings, projection="none")),
+COMPARISONS: dict[str, Callable[[Comparison], Comparison]] = {
+    "six": lambda six: six,
+    "without yardstick": lambda six: believable.without_yardstick(believable.only(six, 0, 5)),
+    "equal": lambda six: believable.constant(believable.only(six, 0, 3)),
+    "spread": lambda six: spread(six, 7.0),
+    "wide spread": lambda six: spread(six, 9.0),
+    "no projection": lambda six: replace(believable.only(six, 3), settings=replace(six.settings, projection="none")),
 }
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_figures_of_a_comparison(name: str, six: Comparison, believable: ModuleType) -> None:
-    check_figures([relative, violin, sorted_distances, scatter], COMPARISONS[name](six, believable), f"comparison, {name}")
+def test_figures_of_a_comparison(name: str, six: Comparison) -> None:
+    check_figures([relative, violin, sorted_distances, scatter], COMPARISONS[name](six), f"comparison, {name}")
 
 
 def bare(related: Relation) -> Relation:

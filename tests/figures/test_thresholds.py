@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from howfar import registry
 from howfar.figures.thresholds import pooled, relation_thresholds, thresholds
 from howfar.metrics import THRESHOLDS
 from howfar.results import Evaluation, Provenance, Relation
@@ -75,15 +74,6 @@ def test_without_counts_or_foreground_it_says_so(evaluation: Evaluation) -> None
         assert pooled(one) is None
         (axes,) = thresholds(one).axes
         assert "no counts by threshold" in axes.texts[0].get_text()
-
-
-def test_counts_come_back_from_a_file(evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> None:
-    again = Evaluation.load(evaluation.save(tmp_path_factory.mktemp("e") / "one.parquet"))
-    first, second = pooled(evaluation), pooled(again)
-    assert first is not None
-    assert second is not None
-    np.testing.assert_array_equal(first, second)
-    assert registry.load("evaluation_figures", "thresholds") is thresholds
 
 
 def test_curves_of_one_f_have_that_f(related: Relation) -> None:

@@ -8,26 +8,15 @@ from typing import Any
 
 import pytest
 
+from explore_pages import violations
 
-@pytest.fixture
-def heard(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
-    """The open page, and everything that it complained of or asked for."""
-    yield from opened(browser, report)
+of_a_relation = pytest.mark.parametrize("heard", ["related_report"], indirect=True)
 
 
 @pytest.fixture
-def heard_related(browser: Any, related_report: Path) -> Iterator[tuple[Any, list[str]]]:
-    """The same of the page with a relation."""
-    yield from opened(browser, related_report)
-
-
-@pytest.fixture
-def heard_study(browser: Any, study_report: Path) -> Iterator[tuple[Any, list[str]]]:
-    """The same of the page of an adaptation study."""
-    yield from opened(browser, study_report)
-
-
-def opened(browser: Any, report: Path) -> Iterator[tuple[Any, list[str]]]:
+def heard(browser: Any, request: pytest.FixtureRequest) -> Iterator[tuple[Any, list[str]]]:
+    """The open page of a run, or of what else a test asks for, and everything that it complained of or asked for."""
+    report: Path = request.getfixturevalue(getattr(request, "param", "report"))
     page = browser.new_page(viewport={"width": 1400, "height": 900})
     noise: list[str] = []
     page.on("console", lambda message: noise.append(message.text))
@@ -45,35 +34,30 @@ def test_loads_in_peace(heard: tuple[Any, list[str]]) -> None:
     assert page.title() == "How far from training & <set>? (efficientnet_lite0)"
     assert page.locator("h1").inner_text() == "How far from training & <set>?"
     assert noise == []
-    assert page.locator("figure svg").count() == 5
 
 
 @pytest.mark.parametrize("width", [400, 1400])
-def test_nothing_sticks_out(width: int, heard: tuple[Any, list[str]]) -> None:
-    page, _ = heard
+@pytest.mark.parametrize(("heard", "figures"), [("report", 5), ("related_report", 11), ("study_report", 7)], indirect=["heard"])
+def test_nothing_sticks_out(width: int, figures: int, heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-@pytest.mark.parametrize("width", [400, 1400])
-def test_nothing_of_a_relation_sticks_out(width: int, heard_related: tuple[Any, list[str]]) -> None:
-    page, noise = heard_related
-    page.set_viewport_size({"width": width, "height": 900})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator("figure svg").count() == 11
+    assert page.locator("figure svg").count() == figures
     assert noise == []
 
 
-def test_the_menu_leads_to_the_sections_of_a_relation(heard_related: tuple[Any, list[str]]) -> None:
-    page, noise = heard_related
+@of_a_relation
+def test_the_menu_leads_to_the_sections_of_a_relation(heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
     for name, section in (("Performance", "performance"), ("Estimates", "estimates"), ("Probable failures", "failures")):
         page.locator("nav").get_by_role("link", name=name, exact=True).click()
         assert page.evaluate("location.hash") == f"#{section}"
     assert noise == []
 
 
-def test_estimators_sort_by_their_error(heard_related: tuple[Any, list[str]]) -> None:
-    page, _ = heard_related
+@of_a_relation
+def test_estimators_sort_by_their_error(heard: tuple[Any, list[str]]) -> None:
+    page, _ = heard
     page.locator("#estimates table").first.get_by_role("button", name="error, image", exact=True).click()
     first = "document.querySelector('#estimates table').tBodies[0].rows[{}].cells[0].textContent"
     assert page.evaluate(first.format(0)) == "signals"
@@ -94,8 +78,9 @@ def test_tables_sort_by_number_and_back(heard: tuple[Any, list[str]]) -> None:
     assert noise == []
 
 
-def test_a_table_says_where_it_goes_on_beyond_the_edge(heard_related: tuple[Any, list[str]]) -> None:
-    page, noise = heard_related
+@of_a_relation
+def test_a_table_says_where_it_goes_on_beyond_the_edge(heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
     hint = "getComputedStyle(document.querySelector('{} .wide:has(table)'), '::before').content"
     assert page.evaluate(hint.format("#distances")) == "none"
     page.set_viewport_size({"width": 390, "height": 900})
@@ -130,19 +115,9 @@ def test_reads_without_scripts(browser: Any, report: Path) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-def test_nothing_of_a_study_sticks_out(width: int, heard_study: tuple[Any, list[str]]) -> None:
-    page, noise = heard_study
-    page.set_viewport_size({"width": width, "height": 900})
-    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.title() == "What adapting to a few images gained (unetplusplus on training & <set>)"
-    assert page.locator("figure svg").count() == 7
-    assert noise == []
-
-
-def test_a_study_sorts_by_gain_and_follows_the_dark(heard_study: tuple[Any, list[str]]) -> None:
-    page, noise = heard_study
+@pytest.mark.parametrize("heard", ["study_report"], indirect=True)
+def test_a_study_sorts_by_gain_and_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
+    page, noise = heard
     button = page.locator("#gains table").first.get_by_role("button", name="all", exact=True)
     button.click()
     first = "document.querySelector('#gains table').tBodies[0].rows[{}].cells[0].textContent"
@@ -152,3 +127,14 @@ def test_a_study_sorts_by_gain_and_follows_the_dark(heard_study: tuple[Any, list
     page.emulate_media(color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.querySelector('#figure-gains svg text')).fill") == "rgb(228, 232, 236)"
     assert noise == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["related_report", "study_report"])
+def test_axe_finds_nothing(browser: Any, request: pytest.FixtureRequest, name: str, scheme: str, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.goto(request.getfixturevalue(name).as_uri())
+    page.wait_for_selector("#explore-app[data-ready]", state="attached")
+    assert violations(page) == []
+    page.close()

@@ -7,19 +7,18 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
+from figures import believable
 from howfar import registry
 from howfar.figures import Caption, registered
 from howfar.report.comparison import write_report
 from howfar.report.page import SectionKind
 from howfar.results import Comparison, Relation
-
-if TYPE_CHECKING:
-    Page = Any
+from worlds.html_page import Page
 
 TEMPLATE = """{% block edges %}
 <section id="edges"><h2>Edges</h2>
@@ -46,12 +45,11 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def one(six: Comparison, believable: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Comparison:
+def one(six: Comparison, monkeypatch: pytest.MonkeyPatch) -> Comparison:
     """A result whose page shows a single figure of howfar's own."""
     ours = registry.OURS["figures"]
     monkeypatch.setitem(registry.OURS, "figures", {"relative": ours["relative"]})
-    single: Comparison = believable.only(six, 5)
-    return single
+    return believable.only(six, 5)
 
 
 def plain(comparison: Comparison) -> Figure:
@@ -65,16 +63,12 @@ def plain(comparison: Comparison) -> Figure:
 
 
 def test_a_plain_function_is_shown_after_ours_with_its_first_line(
-    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+    one: Comparison, tmp_path: Path, installed: Callable[..., None]
 ) -> None:
     installed("figures", edge_strength=plain, another=plain)
-    text = write_report(one, tmp_path).read_text()
-    parsed = type(page)(text)
-    assert [figure["id"] for figure in parsed.of("figure")] == [
-        "figure-relative",
-        "figure-another",
-        "figure-edge_strength",
-    ]
+    parsed = Page(write_report(one, tmp_path))
+    figures = [figure["id"] for figure in parsed.of("figure")]
+    assert figures == ["figure-relative", "figure-another", "figure-edge_strength"]
     assert "Further figures" in parsed.text
     assert "Edge strength. Strength of edges in each set." in parsed.text
     assert "More words" not in parsed.text
@@ -83,7 +77,7 @@ def test_a_plain_function_is_shown_after_ours_with_its_first_line(
 
 
 def test_a_registered_figure_has_its_caption_and_may_be_left_out(
-    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+    one: Comparison, tmp_path: Path, installed: Callable[..., None]
 ) -> None:
     words = Caption("Edges", "How strong.", "Two and three.")
     installed(
@@ -91,13 +85,13 @@ def test_a_registered_figure_has_its_caption_and_may_be_left_out(
         shown=registered(lambda _: words, vector=False)(lambda _: Figure()),
         hidden=registered(lambda _: words, shows=lambda comparison: len(comparison.datasets) > 1)(lambda _: Figure()),
     )
-    parsed = type(page)(write_report(one, tmp_path).read_text())
+    parsed = Page(write_report(one, tmp_path))
     assert "Edges. Two and three." in [attributes.get("aria-label") for attributes in parsed.of("div")]
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"relative.png", "relative.svg", "shown.png"}
 
 
 def test_a_figure_that_raises_is_left_out_with_a_note(
-    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    one: Comparison, tmp_path: Path, installed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_: Comparison) -> Figure:
         raise ZeroDivisionError("no <edges>")
@@ -105,7 +99,7 @@ def test_a_figure_that_raises_is_left_out_with_a_note(
     installed("figures", broken=broken)
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "broken.png").write_bytes(b"of an earlier report")
-    parsed = type(page)(write_report(one, tmp_path).read_text())
+    parsed = Page(write_report(one, tmp_path))
     assert "The figure broken could not be drawn (ZeroDivisionError: no <edges>)." in parsed.text
     assert [figure["id"] for figure in parsed.of("figure")] == ["figure-relative"]
     assert not (tmp_path / "figures" / "broken.png").exists()
@@ -115,7 +109,7 @@ def test_a_figure_that_raises_is_left_out_with_a_note(
 
 
 def test_a_section_stands_after_ours_and_in_the_contents(
-    one: Comparison, tmp_path: Path, page: Page, installed: Callable[..., None]
+    one: Comparison, tmp_path: Path, installed: Callable[..., None]
 ) -> None:
     from howfar.report.section import Cell, Column, Table
 
@@ -133,7 +127,7 @@ def test_a_section_stands_after_ours_and_in_the_contents(
         nothing=SectionKind("nothing", "Nothing", template, lambda comparison, relation: None),
         broken=SectionKind("broken", "Broken", tmp_path / "gone.html.j2", content),
     )
-    parsed = type(page)(write_report(one, tmp_path / "run").read_text())
+    parsed = Page(write_report(one, tmp_path / "run"))
     assert [attributes["id"] for attributes in parsed.of("section")][-4:] == ["made", "edges", "further", "terms"]
     assert {"href": "#edges"} in parsed.of("a")
     assert "training & <set> and <None>" in parsed.text

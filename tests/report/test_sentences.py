@@ -13,15 +13,14 @@ import pytest
 from scipy import stats
 
 import believable_identity
-import believable_pool
+from figures.believable_relation import choices_of
 from howfar import registry
 from howfar.figures.performance import slope_text
-from howfar.paper import identity_report, pool_answers, pool_report, robustness_report
+from howfar.paper import identity_report, robustness_report
 from howfar.report import backbones, estimates, failures, performance
 from howfar.report import comparison_sentences as comparison
 from howfar.report.section import Context, agreement, ranks
 from howfar.results import (
-    Choice,
     Comparison,
     DatasetRelation,
     DatasetSummary,
@@ -35,7 +34,6 @@ from howfar.results import (
 )
 from howfar.results.backbones import BackboneComparison
 from howfar.results.distance_studies import Robustness
-from howfar.results.segmenter_studies import WISHES, Pool
 from howfar.results.slices import DistanceSlice, PerformanceSlice
 from snapshots import check
 
@@ -81,18 +79,8 @@ def of_orders(six: Comparison, _: Relation) -> Lines:
     for n, own in ((1, None), (9, 0.0)):
         primary = PrimarySummary("x", n, own)
         yield f"self-distance {own} of {n}", comparison.lead(replace(six, primary=primary, datasets=(bare,)))
-    for rho, count in (
-        (1.0, 6),
-        (0.7, 6),
-        (0.69, 6),
-        (0.3, 6),
-        (0.29, 6),
-        (-0.29, 6),
-        (-0.3, 6),
-        (1.0, 2),
-        (-1.0, 2),
-        (None, 1),
-    ):
+    orders = [(rho, 6) for rho in (1.0, 0.7, 0.69, 0.3, 0.29, -0.29, -0.3)]
+    for rho, count in (*orders, (1.0, 2), (-1.0, 2), (None, 1)):
         yield f"rho {rho} of {count}", agreement(rho, count)
     views = {"pixels": {"a": 0.5, "b": 0.9}, "moments": {"a": 3.0, "b": 1.0}}
     yield "the same farthest", comparison.same_farthest({"a": 1.0, "b": 2.0}, views)
@@ -133,14 +121,8 @@ CONSENSUS = judged("consensus", "combined", 0.09, 0.05)
 
 def of(related: Relation, *rows: Judgement, estimator: str | None = "flip_agreement", chosen: bool = True) -> Relation:
     """Let these judgements be the relation's; choosing is worth what the winner's judgement says."""
-    most, choices = max((one.sets for one in rows), default=0), []
-    for among in ("all", "distance"):
-        of_kind = [one for one in rows if one.sets == most and among in ("all", one.kind)]
-        for one in sorted(of_kind, key=lambda one: one.mae_image)[:1]:
-            picked = dict.fromkeys(one.set_errors, one.estimator)
-            choices.append(Choice(among, one.estimator, one.sets, one.mae_image, one.mae_set, picked, one.set_errors))
     used = tuple(replace(one, estimator=estimator or one.estimator) for one in related.estimates)
-    kept = tuple(choices) if chosen else ()
+    kept = choices_of(rows) if chosen else ()
     return replace(related, judgements=rows, choices=kept, estimator=estimator, estimates=used)
 
 
@@ -218,13 +200,8 @@ def of_performance(_: Comparison, related: Relation) -> Lines:
     site = related.images["dataset"] == "street photographs"
     blank_images = related.images.assign(foreground=related.images["foreground"].where(~site, 0.0))
     yield "without foreground", performance.unknown(replace(related, images=blank_images))
-    yield (
-        "all known",
-        [
-            performance.unknown(replace(related, datasets=())),
-            performance.unknown(replace(related, images=related.images[~site])),
-        ],
-    )
+    known = (replace(related, datasets=()), replace(related, images=related.images[~site]))
+    yield "all known", [performance.unknown(each) for each in known]
     for slope in (Interval(-0.31, -0.42, -0.2), Interval(0.1), None):
         yield f"{slope}", slope_text(slope)
 
@@ -321,55 +298,6 @@ def test_sentences_of_backbones(six: Comparison) -> None:
     check_lines(
         ((f"{name}: {write.__name__}", write(found)) for name, found in worlds.items() for write in said), "of_backbones"
     )
-
-
-def test_sentences_of_pools() -> None:
-    def pools() -> Iterator[tuple[str, Pool]]:
-        for name, options in {
-            "sure": {},
-            "unsure": {"noise": 0.15, "wishes": ("stable",)},
-            "low level": {"level": 0.3},
-            "some reach it": {"level": 0.5},
-            "none reaches it": {"level": 0.95},
-            "two models": {"models": ("unetplusplus", "deepcrack")},
-            "three seeds": {"seeds": 3, "tuned": False},
-        }.items():
-            yield name, believable_pool.make(**options)  # type: ignore[arg-type]  # options by name
-        likely = believable_pool.make(wishes=("recall",))
-        likely.rankings["first"] = likely.rankings["model"].map({"deepcrack": 0.85, "adsam": 0.1, "unetplusplus": 0.05})
-        yield "likely", likely
-        silent, columns = believable_pool.make(), ["value", "low", "high", "over", "over_low", "over_high"]
-        predicts = (silent.scores["model"] == "adsam") | (silent.scores["dataset"] != "tunnel")
-        silent.scores["precision"] = silent.scores["precision"].where(predicts)
-        silent.rankings.loc[silent.rankings["model"] != "adsam", columns] = np.nan
-        yield "some without precision", silent
-        swapped, plain = believable_pool.make(), believable_pool.make()
-        swapped.scores["precision"] = swapped.scores["precision"].where(swapped.scores["model"] != "adsam", 0.01)
-        swapped.rankings.loc[:, columns] = np.nan
-        swapped.scores[["slope", "slope_low", "slope_high"]] = np.nan
-        yield "all without values", swapped
-        plain.costs["segmenter"] = "unetplusplus"
-        yield "one architecture", plain
-
-    def lines() -> Lines:
-        for name, pool in pools():
-            yield f"{name}: lead", pool_answers.lead(pool)
-            for wish in pool.answered():
-                yield f"  {wish}", pool_answers.reason(pool, wish)
-            yield "  leans", [pool_answers.leans(pool, shots) for shots in (0, 7)]
-            yield "  claim", pool_answers.papers_claim(pool)
-            yield "  limits", pool_answers.limits(pool)
-            yield "  slopes", {cell.text for row in pool_report.slopes(pool).rows for cell in row[2:]} == {"–"}
-
-    assert set(believable_pool.make().wishes) == set(WISHES)
-    check_lines(lines(), "of_pools")
-
-
-def test_a_pool_comes_back_from_its_files_as_it_was(tmp_path: Path) -> None:
-    pool = believable_pool.make(weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95)
-    again = Pool.load(pool.save(tmp_path))
-    assert repr(again) == repr(pool)
-    assert again.weights == {"recall": 2.0, "fast": 1.0}
 
 
 def test_sentences_of_persons(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import believable_identity
@@ -17,6 +16,8 @@ import believable_pool
 import howfar
 from assessed_sites import assessment
 from categories import write_categories, write_study
+from figures import believable
+from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
     distance_table_report,
     identity_report,
@@ -37,7 +38,6 @@ from howfar.results import BackboneSummary, Comparison, Relation
 from howfar.results.adaptation import Adaptations
 from howfar.results.assessment import LabelledSet
 from howfar.results.backbones import BackboneFeature, DistanceTable
-from howfar.results.comparison import COPIES
 from howfar.results.distance_studies import Robustness, Scenes
 from howfar.results.records import Provenance
 from howfar.results.slices import DistanceSlice, PerformanceSlice
@@ -74,21 +74,6 @@ def with_slices(six: Comparison) -> Comparison:
     return replace(six, slices=(one("A", 0.01, 0.5, 0.2), one("", 0.02, 0.4), one("B", 0.2, -0.5), one("C", None, None)))
 
 
-def with_copies(six: Comparison) -> Comparison:
-    """Two images of the first dataset that are P's, an equal and a mirrored one, and one that is another of its own."""
-    images, name, primary = six.images, six.datasets[0].name, six.primary.name
-    rows = [
-        (primary, "p1.png", "equal", "content", 1.0, False),
-        (primary, "p2.png", "near", "hash", 0.9, True),
-        (name, images["image"][3], "near", "features", 0.7, False),
-    ]
-    table = [
-        (name, images["image"][at], images["path"][at], other, image, images["path"][5], kind, by, agreed, turned, False)
-        for at, (other, image, kind, by, agreed, turned) in enumerate(rows)
-    ]
-    return replace(six, near_duplicates=pd.DataFrame(table, columns=list(COPIES)).astype(COPIES))
-
-
 def embeddings(comparison: Comparison) -> Comparison:
     """The result of ready-made embeddings, without trivial backbones and remarks."""
     images = comparison.images.assign(path="")
@@ -114,51 +99,39 @@ def bare(related: Relation) -> Relation:
     return replace(related, datasets=datasets, images=images, settings=settings, slices=slices, judgements=judgements)
 
 
-RUNS: dict[str, Callable[[Comparison, Relation, ModuleType, ModuleType], tuple[Any, ...]]] = {
-    "one set of one image": lambda six, _, make, __: (make.only(six, 5), None),
-    "without yardstick": lambda six, _, make, __: (make.without_yardstick(make.only(six, 0, 3)), None),
-    "equal distances": lambda six, _, make, __: (make.constant(make.only(six, 0, 3)), None),
-    "embeddings": lambda six, _, make, __: (embeddings(make.only(six, 0, 1)), None),
-    "joint projection": lambda six, _, make, __: (
-        replace(make.only(six, 0), settings=replace(six.settings, projection="joint", permutations=9)),
-        None,
-    ),
-    "no projection": lambda six, _, make, __: (
-        replace(make.only(six, 0), settings=replace(six.settings, projection="none", permutations=0)),
-        None,
-    ),
-    "slices and copies": lambda six, related, _, __: (with_slices(with_copies(six)), bare(related)),
-    "nothing known": lambda six, _, __, relations: (
-        six,
-        relations.of_comparison(six, unlabelled=[d.name for d in six.datasets]),
-    ),
-    "one labelled": lambda six, _, __, relations: (
-        six,
-        relations.of_comparison(six, unlabelled=[d.name for d in six.datasets][1:]),
-    ),
-    "blank sets": lambda six, _, __, relations: (six, relations.of_comparison(six, blank=[d.name for d in six.datasets][:2])),
-    "no list": lambda six, related, _, __: (
-        six,
-        replace(
-            related,
-            images=related.images.assign(listed=False),
-            failures=tuple(replace(one, listed=0) for one in related.failures),
-        ),
-    ),
-    "all listed": lambda six, related, _, __: (six, replace(related, images=related.images.assign(listed=True))),
+def projected(six: Comparison, projection: Any, permutations: int) -> Comparison:
+    settings = replace(six.settings, projection=projection, permutations=permutations)
+    return replace(believable.only(six, 0), settings=settings)
+
+
+def without_list(related: Relation) -> Relation:
+    failures = tuple(replace(one, listed=0) for one in related.failures)
+    return replace(related, images=related.images.assign(listed=False), failures=failures)
+
+
+RUNS: dict[str, Callable[[Comparison, Relation], tuple[Comparison, Relation | None]]] = {
+    "one set of one image": lambda six, _: (believable.only(six, 5), None),
+    "without yardstick": lambda six, _: (believable.without_yardstick(believable.only(six, 0, 3)), None),
+    "equal distances": lambda six, _: (believable.constant(believable.only(six, 0, 3)), None),
+    "embeddings": lambda six, _: (embeddings(believable.only(six, 0, 1)), None),
+    "joint projection": lambda six, _: (projected(six, "joint", 9), None),
+    "no projection": lambda six, _: (projected(six, "none", 0), None),
+    "slices and copies": lambda six, related: (with_slices(believable.with_copies(six)), bare(related)),
+    "nothing known": lambda six, _: (six, relation(six, unlabelled=[d.name for d in six.datasets])),
+    "one labelled": lambda six, _: (six, relation(six, unlabelled=[d.name for d in six.datasets][1:])),
+    "blank sets": lambda six, _: (six, relation(six, blank=[d.name for d in six.datasets][:2])),
+    "no list": lambda six, related: (six, without_list(related)),
+    "all listed": lambda six, related: (six, replace(related, images=related.images.assign(listed=True))),
 }
 
 
 @pytest.mark.usefixtures("without_figures")
 @pytest.mark.parametrize("name", RUNS)
-def test_page_of_a_run(
-    name: str, six: Comparison, related: Relation, believable: ModuleType, relations: ModuleType, tmp_path: Path
-) -> None:
-    comparison, relation = RUNS[name](six, related, believable, relations)
-    page = write_report(comparison, tmp_path, relation)
-    text = page.read_text(encoding="utf-8")
-    assert "nan" not in page_text(text).lower().split()
-    check_page(page, f"run, {name}", "comparison" if relation is None else "relation")
+def test_page_of_a_run(name: str, six: Comparison, related: Relation, tmp_path: Path) -> None:
+    comparison, own = RUNS[name](six, related)
+    page = write_report(comparison, tmp_path, own)
+    assert "nan" not in page_text(page.read_text(encoding="utf-8")).lower().split()
+    check_page(page, f"run, {name}", "comparison" if own is None else "relation")
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -316,9 +289,8 @@ def test_section_of_a_pool(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("seeds", ["", ", one seed"])
 @pytest.mark.parametrize("name", ["suppression", "performance by distance"])
-def test_section_of_what_segmenters_learnt(name: str, seeds: str, several: Adaptations, run_folder: Path) -> None:
+def test_section_of_what_segmenters_learnt(name: str, several: Adaptations, run_folder: Path) -> None:
     inputs: Any = SimpleNamespace(results={"gain": several})
     if name == "suppression":
         made: Any = SUPPRESSION.run(SuppressionSettings(of="gain", bootstrap=40), inputs)
@@ -326,8 +298,7 @@ def test_section_of_what_segmenters_learnt(name: str, seeds: str, several: Adapt
     else:
         made = PERFORMANCE.run(PerformanceSettings(of="gain", bootstrap=40), inputs)
         section = performance_by_distance_report.section
-    made = replace(made, seeds=(1,)) if seeds else made
     # Figures of the study of adaptation have tests of their own.
     found = section(made, Context(run_folder / name, SYMBOLS))
-    own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))] if not seeds else []
-    check_section(replace(found, parts=own), name + seeds, name + seeds)
+    own = [part for part in found.parts if not part.name.startswith(("curves", "bars", "rows"))]
+    check_section(replace(found, parts=own), name, name)

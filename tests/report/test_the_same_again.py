@@ -28,9 +28,7 @@ from howfar.results.adaptation import Adaptation
 from howfar.results.backbones import BackboneComparison
 from howfar.results.comparison import Matrix
 from howfar.results.segmenter_studies import Prompting
-from howfar.segmenters import build_segmenter
-from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.weights.state_dicts import hash_state_dict
+from tiny_checkpoints import tiny_checkpoint
 
 QUICK = ("--components", "3", "--bootstrap", "9", "--permutations", "9")
 SIDE = 32
@@ -45,7 +43,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = "".join(f"walls/images/{k:04}.jpg\n" for k in range(1, 8))
     (root / "some.csv").write_text(f"image\n{rows}")
     save_hub_model(root / "vit")
-    save_segmenter(root / "cracks.safetensors")
+    with torch.random.fork_rng(devices=[]):
+        tiny_checkpoint().save(root / "cracks.safetensors")
     save_onnx(root / "net.onnx")
     return root
 
@@ -58,14 +57,6 @@ def save_hub_model(folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TQDM_DISABLE", "1")
         model.save_pretrained(folder)
-
-
-def save_segmenter(file: Path) -> None:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
-    data = {"primary": "roads", "images": 1, "contents": [], "held_out": []}
-    Checkpoint(CheckpointCard("deepcrack", {"width": 4}, SIDE, hash_state_dict(state), {}, data, (), None), state).save(file)
 
 
 def save_onnx(file: Path) -> None:
@@ -122,10 +113,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "hub model": ("--backbone", "transformers:vit", "--via", "64", "--fit", "crop", "--no-baselines"),
     "segmenter": ("--backbone", "deepcrack", "--weights", "cracks.safetensors", "--pool"),
     "onnx": ("--backbone", "onnx:net.onnx", "--backbone-option", "size=40,24", "--backbone-option", "output=map"),
-    "pixels": (
-        "--backbone",
-        "pixels",
-    ),
+    "pixels": ("--backbone", "pixels"),
     "pixels of few images": ("--backbone", "pixels", "--limit", "6", "--seed", "3", "--projection", "joint", "--no-rivals"),
 }
 
@@ -163,7 +151,7 @@ def test_several_backbones(root: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_matrix(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
-    chosen = (
+    chosen = [
         "--backbone",
         "deepcrack",
         "--weights",
@@ -174,7 +162,7 @@ def test_a_matrix(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "3",
         "--bootstrap",
         "9",
-    )
+    ]
     assert run(["matrix", "roads", "site", "chosen=some.csv", *chosen, "--out", str(tmp_path / "run")]) == 0
     made = again(tmp_path / "run" / "report.html", tmp_path / "again")["found"]
     assert_same(Matrix.load(tmp_path / "run"), made, "pairs")
@@ -239,7 +227,7 @@ def test_a_selection(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_adaptation(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root)
-    tiny = (
+    tiny = [
         "--model",
         "deepcrack",
         "--option",
@@ -252,7 +240,7 @@ def test_an_adaptation(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         "20",
         "--device",
         "cpu",
-    )
+    ]
     more = ("--shots", "0,1", "--strategy", "far", "--strategy", "random", "--holdout", "0.2", "--weights", "none")
     out = tmp_path / "study" / "run"
     assert run(["adapt", "roads", "site", "-o", str(out), "--blind", "walls", *tiny, *more]) == 0

@@ -39,15 +39,8 @@ def registered(
     """Attach a caption to a drawing function, which is returned unchanged otherwise.
 
     A line of `howfar.registry`, or an entry point in another package, then puts the figure on the page of its kind of result.
-
-    Parameters
-    ----------
-    caption
-        A function from the result to the `Caption`.
-    shows
-        Whether the figure would show anything of the result; it is left out of the page otherwise.
-    vector
-        False, or a function from the result that is, leaves out the .svg file, as for a figure of photographs.
+    `caption`, `shows` (whether there is anything to draw) and `vector` (False leaves out the .svg file, as for photographs) are
+    functions of the result.
 
     Examples
     --------
@@ -66,15 +59,7 @@ def registered(
 
 
 def registration(name: str, draw: Callable[..., Any]) -> Registration:
-    """Return a figure's registration; a plain function is explained by its docstring's first line.
-
-    Examples
-    --------
-    >>> def edges_by_set(result):
-    ...     '''Mean strength of edges of each set.'''
-    >>> registration("edges_by_set", edges_by_set).caption(None)
-    Caption(title='Edges by set', text='Mean strength of edges of each set.', alternative='Mean strength of edges of each set.')
-    """
+    """Return a figure's registration; a plain function is explained by its docstring's first line."""
     entry = getattr(draw, "registration", None)
     if isinstance(entry, Registration):
         return entry

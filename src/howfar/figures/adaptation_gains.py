@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,17 +46,17 @@ GAINS_TITLE = "Gain of mean F"
 def _gains_caption(adaptation: Adaptation) -> Caption:
     rows = sorted_gains(adaptation).to_dict("records")
     values = [f"{row['model']} {change_text(row['gain'], row['low'], row['high'])}" for row in rows]
-    rivals = RANDOM in strategies(adaptation)
-    against = (
-        " Right: how much more than random's model with as many images; bold names are models that this holds of, or the "
-        "opposite, after correction for the number of strategies."
-        if rivals
-        else ""
-    )
+    hollow, against = "", ""
+    if RANDOM in strategies(adaptation):
+        hollow = " Hollow, on grey: random."
+        against = (
+            " Right: how much more than random's model with as many images; bold names are models that this holds of, or the "
+            "opposite, after correction for the number of strategies."
+        )
     return Caption(
         "Gain over M",
         "Change of mean F on images that no model learnt from, all secondaries alike, with its 95 % interval over photographs "
-        f"and seeds. Models with as many images stand together.{' Hollow, on grey: random.' if rivals else ''}{against}",
+        f"and seeds. Models with as many images stand together.{hollow}{against}",
         f"Dots with intervals, one row a model: {'; '.join(values)}.",
     )
 
@@ -66,9 +65,8 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
 def adaptation_gains(adaptation: Adaptation) -> Figure:
     """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
-    Each secondary counts alike. Models with as many shots stand together, the largest gain first. Models of random are hollow,
-    on a grey band. The right panel is there where random was a strategy: a model whose interval, corrected for the number of
-    strategies, lies above or below 0 has its name in bold. One row a model.
+    Each secondary counts alike. A model whose interval, corrected for the number of strategies, excludes 0 has its name in
+    bold.
     """
     rows = sorted_gains(adaptation)
     if not len(rows):
@@ -102,15 +100,20 @@ def _panel(axes: Axes, rows: pd.DataFrame, columns: Sequence[str], look_of: dict
     axes.axvline(0, color=MUTED, lw=1.1, zorder=2.0, label="_nothing")
     head_numbers(axes, "[95 % interval]")
     for position, row in enumerate(rows.to_dict("records")):
-        value, low, high = (float(row[name]) for name in columns)
-        if np.isnan(value):
-            continue
-        colour, hollow = look_of[str(row["model"])].colour, row["strategy"] == RANDOM
-        axes.plot([low, high], [position, position], color=colour, lw=1.8, zorder=2.3, label=f"interval:{row['model']}")
-        marker, face = ("D", PAPER) if hollow else ("o", colour)
-        dot: dict[str, Any] = {"ms": 6, "mec": colour, "mew": 1.4, "mfc": face, "ls": "none", "zorder": 2.5}
-        axes.plot([value], [position], marker=marker, label=str(row["model"]), **dot)
-        row_number(axes, position, change_text(value, low, high), 8)
+        change, look = Change.of(row, *columns), look_of[str(row["model"])]
+        if change.known:
+            axes.plot(
+                [change.low, change.high],
+                [position] * 2,
+                color=look.colour,
+                lw=1.8,
+                zorder=2.3,
+                label=f"interval:{row['model']}",
+            )
+            marker, face = ("D", PAPER) if row["strategy"] == RANDOM else ("o", look.colour)
+            dot: dict[str, Any] = {"ms": 6, "mec": look.colour, "mew": 1.4, "mfc": face, "ls": "none", "zorder": 2.5}
+            axes.plot([change.value], [position], marker=marker, label=str(row["model"]), **dot)
+            row_number(axes, position, str(change), 8)
 
 
 def _gains_frame(panels: Sequence[Axes], rows: pd.DataFrame) -> None:
@@ -149,11 +152,9 @@ def _suppression_caption(adaptation: Adaptation) -> Caption:
 
 @registered(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
-    """Draw false positives of the unadapted model, and of the most-shots models with and without background.
+    """Draw false positives of the unadapted model and of the most-shots models without and with background, and its cost in F.
 
-    Left: hollow dots are seeds, the filled one their mean; a pixel counts where the model's probability is above its own
-    threshold although there is nothing to find. Right: how mean F of the secondaries changed by adding the background, with
-    its 95 % interval. One row a model, M first.
+    A pixel counts where the model's probability is above its own threshold although there is nothing to find.
     """
     if not len(adaptation.suppression):
         return nothing(SUPPRESSION_TITLE, "no model learnt from background images, or none was left to measure on")
@@ -219,10 +220,7 @@ def _dot(axes: Axes, position: int, change: Change, colour: str, label: str, tex
 
 
 def by_seed(adaptation: Adaptation, models: list[str]) -> pd.DataFrame:
-    """Return the mean share of false positives, a column per model and a row per seed common to all models.
-
-    It is the mean over the background images that were left out, as in `Adaptation.suppression`.
-    """
+    """Return the mean share of false positives on unseen background images: a column per model, a row per shared seed."""
     images = adaptation.images
     table = images[images["dataset"] == adaptation.background].pivot_table(
         index="seed", columns="model", values="false_positive_share", aggfunc="mean"

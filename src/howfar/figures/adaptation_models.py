@@ -29,10 +29,7 @@ def strategies(adaptation: Adaptation) -> list[str]:
 
 
 def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
-    """Return the strategy whose models a figure shows: the requested one, else the first other than random.
-
-    A strategy of which the study has no models raises `InputError`.
-    """
+    """Return the requested strategy, which must have models (else `InputError`), by default the first other than random."""
     names = strategies(adaptation)
     if strategy is not None:
         if strategy not in names:
@@ -48,11 +45,7 @@ def check_measure(measure: Measure) -> None:
 
 
 def image_measure(adaptation: Adaptation, measure: Measure | None = None) -> Measure:
-    """Return the F that a figure shows for images: the requested one, else the paper's if the study holds it.
-
-    A study that an earlier version wrote holds only F at each model's own threshold. Asking it for the paper's raises
-    `InputError`, as does what is no measure.
-    """
+    """Return the requested F of images, by default the paper's; an earlier version's study holds only the models' own."""
     held = F_ODS in adaptation.images
     if measure is None:
         return "f_ods" if held else "f"
@@ -95,10 +88,7 @@ def looks(adaptation: Adaptation) -> dict[str, Look]:
 
 
 def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
-    """List the seeds in which all of these models were trained, ascending; random may have further seeds.
-
-    Models without a common seed are shown with all of theirs.
-    """
+    """List the seeds in which all of these models were trained; models without a common seed have all of theirs."""
     trained = adaptation.models[adaptation.models["model"].isin(models)]
     sets = [set(rows["seed"].tolist()) for _, rows in trained.groupby("model")]
     return sorted(set.intersection(*sets) or set.union(*sets)) if sets else []
@@ -181,10 +171,7 @@ def study_note(result: AdaptationResult, rest: str) -> str:
 def panel_grid(
     count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH
 ) -> tuple[Figure, list[Axes], int]:
-    """Make a figure with `count` panels on shared axes; return figure, panels and number of columns.
-
-    `narrow` is the width where panels stand in one column.
-    """
+    """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
     columns = min(columns, count)
     lines = -(-count // columns)
     figure = blank(WIDTH if columns > 1 else narrow, height(lines))

@@ -77,26 +77,9 @@ def adaptation_rows(
 ) -> Figure:
     """Draw an image of each dataset: photograph, ground truth if any, and each model's map; a row per segmenter.
 
-    After figs. 8, 9 and 13 of Achara & Pandey. All segmenters are shown on one image, among those that no model of any of them
-    learnt from, in the first seed. M alone decides which: the image in the middle by F of M, else by M's share of false
-    positives, else by name; of an even number it is the lower. In the maps white is certain; where one is shrunk, a pixel has
-    the highest probability that it covers, so that thin lines stay.
-
-    Parameters
-    ----------
-    result
-        A study of one segmenter, or of several.
-    datasets
-        The datasets shown, by default all: secondaries, then blind sets, then background.
-    folder
-        The result's folder, below which the maps lie; of several segmenters in folders of their names.
-    background
-        True shows the model of the most shots and those that background images were added to, False M and the models by their
-        shots, None both.
-    strategy
-        Whose models are shown; by default the first that is not random.
-    limit
-        How many datasets are shown at most, the first.
+    After figs. 8, 9 and 13 of Achara & Pandey, in the first seed. M alone decides on the image, the same for all segmenters:
+    see `stand_in`. White is certain; a shrunk map keeps the highest probability of each pixel, so that thin lines stay.
+    `background` shows the models with (True), without (False), or both (None).
     """
     studies, study = result.by_segmenter(), result.first
     models = _models(study, strategy_of(study, strategy), background)
@@ -108,7 +91,9 @@ def adaptation_rows(
         return nothing(TITLE, "no image of these datasets was predicted in the first seed")
     shown, left_out = first(there, limit)
     places = {name: Path(folder) if isinstance(result, Adaptation) else Path(folder) / name for name in studies}
-    lines = _with_truth([line for name in shown for line in _lines(rows, name, models, places)])
+    lines = [line for name in shown for line in _lines(rows, name, models, places)]
+    if all(line.cells[_TRUTH].picture.reason == NONE for line in lines):
+        lines = [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
     with drawing():
         across = max(2 + len(models), FEWEST) * STEP
         figure, axes = picture_sheet(across, sum(row_height(line.cells) for line in lines), top=-0.05)
@@ -129,21 +114,16 @@ def first_seed(adaptation: Adaptation) -> int:
 
 
 def cells_of(own: pd.DataFrame, models: Sequence[str], folder: Path) -> list[CaptionedPicture]:
-    """Read the pictures of an image's row: photograph, ground truth, and each model's map with its scores.
-
-    `own` are the image's rows of the study by model; the maps lie below `folder`, the study's.
-    """
-    record = own.iloc[0]
-    return [
-        CaptionedPicture("photograph", "", thumbnail(str(record["path"]))),
-        CaptionedPicture("ground truth", "", truth(str(record["mask"]))),
-        *(CaptionedPicture(model, _numbers(own, model), _map(own, model, folder)) for model in models),
-    ]
+    """Read the pictures of an image, whose rows by model are `own`: photograph, ground truth, and each model's map."""
+    photograph, mask = str(own.iloc[0]["path"]), str(own.iloc[0]["mask"])
+    first = [CaptionedPicture("photograph", "", thumbnail(photograph)), CaptionedPicture("ground truth", "", truth(mask))]
+    return [*first, *(_map(own, model, folder) for model in models)]
 
 
 def row_height(cells: Sequence[CaptionedPicture]) -> float:
     """Compute a row's height from its pictures, which have width 1, and the text above and below."""
-    return max(_height(cell.picture) for cell in cells) + EXTRA
+    pixels = [(cell.picture.pixels, cell.picture.reason) for cell in cells]
+    return EXTRA + max((0.3 if reason == NONE else 1.0) if own is None else extent(own)[1] for own, reason in pixels)
 
 
 def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture], top: float, heading: str) -> float:
@@ -167,25 +147,12 @@ def draw_row(axes: Axes, shown: StandInImage, cells: Sequence[CaptionedPicture],
     return row_height(cells)
 
 
-def _height(picture: Thumbnail) -> float:
-    if picture.pixels is None:
-        return 0.3 if picture.reason == NONE else 1.0
-    return extent(picture.pixels)[1]
-
-
-def _map(own: pd.DataFrame, model: str, folder: Path) -> Thumbnail:
+def _map(own: pd.DataFrame, model: str, folder: Path) -> CaptionedPicture:
     if model not in own.index:
-        return Thumbnail(None, "not made\nin this seed")
-    return probabilities(folder / str(own.loc[model, "map"]))
-
-
-def _numbers(own: pd.DataFrame, model: str) -> str:
-    if model not in own.index:
-        return ""
+        return CaptionedPicture(model, "", Thumbnail(None, "not made\nin this seed"))
     f, share = (float(own[name].loc[model]) for name in ("f", "false_positive_share"))
-    if not np.isnan(f):
-        return f"F {f:.2f}"
-    return "" if np.isnan(share) else f"false {100 * share:.1f} %"
+    number = f"F {f:.2f}" if not np.isnan(f) else "" if np.isnan(share) else f"false {100 * share:.1f} %"
+    return CaptionedPicture(model, number, probabilities(folder / str(own.loc[model, "map"])))
 
 
 _TRUTH = 1
@@ -211,17 +178,10 @@ def _lines(rows: dict[str, pd.DataFrame], dataset: str, models: Sequence[str], p
     return lines
 
 
-def _with_truth(lines: list[PictureRow]) -> list[PictureRow]:
-    """Drop the ground-truth column if no row has ground truth."""
-    if any(line.cells[_TRUTH].picture.reason != NONE for line in lines):
-        return lines
-    return [line._replace(cells=[*line.cells[:_TRUTH], *line.cells[_TRUTH + 1 :]]) for line in lines]
-
-
 def stand_in(images: pd.DataFrame, dataset: str) -> StandInImage:
     """Choose a dataset's median image by the unadapted models' mean F, else by false positives, else by name.
 
-    `images` are rows of all segmenters; images that fewer segmenters have than others are left out.
+    Images that fewer segmenters have than others are left out.
     """
     own = images[(images["model"] == BASELINE) & (images["dataset"] == dataset)].groupby("image")
     counted = own.size()

@@ -69,18 +69,11 @@ class Bar(NamedTuple):
 Bars: TypeAlias = dict[tuple[str, str], Bar]
 
 
-class ScoreColumn(NamedTuple):
-    """Hold the column of ``adaptation.scores`` for bars, its name, and the axis label."""
-
-    column: str
-    name: str
-    axis: str
-
-
-SCORES: Mapping[Measure, ScoreColumn] = {
-    "f_ods": ScoreColumn("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
-    "f": ScoreColumn("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
+SCORES: Mapping[Measure, tuple[str, str, str]] = {
+    "f_ods": ("ods", "ODS", "ODS: F of the dataset at the threshold that is best for it"),
+    "f": ("mean_f", "Mean F", "mean F of the images, each model at its own threshold"),
 }
+"""Column of ``adaptation.scores`` that bars show, its name, and the label of the axis."""
 
 
 def bars_caption(result: AdaptationResult, background: bool = False) -> Caption:
@@ -144,18 +137,14 @@ def adaptation_bars(
 ) -> Figure:
     """Draw F of each dataset's unseen images, a bar per model and a panel per segmenter, on one scale.
 
-    After figs. 7 and 17 of Achara & Pandey, and as they do with the ODS of a dataset (`measure` "f_ods"), whose threshold
-    looks at the dataset's labels; "f" draws mean F at each model's own threshold, of which the gains are. Where random was a
-    strategy, its models stand beside those with as many shots, hollow. Bars are means over the seeds in which all models
-    shown were trained; lines reach from the lowest seed to the highest. Beside M stand the models of `strategy`, by default
-    the first that is not random; with `background`, the model with the most shots and those that background images were added
-    to stand in their place. The last group is the secondaries alike. At most `limit` datasets are shown, blind sets with masks
-    last.
+    After figs. 7 and 17 of Achara & Pandey: with the ODS, whose threshold looks at the dataset's labels (`measure` "f_ods"), or
+    with mean F at each model's own threshold ("f"). Bars are means over the seeds in which all models shown were trained, lines
+    their range; random's models are hollow. With `background`, the models with background images stand in place of M's.
     """
     check_measure(measure)
     studies, study = result.by_segmenter(), result.first
-    chosen, score = strategy_of(study, strategy), SCORES[measure]
-    title = f"{score.name}, {BARS_BACKGROUND if background else BARS_TITLE}"
+    chosen, (column, score, axis) = strategy_of(study, strategy), SCORES[measure]
+    title = f"{score}, {BARS_BACKGROUND if background else BARS_TITLE}"
     models = by_background(study, chosen) if background else beside_random(study, chosen)
     datasets = list(dict.fromkeys(name for each in studies.values() for name in scored(each)))
     if not models or not datasets:
@@ -163,7 +152,7 @@ def adaptation_bars(
     shown, left_out = first(datasets, limit)
     groups = [*shown, *([ALL] if len(study.secondaries) > 1 else [])]
     seeds, faces = seeds_of(study, models), bar_faces(study, models, chosen)
-    bars = {name: ranges(each, models, seeds, score.column) for name, each in studies.items()}
+    bars = {name: ranges(each, models, seeds, column) for name, each in studies.items()}
     several, tops = len(studies) > 1, [bar.high for own in bars.values() for bar in own.values()]
     own_models = {*by_shots(study, chosen), *by_background(study, chosen)}
     ends, whole = (models[0], [model for model in models if model in own_models][-1]), _whole(study)
@@ -173,7 +162,10 @@ def adaptation_bars(
         for axes, (name, own) in zip(panels, bars.items(), strict=True):
             for position, dataset in enumerate(groups):
                 draw_group(axes, position, dataset, own, faces)
-            frame_bars(axes, [group_name(study, dataset) for dataset in groups], tops, score.name if several else score.axis)
+            name_rows(axes, [group_name(study, dataset) for dataset in groups])
+            axes.set_ylim(len(groups) - 0.5, -0.5)
+            axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
+            axes.set_xlabel(score if several else axis)
             if several:
                 means = [f"{model} {own[model, whole].mean:.3f}" for model in ends if (model, whole) in own]
                 head_panel(axes, name, " → ".join(means))
@@ -186,10 +178,7 @@ def adaptation_bars(
 
 
 def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
-    """Compute a score's range by model and dataset over these seeds; "all" is the mean over the secondaries in each seed.
-
-    `column` is one of ``adaptation.scores``: "mean_f", "mean_f_ods" or "ods".
-    """
+    """Compute a score's range by model and dataset over these seeds; "all" is the mean over the secondaries in each seed."""
     scores = adaptation.scores[adaptation.scores["model"].isin(models) & adaptation.scores["seed"].isin(seeds)]
     scores = scores[scores[column].notna()].astype({column: "float64"})
     pooled = scores[scores["dataset"].isin(adaptation.secondaries)]
@@ -242,14 +231,6 @@ def draw_group(axes: Axes, position: int, dataset: str, bars: Bars, faces: Mappi
         axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
 
 
-def frame_bars(axes: Axes, names: list[str], tops: list[float], label: str) -> None:
-    """Label the groups of bars, and set the axis limit beyond the highest of `tops`."""
-    name_rows(axes, names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_xlim(0, min(max(tops) * 1.1 + 0.02, 1.08))
-    axes.set_xlabel(label)
-
-
 def group_name(adaptation: Adaptation, dataset: str) -> str:
     """Return the label of a group of bars: a dataset, marked if blind, or all secondaries."""
     if dataset == ALL:
@@ -271,24 +252,19 @@ _LINES = (
 )
 
 
-def _which(adaptation: Adaptation) -> str:
-    """State the threshold of the curves' F, with the reason."""
-    if image_measure(adaptation) == F_ODS:
-        return f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
-    return (
-        "F is at the model's own threshold, and not at the dataset's best as in the paper: the study was written without that."
-    )
-
-
 def _curves_caption(adaptation: Adaptation, background: bool = False) -> Caption:
     panels = (
         "One panel a dataset, distances as M sees them, scaled from 0 (its nearest image) to 1 (its farthest); figs. 4 to 6"
     )
     if background:
         panels = "The same for the model with the most images, without and with background (B); figs. 14 to 16"
+    threshold = f"F is at the threshold that is best for the dataset by that model, {AS_IN_PAPER}. {CAUTION}."
+    if image_measure(adaptation) != F_ODS:
+        own = "F is at the model's own threshold, and not at the dataset's best as in the paper"
+        threshold = f"{own}: the study was written without that."
     return Caption(
         f"F by distance, {'with and without background' if background else 'before and after'}",
-        f"{panels} of the paper. {_which(adaptation)} {_LINES}",
+        f"{panels} of the paper. {threshold} {_LINES}",
         "Panels of curves, one for each model; the numbers are in the tables.",
     )
 
@@ -312,13 +288,10 @@ def adaptation_curves(
 ) -> Figure:
     """Draw F of unseen images against scaled I^dist, a line per model and a panel per secondary.
 
-    After figs. 4-6 and 14-16 of Achara & Pandey, and as they do with F at the threshold that is best for the dataset
-    (`measure` "f_ods"), which looks at its labels; "f" draws F at each model's own threshold, of which the gains are, and is
-    the default where the study holds no other. The line is the centred moving average over a tenth of the images, faint marks
-    are images. Distance is the one that M sees, scaled to 0-1 in each secondary. F and distance of an image are means over
-    the seeds in which all models shown were trained. Beside M stand the models of `strategy`, by default the first that is
-    not random; with `background`, the model with the most shots and those that background images were added to stand in their
-    place. At most `limit` panels are drawn, the first.
+    After figs. 4-6 and 14-16 of Achara & Pandey: with F at the threshold that is best for the dataset (`measure` "f_ods"),
+    which looks at its labels, or at each model's own ("f"). The line is the centred moving average over a tenth of the
+    images; F and distance of an image are means over the seeds in which all models shown were trained. Distance is scaled to
+    0-1, as M sees it.
     """
     shown, left_out = first(adaptation.secondaries, limit)
     chosen, shows = strategy_of(adaptation, strategy), image_measure(adaptation, measure)
@@ -337,17 +310,16 @@ def adaptation_curves(
         for axes in panels[max(0, len(shown) - columns) :]:
             axes.set_xlabel(f"scaled {I_DIST}, as M sees it")
         figure.supylabel(AXES[shows], fontsize=9.5)
-        _legend(figure, {model: look_of[model] for model in models})
+        handles = [Line2D([], [], lw=2.1, color=look_of[model].colour, label=model) for model in models]
+        handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
+        name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
         note = study_note(adaptation, f"; images chosen by {chosen}; {seeds_text(seeds)}. {left_out}")
         head(figure, title, note.strip())
     return figure
 
 
 def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure: Measure = "f") -> pd.DataFrame:
-    """Average each image's F and distance by model over these seeds; images without F or distance are left out.
-
-    F is the column `measure`, and has the name f in what is returned.
-    """
+    """Average each image's F and distance by model over these seeds; images without either are left out. F becomes "f"."""
     rows = images[images["model"].isin(models) & images["seed"].isin(seeds)].assign(**{F_OWN: lambda rows: rows[measure]})
     rows = rows[rows["f"].notna() & rows["distance"].notna()]
     return rows.groupby(["model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
@@ -368,9 +340,3 @@ def _panel(axes: Axes, name: str, points: pd.DataFrame, look_of: dict[str, Look]
     if not count:
         axes.text(0.5, 0.5, "no image has an F", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
     head_panel(axes, name, f"n = {count:,}")
-
-
-def _legend(figure: Figure, look_of: dict[str, Look]) -> None:
-    handles = [Line2D([], [], lw=2.1, color=look.colour, label=model) for model, look in look_of.items()]
-    handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=MUTED, label="an image"))
-    name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)

@@ -59,9 +59,8 @@ def _relative_caption(comparison: BackboneComparison) -> Caption:
 def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary by each backbone with its 95 % interval; trivial backbones are hollow.
 
-    Where a backbone has no yardstick, the row-scaled O^dist stands in its place. The axis is logarithmic where the values span
-    more than a factor of 8. One group of rows a dataset, nearest first by mean rank over the backbones. At most `limit`
-    datasets are shown, the farthest by their mean rank.
+    Where a backbone has no yardstick, the row-scaled O^dist stands in its place. Nearest first, by mean rank over the
+    backbones.
     """
     frame, measure = comparison.to_frame(), comparison.measure()
     order = nearest_first(frame)[-limit:]
@@ -76,7 +75,11 @@ def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Fi
             rows = frame[frame["backbone"] == backbone].set_index("dataset").loc[order]
             shift = (position - (len(seen) - 1) / 2) * 0.19 / gap
             _row(axes, rows, measure, np.arange(len(order)) + shift, str(backbone), style)
-        _frame(axes, order, frame, measure)
+        values = frame.loc[frame["dataset"].isin(order), measure].dropna()
+        if len(values) and values.min() > 0 and values.max() > 8 * values.min():
+            log_ticks(axes)
+        frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
+        axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
         left_out = "" if len(order) == frame["dataset"].nunique() else f"The farthest {limit} datasets are shown."
         primary = name_text(comparison.comparisons[0].primary.name)
         title = f"Distance from {primary} over its self-distance" if measure == "relative" else f"Distance from {primary}"
@@ -96,10 +99,7 @@ def _agreement_caption(comparison: BackboneComparison) -> Caption:
 
 @registered(_agreement_caption)
 def backbones_agreement(comparison: BackboneComparison) -> Figure:
-    """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images.
-
-    Two triangles of numbers; on the right each is the mean over the secondaries.
-    """
+    """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images (mean over datasets)."""
     names = list(looks(comparison))
     with drawing():
         figure = blank(WIDTH, 1.6 + 0.34 * len(names))
@@ -134,14 +134,6 @@ def _row(axes: Axes, rows: pd.DataFrame, measure: str, at: Any, backbone: str, s
     dot: dict[str, Any] = {"ms": 5 if trivial else 6.5, "mec": style.colour if trivial else PAPER, "mew": 1, "ls": "none"}
     values = rows[measure].to_numpy(dtype=np.float64)
     axes.plot(values, at, marker=style.marker, mfc="none" if trivial else style.colour, label=backbone, zorder=2.5, **dot)
-
-
-def _frame(axes: Axes, order: Sequence[str], frame: pd.DataFrame, measure: str) -> None:
-    values = frame.loc[frame["dataset"].isin(order), measure].dropna()
-    if len(values) and values.min() > 0 and values.max() > 8 * values.min():
-        log_ticks(axes)
-    frame_forest(axes, [name_text(name) for name in order], range(1, len(order)))
-    axes.set_xlabel(AXIS if measure == "relative" else SCALED_AXIS)
 
 
 def _triangle(axes: Axes, names: Sequence[str], values: Mapping[tuple[str, str], float | None]) -> None:

@@ -51,11 +51,6 @@ def certificate_steps(certificate: Certificate) -> Figure:
     return figure
 
 
-def _has_predictions(certificate: Certificate) -> bool:
-    # What is predicted is performance, which false positives are not.
-    return len(_pairs(certificate)) > 1 and not certificate.of_false_positives
-
-
 def _sample_caption(certificate: Certificate) -> Caption:
     known = _pairs(certificate)
     worse = sum(measured < predicted for predicted, measured in known)
@@ -67,7 +62,8 @@ def _sample_caption(certificate: Certificate) -> Caption:
     )
 
 
-@registered(_sample_caption, shows=_has_predictions)
+# What is predicted is performance, which false positives are not.
+@registered(_sample_caption, shows=lambda certificate: len(_pairs(certificate)) > 1 and not certificate.of_false_positives)
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
     known = np.array(_pairs(certificate))

@@ -57,17 +57,12 @@ def _range(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f" (from {interval[0]:.2f} to {interval[1]:.2f})"
 
 
-def _has_yardstick(comparison: Comparison) -> bool:
-    return any(dataset.relative is not None for dataset in comparison.datasets)
-
-
-@registered(_relative_caption, shows=_has_yardstick)
+@registered(_relative_caption, shows=lambda comparison: any(dataset.relative is not None for dataset in comparison.datasets))
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary with its 95 % interval, and the trivial backbones' values (hollow).
 
     relative = O^dist(S, P) / O^dist(P, P) in one subspace, so its values may be compared across datasets. Left of 1, S lies
-    nearer to P than P's own images to each other. The axis is logarithmic where the values span more than a factor of 8. One
-    row a dataset, nearest first, its numbers at the right edge. At most `limit` datasets are shown, the farthest.
+    nearer to P than P's own images to each other.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -148,10 +143,9 @@ def _violin_caption(comparison: Comparison) -> Caption:
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """Draw the distribution of I^dist (mean form) in each secondary (above its line) and in the primary (grey, below).
 
-    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Bars mark the
-    quartiles, dots the median; shapes are Gaussian kernel estimates cut at the extremes, each scaled to one height. Up to
-    eight images are drawn as dots instead, equal values as one stroke. After fig. 3 of Achara & Pandey. One row a dataset,
-    nearest first. At most `limit` datasets are shown, the farthest.
+    Each pair may have its own subspace (projection "pair"), so a violin is read against the grey one under it. Shapes are
+    Gaussian kernel estimates cut at the extremes, each scaled to one height; up to eight images are dots. After fig. 3 of
+    Achara & Pandey.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -163,13 +157,9 @@ def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
         name_rows(axes, [f"{name_text(row.name)}\nn = {row.summary.n:,}" for row in shown])
         axes.set_ylim(len(shown) - 0.45, -0.55)
         axes.set_xlabel(f"mean distance to the images of P ({I_DIST} / n)")
-        head(figure, _title(comparison, shown), left_out)
+        against = f"; grey: {own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
+        head(figure, f"Distances of images from {name_text(comparison.primary.name)}{against}", left_out)
     return figure
-
-
-def _title(comparison: Comparison, shown: list[DatasetRow]) -> str:
-    against = f"; grey: {own_name(comparison)}, leave-one-out" if any(len(row.own) for row in shown) else ""
-    return f"Distances of images from {name_text(comparison.primary.name)}{against}"
 
 
 def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour: str, label: str) -> None:
@@ -193,10 +183,7 @@ def half_violin(axes: Axes, values: Float64Array, line: float, side: int, colour
 
 
 def shape(values: Float64Array) -> tuple[Float64Array, Float64Array]:
-    """Estimate the Gaussian kernel density of `values` (Scott's bandwidth) between their extremes, scaled to a peak of 1.
-
-    `values` are finite and not all equal. Returned are positions and heights, (160,) each.
-    """
+    """Estimate the Gaussian kernel density of `values` (Scott's bandwidth) at 160 positions, scaled to a peak of 1."""
     at = np.linspace(values.min(), values.max(), GRID_POINTS)
     width = values.std(ddof=1) * len(values) ** (-0.2)
     height = np.zeros(GRID_POINTS)
@@ -228,10 +215,8 @@ def _sorted_caption(comparison: Comparison) -> Caption:
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw each secondary's images by increasing I^dist against rank share, with the primary's own images in grey.
 
-    Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset, which shows the shape of the rise and
-    hides its level. Right: distances over the mean of P's own in the same subspace, which shows the level (1: as far as P's
-    own images are from each other); left raw where P is a single image. The grey band holds P's own curves of all pairs shown.
-    Two panels and a legend. At most `limit` datasets are shown, the farthest.
+    Left, as fig. 10 of Achara & Pandey: distances scaled to 0-1 within each dataset. Right: distances over the mean of P's own
+    in the same subspace; raw where P is a single image. The grey band holds P's own curves of all pairs shown.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)
@@ -245,7 +230,10 @@ def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
         _band(scaled, [min_max(values) for values in own], own_name(comparison))
         _band(level, [row.own / _unit(row) for row in shown if len(row.own)], own_name(comparison))
         scaled.set_ylabel(f"{I_DIST}, scaled to 0–1 in each dataset")
-        _finish_level(level, yardstick=all(_unit(row) != 1.0 for row in shown))
+        yardstick = all(_unit(row) != 1.0 for row in shown)
+        level.set_ylabel("mean distance / that of P's own images" if yardstick else "mean distance to the images of P")
+        if yardstick:
+            level.axhline(1.0, color=MUTED, lw=1, ls=(0, (2, 2)), label="_one")
         for axes in (scaled, level):
             axes.set_xlabel("share of the dataset's images, nearest first")
             axes.set_xlim(-0.02, 1.02)
@@ -262,8 +250,7 @@ def min_max(values: Float64Array) -> Float64Array:
 
 
 def _unit(row: DatasetRow) -> float:
-    own = row.summary.self_distance
-    return own if own else 1.0
+    return row.summary.self_distance or 1.0
 
 
 def curve(axes: Axes, values: Float64Array, row: DatasetRow) -> None:
@@ -280,14 +267,6 @@ def _band(axes: Axes, curves: list[Float64Array], label: str) -> None:
     low, high = at.min(axis=0), at.max(axis=0)
     axes.fill_between(SHARES, low, high, color=PRIMARY, alpha=0.35, lw=0)
     axes.plot(SHARES, at.mean(axis=0), color=PRIMARY, lw=2.6, label=label, zorder=1.5)
-
-
-def _finish_level(axes: Axes, yardstick: bool) -> None:
-    if yardstick:
-        axes.axhline(1.0, color=MUTED, lw=1, ls=(0, (2, 2)), label="_one")
-        axes.set_ylabel("mean distance / that of P's own images")
-    else:
-        axes.set_ylabel("mean distance to the images of P")
 
 
 COLUMNS = 3
@@ -309,9 +288,8 @@ def _scatter_caption(comparison: Comparison) -> Caption:
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw the first two principal components, a panel per secondary with equal axis units.
 
-    Distances are measured in all components, of which this plane is a part: what overlaps here may still be apart there. Where
-    a set holds more than 4000 images, evenly spaced ones of them are drawn. Panels in rows of three, nearest first. At most
-    `limit` panels are drawn, of the farthest datasets.
+    Distances are measured in all components: what overlaps in this plane may still be apart. Of more than 4000 images, evenly
+    spaced ones are drawn.
     """
     with drawing():
         shown, left_out = rows(comparison, limit)

@@ -70,10 +70,8 @@ def _estimates_caption(relation: Relation) -> Caption:
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     """Draw each dataset's predicted mean performance with its interval, and the measured mean if known.
 
-    Left: one row a dataset; dots and bars are estimates made without the dataset's own labels, diamonds what was measured.
-    Right: estimate against measured value of the labelled datasets; on the diagonal they are equal. Left out where fewer than
-    two are labelled. Rows in the run's order, with estimate, interval and level at their right. At most `limit` datasets are
-    shown, the first.
+    Left: dots and bars are estimates made without the dataset's own labels, diamonds what was measured. Right: estimate against
+    measured value of the labelled datasets; on the diagonal they are equal.
     """
     shown, left_out = first(relation.estimates, limit)
     if not shown:
@@ -89,7 +87,7 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
             rows = figure.add_subplot()
         forest(rows, (_estimate_row(row, look_of[row.dataset], relation.estimator) for row in shown), alpha=0.55)
         _measured(rows, [row.measured for row in shown], [row.dataset for row in shown])
-        _estimates_frame(rows, shown)
+        _unit_rows(rows, [row.dataset for row in shown], "mean performance", "estimate [interval]  level")
         _estimates_legend(figure, bool(measured))
         usual = name_text(relation.estimator or shown[0].estimator)
         head(figure, f"{ESTIMATES_TITLE}, by “{usual}”: {name_text(relation.metric, 40)}", left_out)
@@ -111,12 +109,13 @@ def _measured(axes: Axes, values: Sequence[float | None], names: Sequence[str]) 
             axes.plot([value], [position], label=f"measured:{name}", **TRUTH)
 
 
-def _estimates_frame(axes: Axes, shown: list[SetEstimate]) -> None:
-    frame_forest(axes, [name_text(estimate.dataset, 22) for estimate in shown])
+def _unit_rows(axes: Axes, names: Sequence[str], label: str, numbers: str) -> None:
+    """Name the rows, and set the axis to 0-1 with a heading above the numbers at its right."""
+    frame_forest(axes, [name_text(name, 22) for name in names])
     axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel("mean performance")
+    axes.set_xlabel(label)
     axes.set_title(" ")
-    head_numbers(axes, "estimate [interval]  level")
+    head_numbers(axes, numbers)
 
 
 def _estimates_plane(axes: Axes, measured: list[SetEstimate], look_of: dict[str, Look]) -> None:
@@ -172,7 +171,6 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     """Draw each site's expected mean performance with its interval, then labelled sites with their measured values.
 
     Sites outside the gate are hatched and grey. Labelled sites are estimated without their labels; their diamond is the truth.
-    Corrupted sets are not shown. At most `limit` rows, the first.
     """
     shown, left_out = first([site for site in assessment.ordered() if site.estimate is not None], limit)
     if not shown:
@@ -188,15 +186,19 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
         asked = sum(site.measured is None for site in shown)
         if 0 < asked < len(shown):
             axes.axhline(asked - 0.5, color=MUTED, lw=0.8)
-        _sites_frame(axes, shown, assessment.performance_name)
+        expected = f"{assessment.performance_name}, mean over a site's images"
+        _unit_rows(axes, [site.dataset for site in shown], expected, f"expected, {100 * shown[0].level:.0f} %")
         _sites_legend(figure, shown)
         head(figure, f"{SITES_TITLE}: {name_text(assessment.metric, 48)}", left_out)
     return figure
 
 
 def _site_row(site: SiteAnswer, seen: Look) -> ForestRow:
-    shown = replace(seen, colour=MUTED) if site.doubted else seen
-    return ForestRow(site.dataset, site.estimate, None, None, shown, _site_number(site, site.doubted))
+    measured = "" if site.measured is None else f", measured {site.measured:.2f}"
+    text = f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
+    if site.doubted:
+        seen, text = replace(seen, colour=MUTED), "do not believe: outside"
+    return ForestRow(site.dataset, site.estimate, None, None, seen, text)
 
 
 def _site_bar(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
@@ -206,21 +208,6 @@ def _site_bar(axes: Axes, site: SiteAnswer, position: int, seen: Look) -> None:
     plain: dict[str, Any] = {"fc": seen.colour, "ec": "none", "alpha": 0.45}
     style = {"fc": GRID, "ec": MUTED, "hatch": "////"} if site.doubted else plain
     axes.barh(position, site.high - site.low, 2 * HALF, site.low, label=f"ci:{site.dataset}", **style)
-
-
-def _site_number(site: SiteAnswer, doubted: bool) -> str:
-    if doubted:
-        return "do not believe: outside"
-    measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-    return f"{format_estimate(site.estimate, site.low, site.high)}{measured}"
-
-
-def _sites_frame(axes: Axes, shown: list[SiteAnswer], performance_name: str) -> None:
-    frame_forest(axes, [name_text(site.dataset, 22) for site in shown])
-    axes.set_xlim(-0.03, 1.03)
-    axes.set_xlabel(f"{performance_name}, mean over a site's images")
-    axes.set_title(" ")
-    head_numbers(axes, f"expected, {100 * shown[0].level:.0f} %")
 
 
 def _sites_legend(figure: Figure, shown: list[SiteAnswer]) -> None:
@@ -270,9 +257,7 @@ def judgements(relation: Relation) -> Figure:
     """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow), and its coverage.
 
     Each labelled dataset is estimated from the others. The vertical lines are the errors of predicting the mean of the
-    other datasets for everything: right of its line an estimator is worse than looking at no image at all. Right: the
-    share of images whose performance lies within the estimator's intervals, against the level that the intervals claim.
-    The estimator in use is named in bold. One row an estimator, in the order of ``relation.judgements``.
+    other datasets for everything. The estimator in use is named in bold.
     """
     shown = relation.judgements
     if not shown:
@@ -282,8 +267,14 @@ def judgements(relation: Relation) -> Figure:
         errors, cover = figure.subplots(1, 2, sharey=True, width_ratios=(2.3, 1.0))
         for position, judgement in enumerate(shown):
             _errors(errors, judgement, position)
-            _coverage(cover, judgement, position)
-        _mean_lines(errors, shown)
+            if judgement.coverage is not None:
+                kind = KINDS.get(judgement.kind, OTHER)
+                style: dict[str, Any] = {"marker": kind.marker, "ms": 6.5, "ls": "none", "color": kind.colour}
+                cover.plot([judgement.coverage], [position], label=judgement.estimator, **style)
+        for judgement in shown:
+            if judgement.estimator == MEAN:
+                errors.axvline(judgement.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
+                errors.axvline(judgement.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
         cover.axvline(relation.settings.level, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_level")
         _errors_frame(errors, cover, relation)
         _errors_legend(figure, shown)
@@ -298,21 +289,6 @@ def _errors(axes: Axes, judgement: Judgement, position: int) -> None:
     axes.plot([judgement.mae_image, judgement.mae_set], [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
     axes.plot([judgement.mae_set], [position], ms=6.5, mfc=PAPER, label=f"set:{judgement.estimator}", **style)
     axes.plot([judgement.mae_image], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **style)
-
-
-def _coverage(axes: Axes, judgement: Judgement, position: int) -> None:
-    if judgement.coverage is None:
-        return
-    kind = KINDS.get(judgement.kind, OTHER)
-    style: dict[str, Any] = {"marker": kind.marker, "ms": 6.5, "ls": "none", "color": kind.colour}
-    axes.plot([judgement.coverage], [position], label=judgement.estimator, **style)
-
-
-def _mean_lines(axes: Axes, shown: Sequence[Judgement]) -> None:
-    for judgement in shown:
-        if judgement.estimator == MEAN:
-            axes.axvline(judgement.mae_image, color=MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
-            axes.axvline(judgement.mae_set, color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
 
 
 def _errors_frame(errors: Axes, cover: Axes, relation: Relation) -> None:
@@ -331,7 +307,8 @@ def _errors_frame(errors: Axes, cover: Axes, relation: Relation) -> None:
 
 
 def _errors_legend(figure: Figure, shown: Sequence[Judgement]) -> None:
-    seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if any(_name(judgement) == name for judgement in shown)]
+    names = {judgement.kind if judgement.kind in KINDS else "other" for judgement in shown}
+    seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if name in names]
     handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
     both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": INK}
     handles += [
@@ -341,10 +318,6 @@ def _errors_legend(figure: Figure, shown: Sequence[Judgement]) -> None:
         Line2D([], [], color=MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
     ]
     name_legend(figure, handles, 5, columnspacing=1.4)
-
-
-def _name(judgement: Judgement) -> str:
-    return judgement.kind if judgement.kind in KINDS else "other"
 
 
 FAILURES_TITLE = "Probable failures"
@@ -368,18 +341,16 @@ def _failures_caption(relation: Relation) -> Caption:
     )
 
 
-def _lists_files(relation: Relation) -> bool:
-    return bool((relation.images["listed"].astype(bool) & relation.images["path"].astype(bool)).any())
-
-
-@registered(_failures_caption, shows=_lists_files, vector=False)
+@registered(
+    _failures_caption,
+    shows=lambda relation: (relation.images["listed"].astype(bool) & relation.images["path"].astype(bool)).any(),
+    vector=False,
+)
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     """Draw each dataset's k listed images with the lowest estimates, each beside its prediction.
 
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
-    estimate with its interval, and the measured performance where it is known. Files are read again, one at a time, and kept
-    at 144 pixels; one that is not there, or that cannot be read, is a labelled box. One row a dataset, the lowest estimate
-    first. At most `limit` datasets are shown, the first of which images are listed.
+    estimate with its interval, and the measured performance where it is known.
     """
     require_one("k", k)
     shown, left_out = first([row for row in relation.failures if row.listed], limit)
@@ -403,8 +374,7 @@ def lowest(images: pd.DataFrame, dataset: str, k: int) -> pd.DataFrame:
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
     """Draw a prediction over a pale grey copy of its photograph; without a prediction, return the reason.
 
-    The photograph is (h, w, 3), at most 144 pixels a side. The prediction is brought to its size, each pixel the highest that
-    it covers, so that thin lines stay.
+    Each pixel is the highest that it covers, so that thin lines stay.
     """
     from howfar.data.predictions import read_prediction
 

@@ -14,10 +14,9 @@ from howfar.figures.style import MUTED, PAPER, Look, name_rows, row_number
 
 @dataclass(frozen=True)
 class ForestRow:
-    """Hold a row of a forest plot: name, value with its interval's ends, look, and the number at the right.
+    """Hold a row of a forest plot: name, value with its interval's ends, look, the number at the right, and place if not next.
 
-    A value that is None or NaN leaves the number alone; an interval with such an end leaves the dot alone. The dot is labelled
-    by `name`, the interval by ``interval:<name>``. `place` is the row's, by default the next one.
+    An undefined value leaves the number alone, an undefined end the dot alone.
     """
 
     name: str
@@ -32,10 +31,7 @@ class ForestRow:
 def forest(
     axes: Axes, rows: Iterable[ForestRow], *, width: float = 3, size: float = 7, text_size: float = 8.5, **line: Any
 ) -> None:
-    """Draw rows from top to bottom: an interval line `width` points wide, a dot of `size`, and the number at the right.
-
-    `line` are further properties of the lines of the intervals, as ``alpha``.
-    """
+    """Draw rows from top to bottom: an interval line `width` points wide, a dot of `size`, and the number at the right."""
     for position, row in enumerate(rows):
         place = position if row.place is None else row.place
         if row.text:

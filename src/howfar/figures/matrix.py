@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -59,56 +59,37 @@ def _relative_caption(_: Matrix) -> Caption:
 
 
 def _few_cells(matrix: Matrix) -> bool:
-    """Return whether the map is small enough for an .svg file, which holds a shape per cell."""
     return len(matrix.datasets) <= NAMED
 
 
 @registered(_map_caption, vector=_few_cells)
 def matrix_map(matrix: Matrix) -> Figure:
-    """Draw each two datasets' mutual distance, 1 being as far as their own images, beside the clustering tree.
-
-    Rows and columns are in the tree's order (average linkage), so that what is near stands together. The tree on the left, the
-    map on the right; cells with numbers up to 12 datasets, names up to 60.
-    """
+    """Draw each two datasets' mutual distance beside the clustering tree, in whose order (average linkage) they stand."""
     order, tree = arranged(matrix)
-    square = matrix.square().iloc[order, order]
     with drawing():
         figure = blank(WIDTH, _height(len(order)))
         left, axes = figure.subplots(1, 2, width_ratios=(1, 4.6))
         _tree(left, tree, len(order))
-        values = square.to_numpy()
-        low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
-        image = _map(axes, square, low, high)
-        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label=MUTUAL)
+        _map(figure, axes, matrix.square().iloc[order, order], MUTUAL)
         head(figure, "Which datasets are alike", "1: as far as their own images; what is near in the tree stands together")
     return figure
 
 
 @registered(_relative_caption, vector=_few_cells)
 def matrix_relative(matrix: Matrix) -> Figure:
-    """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance.
-
-    One map in the order of `matrix_map`; it is not symmetric, as each row has a yardstick of its own.
-    """
+    """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance, as in `matrix_map`."""
     order, _ = arranged(matrix)
-    square = matrix.square("relative").iloc[order, order]
     with drawing():
         figure = blank(WIDTH, _height(len(order)))
         axes = figure.subplots()
-        values = square.to_numpy()
-        low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
-        image = _map(axes, square, low, high)
-        figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label="distance over the row's self-distance")
+        _map(figure, axes, matrix.square("relative").iloc[order, order], "distance over the row's self-distance")
         axes.set_ylabel("taken as the primary dataset")
         head(figure, "How far each dataset is from each, by the row's own yardstick", "1: as far as the row's own images are")
     return figure
 
 
 def arranged(matrix: Matrix) -> tuple[list[int], Float64Array]:
-    """Return the datasets' order at the leaves of the clustering tree, and `scipy.cluster.hierarchy.linkage`'s tree.
-
-    Where a mutual distance is undefined the largest one stands in its place.
-    """
+    """Return the datasets' order in the clustering tree, and scipy's tree, in which undefined distances are the largest."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -140,9 +121,10 @@ def _tree(axes: Axes, tree: Float64Array, count: int) -> None:
     axes.set_xlabel(MUTUAL)
 
 
-def _map(axes: Axes, square: pd.DataFrame, low: float, high: float) -> Any:
+def _map(figure: Figure, axes: Axes, square: pd.DataFrame, scale: str) -> None:
     values = square.to_numpy()
     count = len(values)
+    low, high = min(1.0, float(np.nanmin(values))), max(float(np.nanquantile(values, 0.98)), 1.0 + 1e-6)
     colours = colormaps["YlGnBu"].with_extremes(bad=PAPER)
     image = axes.imshow(values, cmap=colours, vmin=low, vmax=high, aspect="auto", interpolation="nearest")
     if count <= NAMED:
@@ -165,4 +147,4 @@ def _map(axes: Axes, square: pd.DataFrame, low: float, high: float) -> Any:
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ON_DARK if dark else ON_LIGHT)
     without_edges(axes)
     axes.tick_params(colors=INK if count <= NAMED else MUTED)
-    return image
+    figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02, extend="max", label=scale)

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered
 from howfar.figures.style import (
     I_DIST,
@@ -46,7 +45,10 @@ VERDICTS = {
 
 
 def _caption(relation: Relation) -> Caption:
-    values = [f"{dataset.name} {VERDICTS[dataset.verdict.kind]}{_slope(dataset)}" for dataset in relation.datasets]
+    values = []
+    for dataset in relation.datasets:
+        slope = slope_text(None if dataset.trend is None else dataset.trend.slope, ", slope {}{}", " (from {} to {})")
+        values.append(f"{dataset.name} {VERDICTS[dataset.verdict.kind]}{slope}")
     crosses = ", crosses those listed as probable failures" if relation.images["listed"].any() else ""
     return Caption(
         TITLE,
@@ -55,14 +57,6 @@ def _caption(relation: Relation) -> Caption:
         f"one τ = {relation.settings.tau:g}. Where marks are few, as at the right end, the line follows single images.",
         f"Panels of points with a curve each. {'; '.join(values)}.",
     )
-
-
-def _slope(dataset: DatasetRelation) -> str:
-    slope = None if dataset.trend is None else dataset.trend.slope
-    if slope is None or slope.value is None:
-        return ""
-    interval = "" if slope.low is None or slope.high is None else f" (from {signed(slope.low)} to {signed(slope.high)})"
-    return f", slope {signed(slope.value)}{interval}"
 
 
 def is_scored(relation: Relation) -> bool:
@@ -74,11 +68,9 @@ def is_scored(relation: Relation) -> bool:
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw each image's performance against scaled I^dist with the moving average, a panel per labelled dataset.
 
-    After figs. 4-6 of Achara & Pandey. Faint marks are images, crosses those that are listed as probable failures; the line is
-    the moving average over a tenth of the images, the thin level their mean, the dashed one τ, below which an image counts as
-    failed. Above each panel its verdict, and the slope (the change from the nearest to the farthest image) with its interval.
-    Distance is scaled to 0-1 in each dataset, so panels compare shapes, not distances. Panels in rows of up to three that
-    share their axes, in the run's order. At most `limit` panels are drawn, of the first datasets.
+    After figs. 4-6 of Achara & Pandey. Crosses are listed as probable failures; the line is the moving average over a tenth of
+    the images, the thin level their mean, the dashed one τ, below which an image counts as failed. Distance is scaled to 0-1 in
+    each dataset, so panels compare shapes, not distances.
     """
     shown, left_out = first(relation.datasets, limit)
     if not shown:
@@ -116,16 +108,16 @@ def _panel(axes: Axes, dataset: DatasetRelation, relation: Relation, look: Look)
     head_panel(axes, dataset.name, VERDICTS[dataset.verdict.kind], f"{slope_text(slope)}n = {dataset.scored:,}")
 
 
-def slope_text(slope: Interval | None) -> str:
-    """Format a slope with its interval as the start of a line; return "" if undefined."""
+def slope_text(slope: Interval | None, form: str = "slope {}{} · ", ends: str = " [{}, {}]") -> str:
+    """Format a slope with its interval, by default as the start of a line; return "" if undefined."""
     if slope is None or slope.value is None:
         return ""
-    interval = "" if slope.low is None or slope.high is None else f" [{signed(slope.low)}, {signed(slope.high)}]"
-    return f"slope {signed(slope.value)}{interval} · "
+    interval = "" if slope.low is None or slope.high is None else ends.format(signed(slope.low), signed(slope.high))
+    return form.format(signed(slope.value), interval)
 
 
 def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> None:
-    x, y = _values(curve, "distance"), _values(curve, "performance")
+    x, y = np.asarray(curve["distance"], np.float64), np.asarray(curve["performance"], np.float64)
     on = np.array([str(image) in listed for image in curve["image"]], dtype=bool)
     # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
     style: dict[str, Any] = {"color": look.colour, "rasterized": True, "clip_on": False}
@@ -140,12 +132,7 @@ def _marks(axes: Axes, curve: pd.DataFrame, listed: set[str], look: Look) -> Non
 def _line(axes: Axes, curve: pd.DataFrame, look: Look) -> None:
     effects = [withStroke(linewidth=4, foreground=PAPER)]
     style: dict[str, Any] = {"color": look.colour, "lw": 2.1, "path_effects": effects, "zorder": 2.6}
-    x, smoothed = _values(curve, "distance"), _values(curve, "smoothed")
-    axes.plot(x, smoothed, label="smoothed", solid_joinstyle="round", **style)
-
-
-def _values(curve: pd.DataFrame, column: str) -> Float64Array:
-    return np.asarray(curve[column], dtype=np.float64)
+    axes.plot(curve["distance"], curve["smoothed"], label="smoothed", solid_joinstyle="round", **style)
 
 
 def _legend(figure: Figure, relation: Relation) -> None:

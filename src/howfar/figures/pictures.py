@@ -123,22 +123,16 @@ def extent(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) -> None:
     """Draw a picture in a unit square, or a box with the reason for its absence."""
     if picture.pixels is None:
-        _box(axes, picture.reason, label, left, top)
+        axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
+        style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
+        axes.text(left + 0.5, top + 0.5, picture.reason, **style)
         return
     wide, high = extent(picture.pixels)
     x, y = left + (1 - wide) / 2, top + (1 - high) / 2
     axes.imshow(picture.pixels, extent=(x, x + wide, y + high, y), interpolation="antialiased", label=label)
 
 
-def _box(axes: Axes, reason: str, label: str, left: float, top: float) -> None:
-    axes.add_patch(Rectangle((left, top), 1, 1, facecolor=GRID, alpha=0.5, edgecolor=MUTED, linewidth=0.6, label=label))
-    style: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": MUTED, "parse_math": False}
-    axes.text(left + 0.5, top + 0.5, reason, **style)
-
-
-THUMBNAIL_GAP = 0.35
-THUMBNAIL_STEP = 1.12
-THUMBNAIL_ROW_STEP = 1.62
+THUMBNAIL_GAP, THUMBNAIL_STEP, THUMBNAIL_ROW_STEP = 0.35, 1.12, 1.62
 
 
 def _thumbnails_caption(comparison: Comparison) -> Caption:
@@ -163,10 +157,8 @@ def has_files(result: Any) -> bool:
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
     """Draw each secondary's k closest (left) and k farthest (right) images, with distance and percentile.
 
-    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that no
-    longer can be read, is a labelled box. Under each: I^dist in mean form, then its percentile among P's own images. One row a
-    dataset, nearest first. At most `limit` datasets are shown, the farthest; where one has fewer than 2k images, none is shown
-    twice.
+    Images are read again from their files at 144 pixels; one that cannot be read is a labelled box. Of a dataset with fewer
+    than 2k images none is shown twice.
     """
     require_one("k", k)
     with drawing():
@@ -240,17 +232,9 @@ def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
     return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
 
 
-def _shows(comparison: Comparison) -> bool:
-    return len(shown_pairs(comparison)) > 0
-
-
-@registered(_near_duplicates_caption, shows=_shows, vector=False)
+@registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False)
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
-    """Draw nearly equal images in pairs, three pairs per row.
-
-    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
-    be read, is a labelled box. At most `limit` pairs are shown: those with images of P first, of these the least alike first.
-    """
+    """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
     require_one("limit", limit)
     pairs = shown_pairs(comparison)
     with drawing():
@@ -258,18 +242,13 @@ def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
         rows = -(-len(shown) // PAIRS_ACROSS)
         figure, axes = picture_sheet(PAIRS_ACROSS * PAIR_STEP, PAIR_ROW_STEP * max(1, rows))
         for position, row in enumerate(shown):
-            _pair(
-                axes,
-                {str(key): value for key, value in row.items()},
-                position % PAIRS_ACROSS * PAIR_STEP,
-                position // PAIRS_ACROSS * PAIR_ROW_STEP,
-            )
+            _pair(axes, row, position % PAIRS_ACROSS * PAIR_STEP, position // PAIRS_ACROSS * PAIR_ROW_STEP)
         left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
         head(figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names")
     return figure
 
 
-def _pair(axes: Axes, row: Mapping[str, Any], left: float, top: float) -> None:
+def _pair(axes: Axes, row: Mapping[Hashable, Any], left: float, top: float) -> None:
     square(axes, thumbnail(row["path"]), row["image"], left, top)
     square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
     text: dict[str, Any] = {"ha": "center", "va": "top", "parse_math": False}
@@ -280,9 +259,7 @@ def _pair(axes: Axes, row: Mapping[str, Any], left: float, top: float) -> None:
     axes.text(middle, top + 1.22, names, fontsize=6.5, color=MUTED, **text)
 
 
-SHEET_ACROSS = 7
-SHEET_STEP = 1.12
-SHEET_ROW_STEP = 1.42
+SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
 
 
 @dataclass(frozen=True)
@@ -295,11 +272,7 @@ class ContactImage:
 
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
-    """Draw every chosen image in the order of choice, seven per row, each with its rank, distance and name.
-
-    Images are read again from their files, one at a time, and kept at 144 pixels; one that is no longer there, or that cannot
-    be read, is a labelled box. As high as it has rows. At most `limit` images are shown, the first.
-    """
+    """Draw every chosen image in the order of choice, seven per row, each with its rank, distance and name."""
     require_one("limit", limit)
     cells = [ContactImage(pick.image, pick.path, f"{pick.rank} · {pick.distance:.2f}") for pick in selection.picks]
     count = f"{len(selection)} of {selection.n:,} images of {name_text(selection.dataset)}"

@@ -150,14 +150,6 @@ def prepare(figure: Figure) -> None:
 
     A control in a text would make an SVG file ill-formed. A character that no installed font draws stays, and is a box in a
     picture of pixels; in SVG the reader's fonts show it.
-
-    Examples
-    --------
-    >>> figure = Figure()
-    >>> text = figure.text(0, 0, "a\x1b.png")
-    >>> prepare(figure)
-    >>> text.get_text()
-    'a\\x1b.png'
     """
     for text in figure.findobj(Text):
         if not isinstance(text, Text):
@@ -328,9 +320,7 @@ class DatasetRow:
 def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
     """Return the secondaries of a figure, nearest first, and a note on those left out.
 
-    The order is that of `relative`, or of `o_dist_mean` where `relative` is undefined; ties keep the caller's order. A dataset
-    keeps the look of its place in the caller's order whatever the figure shows. Of more than `limit` datasets the farthest are
-    shown.
+    A dataset keeps the look of its place in the caller's order. Of more than `limit` datasets the farthest are shown.
     """
     require_one("limit", limit)
     datasets, order = comparison.datasets, nearest_first(comparison)

@@ -47,8 +47,7 @@ def thresholds(evaluation: Evaluation) -> Figure:
     """Draw F, precision and recall of the summed counts at every threshold, and precision against recall.
 
     The dot is the ODS: the highest F that one threshold reaches over the whole dataset. The dashed upright is the threshold
-    that per-image values are taken at, where it is another. Grey curves join points of one F. Two panels. A task without
-    thresholds gives a figure that says so.
+    that per-image values are taken at, where it is another. Grey curves join points of one F.
     """
     curves = pooled(evaluation)
     title = f"{TITLE}: {name_text(evaluation.dataset)}"
@@ -97,9 +96,8 @@ def _caption(relation: Relation) -> Caption:
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     """Draw each labelled dataset's F by threshold, and precision against recall, from counts summed over images.
 
-    Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. How far a
-    dot lies above its curve's crossing of that line is what choosing the threshold on the dataset's own labels is worth. Two
-    panels and a legend. At most `limit` datasets are shown, the first that have counts.
+    Dots are each dataset's ODS, which looks at its labels; the dashed line is the threshold that all images share. The height
+    of a dot above its curve's crossing of that line is the gain from choosing the threshold on the dataset's own labels.
     """
     counted = set(relation.thresholds.loc[relation.thresholds["f"].notna(), "dataset"])
     shown, left_out = first([row for row in relation.datasets if row.name in counted], limit)

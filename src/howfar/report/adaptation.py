@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
+    ColumnOf,
     Context,
     FigurePart,
     Part,
@@ -43,10 +44,11 @@ from howfar.report.section import (
     Table,
     TablePart,
     change,
-    count,
     decimal,
     facts,
     listing,
+    row_interval,
+    tabulate,
     with_interval,
 )
 from howfar.results.adaptation import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
@@ -72,18 +74,15 @@ def models(adaptation: Adaptation) -> list[str]:
 
 def scores(adaptation: Adaptation, column: str) -> Table:
     """Compare each model's "mean_f" or "ods" on each dataset: mean, lowest and highest over the shared seeds."""
-    shown = _model_cells(adaptation)
-    several = len(shared_seeds(adaptation)) > 1
-    datasets, many = scored(adaptation), len(adaptation.secondaries) > 1
-    columns = [Column("model")]
-    columns += [Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets]
-    columns += [Column("all", "mean over the secondaries, datasets alike")] if many else []
-    bars = ranges(adaptation, models(adaptation), shared_seeds(adaptation), column)
-    rows = [
-        (shown(model), *(_range(bars.get((model, name)), several) for name in (*datasets, *([ALL] * many))))
-        for model in models(adaptation)
-    ]
-    return Table(tuple(columns), tuple(rows))
+    seeds, rows = shared_seeds(adaptation), models(adaptation)
+    bars = ranges(adaptation, rows, seeds, column)
+
+    def of(dataset: str) -> Callable[[str], Cell]:
+        return lambda model: _range(bars.get((model, dataset)), len(seeds) > 1)
+
+    own = [(_title(adaptation, name), "", of(name)) for name in scored(adaptation)]
+    every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(adaptation.secondaries) > 1)
+    return tabulate(rows, ("model", "", _model_cells(adaptation)), *own, every)
 
 
 def both(adaptation: Adaptation) -> Table:
@@ -106,60 +105,42 @@ def both(adaptation: Adaptation) -> Table:
         changes = [change(each) if model != BASELINE else UNDEFINED for each in gained]
         if opposed(now[0] - base[0], now[2] - base[2]):
             changes[0] = replace(changes[0], strong=True)
-        rows.append(
-            (shown(model), Cell(f"{dataset} (blind)" if dataset in adaptation.blind else dataset), *map(decimal, now), *changes)
-        )
+        rows.append((shown(model), Cell(_title(adaptation, dataset)), *map(decimal, now), *changes))
     return Table(columns, tuple(rows))
 
 
 def slopes(adaptation: Adaptation) -> Table:
     """List the slope of both Fs on scaled distance for every model, dataset and seed; empty for earlier versions' studies."""
-    shown = _model_cells(adaptation)
     own = "F at the model's own threshold; marked, here and in the other column, where the interval excludes 0"
-    columns = (
-        Column("model"),
-        Column("dataset"),
-        Column("seed"),
-        Column("n", "images that have an F"),
-        Column("slope", own),
-        Column("slope at its best", "F at the dataset's own best threshold, as in the paper"),
+    rows = [
+        {**lines.iloc[0].to_dict(), **{line["measure"]: line for line in lines.to_dict("records")}}
+        for _, lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False)
+    ]
+    return _by_model(
+        adaptation,
+        rows,
+        _text("dataset"),
+        _integer("seed"),
+        _integer("n", "images that have an F"),
+        ("slope", own, lambda row: _slope(row.get(F_OWN))),
+        ("slope at its best", "F at the dataset's own best threshold, as in the paper", lambda row: _slope(row.get(F_ODS))),
     )
-    rows = []
-    for (seed, model, dataset), lines in adaptation.slopes.groupby(["seed", "model", "dataset"], sort=False):
-        by_measure = {row["measure"]: row for row in lines.to_dict("records")}
-        cells = [_slope(by_measure.get(measure)) for measure in (F_OWN, F_ODS)]
-        named = (shown(str(model)), Cell(str(dataset)), Cell(f"{seed}", int(str(seed))))
-        rows.append((*named, count(int(lines["n"].iloc[0])), *cells))
-    return Table(columns, tuple(rows))
 
 
 def strata(adaptation: Adaptation) -> Table:
     """List F on halves and thirds by distance for every model, dataset and seed; empty for earlier versions' studies."""
-    shown = _model_cells(adaptation)
-    columns = (
-        Column("model"),
-        Column("dataset"),
-        Column("seed"),
-        Column("part", "by distance as that seed's M sees it, nearest first"),
-        Column("n", "images, those with a blank mask too"),
-        Column(
-            "F (μ, σ)", "F re-tuned in the part, as in the paper, which looks at labels; mean and spread of scaled distance"
-        ),
-        Column("F, own threshold", "F of the part's summed counts at the model's own threshold"),
+    retuned = "F re-tuned in the part, as in the paper, which looks at labels; mean and spread of scaled distance"
+    common = "F of the part's summed counts at the model's own threshold"
+    return _by_model(
+        adaptation,
+        adaptation.strata.to_dict("records"),
+        _text("dataset"),
+        _integer("seed"),
+        _text("part", "by distance as that seed's M sees it, nearest first"),
+        _integer("n", "images, those with a blank mask too"),
+        ("F (μ, σ)", retuned, _retuned),
+        ("F, own threshold", common, lambda row: decimal(row["f"])),
     )
-    rows = [
-        (
-            shown(str(row["model"])),
-            Cell(str(row["dataset"])),
-            Cell(f"{row['seed']}", int(row["seed"])),
-            Cell(str(row["part"])),
-            count(int(row["n"])),
-            _retuned(row),
-            decimal(row["f"]),
-        )
-        for row in adaptation.strata.to_dict("records")
-    ]
-    return Table(columns, tuple(rows))
 
 
 def shared_seeds(adaptation: Adaptation) -> list[int]:
@@ -169,79 +150,59 @@ def shared_seeds(adaptation: Adaptation) -> list[int]:
 
 def gains(adaptation: Adaptation) -> Table:
     """List every model's gain over the unadapted model with its 95 % interval: all secondaries equally, then each dataset."""
-    shown = _model_cells(adaptation)
-    datasets = scored(adaptation)
-    columns = (
-        Column("model"),
-        Column(
-            "all", "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
-        ),
-        *(Column(f"{name} (blind)" if name in adaptation.blind else name) for name in datasets),
-    )
-    rows = [
-        (shown(model), *(_change(gain(adaptation, model, name)) for name in (ALL, *datasets)))
-        for model in models(adaptation)[1:]
-    ]
-    return Table(columns, tuple(rows))
+    alike = "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
+
+    def of(dataset: str) -> Callable[[str], Cell]:
+        return lambda model: _change(gain(adaptation, model, dataset))
+
+    own = [(_title(adaptation, name), "", of(name)) for name in scored(adaptation)]
+    return tabulate(models(adaptation)[1:], ("model", "", _model_cells(adaptation)), ("all", alike, of(ALL)), *own)
 
 
 def against_random(adaptation: Adaptation) -> Table:
     """List every model's gain over random with the same number of images; empty if random was no strategy."""
-    shown = _model_cells(adaptation)
-    pooled = adaptation.gains[adaptation.gains["dataset"] == ALL]
-    columns = (
-        Column("model"),
-        Column("all", "the secondaries, datasets alike; the 95 % interval is not corrected"),
-        Column(
-            "verdict", "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
-        ),
-        *(Column(name) for name in adaptation.secondaries),
-    )
-    rows = []
-    for row in pooled.to_dict("records"):
-        model = str(row["model"])
-        change = over_random(adaptation, model)
-        if change is None or not change.known:
-            continue
-        own = (_change(over_random(adaptation, model, name)) for name in adaptation.secondaries)
-        rows.append((shown(model), _change(change), Cell(standing(row)), *own))
-    return Table(columns, tuple(rows))
+    alike = "the secondaries, datasets alike; the 95 % interval is not corrected"
+    corrected = "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
+    pooled = adaptation.gains[(adaptation.gains["dataset"] == ALL) & adaptation.gains["over_random"].notna()]
+
+    def over(dataset: str) -> Callable[[Any], Cell]:
+        return lambda row: _change(over_random(adaptation, row["model"], dataset))
+
+    own = [(name, "", over(name)) for name in adaptation.secondaries]
+    verdict = ("verdict", corrected, lambda row: Cell(standing(row)))
+    return _by_model(adaptation, pooled.to_dict("records"), ("all", alike, over(ALL)), verdict, *own)
 
 
 def contributions(adaptation: Adaptation) -> Table:
     """List the mean gain, then the sources of variation in gains as standard deviations; empty if unknown."""
-    columns = (
-        Column("images of each"),
-        Column("source", "what is different between two gains"),
-        Column("gain, or standard deviation of gains", "with its 95 % interval, which begins at 0 where 0 is not excluded"),
-        Column("meaning"),
+    ends = "with its 95 % interval, which begins at 0 where 0 is not excluded"
+
+    def number(row: Any) -> Cell:
+        return row_interval(row, "value", signed if row["source"] == ADAPTING else "{:.3f}".format, "low", "high")
+
+    return tabulate(
+        adaptation.contributions.to_dict("records"),
+        _integer("shots", title="images of each"),
+        _text("source", "what is different between two gains"),
+        ("gain, or standard deviation of gains", ends, number),
+        ("meaning", "", lambda row: Cell(MEANINGS.get(str(row["source"]), ""))),
     )
-    rows = []
-    for row in adaptation.contributions.to_dict("records"):
-        name, shots = str(row["source"]), int(row["shots"])
-        write = signed if name == ADAPTING else "{:.3f}".format
-        number = with_interval(float(row["value"]), float(row["low"]), float(row["high"]), write)
-        rows.append((Cell(f"{shots}", shots), Cell(name), number, Cell(MEANINGS.get(name, ""))))
-    return Table(columns, tuple(rows))
 
 
 def suppression(adaptation: Adaptation) -> Table:
     """List false positives on unseen background, and the cost of suppressing them; empty if no background was added."""
-    shown = _model_cells(adaptation)
-    columns = (
-        Column("model"),
-        Column("false positives", "share of pixels above the model's own threshold, mean over images and seeds"),
-        Column("change, points", "from the same model without background, in percentage points, with its 95 % interval"),
-        Column("change of mean F", "on the secondaries, with its 95 % interval"),
-    )
-    if not len(adaptation.suppression):
-        return Table(columns, ())
-    labels = [BASELINE, *map(str, adaptation.suppression["model"])]
-    shares = by_seed(adaptation, labels).mean()
     changes = {str(row["model"]): row for row in adaptation.suppression.to_dict("records")}
-    parts = {model: with_interval(share, None, None, lambda value: f"{100 * value:.2f} %") for model, share in shares.items()}
-    rows = [(shown(model), parts[model], *priced(changes.get(model))) for model in labels]
-    return Table(columns, tuple(rows))
+    labels = [BASELINE, *changes] if changes else []
+    shares: Any = by_seed(adaptation, labels).mean() if labels else {}
+    part = "share of pixels above the model's own threshold, mean over images and seeds"
+    change = "from the same model without background, in percentage points, with its 95 % interval"
+    return tabulate(
+        labels,
+        ("model", "", _model_cells(adaptation)),
+        ("false positives", part, lambda model: with_interval(shares[model], None, None, lambda value: f"{100 * value:.2f} %")),
+        ("change, points", change, lambda model: priced(changes.get(model))[0]),
+        ("change of mean F", "on the secondaries, with its 95 % interval", lambda model: priced(changes.get(model))[1]),
+    )
 
 
 def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
@@ -255,51 +216,32 @@ def priced(row: Mapping[Any, Any] | None) -> tuple[Cell, Cell]:
 
 def trained(adaptation: Adaptation) -> Table:
     """List every model and seed with its threshold and its score on the primary's held-out photographs."""
-    shown = _model_cells(adaptation)
-    columns = (
-        Column("model"),
-        Column("seed"),
-        Column("of each", "images of each secondary that it learnt from"),
-        Column("background", "images without foreground that it learnt from"),
-        Column("threshold", "best on P's held-out photographs; every F here is at it but ODS and what says at its best"),
-        Column("held-out ODS", "F of P's held-out photographs at that threshold: what adapting cost at home"),
-        Column("weights", "start of their hash"),
+    best = "best on P's held-out photographs; every F here is at it but ODS and what says at its best"
+    home = "F of P's held-out photographs at that threshold: what adapting cost at home"
+    return _by_model(
+        adaptation,
+        adaptation.models.to_dict("records"),
+        _integer("seed"),
+        _integer("shots", "images of each secondary that it learnt from", "of each"),
+        _integer("background", "images without foreground that it learnt from"),
+        ("threshold", best, lambda row: decimal(row["threshold"], 2)),
+        ("held-out ODS", home, lambda row: decimal(row["held_out_ods"])),
+        ("weights", "start of their hash", lambda row: Cell(str(row["weights"])[:12])),
     )
-    rows = [
-        (
-            shown(str(row["model"])),
-            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "background")),
-            decimal(row["threshold"], 2),
-            decimal(row["held_out_ods"]),
-            Cell(str(row["weights"])[:12]),
-        )
-        for row in adaptation.models.to_dict("records")
-    ]
-    return Table(columns, tuple(rows))
 
 
 def chosen(adaptation: Adaptation) -> Table:
     """List the labelled images used for training, in the order of choice."""
-    columns = (
-        Column("image"),
-        Column("dataset"),
-        Column("strategy"),
-        Column("seed"),
-        Column("choice of", "for how many images; of a strategy whose choices are nested the largest is listed"),
-        Column("rank", "place in the order of choice: the first 1, 3 … are the smaller choices"),
-        Column("distance", "scaled I^dist in the features of that seed's M"),
+    return tabulate(
+        adaptation.picks.to_dict("records"),
+        _text("image"),
+        _text("dataset"),
+        _text("strategy"),
+        _integer("seed"),
+        _integer("shots", "for how many images; of a strategy whose choices are nested the largest is listed", "choice of"),
+        _integer("rank", "place in the order of choice: the first 1, 3 … are the smaller choices"),
+        ("distance", "scaled I^dist in the features of that seed's M", lambda row: decimal(row["distance"], 2)),
     )
-    rows = [
-        (
-            Cell(str(row["image"])),
-            Cell(str(row["dataset"])),
-            Cell(str(row["strategy"])),
-            *(Cell(f"{int(row[name])}", int(row[name])) for name in ("seed", "shots", "rank")),
-            decimal(row["distance"], 2),
-        )
-        for row in adaptation.picks.to_dict("records")
-    ]
-    return Table(columns, tuple(rows))
 
 
 def settings(adaptation: Adaptation) -> Table:
@@ -307,7 +249,7 @@ def settings(adaptation: Adaptation) -> Table:
     options: dict[str, Any] = {"segmenter": adaptation.segmenter, **adaptation.settings}
     training = dict(options.pop("training", {}))
     training.pop("seed", None)
-    return facts({name: _text(name, value) for name, value in {**_flat(options), **_flat(training)}.items()})
+    return facts({name: _setting(name, value) for name, value in {**_flat(options), **_flat(training)}.items()})
 
 
 _SETTINGS = {
@@ -325,21 +267,20 @@ _NONE = {"share to choose from": "whole datasets", "photograph": "guessed from n
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= {str(key): inner for key, inner in value.items()}
-        else:
-            flat[_SETTINGS.get(name, name)] = value
+        flat |= value if isinstance(value, Mapping) else {_SETTINGS.get(name, name): value}
     return flat
 
 
-def _text(name: str, value: Any) -> str:
-    if value is None and name in _NONE:
-        return _NONE[name]
-    if value is None or (isinstance(value, list | tuple) and not value):
-        return "none"
+def _setting(name: str, value: Any) -> str:
+    if value is None:
+        return _NONE.get(name, "none")
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or "none"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else f"{value}"
+
+
+def _title(adaptation: Adaptation, dataset: str) -> str:
+    return f"{dataset} (blind)" if dataset in adaptation.blind else dataset
 
 
 def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
@@ -348,11 +289,26 @@ def _model_cells(adaptation: Adaptation) -> Callable[[str], Cell]:
     return lambda model: Cell(model, colour=look_of[model].colour)
 
 
+def _by_model(adaptation: Adaptation, rows: Iterable[Mapping[Any, Any]], *columns: ColumnOf[Any]) -> Table:
+    """Build a table with a row per record; the first column is the model's coloured name."""
+    shown = _model_cells(adaptation)
+    return tabulate(rows, ("model", "", lambda row: shown(str(row["model"]))), *columns)
+
+
+def _text(name: str, explanation: str = "") -> ColumnOf[Any]:
+    return name, explanation, lambda row: Cell(str(row[name]))
+
+
+def _integer(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
+    return title or name, explanation, lambda row: Cell(f"{int(row[name])}", int(row[name]))
+
+
 def _slope(row: Mapping[Any, Any] | None) -> Cell:
-    if row is None:
-        return UNDEFINED
-    value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
-    return replace(with_interval(value, low, high, signed), strong=low > 0 or high < 0)
+    return (
+        UNDEFINED
+        if row is None
+        else row_interval(row, "slope", signed, "low", "high", strong=row["low"] > 0 or row["high"] < 0)
+    )
 
 
 def _retuned(row: Mapping[Any, Any]) -> Cell:
@@ -376,18 +332,12 @@ def _change(change: Change | None) -> Cell:
 def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
-    The page is whole in itself: it asks for no other file and no address, and can be read without scripts. `folder` is the
-    study's, below which the models' maps lie; what is in it by these names is replaced.
+    The page is whole in itself. `folder` is the study's, below which the models' maps lie.
     """
     figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
-    content = {**_content(adaptation), "explore": adaptation_section(adaptation, Path(folder))}
-    return write_page("adaptation/page.html.j2", content, folder, figures)
-
-
-def _content(adaptation: Adaptation) -> dict[str, Any]:
     f, ods = (scores(adaptation, column) for column in ("mean_f", "ods"))
     look_of = looks(adaptation)
-    return {
+    content = {
         "a": adaptation,
         "strategy": strategy_of(adaptation),
         "strategies": listing(strategies(adaptation)),
@@ -413,7 +363,9 @@ def _content(adaptation: Adaptation) -> dict[str, Any]:
         "chosen": chosen(adaptation),
         "settings": settings(adaptation),
         "rerun": rerun_adaptation(adaptation),
+        "explore": adaptation_section(adaptation, Path(folder)),
     }
+    return write_page("adaptation/page.html.j2", content, folder, figures)
 
 
 ABSENT = "The study of adaptation does not lie beside this one, so the figures of its images are left out."
@@ -435,8 +387,7 @@ def beside(of: str, folder: Path) -> Adaptations | None:
 def curves(studied: Adaptations, draw: Callable[..., Any], labels: Mapping[str, str], before: str = "") -> list[Part]:
     """Make a figure per segmenter, under the study file's name for it; only the first caption explains the figure.
 
-    `draw` is a registered figure of one segmenter's study, `labels` are the paper's numbers by architecture, and `before` is
-    what the first caption begins with.
+    `labels` are the paper's numbers by architecture, and `before` is what the first caption begins with.
     """
     parts: list[Part] = []
     for name, study in studied.by_segmenter().items():

@@ -223,45 +223,36 @@ def _disagreements(adaptation: Adaptation) -> tuple[int, list[str]]:
 def limits(adaptation: Adaptation) -> list[str]:
     """List the limits of the numbers."""
     seeds = len(seeds_of(adaptation, [BASELINE, *by_shots(adaptation, strategy_of(adaptation))]))
-    few = []
-    if seeds == 1:
-        few.append(
-            "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
-            "and narrower than they should be."
-        )
-    elif seeds < FEW_SEEDS:
-        few.append(
-            f"{seeds} seeds say little of how trainings differ by chance: the intervals reckon with that, and are wide where "
-            "seeds disagree."
-        )
-    return [
-        *few,
-        "Intervals are over other photographs and other trainings, not over other datasets: they are about these.",
-        _threshold(adaptation),
-        "Images that any model of the study learnt from are left out for all models, with all tiles of their photographs, so "
-        "every model is scored on the same images. An image without foreground has no F.",
-        _scored(adaptation),
-    ]
-
-
-def _threshold(adaptation: Adaptation) -> str:
+    one = (
+        "With one seed nothing is known of how trainings differ by chance: the intervals are of the photographs alone, "
+        "and narrower than they should be."
+    )
+    few = (
+        f"{seeds} seeds say little of how trainings differ by chance: the intervals reckon with that, and are wide where "
+        "seeds disagree."
+    )
+    threshold = f"F is taken at threshold 0.5, as no photograph of {adaptation.primary} was held out to tune one on."
     if dict(adaptation.settings.get("training", {})).get("holdout", 1):
-        return (
+        threshold = (
             "F is taken at a threshold that needs no label of the datasets: the one that is best for the model on the "
             f"photographs of {adaptation.primary} that were held out. ODS, the bars and the curves look at the labels of the "
             "dataset they are about, as the paper does; the gains do not."
         )
-    return f"F is taken at threshold 0.5, as no photograph of {adaptation.primary} was held out to tune one on."
-
-
-def _scored(adaptation: Adaptation) -> str:
     pool = adaptation.settings.get("pool")
-    if pool is None:
-        return (
-            "Images were chosen from whole datasets, so what is scored is what no strategy took: perhaps easier or harder than "
-            "the whole, though the same for all models."
-        )
-    return f"Images were chosen from {100 * pool:.0f} % of each dataset's photographs; all models are scored on the others."
+    scored_images = (
+        "Images were chosen from whole datasets, so what is scored is what no strategy took: perhaps easier or harder than "
+        "the whole, though the same for all models."
+        if pool is None
+        else f"Images were chosen from {100 * pool:.0f} % of each dataset's photographs; all models are scored on the others."
+    )
+    return [
+        *([one] if seeds == 1 else [few] if seeds < FEW_SEEDS else []),
+        "Intervals are over other photographs and other trainings, not over other datasets: they are about these.",
+        threshold,
+        "Images that any model of the study learnt from are left out for all models, with all tiles of their photographs, so "
+        "every model is scored on the same images. An image without foreground has no F.",
+        scored_images,
+    ]
 
 
 def points(value: float) -> str:

@@ -82,19 +82,15 @@ def sets_sentence(comparison: BackboneComparison) -> str:
 
 def images_sentence(comparison: BackboneComparison) -> str:
     """State the backbones' agreement on the order of a dataset's images."""
-    pairs = [(a, b, comparison.agreed(a, b)[1]) for a, b in combinations(comparison.backbones, 2)]
-    correlated = [(a, b, value) for a, b, value in pairs if value is not None]
+    correlated = {
+        pair: value for pair in combinations(comparison.backbones, 2) if (value := comparison.agreed(*pair)[1]) is not None
+    }
     if not correlated:
         return ""
-    between = [f"{signed(value)} between {a} and {b}" for a, b, value in correlated]
-    lowest = min(value for _, _, value in correlated)
-    meaning = (
-        "which images are far is much the same by each"
-        if lowest >= AGREES
-        else "which images are far depends on the backbone"
-        if lowest < UNRELATED
-        else "which images are far is partly the same"
-    )
+    between = [f"{signed(value)} between {a} and {b}" for (a, b), value in correlated.items()]
+    lowest = min(correlated.values())
+    partly = "is partly the same" if lowest >= UNRELATED else "depends on the backbone"
+    meaning = f"which images are far {'is much the same by each' if lowest >= AGREES else partly}"
     return f"Of the images of a dataset: {meaning} (Spearman, mean over the datasets: {listing(between, 6)})."
 
 
@@ -120,13 +116,9 @@ def trivial_sentence(comparison: BackboneComparison) -> str:
 def limits(comparison: BackboneComparison) -> list[str]:
     """List the limits of the numbers."""
     count = len(comparison.comparisons[0].datasets)
-    few = (
-        [f"Over {count} datasets a rank correlation says little: chance alone gives ±1 often."]
-        if 1 < count < FEW_SETS + 1
-        else []
-    )
+    few = f"Over {count} datasets a rank correlation says little: chance alone gives ±1 often."
     return [
-        *few,
+        *([few] if 1 < count < FEW_SETS + 1 else []),
         "Agreement is no proof: backbones that were trained on the same pictures may share their blind spots.",
         "Each backbone has its own subspace and its own yardstick: compare ranks and relative distances across rows, never raw "
         "distances.",
@@ -139,11 +131,7 @@ SENTENCES = (sets_sentence, images_sentence, trivial_sentence)
 
 
 def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -> Path:
-    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
-
-    The page is whole in itself, but for its links to the backbones' own reports in the folders beside it. What is in the
-    folder by these names is replaced.
-    """
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"backbone_figures": comparison}, folder)
     first, count = comparison.comparisons[0], len(comparison.comparisons[0].datasets)
     return Page(
@@ -167,13 +155,15 @@ def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tup
     yield "answer", "In short", Section(lead(comparison), [*remarks, RegisteredFigure("backbones_relative")], said)
     relative = "O^dist over P's self-distance in the same subspace, with 95 % intervals, and the rank in the row: 1 is nearest."
     scaled = "O^dist over its sum over the datasets: table 2 of the paper, a row a backbone."
-    distances = [
-        ("Relative distance", "relative", "Relative to P's own", relative),
-        ("Row-scaled distance", "o_dist_scaled", "Row-scaled", scaled),
+    tables = [
+        ("relative", "Relative", "Relative to P's own", relative),
+        ("o_dist_scaled", "Row-scaled", "Row-scaled", scaled),
     ]
     parts = [
-        TablePart(measure, f"{name} of each dataset by each backbone", _by_backbone(comparison, measure), text, heading=heading)
-        for name, measure, heading, text in distances
+        TablePart(
+            name, f"{title} distance of each dataset by each backbone", _by_backbone(comparison, name), text, heading=heading
+        )
+        for name, title, heading, text in tables
     ]
     yield "distances", "Distances", Section("", parts)
     agreement = TablePart("agreement", "Spearman's rank correlation between backbones", _agreement(comparison), heading="")

@@ -107,10 +107,7 @@ def limits(certificate: Certificate) -> list[str]:
 
 
 def write_certificate_report(certificate: Certificate, folder: str | Path) -> Path:
-    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
-
-    What is in the folder by these names is replaced.
-    """
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
     return Page(
         kicker="Certificate",
@@ -150,42 +147,32 @@ SOURCE: Final = Markup(
 
 
 def _sample(certificate: Certificate) -> Table:
-    """List the drawn images in labelling order."""
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
+    stands_for = "how many images of the site: 1 over its chance of being drawn"
+    defined = "by its label; – where the measure is not defined for the image"
     return tabulate(
         certificate.sample,
         ("image", "", lambda one: Cell(one.image)),
         ("order", "in which the images were drawn, and are to be labelled", lambda one: count(one.rank)),
         ("stratum", stratum, lambda one: count(one.stratum)),
-        (
-            "stands for",
-            "how many images of the site: 1 over its chance of being drawn",
-            lambda one: decimal(1 / one.probability, 1),
-        ),
+        ("stands for", stands_for, lambda one: decimal(1 / one.probability, 1)),
         ("predicted", certificate.proxy, lambda one: decimal(one.proxy)),
-        (
-            "measured",
-            "by its label; – where the measure is not defined for the image",
-            lambda one: decimal(one.performance) if one.labelled else Cell("to label"),
-        ),
+        ("measured", defined, lambda one: decimal(one.performance) if one.labelled else Cell("to label")),
     )
 
 
 def _steps(certificate: Certificate) -> Table:
-    """List the estimate after each number of labels, and whether the question, if any, was settled."""
-
     def half(step: Step) -> Cell:
         return decimal(None if step.low is None or step.high is None else (step.high - step.low) / 2)
+
+    def estimate(step: Step) -> Cell:
+        return with_interval(step.value, step.low, step.high, "{:.3f}".format)
 
     return tabulate(
         certificate.steps,
         ("labels", "", lambda step: Cell(f"{step.labelled}", step.labelled)),
-        (
-            "estimate",
-            f"{100 * certificate.level:g} % interval",
-            lambda step: with_interval(step.value, step.low, step.high, "{:.3f}".format),
-        ),
+        ("estimate", f"{100 * certificate.level:g} % interval", estimate),
         ("half width", "", half),
         ("settled", "", lambda step: Cell(step.settled or "–"), certificate.until is not None),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -16,33 +16,18 @@ def junit_text(check: Check) -> str:
     """Format a check as a suite per dataset and a test per rule; breach is a failure, undecided an error, a warning output.
 
     The elements and attributes are those of the JUnit XML that Ant's task writes, which all readers take.
-
-    Examples
-    --------
-    >>> from howfar.results.check import Check, Decision
-    >>> few = Decision("site", "images", "breach", "breach", "at least 20", 3, None, None, "3 images were scored")
-    >>> print(junit_text(Check("roads", (few,))))
-    <?xml version="1.0" encoding="utf-8"?>
-    <testsuites name="howfar check" tests="1" failures="1" errors="0">
-      <testsuite name="site" tests="1" failures="1" errors="0" skipped="0">
-        <testcase classname="roads.site" name="images">
-          <failure type="breach" message="3 images were scored">must be at least 20</failure>
-        </testcase>
-      </testsuite>
-    </testsuites>
-    <BLANKLINE>
     """
     root = ElementTree.Element("testsuites", {"name": "howfar check", **_counts(check.decisions)})
     for name in dict.fromkeys(decision.dataset for decision in check.decisions):
-        its = tuple(decision for decision in check.decisions if decision.dataset == name)
-        suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(its), "skipped": "0"})
-        for decision in its:
+        own = [decision for decision in check.decisions if decision.dataset == name]
+        suite = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **_counts(own), "skipped": "0"})
+        for decision in own:
             _add(suite, decision, check.primary)
     ElementTree.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
 
 
-def _counts(decisions: tuple[Decision, ...]) -> dict[str, str]:
+def _counts(decisions: Sequence[Decision]) -> dict[str, str]:
     outcomes = [decision.counts for decision in decisions]
     counts = {"tests": len(outcomes), "failures": outcomes.count("breach"), "errors": outcomes.count("undecided")}
     return {name: str(count) for name, count in counts.items()}
@@ -66,20 +51,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|<>~$@&])")
 
 
 def markdown_text(check: Check) -> str:
-    r"""Format the verdict, a table of the decisions and, if there is a log, its last rows.
-
-    Examples
-    --------
-    >>> from howfar.results.check import Check, Decision
-    >>> few = Decision("a|b", "images", "breach", "pass", "at least 2", 3, None, None, "3 images were scored")
-    >>> print(markdown_text(Check("roads", (few,))))
-    ## howfar check: PASS: the log of roads
-    <BLANKLINE>
-    | dataset | rule | must | value | decision | why |
-    |---|---|---|---|---|---|
-    | a\|b | images | at least 2 | 3 | pass | 3 images were scored |
-    <BLANKLINE>
-    """
+    """Format the verdict, a table of the decisions and, if there is a log, its last rows."""
     lines = [f"## howfar check: {_escaped_cell(check.caption())}", ""]
     if check.decisions:
         lines += _table((*HEADER, "why"), [(*decision.cells(), decision.why()) for decision in check.decisions])
@@ -90,13 +62,9 @@ def markdown_text(check: Check) -> str:
     return "\n".join(lines) + ("\n" if lines[-1] else "")
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
-    cells = [[_escaped_cell(cell) for cell in row] for row in rows]
-    return [_row(header), f"|{'---|' * len(header)}", *map(_row, cells), ""]
-
-
-def _row(cells: tuple[str, ...] | list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(cells)} |" for cells in (header, *([_escaped_cell(cell) for cell in row] for row in rows))]
+    return [lines[0], f"|{'---|' * len(header)}", *lines[1:], ""]
 
 
 def _escaped_cell(text: str) -> str:
@@ -109,22 +77,10 @@ _Sample = tuple[Mapping[str, str], float | None]
 
 
 def prometheus_text(check: Check, now: datetime | None = None) -> str:
-    r"""Format all metrics as gauges in text format 0.0.4; unknown values are left out.
+    """Format all metrics as gauges in text format 0.0.4; unknown values are left out.
 
     The exit code is 0, 3 or 4, and so is a rule's outcome. `now` is the time of the check, by default this moment.
     Source: https://prometheus.io/docs/instrumenting/exposition_formats.
-
-    Examples
-    --------
-    >>> text = prometheus_text(Check('the "best" roads', ()), datetime(2026, 1, 1, tzinfo=UTC))
-    >>> print(text)
-    # HELP howfar_check_exit_code Exit code of the check: 0 pass, 3 breach, 4 undecided.
-    # TYPE howfar_check_exit_code gauge
-    howfar_check_exit_code{primary="the \"best\" roads"} 0
-    # HELP howfar_check_timestamp_seconds Time of the check, in seconds since 1970.
-    # TYPE howfar_check_timestamp_seconds gauge
-    howfar_check_timestamp_seconds{primary="the \"best\" roads"} 1767225600
-    <BLANKLINE>
     """
     at = (datetime.now(UTC) if now is None else now).timestamp()
     whole: dict[str, str] = {"primary": check.primary}
@@ -149,6 +105,13 @@ def _of_rules(check: Check, whole: Mapping[str, str]) -> list[str]:
 
 
 def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
+    columns = (
+        ("images", "n", "Images that were scored."),
+        ("unreadable_images", "unreadable", "Files that could not be read."),
+        ("probable_failures", "failures", "Images that probably fail."),
+        ("far_images", "far", "Images beyond 95 % of the primary's own."),
+        ("inside_gate", "gate", "Whether the dataset is inside the labelled range."),
+    )
     named = [({**whole, "dataset": batch.dataset}, batch) for batch in check.batches]
     performance = [
         ({**labels, "bound": bound, "source": batch.source}, getattr(batch, bound))
@@ -156,15 +119,7 @@ def _of_batches(check: Check, whole: Mapping[str, str]) -> list[str]:
         for bound in ("value", "low", "high")
     ]
     return [
-        _metric("images", "Images that were scored.", [(labels, batch.n) for labels, batch in named]),
-        _metric("unreadable_images", "Files that could not be read.", [(labels, batch.unreadable) for labels, batch in named]),
-        _metric("probable_failures", "Images that probably fail.", [(labels, batch.failures) for labels, batch in named]),
-        _metric("far_images", "Images beyond 95 % of the primary's own.", [(labels, batch.far) for labels, batch in named]),
-        _metric(
-            "inside_gate",
-            "Whether the dataset is inside the labelled range.",
-            [(labels, batch.gate) for labels, batch in named],
-        ),
+        *(_metric(name, meaning, [(labels, getattr(batch, own)) for labels, batch in named]) for name, own, meaning in columns),
         _metric("performance", "Mean performance and the ends of its interval.", performance),
     ]
 

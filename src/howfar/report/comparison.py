@@ -64,26 +64,21 @@ from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment import Assessment
 from howfar.wording import format_number, format_p, signed
 
-FARTHEST = 20
+FARTHEST, MOST = 20, 200
 SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")
 
-MAIN_COLUMNS = (
-    ("dataset", ""),
-    ("n", "images measured"),
-    (
-        "O^dist (sum)",
-        "the paper's distance (eq. 7): mean over S of the sum of distances to P's images; it grows with the size of P",
-    ),
-    ("O^dist (mean)", "the same over the size of P: mean distance of an image of S to an image of P"),
-    ("row-scaled", "O^dist over its sum over all secondaries, as in tables 2 and 6 of the paper"),
-    (
-        "relative [95 % CI]",
-        "O^dist over P's self-distance in the same subspace: the number to compare; 1 is as far as P's own images",
-    ),
-    ("energy", "energy distance of the two sets: 0 only where they are spread alike, which O^dist is not"),
-    ("p", "permutation test of “S and P are one distribution”, Holm-corrected over the secondaries"),
-    ("expl. var.", "share of the features' variance that the components keep; what is left out is not measured"),
-)
+MAIN_COLUMNS = {
+    "n": "images measured",
+    "O^dist (sum)": "the paper's distance (eq. 7): mean over S of the sum of distances to P's images; it grows with the size "
+    "of P",
+    "O^dist (mean)": "the same over the size of P: mean distance of an image of S to an image of P",
+    "row-scaled": "O^dist over its sum over all secondaries, as in tables 2 and 6 of the paper",
+    "relative [95 % CI]": "O^dist over P's self-distance in the same subspace: the number to compare; 1 is as far as P's own "
+    "images",
+    "energy": "energy distance of the two sets: 0 only where they are spread alike, which O^dist is not",
+    "p": "permutation test of “S and P are one distribution”, Holm-corrected over the secondaries",
+    "expl. var.": "share of the features' variance that the components keep; what is left out is not measured",
+}
 RIVAL_MEASURES = {
     "knn_mean": ("kNN", "mean distance to the nearest images of P"),
     "mahalanobis_mean": ("Mahalanobis", "mean distance from P's mean in units of P's covariance"),
@@ -99,13 +94,11 @@ RIVAL_MEASURES = {
 def main(comparison: Comparison) -> Table:
     """Build the summary table: `Comparison.table()` and the share of unusual images."""
     header, texts = comparison.table()
-    explained = dict(MAIN_COLUMNS)
-    columns = [Column(title, explained.get(title, "")) for title in header]
+    columns = [Column(title, MAIN_COLUMNS.get(title, "")) for title in header]
     columns.append(Column("beyond", "share of images farther than 95 % of P's own (conformal p at most 0.05); by chance 5 %"))
     rows = []
     for index, (dataset, cells) in enumerate(zip(comparison.datasets, texts, strict=True)):
-        sorts = [getattr(dataset, name) for name in SUMMARY]
-        numbers = (Cell(text, sort) for text, sort in zip(cells[1:], sorts, strict=True))
+        numbers = (Cell(text, getattr(dataset, name)) for text, name in zip(cells[1:], SUMMARY, strict=True))
         rows.append((name_cell(dataset.name, index), *numbers, percentage(dataset.beyond)))
     return Table(tuple(columns), tuple(rows))
 
@@ -116,6 +109,11 @@ Place: TypeAlias = tuple[int, DatasetSummary]
 def _by_dataset(comparison: Comparison, *columns: ColumnOf[Place]) -> Table:
     """Build a table with a row per secondary, from its place and summary; the first column is its coloured name."""
     return tabulate(list(enumerate(comparison.datasets)), ("dataset", "", lambda row: name_cell(row[1].name, row[0])), *columns)
+
+
+def _span(interval: tuple[float, float] | None) -> Cell:
+    low, high = interval or (None, None)
+    return span(low, high, format_number)
 
 
 def intervals(comparison: Comparison) -> Table:
@@ -131,21 +129,16 @@ def intervals(comparison: Comparison) -> Table:
     )
 
 
-def _span(interval: tuple[float, float] | None) -> Cell:
-    low, high = interval or (None, None)
-    return span(low, high, format_number)
-
-
 def neighbours(comparison: Comparison) -> Table:
     """Compare I^dist with the distance to the nearest primary images, between and within sets; differing ranks stand out."""
     by_mean = ranks([dataset.o_dist_mean for dataset in comparison.datasets])
-    nearest = [_of_images(comparison, dataset, "knn") for dataset in comparison.datasets]
-    means = [sum(values) / len(values) for values in nearest]
+    images = dict(tuple(comparison.images.groupby("dataset", sort=False)[["knn", "i_dist_mean"]]))
+    own = [images[dataset.name].astype(float) for dataset in comparison.datasets]
+    means = [sum(each["knn"]) / len(each) for each in own]
     by_nearest = ranks(means)
-    within = [
-        spearman(_of_images(comparison, dataset, "i_dist_mean"), values)
-        for dataset, values in zip(comparison.datasets, nearest, strict=True)
-    ]
+    within = [spearman(each["i_dist_mean"].tolist(), each["knn"].tolist()) for each in own]
+    nearest = f"mean distance to the {comparison.settings.neighbours} nearest images of P"
+    correlation = "Spearman correlation of I^dist and kNN over the images of the set"
 
     def rank(row: Place) -> Cell:
         differs = by_mean[row[0]] != by_nearest[row[0]]
@@ -155,45 +148,24 @@ def neighbours(comparison: Comparison) -> Table:
         comparison,
         ("mean I^dist", "mean form, over the images of the set", lambda row: number(row[1].o_dist_mean)),
         ("rank", "among the secondaries, 1 is nearest", lambda row: Cell(f"{by_mean[row[0]]:g}", by_mean[row[0]])),
-        (
-            "mean kNN",
-            f"mean distance to the {comparison.settings.neighbours} nearest images of P",
-            lambda row: number(means[row[0]]),
-        ),
+        ("mean kNN", nearest, lambda row: number(means[row[0]])),
         ("rank by kNN", "marked where it is another than by I^dist", rank),
-        (
-            "within the set",
-            "Spearman correlation of I^dist and kNN over the images of the set",
-            lambda row: Cell(signed(within[row[0]]), within[row[0]]),
-        ),
+        ("within the set", correlation, lambda row: Cell(signed(within[row[0]]), within[row[0]])),
     )
 
 
-def disagreeing(neighbours: Table) -> list[str]:
-    """Name the secondaries whose rank differs between mean I^dist and mean kNN."""
-    return [row[0].text for row in neighbours.rows if any(cell.strong for cell in row)]
-
-
-def trivial_views(comparison: Comparison) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Collect each secondary's distance by the backbone and by each trivial backbone, in the measure `trivial_measure`."""
+def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None], str]:
+    """Rank the secondaries by the backbone and by the trivial ones, with their Spearman correlations and the verdict."""
     measure = trivial_measure(comparison)
     model = {dataset.name: float(getattr(dataset, measure)) for dataset in comparison.datasets}
     views: dict[str, dict[str, float]] = {}
     for baseline in comparison.baselines:
         views.setdefault(baseline.backbone, {})[baseline.dataset] = float(getattr(baseline, measure))
-    return model, views
-
-
-def trivial(comparison: Comparison) -> tuple[Table, dict[str, float | None]]:
-    """Build the table of the backbone's and the trivial backbones' distances, each number with its rank.
-
-    Returned beside the table is Spearman's correlation with the backbone's order by trivial backbone.
-    """
-    model, trivials = trivial_views(comparison)
     columns = {comparison.backbone.name: list(model.values())}
-    columns |= {backbone: [view[name] for name in model] for backbone, view in trivials.items()}
-    agreements = {backbone: spearman(list(model.values()), columns[backbone]) for backbone in trivials}
-    return _by_dataset(comparison, *(_ranked(key, "", values, "{:.3f}".format) for key, values in columns.items())), agreements
+    columns |= {backbone: [view[name] for name in model] for backbone, view in views.items()}
+    agreements = {backbone: spearman(list(model.values()), columns[backbone]) for backbone in views}
+    table = _by_dataset(comparison, *(_ranked(key, "", values, "{:.3f}".format) for key, values in columns.items()))
+    return table, agreements, trivial_verdict(agreements, len(model), *same_farthest(model, views))
 
 
 def _ranked(title: str, explanation: str, values: Sequence[float], write: Callable[[float], str]) -> ColumnOf[Place]:
@@ -208,22 +180,15 @@ def trivial_measure(comparison: Comparison) -> str:
     return "relative" if all(row.relative is not None for row in every) else "o_dist_scaled"
 
 
-def agreements_text(agreements: dict[str, float | None], count: int) -> list[str]:
-    """State the order in which each trivial backbone puts the datasets."""
-    return [f"{backbone}: {agreement(rho, count)}" for backbone, rho in agreements.items()]
-
-
 def rivals(comparison: Comparison) -> Table:
     """List the literature's dataset distances, each with the rank in its column (1 is nearest)."""
-    names = list(dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals))
-    values = {name: [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets] for name in names}
+    names = dict.fromkeys(name for dataset in comparison.datasets for name in dataset.rivals)
 
-    def write(value: float) -> str:
-        return format_number(value).replace("-", "−")
+    def column(name: str) -> ColumnOf[Place]:
+        values = [dataset.rivals.get(name, math.nan) for dataset in comparison.datasets]
+        return _ranked(*RIVAL_MEASURES.get(name, (name, "")), values, lambda value: format_number(value).replace("-", "−"))
 
-    return _by_dataset(
-        comparison, *(_ranked(*RIVAL_MEASURES.get(name, (name, "")), column, write) for name, column in values.items())
-    )
+    return _by_dataset(comparison, *map(column, names))
 
 
 def rival_intervals(comparison: Comparison) -> Table:
@@ -241,12 +206,14 @@ def rival_intervals(comparison: Comparison) -> Table:
     return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(rows))
 
 
-def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
+def farthest(comparison: Comparison) -> Table:
     """List the images farthest from the primary dataset, relative to the self-distance in the image's own subspace."""
     index_of = {dataset.name: index for index, dataset in enumerate(comparison.datasets)}
     units = {dataset.name: dataset.self_distance or 1.0 for dataset in comparison.datasets}
     frame = comparison.images.assign(over=comparison.images["i_dist_mean"] / comparison.images["dataset"].map(units))
-    top = frame.sort_values(["over", "dataset", "image"], ascending=[False, True, True], kind="stable").head(most)
+    top = frame.sort_values(["over", "dataset", "image"], ascending=[False, True, True], kind="stable").head(FARTHEST)
+    sorted_by = "the same over P's self-distance in that subspace; the table is sorted by it"
+    conformal = "conformal p-value: at most 0.05 for one in twenty of P's own kind"
 
     def over(row: Any) -> Cell:
         return number(row["over"] if comparison.datasets[index_of[str(row["dataset"])]].self_distance else None)
@@ -256,14 +223,10 @@ def farthest(comparison: Comparison, most: int = FARTHEST) -> Table:
         ("image", "", lambda row: Cell(str(row["image"]))),
         ("dataset", "", lambda row: name_cell(str(row["dataset"]), index_of[str(row["dataset"])])),
         ("I^dist (mean)", "mean distance to P's images", lambda row: number(row["i_dist_mean"])),
-        ("over P's own", "the same over P's self-distance in that subspace; the table is sorted by it", over),
+        ("over P's own", sorted_by, over),
         ("kNN", "mean distance to the nearest images of P", lambda row: number(row["knn"])),
         ("percentile", "share of P's own images that are nearer to the rest of P", lambda row: number(row["percentile"])),
-        (
-            "p",
-            "conformal p-value: at most 0.05 for one in twenty of P's own kind",
-            lambda row: number(row["p_value"], 2),
-        ),
+        ("p", conformal, lambda row: number(row["p_value"], 2)),
     )
 
 
@@ -301,77 +264,43 @@ def model(assessment: Assessment) -> Table | None:
     return facts({"name": assessment.model, **identity}) if identity else None
 
 
-def skipped(comparison: Comparison) -> Table:
-    """List the unusable files, with the reasons."""
-    return tabulate(
-        comparison.skipped,
-        ("file", "", lambda file: Cell(file.path)),
-        ("dataset", "", lambda file: Cell(file.dataset)),
-        ("reason", "", lambda file: Cell(file.reason)),
-    )
-
-
-def leaks(comparison: Comparison) -> Table:
-    """List the images that are byte for byte in both the primary and a secondary dataset."""
-    return tabulate(
-        comparison.leaks,
-        ("image", "", lambda leak: Cell(leak.image)),
-        ("dataset", "", lambda leak: Cell(leak.dataset)),
-        (f"the same file in {comparison.primary.name}", "", lambda leak: Cell(leak.primary_image)),
-    )
-
-
-def _of_images(comparison: Comparison, dataset: DatasetSummary, column: str) -> Sequence[float]:
-    images = comparison.images
-    return [float(value) for value in images.loc[images["dataset"] == dataset.name, column]]
-
-
 def _fact(value: object) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(str(item) for item in value)
     return "none" if value is None else str(value)
 
 
-MOST = 200
-
-
 def counts(comparison: Comparison) -> Table:
     """Count pairs of copies by their two datasets."""
+    near = "saved anew, resized, cropped a little, mirrored, of one burst …"
     grouped = comparison.near_duplicates.groupby(["dataset", "other_dataset"], sort=False)
     return tabulate(
         [(dataset, other, pairs, int((pairs["kind"] == "equal").sum())) for (dataset, other), pairs in grouped],
         ("images of", "", lambda row: Cell(str(row[0]))),
         ("that are images of", "", lambda row: Cell(f"{row[1]} itself" if row[0] == row[1] else str(row[1]))),
         ("equal", "byte for byte", lambda row: count(row[3])),
-        (
-            "nearly equal",
-            "saved anew, resized, cropped a little, mirrored, of one burst …",
-            lambda row: count(len(row[2]) - row[3]),
-        ),
+        ("nearly equal", near, lambda row: count(len(row[2]) - row[3])),
         ("left out", "of all that was measured, as --leaks drop asks", lambda row: count(int(row[2]["dropped"].sum()))),
     )
 
 
-def pairs(comparison: Comparison, most: int = MOST) -> Table:
-    """List at most `most` pairs in the figure's order: pairs with the primary dataset first, the least alike first."""
+def pairs(comparison: Comparison) -> Table:
+    """List the first pairs in the figure's order: pairs with the primary dataset first, the least alike first."""
     bits = "share of the 256 bits of their perceptual hashes that are equal; unrelated images have a half"
+    by = "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too"
 
     def kind(row: Any) -> Cell:
         return Cell("equal to" if row["kind"] == "equal" else "nearly, mirrored," if row["mirrored"] else "nearly")
 
     return tabulate(
-        ordered_pairs(comparison).head(most).to_dict("records"),
+        ordered_pairs(comparison).head(MOST).to_dict("records"),
         ("image", "", lambda row: Cell(row["image"])),
         ("dataset", "", lambda row: Cell(row["dataset"])),
         ("is", "", kind),
         ("the image", "", lambda row: Cell(row["other"])),
         ("of", "", lambda row: Cell(row["other_dataset"])),
         ("equal bits", bits, lambda row: percentage(row["agreement"])),
-        (
-            "found by",
-            "content: the same bytes; hash: of all pairs; features: among the five nearest images of P too",
-            lambda row: Cell(row["found_by"]),
-        ),
+        ("found by", by, lambda row: Cell(row["found_by"])),
     )
 
 
@@ -402,31 +331,8 @@ def write_report(
 ) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
 
-    The page is whole in itself: it asks for no other file and no address, and can be read without scripts.
-
-    Parameters
-    ----------
-    comparison
-        The result.
-    folder
-        A run folder; made where it is not there, what is in it by these names is replaced.
-    relation
-        How performance goes with distance in this run; by default the one that `folder` holds, where it holds one. Without
-        it the page is about distance alone.
-    assessment
-        The answers about this run's sites; by default those that `folder` holds, where they are of this relation.
-
-    Returns
-    -------
-    Path
-        ``folder/report.html``.
-
-    Raises
-    ------
-    InputError
-        The relation is of another run.
-    StoreError, MissingPathError
-        The one in the folder is damaged.
+    Relation and assessment default to those in the folder, if any. A relation of another run raises `InputError`, a damaged
+    one in the folder `StoreError` or `MissingPathError`.
     """
     run = RunResults.of(comparison, Path(folder), relation, assessment)
     results = {"figures": run.comparison, "relation_figures": run.relation, "assessment_figures": run.assessment}
@@ -458,7 +364,7 @@ def _answer(comparison: Comparison, relation: Relation | None, assessment: Asses
     warnings = relation.warnings() if relation is not None and assessment is None else ()
     parts: list[Part] = [
         Items(lines),
-        *texts(_verdict(comparison)),
+        *texts(trivial(comparison)[2]),
         *texts(_caution(comparison, relation), style="caution"),
         *notes("Notes of the run", comparison.notes),
         RegisteredFigure("relative"),
@@ -480,11 +386,6 @@ def _caution(comparison: Comparison, relation: Relation | None) -> Markup:
         "<strong>Distance is not performance</strong>, and here performance was measured too. {} {} "
         'More under <a href="#performance">Performance</a>{}.'
     ).format(performance.lead(relation), estimates.distance(relation), expected if estimates.unlabelled(relation) else "")
-
-
-def _verdict(comparison: Comparison) -> str:
-    agreements, views = trivial(comparison)[1], trivial_views(comparison)
-    return trivial_verdict(agreements, len(comparison.datasets), *same_farthest(*views))
 
 
 def _distances(comparison: Comparison, _: Relation | None) -> Section:
@@ -540,7 +441,7 @@ def _reading(comparison: Comparison, _: Relation | None) -> Section:
     else:
         space = "space" if comparison.settings.projection == "none" else "subspace"
         why = Text([ONE_SPACE.format(space, comparison.settings.projection)], heading="Which number to compare")
-    differing = disagreeing(near)
+    differing = [row[0].text for row in near.rows if any(cell.strong for cell in row)]
     look = Markup(" <strong>The two rank {} differently</strong>: look at {} images before relying on either.").format(
         listing(differing) if differing else "", plural(len(differing), "its", "their")
     )
@@ -557,15 +458,15 @@ def _reading(comparison: Comparison, _: Relation | None) -> Section:
 def _trivial(comparison: Comparison, _: Relation | None) -> Section | None:
     if not comparison.baselines:
         return None
-    table, agreements = trivial(comparison)
+    table, agreements, verdict = trivial(comparison)
     by = Markup("<i>relative</i>" if trivial_measure(comparison) == "relative" else "the row-scaled O^dist")
     read = Markup(
         "The same images measured by backbones that know nothing of content, by {}; in brackets the rank, 1 is nearest. If "
         "these put the sets in the same order, the backbone's order proves little."
     ).format(by)
-    lines = Items([(line, "") for line in agreements_text(agreements, len(comparison.datasets))])
+    lines = Items([(f"{name}: {agreement(rho, len(comparison.datasets))}", "") for name, rho in agreements.items()])
     named = f"Trivial backbones beside {comparison.backbone.name}"
-    parts: list[Part] = [*shown("trivial", named, table), lines, Text([_verdict(comparison)])]
+    parts: list[Part] = [*shown("trivial", named, table), lines, Text([verdict])]
     return Section("", parts, [read], title="What colour and layout alone would say")
 
 
@@ -591,8 +492,19 @@ def _rivals(comparison: Comparison, _: Relation | None) -> Section:
 
 
 def _files(comparison: Comparison, _: Relation | None) -> Section:
-    shared, left_out, primary = leaks(comparison), skipped(comparison), comparison.primary.name
-    copies, files = len(shared.rows), len(left_out.rows)
+    primary, copies, files = comparison.primary.name, len(comparison.leaks), len(comparison.skipped)
+    shared = tabulate(
+        comparison.leaks,
+        ("image", "", lambda leak: Cell(leak.image)),
+        ("dataset", "", lambda leak: Cell(leak.dataset)),
+        (f"the same file in {primary}", "", lambda leak: Cell(leak.primary_image)),
+    )
+    left_out = tabulate(
+        comparison.skipped,
+        ("file", "", lambda file: Cell(file.path)),
+        ("dataset", "", lambda file: Cell(file.dataset)),
+        ("reason", "", lambda file: Cell(file.reason)),
+    )
     both = (
         f"{copies} image{plural(copies, ' is', 's are')} in {primary} and in a secondary dataset too, byte for byte. Each "
         "makes its dataset look nearer."

@@ -51,17 +51,11 @@ def plain(primary: PrimarySummary, dataset: DatasetSummary) -> str:
         text = f"{dataset.name} lies {times(dataset.relative)} as far as images of {home} lie apart"
     if low is not None and high is not None and low <= 1:
         text += ", as a set of little variety can" if high < 1 else ", so that it is not shown to be farther"
-    unusual = _unusual(primary, dataset)
+    unusual = _beyond(primary, dataset, home)
+    if dataset.beyond is not None and primary.n >= _FEWEST_FOR_CONFORMAL and dataset.n > 1:
+        unusual = f"{_share(dataset.beyond)} of its images {'is' if dataset.beyond == 0 else 'are'} unusual there"
     differs = "" if dataset.p_value is None or (low is not None and low > 1) else _test(dataset)
     return f"{'; '.join(part for part in (text, unusual, differs) if part)}."
-
-
-def _unusual(primary: PrimarySummary, dataset: DatasetSummary) -> str:
-    if dataset.beyond is None or primary.n < _FEWEST_FOR_CONFORMAL or dataset.n == 1:
-        return _beyond(primary, dataset, primary.name)
-    if dataset.beyond == 0:
-        return "none of its images is unusual there"
-    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are unusual there"
 
 
 def smallest_p(permutations: int, secondaries: int) -> float | None:
@@ -95,10 +89,9 @@ def same_farthest(model: Mapping[str, float], views: Mapping[str, Mapping[str, f
 
 
 def trivial_verdict(agreements: Mapping[str, float | None], count: int, farthest: str, also: Sequence[str]) -> str:
-    """Judge the backbone's order by the trivial backbones' orders of the secondaries.
+    """Judge the backbone's order by the trivial backbones' orders of `count` secondaries.
 
-    `agreements` are Spearman's correlations of each trivial backbone's order of `count` datasets with the backbone's;
-    `farthest` and `also` are what `same_farthest` returns.
+    `agreements` are Spearman's correlations with the backbone's order; `farthest` and `also` are what `same_farthest` returns.
     """
     if not agreements:
         return ""
@@ -181,9 +174,11 @@ def _beyond(primary: PrimarySummary, dataset: DatasetSummary, home: str = "P") -
     own = f"farther than 95 % of {home}'s own"
     if dataset.n == 1:
         return f"this one image is {'' if dataset.beyond else 'not '}{own}"
-    if dataset.beyond == 0:
-        return f"none of its images is {own}"
-    return f"{share(dataset.beyond) if dataset.beyond < 1 else 'all'} of its images are {own}"
+    return f"{_share(dataset.beyond)} of its images {'is' if dataset.beyond == 0 else 'are'} {own}"
+
+
+def _share(beyond: float) -> str:
+    return "none" if beyond == 0 else "all" if beyond == 1 else share(beyond)
 
 
 def _test(dataset: DatasetSummary) -> str:

@@ -63,16 +63,14 @@ def sites(assessment: Assessment) -> Table:
     def failing(site: SiteAnswer) -> Cell:
         return UNDEFINED if blank(site) else bracketed(percentage(site.listed_share), site.doubted)
 
+    expected = f"{name} expected without the site's own labels, a mean over its images"
+
     return tabulate(
         assessment.ordered(),
         ("site", "", lambda site: name_cell(site.dataset, places[site.dataset])),
         ("images", "", lambda site: count(site.n)),
         ("gate", known, lambda site: Cell(gate_word(site.inside), strong=site.inside is False)),
-        (
-            "estimate",
-            f"{name} expected without the site's own labels, a mean over its images",
-            lambda site: mean_and_interval(site)[0],
-        ),
+        ("estimate", expected, lambda site: mean_and_interval(site)[0]),
         ("interval", "of the estimate, at its level", lambda site: mean_and_interval(site)[1]),
         ("held", held, lambda site: part_of(site.held, site.left_out) if site.left_out else UNDEFINED),
         ("error", "by which the estimator missed the mean of a dataset left out, on average", lambda site: decimal(site.error)),
@@ -206,7 +204,9 @@ def lead(relation: Relation) -> str:
 
 def distance(relation: Relation) -> str:
     """State in one sentence the value of distance as an estimator; return "" if it was not judged."""
-    mean, alone = mean_of(relation.judgements), _alone(relation)
+    fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
+    # An earlier version chose a distance.
+    mean, alone = mean_of(relation.judgements), _choice(relation, DISTANCE) or next(fixed, None)
     if mean is None or alone is None:
         return ""
     on_images, on_sets = _beats(alone.mae_image, mean.mae_image), _beats(alone.mae_set, mean.mae_set)
@@ -216,22 +216,20 @@ def distance(relation: Relation) -> str:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for images, not for datasets."
     if not on_images:
         return "Distance is a weak estimator of performance here: it beats predicting the mean for datasets, not for images."
-    near, both = _nearer(alone, mean)
-    if 2 * near <= both:
-        return (
-            "As an estimator of performance distance beats predicting the mean here on average, but comes nearer to the truth "
-            f"in only {near} of {both} datasets."
-        )
-    few = ", so few that it may be chance" if both < FEW else ""
-    return (
-        f"As an estimator of performance distance beats predicting the mean here, coming nearer to the truth in {near} of "
-        f"{both} datasets{few}."
-    )
+    both = set(alone.set_errors) & set(mean.set_errors)
+    near = sum(abs(alone.set_errors[name]) < abs(mean.set_errors[name]) for name in both)
+    better = "As an estimator of performance distance beats predicting the mean here"
+    if 2 * near <= len(both):
+        return f"{better} on average, but comes nearer to the truth in only {near} of {len(both)} datasets."
+    few = ", so few that it may be chance" if len(both) < FEW else ""
+    return f"{better}, coming nearer to the truth in {near} of {len(both)} datasets{few}."
 
 
 def distance_numbers(relation: Relation) -> str:
     """State the errors of the distance estimators; return "" if they were not judged."""
-    mean, of_image, of_set = _distances(relation)
+    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
+    of_image = min(judged, key=lambda row: row.mae_image, default=None)
+    mean, of_set = mean_of(relation.judgements), min(judged, key=lambda row: row.mae_set, default=None)
     if mean is None or of_image is None or of_set is None:
         return ""
     images, sets = f"{_error(of_image.mae_image)}", f"{_error(of_set.mae_set)}"
@@ -243,12 +241,9 @@ def distance_numbers(relation: Relation) -> str:
             f"Of the distances “{of_image.estimator}” errs least for an image, by {images}, and “{of_set.estimator}” for a "
             f"dataset's mean, by {sets}"
         )
-    choice = _choice(relation, DISTANCE)
-    blind = (
-        ""
-        if choice is None
-        else f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
-    )
+    choice, blind = _choice(relation, DISTANCE), ""
+    if choice is not None:
+        blind = f" Chosen without the dataset, a distance misses by {_error(choice.mae_image)} and {_error(choice.mae_set)}."
     return f"{who}; {against}.{blind}"
 
 
@@ -354,30 +349,16 @@ def gate_errors(relation: Relation) -> str:
         lie, were = plural(len(within), "lies", "lie"), plural(len(within), "was", "were")
         said.append(f"{len(within)} {lie} inside the range of the others, and {were} missed by at most {max(within):.2f}")
     if beyond:
-        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {_were(beyond)}")
+        were = (
+            f"was missed by {beyond[0]:.2f}" if len(beyond) == 1 else f"were missed by {min(beyond):.2f} to {max(beyond):.2f}"
+        )
+        said.append(f"{len(beyond)} {plural(len(beyond), 'lies', 'lie')} outside, and {were}")
     return f"Of {len(gates)} labelled datasets, {'; '.join(said)}."
-
-
-def _were(errors: Sequence[float]) -> str:
-    return f"was missed by {errors[0]:.2f}" if len(errors) == 1 else f"were missed by {min(errors):.2f} to {max(errors):.2f}"
 
 
 def quoted(names: Sequence[str]) -> list[str]:
     """Quote names of estimators for prose, as "all" and "mean" are also ordinary words."""
     return [f"“{name}”" for name in names]
-
-
-def _distances(relation: Relation) -> tuple[Judgement | None, Judgement | None, Judgement | None]:
-    """Return the judgements of the mean, and of the distances with the least error for an image and for a dataset's mean."""
-    judged = [row for row in comparable(relation.judgements) if row.kind == "distance"]
-    of_image = min(judged, key=lambda row: row.mae_image, default=None)
-    return mean_of(relation.judgements), of_image, min(judged, key=lambda row: row.mae_set, default=None)
-
-
-def _alone(relation: Relation) -> Choice | Judgement | None:
-    """Return the errors of distance alone: the distance fixed beforehand, or the choice of an earlier version."""
-    fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
-    return _choice(relation, DISTANCE) or next(fixed, None)
 
 
 def _choice(relation: Relation, among: str) -> Choice | None:
@@ -393,15 +374,6 @@ def _beats(a: float, b: float) -> bool:
     return round(a, 3) < round(b, 3)
 
 
-def _nearer(row: Choice | Judgement, mean: Judgement) -> tuple[int, int]:
-    """Return on how many datasets an estimator is nearer to the truth than the mean, and the number compared."""
-    both = set(row.set_errors) & set(mean.set_errors)
-    return sum(abs(row.set_errors[name]) < abs(mean.set_errors[name]) for name in both), len(both)
-
-
-KINDS = {"baseline": "the mean"}
-
-
 def judgements(relation: Relation) -> Table:
     """Build the table of estimators judged on left-out datasets, with the one in use marked."""
     fewer = len({(row.sets, row.images) for row in relation.judgements}) > 1
@@ -415,33 +387,22 @@ def judgements(relation: Relation) -> Table:
     within = "the same within a dataset, mean over the datasets that hold both kinds: ranking one set's images"
     aurc = "mean of 1 − performance over the images estimated highest, over all shares that might be kept; lower is better"
     kind = "what it reads: distances, the confidence of predictions, their agreement, or several of these"
+    marked = "the one whose estimates are shown is marked"
+    reads = "images that it was judged on: those that have what it reads"
+    image = "mean absolute error of an image's performance; each dataset counts alike"
 
     def sets_held(row: Judgement) -> Cell:
-        return (
-            UNDEFINED if row.set_coverage is None else part_of(round(row.set_coverage * row.sets), row.sets, row.set_coverage)
-        )
+        share = row.set_coverage
+        return UNDEFINED if share is None else part_of(round(share * row.sets), row.sets, share)
 
     return tabulate(
         relation.judgements,
-        (
-            "estimator",
-            "the one whose estimates are shown is marked",
-            lambda row: Cell(row.estimator, strong=row.estimator == relation.estimator),
-        ),
-        ("kind", kind, lambda row: Cell(KINDS.get(row.kind, row.kind))),
+        ("estimator", marked, lambda row: Cell(row.estimator, strong=row.estimator == relation.estimator)),
+        ("kind", kind, lambda row: Cell("the mean" if row.kind == "baseline" else row.kind)),
         ("sets", "datasets that it was judged on, each left out in turn", lambda row: count(row.sets), fewer),
-        (
-            "images",
-            "images that it was judged on: those that have what it reads",
-            lambda row: count(row.images),
-            fewer,
-        ),
+        ("images", reads, lambda row: count(row.images), fewer),
         ("error, set", "mean absolute error of a dataset's mean performance", lambda row: decimal(row.mae_set)),
-        (
-            "error, image",
-            "mean absolute error of an image's performance; each dataset counts alike",
-            lambda row: decimal(row.mae_image),
-        ),
+        ("error, image", image, lambda row: decimal(row.mae_image)),
         ("sets held", held, sets_held),
         ("coverage", coverage, lambda row: percentage(row.coverage)),
         ("width", "mean length of those intervals; one of 1 says nothing", lambda row: decimal(row.width, 2)),
@@ -468,11 +429,6 @@ def set_errors(relation: Relation) -> Table:
     return Table((Column("estimator"), *(Column(name) for name in names)), tuple(rows))
 
 
-def explained(relation: Relation) -> list[tuple[str, str]]:
-    """Return explanations of howfar's own judged estimators."""
-    return [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
-
-
 def estimates(relation: Relation) -> Table:
     """List each dataset's estimated mean performance, and the measured one if known."""
     names = dataset_cells(relation)
@@ -485,6 +441,9 @@ def estimates(relation: Relation) -> Table:
     def held(row: SetEstimate) -> Cell:
         return UNDEFINED if row.measured is None else Cell("yes" if row.held else "no", strong=not row.held)
 
+    def error(row: SetEstimate) -> Cell:
+        return change(None if row.measured is None else row.predicted - row.measured)
+
     return tabulate(
         relation.estimates,
         ("dataset", "", lambda row: names[row.dataset]),
@@ -495,11 +454,7 @@ def estimates(relation: Relation) -> Table:
         ("level", "of the interval", lambda row: percentage(row.level)),
         ("gate", gate, lambda row: _gate(relation, row.dataset)),
         ("measured mean", "where the dataset has performances", lambda row: decimal(row.measured)),
-        (
-            "error",
-            "estimated less measured",
-            lambda row: change(None if row.measured is None else row.predicted - row.measured),
-        ),
+        ("error", "estimated less measured", error),
         ("held", "whether the interval holds the measured mean", held),
     )
 
@@ -512,19 +467,18 @@ def _estimates_content(_: Comparison, relation: Relation | None) -> Section | No
     said = [Markup("<strong>{}</strong> {}").format(worth, numbers)] if worth else []
     if relation.judgements:
         errors = "Error of every dataset's mean, estimated less measured"
-        of_ours = [Disclosure("What each estimator is", [Definitions(explained(relation))])] if explained(relation) else []
+        explained = [(row.estimator, ESTIMATORS[row.estimator]) for row in relation.judgements if row.estimator in ESTIMATORS]
         parts += [
             *shown("judgements", "Estimators of performance, judged on datasets left out", judgements(relation), style="named"),
-            *of_ours,
+            *([Disclosure("What each estimator is", [Definitions(explained)])] if explained else []),
             Disclosure(errors, shown("errors", errors, set_errors(relation))),
             RegisteredFigure("judgements"),
         ]
     if relation.estimates:
         expected, gate = unlabelled(relation), gate_errors(relation)
+        told = [Markup("<strong>{}</strong>").format(expected)] if expected else []
         parts += [
-            Text(
-                [Markup("<strong>{}</strong>").format(expected)] if expected else [], heading="What to expect of each dataset"
-            ),
+            Text(told, heading="What to expect of each dataset"),
             *shown("estimates", "Estimated mean performance of every dataset", estimates(relation)),
             *texts(gate),
             Text([set_intervals(relation), image_intervals(relation)], "caution"),

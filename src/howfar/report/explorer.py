@@ -43,11 +43,8 @@ def _content(comparison: Comparison, relation: Relation | None) -> Mapping[str, 
     return section(points, masks_of(comparison.sources), comparison.folder)
 
 
-def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None = None) -> Mapping[str, Any]:
-    """Return the values for ``section.html.j2``: the data block with small pictures, the script and the style.
-
-    `folder` is the run folder, which keeps small photographs for the next report.
-    """
+def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Mapping[str, Any]:
+    """Return the values for ``section.html.j2``; the run folder `folder` keeps small photographs for the next report."""
     data = page_data(points, small=thumbnails(points, masks, folder=folder))
     return {
         "data": Markup(base64.b64encode(data).decode("ascii")),
@@ -57,16 +54,11 @@ def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Pat
 
 
 def adaptation_section(adaptation: Adaptation, folder: Path) -> Markup:
-    """Render the section on an adaptation study's images, with a switch between the models of its first seed.
-
-    It is empty for a study that scored no image.
-    """
+    """Render the section on an adaptation study's images, with the models of its first seed; "" if no image is scored."""
     points = adaptation_points(adaptation, folder, MODELS)
-    return (
-        fill("explorer/section.html.j2", section(points, masks_in(adaptation), adaptation.folder))
-        if len(points)
-        else Markup("")
-    )
+    if not len(points):
+        return Markup("")
+    return fill("explorer/section.html.j2", section(points, masks_in(adaptation), adaptation.folder))
 
 
 SECTION = SectionKind("explore", "Explore", "explorer/section.html.j2", _content)
@@ -84,25 +76,8 @@ HANDED = f"{KEPT[:-1]}: howfar select RUN --picked hands them over."
 def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
     """Read a run folder and build its site: a comparison, with its relation if any, or an adaptation.
 
-    Raises
-    ------
-    MissingPathError
-        The folder holds no run.
-    StoreError
-        The run is damaged, or of another format.
-    InputError
-        It is of another kind, or a map is asked for that cannot be made.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> import howfar
-    >>> rng = np.random.default_rng(0)
-    >>> run = howfar.compare(rng.normal(size=(20, 4)), {"site": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0)
-    >>> site = site_of(run.save(tempfile.mkdtemp()))
-    >>> site.get("/").status, site.get("/image/0").status, site.get("/../result.json").status
-    (200, 404, 404)
+    Raises `MissingPathError` for a folder without a run, `StoreError` for a damaged run or one of another format, and
+    `InputError` for a run of another kind or a map that cannot be made.
     """
     folder, given = absolute(run), checked(PageOptions, options)
     result = load(folder)

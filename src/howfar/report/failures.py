@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
@@ -27,16 +28,12 @@ from howfar.report.section import (
 from howfar.results import Comparison, Failures, Relation
 from howfar.wording import percentage_of, share
 
-FEW = 30
+FEW, MOST = 30, 200
 
 
 @dataclass(frozen=True)
 class ListCounts:
-    """Hold the counts over the lists of all labelled datasets.
-
-    `listed` images whose performance is known, those of them that did not fail (`wrong`), images that failed, and those of
-    them that are listed (`found`).
-    """
+    """Hold the counts over all lists: images of known performance that are listed, listed wrongly, failing, and found."""
 
     listed: int
     wrong: int
@@ -121,9 +118,6 @@ def whole(relation: Relation) -> str:
     )
 
 
-MOST = 200
-
-
 def lists(relation: Relation) -> Table:
     """List each dataset's number of listed images, with their measured error if known."""
     tau, names = f"{relation.settings.tau:g}", dataset_cells(relation)
@@ -143,28 +137,25 @@ def lists(relation: Relation) -> Table:
     )
 
 
-def listed(relation: Relation, most: int = MOST) -> Table:
+def listed(relation: Relation) -> Table:
     """List the listed images by increasing estimate, up to a limit."""
     names, tau = dataset_cells(relation), relation.settings.tau
     images = relation.images[relation.images["listed"].astype(bool)]
-    ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(most)
+    ordered = images.sort_values(["estimate", "dataset", "image"], kind="stable").head(MOST)
     p = "conformal p-value of “this image does not fail”: small where few images that did well are estimated as low"
+    known = "where the dataset has performances; marked where the image did not fail"
+
+    def interval(row: Any) -> Cell:
+        return span(row["estimate_low"], row["estimate_high"], "{:.2f}".format)
+
     return tabulate(
         ordered.to_dict("records"),
         ("image", "", lambda row: Cell(str(row["image"]))),
         ("dataset", "", lambda row: names[str(row["dataset"])]),
         ("estimate", "estimated performance, made without any label of the dataset", lambda row: decimal(row["estimate"])),
-        (
-            "interval",
-            f"claiming {percentage_of(relation.settings.level)}",
-            lambda row: span(row["estimate_low"], row["estimate_high"], "{:.2f}".format),
-        ),
+        ("interval", f"claiming {percentage_of(relation.settings.level)}", interval),
         ("p", p, lambda row: decimal(row["p_value"])),
-        (
-            "measured",
-            "where the dataset has performances; marked where the image did not fail",
-            lambda row: decimal(row["performance"], strong=row["performance"] >= tau),
-        ),
+        ("measured", known, lambda row: decimal(row["performance"], strong=row["performance"] >= tau)),
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from howfar import registry
 from howfar.errors import StoreError
@@ -56,15 +56,20 @@ class Embedded:
 def embed(figure: Figure, name: str, folder: Path, vector: bool = True, run: str = "") -> Embedded:
     """Write ``<name>.png`` (and ``.svg``) into `folder` atomically, and return the figure as SVG for a page.
 
-    The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file,
-    as for a figure of photographs. `run` is the id of the run that the figure shows, which its files carry.
+    The name also begins every identifier inside the SVG, so that several fit one page. Without `vector` there is no .svg file.
+    The files carry `run`, the id of the run that the figure shows.
     """
     buffer = io.StringIO()
     marked: dict[str, Any] = {MARK: run} if run else {}
     described = {**dict.fromkeys(("Creator", "Date", "Format", "Type")), **({"Identifier": f"{MARK} {run}"} if run else {})}
     with saving(name):
         prepare(figure)
-        lay_out(figure)
+        # `savefig` would repeat the layout for each file and draw again.
+        figure.set_dpi(DPI)
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
+            figure.set_layout_engine(None)
         options: dict[str, Any] = {"dpi": DPI, "metadata": marked, "pil_kwargs": {"compress_level": COMPRESSION}}
         replace(folder / f"{name}.png", partial(figure.savefig, format="png", **options))
         figure.savefig(buffer, format="svg", dpi=DPI, metadata=described)
@@ -81,21 +86,11 @@ def save(figure: Figure, path: Path, kind: str, dpi: int = DPI, metadata: Any = 
         figure.savefig(path, format=kind, dpi=dpi, metadata=metadata)
 
 
-def lay_out(figure: Figure) -> None:
-    """Lay out a figure once for all files; `savefig` would repeat the layout for each file and draw again."""
-    figure.set_dpi(DPI)
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-
-
 @contextmanager
 def saving(name: str) -> Iterator[None]:
     """Keep text as text, pictures separate and identifiers reproducible, without warnings on missing glyphs.
 
-    A character that no installed font of matplotlib's knows is a box in the .png; in the .svg and on the page the reader's
-    fonts show it.
+    A character that no installed font knows is a box in the .png; elsewhere the reader's fonts show it.
     """
     import matplotlib
 
@@ -142,10 +137,7 @@ class PageFigure:
 
 @dataclass(frozen=True)
 class Figures:
-    """Hold a page's figures by name, in registry order, and notes on other packages' figures that failed.
-
-    `runs` has the ids of the results on the page, each by the name of its document.
-    """
+    """Hold a page's figures by name, notes on other packages' figures that failed, and results' ids by document name."""
 
     drawn: dict[str, PageFigure]
     notes: list[str]
@@ -162,38 +154,30 @@ class Figures:
         return [drawn for name, drawn in self.drawn.items() if name not in self._taken]
 
 
-class FigureFolders(NamedTuple):
-    """Hold the run folder that figures may read, and the temporary folder that they are written to."""
-
-    run: Path
-    beside: Path
-
-
 def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "") -> Figures:
     """Draw every registered figure with content, and write ``figures/<name>.png`` (and ``.svg``) into a folder.
 
-    The files take their places when all are drawn, and carry the ids of what they show. A figure of another package that
-    raises is left out with a note. One that takes a `folder` is given this one. `results` has a result for each kind of figure
-    ("figures", "relation_figures" …); of a kind without one, None, the files of an earlier report are removed. `prefix` is
-    left out of the names of files and on the page.
+    `results` has a result for each kind of figure ("figures", "relation_figures" …); of a kind with None the files of an
+    earlier report are removed. A figure of another package that raises is left out with a note. `prefix` is left out of names.
     """
     root = absolute(folder)
-    (root / PICTURES).mkdir(parents=True, exist_ok=True)
+    pictures = root / PICTURES
+    pictures.mkdir(parents=True, exist_ok=True)
     page = Figures({}, [], runs_of(*results.values()))
     with staging(root) as beside:
-        names = [
-            name
-            for kind, result in results.items()
-            for name in _draw_all(kind, result, page, prefix, FigureFolders(root, beside))
-        ]
+        names = [name for kind, result in results.items() for name in _draw_all(kind, result, page, prefix, root, beside)]
         with locked(root):
             check_unchanged(root, page.runs)
-            _take_place(beside, root / PICTURES, names)
+            for file in (f"{name}.{ending}" for name in names for ending in ("png", "svg")):
+                if (beside / file).is_file():
+                    (beside / file).replace(pictures / file)
+                else:
+                    (pictures / file).unlink(missing_ok=True)
     return page
 
 
-def _draw_all(kind: str, result: Any, page: Figures, prefix: str, folders: FigureFolders) -> Iterator[str]:
-    """Draw a page's figures of one kind, and yield each name, also of figures without content."""
+def _draw_all(kind: str, result: Any, page: Figures, prefix: str, root: Path, beside: Path) -> Iterator[str]:
+    """Draw a page's figures of one kind into the folder `beside`, and yield each name, also of figures without content."""
     for registered_name in registry.ordered(kind):
         own, name = registry.is_ours(kind, registered_name), re.sub(r"[^\w-]", "_", registered_name.removeprefix(prefix))
         if not own and name in page.drawn:
@@ -201,7 +185,11 @@ def _draw_all(kind: str, result: Any, page: Figures, prefix: str, folders: Figur
             continue
         yield name
         try:
-            drawn = None if result is None else _draw(kind, registered_name, name, result, folders)
+            drawn = (
+                None
+                if result is None
+                else _draw(registered_name, name, registry.load(kind, registered_name), result, root, beside)
+            )
         except Exception as error:
             # What the disk refuses is no fault of a figure.
             if own or isinstance(error, OSError):
@@ -229,21 +217,10 @@ def check_unchanged(root: Path, runs: Mapping[str, str]) -> None:
                 raise StoreError(f"{root}: another run was written there meanwhile: run howfar report {root} for its report")
 
 
-def _take_place(beside: Path, pictures: Path, names: list[str]) -> None:
-    """Move new figure files into the folder, and delete files of figures that are no longer drawn."""
-    for name in names:
-        for file in (f"{name}.png", f"{name}.svg"):
-            if (beside / file).is_file():
-                (beside / file).replace(pictures / file)
-            else:
-                (pictures / file).unlink(missing_ok=True)
-
-
-def _draw(kind: str, registered_name: str, name: str, result: Any, folders: FigureFolders) -> PageFigure | None:
-    draw = registry.load(kind, registered_name)
+def _draw(registered_name: str, name: str, draw: Any, result: Any, root: Path, beside: Path) -> PageFigure | None:
     words = registration(registered_name, draw)
     if not words.shows(result):
         return None
-    options = {"folder": folders.run} if "folder" in inspect.signature(draw).parameters else {}
-    embedded = embed(draw(result, **options), name, folders.beside, words.vector(result), getattr(result, "run_id", ""))
+    options = {"folder": root} if "folder" in inspect.signature(draw).parameters else {}
+    embedded = embed(draw(result, **options), name, beside, words.vector(result), getattr(result, "run_id", ""))
     return PageFigure(embedded, words.caption(result))

@@ -45,16 +45,8 @@ KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag
 """What CVAT calls the labels of a task."""
 INTERFACE = "label_studio.xml"
 ARCHIVES = ("coco", "cvat")
-FILES = (
-    "chosen.txt",
-    "chosen.csv",
-    "contact_sheet.png",
-    "coco.json",
-    "cvat.xml",
-    "label_studio.json",
-    INTERFACE,
-    Selection.DOCUMENT,
-)
+FOR_TOOLS = ("coco.json", "cvat.xml", "label_studio.json", INTERFACE)
+FILES = ("chosen.txt", "chosen.csv", "contact_sheet.png", *FOR_TOOLS, Selection.DOCUMENT)
 
 
 def write_selection(
@@ -62,20 +54,17 @@ def write_selection(
 ) -> tuple[str, ...]:
     """Write a selection into a folder, and return sentences on parts that could not be written.
 
-    Ready-made embeddings have no files of images: then the list names the images, and there is nothing for labelling tools.
-    The folder is made where it is not there; a selection already in it is replaced.
-
-    Parameters
-    ----------
-    selection, folder
-        What was chosen, and where it goes.
-    first
-        What the model says of the images, which the files for labelling tools begin with.
-    with_images
-        "none" points to the images; "copy" and "link" make archives of the images with their annotations.
+    Files for labelling tools begin with `first`, the model's answers, and are not written for ready-made embeddings. The images
+    are pointed to ("none"), or stand in archives with their annotations ("copy", "link"). An earlier selection is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _check_replaced(folder)
+    there = [name for name in FILES if (folder / name).exists()]
+    if there:
+        try:
+            Selection.load(folder)
+        except HowfarError:
+            rule = f"must be a folder without {there[0]}, or that of an earlier selection"
+            raise InputError.of("out", rule, str(folder), "choose another folder") from None
     for kind in ARCHIVES:
         check_archive(kind, folder)
     for kind in ARCHIVES:
@@ -87,18 +76,6 @@ def write_selection(
     remarks += tuple(_write_pictures(selection, folder, first or FirstLabels(), with_images))
     selection.save(folder)
     return remarks
-
-
-def _check_replaced(folder: Path) -> None:
-    """Raise `InputError` if files other than an earlier selection's would be replaced."""
-    there = [name for name in FILES if (folder / name).exists()]
-    if not there:
-        return
-    try:
-        Selection.load(folder)
-    except HowfarError:
-        rule = f"must be a folder without {there[0]}, or that of an earlier selection"
-        raise InputError.of("out", rule, str(folder), "choose another folder") from None
 
 
 def write_list_file(paths: Sequence[str], folder: Path) -> Iterator[str]:
@@ -204,15 +181,12 @@ HINTS = {
         "grey or palette PNG with the image's name and size, whose values are the numbers of the classes"
     ),
 }
-"""What the README in the folder of masks says, by task."""
 
 
 def write_sample(certificate: Certificate, first: FirstLabels, folder: Path) -> tuple[str, ...]:
     """Write the labelling files of a sample into a folder, and return sentences on parts that could not be written.
 
-    The model's answers stand in the files for labelling tools as labels to correct. ``labels.csv`` has a row an image with an
-    empty column label, in which what somebody has filled in already stays; ``first-maps.csv`` names the model's map of classes
-    of each image. Images are pointed to, never copied.
+    In ``labels.csv`` a label that somebody has filled in stays; ``first-maps.csv`` names the model's maps.
     """
     task = certificate.task
     folder.mkdir(parents=True, exist_ok=True)

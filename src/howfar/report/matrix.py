@@ -93,16 +93,13 @@ def limits(matrix: Matrix) -> list[str]:
     ]
 
 
-SETTINGS: Final = ("components", "projection", "scale", "seed", "bootstrap", "limit")
+SETTINGS: Final = ("components", "projection", "scale", "seed")
 MUTUAL: Final = "mean distance over self-distance, the larger of both directions: 1 is as far as their own images lie apart"
 SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the nearest and the farthest half of so many
 
 
 def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
-    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path.
-
-    What is in the folder by these names is replaced.
-    """
+    """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"matrix_figures": matrix}, folder)
     return Page(
         kicker="Distance report, every pair",
@@ -133,23 +130,22 @@ def _sections(matrix: Matrix) -> Iterator[tuple[str, str, Section]]:
     yield limits_section(limits(matrix))
     energy = "Inhomogeneity: G. J. Székely and M. L. Rizzo, “Energy statistics”, J. Stat. Plan. Inference 143, 2013."
     source = paper_source("equations 2 to 7", energy)
-    yield made_section(Made([("Settings", _settings(matrix))], matrix.provenance, rerun_matrix(matrix), source))
+    settings: dict[str, object] = {"backbone": f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"}
+    settings |= {name: getattr(matrix.settings, name) for name in SETTINGS}
+    settings |= {"bootstrap": matrix.settings.bootstrap or None, "limit": matrix.settings.limit or None}
+    yield made_section(Made([("Settings", facts(settings))], matrix.provenance, rerun_matrix(matrix), source))
 
 
 def _datasets(matrix: Matrix) -> Table:
     """List the datasets in tree order."""
-    order, _ = arranged(matrix)
-    nearest = matrix.nearest()
+    rows = matrix.nearest().iloc[arranged(matrix)[0]].to_dict("records")
     relative = "mean distance over the row's self-distance, as howfar compare gives it: 1 is as far as its own images"
+    nearest = "the other dataset of the smallest relative distance, the row taken as the primary dataset"
     return tabulate(
-        [nearest.iloc[position] for position in order],
+        rows,
         ("dataset", "", lambda row: Cell(row["dataset"])),
         ("images", "", lambda row: count(int(row["n"]))),
-        (
-            "nearest",
-            "the other dataset of the smallest relative distance, the row taken as the primary dataset",
-            lambda row: Cell(row["nearest"] or "–"),
-        ),
+        ("nearest", nearest, lambda row: Cell(row["nearest"] or "–")),
         ("relative", relative, lambda row: decimal(row["nearest_value"], 2)),
         ("farthest", "", lambda row: Cell(row["farthest"] or "–")),
         ("relative", "", lambda row: decimal(row["farthest_value"], 2)),
@@ -161,34 +157,25 @@ def _pairs(matrix: Matrix) -> Table:
     ordered = matrix.pairs.assign(mutual=matrix.mutual()).sort_values("mutual", kind="stable")
     if len(ordered) > SHOWN:
         ordered = pd.concat([ordered.head(SHOWN // 2), ordered.tail(SHOWN // 2)])
+    unit = "energy over twice the mean distance: 0 for equal datasets, at most 1"
+    kept = "share of the variance that the components keep"
 
     def measured(title: str, explanation: str, name: str) -> ColumnOf[Any]:
         form = "{:.2f}" if name.startswith("relative") else "{:.4g}"
         low, high = f"{name}_ci_low", f"{name}_ci_high"
         return title, f"{explanation} [95 % interval]", lambda row: row_interval(row, name, form.format, low, high)
 
+    def share(row: Any) -> Cell:
+        return Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"]))
+
     return tabulate(
         ordered.to_dict("records"),
         ("datasets", "", lambda row: Cell(f"{row['one']} and {row['other']}")),
         ("mutual", MUTUAL, lambda row: decimal(row["mutual"], 2)),
-        (
-            "inhomogeneity",
-            "energy over twice the mean distance: 0 for equal datasets, at most 1",
-            lambda row: decimal(row["inhomogeneity"]),
-        ),
+        ("inhomogeneity", unit, lambda row: decimal(row["inhomogeneity"])),
         measured("energy", "2E d(s, p) − E d(p, p′) − E d(s, s′)", "energy"),
         measured("mean distance", "over all pairs of an image of the one and one of the other", "o_dist_mean"),
         measured("relative, first as P", "mean distance over the first one's self-distance", "relative_one"),
         measured("relative, second as P", "mean distance over the second one's self-distance", "relative_other"),
-        (
-            "expl. var.",
-            "share of the variance that the components keep",
-            lambda row: Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"])),
-        ),
+        ("expl. var.", kept, share),
     )
-
-
-def _settings(matrix: Matrix) -> Table:
-    chosen = {name: getattr(matrix.settings, name) for name in SETTINGS}
-    backbone = f"{matrix.backbone.name}, q = {matrix.backbone.length:,}"
-    return facts({"backbone": backbone, **chosen, "bootstrap": chosen["bootstrap"] or None, "limit": chosen["limit"] or None})

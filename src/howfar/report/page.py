@@ -41,8 +41,7 @@ _INTERVAL = re.compile(r"\[[^\]]{1,24}\]")
 def write_page(template: str | Path, content: Mapping[str, Any], folder: str | Path, figures: Figures) -> Path:
     """Render a template, write it atomically to ``folder/report.html``, and return that path.
 
-    What the template reads is `content`, the page's `figures`, and `long`, the rows above which a list is folded. The page
-    names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
+    The page names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
     """
     root = Path(folder)
     text = printable_lines(fill(template, {**content, "figures": figures, "terms": Markup(TERMS)}))
@@ -129,6 +128,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": format_number, "raised": _raised, "bound": _bound}
+    environment.filters["kind"] = lambda part: type(part).__name__
     return environment
 
 
@@ -139,33 +139,20 @@ def _raised(text: str) -> Markup:
 
 def _bound(text: str) -> Markup:
     """Prevent line breaks between numbers and their signs or intervals, and within command options."""
-    whole = _held(text)
-    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', whole if isinstance(text, Markup) else str(escape(whole))))
-
-
-def _held(text: str) -> str:
     held = re.sub(r"(?<=\d) (?=%)|(?<=\b[pτ]) (?=[=<] )|(?<=\b[pτ] [=<]) |(?<=%) (?=CI)", "\u00a0", text)
-    return _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
+    whole = _INTERVAL.sub(lambda interval: interval[0].replace(" ", "\u00a0"), held)
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', whole if isinstance(text, Markup) else str(escape(whole))))
 
 
 @dataclass(frozen=True)
 class SectionKind:
     """Describe a section of a run's report, registered in `howfar.registry` or by an entry point in ``howfar.sections``.
 
-    Attributes
-    ----------
-    name, title
-        Its anchor, which no other section has, and its name in the page's contents.
-    template
-        Path of a jinja template, by default the one of a `Section`; its block called `name` is filled where it has one. It
-        reads `c` (the comparison), `r` (the relation, or None), what `content` gives, and the macros of
-        ``report/macros.html.j2``: `table`, `figure` …
-    content
-        From the comparison, and the relation where there is one, a `Section` or what the template reads; None leaves the
-        section out. One that takes an `assessment` is given the run's, or None.
-    whole
-        Whether it is also about the corrupted versions of the primary's images that an assessment made to learn from; the
-        other sections are about the datasets that somebody asked about.
+    Its anchor is `name`, its name in the page's contents `title`. `content` makes, from the comparison and the relation or
+    None, a `Section`, or what the jinja template reads beside `c` (the comparison), `r` (the relation) and the macros of
+    ``report/macros.html.j2``; None leaves the section out. One that takes an `assessment` is given the run's, or None. The
+    template's block called `name` is filled where it has one. A section that is `whole` is also about the corrupted versions
+    of the primary's images that an assessment made to learn from.
     """
 
     name: str
@@ -182,10 +169,7 @@ def fill_sections(
     assessment: Assessment | None = None,
     whole: tuple[Comparison, Relation | None] | None = None,
 ) -> list[FilledSection]:
-    """Render every registered section; a failing section of another package is left out with a note.
-
-    `whole` is what sections read that are about the whole run, where that holds more than the others are to show.
-    """
+    """Render every registered section (those that are `whole` of `whole`); one of another package that fails becomes a note."""
     filled = []
     for name in registry.ordered("sections"):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from howfar.figures.performance import VERDICTS
 from howfar.figures.style import looks
@@ -11,6 +11,7 @@ from howfar.report.section import (
     UNDEFINED,
     Cell,
     Column,
+    ColumnOf,
     Disclosure,
     Items,
     Part,
@@ -93,29 +94,26 @@ def trends(relation: Relation) -> Table:
 def parts(relation: Relation, attribute: str) -> Table:
     """Build one of the paper's tables 3-5: F (μ, σ) of each dataset's "halves" or "thirds", nearest first."""
     labels = ("nearest half", "farthest half") if attribute == "halves" else ("nearest third", "middle third", "farthest third")
-    cuts: list[tuple[str, Sequence[DistancePart]]] = [(row.name, getattr(row, attribute)) for row in relation.datasets]
-    cuts = [(name, cut) for name, cut in cuts if len(cut) == len(labels)]
+    cuts: dict[str, Sequence[DistancePart]] = {row.name: getattr(row, attribute) for row in relation.datasets}
+    cuts = {name: cut for name, cut in cuts.items() if len(cut) == len(labels)}
     # Without thresholds there is nothing to re-tune, and the two columns would be row twice.
-    retuned = any(part.threshold is not None for _, cut in cuts for part in cut)
-    columns = [Column("dataset")]
-    for label in labels:
-        columns.append(Column(f"{label} (pooled)" if retuned else label, _explained(retuned) if label == labels[0] else ""))
-        if retuned:
-            columns.append(Column(f"{label}, re\u2011tuned", _RETUNED if label == labels[0] else ""))
-    columns.append(Column("change", f"{labels[-1]} less {labels[0]}{', at the common threshold' if retuned else ''}"))
-    names = dataset_cells(relation)
-    rows = []
-    for name, cut in cuts:
-        cells = [cell for part in cut for cell in ((_part(part), _retuned(part)) if retuned else (_part(part),))]
-        rows.append((names[name], *cells, _change(cut)))
-    return Table(tuple(columns), tuple(rows))
-
-
-def _explained(pooled: bool) -> str:
-    """Explain the cells of a part: the paper's F of summed counts, or the images' mean for tasks without thresholds."""
+    retuned = any(part.threshold is not None for cut in cuts.values() for part in cut)
     of_sums = "of the counts summed over the part's images at the common threshold, as in the paper: not the mean of its images"
-    what = of_sums if pooled else "mean over the part's images"
-    return f"performance (μ, σ): {what}; in brackets mean and standard deviation of its scaled distances"
+    what = of_sums if retuned else "mean over the part's images"
+    explained = f"performance (μ, σ): {what}; in brackets mean and standard deviation of its scaled distances"
+    names = dataset_cells(relation)
+
+    def of(place: int, cell: Callable[[DistancePart], Cell]) -> Callable[[str], Cell]:
+        return lambda name: cell(cuts[name][place])
+
+    columns: list[ColumnOf[str]] = [("dataset", "", lambda name: names[name])]
+    for place, label in enumerate(labels):
+        said, tuned = (explained, _RETUNED) if place == 0 else ("", "")
+        title = f"{label} (pooled)" if retuned else label
+        columns.append((title, said, of(place, _part)))
+        columns.append((f"{label}, re\u2011tuned", tuned, of(place, _retuned), retuned))
+    change = f"{labels[-1]} less {labels[0]}{', at the common threshold' if retuned else ''}"
+    return tabulate(cuts, *columns, ("change", change, lambda name: _change(cuts[name])))
 
 
 _RETUNED = "performance at the threshold that is best for the part, as in the paper, and that threshold; it looks at labels"
@@ -205,24 +203,6 @@ def sentences(relation: Relation) -> list[tuple[str, str]]:
     return [(row.name, f"{row.verdict.text.rstrip('.')}.{_unscored(row)}") for row in relation.datasets]
 
 
-def how_measured(relation: Relation) -> str:
-    """Define performance here, and state the common threshold of all images."""
-    text = f"Performance of an image: {relation.metric}."
-    if relation.settings.threshold is None:
-        return text
-    return f"{text} The threshold that all images share is {relation.settings.threshold_source}."
-
-
-def standing(relation: Relation) -> str:
-    """Explain how a verdict's words were chosen."""
-    settings = relation.settings
-    return (
-        "“Falls” and “rises” stand where the interval of the slope lies wholly on one side of 0. “Consistent” stands only "
-        f"where that interval holds 0 and rules out a change of more than {settings.flat:g}, and mean performance is at least "
-        f"τ = {settings.tau:g}: a flat curve at a low level is no consistency. Everything else is “no evidence either way”."
-    )
-
-
 def _unscored(dataset: DatasetRelation) -> str:
     missing = dataset.n - dataset.scored
     if not missing or not dataset.scored:
@@ -234,14 +214,15 @@ def _performance_content(_: Comparison, relation: Relation | None) -> Section | 
     if relation is None:
         return None
     names = dataset_cells(relation)
-    verdicts = Items([(named(name, text), names[name].colour) for name, text in sentences(relation)])
-    many = len(verdicts.lines)
-    folded = (
-        [Disclosure(f"The verdict on each of {many} datasets", [verdicts])] if many > LONG else [verdicts] if many > 1 else []
-    )
+    verdicts: Part = Items([(named(name, text), names[name].colour) for name, text in sentences(relation)])
+    many = len(relation.datasets)
+    if many > LONG:
+        verdicts = Disclosure(f"The verdict on each of {many} datasets", [verdicts])
     said = f"{tally(relation)} {unknown(relation)}".strip()
     remarks = notes("Notes on performance", relation.notes)
-    return Section(lead(relation), [*folded, *remarks, *_performance_parts(relation)], [said] if said else [])
+    return Section(
+        lead(relation), [*([verdicts] if many > 1 else []), *remarks, *_performance_parts(relation)], [said] if said else []
+    )
 
 
 def _performance_parts(relation: Relation) -> list[Part]:
@@ -249,15 +230,23 @@ def _performance_parts(relation: Relation) -> list[Part]:
     table = levels(relation)
     if not table.rows:
         return []
+    chosen, shared = relation.settings, ""
+    if chosen.threshold is not None:
+        shared = f" The threshold that all images share is {chosen.threshold_source}."
     scaled = (
-        f"{how_measured(relation)} Distances are scaled to 0–1 within each dataset and every trend is a dataset's own: "
-        "datasets are never mixed, as one that is harder and farther would make a trend by itself."
+        f"Performance of an image: {relation.metric}.{shared} Distances are scaled to 0–1 within each dataset and every trend "
+        "is a dataset's own: datasets are never mixed, as one that is harder and farther would make a trend by itself."
+    )
+    verdicts = (
+        "“Falls” and “rises” stand where the interval of the slope lies wholly on one side of 0. “Consistent” stands only "
+        f"where that interval holds 0 and rules out a change of more than {chosen.flat:g}, and mean performance is at least "
+        f"τ = {chosen.tau:g}: a flat curve at a low level is no consistency. Everything else is “no evidence either way”."
     )
     halves = "Performance of the near and the far half, as in tables 3a to 5a of the paper"
     thirds = "Performance of the thirds by distance, as in tables 3b to 5b of the paper"
     cut = {name: parts(relation, name) for name in ("halves", "thirds")}
     return [
-        Text([scaled, standing(relation)], "prose"),
+        Text([scaled, verdicts], "prose"),
         RegisteredFigure("performance"),
         *shown("levels", "Performance of the labelled datasets", table, "Levels"),
         *shown("trends", "How performance goes with distance", trends(relation), "Trends, with 95 % intervals"),
@@ -345,15 +334,13 @@ def _slices_content(comparison: Comparison, relation: Relation | None) -> Sectio
     performance = () if relation is None else relation.slices
     if not comparison.slices and not performance:
         return None
-    tables = [
-        *([("Distance", slice_distance(comparison), too_small(comparison.slices))] if comparison.slices else []),
-        *([("Performance", slice_performance(relation), too_small(performance))] if relation and performance else []),
-    ]
+    tables = [("Distance", slice_distance(comparison), too_small(comparison.slices))]
+    tables += [("Performance", slice_performance(relation), too_small(performance))] if relation else []
     parts: list[Part] = []
     for title, table, small in tables:
         summary = f"{len(table.rows)} slice{plural(len(table.rows), '', 's, the worst first')}"
         parts += shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
-        parts += texts(f"{small}." if small else "")
+        parts += texts(f"{small}." if small and table.rows else "")
     return Section(slice_lead(comparison.slices, performance), parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from howfar.keywords import TrainingOptions
@@ -22,10 +23,7 @@ READY = "embeddings"
 
 
 def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
-    """Write Python that repeats a comparison, and relates its performances.
-
-    An angle-bracketed gap stands for a dataset, or for performances, that were in memory alone.
-    """
+    """Write Python that repeats a comparison, and relates its performances; a gap stands for what was in memory alone."""
     options = _options(comparison)
     if options is None:
         return NOT_RECORDED
@@ -110,24 +108,23 @@ OUT = "adaptation-again"
 
 
 def rerun_adaptation(adaptation: Adaptation) -> str:
-    """Write Python that repeats the study with the same settings, in a new folder in the working directory.
-
-    An angle-bracketed gap stands for a dataset that was in memory alone, or had images left out by the caller.
-    """
+    """Write Python that repeats the study, in a new folder in the working directory, with gaps for what is not recorded."""
     chosen = dict(adaptation.settings)
     options, training = chosen.pop("options", {}), dict(chosen.pop("training", {}))
     training = {name: value for name, value in training.items() if name in TrainingOptions.__annotations__}
-    lines = ["import howfar", "", "adaptation = howfar.adapt(", f"    {argument(adaptation.primary, adaptation.sources)},"]
-    lines += [_adapted_datasets(adaptation, "", adaptation.secondaries), f"    {adaptation.segmenter!r},", f"    out={OUT!r},"]
-    lines += [f"    {name}={value!r}," for name, value in chosen.items()]
+    source = partial(argument, sources=adaptation.sources)
+    given = {name: repr(value) for name, value in chosen.items()}
     if adaptation.background is not None:
-        lines.append(f"    background={argument(adaptation.background, adaptation.sources)},")
+        given["background"] = source(adaptation.background)
     if adaptation.blind:
-        lines.append(_adapted_datasets(adaptation, "blind=", adaptation.blind))
+        given["blind"] = _list(map(source, adaptation.blind))
     if options:
-        lines.append(f"    options={dict(options)!r},")
-    return "\n".join([*lines, *(f"    {name}={value!r}," for name, value in training.items()), ")"])
+        given["options"] = repr(dict(options))
+    given |= {name: repr(value) for name, value in training.items()}
+    positional = [source(adaptation.primary), _list(map(source, adaptation.secondaries)), repr(adaptation.segmenter)]
+    lines = [*positional, f"out={OUT!r}", *(f"{name}={text}" for name, text in given.items())]
+    return "\n".join(["import howfar", "", "adaptation = howfar.adapt(", *(f"    {line}," for line in lines), ")"])
 
 
-def _adapted_datasets(adaptation: Adaptation, before: str, names: tuple[str, ...]) -> str:
-    return "\n".join([f"    {before}[", *(f"        {argument(name, adaptation.sources)}," for name in names), "    ],"])
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(["[", *(f"        {item}," for item in items), "    ]"])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
 
 from howfar.errors import InputError, StoreError
 from howfar.explore.points import RunImages, points_of
@@ -11,22 +15,31 @@ from howfar.results import Comparison, Relation
 from howfar.results.assessment import Assessment
 from howfar.results.comparison import ImageMap
 
+Row = TypeVar("Row")
+
+
+def _without(rows: Iterable[Row], made: Set[str], attribute: str = "dataset") -> tuple[Row, ...]:
+    return tuple(row for row in rows if getattr(row, attribute) not in made)
+
+
+def _frame_without(frame: pd.DataFrame, made: Set[str], *columns: str) -> pd.DataFrame:
+    return frame[~frame[list(columns)].isin(made).any(axis=1)].reset_index(drop=True)
+
 
 def without_corrupted(comparison: Comparison, assessment: Assessment | None) -> Comparison:
     """Remove from a comparison the datasets that an assessment made itself."""
     made = _made(assessment)
     if not made:
         return comparison
-    images, primary, copies = comparison.images, comparison.primary_images, comparison.near_duplicates
     return replace(
         comparison,
-        datasets=tuple(row for row in comparison.datasets if row.name not in made),
-        baselines=tuple(row for row in comparison.baselines if row.dataset not in made),
-        images=images[~images["dataset"].isin(made)].reset_index(drop=True),
-        primary_images=primary[~primary["against"].isin(made)].reset_index(drop=True),
-        skipped=tuple(row for row in comparison.skipped if row.dataset not in made),
-        leaks=tuple(row for row in comparison.leaks if row.dataset not in made),
-        near_duplicates=copies[~(copies["dataset"].isin(made) | copies["other_dataset"].isin(made))].reset_index(drop=True),
+        datasets=_without(comparison.datasets, made, "name"),
+        baselines=_without(comparison.baselines, made),
+        images=_frame_without(comparison.images, made, "dataset"),
+        primary_images=_frame_without(comparison.primary_images, made, "against"),
+        skipped=_without(comparison.skipped, made),
+        leaks=_without(comparison.leaks, made),
+        near_duplicates=_frame_without(comparison.near_duplicates, made, "dataset", "other_dataset"),
     ).part_of(comparison)
 
 
@@ -35,16 +48,17 @@ def related_without_corrupted(relation: Relation | None, assessment: Assessment 
     made = _made(assessment)
     if not made or relation is None:
         return relation
-    frames = {name: getattr(relation, name) for name in ("images", "curves", "thresholds")}
     return replace(
         relation,
-        datasets=tuple(row for row in relation.datasets if row.name not in made),
-        estimates=tuple(row for row in relation.estimates if row.dataset not in made),
-        failures=tuple(row for row in relation.failures if row.dataset not in made),
-        gates=tuple(row for row in relation.gates if row.dataset not in made),
+        datasets=_without(relation.datasets, made, "name"),
+        estimates=_without(relation.estimates, made),
+        failures=_without(relation.failures, made),
+        gates=_without(relation.gates, made),
         pooled=None,
         pooled_verdict=None,
-        **{name: frame[~frame["dataset"].isin(made)].reset_index(drop=True) for name, frame in frames.items()},
+        images=_frame_without(relation.images, made, "dataset"),
+        curves=_frame_without(relation.curves, made, "dataset"),
+        thresholds=_frame_without(relation.thresholds, made, "dataset"),
     ).part_of(relation)
 
 
@@ -64,15 +78,7 @@ def _made(assessment: Assessment | None) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class RunResults:
-    """Hold the results of a run for its pages.
-
-    Attributes
-    ----------
-    comparison, relation, assessment
-        What is shown: the datasets that somebody asked about. None where the run has none.
-    whole
-        Comparison and relation with the corrupted versions of the primary's images that an assessment made to learn from.
-    """
+    """Hold the results of a run for its pages; only `whole` has the corrupted sets that an assessment made to learn from."""
 
     comparison: Comparison
     relation: Relation | None
@@ -94,8 +100,7 @@ class RunResults:
     ) -> RunResults:
         """Collect the results of a run; relation and assessment default to those in its folder, if any.
 
-        Raises `InputError` for a relation of other datasets, and `StoreError` where one in the folder is damaged or of another
-        run. An assessment of another relation is left out.
+        Raises `InputError` for a relation of other datasets, and `StoreError` where one in the folder is of another run.
         """
         related = _relation_of(comparison, folder, relation)
         answers = _assessment_of(related, folder, assessment)

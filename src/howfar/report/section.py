@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from markupsafe import Markup
@@ -76,10 +76,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold a cell's text, its sort key (a number, or the text), and a dataset's colour or emphasis.
-
-    `numbers` are further numbers that the text holds, by what they are ("low", "high"): columns of their own in CSV files.
-    """
+    """Hold a cell's text, its sort key (a number, or the text), colour or emphasis, and further numbers for CSV files."""
 
     text: str
     sort: float | None = None
@@ -103,15 +100,7 @@ ColumnOf: TypeAlias = tuple[str, str, Callable[[Row], "Cell"]] | tuple[str, str,
 
 
 def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
-    """Build a table with a row per record; a column is title, explanation, cell function, and optional visibility.
-
-    Examples
-    --------
-    >>> sizes = [("roads", 12), ("site", 1200)]
-    >>> table = tabulate(sizes, ("dataset", "", lambda row: Cell(row[0])), ("n", "its images", lambda row: count(row[1])))
-    >>> [[cell.text for cell in row] for row in table.rows], [column.title for column in table.columns]
-    ([['roads', '12'], ['site', '1,200']], ['dataset', 'n'])
-    """
+    """Build a table with a row per record; a column is title, explanation, cell function, and optional visibility."""
     shown = [column for column in columns if len(column) == 3 or column[3]]
     lines = tuple(tuple(column[2](row) for column in shown) for row in rows)
     return Table(tuple(Column(column[0], column[1]) for column in shown), lines)
@@ -222,31 +211,11 @@ Prose: TypeAlias = str | Markup
 class TablePart:
     """Hold a table of a section.
 
-    Attributes
-    ----------
-    name
-        File name without ending, which no other table of the section has.
-    title, text
-        What it shows; how to read it.
-    table
-        Its columns and rows.
-    label
-        The paper's number, as "Table 6", where it is the paper's table.
-    printed
-        The numbers that the paper printed for datasets of the same kind, which stand beside; None where there are none.
-    heading
-        What stands above it; by default label and title.
-    summary
-        Where it is not empty, the table of more than a dozen rows is folded behind it.
-    style
-        Class of the page's style sheet: "named" for first columns of names, "texts" for columns of text.
-    explained
-        Whether what its columns are stands below it.
-    files
-        Where its files lie below the page.
+    `name` is the file name without ending, `text` how to read it, `label` the paper's number ("Table 6"), and `printed` what
+    the paper printed. `heading` stands above it, by default label and title. A long table is folded behind a `summary`.
+    `style` is a class of the style sheet ("named", "texts"); if `explained`, the columns are explained below. `files` are paths
+    below the page.
     """
-
-    KIND: ClassVar = "table"
 
     name: str
     title: str
@@ -263,23 +232,7 @@ class TablePart:
 
 @dataclass(frozen=True)
 class FigurePart:
-    """Hold a figure of a section, drawn when the page is made.
-
-    Attributes
-    ----------
-    name
-        File name without ending, which no other figure of the section has.
-    draw
-        Makes the figure.
-    caption
-        Its heading, how to read it, and the numbers in words for those who do not see it.
-    label
-        The paper's number, as "Figs. 30" or "Figure 3", where it is after the paper's figure.
-    drawn, files
-        The figure once it is drawn, and where its files lie below the page.
-    """
-
-    KIND: ClassVar = "figure"
+    """Hold a figure of a section, drawn when the page is made; `name`, `label` and `files` are as those of a table."""
 
     name: str
     draw: Callable[[], Figure]
@@ -293,16 +246,12 @@ class FigurePart:
 class RegisteredFigure:
     """Mark the place of a registered figure, if it is drawn."""
 
-    KIND: ClassVar = "registered"
-
     name: str
 
 
 @dataclass(frozen=True)
 class Text:
     """Hold paragraphs in a page style ("lead", "caution", "small", "prose", "inside" or none), with a heading."""
-
-    KIND: ClassVar = "text"
 
     paragraphs: Sequence[Prose]
     style: str = ""
@@ -313,8 +262,6 @@ class Text:
 class Items:
     """Hold a list of lines, each with a dataset's colour or none, and a title for notes."""
 
-    KIND: ClassVar = "items"
-
     lines: Sequence[tuple[Prose, str]]
     notes: str = ""
 
@@ -323,16 +270,12 @@ class Items:
 class Definitions:
     """Hold names with their definitions."""
 
-    KIND: ClassVar = "terms"
-
     rows: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Columns:
     """Explain the columns of a table earlier on the page."""
-
-    KIND: ClassVar = "columns"
 
     table: Table
 
@@ -341,8 +284,6 @@ class Columns:
 class Disclosure:
     """Hold parts that a reader can unfold."""
 
-    KIND: ClassVar = "fold"
-
     summary: str
     parts: Sequence[Part]
 
@@ -350,8 +291,6 @@ class Disclosure:
 @dataclass(frozen=True)
 class Made:
     """Hold the making of a result: titled tables of settings, versions, code that reproduces the result, and the source."""
-
-    KIND: ClassVar = "made"
 
     tables: Sequence[tuple[str, Table | None]]
     provenance: Provenance
@@ -366,22 +305,9 @@ Part: TypeAlias = TablePart | FigurePart | RegisteredFigure | Text | Items | Def
 
 @dataclass(frozen=True)
 class Section:
-    """Hold a section of a page: a lead sentence with the answer, further sentences, then tables, figures and texts.
+    """Hold a section: a lead sentence with the answer, further sentences, tables, figures and texts, and limits.
 
-    Attributes
-    ----------
-    lead
-        The answer in one sentence, computed from the numbers.
-    parts
-        Tables, figures and texts in their order.
-    sentences
-        What else the numbers say, and how they are to be read.
-    limits
-        When the numbers mislead, and what they do not say.
-    warnings
-        What stands before the answer, as it must not be overlooked.
-    title
-        Its heading, where that is another than its name in the page's contents.
+    `warnings` stand before the answer; `title` is the heading if it differs from the name in the page's contents.
     """
 
     lead: Prose
@@ -414,15 +340,7 @@ def notes(title: str, lines: Sequence[str]) -> Sequence[Items]:
 
 @dataclass(frozen=True)
 class Context:
-    """Hold what a section may need in addition to its result.
-
-    Attributes
-    ----------
-    folder
-        The folder of the study's result, below which its maps lie.
-    symbols
-        By dataset the paper's symbol of the dataset whose kind it is (P, S_1 …), where the study file says one.
-    """
+    """Hold a study's folder, below which its maps lie, and the paper's symbol (P, S_1 …) by dataset where the file says one."""
 
     folder: Path
     symbols: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from howfar import registry
 from howfar.io import atomic
 from howfar.io.atomic import replace_text
-from howfar.report.figures import Embedded, Figures, PageFigure, embed, runs_of, save
+from howfar.report.figures import Figures, PageFigure, embed, runs_of, save
 from howfar.report.page import Page, fill_page
 from howfar.report.section import (
     Cell,
@@ -52,42 +52,10 @@ _NUMBER: Final = re.compile(r"[-−+]?[\d.,]+(\s?%)?")
 _ESCAPED: Final = re.compile("|".join(map(re.escape, _SPECIAL)))
 
 
-def write_table(part: TablePart, name: str, root: Path) -> tuple[str, ...]:
-    """Write ``tables/<name>.csv`` and ``.tex``, and return their paths below the folder."""
-    (root / TABLES).mkdir(parents=True, exist_ok=True)
-    files = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
-    for file, text in files.items():
-        replace_text(root / file, text)
-    return tuple(files)
-
-
-def write_figure(part: FigurePart, name: str, root: Path, run: str = "") -> tuple[Embedded, tuple[str, ...]]:
-    """Draw a figure, write it into ``figures/``, and return it for the page with its files' relative paths.
-
-    `run` is the id of the run that it shows, which its files carry.
-    """
-    folder = root / FIGURES
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = part.draw()
-    embedded = embed(figure, name, folder, run=run)
-    described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
-    atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
-    return embedded, tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
-
-
 def as_csv(table: Table) -> str:
     """Format a table as CSV: full-precision numbers in separate columns (value, low, high, rank), texts in others.
 
     A dash, which is undefined, is left empty.
-
-    Examples
-    --------
-    >>> from howfar.report.section import Cell, Column, Table, with_interval
-    >>> rows = ((Cell("roads"), with_interval(0.5, 0.25, 0.75, "{:.1f}".format)), (Cell("site"), Cell("–")))
-    >>> print(as_csv(Table((Column("set"), Column("F")), rows)), end="")
-    set,F,F low,F high
-    roads,0.5,0.25,0.75
-    site,,,
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -106,28 +74,7 @@ def as_csv(table: Table) -> str:
 
 
 def as_latex(part: TablePart, name: str) -> str:
-    r"""Format a table as LaTeX with booktabs rules; strong cells are bold.
-
-    Examples
-    --------
-    >>> from howfar.report.section import Cell, Column, Table
-    >>> table = Table((Column("set"), Column("O^dist")), ((Cell("a_b"), Cell("0.5", 0.5, strong=True)),))
-    >>> print(as_latex(TablePart("t", "Distances", table), "t"))
-    % needs \usepackage{booktabs}
-    \begin{table}
-    \centering
-    \caption{Distances}
-    \label{tab:t}
-    \begin{tabular}{lr}
-    \toprule
-    set & $O^{\mathrm{dist}}$ \\
-    \midrule
-    a\_b & \textbf{0.5} \\
-    \bottomrule
-    \end{tabular}
-    \end{table}
-    <BLANKLINE>
-    """
+    """Format a table as LaTeX with booktabs rules; strong cells are bold."""
     table = part.table
     head = " & ".join(_latex(column.title) for column in table.columns)
     body = [" & ".join(_cell(cell) for cell in row) + r" \\" for row in table.rows]
@@ -186,7 +133,8 @@ def write_study_report(run: StudyRun, folder: str | Path) -> Path:
 
 def write_section_report(result: Result, folder: str | Path) -> Path:
     """Write ``report.html`` for one study's result with figures and tables, and return the page's path."""
-    root, kind, failed = Path(folder), _kind_of(result), list[str]()
+    root, failed = Path(folder), list[str]()
+    kind = next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))
     record = StudyRecord(root.name, kind, registry.load("studies", kind).title, "", 0.0)
     section = _filled(record, result, Context(root), root, "", failed)
     return _write(result, record.title, [(record.name, record.title, section)] if section else [], root, failed)
@@ -217,13 +165,23 @@ def _filled(
 
 
 def _with_files(part: Part, root: Path, prefix: str, run: str) -> Part:
-    """Write the files of a table or figure, and return the part for the page."""
+    """Write a table (.csv, .tex) or a figure (.png, .svg, .pdf), which carries the run's id; return the part for the page."""
+    if not isinstance(part, TablePart | FigurePart):
+        return part
+    name = f"{prefix}{part.name}"
     if isinstance(part, TablePart):
-        return replace(part, files=write_table(part, f"{prefix}{part.name}", root))
-    if isinstance(part, FigurePart):
-        embedded, files = write_figure(part, f"{prefix}{part.name}", root, run)
-        return replace(part, drawn=PageFigure(embedded, part.caption), files=files)
-    return part
+        (root / TABLES).mkdir(parents=True, exist_ok=True)
+        texts = {f"{TABLES}/{name}.csv": as_csv(part.table), f"{TABLES}/{name}.tex": as_latex(part, name)}
+        for file, text in texts.items():
+            replace_text(root / file, text)
+        return replace(part, files=tuple(texts))
+    folder, figure = root / FIGURES, part.draw()
+    folder.mkdir(parents=True, exist_ok=True)
+    embedded = embed(figure, name, folder, run=run)
+    described = {"CreationDate": None, **({"Keywords": f"{MARK} {run}"} if run else {})}
+    atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
+    files = tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
+    return replace(part, drawn=PageFigure(embedded, part.caption), files=files)
 
 
 def _write(
@@ -255,18 +213,10 @@ def _write(
 
 
 def _datasets(run: StudyRun) -> Table:
+    symbol = "the paper's symbol of the dataset whose kind it is"
     return tabulate(
         run.datasets,
         ("dataset", "", lambda each: Cell(each.name)),
         ("images", "that are drawn of it at most", lambda each: count(each.n)),
-        (
-            "stands for",
-            "the paper's symbol of the dataset whose kind it is",
-            lambda each: Cell(each.stands_for.replace("_", "") or "–"),
-        ),
+        ("stands for", symbol, lambda each: Cell(each.stands_for.replace("_", "") or "–")),
     )
-
-
-def _kind_of(result: Result) -> str:
-    """Return the kind of study of a result."""
-    return next(name for name in registry.ordered("studies") if registry.load("studies", name).result is type(result))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
@@ -35,7 +36,11 @@ def test_junit_is_xml_whatever_the_names(name: str) -> None:
     assert cases["performance"].find("error") is not None
     assert (cases["distance"].findtext("system-out") or "").startswith("warn: ")
     if name == "site":
+        assert text.splitlines()[0] == '<?xml version="1.0" encoding="utf-8"?>'
         assert cases["images"].get("classname") == "site.site"
+        (fault,) = cases["performance"]
+        expected = {"type": "undecided", "message": "site"}, "must be at least 0.6; label 24 images"
+        assert (fault.attrib, fault.text) == expected
     assert "🛣" in (root[0].get("name") or "") or name == "site"
 
 
@@ -48,6 +53,9 @@ def test_markdown_shows_names_as_they_are_and_breaks_no_table() -> None:
     assert "\x00" not in text
     assert text.splitlines()[0].startswith("## howfar check: BREACH")
     text.encode("utf-8")
+    rows = [line for line in markdown_text(made("site")).splitlines() if line.startswith("|")]
+    assert rows[:2] == ["| dataset | rule | must | value | decision | why |", "|---|---|---|---|---|---|"]
+    assert rows[2] == "| site | images | at least 20 | 30 | pass | 30 images were scored |"
 
 
 def test_prometheus_escapes_labels_and_leaves_out_what_is_not_known() -> None:
@@ -55,6 +63,12 @@ def test_prometheus_escapes_labels_and_leaves_out_what_is_not_known() -> None:
     text.encode("utf-8")
     assert 'primary="a\\"b\\\\c\\nd?"' in text
     lines = text.splitlines()
+    moment = prometheus_text(Check("roads", ()), datetime(2026, 1, 1, tzinfo=UTC)).splitlines()
+    assert moment[3:6] == [
+        "# HELP howfar_check_timestamp_seconds Time of the check, in seconds since 1970.",
+        "# TYPE howfar_check_timestamp_seconds gauge",
+        'howfar_check_timestamp_seconds{primary="roads"} 1767225600',
+    ]
     names = [line.split("{")[0] for line in lines if not line.startswith("#")]
     assert "howfar_check_inside_gate" not in names
     # Each metric is one block, with its help and type once before it.

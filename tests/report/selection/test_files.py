@@ -13,7 +13,6 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 import howfar
-from howfar.errors import MissingPathError, StoreError
 from howfar.report.labelling_files import FILES, write_selection
 from howfar.results import Pick, Provenance, Selection
 
@@ -88,33 +87,6 @@ def test_an_image_that_is_gone_is_left_out_where_sizes_count(three: Selection, t
     assert len(json.loads((tmp_path / "out" / "label_studio.json").read_text())) == 3
     assert len((tmp_path / "out" / "chosen.txt").read_text().splitlines()) == 3
     assert write_selection(replace(three, picks=three.picks[:1]), tmp_path / "other") == ()
-
-
-def test_round_trip(three: Selection, tmp_path: Path) -> None:
-    back = Selection.load(three.save(tmp_path / "out"))
-    assert back == three
-    written = json.loads((tmp_path / "out" / "selection.json").read_text(encoding="utf-8"))
-    assert {**back.to_dict(), "run": three.run_id} == written
-    assert list(three.to_dict()) == [
-        "format", "primary", "dataset", "strategy", "nested", "seed", "n", "labelled", "picks",
-        "why", "task", "label_names", "notes", "provenance",
-    ]  # fmt: skip
-
-
-def test_damage_is_one_line(three: Selection, tmp_path: Path) -> None:
-    with pytest.raises(MissingPathError, match="pass a folder that howfar select wrote"):
-        Selection.load(tmp_path)
-    file = three.save(tmp_path / "out") / "selection.json"
-    text = file.read_text(encoding="utf-8")
-    for damage, message in (
-        ("{", "run select again"),
-        ("{}", "run select again"),
-        (text.replace("1", "2", 1), "another format"),
-    ):
-        file.write_text(damage, encoding="utf-8")
-        with pytest.raises(StoreError, match=message) as caught:
-            Selection.load(file.parent)
-        assert "\n" not in str(caught.value)
 
 
 def test_views(three: Selection) -> None:

@@ -1,0 +1,317 @@
+"""Figures of adaptation studies: their bars, lines, dots and captions hold the numbers of the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from howfar import registry
+from howfar.errors import InputError
+from howfar.figures import Caption, registration
+from howfar.figures.adaptation_gains import adaptation_gains, adaptation_suppression, by_seed, sorted_gains
+from howfar.figures.adaptation_models import (
+    arms,
+    by_background,
+    by_shots,
+    change_text,
+    looks,
+    scored,
+    seeds_of,
+    seeds_text,
+    strategies,
+    strategy_of,
+)
+from howfar.figures.adaptation_scores import adaptation_bars, adaptation_curves, averaged, ranges
+from howfar.figures.style import PAPER
+from howfar.paper.suppression_report import suppression
+from howfar.relation.performance_by_distance import moving_average
+from howfar.results import Provenance
+from howfar.results.adaptation import Adaptation, Adaptations
+from howfar.results.segmenter_studies import Suppression
+
+
+def bars(axes: Axes) -> dict[str, Any]:
+    return {str(group.get_label()): group.patches[0] for group in axes.containers}  # type: ignore[attr-defined]  # bars
+
+
+def lines(axes: Axes) -> dict[str, Line2D]:
+    return {str(line.get_label()): line for line in axes.get_lines()}
+
+
+def x(axes: Axes, label: str) -> list[float]:
+    return [float(value) for value in np.asarray(lines(axes)[label].get_xdata())]
+
+
+def panel(figure: Figure, name: str) -> Axes:
+    return next(axes for axes in figure.axes if axes.get_title("left") == name)
+
+
+def written(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def scores_of(study: Adaptation, model: str, dataset: str, column: str = "ods") -> np.ndarray:
+    """A score in the seeds that all models have."""
+    rows = study.scores[(study.scores["model"] == model) & (study.scores["dataset"] == dataset) & (study.scores["seed"] < 3)]
+    assert len(rows) == 3
+    return rows[column].to_numpy(dtype=np.float64)
+
+
+def caption(name: str, adaptation: Adaptation) -> Caption:
+    return registration(name, registry.load("adaptation_figures", f"adaptation_{name}")).caption(adaptation)
+
+
+def test_the_strategy_shown_is_the_first_that_is_not_random(study: Adaptation) -> None:
+    turned = replace(study, models=study.models.iloc[::-1])
+    assert (strategies(study), strategies(turned)) == (["far", "random"], ["random", "far"])
+    assert [strategy_of(study), strategy_of(turned), strategy_of(study, "random")] == ["far", "far", "random"]
+    alone = replace(study, models=study.models[study.models["strategy"] != "far"])
+    assert strategy_of(alone) == "random"
+    with pytest.raises(InputError, match=r"strategy must be one of the study's \(far, random\), got 'near'"):
+        strategy_of(study, "near")
+
+
+def test_models_are_in_order_of_their_images_and_those_with_as_many_look_alike(study: Adaptation, bakeoff: Adaptation) -> None:
+    turned = replace(study, models=study.models.iloc[::-1])
+    assert by_shots(turned, "far") == ["far-1", "far-3", "far-7"]
+    assert by_background(turned, "random") == ["random-7", "random-7-B3", "random-7-B7"]
+    assert by_background(bakeoff, "far") == []
+    assert len(arms(study)) == 1 + 10
+    found = looks(study)
+    assert found["far-3"] == found["random-3"]
+    assert found["far-7-B3"] == found["random-7-B3"]
+    assert len({found[name].colour for name in ("M", "far-1", "far-3", "far-7", "far-7-B3", "far-7-B7")}) == 6
+    assert scored(study) == [*study.secondaries, "blind, labelled"]
+
+
+def test_seeds_are_those_that_all_have(study: Adaptation) -> None:
+    assert seeds_of(study, ["M", "random-7"]) == [0, 1, 2, 3]
+    assert seeds_of(study, ["M", "random-7", "far-7"]) == [0, 1, 2]
+    apart = study.models[(study.models["model"] != "far-7") | (study.models["seed"] == 2)]
+    apart = apart[(apart["model"] != "far-3") | (apart["seed"] == 0)]
+    assert seeds_of(replace(study, models=apart), ["far-3", "far-7"]) == [0, 2]
+    assert seeds_of(study, []) == []
+    assert (seeds_text([0]), seeds_text([0, 1, 2])) == ("one seed", "means over 3 seeds")
+
+
+def test_a_bar_is_the_mean_over_the_shared_seeds_and_its_line_their_range(study: Adaptation) -> None:
+    (axes,) = adaptation_bars(study).axes
+    for model in ("M", "far-7", "random-3"):
+        values = scores_of(study, model, "walls")
+        assert bars(axes)[f"{model}:walls"].get_width() == pytest.approx(values.mean())
+        assert x(axes, f"range:{model}:walls") == pytest.approx([values.min(), values.max()])
+    values = [scores_of(study, "far-7", name) for name in study.secondaries]
+    assert bars(axes)["far-7:all"].get_width() == pytest.approx(np.mean(values))
+    bar = ranges(study, ["far-7"], [0, 1, 2], "ods")["far-7", "all"]
+    assert (bar.low, bar.high) == pytest.approx((np.mean(values, axis=0).min(), np.mean(values, axis=0).max()))
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[-2:] == ["blind, labelled (blind)", "all 4 secondaries"]
+    assert len(labels) == 6
+
+
+def test_random_is_hollow_beside_the_strategy(study: Adaptation) -> None:
+    found = bars(adaptation_bars(study).axes[0])
+    names = [name.split(":")[0] for name in found if name.endswith(":roads")]
+    assert names == ["M", "far-1", "random-1", "far-3", "random-3", "far-7", "random-7"]
+    assert to_hex(found["random-7:roads"].get_facecolor()) == PAPER
+    assert to_hex(found["far-7:roads"].get_facecolor()) == to_hex(found["random-7:roads"].get_edgecolor())
+    alone = bars(adaptation_bars(study, strategy="random").axes[0])
+    assert to_hex(alone["random-7:roads"].get_facecolor()) != PAPER
+    assert not any(name.startswith("far") for name in alone)
+    background = bars(adaptation_bars(study, background=True).axes[0])
+    assert [name for name in background if name.endswith(":roads")] == ["far-7:roads", "far-7-B3:roads", "far-7-B7:roads"]
+
+
+@pytest.mark.parametrize(
+    ("measure", "column", "words"), [("f_ods", "ods", "best for it"), ("f", "mean_f", "each model at its own threshold")]
+)
+def test_the_paper_s_f_or_the_honest_one_is_drawn(
+    measure: Any, column: str, words: str, study: Adaptation, several: Adaptations
+) -> None:
+    figure = adaptation_bars(study, measure=measure, background=True)
+    assert bars(figure.axes[0])["far-7:walls"].get_width() == pytest.approx(scores_of(study, "far-7", "walls", column).mean())
+    assert words in figure.axes[0].get_xlabel()
+    assert figure.get_suptitle().startswith("ODS," if measure == "f_ods" else "Mean F,")
+    panels = adaptation_bars(several, measure=measure).axes
+    assert len(panels) == 3 == len(several.models)
+    assert len({axes.get_xlim() for axes in panels}) == 1
+    for axes, (name, each) in zip(panels, several.runs().items(), strict=True):
+        assert axes.get_title(loc="left") == name
+        for model in ("M", "far-1", "far-7", "random-7"):
+            width = bars(axes)[f"{model}:walls"].get_width()
+            assert width == pytest.approx(scores_of(each, model, "walls", column).mean())
+        m, far = (bars(axes)[f"{model}:all"].get_width() for model in ("M", "far-7"))
+        assert far == pytest.approx(np.mean([scores_of(each, "far-7", own, column) for own in each.secondaries]))
+        assert f"M {m:.3f} → far-7 {far:.3f}" in written(axes)
+    assert len(adaptation_bars(Adaptations(several.models[:1], several.adaptations[:1])).axes) == 1
+
+
+@pytest.mark.parametrize("draw", [adaptation_bars, adaptation_curves])
+def test_another_measure_and_a_study_without_background_are_told(draw: Any, study: Adaptation, bakeoff: Adaptation) -> None:
+    with pytest.raises(InputError, match=r"measure must be 'f_ods' \(the paper's\) or 'f'"):
+        draw(study, measure="iou")
+    assert "no model of far learnt from background images" in written(draw(bakeoff, background=True).axes[0])
+
+
+def test_a_line_is_the_moving_average_of_means_over_the_shared_seeds(study: Adaptation) -> None:
+    figure, own = adaptation_curves(study), adaptation_curves(study, measure="f")
+    assert [axes.get_title("left")[:5] for axes in figure.axes] == ["roads", "decks", "a <b>", "walls"]
+    assert list(lines(panel(figure, "roads"))) == ["M", "far-1", "far-3", "far-7"]
+    # M has a fourth seed, which the others lack.
+    rows = study.images[(study.images["dataset"] == "roads") & (study.images["seed"] < 3)]
+    for model in ("far-3", "M"):
+        means = rows[rows["model"] == model].groupby("image")[["distance", "f_ods", "f"]].mean().sort_values("distance")
+        for drawn, column in ((figure, "f_ods"), (own, "f")):
+            found = lines(panel(drawn, "roads"))[model].get_xydata()
+            np.testing.assert_allclose(found, np.column_stack([means["distance"], moving_average(means[column], 3)]))
+        points = [one for one in panel(figure, "roads").collections if one.get_label() == f"images:{model}"]
+        np.testing.assert_allclose(np.asarray(points[0].get_offsets()), means[["distance", "f_ods"]])
+    assert "F at the model's own threshold" in [text.get_text() for text in own.texts]
+    assert "F at the dataset's best threshold" in [text.get_text() for text in figure.texts]
+    seeds = pd.DataFrame({"seed": [0, 1], "model": "M", "dataset": "a", "image": "1", "distance": [0.2, 0.4], "f": [1, 0.5]})
+    assert averaged(seeds, ["M"], [0, 1])[["distance", "f"]].to_numpy().round(2).tolist() == [[0.3, 0.75]]
+
+
+def test_curves_say_whose_means_they_show_and_what_is_missing(study: Adaptation) -> None:
+    assert "images chosen by far; means over 3 seeds." in adaptation_curves(study).get_suptitle()
+    one = adaptation_curves(replace(study, models=study.models[study.models["seed"] == 1]), strategy="random")
+    assert "images chosen by random; one seed." in one.get_suptitle()
+    assert list(lines(panel(one, "roads"))) == ["M", "random-1", "random-3", "random-7"]
+    background = adaptation_curves(study, background=True)
+    assert list(lines(panel(background, "roads"))) == ["far-7", "far-7-B3", "far-7-B7"]
+    other = study.images["dataset"] != "roads"
+    bare = study.images.assign(**{name: study.images[name].where(other) for name in ("f", "f_ods")})
+    assert "no image has an F" in written(panel(adaptation_curves(replace(study, images=bare)), "roads"))
+
+
+def test_a_study_of_an_earlier_version_shows_the_f_that_it_has(study: Adaptation) -> None:
+    old = replace(study, images=study.images.drop(columns="f_ods"))
+    found, own = (lines(panel(adaptation_curves(old, measure=measure), "roads"))["M"] for measure in (None, "f"))
+    np.testing.assert_array_equal(found.get_xydata(), own.get_xydata())
+    assert "F is at the model's own threshold, and not at the dataset's best as in the paper" in caption("curves", old).text
+    with pytest.raises(InputError, match=r"an earlier version did not write.*run howfar adapt in the study's folder again"):
+        adaptation_curves(old, measure="f_ods")
+
+
+def test_gains_stand_by_images_and_size(study: Adaptation, bakeoff: Adaptation) -> None:
+    for adaptation in (study, bakeoff):
+        found = sorted_gains(adaptation)
+        kinds = list(zip(found["background"] > 0, found["shots"], found["background"], strict=True))
+        assert kinds == sorted(kinds)
+        assert all(rows["gain"].is_monotonic_decreasing for _, rows in found.groupby(["shots", "background"]))
+    assert list(sorted_gains(bakeoff)["model"])[:2] == ["norm", "far-7"]
+
+
+def test_dots_and_intervals_are_the_pooled_gains_and_random_is_marked(study: Adaptation) -> None:
+    left, right = adaptation_gains(study).axes
+    (row,) = study.gains[(study.gains["model"] == "far-3") & (study.gains["dataset"] == "all")].to_dict("records")
+    for axes, columns in ((left, ("gain", "low", "high")), (right, ("over_random", "over_random_low", "over_random_high"))):
+        value, low, high = (row[name] for name in columns)
+        assert x(axes, "far-3") == [value]
+        assert x(axes, "interval:far-3") == [low, high]
+        assert change_text(value, low, high) in written(axes)
+    assert "random-3" not in lines(right)
+    hollow, filled = lines(left)["random-7"], lines(left)["far-7"]
+    assert (hollow.get_markerfacecolor(), hollow.get_marker()) == (PAPER, "D")
+    assert (filled.get_markerfacecolor(), filled.get_marker()) == (filled.get_markeredgecolor(), "o")
+    place = float(np.asarray(hollow.get_ydata())[0])
+    bands = [patch.get_extents().transformed(left.transData.inverted()) for patch in left.patches]
+    assert len(bands) == 5
+    assert sum(band.y0 < place < band.y1 or band.y1 < place < band.y0 for band in bands) == 1
+    assert change_text(0.048, -0.0002, 0.1) == "+0.048 [0.000, +0.100]"
+
+
+@pytest.mark.parametrize("column", ["beats_random", "below_random"])
+def test_names_are_bold_where_the_corrected_interval_excludes_0(column: str, study: Adaptation) -> None:
+    gains = study.gains.assign(beats_random=False, below_random=False)
+    gains[column] = gains["model"] == "far-7"
+    labels = adaptation_gains(replace(study, gains=gains)).axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels if label.get_fontweight() == "bold"] == ["far-7"]
+    alone = study.gains.assign(over_random=np.nan, beats_random=None, below_random=None)
+    assert len(adaptation_gains(replace(study, gains=alone)).axes) == 1
+
+
+def test_false_positives_of_seeds_their_mean_and_the_cost(study: Adaptation) -> None:
+    left, right = adaptation_suppression(study).axes
+    for model in ("M", "far-7", "random-7-B3"):
+        shares = scores_of(study, model, str(study.background), "false_positive_share")
+        assert x(left, f"seeds:{model}") == pytest.approx(shares.tolist())
+        assert x(left, model) == pytest.approx([shares.mean()])
+    row = study.suppression.set_index("model").loc["far-7-B7"]
+    assert x(right, "cost:far-7-B7") == [row["cost"]]
+    assert x(right, "interval:cost:far-7-B7") == [row["cost_low"], row["cost_high"]]
+    assert not {"cost:far-7", "cost:M"} & set(lines(right))
+    labels = [label.get_text() for label in left.get_yticklabels()]
+    assert labels == ["M", *(f"{name}-7{more}" for name in ("far", "random") for more in ("", "-B3", "-B7"))]
+    single = adaptation_suppression(replace(study, models=study.models[study.models["seed"] == 0])).axes[0]
+    assert not any(label.startswith("seeds:") for label in lines(single))
+
+
+def test_images_of_the_secondaries_are_no_false_positives(study: Adaptation, bakeoff: Adaptation) -> None:
+    images = study.images.copy()
+    images.loc[images["dataset"] == "roads", "false_positive_share"] = 0.9
+    np.testing.assert_array_equal(by_seed(replace(study, images=images), ["M"]), by_seed(study, ["M"]))
+    assert "no model learnt from background images" in written(adaptation_suppression(bakeoff).axes[0])[0]
+
+
+def test_false_positives_of_several_segmenters_stand_by_segmenter_and_model() -> None:
+    shares, changes = [], []
+    for k, name in enumerate(("net", "wide")):
+        for place, model in enumerate(("M", "far-7", "far-7-B3")):
+            share = 0.03 - 0.01 * place + 0.1 * k
+            ends = {"low": share - 0.005, "high": share + 0.005, "lowest": share, "highest": share}
+            shares.append({"segmenter": name, "model": model, "share": share, **ends})
+        blank = dict.fromkeys(("change", "low", "high", "cost", "cost_low", "cost_high"), float("nan"))
+        cost = {"change": -0.01, "low": -0.02, "high": 0.0, "cost": -0.02 - k, "cost_low": -0.03 - k, "cost_high": 0.01 - k}
+        changes += [{"segmenter": name, "model": "far-7", "of": "", **blank}]
+        changes += [{"segmenter": name, "model": "far-7-B3", "of": "far-7", **cost}]
+    frames, nets = (pd.DataFrame(shares), pd.DataFrame(changes)), ("deepcrack", "deepcrack")
+    made = Suppression(
+        "adaptation", "roads", ("site",), "pl$in", ("net", "wide"), nets, (0,), 1, *frames, provenance=Provenance.now()
+    )
+    figure = suppression(made)
+    figure.draw_without_rendering()
+    left, right = figure.axes
+    assert x(left, "net:far-7-B3") == pytest.approx([0.01])
+    assert x(left, "interval:wide:M") == pytest.approx([0.125, 0.135])
+    assert x(right, "cost:wide:far-7-B3") == pytest.approx([-1.02])
+    assert x(right, "interval:cost:net:far-7-B3") == pytest.approx([-0.03, 0.01])
+    assert "cost:net:far-7" not in lines(right)
+    names = [label.get_text() for label in left.get_yticklabels()]
+    assert names == [f"{name} · {model}" for name in ("net", "wide") for model in ("M", "far-7", "far-7-B3")]
+    assert "on 1 image of pl$in that no model learnt from" in figure.get_suptitle()
+
+
+@pytest.mark.parametrize("name", [name.removeprefix("adaptation_") for name in registry.OURS["adaptation_figures"]])
+def test_every_figure_has_a_heading_a_text_and_an_alternative(name: str, study: Adaptation) -> None:
+    found = caption(name, study)
+    assert found.title
+    assert found.text.endswith(".")
+    assert found.alternative.endswith(".")
+    if name.startswith(("bars", "curves")):
+        assert "as section 3.3 of the paper measures, so that it can be held beside the paper's figure" in found.text
+        assert "That threshold looks at the dataset's labels" in found.text
+    if name == "rows":
+        rules = ("chosen by rule", "median of M's F", "median of M's false positives", "middle one by name", "seed 0")
+        assert all(rule in found.text for rule in rules)
+
+
+def test_captions_hold_the_numbers_and_speak_of_random_where_it_is_drawn(study: Adaptation) -> None:
+    row = study.gains[(study.gains["model"] == "far-7") & (study.gains["dataset"] == "all")].iloc[0]
+    assert f"far-7 {change_text(row['gain'], row['low'], row['high'])}" in caption("gains", study).alternative
+    mean = np.mean([scores_of(study, "far-7", name) for name in study.secondaries])
+    assert f"far-7 {mean:.3f}" in caption("bars", study).alternative
+    assert "far-7-B7 0." in caption("bars_background", study).alternative
+    assert "M 5." in caption("suppression", study).alternative
+    assert "Hollow, on grey: random." in caption("gains", study).text
+    assert "Hollow: as many images drawn at random." in caption("bars", study).text
+    alone = replace(study, models=study.models[study.models["strategy"] != "random"])
+    assert "random" not in caption("gains", alone).text + caption("bars", alone).text
