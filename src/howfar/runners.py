@@ -30,9 +30,6 @@ V = TypeVar("V")
 def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
     """Combine values pairwise in a fixed tree, neighbours first, keeping about log2 n values in memory.
 
-    `combine` is called with a value and the one to its right; the remaining values are combined from the right at the end.
-    Raises `ValueError` where there is no value.
-
     Examples
     --------
     >>> fold("abcde", lambda left, right: f"({left}{right})")
@@ -64,13 +61,8 @@ AHEAD = 2
 class LocalRunner:
     """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
 
-    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs them in the calling
-    thread. Raises `InputError` for fewer than one worker.
-
-    Examples
-    --------
-    >>> list(LocalRunner(workers=2).run(abs, [-3, 2, -1]))
-    [3, 2, 1]
+    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs in the calling
+    thread.
     """
 
     processes = False
@@ -86,9 +78,8 @@ class LocalRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
-        At most twice as many tasks as workers are begun and not yet yielded. An exception in a task is raised here
-        at its turn. After that, or when the iterator is closed early or interrupted, no further task begins, and those that
-        have begun are waited for. `function` is called from several threads at a time.
+        A task's exception is raised at its turn. After that, or when the iterator is closed early, no further task begins, and
+        those that have begun are waited for. `function` is called from several threads at a time.
         """
         if self.workers == 1:
             yield from map(function, tasks)
@@ -105,25 +96,11 @@ class LocalRunner:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`.
-
-        `function` is called from several threads at a time, `combine` in the calling thread.
-
-        Examples
-        --------
-        >>> LocalRunner(workers=2).reduce(str, "({} {})".format, [1, 2, 3])
-        '((1 2) 3)'
-        """
+        """Combine ``function(task)`` of all tasks in the tree of `howfar.runners.fold`, in the calling thread."""
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Return this runner itself, since its tasks need no accelerator.
-
-        Examples
-        --------
-        >>> LocalRunner(workers=2).on_processors()
-        LocalRunner(workers=2)
-        """
+        """Return this runner itself, since its tasks need no accelerator."""
         return self
 
 
@@ -141,18 +118,10 @@ _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
 class RayRunner:
     """Run tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
 
-    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. Only a task's
-    argument and its result pass through the driver.
-
-    `workers` is the number of tasks at a time, by default as many as the cluster's cores, or its GPUs, allow. `address` is that
-    of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``; None starts a cluster of this machine's cores, which
-    ends with this process (or joins that of the environment variable ``RAY_ADDRESS``). `gpus` are those of each task; a
-    fraction shares one GPU among several tasks. Raises `InputError` where a number is out of range.
-
-    Examples
-    --------
-    >>> RayRunner(workers=4, address="auto")
-    RayRunner(workers=4, address='auto')
+    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. `workers` is by
+    default as many as the cluster's cores, or its GPUs, allow. `address` is a running cluster's (``auto``, ``HOST:PORT`` or
+    ``ray://HOST:PORT``); None joins ``RAY_ADDRESS``, or starts a cluster of this machine. `gpus` are each task's, or a
+    fraction.
     """
 
     processes = True
@@ -188,11 +157,9 @@ class RayRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
-        At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
-        turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
-        ones are waited for. Function and tasks are pickled; each worker process keeps the function. Raises `MissingExtraError`
-        where Ray is not installed, and `RunnerError` where the cluster cannot be joined or has lost a task more often than
-        `retries` allows.
+        A task's exception is raised at its turn. After that, or when the iterator is closed early, no further task is
+        submitted, and the submitted ones are waited for. A cluster that cannot be joined or has lost a task too often raises
+        `RunnerError`.
         """
         ray, call, _ = self._joined()
         most = self._at_once(ray)
@@ -216,10 +183,7 @@ class RayRunner:
             _settle(ray, submitted)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of all tasks in the tree of `howfar.runners.fold`, on the cluster.
-
-        Functions and tasks, at least one, are pickled; errors are those of `run`.
-        """
+        """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`, on the cluster."""
         ray, call, join = self._joined()
         at_once = self._at_once(ray)
         stored, stored_combine = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
@@ -241,13 +205,7 @@ class RayRunner:
             _settle(ray, running)
 
     def on_processors(self) -> RayRunner:
-        """Return a runner on the same cluster whose tasks have no GPU.
-
-        Examples
-        --------
-        >>> RayRunner(workers=4, gpus=0.5).on_processors().gpus
-        0.0
-        """
+        """Return a runner on the same cluster whose tasks have no GPU."""
         if not self.gpus:
             return self
         other = RayRunner(self.workers, self.address, 0.0, self.retries)
@@ -430,18 +388,9 @@ def make_runner(
 ) -> Runner:
     """Make a runner by name (``local``, ``ray``, or another package's); return a runner object unchanged.
 
-    `workers` is the number of tasks at a time, None for the runner's default; `address` that of a running cluster, for ``ray``
-    alone; `device` the backbone's: with ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError` where there is no
-    such runner, `MissingExtraError` where Ray is not installed, and `InputError` where a number is below 1 or a runner takes no
-    address.
-
-    Examples
-    --------
-    >>> make_runner("local", workers=3)
-    LocalRunner(workers=3)
-    >>> make_runner("local", address="auto")
-    Traceback (most recent call last):
-    howfar.errors.InputError: address must be left out with this runner, got 'auto': add --runner ray
+    `workers` is the number of tasks at a time, `address` that of a running cluster, for ``ray`` alone; with the backbone's
+    `device` ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError`, `MissingExtraError` without Ray, and
+    `InputError`.
     """
     if runner == "ray":
         if address is not None and not address.strip():

@@ -25,17 +25,7 @@ KIND = "trackers"
 
 @dataclass(frozen=True)
 class Log:
-    """Name the tracker and the run to which results are logged.
-
-    Attributes
-    ----------
-    tracker
-        A registered name: ``mlflow``, ``wandb``, or another package's.
-    name
-        The run's name.
-    group
-        What the run is a part of, such as an adaptation study; nothing for a run of its own.
-    """
+    """Name the tracker (``mlflow``, ``wandb``, or another package's), the run, and the group of runs that it is a part of."""
 
     tracker: str
     name: str
@@ -43,37 +33,18 @@ class Log:
 
     @classmethod
     def of(cls, tracker: str | None, name: str, group: str = "") -> Log | None:
-        """Make a log for a tracker; return None without one.
-
-        Examples
-        --------
-        >>> Log.of(None, "roads") is None, Log.of("mlflow", "roads")
-        (True, Log(tracker='mlflow', name='roads', group=''))
-        """
+        """Make a log for a tracker; return None without one."""
         return None if tracker is None else cls(tracker, name, group)
 
 
 def check_tracker(name: str | None) -> None:
-    """Check that a tracker can be used, before anything is computed.
-
-    Raises `UnknownNameError` for an unknown name, and `MissingExtraError` where its library is absent.
-
-    Examples
-    --------
-    >>> check_tracker(None)
-    >>> check_tracker("notebook")
-    Traceback (most recent call last):
-    howfar.errors.UnknownNameError: no trackers named 'notebook'; known: mlflow, wandb
-    """
+    """Check that a tracker can be used, before anything is computed."""
     if name is not None:
         registry.load(KIND, name).check()
 
 
 class Tracking:
-    """Log numbers to a run, each step once; do nothing without a run.
-
-    Where the tracker fails, as behind a network that is down, that is told once, and what is computed goes on without it.
-    """
+    """Log numbers to a run, each step once; do nothing without a run, and stop, after one line, where the tracker fails."""
 
     def __init__(self, run: TrackedRun | None, tracker: str = "", note: Path | None = None, last: int = 0) -> None:
         self._run, self._tracker, self._note = run, tracker, note
@@ -129,8 +100,7 @@ class Tracking:
 def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> Iterator[Tracking]:
     """Begin a run with its settings, and end it with the block; log nothing if `log` is None.
 
-    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on. Raises
-    `HowfarError` where the run cannot begin.
+    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on.
     """
     if log is None:
         yield Tracking(None)
@@ -179,15 +149,7 @@ def log_result(log: Log | None, settings: Mapping[str, Any], document: Mapping[s
 
 
 def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Yield a document's numbers with the paths of their names; list entries are called by their own name.
-
-    Examples
-    --------
-    >>> dict(numbers_of({"primary": {"n": 8}, "datasets": [{"name": "site a", "relative": 1.5, "p_value": None}]}))
-    {'primary/n': 8.0, 'datasets/site a/relative': 1.5}
-    >>> dict(numbers_of({"size": [224, 224], "relative_ci": [1.2, 1.8], "rivals_ci": {"kid": [0.1, 0.2]}}))
-    {'relative_ci/low': 1.2, 'relative_ci/high': 1.8, 'rivals_ci/kid/low': 0.1, 'rivals_ci/kid/high': 0.2}
-    """
+    """Yield a document's numbers with the paths of their names; list entries are called by their own name."""
     for name, value in document.items():
         if name in LEFT_OUT:
             continue
@@ -291,10 +253,7 @@ PROJECT: Final = "howfar"
 
 
 class WandbRun:
-    """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar.
-
-    It is separate from the process's own run: a run that a notebook has begun itself stays as it is.
-    """
+    """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar, apart from a notebook's own run."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
         wandb = _wandb()

@@ -35,10 +35,7 @@ SIDE = 224
 
 
 class FunctionBackbone:
-    """Wrap a caller's function as a backbone; made by `function`, which documents its input and output.
-
-    `stored` is False where the function has no name that stands for it: then its features are kept for this run alone.
-    """
+    """Wrap a caller's function as a backbone; without a name (`stored` is False) its features are kept for this run alone."""
 
     def __init__(self, call: Callable[[NDArray[np.uint8]], Any], name: str | None, preprocess: Preprocess) -> None:
         self._call, self._preprocess, self._lock = call, preprocess, threading.Lock()
@@ -72,10 +69,7 @@ class FunctionBackbone:
         return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32.
-
-        Raises `InputError` where it gives something else, and `HowfarError` where it fails.
-        """
+        """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32."""
         self._preprocess.check_batch(batch)
         try:
             with self._lock, _without_gradients():
@@ -107,25 +101,12 @@ def function(
 ) -> FunctionBackbone:
     """Make a backbone from a function that maps a batch of images to features.
 
-    Parameters
-    ----------
-    call
-        Takes a NumPy array (b, height, width, 3) of uint8, RGB, and returns an array or tensor of (b, q) numbers; (b, ...) is
-        flattened in C order. It is called for one batch at a time, first with one black picture, and must give an image the
-        same features whatever else is in the batch.
-    name
-        What stands for the function in the store and in results, with the size and the fit. Features are kept under it, so give
-        a function that has changed another name. Without it, features are kept for one run alone, since nothing tells one
-        function from another.
-    size
-        Side of the pictures, or (height, width), in pixels.
-    fit, via
-        How images are brought to that size, as `howfar.load_backbone` takes them.
-
-    Raises
-    ------
-    HowfarError
-        The function fails or returns no features of a black picture, or an option is wrong.
+    `call` takes a NumPy array (b, height, width, 3) of uint8, RGB, and returns an array or tensor of (b, q) numbers; (b, ...)
+    is flattened in C order. It is called for one batch at a time, first with one black picture, and must give an image the same
+    features whatever else is in the batch. Features are stored under `name`, the size and the fit, so give a function that has
+    changed another name; without a name they are kept for one run. `size` is a side or (height, width) in pixels; `fit` and
+    `via` are those of `howfar.load_backbone`. A function that fails or returns no features, or a wrong option, raises
+    `HowfarError`.
 
     Examples
     --------
@@ -163,17 +144,15 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     Parameters
     ----------
     backbone
-        A registered name (see ``howfar backbones``). One that was loaded before, of the same files and versions, is built when
-        it first embeds an image (`howfar.backbones.known_backbone`).
+        A registered name (see ``howfar backbones``), whose network is built when it first embeds an image.
 
         A torch module. It is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; `size`, `mean` and
         `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
         flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
         `howfar.backbones.module` for the outputs of inner layers.
 
-        A function that takes a NumPy array (b, 224, 224, 3) of uint8, RGB (`size` says otherwise), and returns an array or
-        tensor (b, q). Nothing tells one function from another, so that its features are not stored; `howfar.backbones.function`
-        gives it a name that stands for it.
+        A function from (b, 224, 224, 3) uint8, RGB, to (b, q), whose features are not stored; `howfar.backbones.function` names
+        it.
 
         A loaded backbone, which is returned as it is.
     options
@@ -188,9 +167,6 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     --------
     >>> as_backbone(lambda batch: batch.mean(axis=(1, 2)), {"size": 32}).layers
     (3,)
-    >>> as_backbone(3)
-    Traceback (most recent call last):
-    howfar.errors.InputError: backbone must be a registered name, a torch module, a function of a batch, or a loaded ...
     """
     given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
     if isinstance(backbone, str):
@@ -208,15 +184,7 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
 
 
 def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be repeated from any folder.
-
-    Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
-
-    Examples
-    --------
-    >>> as_loaded("timm:resnet18", {"via": 448, "size": (96, 128), "weights": None})
-    {'name': 'timm:resnet18', 'via': 448, 'size': [96, 128]}
-    """
+    """Describe a call of `load_backbone` as JSON values with absolute paths; empty for a backbone that was loaded elsewhere."""
     if not isinstance(backbone, str):
         return {}
     family, colon, model = backbone.partition(":")
@@ -236,13 +204,7 @@ def _is_torch_module(argument: object) -> bool:
 
 
 def is_stored(backbone: Backbone) -> bool:
-    """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not.
-
-    Examples
-    --------
-    >>> is_stored(as_backbone("pixels")), is_stored(as_backbone(lambda batch: batch.mean(axis=(1, 2))))
-    (True, False)
-    """
+    """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not."""
     return not isinstance(backbone, FunctionBackbone) or backbone.stored
 
 

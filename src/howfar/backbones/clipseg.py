@@ -52,10 +52,7 @@ def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
 
 
 def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
-    """Load CLIPSeg, and a function from a text to its (1, channels) embedding for CLIPSeg's ``conditional_embeddings``.
-
-    Errors call the option that names its folder `option`; they are those of `_build_clipseg`.
-    """
+    """Load CLIPSeg, and a function from a text to its (1, channels) embedding; errors name its folder's `option`."""
     network, tokenize = _network(CLIPSEG_MODEL, options, option)
     return network, lambda text: _embedding(network, tokenize(text))
 

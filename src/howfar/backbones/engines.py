@@ -31,10 +31,7 @@ Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class CheckedEngine:
-    """Run a network by a faster engine after comparing its features with torch's; falls back to torch on disagreement.
-
-    The backbone's `name` is for the log; `network` turns images into features, its normalisation included.
-    """
+    """Run a network by a faster engine after comparing its features with torch's; falls back to torch on disagreement."""
 
     label: ClassVar[str]
     fallback: ClassVar[str]
@@ -71,10 +68,9 @@ class CheckedEngine:
 def disagreement(
     engine: str, features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float
 ) -> str:
-    """Describe how an engine's features (b, q) differ from torch's; empty if the difference is within rounding.
+    """Describe how features (b, q) differ from torch's; empty within the tolerances.
 
-    A feature may be off by `tolerance`, as a share of its Euclidean length, and a single value by `largest`, as a share of the
-    feature's largest.
+    `tolerance` is a share of a feature's Euclidean length, `largest` of its largest value, for a single value.
     """
     if features.shape != expected.shape:
         return f"{engine} gives features of shape {features.shape}, torch of {expected.shape}"
@@ -102,10 +98,8 @@ _EXPORTING: Final = threading.Lock()
 class OnnxruntimeEngine(CheckedEngine):
     """Run a network that turns one image, uint8 (1, height, width, 3), into its feature (1, q), by onnxruntime.
 
-    It is exported for images one by one, every size fixed: then all buffers are planned beforehand, which is faster on a CPU
-    than any batch, and no feature depends on its neighbours. The first batch is computed by torch too. Where the two differ,
-    where the export fails or onnxruntime is absent, torch goes on alone, and a line in the log says why. The hash of
-    `identity`, on which the feature depends, names the exported file.
+    It is exported for single images of a fixed size, the fastest on a CPU, so no feature depends on its neighbours. Where
+    export, run or check fails, torch goes on alone, and the log says why. The hash of `identity` names the exported file.
     """
 
     label = "onnxruntime"
@@ -218,9 +212,8 @@ def _export(network: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
 
 @contextmanager
 def _silenced_exporter() -> Iterator[None]:
-    """Silence the exporter's warnings about constant sizes (intended here) and about its deprecation.
+    """Silence the exporter's warnings about constant sizes and its printing of whole networks to stdout, where JSON goes.
 
-    Where it fails it prints the whole network to stdout, which is where JSON goes; that is silenced too.
     `warnings.catch_warnings` would not do among threads: on leaving, each restores the list of filters that it found.
     """
     before = list(warnings.filters)
@@ -262,9 +255,8 @@ Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
 class TorchCompileEngine(CheckedEngine):
     """Run a network that turns images, uint8 (b, height, width, 3), into features (b, q), compiled for one batch size b.
 
-    It is compiled for the size of the first batch, and again when a batch of at least twice as many comes; a shorter batch is
-    padded. The first images are computed by the uncompiled network too. Where the two differ, or compiling fails, torch goes
-    on uncompiled, and a line in the log says why.
+    It is compiled again when a batch of at least twice as many comes; a shorter one is padded. On failure torch goes on
+    uncompiled.
     """
 
     label = "torch.compile"
@@ -276,11 +268,7 @@ class TorchCompileEngine(CheckedEngine):
         self._dtype = dtype
 
     def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch of images.
-
-        `forward` runs a module on images, on the backbone's device and in its precision; `by_torch` computes the features that
-        compiled ones are checked against, and all of them where compiling fails.
-        """
+        """Compute the features of a batch; `forward` runs a module on the device, `by_torch` checks and replaces it."""
         compiled = self._checked(batch, forward, by_torch) if len(batch) else None
         if compiled is not None:
             try:

@@ -51,9 +51,8 @@ _BLOCKS: list[_Block] = []
 def one_torch_thread_each() -> Iterator[None]:
     """Limit torch to one thread per worker within the block, and restore the thread count afterwards.
 
-    Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
-    core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
-    (which loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
+    Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded (which
+    loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
     """
     torch = sys.modules.get("torch")
     if torch is None:
@@ -75,10 +74,7 @@ def one_torch_thread_each() -> Iterator[None]:
 
 
 def limit_loaded_later() -> None:
-    """Load torch with one thread if a block of `one_torch_thread_each` was entered before torch was loaded.
-
-    Call it before a network is built within such a block: threads that use torch from then on have one each.
-    """
+    """Load torch with one thread, if a block of `one_torch_thread_each` was entered before torch was loaded."""
     block = _BLOCKS[-1] if _BLOCKS else None
     if block is None or block.before is not None:
         return
@@ -110,15 +106,7 @@ class BackboneRecord(NamedTuple):
 
 @with_options(BackboneOptions)
 def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
-    """Return the backbone of `howfar.load_backbone`; if its identity is on record, it is built only at the first embedding.
-
-    Raises as `howfar.load_backbone` does; what a network lacks that is built later is raised by `prepare` or `embed`.
-
-    Examples
-    --------
-    >>> known_backbone("pixels").layers
-    (27648,)
-    """
+    """Return the backbone of `howfar.load_backbone`; if its identity is on record, it is built only at the first embedding."""
     family, checked = family_and_options(name, options)
     made_of = _made_of(name, family, checked)
     if made_of is None:
@@ -137,8 +125,8 @@ def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 class KnownBackbone:
     """Represent a backbone with known identity; the network is built once, when the first image is prepared or embedded.
 
-    Pickled it is the built backbone, since another machine may have other files. `StoreError` tells that the one which was
-    built is another than the record says; the record is removed.
+    Pickled it is the built backbone, since another machine may have other files. A network that differs from its record raises
+    `StoreError`, and the record is removed.
     """
 
     def __init__(self, known: BackboneRecord, build: Callable[[], Backbone], record: Path) -> None:

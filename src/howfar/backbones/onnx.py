@@ -21,10 +21,7 @@ from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 class OnnxBackbone:
     """Compute features (F of the paper, eq. 1) by an ONNX file with one output, flattened in C order.
 
-    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once. Of the
-    options `output`, `size`, `mean`, `std`, `fit`, `via` and `device` are read. A file that is no model, has more than one
-    input or another kind of input, or that the options do not fit, raises `InputError`; absence of onnxruntime
-    `MissingExtraError`.
+    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once.
     """
 
     def __init__(self, name: str, file: Path, options: Options) -> None:

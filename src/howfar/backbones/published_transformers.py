@@ -41,24 +41,9 @@ CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130
 class PublishedModel:
     """Describe one published model of the hub as a backbone.
 
-    Attributes
-    ----------
-    card
-        What ``howfar backbones`` lists.
-    repository, download
-        Hub id, and how much there is to download.
-    architecture, kinds
-        transformers' class, and the model types whose folders it reads.
-    config
-        The published configuration, as arguments of the configuration class.
-    side
-        Side of the square input in pixels; None for the size in the model's configuration.
-    colours, interpolation
-        Mean and standard deviation of the channels, and Pillow's filter.
-    maps, layer
-        The feature as in the paper, and its layer's name.
-    pooled, pooling
-        The pooled vector and how it is pooled; None where the feature itself is a vector.
+    `architecture` is transformers' class, `kinds` the model types whose folders it reads, `config` the published configuration.
+    `side` is that of the square input in pixels, None for the configuration's. `maps` gives the feature as in the paper,
+    `pooled` the pooled vector, None where the feature itself is a vector.
     """
 
     card: Card
@@ -77,13 +62,7 @@ class PublishedModel:
 
 
 def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
-    """Build a published model with published, local (`options.weights`) or random weights.
-
-    Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
-    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False. Absent libraries raise
-    `MissingExtraError`; absent files, or a hub out of reach, `MissingPathError`; another model's or damaged weights
-    `InputError`.
-    """
+    """Build a published model with published, local (`options.weights`, a folder or state dict) or seeded random weights."""
     name = model.card.name
     library = transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone

@@ -204,11 +204,7 @@ class TimmModel(NamedTuple):
 
 
 def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
-    """Build a timm network with published, local (`options.weights`) or random weights.
-
-    Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
-    errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.
-    """
+    """Build a timm network with published, local (`options.weights`) or random weights."""
     network = _create_network(_import_timm(model.name), model.name, model.model, options, model.download, **model.create)
     return _backbone_of(model.name, model.model, network, model.config, options)
 

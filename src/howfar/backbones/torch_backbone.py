@@ -37,8 +37,8 @@ _FEATURE_BYTES: Final = 1 << 28
 class Feature:
     """Define which part of a network is the feature, with the names of layers and pooling for the identity.
 
-    `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so that the
-    backbone can be pickled.
+    `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so it can be
+    pickled.
     """
 
     maps: Callable[[nn.Module, Tensor], Sequence[Tensor]]
@@ -49,15 +49,11 @@ class Feature:
 class TorchBackbone:
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
-    The network is put in evaluation mode, frozen and moved to `device`, in place; nothing records gradients. It runs in
-    float32 (without TF32 on CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU
-    onnxruntime runs it, once its first features agree with torch's.
-
-    `model` is the architecture's own name, `kind` the name in the identity where `name` holds the path of a file, which does
-    not change the feature. `mean` and `std` are of each channel on the scale 0-1. `engine` is ``auto``, ``torch`` for a
-    network whose code branches on the image's values, which an export cannot follow, or ``compile`` for torch.compile.
-    `precision` is ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: another feature, with an identity of its own. A
-    device that is unknown or absent, and a network that cannot take the input, raise `InputError`.
+    The network is put in evaluation mode, frozen and moved to `device`, in place. It runs in float32 (without TF32 on CUDA), so
+    that a feature depends neither on the device nor on its batch beyond rounding. `model` is the architecture's own name,
+    `kind` the name in the identity where `name` holds a path, which does not change the feature. `mean` and `std` are of each
+    channel on the scale 0-1. `precision` ``bf16`` or ``fp16`` is torch's mixed precision: another feature, with an identity of
+    its own.
     """
 
     def __init__(
@@ -118,8 +114,7 @@ class TorchBackbone:
     ) -> Self:
         """Build a backbone with the fit, resizing, device, engine and precision in a caller's options.
 
-        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default the mean's, which is
-        close to 0 after normalising. Name, model, network, feature, std and kind are passed on.
+        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default that of the mean.
         """
         return cls(
             preprocess=Preprocess(size, options.fit, options.via, interpolation, fill or mean_colour(mean)),
@@ -155,10 +150,7 @@ class TorchBackbone:
         return self._identity
 
     def on(self, device: str) -> Self:
-        """Move the network to another device, and return a backbone that runs it there.
-
-        A device that is unknown, absent or too small raises `HowfarError`.
-        """
+        """Move the network to another device, and return a backbone that runs it there."""
         moved = copy.copy(self)
         moved._device = resolve_device(device)
         moved._network = _moved(self._network, moved._device, self.name)
@@ -281,10 +273,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the torch device for `name`; ``auto`` means CUDA if available, otherwise the CPU.
-
-    A device that torch does not know, or that this machine lacks, raises `InputError`.
-    """
+    """Return the torch device for `name`; ``auto`` means CUDA if available, otherwise the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

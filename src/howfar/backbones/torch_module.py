@@ -35,17 +35,6 @@ def hash_structure(network: nn.Module) -> str:
     It covers each submodule's class and ``repr``, the byte code of the methods of classes that are no library's, with the
     functions and constants that these name, and attributes that are numbers, texts, arrays, functions or collections of these.
     Python's byte code changes with its version, and so does the hash. What other objects hold is not seen.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> class Net(nn.Module):
-    ...     def forward(self, x): return 2 * x
-    >>> class Other(nn.Module):
-    ...     def forward(self, x): return 3 * x
-    >>> Other.__qualname__ = "Net"
-    >>> hash_structure(Net()) == hash_structure(Net()), hash_structure(Net()) == hash_structure(Other())
-    (True, False)
     """
     from torch import nn
 
@@ -183,25 +172,22 @@ def module(
     device
         ``auto``, ``cpu``, ``cuda``.
     engine
-        ``auto`` runs it by onnxruntime on a CPU, which is faster, once its first features agree with torch's. Not the
-        default here: of a network whose `forward` branches on values (``if x.mean() > 0``) only the first branch would be
-        exported.
+        ``auto`` runs it by onnxruntime on a CPU, which is faster, once its first features agree with torch's. Not the default
+        here: of a `forward` that branches on values (``if x.mean() > 0``) only the first branch would be exported.
     precision
         ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision, which is quicker on a GPU and changes features slightly.
 
     Returns
     -------
     Backbone
-        Its identity has a hash of the weights and one of the structure: classes, the code of their methods, plain attributes
-        (`howfar.backbones.torch_module.hash_structure`). What a network reads from elsewhere does not change it, so give one
-        that changed so another `name`.
+        Its identity has a hash of the weights and one of the structure: classes, the code of their methods, plain attributes.
+        What a network reads from elsewhere does not change it, so give one that changed so another `name`.
 
     Raises
     ------
-    InputError
-        No such layer, a layer that returns no tensors or is not run, or a network that does not take the input.
-    MissingExtraError
-        torch is absent.
+    HowfarError
+        `InputError` for an unknown layer, one without tensors, or an input that does not fit; `MissingExtraError` without
+        torch.
 
     Examples
     --------

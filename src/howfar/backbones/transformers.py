@@ -47,19 +47,9 @@ class ModelInput(NamedTuple):
 def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = None) -> ModelInput:
     """Read the input size, filter, mean and standard deviation from a processor's configuration.
 
-    The size is that of the crop, where one is made, else that of the resize; an edge stands for a square. Defaults are `size`
-    (from the model's own configuration), bicubic, and ImageNet's mean and standard deviation. Normalisation on another scale
-    is converted to 0-1: with values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ for μ′ = μ / (255 f), σ′ = σ / (255 f).
-
-    Raises
-    ------
-    InputError
-        A value is of another kind.
-
-    Examples
-    --------
-    >>> model_input({"size": {"shortest_edge": 256}, "crop_size": 224, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
-    ModelInput(size=(224, 224), interpolation='bicubic', mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    The size is the crop's, else the resize's, else `size` (the model's own); an edge stands for a square. Normalisation on
+    another scale is converted to 0-1: for values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ with μ′ = μ / (255 f), σ′ = σ
+    / (255 f).
     """
     crop = config.get("crop_size") if config.get("do_center_crop", "crop_size" in config) else None
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
@@ -119,10 +109,7 @@ _NO_EFFECT: Final = frozenset(
 
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
-    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given.
-
-    An absent file raises `MissingPathError`, another kind of model `InputError`.
-    """
+    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given."""
     absent = lacking(folder, required)
     if absent:
         files = " and ".join(group[0] for group in required)
@@ -169,11 +156,10 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
-    """Load a float32 model by transformers' `from_pretrained`; tensors missing from the file raise an error.
+    """Load a float32 model by transformers' `from_pretrained`; damaged files and missing tensors raise `InputError`.
 
-    `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
-    ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
-    removed from the network. Damaged files and absent tensors raise `InputError`.
+    `source` is a folder, or for errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
+    ``from_pretrained``. The module `optional` is removed from the network where the file lacks its tensors.
     """
     import torch
 
@@ -202,10 +188,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
 
 
 def random_model(make: Callable[[], Any]) -> nn.Module:
-    """Build a network with seeded random weights, without changing the state of torch's generator.
-
-    Other threads must not draw from the generator meanwhile, as that would change the weights; networks are built in one.
-    """
+    """Build a network with seeded random weights, without changing the state of torch's generator."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -35,24 +35,18 @@ class CheckpointCard:
         Side of the square, in pixels, that it was trained at.
     weights
         Hash of the weights.
-    settings
-        The training settings.
     data
-        The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
-        `contents`, the hashes of the images learnt from; `extra`, the names of those beside the primary dataset's (added
-        picks, background), as ``dataset/image``, whose hashes are the last of `contents`; `held_out`, the hashes of the images
-        kept out of training; `sides`, the median and the largest √(width · height) of the images learnt from, in pixels (not in
-        files of earlier versions); `group`, the expression that named photographs. `started_from` is the checkpoint that
-        training began with, `contents_before` what that learnt from.
+        The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks; `contents`,
+        the hashes of the images learnt from; `extra`, the names of added ones, as ``dataset/image``, whose hashes come last in
+        `contents`; `held_out`, the hashes of the images kept out of training; `sides`, the median and the largest √(width ·
+        height) in pixels; `group`, the expression that named photographs; `started_from`, the checkpoint that training began
+        with; `contents_before`, what that learnt from.
     history
         One entry an epoch: epoch, loss, and where images were held out ods and threshold.
     threshold
         The threshold with the highest ODS on the held-out images at the training size; None where there were none.
-    provenance
-        Versions and time of the training.
     architecture
-        Values from which the network is built, beside its options, where those name files or a hub: for ``adsam`` SAM's
-        configuration, and the hash of the weights that it began with. Empty for others, and in files of earlier versions.
+        Values from which the network is built where its options name files or a hub; empty in files of earlier versions.
     """
 
     segmenter: str
@@ -92,11 +86,7 @@ class Checkpoint:
     def build(self) -> Any:
         """Build the network with the checkpoint's weights in evaluation mode, without other files.
 
-        Raises
-        ------
-        HowfarError
-            Its architecture is not registered here, a library is absent, or the weights do not fit it; an earlier version
-            wrote it, and the base model that its options name is gone.
+        Raises `HowfarError` where the architecture or a library is absent, or an earlier version's base model is gone.
         """
         card = self.card
         network: nn.Module = restore_segmenter(card.segmenter, card.options, card.architecture)
@@ -116,14 +106,7 @@ class Checkpoint:
     def load(cls, file: str | Path) -> Checkpoint:
         """Load a checkpoint without executing code from the file.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        InputError
-            howfar did not write the file.
-        StoreError
-            The file is damaged, or of another format.
+        Raises `MissingPathError` without the file, `InputError` if howfar did not write it, `StoreError` if it is damaged.
         """
         path = Path(file)
         if not path.is_file():

@@ -27,19 +27,8 @@ _KINDS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 def only_norms(network: nn.Module) -> int:
     """Freeze all parameters except those of normalisation layers, and return the number of trainable values.
 
-    Layers count that are batch, layer, group, instance or RMS norms of torch, or whose class is named so, as some libraries
-    write their own. Source: Wang et al., "Tent: fully test-time adaptation by entropy minimization" (ICLR 2021, arXiv
-    2006.10726), which adapts these parameters alone.
-
-    Raises
-    ------
-    InputError
-        The network has no such layer that has parameters.
-
-    Examples
-    --------
-    >>> only_norms(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
-    16
+    Layers count whose class is a norm of torch's or named so. Source: Wang et al., "Tent: fully test-time adaptation by entropy
+    minimization" (ICLR 2021, arXiv 2006.10726). A network without such parameters raises `InputError`.
     """
     layers = [layer for layer in network.modules() if _is_norm(layer)]
     left = {id(values): values for layer in layers for values in layer.parameters(recurse=False)}
@@ -63,36 +52,10 @@ _OVER = {2: (0,), 3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}
 def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Network:
     """Return a copy of a network with statistics of new images mixed into its batch norm layers.
 
-    Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images, and its variance likewise; layer by layer, so
-    that each sees what the layers before it give after their own mixing. All images go through as one batch: their order
-    changes nothing but rounding, and the result depends on no batch size. Source: Schneider et al., "Improving robustness
-    against common corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
-
-    Parameters
-    ----------
-    network
-        Takes (n, 3, h, w) images as `squares` holds them.
-    squares
-        (n, 3, h, w) float32 images of the new dataset.
-    share
-        λ, from 0 (as it was) to 1 (the new images' statistics alone).
-
-    Returns
-    -------
-    Module
-        A copy in evaluation mode.
-
-    Raises
-    ------
-    InputError
-        A share outside 0-1, no image, or a network without batch norm layers that keep statistics.
-
-    Examples
-    --------
-    >>> layer = nn.BatchNorm2d(3)
-    >>> bright = np.full((2, 3, 4, 4), 0.8, np.float32)
-    >>> [round(value, 2) for value in mixed(layer, bright, 0.5).running_mean.tolist()]
-    [0.4, 0.4, 0.4]
+    Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images and λ the `share`, and its variance likewise;
+    layer by layer, so that each sees what the layers before it give after their own mixing. `squares`, (n, 3, h, w) float32, go
+    through as one batch, so the result depends on no batch size. Source: Schneider et al., "Improving robustness against common
+    corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
     """
     if not 0.0 <= share <= 1.0:
         raise InputError.of("share", "must lie between 0 and 1", share, "pass 0.3")
@@ -151,29 +114,9 @@ def adapt_statistics(
 ) -> Checkpoint:
     """Mix statistics of a site's images into a checkpoint's batch norm layers, without labels.
 
-    At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same;
-    `howfar.segmenters.norm_adaptation.mixed` says how they are mixed.
-
-    Parameters
-    ----------
-    checkpoint
-        A trained segmenter with batch norm.
-    site
-        The images to adapt to.
-    share
-        λ: the weight of the site's statistics, 0 to 1.
-    size
-        Side of the squares in pixels; by default the checkpoint's own.
-    tiled
-        Whether squares are cut from the images at their own scale, as tiles are predicted, or are the whole images resized.
-    seed
-        Draws images, and where they are cut.
-
-    Raises
-    ------
-    InputError
-        No image can be read, a share outside 0-1, squares that take more memory than is allowed, or a network without batch
-        norm.
+    At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same.
+    `share` is λ of `mixed`; `size` the side of the squares in pixels, by default the checkpoint's own. With `tiled` squares are
+    cut from the images at their own scale, as tiles are predicted; otherwise whole images are resized.
     """
     side = checkpoint.card.size if size is None else size
     count = max(FEWEST, min(MOST, MOST * USUAL**2 // side**2))

@@ -36,9 +36,8 @@ _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "te
 class Reading:
     """Describe how images are fed to a foreign network, and how its output is read.
 
-    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
-    ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
-    several; by default the second of two.
+    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `channel` is the foreground's
+    where the output has several; by default the second of two.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -61,17 +60,7 @@ class Reading:
         return (pictures - mean) / std
 
     def foreground(self, output: Any) -> NDArray[np.float32]:
-        """Convert a network's output, (b, h, w) or (b, c, h, w), to probabilities of foreground (b, h, w).
-
-        Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
-
-        Examples
-        --------
-        >>> Reading().foreground(torch.zeros(1, 1, 1, 2)).tolist()
-        [[[0.5, 0.5]]]
-        >>> Reading().foreground(torch.tensor([[[[0.0]], [[100.0]]]])).tolist()
-        [[[1.0]]]
-        """
+        """Convert a network's output, (b, h, w) or (b, c, h, w), to probabilities of foreground (b, h, w)."""
         maps = four_axes(output)
         channel = self.channel_of(maps.shape[1])
         if self.output == "logits":
@@ -99,20 +88,8 @@ class Reading:
 class ForeignNetwork:
     """Run a foreign network (not trained by howfar) on images of 0-1 to get probabilities of foreground.
 
-    Attributes
-    ----------
-    run
-        Turns normalised images, (b, 3, h, w) float32, into what the network gives.
-    reading
-        How images are normalised, and outputs read.
-    explicit
-        Which of `READING` the caller gave; the others are defaults.
-    name
-        What lines call it.
-    layout, dtype
-        Order of the axes and type of the numbers that it takes.
-    side
-        Side of the square that it takes; None where it takes any.
+    `run` takes normalised images, (b, 3, h, w) float32. `explicit` says which of `READING` the caller gave. `side` is that of
+    the square that it takes, None for any.
     """
 
     run: Callable[[NDArray[np.float32]], Any]
@@ -156,10 +133,7 @@ def four_axes(output: Any) -> Tensor:
 
 
 def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
-    """Wrap a howfar segmenter, which normalises its own input and outputs logits.
-
-    A precision that is unknown, or not available on the device, raises `InputError`.
-    """
+    """Wrap a howfar segmenter, which normalises its own input and outputs logits."""
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
     run = _torch(placed, device, precision)
     return lambda pictures: Reading().foreground(run(pictures))
@@ -172,11 +146,7 @@ def of_module(
     precision: Floats = "32",
     explicit: frozenset[str] = frozenset(READING),
 ) -> ForeignNetwork:
-    """Wrap a torch module that maps (b, 3, h, w) to maps of the same sides, and move it to the device.
-
-    It computes in evaluation mode, and is in its own again afterwards, so that a training may go on. A precision that is
-    unknown, or not available on the device, raises `InputError`.
-    """
+    """Wrap a torch module that maps (b, 3, h, w) to maps of the same sides; its mode is restored after each call."""
     compute = _torch(network.to(device), device, precision)
 
     def run(pictures: NDArray[np.float32]) -> Any:
@@ -201,9 +171,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
     """Wrap an ONNX file, run by onnxruntime on the CPU; input layout and type are read from the graph.
 
-    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are. A
-    missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
-    one image input, or a mean or std for a network of 8-bit numbers, `InputError`.
+    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are.
     """
     path = Path(file)
     session = _session(path)
@@ -309,24 +277,9 @@ _PIXEL: Final = 27
 class Predictor:
     """Predict 8-bit probability maps, p = value / 255, at the images' own size.
 
-    Attributes
-    ----------
-    network
-        Function that gives probabilities.
-    size
-        Side of the network's square input.
-    tiled
-        False: each image is resized to that square, and its map back, as networks are trained here and in the paper.
-        True: the square moves over the image at the image's own scale, for images so large that thin lines would
-        vanish; where tiles overlap, their maps are blended.
-    batch
-        Squares at a time.
-
-    Examples
-    --------
-    >>> half = Predictor(lambda pictures: np.full(pictures[:, 0].shape, 0.5, np.float32), size=8)
-    >>> half.maps([np.zeros((20, 30, 3), np.uint8)])[0].shape
-    (20, 30)
+    `size` is the side of the network's square input, `batch` the squares at a time. Each image is resized to the square, and
+    its map back, as in the paper; with `tiled` the square moves over the image at its own scale, and overlapping maps are
+    blended.
     """
 
     network: Probabilities
@@ -373,18 +326,7 @@ class Predictor:
 
 
 def check_squares(count: int, size: int) -> None:
-    """Raise an error if one batch of squares alone exceeds the memory budget.
-
-    The network takes more than they do: this is what a mistaken size is found by, before it ends the process. Raises
-    `InputError`.
-
-    Examples
-    --------
-    >>> check_squares(8, 1024)
-    >>> check_squares(8, 5_000_000)
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 5,400,000,000 MB for 8 squares of 5,000,000 pixels, got '2,147 MB': ...
-    """
+    """Raise `InputError` if one batch of squares alone exceeds the memory budget, as a mistaken size does."""
     check_held(_PIXEL * count * size**2, f"{count} squares of {size:,} pixels", "pass a smaller --size or --batch-size")
 
 

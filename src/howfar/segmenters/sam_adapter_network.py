@@ -33,18 +33,7 @@ class Adapter(nn.Module):
     """Compute the adapter's prompt for each block i: up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
-    `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
-    tokens of C values, patches of side p, so 3·p² values, B blocks and r values between the layers, they have
-
-        (C + 1)·r + (3·p² + 1)·r + B·(r + 1)·r + (r + 1)·C
-
-    parameters: 18,456 + 18,456 + 7,200 + 19,200 = 63,312 for ViT-B (C = 768, p = 16, B = 12) at r = 24.
-
-    Examples
-    --------
-    >>> adapter = Adapter(tokens=768, patch=16, blocks=12, r=24)
-    >>> sum(parameter.numel() for parameter in adapter.parameters())
-    63312
+    `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels.
     """
 
     def __init__(self, tokens: int, patch: int, blocks: int, r: int) -> None:
@@ -56,20 +45,14 @@ class Adapter(nn.Module):
         self.apply(_begin)
 
     def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
-        """Yield each block's prompt (b, h, w, C) when needed, so that only one is in memory.
-
-        `patches` are embeddings (b, h, w, C) without positions, `high` is the high-frequency image, (b, 3, p·h, p·w).
-        """
+        """Yield each block's prompt (b, h, w, C) when needed, from embeddings (b, h, w, C) and the high-frequency image."""
         mixed = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
         for block in self.blocks:
             yield self.up(functional.gelu(block(mixed)))
 
 
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
-    """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 at low frequencies and 1 elsewhere.
-
-    The middle is a rectangle around the zero frequency with the spectrum's proportions and this `share` of its area.
-    """
+    """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 in the middle `share` of the spectrum."""
     spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
     height, width = pictures.shape[-2:]
     tall, wide = round(height * share**0.5 / 2), round(width * share**0.5 / 2)
@@ -91,12 +74,10 @@ T = TypeVar("T")
 
 
 def load_sam(base: str, pretrained: bool | Path) -> Any:
-    """Build a ``transformers.SamModel``, float32, on the CPU.
+    """Build a ``transformers.SamModel``, float32, on the CPU, from a local folder or a hub id.
 
-    `base` is a local folder with ``config.json`` and ``model.safetensors``, or a hub id. `pretrained` is True for the base
-    model's weights, a file for those of a state dict, False for random ones: then only the configuration is read, and not even
-    that for ``facebook/sam-vit-base``, which is transformers' default. Absence of transformers raises `MissingExtraError`; of
-    the folder, a file of it or the hub `MissingPathError`; a base that is no SAM, or weights that do not fit it, `InputError`.
+    `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
+    configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
     """
     library = transformers_for("adsam")
     wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
@@ -120,10 +101,7 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 
 
 def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration.
-
-    Absence of transformers raises `MissingExtraError`, a configuration that is not a SAM's `InputError`.
-    """
+    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration."""
     library = transformers_for("adsam")
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
         raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
@@ -221,15 +199,9 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
 class SamAdapter(nn.Module):
     """Segment by SAM-Adapter, which adds prompts computed from the image to the tokens before each of SAM's blocks.
 
-    Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
-    over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its own
-    embedding of "no mask", no point or box, and decodes one mask. Encoder, positions and that embedding are frozen, and so are
-    the decoder's heads of the other masks and of their quality; the rest is trained.
-
-    The parts of `sam`, a ``transformers.SamModel``, become this module's; `config` is its configuration as JSON values, and
-    `base_weights` the hash of its weights, None where they are random. The adapter has `r` values for each patch between its
-    layers. `multiple` is the side of SAM's images, 1024 for the published ones: its positions are of that size and are not
-    interpolated, so images must be squares of exactly that side.
+    Over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its embedding
+    of "no mask", and decodes one mask. Encoder, positions, that embedding and the decoder's other heads are frozen. SAM's
+    positions are not interpolated, so images must be squares of exactly `multiple` pixels, 1024 for the published ones.
     """
 
     name = "adsam"
@@ -252,10 +224,7 @@ class SamAdapter(nn.Module):
         self.adapter = Adapter(vision.hidden_size, vision.patch_size, vision.num_hidden_layers, r)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled.
-
-        Images of another size than the base model's raise `InputError`.
-        """
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled."""
         embedding = self._embedded(pictures)
         masks, _ = self.decoder(
             image_embeddings=embedding,
@@ -271,10 +240,7 @@ class SamAdapter(nn.Module):
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models.
-
-        Images of another size than the base model's raise `InputError`.
-        """
+        """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models."""
         return (self._embedded(pictures),)
 
     def _embedded(self, pictures: Tensor) -> Tensor:

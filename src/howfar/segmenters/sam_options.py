@@ -16,16 +16,7 @@ SIDE: Final = 1024
 
 
 class SamAdapterOptions(ArchitectureOptions):
-    """Hold the options of SAM-Adapter: the SAM base model and the adapter's width.
-
-    Attributes
-    ----------
-    base
-        A SAM on the hub (``owner/name``), or a local folder of the hub's format: ``config.json`` and ``model.safetensors``.
-        Pictures must have the sides that its configuration says, 1024 for the published ones.
-    r
-        Values for each patch between the adapter's layers; 24 is a 32nd of ViT-B's token.
-    """
+    """Hold the options of SAM-Adapter; pictures must have the sides of the base, 1024 for the published ones."""
 
     base: str = Field(
         BASE, min_length=1, description="a SAM on the hub, or a local folder with config.json and model.safetensors"

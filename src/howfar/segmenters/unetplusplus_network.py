@@ -32,8 +32,7 @@ HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 class UnetPlusPlus(nn.Module):
     """Segment by UNet++: an EfficientNet encoder and a decoder with nested, dense skip connections, one output map.
 
-    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018), as
-    segmentation-models-pytorch builds it; absence of that library raises `MissingExtraError`.
+    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018).
     """
 
     name = "unetplusplus"
@@ -55,21 +54,14 @@ class UnetPlusPlus(nn.Module):
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides.
-
-        A side that is no multiple of 32 raises `InputError`.
-        """
+        """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides."""
         check_sides(self.name, pictures, self.multiple)
         maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
         return tuple(maps[1:])
 
 
 def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
-    """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file.
-
-    Absence of a library or of the package of Lite0's weights raises `MissingExtraError`; EfficientNet-B3's weights out of
-    reach `MissingPathError`; a file without the encoder's weights `InputError`.
-    """
+    """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file."""
     network = UnetPlusPlus(encoder)
     if pretrained:
         file = pretrained if isinstance(pretrained, Path) else packaged_file() if encoder == "lite0" else _published_b3()

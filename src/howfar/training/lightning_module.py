@@ -22,11 +22,7 @@ from howfar.training.settings import TrainSettings
 
 
 class Fitting(lightning.LightningModule):
-    """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images at the training size.
-
-    Only parameters that require gradients are trained. `history` has one entry a finished epoch: epoch (from 1), loss, and
-    where images are held out ods and threshold.
-    """
+    """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images."""
 
     def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:
         super().__init__()
@@ -75,10 +71,7 @@ class Fitting(lightning.LightningModule):
         self._held_out = {"ods": best if defined else None, "threshold": threshold if defined else None}
 
     def finish_epoch(self) -> Mapping[str, Any]:
-        """Add the finished epoch to the history, and return its entry.
-
-        The callback that reads the history calls this, since the module's own hooks run after callbacks.
-        """
+        """Add the finished epoch to the history; a callback calls this, since the module's own hooks run after callbacks."""
         mean = float(np.mean(self._losses))
         self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
@@ -101,9 +94,8 @@ class Fitting(lightning.LightningModule):
 class Keep(lightning.Callback):
     """Keep the best weights, stop early by patience, and save the state for resuming, after each epoch.
 
-    The state's `file` is replaced whole, so that a kill leaves the last epoch's state or the one before. With `best`,
-    `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a better one
-    training stops; with None never.
+    With `best`, `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a
+    better one training stops; with None never.
     """
 
     def __init__(self, file: Path, best: bool, patience: int | None) -> None:

