@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -104,12 +104,9 @@ class LocalRunner:
         return self
 
 
-KEPT: Final = 2
-"""Number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task."""
-TOKEN: Final = Path("~/.ray/auth_token")
-"""File of Ray's authentication token."""
-SECONDS: Final = 10.0
-"""Seconds within which a cluster must answer."""
+KEPT: Final = 2  # number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task
+TOKEN: Final = Path("~/.ray/auth_token")  # file of Ray's authentication token
+SECONDS: Final = 10.0  # seconds within which a cluster must answer
 _PORTABLE: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
 """Classes in place of which an exception that does not survive pickling is sent to the driver; the first that fits."""
 _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
@@ -132,7 +129,6 @@ class RayRunner:
         if gpus < 0 or retries < 0:
             raise InputError.of("gpus and retries", "must be at least 0", (gpus, retries))
         self.workers, self.address, self.gpus, self.retries = workers, address, gpus, retries
-
         self._begun: Event | None = None
 
     def __repr__(self) -> str:
@@ -144,7 +140,7 @@ class RayRunner:
 
         def begin() -> None:
             with suppress(Exception):
-                ray, _, _ = self._joined_now()
+                ray, _ = self._joined_now()
                 warm = ray.remote(_imported).options(num_gpus=self.gpus)
                 for _ in range(self._at_once(ray)):
                     warm.remote(list(modules))
@@ -161,7 +157,7 @@ class RayRunner:
         submitted, and the submitted ones are waited for. A cluster that cannot be joined or has lost a task too often raises
         `RunnerError`.
         """
-        ray, call, _ = self._joined()
+        ray, call = self._joined()
         most = self._at_once(ray)
         stored = [ray.put(_within_budget(function, most))]
         submitted: deque[Any] = deque()
@@ -184,8 +180,8 @@ class RayRunner:
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
         """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`, on the cluster."""
-        ray, call, join = self._joined()
-        at_once = self._at_once(ray)
+        ray, call = self._joined()
+        join, at_once = ray.remote(_call).options(max_retries=self.retries), self._at_once(ray)
         stored, stored_combine = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
         most = AHEAD * at_once
         running: set[Any] = set()
@@ -212,13 +208,13 @@ class RayRunner:
         other._begun = self._begun
         return other
 
-    def _joined(self) -> tuple[Any, Any, Any]:
+    def _joined(self) -> tuple[Any, Any]:
         if self._begun is not None:
             self._begun.wait()
         return self._joined_now()
 
-    def _joined_now(self) -> tuple[Any, Any, Any]:
-        """Join the cluster; return Ray and its remote functions that call a function and combine two results."""
+    def _joined_now(self) -> tuple[Any, Any]:
+        """Join the cluster; return Ray and its remote function that calls a stored function."""
         try:
             # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -231,8 +227,7 @@ class RayRunner:
             raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'") from error
         if not ray.is_initialized():
             _join(ray, self.address)
-        settings = {"max_retries": self.retries, "num_gpus": self.gpus}
-        return ray, ray.remote(_call).options(**settings), ray.remote(_combine).options(max_retries=self.retries)
+        return ray, ray.remote(_call).options(max_retries=self.retries, num_gpus=self.gpus)
 
     def _at_once(self, ray: Any) -> int:
         if self.workers is not None:
@@ -293,22 +288,15 @@ def _print_to_stderr(ray: Any) -> None:
         module.print_to_stdstream = print_to_stderr
 
 
-@dataclass(frozen=True)
-class _Budgeted:
+def _budgeted(function: Callable[[Any], Any], budget: memory.Budget, at_once: int, task: Any) -> Any:
     """Run a task within its share of the driver's memory budget, split among the tasks on its machine."""
-
-    function: Callable[[Any], Any]
-    budget: memory.Budget
-    at_once: int
-
-    def __call__(self, task: Any) -> Any:
-        with memory.within(self.budget.part(min(self.at_once, available_cores()))):
-            return self.function(task)
+    with memory.within(budget.part(min(at_once, available_cores()))):
+        return function(task)
 
 
 def _within_budget(function: Callable[[Any], Any], at_once: int) -> Callable[[Any], Any]:
     budget = memory.budget()
-    return function if budget is None else _Budgeted(function, budget, at_once)
+    return function if budget is None else partial(_budgeted, function, budget, at_once)
 
 
 def _imported(modules: Sequence[str]) -> None:
@@ -317,18 +305,10 @@ def _imported(modules: Sequence[str]) -> None:
             import_module(module)
 
 
-def _call(stored: list[Any], task: Any) -> Any:
-    return _portable(_function(stored[0]), task)
-
-
-def _combine(stored: list[Any], left: Any, right: Any) -> Any:
-    return _portable(_function(stored[0]), left, right)
-
-
-def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
+def _call(stored: list[Any], *arguments: Any) -> Any:
+    """Call a stored function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
     try:
-        return function(*arguments)
+        return _function(stored[0])(*arguments)
     except Exception as error:
         try:
             same = type(pickle.loads(pickle.dumps(error))) is type(error)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -60,20 +61,20 @@ class Tracking:
         if self._run is not None and step > self.last:
             self._log(numbers, step)
             self.last = step
-            self._write()
+            self.note()
 
     def conclude(self, numbers: Mapping[str, float | None]) -> None:
         """Log a run's final numbers, at its last step."""
         self._log(numbers, self.last)
 
-    def begun(self) -> None:
-        """Record the run, so that a killed training resumes it."""
-        self._write()
+    def note(self) -> None:
+        """Record the run and its last step, so that a killed training resumes it."""
+        if self._run is not None and self._note is not None:
+            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
 
     def end(self, succeeded: bool) -> None:
         """End the run; a run that did not succeed can be resumed."""
-        if self._run is not None:
-            self._guarded(lambda run: run.end(succeeded))
+        self._guarded(lambda run: run.end(succeeded))
         if succeeded and self._note is not None:
             self._note.unlink(missing_ok=True)
 
@@ -90,10 +91,6 @@ class Tracking:
         except Exception as error:  # libraries raise anything
             self._run = None
             tell(f"nothing more is logged to {self._tracker}: {one_line(error)}")
-
-    def _write(self) -> None:
-        if self._run is not None and self._note is not None:
-            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
 
 
 @contextmanager
@@ -113,7 +110,7 @@ def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = No
     except Exception as error:  # libraries raise anything
         raise HowfarError(f"log: no run of {log.tracker} can begin: {one_line(error, 300)}") from error
     tracking = Tracking(run, log.tracker, note, int(before.get("step", 0)))
-    tracking.begun()
+    tracking.note()
     try:
         yield tracking
     except BaseException:
@@ -135,8 +132,7 @@ LEFT_OUT: Final = frozenset(
     {"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves", "identity", "format", "seed"}
 )
 """What of a document is no score."""
-INTERVAL: Final = "_ci"
-"""How the name of an interval ends."""
+INTERVAL: Final = "_ci"  # how the name of an interval ends
 _NAMES: Final = ("name", "dataset", "estimator", "metric")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
 
@@ -154,9 +150,7 @@ def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[s
         if name in LEFT_OUT:
             continue
         path = f"{above}{_part(name)}"
-        if isinstance(value, bool) or value is None:
-            continue
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield path, float(value)
         elif isinstance(value, Mapping):
             yield from numbers_of(value, f"{path}/")
@@ -182,21 +176,18 @@ def _part(name: str) -> str:
 
 
 EXPERIMENT: Final = "howfar"
-AT_ONCE: Final = 500
-"""Numbers that are sent at a time; MLflow takes no more than 1,000."""
+AT_ONCE: Final = 500  # numbers that are sent at a time; MLflow takes no more than 1,000
 SETTINGS_AT_ONCE: Final = 100
-LONGEST: Final = 500
-"""Characters of a setting's value."""
+LONGEST: Final = 500  # characters of a setting's value
 
 
 class MlflowRun:
     """Hold one run of MLflow, in the experiment ``MLFLOW_EXPERIMENT_NAME`` or else howfar."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
-        mlflow = _mlflow()
+        self._client: Any = _library("mlflow", "MLflow").MlflowClient()
         from mlflow.entities import Param
 
-        self._client: Any = mlflow.MlflowClient()
         if resumed is not None:
             self._client.update_run(resumed, status="RUNNING")
             self.id = resumed
@@ -210,7 +201,7 @@ class MlflowRun:
     @staticmethod
     def check() -> None:
         """Raise `MissingExtraError` where MLflow is not installed."""
-        _mlflow()
+        _library("mlflow", "MLflow")
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Log the numbers of a step."""
@@ -229,24 +220,23 @@ class MlflowRun:
     def _experiment(self) -> str:
         """Return the id of the experiment, creating it if needed."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
-        for last in (False, True):
-            found = self._client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
             try:
                 return str(self._client.create_experiment(name))
-            except Exception:  # another process has made it meanwhile
-                if last:
+            except Exception:
+                # Another process may have made it meanwhile.
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
                     raise
-        raise AssertionError
+        return str(found.experiment_id)
 
 
-def _mlflow() -> Any:
+def _library(name: str, called: str) -> Any:
     try:
-        import mlflow
+        return import_module(name)
     except ImportError as error:
-        raise MissingExtraError(f"log mlflow needs MLflow: pip install 'howfar[mlflow]' ({error})") from error
-    return mlflow
+        raise MissingExtraError(f"log {name} needs {called}: pip install 'howfar[{name}]' ({error})") from error
 
 
 PROJECT: Final = "howfar"
@@ -256,7 +246,7 @@ class WandbRun:
     """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar, apart from a notebook's own run."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
-        wandb = _wandb()
+        wandb = _library("wandb", "its library")
         self.id = resumed or secrets.token_hex(4)
         try:
             self._run: Any = wandb.init(
@@ -276,7 +266,7 @@ class WandbRun:
     @staticmethod
     def check() -> None:
         """Raise `MissingExtraError` where wandb is not installed."""
-        _wandb()
+        _library("wandb", "its library")
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Log the numbers of a step."""
@@ -285,11 +275,3 @@ class WandbRun:
     def end(self, succeeded: bool) -> None:
         """Mark the run as finished, or as stopped."""
         self._run.finish(exit_code=0 if succeeded else 1)
-
-
-def _wandb() -> Any:
-    try:
-        import wandb
-    except ImportError as error:
-        raise MissingExtraError(f"log wandb needs its library: pip install 'howfar[wandb]' ({error})") from error
-    return wandb

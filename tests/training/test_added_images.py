@@ -17,7 +17,6 @@ from howfar.errors import HowfarError
 from howfar.results import Selection
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training import train as module
-from howfar.training.image_mask_pairs import dataset_and_list
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,
@@ -75,13 +74,6 @@ def test_two_lists_add_to_background(roads: Path, site: Path, tmp_path: Path) ->
     assert repr(made).endswith(f"trained on {own} images of {roads.name} and 4 added")
 
 
-def test_a_text_is_divided_at_the_last_colon_before_a_file(tmp_path: Path) -> None:
-    for name in ("list.txt", "a:list.txt"):
-        (tmp_path / name).write_text("1.png\n")
-    assert dataset_and_list(f"s3://bucket/site:{tmp_path}/list.txt") == ("s3://bucket/site", f"{tmp_path}/list.txt")
-    assert dataset_and_list(f"n=/x:y:{tmp_path}/a:list.txt") == ("n=/x:y", f"{tmp_path}/a:list.txt")
-
-
 LISTS = {
     "bare": "image\n0001.jpg\n0006.jpg\n",
     "twice": "image\n0001.jpg\n{site}/images/0001.jpg\n",
@@ -127,20 +119,6 @@ def test_what_is_refused_is_one_line_before_any_training(
         train(roads, tmp_path / "s", add=filled)
     assert words.format(**places) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("entry", [3, ("site",), Path("site"), ("{site}", 3), ("{site}", ["0001.jpg"])])
-def test_an_entry_of_another_kind_is_refused(entry: Any, roads: Path, site: Path, tmp_path: Path) -> None:
-    if isinstance(entry, tuple) and len(entry) == 2:
-        entry = (site, entry[1])
-    with pytest.raises(HowfarError, match="add must"):
-        train(roads, tmp_path, add=[entry])
-
-
-def test_background_may_not_be_added_too(roads: Path, site: Path, tmp_path: Path) -> None:
-    (tmp_path / "list.txt").write_text("0001.jpg\n")
-    with pytest.raises(HowfarError, match=r"got 'site/0001\.jpg': it is site/0001.jpg"):
-        train(roads, tmp_path / "s", add=f"{site}:{tmp_path}/list.txt", background=[site])
 
 
 Train = Callable[..., Checkpoint]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.data_loading import Balanced, EpochOrder, held_out_batches, training_batches
+from howfar.training.data_loading import EpochOrder, held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.settings import TrainSettings, settings_for
 
@@ -93,13 +93,6 @@ def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     assert not torch.equal(twins[0, 0][0], twins[0, 1][0])
 
 
-@pytest.mark.parametrize("epoch", [0, 1])
-def test_workers_feed_the_same(epoch: int) -> None:
-    data = pairs(6)
-    alone, beside = loaded(data, 2, 0, True, 0), loaded(data, 2, 0, True, 1)
-    assert same(fed(alone, epoch), fed(beside, epoch))
-
-
 @pytest.mark.parametrize(
     ("count", "size", "fed_sizes"),
     [(6, 4, [4, 2]), (5, 4, [4]), (9, 4, [4, 4]), (4, 4, [4]), (1, 4, [1]), (3, 1, [1, 1, 1]), (1, 1, [1]), (7, 3, [3, 3])],
@@ -130,19 +123,6 @@ def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
     counts = [places(batches).count(place) for place in range(5)]
     assert set(counts) == {2, 3}
     assert places(fed(loader, 1)) != places(batches)
-
-
-def test_a_balanced_order_depends_on_seed_and_epoch_alone_and_counts_repeats() -> None:
-    order = Balanced(10, 2, 4, 2, 5, 3)
-    order.set_epoch(2)
-    first = list(order)
-    torch.manual_seed(1)
-    assert list(order) == first
-    assert len(order) == len(first) == 20
-    of_nine = [key for key in first if key[1] == 9]
-    assert sorted(again for *_, again in of_nine) == [0, 1, 2, 3, 4]
-    order.set_epoch(1)
-    assert [index for _, index, _ in order] != [index for _, index, _ in first]
 
 
 def test_an_image_that_comes_again_is_changed_otherwise_and_the_first_time_as_ever() -> None:

@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from howfar.data import Dataset, Item, content_hash, parse
+from howfar.data import Dataset, Item, content_hash
 from howfar.errors import ImageError, InputError
 from howfar.training.image_mask_pairs import TrainingExample, examples_of, read_pairs, split
-from packed import files_below, tar_bytes
 
 
 def tiles_of(counts: list[int]) -> list[TrainingExample]:
@@ -50,37 +49,6 @@ def test_as_many_are_held_out_as_asked_and_no_photograph_more(counts: list[int],
     # Without the largest of them the share would not be reached.
     largest = max((sum(one.photograph == name for one in held) for name in {one.photograph for one in held}), default=0)
     assert held == () or len(held) - largest < share * len(examples)
-
-
-@given(counts=COUNTS, share=SHARES, seed=st.integers(0, 99), order=st.randoms(use_true_random=False))
-def test_the_order_of_examples_does_not_choose(counts: list[int], share: float, seed: int, order: object) -> None:
-    examples = tiles_of(counts)
-    mixed = list(examples)
-    order.shuffle(mixed)  # type: ignore[attr-defined]  # a random.Random
-    assert {one.name for one in split(mixed, share, seed)[1]} == {one.name for one in split(examples, share, seed)[1]}
-
-
-def test_the_seed_chooses() -> None:
-    examples = tiles_of([2] * 10)
-    chosen = {split(examples, 0.2, seed)[1] for seed in range(20)}
-    assert len(chosen) > 10
-    assert {one.photograph for held in chosen for one in held} == {f"r/p{p}" for p in range(10)}
-
-
-def test_tiles_are_guessed_from_their_names() -> None:
-    found = examples_of(dataset("a-1.png", "a-2.png", "b-1.png", "b-2.png"))
-    assert [one.photograph for one in found] == ["roads/a", "roads/a", "roads/b", "roads/b"]
-    alone = examples_of(dataset("IMG-1.png", "IMG-2.png", "IMG-3.png"))
-    assert [one.photograph for one in alone] == ["roads/IMG-1", "roads/IMG-2", "roads/IMG-3"]
-
-
-def test_the_caller_names_photographs() -> None:
-    found = examples_of(dataset("day1_x.png", "day1_y.png", "day2_x.png"), r"(day\d)_")
-    assert [one.photograph for one in found] == ["roads/day1", "roads/day1", "roads/day2"]
-    with pytest.raises(InputError, match="group must match the names of images, such as 'a'"):
-        examples_of(dataset("a.png"), "(z+)")
-    with pytest.raises(InputError, match="group must have a group in brackets"):
-        examples_of(dataset("a.png"), "a")
 
 
 def test_images_without_a_mask_are_no_examples_but_for_background() -> None:
@@ -161,13 +129,3 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         read_pairs([other], 8, progress=False)
     with pytest.raises(InputError, match="examples must hold at least one, got 'none'"):
         read_pairs([], 8, progress=False)
-
-
-def test_images_and_masks_of_a_tar_are_learnt_from_as_those_of_a_folder(demo_folders: list[Path], tmp_path: Path) -> None:
-    folder = demo_folders[0]
-    masks = {f"{file.stem}.mask.png": file.read_bytes() for file in (folder / "masks").iterdir()}
-    (tmp_path / "roads.tar").write_bytes(tar_bytes([*files_below(folder).items(), *masks.items()]))
-    first, second = (read_pairs(examples_of(parse(form)), 32) for form in (folder, tmp_path / "roads.tar"))
-    assert len(second) == len(masks)
-    assert second.fingerprint == first.fingerprint
-    np.testing.assert_array_equal(second.masks, first.masks)

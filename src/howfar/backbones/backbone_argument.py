@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-SIDE = 224
-"""Side in pixels of the pictures that a function is given, where the caller says nothing else."""
+SIDE = 224  # side in pixels of the pictures that a function is given, where the caller says nothing else
 
 
 class FunctionBackbone:
@@ -42,13 +41,8 @@ class FunctionBackbone:
         self.name = name or str(getattr(call, "__name__", None) or type(call).__name__)
         self.stored = name is not None
         token = {} if self.stored else {"unnamed": secrets.token_hex(8)}
-        self._identity = {
-            "kind": "function",
-            "name": self.name,
-            **token,
-            "preprocessing": preprocess.describe(),
-            "dtype": "float32",
-        }
+        described = {"preprocessing": preprocess.describe(), "dtype": "float32"}
+        self.identity: Mapping[str, Any] = {"kind": "function", "name": self.name, **token, **described}
         self.layers = (self.embed(np.zeros((1, *preprocess.size, 3), np.uint8)).shape[1],)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -59,11 +53,6 @@ class FunctionBackbone:
         """Restore the state with a new lock."""
         self.__dict__.update(state, _lock=threading.Lock())
 
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return the function's name and the preprocessing as JSON values."""
-        return self._identity
-
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Resize an image as `Preprocess` does."""
         return self._preprocess(image)
@@ -71,8 +60,9 @@ class FunctionBackbone:
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32."""
         self._preprocess.check_batch(batch)
+        torch = sys.modules.get("torch")
         try:
-            with self._lock, _without_gradients():
+            with self._lock, nullcontext() if torch is None else torch.no_grad():
                 returned = self._call(batch)
         except HowfarError:
             raise
@@ -114,8 +104,6 @@ def function(
     >>> means.layers, means.identity["name"]
     ((3,), 'mean-colour')
     """
-    from howfar.backbones.family import Options
-
     if name is not None and not name.strip():
         raise InputError.of("name", "must be text", name, "leave it out for a function without an identity")
     options = Options(size=size, fit=fit, via=via)
@@ -123,17 +111,10 @@ def function(
     return FunctionBackbone(call, name, Preprocess((height, width), options.fit, options.via))
 
 
-def _without_gradients() -> Any:
-    """Disable torch's gradients within the block, if torch is loaded."""
-    torch = sys.modules.get("torch")
-    return nullcontext() if torch is None else torch.no_grad()
-
-
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
 """One backbone: `as_backbone` says what serves."""
 OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
-OF_FUNCTIONS: Final = ("size", "fit", "via")
-"""The options of `howfar.load_backbone` that a module, and a function, takes."""
+OF_FUNCTIONS: Final = ("size", "fit", "via")  # the options of `howfar.load_backbone` that a function takes
 MUST_BE: Final = "backbone must be a registered name, a torch module, a function of a batch, or a loaded backbone"
 _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 
@@ -141,27 +122,18 @@ _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = None) -> Backbone:
     """Convert an argument (name, torch module, function or loaded backbone) to a backbone.
 
-    Parameters
-    ----------
-    backbone
-        A registered name (see ``howfar backbones``), whose network is built when it first embeds an image.
+    A registered name's network (see ``howfar backbones``) is built when it first embeds an image. A loaded backbone is returned
+    as it is.
 
-        A torch module. It is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; `size`, `mean` and
-        `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
-        flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
-        `howfar.backbones.module` for the outputs of inner layers.
+    A torch module is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; the options `size`, `mean`
+    and `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
+    flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
+    `howfar.backbones.module` for the outputs of inner layers.
 
-        A function from (b, 224, 224, 3) uint8, RGB, to (b, q), whose features are not stored; `howfar.backbones.function` names
-        it.
+    A function maps (b, 224, 224, 3) uint8, RGB, to (b, q); its features are not stored unless `howfar.backbones.function` names
+    it.
 
-        A loaded backbone, which is returned as it is.
-    options
-        Those of `howfar.load_backbone` that the kind takes.
-
-    Raises
-    ------
-    HowfarError
-        It is none of these, cannot be loaded, gives no features, or takes no such option.
+    Anything else, and an option that the kind does not take, raises `HowfarError`.
 
     Examples
     --------
@@ -171,7 +143,8 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
     given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
     if isinstance(backbone, str):
         return known_backbone(backbone, **given)
-    if _is_torch_module(backbone):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(backbone, torch.nn.Module):
         return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
         _taken("a backbone that is loaded already", given, ())
@@ -197,12 +170,6 @@ def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[st
     return {"name": f"{family}{colon}{model}", **plain(chosen)}
 
 
-def _is_torch_module(argument: object) -> bool:
-    """Return whether an argument is a torch module, without importing torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(argument, torch.nn.Module)
-
-
 def is_stored(backbone: Backbone) -> bool:
     """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not."""
     return not isinstance(backbone, FunctionBackbone) or backbone.stored
@@ -216,19 +183,14 @@ def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options
     return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
 
 
-def _is_unmade(weight: Any) -> bool:
-    """Return whether a parameter has no values yet: on the meta device, or in a lazy layer that has not run."""
-    return bool(weight.is_meta) or type(weight).__name__ == "UninitializedParameter"
-
-
 def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
     whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
     whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
-    unmade = next((key for key, weight in whole.named_parameters() if _is_unmade(weight)), None)
-    if unmade is not None:
-        raise InputError.of(
-            "backbone", "must be a module with weights", f"{unmade} without values", "load them, or run it once"
-        )
+    for key, weight in whole.named_parameters():
+        # On the meta device, or in a lazy layer that has not run, a parameter has no values yet.
+        if weight.is_meta or type(weight).__name__ == "UninitializedParameter":
+            remedy = "load them, or run it once"
+            raise InputError.of("backbone", "must be a module with weights", f"{key} without values", remedy)
     own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
     sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
     mean = options.mean or own.get("mean") or (0.0, 0.0, 0.0)

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from howfar.backbones.torch_backbone import TorchBackbone
 
-PROMPT: Final = "line structures"
-"""The paper's (table 1)."""
+PROMPT: Final = "line structures"  # the paper's (table 1)
 SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 

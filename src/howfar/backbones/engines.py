@@ -23,8 +23,7 @@ from howfar.errors import one_line
 from howfar.store import local_root
 from howfar.weights.onnx import open_session
 
-CHECKED: Final = 4
-"""Images of the first batch that both torch and the engine compute."""
+CHECKED: Final = 4  # images of the first batch that both torch and the engine compute
 _LOG: Final = logging.getLogger("howfar")
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -83,12 +82,9 @@ def disagreement(
     return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"
 
 
-FOLDER: Final = "compiled"
-"""Exported networks lie in it, beside the stored features, named by a hash of what they compute."""
-TOLERANCE: Final = 1e-4
-"""How far a feature may be from torch's, as a share of its Euclidean length."""
-LARGEST: Final = 1e-3
-"""How far a single value may be from torch's, as a share of the feature's largest."""
+FOLDER: Final = "compiled"  # exported networks lie in it, beside the stored features, named by a hash of what they compute
+TOLERANCE: Final = 1e-4  # how far a feature may be from torch's, as a share of its Euclidean length
+LARGEST: Final = 1e-3  # how far a single value may be from torch's, as a share of the feature's largest
 _FORMAT: Final = 1
 _INPUT: Final = "pictures"
 # torch's exporter changes the process's own state while it runs, so exports take turns.
@@ -135,36 +131,24 @@ class OnnxruntimeEngine(CheckedEngine):
             return self._ready
 
     def _checked(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
-        expected = by_torch(batch)
-        try:
-            exported_now = self._export(batch[:1])
-            session, fault = self._compared(batch, expected, threads)
-            if fault and not exported_now:
-                # The file may be of another version of the network's library.
-                self._export(batch[:1], again=True)
-                session, fault = self._compared(batch, expected, threads)
-        # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
-        except Exception as error:
-            session, fault = None, one_line(error, 200)
-        if fault:
-            self._refuse(fault)
-        return session
+        expected, path = by_torch(batch), local_root() / FOLDER / self._file
+        # A file that is there may be damaged, or of another version of the network's library: then it is made anew.
+        for exported in (True, False) if path.is_file() else (False,):
+            try:
+                if not exported:
+                    self._export(batch[:1], path)
+                session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
+                fault = disagreement(self.label, _run(session, batch), expected, TOLERANCE, LARGEST)
+            # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
+            except Exception as error:
+                fault = one_line(error, 200)
+            if not fault:
+                return session
+        self._refuse(fault)
+        return None
 
-    def _compared(self, batch: NDArray[np.uint8], expected: NDArray[np.float32], threads: int) -> tuple[Any, str]:
-        try:
-            session = open_session("the engine onnxruntime", self._path(), ["CPUExecutionProvider"], threads)
-            features = _run(session, batch)
-        # A damaged file counts as one that disagrees.
-        except Exception as error:
-            return None, one_line(error, 200)
-        fault = disagreement(self.label, features, expected, TOLERANCE, LARGEST)
-        return (None if fault else session), fault
-
-    def _export(self, picture: NDArray[np.uint8], again: bool = False) -> bool:
-        """Export the network by tracing one image unless the file exists; return whether it was exported now."""
-        path = self._path()
-        if path.is_file() and not again:
-            return False
+    def _export(self, picture: NDArray[np.uint8], path: Path) -> None:
+        """Export the network by tracing one image."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             # Beyond 2 GiB, protobuf's limit, tensors are written beside the file.
@@ -172,10 +156,6 @@ class OnnxruntimeEngine(CheckedEngine):
             if len(list(Path(scratch).iterdir())) > 1:
                 raise OSError("it is too large for one ONNX file")
             (Path(scratch) / path.name).replace(path)
-        return True
-
-    def _path(self) -> Path:
-        return local_root() / FOLDER / self._file
 
 
 class PixelsToFeatures(nn.Module):

@@ -100,8 +100,6 @@ class BackboneFamily:
 
     Attributes
     ----------
-    card
-        What ``howfar backbones`` lists.
     build
         Makes the backbone; heavy libraries are imported inside it, not at the top of its file.
     takes
@@ -113,12 +111,6 @@ class BackboneFamily:
     origin
         Names the files and packages that the identity depends on beside the options, so that it can be known without building;
         returns None where that cannot be said. None for a family that is always built.
-
-    Examples
-    --------
-    >>> from howfar.backbones.handcrafted import PIXELS
-    >>> PIXELS.build(PIXELS.options({"fit": "crop"})).layers
-    (27648,)
     """
 
     card: Card
@@ -132,7 +124,10 @@ class BackboneFamily:
         """Validate a caller's options for this family; raises `InputError`, or `MissingPathError` for `weights`."""
         standard = {entry.name: entry.default for entry in fields(Options)}
         refuse_unknown(given, standard)
-        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
+        weights = given.get("weights")
+        if weights is not None and not isinstance(weights, (str, Path)):
+            raise InputError.of("weights", "must be a path", weights)
+        options = Options(**{**self.defaults, **given, "weights": None if weights is None else Path(weights).expanduser()})
         for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
@@ -148,14 +143,6 @@ def _are(values: Any, kind: Any) -> bool:
     if not isinstance(values, (list, tuple)):
         return False
     return all(isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) for value in values)
-
-
-def _as_path(value: object) -> Path | None:
-    if value is None:
-        return None
-    if not isinstance(value, (str, Path)):
-        raise InputError.of("weights", "must be a path", value)
-    return Path(value).expanduser()
 
 
 @with_options(BackboneOptions)
@@ -210,14 +197,13 @@ def card_of(name: str) -> Card:
 
 def cards() -> list[Card]:
     """List every registered backbone family without loading any network; a package that fails to import gives its reason."""
-    return [_card(name) for name in registry.names("backbones")]
-
-
-def _card(name: str) -> Card:
-    try:
-        return replace(_family(name).card, name=name)
-    except HowfarError as error:
-        return Card(name, None, "", "", "", str(error))
+    listed = []
+    for name in registry.names("backbones"):
+        try:
+            listed.append(replace(_family(name).card, name=name))
+        except HowfarError as error:
+            listed.append(Card(name, None, "", "", "", str(error)))
+    return listed
 
 
 def _family(name: str) -> BackboneFamily:

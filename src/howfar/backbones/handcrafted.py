@@ -24,12 +24,8 @@ class Pixels:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, preprocessing, scale and dtype as JSON values."""
-        preprocessing = {**self._preprocess.describe(), "scale": 255}
-        return {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
+        preprocessing = {**preprocess.describe(), "scale": 255}
+        self.identity = {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Resize an image to (96, 96, 3) uint8."""
@@ -49,11 +45,7 @@ class ColourMoments:
 
     name = "colour_moments"
     layers = (3, 3)
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, preprocessing, scale and dtype as JSON values."""
-        return {"name": self.name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
+    identity: Mapping[str, Any] = {"name": name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.float64]:
         """Compute the channels' means and deviations, (2, 3) float64, so that images of different sizes can be stacked."""
@@ -103,11 +95,11 @@ class PerceptualHash:
 
     name = NAME
     layers = (HASH_SIDE * HASH_SIDE,)
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, hash and dtype as JSON values."""
-        return {"name": self.name, "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE}, "dtype": "float32"}
+    identity: Mapping[str, Any] = {
+        "name": NAME,
+        "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE},
+        "dtype": "float32",
+    }
 
     def prepare(self, image: Image) -> NDArray[np.bool_]:
         """Compute the (256,) bits of an image, row by row of the coefficients, the lowest first."""
@@ -119,9 +111,8 @@ class PerceptualHash:
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, 256) bits into (b, 256) float32 signs, +1 or −1; another shape raises `InputError`."""
         if batch.shape[1:] != self.layers:
-            raise InputError.of(
-                "batch", f"must have the shape (b, {self.layers[0]})", batch.shape, "stack what prepare returns"
-            )
+            rule = f"must have the shape (b, {self.layers[0]})"
+            raise InputError.of("batch", rule, batch.shape, "stack what prepare returns")
         return np.where(batch, np.float32(1), np.float32(-1))
 
 

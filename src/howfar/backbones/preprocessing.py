@@ -100,7 +100,7 @@ class Preprocess:
         return canvas
 
 
-class PerturbedBackbone(Backbone):
+class PerturbedBackbone:
     """Perturb every image before embedding by another backbone.
 
     Features of perturbed images are kept in a store beside those of the images as they are, under an identity of their own.
@@ -115,6 +115,9 @@ class PerturbedBackbone(Backbone):
 
     def __init__(self, backbone: Backbone, perturbation: Perturbation) -> None:
         self._backbone, self._perturbation = backbone, perturbation
+        self.name, self.layers = f"{backbone.name} of {perturbation.name}", backbone.layers
+        change = {"name": perturbation.name, **perturbation.parameters}
+        self.identity: Mapping[str, Any] = {**backbone.identity, "perturbation": change}
 
     def __getattr__(self, attribute: str) -> Any:
         # A backbone may have these members or not; the pipeline asks with hasattr.
@@ -124,22 +127,6 @@ class PerturbedBackbone(Backbone):
             move: Any = getattr(self._backbone, attribute)
             return lambda device: PerturbedBackbone(move(device), self._perturbation)
         raise AttributeError(attribute)
-
-    @property
-    def name(self) -> str:
-        """Return the names of backbone and perturbation."""
-        return f"{self._backbone.name} of {self._perturbation.name}"
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Return the lengths of the feature's layers, which a perturbation does not change."""
-        return self._backbone.layers
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return the backbone's identity, with the perturbation and its parameters."""
-        change = {"name": self._perturbation.name, **self._perturbation.parameters}
-        return {**self._backbone.identity, "perturbation": change}
 
     def prepare(self, image: Image.Image) -> NDArray[Any]:
         """Perturb an RGB picture, then turn it into the model's input array."""

@@ -12,18 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
-from howfar.weights.published import (
-    CONFIG_FILE,
-    HUB_ID,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    PREPROCESSOR_FILE,
-    WEIGHTS_FILES,
-    first_three,
-    hub_folder,
-    lacking,
-    transformers_for,
-)
+from howfar.weights import published
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -55,8 +44,8 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
     factor = 255 * (_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0)
     shift = 1.0 if config.get("rescale_offset") else 0.0
-    mean = _three(config, "image_mean", IMAGENET_MEAN, 0.0)
-    std = _three(config, "image_std", IMAGENET_STD, 1.0)
+    mean = _three(config, "image_mean", published.IMAGENET_MEAN, 0.0)
+    std = _three(config, "image_std", published.IMAGENET_STD, 1.0)
     # EfficientNet's processor may divide by the deviation twice.
     power = 2 if config.get("include_top", "EfficientNet" in str(config.get("image_processor_type"))) else 1
     number = config.get("resample", 3)
@@ -94,10 +83,8 @@ def _sides(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) and all(isinstance(side, int) for side in value) else ()
 
 
-# torch and transformers are imported when a network is built, so that listing the cards stays cheap.
-
 SEED: Final = 0
-REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
+REQUIRED_FILES: Final = ((published.CONFIG_FILE,), published.WEIGHTS_FILES)
 """The files of a model in the hub's format, in groups of which one must be there."""
 TRANSFORMERS_PACKAGES: Final = ("torch", "transformers", "safetensors")
 """What decides on the names, shapes and bytes of a model's tensors, and on its configuration."""
@@ -110,11 +97,11 @@ _NO_EFFECT: Final = frozenset(
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
     """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given."""
-    absent = lacking(folder, required)
+    absent = published.lacking(folder, required)
     if absent:
         files = " and ".join(group[0] for group in required)
         raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
-    kind = read_json(folder / CONFIG_FILE).get("model_type")
+    kind = read_json(folder / published.CONFIG_FILE).get("model_type")
     if kinds and kind not in kinds:
         raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
     return folder
@@ -182,7 +169,7 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
         setattr(network, optional, None)
         missing = []
     if missing:
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {first_three(missing)}")
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {published.first_three(missing)}")
     loaded: nn.Module = network
     return loaded
 
@@ -227,13 +214,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-# torch is imported when a network is built, so that listing the cards stays cheap.
-
-
 def _build_transformers(options: Options) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
-    library = transformers_for(name)
+    library = published.transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     folder = _folder(name, options)
@@ -260,14 +244,14 @@ def _folder(name: str, options: Options) -> Path:
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
     config_only = (weights is not None and local is None) or not options.pretrained
-    required = ((CONFIG_FILE,),) if config_only else REQUIRED_FILES
+    required = ((published.CONFIG_FILE,),) if config_only else REQUIRED_FILES
     if local is None and model is None:
         raise InputError.of("transformers", "must name a model", None, "write transformers:facebook/dinov2-small, say")
     if local is None and model is not None and Path(model).expanduser().is_dir():
         local = Path(model).expanduser()
-    if local is None and HUB_ID.fullmatch(str(model)) is None:
+    if local is None and published.HUB_ID.fullmatch(str(model)) is None:
         raise MissingPathError(f"transformers must name a local folder or a hub id, and {model!r} is neither")
-    folder = local or hub_folder(name, str(model), required, (PREPROCESSOR_FILE,))
+    folder = local or published.hub_folder(name, str(model), required, (published.PREPROCESSOR_FILE,))
     return checked_folder(name, folder, required)
 
 
@@ -280,7 +264,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
             model: Any = type(library.AutoModel.from_config(config))
     # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
     except Exception as error:
-        raise InputError(f"{name}: {folder / CONFIG_FILE} cannot be read ({one_line(error)})") from error
+        raise InputError(f"{name}: {folder / published.CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
         # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
@@ -300,7 +284,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
 
 
 def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
-    file = folder / PREPROCESSOR_FILE
+    file = folder / published.PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
     side = getattr(config, "image_size", None)
     image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.segmenters.sam_options import SamAdapterOptions
+from howfar.weights.published import SAM_BASE
 
 if TYPE_CHECKING:
     from howfar.segmenters.deepcrack_network import DeepCrack
@@ -108,6 +108,15 @@ FROZEN = SegmenterFamily(
     describe=describe_frozen,
     restore=restore_frozen,
 )
+
+
+class SamAdapterOptions(ArchitectureOptions):
+    """Hold the options of SAM-Adapter; pictures must have the sides of the base, 1024 for the published ones."""
+
+    base: str = Field(
+        SAM_BASE, min_length=1, description="a SAM on the hub, or a local folder with config.json and model.safetensors"
+    )
+    r: int = Field(24, ge=1, description="values for each patch between the adapter's layers; 24 is the paper's")
 
 
 def build_sam_adapter(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -134,32 +136,25 @@ class Checkpoint:
 
 def _check_types(card: CheckpointCard) -> None:
     """Raise `TypeError` if a card's field, or a used entry of its data, has the wrong type."""
-    data, whole = card.data, (int,)
-    kinds: list[tuple[str, Any, tuple[type, ...]]] = [
-        ("segmenter", card.segmenter, (str,)),
-        ("options", card.options, (dict,)),
-        ("size", card.size, whole),
-        ("weights", card.weights, (str,)),
-        ("settings", card.settings, (dict,)),
-        ("data", data, (dict,)),
-        ("threshold", card.threshold, (float, int, type(None))),
-    ]
-    wrong = next((name for name, value, kind in kinds if isinstance(value, bool) or not isinstance(value, kind)), None)
-    if wrong is None and not all(isinstance(entry, dict) for entry in card.history):
-        wrong = "history"
-    if wrong is None:
-        hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
-        texts = all(isinstance(listed, list) and all(isinstance(text, str) for text in listed) for listed in hashes)
-        sides = data.get("sides")
-        sized = not sides or (isinstance(sides, dict) and all(isinstance(side, (int, float)) for side in sides.values()))
-        named = (
-            isinstance(data["primary"], str)
-            and isinstance(data["images"], int)
-            and isinstance(data.get("group"), (str, type(None)))
-        )
-        wrong = None if texts and sized and named else "data"
-    if wrong is not None or card.size < 1:
-        raise TypeError(wrong or "size")
+    _check_kind(str, card.segmenter, card.weights)
+    _check_kind(dict, card.options, card.settings, card.data, card.architecture, *card.history)
+    _check_kind((float, int, NoneType), card.threshold)
+    data = card.data
+    _check_kind(int, card.size, data["images"])
+    hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
+    _check_kind(list, *hashes)
+    _check_kind(str, data["primary"], *itertools.chain(*hashes))
+    _check_kind((str, NoneType), data.get("group"))
+    sides = data.get("sides") or {}
+    _check_kind(dict, sides)
+    _check_kind((int, float), *sides.values())
+    if card.size < 1:
+        raise TypeError("size")
+
+
+def _check_kind(kind: Any, *values: Any) -> None:
+    if any(isinstance(value, bool) or not isinstance(value, kind) for value in values):
+        raise TypeError(kind)
 
 
 def _card(text: str, path: Path) -> CheckpointCard:
@@ -168,8 +163,6 @@ def _card(text: str, path: Path) -> CheckpointCard:
         if document.pop("format") != FORMAT:
             raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): train again")
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
-        if not isinstance(document.setdefault("architecture", {}), dict):
-            raise TypeError("architecture")
         card = CheckpointCard(**document, history=history, provenance=provenance)
         _check_types(card)
         return card

@@ -67,9 +67,9 @@ def _of_timm(network: Any, pictures: Tensor) -> Sequence[Tensor]:
 
 def _of_transformers(network: Any, pictures: Tensor) -> Sequence[Tensor]:
     tower = getattr(network, "vision_model", network) if hasattr(network, "get_image_features") else network
-    more = {"interpolate_pos_encoding": True}
-    taken = inspect.signature(tower.forward).parameters
-    output = tower(pixel_values=pictures, output_hidden_states=True, **{key: more[key] for key in more if key in taken})
+    option = "interpolate_pos_encoding"
+    more = {option: True} if option in inspect.signature(tower.forward).parameters else {}
+    output = tower(pixel_values=pictures, output_hidden_states=True, **more)
     states = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None) or ()
     config = getattr(tower.config, "vision_config", tower.config)
     # The last hidden state comes last: of a ViT it is the last block's, normalised.
@@ -238,8 +238,7 @@ def _timm_name(network: Any) -> str:
 
 
 Kind: TypeAlias = Literal["conv", "linear"]
-_FINE = 2
-"""Stride at which the convolutions stop enlarging; what is left is bilinear."""
+_FINE = 2  # stride at which the convolutions stop enlarging; what is left is bilinear
 
 
 class SpatialDecoder(nn.Module):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -45,8 +45,6 @@ def _is_norm(layer: nn.Module) -> bool:
 
 
 Network = TypeVar("Network", bound=nn.Module)
-_OVER = {2: (0,), 3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}
-"""The axes over which a layer's mean is taken, by how many its input has: all but the channels'."""
 
 
 def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Network:
@@ -66,8 +64,8 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     if not layers:
         rule = "must have batch norm layers, whose statistics are what is adapted"
         raise InputError.of("model", rule, type(network).__name__, "train unetplusplus or deepcrack, which have some")
-    before = {layer: _statistics(layer) for layer in layers}
-    hooks = [layer.register_forward_pre_hook(lambda at, given: _mix(at, given[0], before[at], share)) for layer in layers]
+    before = {layer: (layer.running_mean.double().clone(), layer.running_var.double().clone()) for layer in layers}
+    hooks = [layer.register_forward_pre_hook(lambda at, given: _mix(at, given[0], *before[at], share)) for layer in layers]
     device = next((values.device for values in adapted.state_dict().values()), torch.device("cpu"))
     with torch.no_grad():
         adapted(torch.from_numpy(squares).to(device))
@@ -76,33 +74,24 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     return adapted
 
 
-def norm_layers(network: nn.Module) -> list[_BatchNorm]:
+def norm_layers(network: nn.Module) -> list[Any]:
     """List a network's batch norm layers with running statistics."""
     return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
 
 
-def _statistics(layer: _BatchNorm) -> Mapping[str, Tensor]:
-    assert layer.running_mean is not None  # for the type checker: only such layers are asked
-    assert layer.running_var is not None
-    return {"mean": layer.running_mean.double().clone(), "var": layer.running_var.double().clone()}
-
-
-def _mix(layer: _BatchNorm, given: Tensor, before: Mapping[str, Tensor], share: float) -> None:
+def _mix(layer: Any, given: Tensor, mean_before: Tensor, var_before: Tensor, share: float) -> None:
     """Update a layer's running statistics just before its forward pass."""
-    over = _OVER[given.ndim]
+    over = [axis for axis in range(given.ndim) if axis != 1]
     var, mean = torch.var_mean(given.double(), dim=over, correction=0)
-    assert layer.running_mean is not None  # for the type checker: only such layers are asked
-    assert layer.running_var is not None
-    layer.running_mean.copy_((1.0 - share) * before["mean"] + share * mean)
-    layer.running_var.copy_((1.0 - share) * before["var"] + share * var)
+    layer.running_mean.copy_((1.0 - share) * mean_before + share * mean)
+    layer.running_var.copy_((1.0 - share) * var_before + share * var)
 
 
 SHARE = 0.3
 MOST, USUAL = 60, 224
 """So many images are read at the most, as squares of this side; of larger squares fewer, so that memory stays the same."""
 FEWEST = 8
-ADAPTED = "adapted"
-"""The entry of a checkpoint's data that says what it was adapted to."""
+ADAPTED = "adapted"  # the entry of a checkpoint's data that says what it was adapted to
 WARNING = (
     "the maps are of a model adapted to {0}: its confidence no longer tells its performance, so certify it by labels "
     "(howfar certify), and do not estimate it; it may be worse than the model as it was"

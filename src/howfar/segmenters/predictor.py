@@ -25,10 +25,8 @@ Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A function from RGB images of 0-1, (b, 3, h, w) float32, to probabilities of foreground, (b, h, w) float32."""
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
-READING: Final = ("mean", "std", "output", "channel")
-"""The options that say how a foreign network is fed and read."""
-BYTE: Final = 1 / 255
-"""Divides images of 0-1 where a network takes 0-255."""
+READING: Final = ("mean", "std", "output", "channel")  # the options that say how a foreign network is fed and read
+BYTE: Final = 1 / 255  # divides images of 0-1 where a network takes 0-255
 _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -181,9 +179,8 @@ def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] 
     if kind is np.uint8:
         idle = sorted(explicit & {"mean", "std"})
         if idle and reading is not None and (*reading.mean, *reading.std) != (0.0,) * 3 + (BYTE,) * 3:
-            raise InputError.of(
-                idle[0], f"is of no use to {path.name}, which takes 0-255", getattr(reading, idle[0]), "leave it out"
-            )
+            rule = f"is of no use to {path.name}, which takes 0-255"
+            raise InputError.of(idle[0], rule, getattr(reading, idle[0]), "leave it out")
         reading = replace(reading or Reading(), mean=(0.0,) * 3, std=(BYTE,) * 3)
     batch, sides = entry.shape[0], [side for side in _sides(entry, layout) if isinstance(side, int)]
 
@@ -197,9 +194,8 @@ def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] 
         maps = [_run(session, entry.name, fed[start : start + step], path, sides) for start in range(0, len(fed), step)]
         return torch.from_numpy(np.concatenate(maps)[:count])
 
-    return ForeignNetwork(
-        run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, sides[0] if sides else None
-    )
+    side = sides[0] if sides else None
+    return ForeignNetwork(run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, side)
 
 
 def _session(path: Path) -> Any:
@@ -219,19 +215,16 @@ def _only_input(session: Any) -> Any:
     """Return a network's only input; `InputError` unless it has three colour channels and an image dtype."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        received = [entry.shape for entry in inputs]
-        raise InputError.of(
-            "network", "must take one input (batch, 3, height, width)", received, "export one that takes an image"
-        )
+        rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
+        raise InputError.of("network", rule, received, "export one that takes an image")
     entry = inputs[0]
     if entry.type not in _TYPES:
         rule = "must take numbers of float32, float16 or uint8"
         raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
     colours = [size for size in (entry.shape[1], entry.shape[3]) if size == 3]
     if not colours and isinstance(entry.shape[1], int):
-        raise InputError.of(
-            "network", "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)", entry.shape
-        )
+        rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
+        raise InputError.of("network", rule, entry.shape)
     sides = _sides(entry, "NCHW" if entry.shape[1] == 3 or not colours else "NHWC")
     if len({side for side in sides if isinstance(side, int)}) > 1:
         raise InputError.of("network", "must take squares", sides, "export it for a square, or for any height and width")
@@ -267,8 +260,7 @@ def _torch(network: nn.Module, device: torch.device, precision: Floats) -> Calla
     return run
 
 
-OVERLAP = 0.25
-"""Share of a tile's side that overlaps with the next tile."""
+OVERLAP = 0.25  # share of a tile's side that overlaps with the next tile
 _PIXEL: Final = 27
 """Bytes of a pixel of a network's input at the least: three colours of 8 bits, and twice of 32 while they are scaled."""
 
@@ -286,11 +278,6 @@ class Predictor:
     size: int
     tiled: bool = False
     batch: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("size", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError.of(name, "must be at least 1", getattr(self, name))
 
     def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""

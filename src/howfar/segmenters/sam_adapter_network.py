@@ -13,17 +13,8 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.segmenters.normalisation import Normalise
-from howfar.segmenters.sam_options import BASE, SIDE, SIZES
-from howfar.weights.published import (
-    CONFIG_FILE,
-    HUB_ID,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    SAFE_FILE,
-    first_three,
-    transformers_for,
-    why_unreachable,
-)
+from howfar.weights import published
+from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.state_dicts import read_state_dict
 
 STD = 0.02
@@ -79,10 +70,10 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
     `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
     configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
     """
-    library = transformers_for("adsam")
-    wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
+    library = published.transformers_for("adsam")
+    wanted = (published.CONFIG_FILE, published.SAFE_FILE) if pretrained is True else (published.CONFIG_FILE,)
     folder = _folder(base, wanted)
-    if pretrained is not True and base == BASE and folder is None:
+    if pretrained is not True and base == SAM_BASE and folder is None:
         config = library.SamConfig()
     else:
         config = _config(library, base, folder, wanted)
@@ -102,7 +93,7 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 
 def sam_of(config: Any) -> Any:
     """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration."""
-    library = transformers_for("adsam")
+    library = published.transformers_for("adsam")
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
         raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
     try:
@@ -115,11 +106,12 @@ def sam_of(config: Any) -> Any:
 def side_of(base: str) -> int | None:
     """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
     folder = Path(base).expanduser()
-    if not folder.is_dir() and base in SIZES:
-        return SIDE
-    file = folder / CONFIG_FILE if folder.is_dir() else _cached_config(base)
+    if not folder.is_dir() and base in SAM_SIZES:
+        return SAM_SIDE
+    file = folder / published.CONFIG_FILE if folder.is_dir() else _cached_config(base)
     try:
-        side = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
+        config = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        side = config["vision_config"].get("image_size", SAM_SIDE)
     # Errors are raised later, when the base model is built.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -129,7 +121,7 @@ def side_of(base: str) -> int | None:
 def _cached_config(base: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(base, CONFIG_FILE) if HUB_ID.fullmatch(base) else None
+    path = try_to_load_from_cache(base, published.CONFIG_FILE) if published.HUB_ID.fullmatch(base) else None
     return Path(path) if isinstance(path, str) else None
 
 
@@ -141,8 +133,8 @@ def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
         if absent:
             raise MissingPathError(f"adsam's base must hold {' and '.join(wanted)}, and {base} lacks {' and '.join(absent)}")
         return folder
-    if HUB_ID.fullmatch(base) is None:
-        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {BASE}, and {base!r} is neither")
+    if published.HUB_ID.fullmatch(base) is None:
+        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {SAM_BASE}, and {base!r} is neither")
     return None
 
 
@@ -159,9 +151,10 @@ def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...
         raise
     # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
     except Exception as error:
-        raise InputError(f"adsam's base has no readable {CONFIG_FILE}: {base} ({one_line(error)})") from error
+        raise InputError(f"adsam's base has no readable {published.CONFIG_FILE}: {base} ({one_line(error)})") from error
     if config is None:
-        raise InputError.of("adsam's base", "must be a SAM (model_type 'sam' in its config.json)", kind, f"name {BASE}, say")
+        rule = "must be a SAM (model_type 'sam' in its config.json)"
+        raise InputError.of("adsam's base", rule, kind, f"name {SAM_BASE}, say")
     return config
 
 
@@ -170,14 +163,14 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
     try:
         return read(True)
     except OSError:
-        reason = why_unreachable(base, wanted[-1:])
+        reason = published.why_unreachable(base, wanted[-1:])
     if reason is None:
         try:
             return read(False)
         # The hub's client, its HTTP library and transformers each fail in their own ways.
         except Exception as error:
             reason = one_line(error)
-    size = f" ({SIZES[base]})" if base in SIZES and SAFE_FILE in wanted else ""
+    size = f" ({SAM_SIZES[base]})" if base in SAM_SIZES and published.SAFE_FILE in wanted else ""
     raise MissingPathError(
         f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
         f"of {base} elsewhere into one folder and pass base=FOLDER"
@@ -192,7 +185,7 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
         raise InputError(f"weights do not fit adsam's base: {source} ({one_line(error)})") from error
     missing = sorted(info["missing_keys"])
     if missing:
-        raise InputError(f"weights do not fit adsam's base: {source} lacks {first_three(missing)}")
+        raise InputError(f"weights do not fit adsam's base: {source} lacks {published.first_three(missing)}")
     return model
 
 
@@ -214,7 +207,7 @@ class SamAdapter(nn.Module):
         self.config.pop("_name_or_path", None)
         self.base_weights = base_weights
         self.multiple: int = vision.image_size
-        self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
+        self.normalise = Normalise(published.IMAGENET_MEAN, published.IMAGENET_STD)
         self.encoder = sam.vision_encoder.requires_grad_(False)
         self.positions = sam.shared_image_embedding.requires_grad_(False)
         self.no_mask = sam.prompt_encoder.no_mask_embed.requires_grad_(False)

@@ -21,8 +21,7 @@ from howfar.progress import tell
 from howfar.training.image_mask_pairs import Pairs
 from howfar.wording import duration
 
-ENTRY: Final = "threads"
-"""The entry of a kept state, and of a checkpoint's data, that says how many threads torch had."""
+ENTRY: Final = "threads"  # the entry of a kept state, and of a checkpoint's data, that says how many threads torch had
 
 
 @contextmanager
@@ -82,8 +81,7 @@ def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return forward(x.float())
 
 
-LIMIT: Final = 2 << 30
-"""Bytes that features may take where there is no budget."""
+LIMIT: Final = 2 << 30  # bytes that features may take where there is no budget
 
 
 @contextmanager
@@ -98,12 +96,9 @@ def keeping_features(network: Any, images: Sequence[Pairs]) -> Iterator[None]:
         yield
 
 
-FIRST: Final = 1
-"""Steps that are not measured: the first prepares what the others need not."""
-SECONDS: Final = 2.0
-"""Seconds that steps are measured for, at least."""
-STEPS: Final = 3
-"""Steps that are measured, at least."""
+FIRST: Final = 1  # steps that are not measured: the first prepares what the others need not
+SECONDS: Final = 2.0  # seconds that steps are measured for, at least
+STEPS: Final = 3  # steps that are measured, at least
 
 
 class TrainingEstimate:

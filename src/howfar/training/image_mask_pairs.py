@@ -70,9 +70,8 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
         if blank or item.mask is not None
     )
     if not examples:
-        raise InputError.of(
-            f"dataset {dataset.name}", "must have masks to learn from", "none", "put them in masks/ beside images/"
-        )
+        remedy = "put them in masks/ beside images/"
+        raise InputError.of(f"dataset {dataset.name}", "must have masks to learn from", "none", remedy)
     return examples
 
 
@@ -151,9 +150,8 @@ _FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of i
 
 def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
     """List the training examples of every dataset and list in `add`, in the order of each list."""
-    return tuple(
-        example for entry in ([add] if isinstance(add, str) else add) for example in _examples(*dataset_and_list(entry))
-    )
+    entries = [add] if isinstance(add, str) else add
+    return tuple(example for entry in entries for example in _examples(*dataset_and_list(entry)))
 
 
 def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:

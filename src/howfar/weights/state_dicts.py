@@ -64,26 +64,21 @@ def hash_state_dict(state: Mapping[str, Tensor]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-_TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_TYPES: Final = {"32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only."""
-    import torch
-
     if precision not in _TYPES:
         raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
     if precision == "fp16" and device.type == "cpu":
         raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
-    dtype: torch.dtype = getattr(torch, _TYPES[precision])
-    return dtype
+    return _TYPES[precision]
 
 
 @contextmanager
 def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
     """Let torch compute in `dtype` where autocast considers it safe, and elsewhere in float32."""
-    import torch
-
     mixed = dtype is not torch.float32
     with torch.autocast(device.type, dtype if mixed else None, enabled=mixed):
         yield
