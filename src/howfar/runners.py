@@ -307,8 +307,9 @@ def _imported(modules: Sequence[str]) -> None:
 
 def _call(stored: list[Any], *arguments: Any) -> Any:
     """Call a stored function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
+    function = _function(stored[0])
     try:
-        return _function(stored[0])(*arguments)
+        return function(*arguments)
     except Exception as error:
         try:
             same = type(pickle.loads(pickle.dumps(error))) is type(error)

@@ -235,16 +235,15 @@ def _switches_restored() -> Iterator[None]:
 
 def _identity(task: TrainingTask, network: Any, pairs: Pairs, held: Pairs | None) -> str:
     """Hash everything the weights depend on, so that only a state of the same task is resumed."""
-    return part_key(
-        {
-            "segmenter": task.segmenter,
-            "options": dict(segmenter_family(task.segmenter).checked(task.options)),
-            "settings": task.settings.model_dump(),
-            "first": hash_state_dict(network.state_dict()),
-            "learnt": list(pairs.contents),
-            "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
-        }
-    )
+    described = {
+        "segmenter": task.segmenter,
+        "options": dict(segmenter_family(task.segmenter).checked(task.options)),
+        "settings": task.settings.model_dump(),
+        "first": hash_state_dict(network.state_dict()),
+        "learnt": list(pairs.contents),
+        "fingerprints": [pairs.fingerprint, None if held is None else held.fingerprint],
+    }
+    return part_key(described)
 
 
 def _card(
