@@ -94,20 +94,3 @@ def test_what_differs_is_not_believed(
     (line,) = caplog.messages
     assert line.startswith(f"small is run by torch without compiling, which may be slower: {said}")
     assert fast.engine == "torch"
-
-
-def test_one_that_fails_later_too(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    calls: list[int] = []
-
-    def failing(x: Tensor) -> Tensor:
-        calls.append(len(x))
-        if len(calls) == 3:
-            raise torch.OutOfMemoryError("out of memory")
-        return x
-
-    compiles_to(monkeypatch, failing)
-    fast, slow = small(engine="compile"), small(engine="torch")
-    for _ in range(3):
-        np.testing.assert_array_equal(fast.embed(pictures(3)), slow.embed(pictures(3)))
-    assert fast.engine == "torch"
-    assert len(caplog.messages) == 1
