@@ -13,7 +13,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from howfar.errors import HowfarError, InputError
+from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.segmenters.predictor import Reading, of_module, of_onnx
 
 CPU = torch.device("cpu")
@@ -165,3 +165,13 @@ def test_an_onnx_network_of_a_fixed_batch(batch: int, tmp_path: Path) -> None:
     for count in (1, 4, 5):
         wanted = of_module(convolved, CPU, Reading())(pictures(count))
         np.testing.assert_allclose(read(pictures(count)), wanted, atol=1e-6)
+
+
+def test_files_that_are_no_onnx_network(tmp_path: Path) -> None:
+    assert "no network at" in line(MissingPathError, lambda: of_onnx(tmp_path / "none.onnx", Reading()))
+    for content in (b"", b"text", onnx_file(tmp_path / "n.onnx", convolution(1)).read_bytes()[:-50]):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        words = line(InputError, lambda: of_onnx(tmp_path / "bad.onnx", Reading()))
+        assert "network must be an ONNX file that onnxruntime can run" in words
+    read = of_onnx(onnx_file(tmp_path / "n.onnx", convolution(1), batch=1, side=32), Reading())
+    assert "n.onnx cannot be run on pictures of shape (1, 3, 16, 16): " in line(InputError, lambda: read(pictures(1)))

@@ -8,11 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from howfar.errors import InputError
+from howfar.errors import InputError, MissingPathError
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.architectures import UNETPLUSPLUS
 from howfar.testing import SegmenterTests
 from howfar.weights.published import packaged_file, timm_name
+from worlds.hub import go_offline
 
 
 class TestLite0(SegmenterTests):
@@ -45,3 +46,9 @@ def test_a_file_in_the_librarys_own_names(tmp_path: Path) -> None:
     assert all(torch.equal(state[name], one) for name, one in made.network.encoder.state_dict().items())
     with pytest.raises(InputError):
         build_segmenter("unetplusplus", {"encoder": "lite0"}, pretrained=tmp_path / "b3.safetensors")
+
+
+def test_b3_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    go_offline(monkeypatch, tmp_path)
+    with pytest.raises(MissingPathError, match=r"HF_HUB_OFFLINE is set\): download model.safetensors of smp-hub"):
+        build_segmenter("unetplusplus", {"encoder": "b3"})

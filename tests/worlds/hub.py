@@ -53,18 +53,15 @@ def save_dinov2(folder: Path) -> Path:
 
 
 def save_sam(folder: Path, side: int = 64) -> Path:
-    """SAM in small: a block of windows and one of the whole, some values that are not transformers' own.
-
-    Its weights are so large that every part has a say.
-    """
+    """SAM in small: a block of windows and one of the whole, with weights so large that every part has a say."""
     from transformers import SamConfig, SamModel
 
     vision = {
-        "hidden_size": 32, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": side,
-        "patch_size": 16, "window_size": 3, "global_attn_indexes": [1], "num_pos_feats": 8, "layer_norm_eps": 1e-3,
+        "hidden_size": 32, "output_channels": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": side,
+        "patch_size": 16, "window_size": 3, "global_attn_indexes": [1], "num_pos_feats": 8, "initializer_range": 0.02,
     }  # fmt: skip
     prompts = {"hidden_size": 16, "image_size": side, "patch_size": 16}
-    decoder = {"hidden_size": 16, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16, "hidden_act": "gelu"}
+    decoder = {"hidden_size": 16, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(11)
         sam = SamModel(SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder))
