@@ -279,6 +279,11 @@ class Predictor:
     tiled: bool = False
     batch: int = 8
 
+    def __post_init__(self) -> None:
+        for name in ("size", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError.of(name, "must be at least 1", getattr(self, name))
+
     def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""
         if self.tiled:
