@@ -131,7 +131,7 @@ def plain_network(network: str, timm: Any) -> tuple[Any, Any, Any]:
     """Make a timm network with the weights of howfar's backbone."""
     backbone = howfar_backbone(network, "torch")
     model = timm.create_model(NETWORKS[network], num_classes=0).eval()
-    model.load_state_dict(backbone._network.state_dict())
+    model.load_state_dict(backbone.network.state_dict())
     seen = backbone.identity["preprocessing"]
     return model, seen["mean"], seen["std"]
 

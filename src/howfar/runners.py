@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -29,9 +29,6 @@ V = TypeVar("V")
 
 def fold(values: Iterable[V], combine: Callable[[V, V], V]) -> V:
     """Combine values pairwise in a fixed tree, neighbours first, keeping about log2 n values in memory.
-
-    `combine` is called with a value and the one to its right; the remaining values are combined from the right at the end.
-    Raises `ValueError` where there is no value.
 
     Examples
     --------
@@ -64,13 +61,8 @@ AHEAD = 2
 class LocalRunner:
     """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
 
-    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs them in the calling
-    thread. Raises `InputError` for fewer than one worker.
-
-    Examples
-    --------
-    >>> list(LocalRunner(workers=2).run(abs, [-3, 2, -1]))
-    [3, 2, 1]
+    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs in the calling
+    thread.
     """
 
     processes = False
@@ -86,9 +78,8 @@ class LocalRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
-        At most twice as many tasks as workers are begun and not yet yielded. An exception in a task is raised here
-        at its turn. After that, or when the iterator is closed early or interrupted, no further task begins, and those that
-        have begun are waited for. `function` is called from several threads at a time.
+        A task's exception is raised at its turn. After that, or when the iterator is closed early, no further task begins, and
+        those that have begun are waited for. `function` is called from several threads at a time.
         """
         if self.workers == 1:
             yield from map(function, tasks)
@@ -105,34 +96,17 @@ class LocalRunner:
             executor.shutdown(wait=True, cancel_futures=True)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`.
-
-        `function` is called from several threads at a time, `combine` in the calling thread.
-
-        Examples
-        --------
-        >>> LocalRunner(workers=2).reduce(str, "({} {})".format, [1, 2, 3])
-        '((1 2) 3)'
-        """
+        """Combine ``function(task)`` of all tasks in the tree of `howfar.runners.fold`, in the calling thread."""
         return fold(self.run(function, tasks), combine)
 
     def on_processors(self) -> LocalRunner:
-        """Return this runner itself, since its tasks need no accelerator.
-
-        Examples
-        --------
-        >>> LocalRunner(workers=2).on_processors()
-        LocalRunner(workers=2)
-        """
+        """Return this runner itself, since its tasks need no accelerator."""
         return self
 
 
-KEPT: Final = 2
-"""Number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task."""
-TOKEN: Final = Path("~/.ray/auth_token")
-"""File of Ray's authentication token."""
-SECONDS: Final = 10.0
-"""Seconds within which a cluster must answer."""
+KEPT: Final = 2  # number of functions that a worker process keeps, so that it unpickles a backbone once and not for every task
+TOKEN: Final = Path("~/.ray/auth_token")  # file of Ray's authentication token
+SECONDS: Final = 10.0  # seconds within which a cluster must answer
 _PORTABLE: Final = (StoreError, InputError, HowfarError, OSError, MemoryError, RuntimeError, Exception)
 """Classes in place of which an exception that does not survive pickling is sent to the driver; the first that fits."""
 _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
@@ -141,18 +115,10 @@ _functions: OrderedDict[str, Callable[[Any], Any]] = OrderedDict()
 class RayRunner:
     """Run tasks as Ray tasks of one core each, in order, a bounded number ahead of the consumer.
 
-    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. Only a task's
-    argument and its result pass through the driver.
-
-    `workers` is the number of tasks at a time, by default as many as the cluster's cores, or its GPUs, allow. `address` is that
-    of a running cluster: ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``; None starts a cluster of this machine's cores, which
-    ends with this process (or joins that of the environment variable ``RAY_ADDRESS``). `gpus` are those of each task; a
-    fraction shares one GPU among several tasks. Raises `InputError` where a number is out of range.
-
-    Examples
-    --------
-    >>> RayRunner(workers=4, address="auto")
-    RayRunner(workers=4, address='auto')
+    A task whose worker or machine dies is run again, up to `retries` times; so tasks must be safe to run twice. `workers` is by
+    default as many as the cluster's cores, or its GPUs, allow. `address` is a running cluster's (``auto``, ``HOST:PORT`` or
+    ``ray://HOST:PORT``); None joins ``RAY_ADDRESS``, or starts a cluster of this machine. `gpus` are each task's, or a
+    fraction.
     """
 
     processes = True
@@ -163,7 +129,6 @@ class RayRunner:
         if gpus < 0 or retries < 0:
             raise InputError.of("gpus and retries", "must be at least 0", (gpus, retries))
         self.workers, self.address, self.gpus, self.retries = workers, address, gpus, retries
-
         self._begun: Event | None = None
 
     def __repr__(self) -> str:
@@ -175,7 +140,7 @@ class RayRunner:
 
         def begin() -> None:
             with suppress(Exception):
-                ray, _, _ = self._joined_now()
+                ray, _ = self._joined_now()
                 warm = ray.remote(_imported).options(num_gpus=self.gpus)
                 for _ in range(self._at_once(ray)):
                     warm.remote(list(modules))
@@ -188,13 +153,11 @@ class RayRunner:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
 
-        At most twice as many tasks as workers are submitted and not yet yielded. An exception in a task is raised here at its
-        turn. After that, or when the iterator is closed early or interrupted, no further task is submitted, and the submitted
-        ones are waited for. Function and tasks are pickled; each worker process keeps the function. Raises `MissingExtraError`
-        where Ray is not installed, and `RunnerError` where the cluster cannot be joined or has lost a task more often than
-        `retries` allows.
+        A task's exception is raised at its turn. After that, or when the iterator is closed early, no further task is
+        submitted, and the submitted ones are waited for. A cluster that cannot be joined or has lost a task too often raises
+        `RunnerError`.
         """
-        ray, call, _ = self._joined()
+        ray, call = self._joined()
         most = self._at_once(ray)
         stored = [ray.put(_within_budget(function, most))]
         submitted: deque[Any] = deque()
@@ -216,12 +179,9 @@ class RayRunner:
             _settle(ray, submitted)
 
     def reduce(self, function: Callable[[T], R], combine: Callable[[R, R], R], tasks: Sequence[T]) -> R:
-        """Combine ``function(task)`` of all tasks in the tree of `howfar.runners.fold`, on the cluster.
-
-        Functions and tasks, at least one, are pickled; errors are those of `run`.
-        """
-        ray, call, join = self._joined()
-        at_once = self._at_once(ray)
+        """Combine ``function(task)`` of all tasks, at least one, in the tree of `howfar.runners.fold`, on the cluster."""
+        ray, call = self._joined()
+        join, at_once = ray.remote(_call).options(max_retries=self.retries), self._at_once(ray)
         stored, stored_combine = [ray.put(_within_budget(function, at_once))], [ray.put(combine)]
         most = AHEAD * at_once
         running: set[Any] = set()
@@ -241,26 +201,20 @@ class RayRunner:
             _settle(ray, running)
 
     def on_processors(self) -> RayRunner:
-        """Return a runner on the same cluster whose tasks have no GPU.
-
-        Examples
-        --------
-        >>> RayRunner(workers=4, gpus=0.5).on_processors().gpus
-        0.0
-        """
+        """Return a runner on the same cluster whose tasks have no GPU."""
         if not self.gpus:
             return self
         other = RayRunner(self.workers, self.address, 0.0, self.retries)
         other._begun = self._begun
         return other
 
-    def _joined(self) -> tuple[Any, Any, Any]:
+    def _joined(self) -> tuple[Any, Any]:
         if self._begun is not None:
             self._begun.wait()
         return self._joined_now()
 
-    def _joined_now(self) -> tuple[Any, Any, Any]:
-        """Join the cluster; return Ray and its remote functions that call a function and combine two results."""
+    def _joined_now(self) -> tuple[Any, Any]:
+        """Join the cluster; return Ray and its remote function that calls a stored function."""
         try:
             # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -273,8 +227,7 @@ class RayRunner:
             raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'") from error
         if not ray.is_initialized():
             _join(ray, self.address)
-        settings = {"max_retries": self.retries, "num_gpus": self.gpus}
-        return ray, ray.remote(_call).options(**settings), ray.remote(_combine).options(max_retries=self.retries)
+        return ray, ray.remote(_call).options(max_retries=self.retries, num_gpus=self.gpus)
 
     def _at_once(self, ray: Any) -> int:
         if self.workers is not None:
@@ -335,22 +288,15 @@ def _print_to_stderr(ray: Any) -> None:
         module.print_to_stdstream = print_to_stderr
 
 
-@dataclass(frozen=True)
-class _Budgeted:
+def _budgeted(function: Callable[[Any], Any], budget: memory.Budget, at_once: int, task: Any) -> Any:
     """Run a task within its share of the driver's memory budget, split among the tasks on its machine."""
-
-    function: Callable[[Any], Any]
-    budget: memory.Budget
-    at_once: int
-
-    def __call__(self, task: Any) -> Any:
-        with memory.within(self.budget.part(min(self.at_once, available_cores()))):
-            return self.function(task)
+    with memory.within(budget.part(min(at_once, available_cores()))):
+        return function(task)
 
 
 def _within_budget(function: Callable[[Any], Any], at_once: int) -> Callable[[Any], Any]:
     budget = memory.budget()
-    return function if budget is None else _Budgeted(function, budget, at_once)
+    return function if budget is None else partial(_budgeted, function, budget, at_once)
 
 
 def _imported(modules: Sequence[str]) -> None:
@@ -359,16 +305,9 @@ def _imported(modules: Sequence[str]) -> None:
             import_module(module)
 
 
-def _call(stored: list[Any], task: Any) -> Any:
-    return _portable(_function(stored[0]), task)
-
-
-def _combine(stored: list[Any], left: Any, right: Any) -> Any:
-    return _portable(_function(stored[0]), left, right)
-
-
-def _portable(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
+def _call(stored: list[Any], *arguments: Any) -> Any:
+    """Call a stored function; an exception that cannot be pickled is raised as a class of `_PORTABLE` with its text."""
+    function = _function(stored[0])
     try:
         return function(*arguments)
     except Exception as error:
@@ -430,18 +369,9 @@ def make_runner(
 ) -> Runner:
     """Make a runner by name (``local``, ``ray``, or another package's); return a runner object unchanged.
 
-    `workers` is the number of tasks at a time, None for the runner's default; `address` that of a running cluster, for ``ray``
-    alone; `device` the backbone's: with ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError` where there is no
-    such runner, `MissingExtraError` where Ray is not installed, and `InputError` where a number is below 1 or a runner takes no
-    address.
-
-    Examples
-    --------
-    >>> make_runner("local", workers=3)
-    LocalRunner(workers=3)
-    >>> make_runner("local", address="auto")
-    Traceback (most recent call last):
-    howfar.errors.InputError: address must be left out with this runner, got 'auto': add --runner ray
+    `workers` is the number of tasks at a time, `address` that of a running cluster, for ``ray`` alone; with the backbone's
+    `device` ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError`, `MissingExtraError` without Ray, and
+    `InputError`.
     """
     if runner == "ray":
         if address is not None and not address.strip():

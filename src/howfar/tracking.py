@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -25,17 +26,7 @@ KIND = "trackers"
 
 @dataclass(frozen=True)
 class Log:
-    """Name the tracker and the run to which results are logged.
-
-    Attributes
-    ----------
-    tracker
-        A registered name: ``mlflow``, ``wandb``, or another package's.
-    name
-        The run's name.
-    group
-        What the run is a part of, such as an adaptation study; nothing for a run of its own.
-    """
+    """Name the tracker (``mlflow``, ``wandb``, or another package's), the run, and the group of runs that it is a part of."""
 
     tracker: str
     name: str
@@ -43,37 +34,18 @@ class Log:
 
     @classmethod
     def of(cls, tracker: str | None, name: str, group: str = "") -> Log | None:
-        """Make a log for a tracker; return None without one.
-
-        Examples
-        --------
-        >>> Log.of(None, "roads") is None, Log.of("mlflow", "roads")
-        (True, Log(tracker='mlflow', name='roads', group=''))
-        """
+        """Make a log for a tracker; return None without one."""
         return None if tracker is None else cls(tracker, name, group)
 
 
 def check_tracker(name: str | None) -> None:
-    """Check that a tracker can be used, before anything is computed.
-
-    Raises `UnknownNameError` for an unknown name, and `MissingExtraError` where its library is absent.
-
-    Examples
-    --------
-    >>> check_tracker(None)
-    >>> check_tracker("notebook")
-    Traceback (most recent call last):
-    howfar.errors.UnknownNameError: no trackers named 'notebook'; known: mlflow, wandb
-    """
+    """Check that a tracker can be used, before anything is computed."""
     if name is not None:
         registry.load(KIND, name).check()
 
 
 class Tracking:
-    """Log numbers to a run, each step once; do nothing without a run.
-
-    Where the tracker fails, as behind a network that is down, that is told once, and what is computed goes on without it.
-    """
+    """Log numbers to a run, each step once; do nothing without a run, and stop, after one line, where the tracker fails."""
 
     def __init__(self, run: TrackedRun | None, tracker: str = "", note: Path | None = None, last: int = 0) -> None:
         self._run, self._tracker, self._note = run, tracker, note
@@ -89,20 +61,20 @@ class Tracking:
         if self._run is not None and step > self.last:
             self._log(numbers, step)
             self.last = step
-            self._write()
+            self.note()
 
     def conclude(self, numbers: Mapping[str, float | None]) -> None:
         """Log a run's final numbers, at its last step."""
         self._log(numbers, self.last)
 
-    def begun(self) -> None:
-        """Record the run, so that a killed training resumes it."""
-        self._write()
+    def note(self) -> None:
+        """Record the run and its last step, so that a killed training resumes it."""
+        if self._run is not None and self._note is not None:
+            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
 
     def end(self, succeeded: bool) -> None:
         """End the run; a run that did not succeed can be resumed."""
-        if self._run is not None:
-            self._guarded(lambda run: run.end(succeeded))
+        self._guarded(lambda run: run.end(succeeded))
         if succeeded and self._note is not None:
             self._note.unlink(missing_ok=True)
 
@@ -120,17 +92,12 @@ class Tracking:
             self._run = None
             tell(f"nothing more is logged to {self._tracker}: {one_line(error)}")
 
-    def _write(self) -> None:
-        if self._run is not None and self._note is not None:
-            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
-
 
 @contextmanager
 def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> Iterator[Tracking]:
     """Begin a run with its settings, and end it with the block; log nothing if `log` is None.
 
-    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on. Raises
-    `HowfarError` where the run cannot begin.
+    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on.
     """
     if log is None:
         yield Tracking(None)
@@ -143,7 +110,7 @@ def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = No
     except Exception as error:  # libraries raise anything
         raise HowfarError(f"log: no run of {log.tracker} can begin: {one_line(error, 300)}") from error
     tracking = Tracking(run, log.tracker, note, int(before.get("step", 0)))
-    tracking.begun()
+    tracking.note()
     try:
         yield tracking
     except BaseException:
@@ -165,8 +132,7 @@ LEFT_OUT: Final = frozenset(
     {"provenance", "settings", "sources", "notes", "skipped", "options", "thresholds", "curves", "identity", "format", "seed"}
 )
 """What of a document is no score."""
-INTERVAL: Final = "_ci"
-"""How the name of an interval ends."""
+INTERVAL: Final = "_ci"  # how the name of an interval ends
 _NAMES: Final = ("name", "dataset", "estimator", "metric")
 _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
 
@@ -179,22 +145,12 @@ def log_result(log: Log | None, settings: Mapping[str, Any], document: Mapping[s
 
 
 def numbers_of(document: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, float]]:
-    """Yield a document's numbers with the paths of their names; list entries are called by their own name.
-
-    Examples
-    --------
-    >>> dict(numbers_of({"primary": {"n": 8}, "datasets": [{"name": "site a", "relative": 1.5, "p_value": None}]}))
-    {'primary/n': 8.0, 'datasets/site a/relative': 1.5}
-    >>> dict(numbers_of({"size": [224, 224], "relative_ci": [1.2, 1.8], "rivals_ci": {"kid": [0.1, 0.2]}}))
-    {'relative_ci/low': 1.2, 'relative_ci/high': 1.8, 'rivals_ci/kid/low': 0.1, 'rivals_ci/kid/high': 0.2}
-    """
+    """Yield a document's numbers with the paths of their names; list entries are called by their own name."""
     for name, value in document.items():
         if name in LEFT_OUT:
             continue
         path = f"{above}{_part(name)}"
-        if isinstance(value, bool) or value is None:
-            continue
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             yield path, float(value)
         elif isinstance(value, Mapping):
             yield from numbers_of(value, f"{path}/")
@@ -220,21 +176,18 @@ def _part(name: str) -> str:
 
 
 EXPERIMENT: Final = "howfar"
-AT_ONCE: Final = 500
-"""Numbers that are sent at a time; MLflow takes no more than 1,000."""
+AT_ONCE: Final = 500  # numbers that are sent at a time; MLflow takes no more than 1,000
 SETTINGS_AT_ONCE: Final = 100
-LONGEST: Final = 500
-"""Characters of a setting's value."""
+LONGEST: Final = 500  # characters of a setting's value
 
 
 class MlflowRun:
     """Hold one run of MLflow, in the experiment ``MLFLOW_EXPERIMENT_NAME`` or else howfar."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
-        mlflow = _mlflow()
+        self._client: Any = _library("mlflow", "MLflow").MlflowClient()
         from mlflow.entities import Param
 
-        self._client: Any = mlflow.MlflowClient()
         if resumed is not None:
             self._client.update_run(resumed, status="RUNNING")
             self.id = resumed
@@ -248,7 +201,7 @@ class MlflowRun:
     @staticmethod
     def check() -> None:
         """Raise `MissingExtraError` where MLflow is not installed."""
-        _mlflow()
+        _library("mlflow", "MLflow")
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Log the numbers of a step."""
@@ -267,37 +220,33 @@ class MlflowRun:
     def _experiment(self) -> str:
         """Return the id of the experiment, creating it if needed."""
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
-        for last in (False, True):
-            found = self._client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
             try:
                 return str(self._client.create_experiment(name))
-            except Exception:  # another process has made it meanwhile
-                if last:
+            except Exception:
+                # Another process may have made it meanwhile.
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
                     raise
-        raise AssertionError
+        return str(found.experiment_id)
 
 
-def _mlflow() -> Any:
+def _library(name: str, called: str) -> Any:
     try:
-        import mlflow
+        return import_module(name)
     except ImportError as error:
-        raise MissingExtraError(f"log mlflow needs MLflow: pip install 'howfar[mlflow]' ({error})") from error
-    return mlflow
+        raise MissingExtraError(f"log {name} needs {called}: pip install 'howfar[{name}]' ({error})") from error
 
 
 PROJECT: Final = "howfar"
 
 
 class WandbRun:
-    """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar.
-
-    It is separate from the process's own run: a run that a notebook has begun itself stays as it is.
-    """
+    """Hold one run of Weights & Biases, in the project ``WANDB_PROJECT`` or else howfar, apart from a notebook's own run."""
 
     def __init__(self, name: str, group: str, settings: Mapping[str, Any], resumed: str | None) -> None:
-        wandb = _wandb()
+        wandb = _library("wandb", "its library")
         self.id = resumed or secrets.token_hex(4)
         try:
             self._run: Any = wandb.init(
@@ -317,7 +266,7 @@ class WandbRun:
     @staticmethod
     def check() -> None:
         """Raise `MissingExtraError` where wandb is not installed."""
-        _wandb()
+        _library("wandb", "its library")
 
     def log(self, numbers: Mapping[str, float], step: int) -> None:
         """Log the numbers of a step."""
@@ -326,11 +275,3 @@ class WandbRun:
     def end(self, succeeded: bool) -> None:
         """Mark the run as finished, or as stopped."""
         self._run.finish(exit_code=0 if succeeded else 1)
-
-
-def _wandb() -> Any:
-    try:
-        import wandb
-    except ImportError as error:
-        raise MissingExtraError(f"log wandb needs its library: pip install 'howfar[wandb]' ({error})") from error
-    return wandb

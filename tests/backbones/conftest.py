@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import transformers
+
+from worlds.hub import go_offline, no_progress_bars, put_into_cache
 
 VIT: Mapping[str, Any] = {
     "hidden_size": 32,
@@ -119,10 +122,8 @@ def save(kind: str, folder: Path, seed: int = 0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> Iterator[None]:
-    logging: Any = transformers.utils.logging
-    logging.disable_progress_bar()
-    yield
-    logging.enable_progress_bar()
+    with no_progress_bars():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -141,23 +142,10 @@ def hub_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No hub; the folder of its empty cache."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    return go_offline(monkeypatch, tmp_path / "cache")
 
 
 @pytest.fixture
 def cache_model(offline: Path) -> Callable[[str, Path], Path]:
     """(repository, folder) -> where the hub's client keeps copies of the folder's files, as if it had fetched them."""
-
-    def put(repository: str, folder: Path) -> Path:
-        place = offline / f"models--{repository.replace('/', '--')}"
-        (place / "refs").mkdir(parents=True)
-        (place / "refs" / "main").write_text("0" * 40)
-        snapshot = place / "snapshots" / ("0" * 40)
-        snapshot.mkdir(parents=True)
-        for file in folder.iterdir():
-            (snapshot / file.name).write_bytes(file.read_bytes())
-        return snapshot
-
-    return put
+    return partial(put_into_cache, offline)

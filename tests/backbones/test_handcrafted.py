@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,7 +13,7 @@ from PIL import Image, ImageOps
 
 from howfar.backbones import load_backbone
 from howfar.backbones.handcrafted import has_structure, mirrored
-from howfar.errors import ImageError, InputError
+from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
 
@@ -54,30 +52,17 @@ def test_moments_are_those_of_numpy(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(found, [*flat.mean(axis=0), *flat.std(axis=0)], rtol=1e-6, atol=1e-7)
 
 
-def test_wrong_batches() -> None:
-    with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 96, 96, 3\)"):
-        load_backbone("pixels").embed(np.zeros((2, 96, 96, 3)))
-    with pytest.raises(InputError, match=r"batch must have the shape \(b, 2, 3\)"):
-        load_backbone("colour_moments").embed(np.zeros((2, 6)))
-
-
-@pytest.mark.parametrize("name", ["pixels", "colour_moments"])
-@pytest.mark.parametrize("mode", ["F", "I;16"])
-def test_more_than_eight_bits_are_refused(name: str, mode: str) -> None:
-    with pytest.raises(ImageError, match="not 8 bits a channel"):
-        load_backbone(name).prepare(Image.new(mode, (4, 4)))
-
-
-def test_no_torch() -> None:
-    code = (
-        "import sys, numpy, howfar\n"
-        "from PIL import Image\n"
-        "for name in ('pixels', 'colour_moments'):\n"
-        "    b = howfar.load_backbone(name)\n"
-        "    b.embed(b.prepare(Image.new('RGB', (9, 9)))[None])\n"
-        "assert not {'torch', 'timm'} & set(sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+@pytest.mark.parametrize(
+    ("name", "shape", "line"),
+    [
+        ("pixels", (96, 96, 3), r"batch must be uint8 of shape \(b, 96, 96, 3\), got .*: stack what prepare returns"),
+        ("colour_moments", (6,), r"batch must have the shape \(b, 2, 3\)"),
+        ("perceptual_hash", (16,), r"batch must have the shape \(b, 256\)"),
+    ],
+)
+def test_wrong_batches(name: str, shape: tuple[int, ...], line: str) -> None:
+    with pytest.raises(InputError, match=line):
+        load_backbone(name).embed(np.zeros((2, *shape)))
 
 
 # Perceptual hashes stay nearly the same where a picture was altered a little, and are unlike for other pictures
@@ -127,8 +112,3 @@ def test_a_mirrored_picture_is_found_by_its_hash() -> None:
 @pytest.mark.parametrize("colour", ["black", "white", "grey"])
 def test_a_blank_picture_has_no_structure(colour: str) -> None:
     assert has_structure(hashed(Image.new("RGB", (80, 60), colour), photograph(4))).tolist() == [False, True]
-
-
-def test_batches_without_a_hash() -> None:
-    with pytest.raises(InputError, match=r"batch must have the shape \(b, 256\)"):
-        load_backbone("perceptual_hash").embed(np.zeros((2, 16)))

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from huggingface_hub.errors import EntryNotFoundError
 
-from howfar.backbones import load_backbone
 from howfar.backbones.transformers import REQUIRED_FILES
 from howfar.errors import MissingPathError
 from howfar.weights.published import hub_folder
@@ -44,24 +43,25 @@ def hub(offline: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
 OTHERS = ("README.md", "tf_model.h5", "model.onnx", "model.fp16.safetensors", "flax_model.msgpack", "tokenizer.json")
 
 
-def test_only_what_is_needed_is_fetched(hub: Hub) -> None:
-    fetched = hub("config.json", "preprocessor_config.json", "model.safetensors", "pytorch_model.bin", *OTHERS)
-    found = hub_folder("a", "owner/a", REQUIRED_FILES, ("preprocessor_config.json",))
-    assert sorted(fetched) == ["config.json", "model.safetensors", "preprocessor_config.json"]
-    assert (found / "model.safetensors").is_file()
+PARTS = ("model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
-def test_parts_of_large_weights(hub: Hub) -> None:
-    parts = ("model.safetensors.index.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
-    fetched = hub("config.json", *parts, *OTHERS)
-    hub_folder("a", "owner/a", REQUIRED_FILES)
-    assert sorted(fetched) == sorted(["config.json", *parts])
-
-
-def test_older_repositories_have_torchs_file(hub: Hub) -> None:
-    fetched = hub("config.json", "pytorch_model.bin", *OTHERS)
-    hub_folder("a", "owner/a", REQUIRED_FILES)
-    assert sorted(fetched) == ["config.json", "pytorch_model.bin"]
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [
+        (
+            ("preprocessor_config.json", "model.safetensors", "pytorch_model.bin"),
+            ("preprocessor_config.json", "model.safetensors"),
+        ),
+        (PARTS, PARTS),
+        # Older repositories have torch's file.
+        (("pytorch_model.bin",), ("pytorch_model.bin",)),
+    ],
+)
+def test_only_what_is_needed_is_fetched(held: tuple[str, ...], wanted: tuple[str, ...], hub: Hub) -> None:
+    fetched = hub("config.json", *held, *OTHERS)
+    hub_folder("a", "owner/a", REQUIRED_FILES, ("preprocessor_config.json",))
+    assert sorted(fetched) == sorted(["config.json", *wanted])
 
 
 def test_a_repository_without_weights(hub: Hub) -> None:
@@ -70,17 +70,6 @@ def test_a_repository_without_weights(hub: Hub) -> None:
         MissingPathError, match=r"\(it lacks model.safetensors\): download config.json, model.safetensors of owner/a"
     ):
         hub_folder("a", "owner/a", REQUIRED_FILES)
-
-
-def test_a_failing_download_is_one_line(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise OSError("bad\ngateway")
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
-    with pytest.raises(
-        MissingPathError, match=r"of dinov2 .* \(bad gateway\): download config.json, model.safetensors \(346 MB\)"
-    ):
-        load_backbone("dinov2")
 
 
 PROCESSOR = "preprocessor_config.json"
@@ -141,26 +130,6 @@ def test_a_repository_without_it_needs_none(
     asked(EntryNotFoundError.__new__(EntryNotFoundError))
     assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
     assert not caplog.messages
-
-
-def test_a_complete_cache_is_asked_nothing(hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path) -> None:
-    (model_folder / PROCESSOR).write_text("{}")
-    place = cache_model("owner/a", model_folder)
-    requests = asked(None)
-    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
-    assert not requests
-
-
-def test_what_is_known_to_be_absent_is_not_asked_for(
-    hub: Hub, asked: Asked, cache_model: CacheModel, model_folder: Path
-) -> None:
-    place = cache_model("owner/a", model_folder)
-    known = place.parents[1] / ".no_exist" / place.name
-    known.mkdir(parents=True)
-    (known / PROCESSOR).touch()
-    requests = asked(None)
-    assert hub_folder("a", "owner/a", REQUIRED_FILES, (PROCESSOR,)) == place
-    assert not requests
 
 
 @pytest.mark.parametrize("failing", [False, True])

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from PIL import Image
 
 from howfar.backbones import load_backbone
 from howfar.backbones.onnx import _providers
-from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError
+from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
-
-
-def save(path: Path, shape: Any = ("b", 3, 16, 20), seed: int = 0, kind: int = TensorProto.FLOAT, beside: bool = False) -> Path:
-    """A convolution (4 channels, stride 2) with the outputs `map` and `pooled`."""
-    weight = np.random.default_rng(seed).normal(size=(4, 3, 3, 3)).astype(np.float32)
-    last = shape[1] != 3
-    nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[0, 3, 1, 2])] if last else []
-    nodes += [
-        helper.make_node("Conv", ["t" if last else "x", "w"], ["map"], strides=[2, 2], pads=[1, 1, 1, 1]),
-        helper.make_node("GlobalAveragePool", ["map"], ["pooled"]),
-    ]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("map", "pooled")]
-    entry = helper.make_tensor_value_info("x", kind, shape)
-    graph = helper.make_graph(nodes, "net", [entry], outputs, [numpy_helper.from_array(weight, "w")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    if beside:
-        onnx.save_model(model, path, save_as_external_data=True, location=f"{path.name}.data", size_threshold=0)
-    else:
-        onnx.save_model(model, path)
-    return path
+from worlds.onnx_network import save_onnx
 
 
 class TestOnnx(BackboneTests):
@@ -49,10 +28,10 @@ class TestOnnx(BackboneTests):
         self.folder = tmp_path
 
     def make(self, **options: Any) -> Backbone:
-        return load_backbone(f"onnx:{save(self.folder / 'net.onnx')}", **({"output": "map"} | options))
+        return load_backbone(f"onnx:{save_onnx(self.folder / 'net.onnx')}", **({"output": "map"} | options))
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
-        weights = save(self.folder / "other.onnx", seed=1)
+        weights = save_onnx(self.folder / "other.onnx", seed=1)
         return (
             {"weights": weights},
             {"output": "pooled"},
@@ -67,7 +46,7 @@ class TestOneByOne(TestOnnx):
     """Exported for a batch of one, channels last."""
 
     def make(self, **options: Any) -> Backbone:
-        file = save(self.folder / "net.onnx", (1, 16, 20, 3))
+        file = save_onnx(self.folder / "net.onnx", (1, 16, 20, 3))
         return load_backbone(f"onnx:{file}", **({"output": "map"} | options))
 
     def changes(self) -> Iterable[Mapping[str, Any]]:
@@ -77,7 +56,7 @@ class TestOneByOne(TestOnnx):
 def test_agrees_with_the_convolution(tmp_path: Path) -> None:
     import torch
 
-    file = save(tmp_path / "net.onnx", ("b", 3, "h", "w"))
+    file = save_onnx(tmp_path / "net.onnx", ("b", 3, "h", "w"))
     backbone = load_backbone("onnx", weights=file, size=(16, 20), mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), output="map")
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (70, 90, 3), dtype=np.uint8))
     pixels = np.asarray(picture.resize((20, 16), Image.Resampling.BICUBIC), dtype=np.float32) / 255
@@ -90,25 +69,11 @@ def test_agrees_with_the_convolution(tmp_path: Path) -> None:
     assert backbone.identity["layer"] == "map"
 
 
-def test_normalising_is_imagenets_unless_said(tmp_path: Path) -> None:
-    seen = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map").identity["preprocessing"]
-    assert seen["mean"] == [0.485, 0.456, 0.406]
-    assert seen["std"] == [0.229, 0.224, 0.225]
-
-
-def test_where_it_lies_is_no_part_of_the_identity(tmp_path: Path) -> None:
-    first = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map")
-    second = load_backbone("onnx", weights=save(tmp_path / "renamed.onnx"), output="map")
-    assert first.identity == second.identity
-    assert first.name == f"onnx:{tmp_path / 'net.onnx'}"
-    assert load_backbone(second.name, output="map").identity == first.identity
-
-
 def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None:
     folders = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for folder, seed in zip(folders, (0, 1, 0), strict=True):
         folder.mkdir()
-        save(folder / "net.onnx", seed=seed, beside=True)
+        save_onnx(folder / "net.onnx", seed=seed, beside=True)
     assert (folders[0] / "net.onnx").read_bytes() == (folders[1] / "net.onnx").read_bytes()
     first, other, same = (load_backbone(f"onnx:{folder / 'net.onnx'}", output="map").identity["weights"] for folder in folders)
     assert first == same
@@ -116,7 +81,7 @@ def test_tensors_beside_the_file_are_part_of_the_weights(tmp_path: Path) -> None
 
 
 def test_pickled_it_is_the_same(tmp_path: Path) -> None:
-    backbone = load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}", output="map")
+    backbone = load_backbone(f"onnx:{save_onnx(tmp_path / 'net.onnx')}", output="map")
     batch = np.random.default_rng(0).integers(0, 256, (3, 16, 20, 3), dtype=np.uint8)
     again = pickle.loads(pickle.dumps(backbone))
     np.testing.assert_array_equal(again.embed(batch), backbone.embed(batch))
@@ -130,8 +95,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
             load_backbone(name, **options)
         assert "\n" not in str(caught.value)
 
-    file = save(tmp_path / "net.onnx")
-    free = save(tmp_path / "free.onnx", ("b", 3, "h", "w"))
+    file = save_onnx(tmp_path / "net.onnx")
+    free = save_onnx(tmp_path / "free.onnx", ("b", 3, "h", "w"))
     (tmp_path / "text.onnx").write_text("text")
     refused(InputError, "onnx must name a file, got None: write onnx:FILE, or pass weights=FILE")
     refused(MissingPathError, "onnx must name a file, and .*absent.onnx is none", f"onnx:{tmp_path / 'absent.onnx'}")
@@ -145,9 +110,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
     refused(
         InputError, "device must be auto, cpu, cuda or cuda:N for onnx, got 'mps'", weights=file, output="map", device="mps"
     )
-    eight = save(tmp_path / "eight.onnx", (8, 3, 16, 20))
+    eight = save_onnx(tmp_path / "eight.onnx", (8, 3, 16, 20))
     refused(InputError, "the batch of .* must be free, or 1, got 8", weights=eight, output="map")
-    half = save(tmp_path / "half.onnx", ("b", 3, 16, 20), kind=TensorProto.INT32)
+    half = save_onnx(tmp_path / "half.onnx", ("b", 3, 16, 20), kind=TensorProto.INT32)
     refused(InputError, "cannot be read as an ONNX model|must be one picture, float32 of four axes", weights=half, output="map")
 
 
@@ -158,9 +123,3 @@ def test_on_cuda_nothing_is_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> 
     assert _providers("cpu") == ["CPUExecutionProvider"]
     for device, number in (("auto", 0), ("cuda", 0), ("cuda:1", 1)):
         assert _providers(device)[0] == ("CUDAExecutionProvider", {"device_id": number, "use_tf32": 0})
-
-
-def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"onnx needs onnxruntime: pip install onnxruntime"):
-        load_backbone(f"onnx:{save(tmp_path / 'net.onnx')}")

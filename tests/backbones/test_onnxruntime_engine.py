@@ -11,29 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from howfar.backbones import engines
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, TorchBackbone
 from howfar.store import local_root
-
-SIZE = (32, 24)
-
-
-class Small(nn.Module):
-    """Two maps, with normalisation, so that training mode would show."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.SiLU())
-        self.second = nn.Conv2d(4, 8, 3, stride=2)
-
-
-def maps(network: Any, batch: Tensor) -> list[Tensor]:
-    first = network.first(batch)
-    return [first, network.second(first)]
+from worlds.small_backbone import SIZE, pictures, small
 
 
 def two_ways(network: Any, batch: Tensor) -> list[Tensor]:
@@ -54,19 +37,6 @@ def unknown_to_onnx(network: Any, batch: Tensor) -> list[Tensor]:
     return [torch.linalg.svdvals(network.first(batch))]
 
 
-def small(feature: Callable[..., Any] = maps, seed: int = 0, **options: Any) -> TorchBackbone:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Small()
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": mean, "std": std, "device": "cpu", **options}
-    return TorchBackbone(name="small", model="small", network=network, feature=Feature(feature, "both", "none"), **given)
-
-
-def pictures(count: int = 5, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
-
-
 def exported() -> list[Path]:
     return sorted((local_root() / engines.FOLDER).glob("*"))
 
@@ -84,14 +54,6 @@ def test_features_are_torchs() -> None:
     assert (fast.engine, slow.engine) == ("onnxruntime", "torch")
     assert np.abs(found - expected).max() <= 1e-6 * np.abs(expected).max()
     assert fast.identity == slow.identity
-
-
-def test_no_feature_depends_on_its_neighbours() -> None:
-    network = small()
-    batch = pictures(7)
-    together = network.embed(batch)
-    for i in range(7):
-        np.testing.assert_array_equal(network.embed(batch[i : i + 1])[0], together[i])
 
 
 def test_it_is_exported_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,27 +146,6 @@ def test_threads_follow_torchs() -> None:
     finally:
         torch.set_num_threads(before)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
-
-
-def test_an_empty_batch_chooses_nothing() -> None:
-    network = small()
-    assert network.embed(pictures()[:0]).shape == (0, sum(network.layers))
-    assert network.engine == "not yet chosen"
-
-
-def test_a_file_that_is_gone_is_made_again() -> None:
-    network = small()
-    before = torch.get_num_threads()
-    expected = network.embed(pictures())
-    (file,) = exported()
-    file.unlink()
-    try:
-        torch.set_num_threads(before + 1)
-        np.testing.assert_allclose(network.embed(pictures()), expected, atol=1e-6)
-    finally:
-        torch.set_num_threads(before)
-    assert network.engine == "onnxruntime"
-    assert file.is_file()
 
 
 def test_torch_goes_on_where_onnxruntime_fails_later(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 from unittest import SkipTest
 
@@ -62,8 +63,9 @@ def broken(**parts: Any) -> Callable[..., Backbone]:
     return type("Broken", (Sound,), parts)
 
 
-def scaled_by_batch(self: Any, batch: Any) -> Any:
-    return Sound.embed(self, batch) * np.float32(1 + 1e-4 * len(batch))
+def times(factor: Callable[[Any], float]) -> Callable[..., Backbone]:
+    """Features that are multiplied by a number."""
+    return broken(embed=lambda self, batch: Sound.embed(self, batch) * np.float32(factor(batch)))
 
 
 def writes(self: Any, batch: Any) -> Any:
@@ -78,16 +80,7 @@ def records(self: Any, batch: Any) -> Any:
     return Sound.embed(self, batch) * (weight * 1).detach().numpy()
 
 
-def keeps_gradients_off(self: Any, batch: Any) -> Any:
-    torch.set_grad_enabled(False)
-    return Sound.embed(self, batch)
-
-
 COUNTER = itertools.count()
-
-
-def drifts(self: Any, batch: Any) -> Any:
-    return Sound.embed(self, batch) * np.float32(1 + 1e-3 * next(COUNTER))
 
 
 def one_buffer(self: Any, batch: Any) -> Any:
@@ -109,20 +102,16 @@ def only_rgb(self: Any, image: Any) -> Any:
     [
         (broken(name=""), "test_protocol"),
         (broken(layers=[3, 3]), "test_protocol"),
-        (broken(layers=(3, 0, 3)), "test_protocol"),
         (broken(layers=(3, 4)), "test_shape_and_dtype"),
         (broken(embed=lambda self, batch: Sound.embed(self, batch).astype(np.float64)), "test_shape_and_dtype"),
-        (broken(embed=lambda self, batch: np.asfortranarray(Sound.embed(self, batch))), "test_shape_and_dtype"),
-        (broken(embed=lambda self, batch: Sound.embed(self, batch) / np.float32(0)), "test_shape_and_dtype"),
-        (broken(embed=lambda self, batch: Sound.embed(self, batch)[:, :5]), "test_shape_and_dtype"),
-        (broken(embed=lambda self, batch: Sound.embed(self, batch) * 0), "test_tells_pictures_apart"),
-        (broken(embed=drifts), "test_deterministic"),
+        (times(lambda batch: np.inf), "test_shape_and_dtype"),
+        (times(lambda batch: 0), "test_tells_pictures_apart"),
+        (times(lambda batch: 1 + 1e-3 * next(COUNTER)), "test_deterministic"),
         (broken(embed=writes), "test_deterministic"),
         (broken(embed=writes), "test_read_only_batch"),
-        (broken(embed=scaled_by_batch), "test_batch_size_does_not_matter"),
+        (times(lambda batch: 1 + 1e-4 * len(batch)), "test_batch_size_does_not_matter"),
         (broken(embed=one_buffer), "test_threads"),
         (broken(embed=records), "test_no_gradients"),
-        (broken(embed=keeps_gradients_off), "test_no_gradients"),
         (broken(identity={"dtype": "float32", "size": (1, 2)}), "test_identity_is_json"),
         (broken(identity={"dtype": "float16"}), "test_identity_is_json"),
         (broken(identity={"dtype": "float32", "device": "cpu"}), "test_identity_has_no_device"),
@@ -130,12 +119,9 @@ def only_rgb(self: Any, image: Any) -> Any:
         (broken(prepare=lambda self, image: np.asarray(image.convert("RGB"))), "test_odd_sizes"),
     ],
 )
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning", "ignore:divide by zero:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_faults_are_found(make: Callable[..., Backbone], found: str) -> None:
-    try:
-        assert found in failures(_with_class_identity(make))
-    finally:
-        torch.set_grad_enabled(True)
+    assert found in failures(_with_class_identity(make))
 
 
 def _with_class_identity(make: Any) -> Callable[..., Backbone]:
@@ -175,19 +161,5 @@ def test_a_device_that_gives_other_features_is_found(apart: float, found: bool, 
             backbone._scale = np.float32(1 + apart * (options.get("device") == "cuda"))
             return backbone
 
-    if not found:
+    with pytest.raises(AssertionError, match=r"differ by more than 0\.001") if found else nullcontext():
         OnBoth().test_device_move()
-        return
-    with pytest.raises(AssertionError, match=r"differ by more than 0\.001"):
-        OnBoth().test_device_move()
-
-
-def test_a_backbone_of_the_cpu_alone_has_no_device_to_move_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.testing.backbone_suite._gpu", lambda: "cuda")
-
-    class Moments(BackboneTests):
-        def make(self, **options: Any) -> Backbone:
-            return load_backbone("colour_moments", **options)
-
-    with pytest.raises(SkipTest, match="runs on the CPU alone"):
-        Moments().test_device_move()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,90 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import howfar
-from howfar.backbones import cards, load_backbone
+from howfar.backbones import card_of, load_backbone
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.published_transformers import SAM, PublishedModel
+from howfar.backbones.published_transformers import PublishedModel
 from howfar.backbones.torch_backbone import Feature, TorchBackbone, _exact, fitting, resolve_device
 from howfar.errors import HowfarError, InputError
-from howfar.pipeline.embedding import _batch_size
-from howfar.protocols import Backbone
 from howfar.segmenters import build_segmenter
-from howfar.testing.backbone_suite import BackboneTests
-
-
-class Two(nn.Module):
-    """Two maps, of 4 and 8 channels."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(3, 4, 3, stride=4)
-        self.second = nn.Conv2d(4, 8, 3, stride=2)
-        self.drop = nn.Dropout(0.5)
-
-
-def both(network: Any, batch: Tensor) -> list[Tensor]:
-    first = network.drop(network.first(batch))
-    return [first, network.second(first)]
-
-
-def only_second(network: Any, batch: Tensor) -> list[Tensor]:
-    return both(network, batch)[1:]
-
-
-def words(network: Any, batch: Tensor) -> Any:
-    return ["not", "tensors"]
-
-
-BOTH = Feature(both, "first+second", "none")
-
-
-def two(feature: Feature = BOTH, seed: int = 0, dtype: torch.dtype = torch.float32) -> TorchBackbone:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = Two().to(dtype)
-    preprocess = Preprocess((32, 24))
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
-    return TorchBackbone(name="two", model="two", network=network, feature=feature, preprocess=preprocess, mean=mean, std=std)
-
-
-class TestTwoLayers(BackboneTests):
-    length = 4 * 8 * 6 + 8 * 3 * 2
-
-    def make(self, **options: Any) -> Backbone:
-        options.pop("device", None)
-        return two(**options)
-
-    def changes(self) -> Iterable[Mapping[str, Any]]:
-        return ({"feature": Feature(only_second, "second", "none")}, {"seed": 1})
+from worlds.small_backbone import maps, pictures, small
 
 
 def test_layers_are_flattened_in_c_order_and_concatenated() -> None:
-    backbone = two()
+    backbone = small()
     assert backbone.layers == (192, 48)
-    batch = np.random.default_rng(0).integers(0, 256, (2, 32, 24, 3), dtype=np.uint8)
-    plain = two()._network
+    batch = pictures(2)
     scaled = (batch.astype(np.float32) / 255 - np.float32([0.1, 0.2, 0.3])) / np.float32([0.5, 0.6, 0.7])
     with torch.no_grad():
-        first = plain.first(torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy()))
-        second = plain.second(first)
-    expected = np.concatenate([part.contiguous().numpy().reshape(2, -1) for part in (first, second)], axis=1)
+        parts = maps(small().network, torch.from_numpy(scaled.transpose(0, 3, 1, 2).copy()))
+    expected = np.concatenate([part.contiguous().numpy().reshape(2, -1) for part in parts], axis=1)
     np.testing.assert_allclose(backbone.embed(batch), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_frozen_and_in_evaluation() -> None:
-    network = two()._network
-    assert not network.training
-    assert not any(parameter.requires_grad for parameter in network.parameters())
-
-
-def test_double_precision_becomes_single() -> None:
-    backbone = two(dtype=torch.float64)
-    assert {parameter.dtype for parameter in backbone._network.parameters()} == {torch.float32}
-
-
-def test_feature_that_is_no_tensor() -> None:
-    with pytest.raises(InputError, match="the feature of two must be tensors"):
-        two(Feature(words, "words", "none"))
 
 
 def test_device_names(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +65,12 @@ def test_tf32_is_off_on_cuda_and_put_back() -> None:
 
 # Networks that need more memory than there is, and mixed precision
 
-SIZE = (16, 16)
 
-
-def pictures(count: int) -> NDArray[np.uint8]:
+def squares(count: int) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
+
+
+SIZE = (16, 16)
 
 
 class Hungry(nn.Module):
@@ -181,19 +116,12 @@ def hungry(room: int, error: Callable[[], Exception] = ERRORS[0], **options: Any
 def test_a_batch_that_does_not_fit_is_halved(error: Callable[[], Exception]) -> None:
     roomy, _ = hungry(99)
     narrow, network = hungry(3, error)
-    batch = pictures(10)
+    batch = squares(10)
     np.testing.assert_allclose(narrow.embed(batch), roomy.embed(batch), atol=1e-6)
     assert network.given == [10, 5, 2, 2, 1, 2, 2, 1]
     # It is remembered.
     narrow.embed(batch[:3])
     assert network.given[8:] == [2, 1]
-
-
-def test_one_picture_too_many_is_one_line() -> None:
-    narrow, network = hungry(99)
-    network.room = 0
-    with pytest.raises(HowfarError, match=r"hungry needs more memory than cpu has for one picture of 16×16: choose a smaller"):
-        narrow.embed(pictures(2))
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -202,35 +130,17 @@ def test_one_picture_too_many_at_the_first_trial(error: Callable[[], Exception])
         hungry(0, error)
 
 
-def test_a_network_that_does_not_fit_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(nn.Module, "to", full)
-    with pytest.raises(HowfarError, match="hungry does not fit the memory of cpu"):
-        hungry(9)
-
-
 def test_another_error_is_not_taken_for_it() -> None:
     narrow, network = hungry(99, lambda: RuntimeError("shapes differ"))
     network.room = 0
     with pytest.raises(RuntimeError, match="shapes differ"):
-        narrow.embed(pictures(2))
+        narrow.embed(squares(2))
     assert network.given == [2]
 
 
 @pytest.mark.parametrize(("free", "each", "expected"), [(32e9, 1e9, 16), (31.9e9, 1e9, 8), (1.0, 1e9, 1), (1e12, 1.0, 256)])
 def test_what_fits(free: float, each: float, expected: int) -> None:
     assert fitting(free, each) == expected
-
-
-def test_the_narrowest_backbone_sets_the_batch() -> None:
-    one, other = hungry(9)[0], hungry(9)[0]
-    assert _batch_size([one, other]) == 16
-    one.batch_size, other.batch_size = 64, 32
-    # The trivial ones are content with any.
-    assert _batch_size([one, other, howfar.load_backbone("pixels")]) == 32
-    assert _batch_size([howfar.load_backbone("pixels")]) == 16
 
 
 def test_mixed_precision_is_another_feature_nearby() -> None:
@@ -248,27 +158,14 @@ def test_mixed_precision_is_another_feature_nearby() -> None:
     assert {**mixed.identity, "dtype": "float32"} == full.identity
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"precision": "fp16", "device": "cpu"}, "precision must be 32 or bf16 on a CPU, got 'fp16'"),
-        ({"precision": "64"}, "precision must be one of 32, bf16, fp16, got '64'"),
-        ({"engine": "tensorrt"}, "engine must be one of auto, torch, compile, got 'tensorrt'"),
-    ],
-)
-def test_what_cannot_be_is_one_line(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        howfar.load_backbone("efficientnet_lite0", **options)
-
-
 def test_what_overflows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     made, network = hungry(9)
     # As on a GPU: a CPU takes no fp16.
     made._dtype = torch.float16
-    monkeypatch.setattr(made, "_set", lambda: torch.no_grad())
+    monkeypatch.setattr("howfar.backbones.torch_backbone.computing_in", lambda *_: torch.no_grad())
     network.first.weight.data.fill_(float("inf"))
     with pytest.raises(HowfarError, match="beyond what fp16 holds"):
-        made.embed(pictures(1))
+        made.embed(squares(1))
 
 
 # q of the paper's ten models at full size, by one forward of each, of random weights in its published configuration
@@ -288,17 +185,10 @@ LENGTHS = {
 SEGMENTERS = {"deepcrack": (6_121_472, 448), "unetplusplus": (2_740_864, 448), "adsam": (1_048_576, 1024)}
 
 
-def test_cards_say_them() -> None:
-    listed = {card.name: card.length for card in cards()}
-    assert {name: listed[name] for name in LENGTHS} == LENGTHS
-    assert (LENGTHS["sam"], LENGTHS["enet"], LENGTHS["dinov2"]) == (1_048_576, 301_056, 197_376)
-    assert (LENGTHS["convnextv2"], LENGTHS["swinv2"]) == (50_176, 36_864)
-
-
 @pytest.mark.parametrize("name", [name for name in LENGTHS if name not in ("sam", "siglip2", "dinov3")])
 def test_length_by_one_forward(name: str) -> None:
     backbone = load_backbone(name, pretrained=False, device="cpu")
-    assert sum(backbone.layers) == LENGTHS[name]
+    assert sum(backbone.layers) == LENGTHS[name] == card_of(name).length
     assert len(backbone.layers) == (3 if name == "clipseg" else 1)
 
 
@@ -313,7 +203,7 @@ def test_length_by_shapes(name: str) -> None:
         side = row.side or network.config.image_size
         with torch.no_grad():
             (found,) = row.maps(network, torch.rand(1, 3, side, side))
-    assert found.numel() == LENGTHS[name]
+    assert found.numel() == LENGTHS[name] == card_of(name).length
     if name == "sam":
         assert (side, tuple(found.shape)) == (1024, (1, 256, 64, 64))
 
@@ -326,17 +216,3 @@ def test_length_of_trained_segmenters(name: str) -> None:
         network = build_segmenter(name, options, pretrained=False).eval()
         maps = network.encode(torch.rand(1, 3, side, side))
     assert sum(one.numel() for one in maps) == length
-
-
-def test_random_weights_are_of_one_seed() -> None:
-    torch.manual_seed(3)
-    before = torch.random.get_rng_state()
-    first = load_backbone("enet", pretrained=False, pool=True)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    torch.manual_seed(4)
-    assert load_backbone("enet", pretrained=False, pool=True).identity == first.identity
-
-
-def test_sams_random_weights_keep_something_of_the_picture() -> None:
-    # With transformers' default deviation, 1e-10, its embedding would be all but constant.
-    assert SAM.build.args[0].config["initializer_range"] == 0.02

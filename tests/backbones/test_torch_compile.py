@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -11,41 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_backbone import Feature, TorchBackbone
-
-SIZE = (32, 24)
-
-
-class Small(nn.Module):
-    """Two maps, with normalisation, so that training mode would show."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.BatchNorm2d(4), nn.SiLU())
-        self.second = nn.Conv2d(4, 8, 3, stride=2)
-
-
-def maps(network: Any, batch: Tensor) -> list[Tensor]:
-    first = network.first(batch)
-    return [first, network.second(first)]
-
-
-def small(**options: Any) -> TorchBackbone:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = Small()
-    given: dict[str, Any] = {"preprocess": Preprocess(SIZE), "mean": (0.1, 0.2, 0.3), "std": (0.5, 0.6, 0.7), "device": "cpu"}
-    return TorchBackbone(
-        name="small", model="small", network=network, feature=Feature(maps, "both", "none"), **given, **options
-    )
-
-
-def pictures(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, *SIZE, 3), dtype=np.uint8)
+from worlds.small_backbone import pictures, small
 
 
 @pytest.fixture
@@ -108,12 +75,6 @@ def test_what_an_interrupt_leaves_behind_is_not_believed(monkeypatch: pytest.Mon
     assert fast.engine == "torch"
 
 
-def test_no_picture_is_no_feature(seen: list[int]) -> None:
-    fast = small(engine="compile")
-    assert fast.embed(pictures(0)).shape == (0, sum(fast.layers))
-    assert (fast.engine, seen) == ("not yet chosen", [])
-
-
 @pytest.mark.parametrize(
     ("result", "said"),
     [
@@ -133,47 +94,3 @@ def test_what_differs_is_not_believed(
     (line,) = caplog.messages
     assert line.startswith(f"small is run by torch without compiling, which may be slower: {said}")
     assert fast.engine == "torch"
-
-
-def test_a_compiler_that_fails_costs_a_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    def failing(_: Tensor) -> Tensor:
-        raise RuntimeError("no compiler\nhere")
-
-    compiles_to(monkeypatch, failing)
-    fast = small(engine="compile")
-    np.testing.assert_array_equal(fast.embed(pictures(3)), small(engine="torch").embed(pictures(3)))
-    assert [line.endswith("slower: no compiler here") for line in caplog.messages] == [True]
-
-
-def test_one_that_fails_later_too(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    calls: list[int] = []
-
-    def failing(x: Tensor) -> Tensor:
-        calls.append(len(x))
-        if len(calls) == 3:
-            raise torch.OutOfMemoryError("out of memory")
-        return x
-
-    compiles_to(monkeypatch, failing)
-    fast, slow = small(engine="compile"), small(engine="torch")
-    for _ in range(3):
-        np.testing.assert_array_equal(fast.embed(pictures(3)), slow.embed(pictures(3)))
-    assert fast.engine == "torch"
-    assert len(caplog.messages) == 1
-
-
-def test_it_is_pickled_unchecked(seen: list[int]) -> None:
-    fast = small(engine="compile")
-    wanted = fast.embed(pictures(4))
-    again = pickle.loads(pickle.dumps(fast))
-    assert again.engine == "not yet chosen"
-    np.testing.assert_array_equal(again.embed(pictures(4)), wanted)
-    assert again.engine == "torch.compile"
-
-
-def test_it_moves_with_the_network(seen: list[int]) -> None:
-    fast = small(engine="compile")
-    fast.embed(pictures(4))
-    moved = fast.on("cpu")
-    assert (fast.engine, moved.engine) == ("torch.compile", "not yet chosen")
-    np.testing.assert_array_equal(moved.embed(pictures(4)), fast.embed(pictures(4)))

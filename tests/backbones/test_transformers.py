@@ -14,11 +14,9 @@ import torch
 import transformers
 from PIL import Image
 
-import howfar
 from howfar.backbones import load_backbone
 from howfar.backbones.preprocessing import RESAMPLING
 from howfar.backbones.transformers import model_input
-from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
@@ -49,22 +47,6 @@ class TestClassifier(BackboneTests):
             {"mean": (0, 0, 0)},
             {"std": (1, 1, 1)},
         )
-
-
-class TestPictureAndText(BackboneTests):
-    """Of two towers the one that sees."""
-
-    @pytest.fixture(autouse=True)
-    def _folders(self, hub_model: Folder) -> None:
-        self.saved = hub_model
-
-    length = 17 * 32
-
-    def make(self, **options: Any) -> Backbone:
-        return load_backbone(f"transformers:{self.saved('clip')}", **options)
-
-    def changes(self) -> Iterable[Mapping[str, Any]]:
-        return {"pool": True}, {"weights": self.saved("clip", 1)}
 
 
 def feature(backbone: Backbone) -> Any:
@@ -112,22 +94,6 @@ def test_where_it_lies_is_no_part_of_the_identity(hub_model: Folder, cache_model
     assert moved.identity == by_id.identity
 
 
-def test_a_state_dict_for_a_configuration(hub_model: Folder) -> None:
-    source, other = hub_model("vit_classifier"), hub_model("vit_classifier", 1)
-    found = load_backbone(f"transformers:{source}", weights=other / "model.safetensors")
-    assert found.identity == load_backbone(f"transformers:{other}").identity
-
-
-def test_random_weights_need_the_configuration_alone(hub_model: Folder, tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_bytes((hub_model("vit_classifier") / "config.json").read_bytes())
-    torch.manual_seed(3)
-    before = torch.random.get_rng_state()
-    first = load_backbone(f"transformers:{tmp_path}", pretrained=False)
-    assert torch.equal(torch.random.get_rng_state(), before)
-    torch.manual_seed(4)
-    assert load_backbone(f"transformers:{tmp_path}", pretrained=False).identity == first.identity
-
-
 def test_preprocessing_by_the_processors_settings(hub_model: Folder, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(hub_model("convnextv2"), tmp_path / "net"))
     (folder / "preprocessor_config.json").write_text(
@@ -169,11 +135,6 @@ def test_what_is_refused(hub_model: Folder, tmp_path: Path) -> None:
     refused(f"transformers:{hub_model('bert')}", InputError, "must be a model of pictures, got 'bert'")
     refused(vit, InputError, "do not fit the network: .* lacks pooler.dense.bias, pooler.dense.weight", pool=True)
     refused(vit, InputError, r"cannot take pictures of 48×48 \(.*\)", size=48)
-    for size in (0, (32,), (32, 32, 3), "32", 32.5, True):
-        refused(vit, InputError, "size must be a side in pixels, or a height and a width, got", size=size)
-    refused(vit, InputError, "mean must be three numbers, got", mean=(0.5, 0.5))
-    refused(vit, InputError, "std must be three numbers above 0, got", std=(0.5, 0.0, 0.5))
-    refused(vit, InputError, "transformers takes no prompt, got 'a'", prompt="a")
     (tmp_path / "config.json").write_text('{"model_type": "unheard_of"}')
     (tmp_path / "model.safetensors").write_bytes(b"")
     refused(f"transformers:{tmp_path}", InputError, r"config.json cannot be read \(")
@@ -182,18 +143,6 @@ def test_what_is_refused(hub_model: Folder, tmp_path: Path) -> None:
 def test_a_model_without_the_feature(hub_model: Folder) -> None:
     with pytest.raises(InputError, match="must have a last_hidden_state, got 'SamImageSegmentationOutput': name another model"):
         load_backbone(f"transformers:{hub_model('sam')}")
-
-
-def test_a_profile_finds_its_model_again(hub_model: Folder, tmp_path: Path) -> None:
-    roads, site = (write_dataset(tmp_path / name, 6, seed=seed, size=48) for seed, name in enumerate(("roads", "site")))
-    folder = Path(shutil.copytree(hub_model("vit_classifier"), tmp_path / "vit"))
-    profile = howfar.profile(roads, backbone=f"transformers:{folder}", components=3, progress=False)
-    first = profile.score(site)
-    folder.rename(tmp_path / "moved")
-    with pytest.raises(MissingPathError, match="must name a local folder or a hub id"):
-        profile.score(site)
-    again = profile.score(site, weights=tmp_path / "moved")
-    assert [one.i_dist for one in again.images] == [one.i_dist for one in first.images]
 
 
 # Settings of processors against transformers' own processors of pictures
@@ -214,6 +163,17 @@ USUAL = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
         ),
         ("EfficientNetImageProcessor", {"size": {"height": 20, "width": 20}, "resample": 3, "include_top": True, **USUAL}),
         ("EfficientNetImageProcessor", {"size": {"height": 20, "width": 20}, "resample": 3, "include_top": False, **USUAL}),
+        (
+            "EfficientNetImageProcessor",
+            {
+                "size": {"height": 20, "width": 20},
+                "resample": 3,
+                "include_top": False,
+                "rescale_offset": True,
+                "rescale_factor": 1 / 127.5,
+                **USUAL,
+            },
+        ),
     ],
 )
 def test_agrees_with_the_processor(kind: str, settings: dict[str, Any]) -> None:
@@ -242,16 +202,6 @@ def test_agrees_with_the_processor(kind: str, settings: dict[str, Any]) -> None:
 )
 def test_sizes(settings: dict[str, Any], size: tuple[int, int]) -> None:
     assert model_input(settings, 7).size == size
-
-
-def test_nothing_said_is_the_usual() -> None:
-    assert model_input({}) == ((), "bicubic", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    assert model_input({"image_mean": 0.5, "image_std": None}).mean == (0.5,) * 3
-
-
-def test_a_shifted_scale() -> None:
-    found = model_input({"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False})
-    np.testing.assert_allclose((np.array([0, 1]) - found.mean[0]) / found.std[0], [-1, 1])
 
 
 @pytest.mark.parametrize(

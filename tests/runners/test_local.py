@@ -25,31 +25,10 @@ class TestThreeWorkers(RunnerTests):
         return LocalRunner(workers=3)
 
 
-def test_one_worker_is_the_calling_thread():
-    threads = list(LocalRunner(1).run(lambda _: threading.current_thread(), [0, 1]))
-    assert threads == [threading.current_thread()] * 2
-
-
 def test_workers_run_at_the_same_time():
     # Each task waits for the two others, so this ends only where three run at once.
     barrier = threading.Barrier(3, timeout=20)
     assert list(LocalRunner(3).run(lambda k: (barrier.wait(), k)[1], [0, 1, 2])) == [0, 1, 2]
-
-
-def test_never_more_at_a_time_than_workers():
-    lock, now, most = threading.Lock(), [0], [0]
-    pause = threading.Event()
-
-    def task(_: int) -> None:
-        with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        pause.wait(0.002)
-        with lock:
-            now[0] -= 1
-
-    list(LocalRunner(3).run(task, range(40)))
-    assert most[0] <= 3
 
 
 def test_a_slow_consumer_does_not_stop_the_workers():
@@ -98,11 +77,6 @@ def test_closing_early_cancels_what_waits_for_a_thread(monkeypatch):
     results.close()
     # Two were under way; two more had been handed to the threads and never began.
     assert sorted(begun) == [0, 1, 2]
-
-
-def test_no_threads_are_left_behind():
-    list(LocalRunner(2).run(abs, range(8)))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("howfar_")]
 
 
 @pytest.mark.parametrize("workers", [0, -2])

@@ -64,25 +64,6 @@ def test_the_network_built_gives_the_same_maps(file: Path) -> None:
             assert torch.equal(built(pictures), wanted)
 
 
-def test_weights_of_channels_last_are_saved_too(tmp_path: Path) -> None:
-    one = made()
-    turned = {
-        name: value.contiguous(memory_format=torch.channels_last) if value.ndim == 4 else value
-        for name, value in one.state.items()
-    }
-    found = Checkpoint.load(Checkpoint(one.card, turned).save(tmp_path / "m.safetensors"))
-    assert hash_state_dict(found.state) == one.card.weights
-
-
-def test_the_file_is_safetensors_with_a_description(file: Path) -> None:
-    with safe_open(file, framework="pt") as opened:
-        document = json.loads(opened.metadata()[KEY])
-        assert set(opened.keys()) == set(made().state)
-    assert document["format"] == FORMAT
-    assert document["data"]["primary"] == "röads"
-    assert document["provenance"].keys() >= {"created"}
-
-
 def test_a_file_is_written_whole_or_not_at_all(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = file.read_bytes()
 
@@ -96,10 +77,6 @@ def test_a_file_is_written_whole_or_not_at_all(file: Path, monkeypatch: pytest.M
         made(width=6).save(file)
     assert file.read_bytes() == before
     assert [one.name for one in file.parent.iterdir()] == [file.name]
-
-
-def test_folders_are_made(tmp_path: Path) -> None:
-    assert made().save(str(tmp_path / "a" / "b" / "m.safetensors")).is_file()
 
 
 # What is none

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as functional
 import torchvision
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from howfar.errors import InputError
 from howfar.segmenters import build_segmenter
@@ -43,19 +43,6 @@ def test_millions_of_parameters() -> None:
     assert round(found / 1e6, 1) == 30.9
 
 
-def test_length_at_448() -> None:
-    with torch.device("meta"):
-        maps = whole().eval().encode(torch.rand(1, 3, 448, 448))
-    assert [tuple(one.shape[1:]) for one in maps] == [
-        (64, 224, 224),
-        (128, 112, 112),
-        (256, 56, 56),
-        (512, 28, 28),
-        (512, 14, 14),
-    ]
-    assert sum(one.numel() for one in maps) == 6_121_472
-
-
 def small(seed: int = 0, width: int = 8) -> Any:
     torch.manual_seed(seed)
     return build_segmenter("deepcrack", {"width": width}, pretrained=False)
@@ -82,34 +69,6 @@ def test_six_maps_and_the_fused_is_of_the_five() -> None:
     torch.testing.assert_close(fused, by_hand)
 
 
-def test_each_scale_sees_its_two_maps() -> None:
-    # The map of scale k depends on the encoder down to its pooling, and on the decoder from the deepest pooling up to k.
-    network = small().train()
-    for scale in range(5):
-        network.zero_grad()
-        network.logits(torch.rand(2, 3, 64, 64))[scale].square().sum().backward()
-        encoder = [next(block.parameters()).grad is not None for block in network.encoder]
-        decoder = [next(block.parameters()).grad is not None for block in network.decoder.blocks]
-        fusions = [next(fusion.parameters()).grad is not None for fusion in network.fusions]
-        assert encoder == [True] * 5
-        assert decoder == [False] * scale + [True] * (5 - scale)
-        assert fusions == [other == scale for other in range(5)]
-
-
-def test_the_encoders_map_skips_the_decoder() -> None:
-    network = small().eval()
-    pictures = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        before = network.logits(pictures)
-        for one in network.decoder.parameters():
-            one.zero_()
-        after = network.logits(pictures)
-    for one, other in zip(before, after, strict=True):
-        assert one.std() > 0
-        assert other.std() > 0
-        assert not torch.equal(one, other)
-
-
 def test_unpooling_keeps_positions() -> None:
     # One bright value in each window, at a corner of its own; a decoder that hands maps through gives it back in place.
     x = torch.zeros(1, 1, 4, 4)
@@ -127,18 +86,6 @@ def test_unpooling_keeps_positions() -> None:
     torch.testing.assert_close(found, x, rtol=1e-4, atol=0)
 
 
-def test_the_decoder_mirrors_the_encoder() -> None:
-    network = small()
-    convolutions = [[part for part in block if isinstance(part, nn.Conv2d)] for block in network.decoder.blocks]
-    assert [[(one.in_channels, one.out_channels) for one in block] for block in convolutions] == [
-        [(8, 8), (8, 8)],
-        [(16, 16), (16, 8)],
-        [(32, 32), (32, 32), (32, 16)],
-        [(64, 64), (64, 64), (64, 32)],
-        [(64, 64), (64, 64), (64, 64)],
-    ]
-
-
 @pytest.mark.parametrize("scale", [1, 2, 4, 16])
 def test_convolution_of_the_upsampled(scale: int) -> None:
     torch.manual_seed(scale)
@@ -152,13 +99,6 @@ def test_convolution_of_the_upsampled(scale: int) -> None:
         (result * torch.arange(result.numel()).view_as(result)).sum().backward()
     for one, other in zip(*leaves, strict=True):
         torch.testing.assert_close(one.grad, other.grad)
-
-
-def test_encode_checks_sides() -> None:
-    with pytest.raises(InputError, match=r"deepcrack's pictures must be \(b, 3, h, w\) with h and w multiples of 32"):
-        small().encode(torch.rand(1, 3, 48, 64))
-    with pytest.raises(InputError, match="got \\(1, 1, 64, 64\\)"):
-        small().encode(torch.rand(1, 1, 64, 64))
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -204,24 +144,3 @@ def test_files_of_another_network(tmp_path: Path) -> None:
         small(width=0)
     with pytest.raises(InputError, match="width must be 64 where the encoder begins with VGG-16's weights, got 8"):
         build_segmenter("deepcrack", {"width": 8}, pretrained=file)
-
-
-def test_learns_eight_pictures_by_heart() -> None:
-    network = small(width=8).train()
-    generator = torch.Generator().manual_seed(0)
-    targets = (torch.rand(8, 1, 2, 2, generator=generator) > 0.5).float()
-    targets = functional.interpolate(targets, (64, 64), mode="nearest")
-    pictures = 0.4 * targets + 0.6 * torch.rand(8, 3, 64, 64, generator=generator)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-2)
-    losses = []
-    for _ in range(40):
-        loss = bce(network.logits(pictures), targets)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] / 10
-
-
-def bce(maps: tuple[Tensor, ...], targets: Tensor) -> Tensor:
-    return torch.stack([functional.binary_cross_entropy_with_logits(one, targets) for one in maps]).sum()

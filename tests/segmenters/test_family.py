@@ -1,7 +1,9 @@
-"""Recipes: an architecture's options checked in one line, and what another package may register."""
+"""An architecture's options are checked in one line, and families go by their registered names."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -42,11 +44,6 @@ def test_a_wrong_option_is_one_line(given: dict[str, Any], line: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_an_architecture_without_options() -> None:
-    with pytest.raises(InputError, match="its options are none"):
-        family(ArchitectureOptions).checked({"depth": 3})
-
-
 def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: dict[str, Any] = {"plain": family(), "odd": "no family"}
     monkeypatch.setattr(registry, "load", lambda kind, name: registered[name])
@@ -62,3 +59,14 @@ def test_another_packages_segmenter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_segmenter_names_the_known() -> None:
     with pytest.raises(UnknownNameError, match="unetplusplus"):
         build_segmenter("unet++")
+
+
+def test_reading_recipes_loads_no_network_library() -> None:
+    heavy = ("torch", "transformers", "segmentation_models_pytorch", "torchvision")
+    code = (
+        "import sys; from howfar.segmenters import segmenter_family; "
+        "[segmenter_family(name).options() for name in ('adsam', 'deepcrack', 'frozen', 'unetplusplus')]; "
+        f"print(*[name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import timm
 import torch
@@ -17,7 +16,6 @@ from transformers import (
     CLIPVisionModelWithProjection,
     ConvNextV2Config,
     ConvNextV2Model,
-    Dinov2Config,
     Dinov2Model,
     Swinv2Config,
     Swinv2Model,
@@ -29,25 +27,15 @@ from howfar.errors import InputError, MissingPathError, UnknownNameError
 from howfar.segmenters import build_segmenter, restore_segmenter
 from howfar.segmenters.architectures import FROZEN
 from howfar.segmenters.frozen_network import Encoder, restore_encoder
-from howfar.segmenters.norm_adaptation import mixed
 from howfar.testing import SegmenterTests
-from howfar.weights.state_dicts import hash_state_dict
+from worlds.hub import save_dinov2
 
 SIDE = 64
 
 
-def saved(folder: Path) -> Path:
-    """DINOv2 in small, in the hub's format: two blocks, patches of 8, made for images of 32."""
-    config = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        Dinov2Model(config).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved(tmp_path_factory.mktemp("vit"))
+    return save_dinov2(tmp_path_factory.mktemp("vit"))
 
 
 def pictures(count: int = 2, side: int = SIDE) -> torch.Tensor:
@@ -126,48 +114,6 @@ def test_networks_of_several_strides(kind: str, strides: tuple[int, ...], tmp_pa
     assert network(pictures()).shape == (2, 1, SIDE, SIDE)
 
 
-@pytest.mark.parametrize("name", ["timm:resnet18", "enet"])
-def test_networks_of_convolutions_by_name(name: str) -> None:
-    network = build_segmenter("frozen", {"encoder": name}, pretrained=False)
-    assert network.encoder.strides == (2, 4, 8, 16, 32)
-
-
-def test_lite0s_weights_are_the_packages() -> None:
-    theirs = build_segmenter("unetplusplus").network.encoder.model.state_dict()
-    ours = build_segmenter("frozen").encoder.network.state_dict()
-    shared = [name for name in ours if name in theirs]
-    assert len(shared) > 200
-    assert all(torch.equal(ours[name], theirs[name]) for name in shared)
-    maps = zip(
-        build_segmenter("frozen").encode(pictures()), build_segmenter("unetplusplus").eval().encode(pictures()), strict=True
-    )
-    for one, other in maps:
-        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
-
-
-def test_only_the_decoder_is_trained_and_the_encoder_stays_as_it_is() -> None:
-    network = build_segmenter("frozen", pretrained=False).train()
-    assert {name.split(".")[0] for name, one in network.named_parameters() if one.requires_grad} == {"decoder"}
-    assert network.decoder.training
-    assert not any(module.training for module in network.encoder.modules())
-    before = hash_state_dict(network.encoder.state_dict())
-    optimiser = torch.optim.AdamW(network.parameters(), lr=0.1)
-    start = network.decoder.last.weight.clone()
-    network(pictures()).square().mean().backward()
-    optimiser.step()
-    assert hash_state_dict(network.encoder.state_dict()) == before
-    assert not torch.equal(network.decoder.last.weight, start)
-
-
-def test_statistics_of_new_images_are_mixed_into_the_encoder() -> None:
-    network = build_segmenter("frozen").eval()
-    found = mixed(network, pictures(4).numpy() * np.float32(0.3), 0.5)
-    before, after = (one.encoder.network.bn1.running_mean for one in (network, found))
-    stem = network.encoder.network.conv_stem(network.encoder.normalise(pictures(4) * 0.3))
-    torch.testing.assert_close(after, (0.5 * before + 0.5 * stem.mean((0, 2, 3))).detach(), rtol=1e-3, atol=1e-3)
-    assert not torch.equal(network(pictures()), found(pictures()))
-
-
 def counting(network: Any) -> list[int]:
     """Count how many images the encoder is given from now on."""
     seen: list[int] = []
@@ -194,15 +140,6 @@ def test_each_image_is_encoded_once_and_what_is_kept_changes_no_bit(caplog: pyte
     assert seen == [3], "features are kept after the block"
 
 
-def test_features_kept_in_inference_mode_can_be_learnt_from() -> None:
-    network = build_segmenter("frozen", pretrained=False).train()
-    with network.keeping_features(1 << 20):
-        with torch.inference_mode():
-            network(pictures(1))
-        network(pictures(1)).mean().backward()
-    assert network.decoder.last.weight.grad is not None
-
-
 @pytest.mark.parametrize("name", ["folder", "timm:resnet18"])
 def test_a_description_suffices(name: str, folder: Path) -> None:
     options = {"encoder": str(folder) if name == "folder" else name, "width": 4}
@@ -216,25 +153,26 @@ def test_a_description_suffices(name: str, folder: Path) -> None:
     assert FROZEN.describe(restored) == described  # type: ignore[misc]  # it has one
 
 
+NO_DESCRIPTION = r"^the checkpoint does not hold the description of a frozen encoder: train again$"
+
+
 @pytest.mark.parametrize(
-    "described",
+    ("described", "line"),
     [
-        {"size": [64, 64]},
-        {"size": 64, "timm": "resnet18"},
-        {"size": [64, 0], "timm": "resnet18"},
-        {"size": [9, 9], "timm": 3},
-        {"size": [9, 9], "transformers": "Dinov2Model"},
-        {"size": [9, 9], "transformers": "logging", "config": {}},
+        ({"size": [64, 64]}, NO_DESCRIPTION),
+        ({"size": 64, "timm": "resnet18"}, NO_DESCRIPTION),
+        ({"size": [64, 0], "timm": "resnet18"}, NO_DESCRIPTION),
+        ({"size": [9, 9], "timm": 3}, NO_DESCRIPTION),
+        ({"size": [9, 9], "transformers": "Dinov2Model"}, NO_DESCRIPTION),
+        ({"size": [9, 9], "transformers": "logging", "config": {}}, NO_DESCRIPTION),
+        (
+            {"size": [32, 32], "transformers": "Dinov2Model", "config": {"hidden_size": "many"}},
+            "^the configuration of the checkpoint's encoder cannot be read",
+        ),
     ],
 )
-def test_a_damaged_description_is_one_line(described: Mapping[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"^the checkpoint does not hold the description of a frozen encoder: train again$"):
-        restore_segmenter("frozen", {}, described)
-
-
-def test_a_configuration_that_cannot_be_is_one_line() -> None:
-    described = {"size": [32, 32], "transformers": "Dinov2Model", "config": {"hidden_size": "many"}}
-    with pytest.raises(InputError, match=r"^the configuration of the checkpoint's encoder cannot be read") as caught:
+def test_a_damaged_description_is_one_line(described: Mapping[str, Any], line: str) -> None:
+    with pytest.raises(InputError, match=line) as caught:
         restore_segmenter("frozen", {}, described)
     assert "\n" not in str(caught.value)
 

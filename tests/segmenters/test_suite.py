@@ -82,25 +82,9 @@ class Shrinks(Sound):
         return (found if pictures.any() else found[..., 1:],)
 
 
-class Writes(Sound):
-    def forward(self, pictures: Tensor) -> Tensor:
-        return Sound.forward(self, pictures.mul_(0.5))
-
-
-class Counts(Sound):
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.register_buffer("seen", torch.zeros(()))
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        self.seen += 1
-        return Sound.forward(self, pictures)
-
-
-class ByMemory(Sound):
-    def forward(self, pictures: Tensor) -> Tensor:
-        flat = torch.as_strided(pictures, (pictures.numel(),), (1,))
-        return Sound.forward(self, flat.view(pictures.shape))
+def by_memory(self: Any, pictures: Tensor) -> Tensor:
+    flat = torch.as_strided(pictures, (pictures.numel(),), (1,))
+    return Sound.forward(self, flat.view(pictures.shape))
 
 
 class Forgets(Sound):
@@ -114,23 +98,10 @@ class Forgets(Sound):
         return Sound.forward(self, pictures) + self.drawn
 
 
-class Shares(Sound):
-    """Two names for one tensor, which safetensors refuses."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.again = self.features
-
-
 class Idle(Sound):
     def __init__(self, width: int) -> None:
         super().__init__(width)
         self.head = nn.Linear(2, 2)
-
-
-class Detached(Sound):
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.foreground(Sound.encode(self, pictures)[0].detach()).repeat_interleave(4, 2).repeat_interleave(4, 3)
 
 
 class Thaws(Sound):
@@ -157,36 +128,24 @@ class Withheld(ArchitectureOptions):
     ("network", "found"),
     [
         (broken(name="other"), "test_protocol"),
-        (broken(multiple=4.0), "test_protocol"),
         (broken(multiple=6), "test_protocol"),
-        (broken(multiple=128), "test_protocol"),
         (whole(lambda one: one[:, 0]), "test_shape_and_dtype"),
         (whole(lambda one: one.double()), "test_shape_and_dtype"),
-        (whole(lambda one: one[..., ::2]), "test_shape_and_dtype"),
-        (whole(lambda one: one[..., : one.shape[2]]), "test_shape_and_dtype"),
         (whole(lambda one: one / 0), "test_shape_and_dtype"),
-        (broken(logits=lambda self, x: [self(x)]), "test_shape_and_dtype"),
         (broken(logits=lambda self, x: (self(x), self(x) + 1)), "test_shape_and_dtype"),
         (broken(encode=lambda self, x: list(Sound.encode(self, x))), "test_maps"),
-        (broken(encode=lambda self, x: ()), "test_maps"),
-        (each(lambda one: one.flatten(1)), "test_maps"),
-        (each(lambda one: one[:1]), "test_maps"),
-        (each(lambda one: one.argmax(1, keepdim=True)), "test_maps"),
         (each(lambda one: one / 0), "test_maps"),
         (Shrinks, "test_maps"),
         (each(lambda one: 0 * one), "test_tells_pictures_apart"),
         (whole(lambda one: 0 * one), "test_tells_pictures_apart"),
         (whole(lambda one: one + torch.rand(())), "test_deterministic"),
-        (Writes, "test_deterministic"),
-        (Counts, "test_deterministic"),
+        (broken(forward=lambda self, x: Sound.forward(self, x.mul_(0.5))), "test_deterministic"),
         (each(lambda one: one - one.mean()), "test_pictures_do_not_affect_each_other"),
         (whole(lambda one: one - one.mean()), "test_pictures_do_not_affect_each_other"),
         (broken(check=lambda self, x: None), "test_sides_are_checked"),
-        (ByMemory, "test_layout_in_memory"),
+        (broken(forward=by_memory), "test_layout_in_memory"),
         (Forgets, "test_weights_travel"),
-        (Shares, "test_weights_travel"),
         (Idle, "test_gradients"),
-        (Detached, "test_gradients"),
         (Thaws, "test_gradients"),
     ],
 )

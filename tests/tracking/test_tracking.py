@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,23 +19,11 @@ from howfar.errors import HowfarError, MissingExtraError, UnknownNameError
 from howfar.io.checkpoint import TRACKED
 from howfar.tracking import Log, tracked
 from howfar.training.lightning_module import Keep, Logged
+from worlds.interrupted import stopped_after
 
 TINY = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25, "device": "cpu", "progress": False}
 MODEL = {"options": {"width": 4}, "pretrained": False}
-NETWORK = (
-    "--model",
-    "deepcrack",
-    "--option",
-    "width=4",
-    "--weights",
-    "none",
-    "--size",
-    "32",
-    "--batch",
-    "4",
-    "--device",
-    "cpu",
-)
+NETWORK = ["--model", "deepcrack", "--option", "width=4", "--weights", "none", "--size", "32", "--batch", "4"]
 
 
 class Notebook:
@@ -80,22 +67,6 @@ def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("tracking") / "roads", 8, seed=0, size=32)
 
 
-@contextmanager
-def killed(callback: type, after: int) -> Iterator[None]:
-    """Interrupt when a callback has seen the end of an epoch."""
-    usual = callback.on_train_epoch_end
-
-    def end(self: Any, trainer: Any, module: Any) -> None:
-        usual(self, trainer, module)
-        if len(module.history) == after:
-            raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(callback, "on_train_epoch_end", end)
-        with pytest.raises(KeyboardInterrupt):
-            yield
-
-
 def test_epochs_settings_and_what_is_kept(roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]]) -> None:
     found = howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", log="notebook", **TINY, **MODEL)
     (only,) = notebook.values()
@@ -117,7 +88,7 @@ def test_a_training_that_was_killed_goes_on_with_its_run(
     callback: type, after: int, roads: Path, tmp_path: Path, notebook: dict[str, dict[str, Any]]
 ) -> None:
     given = {**TINY, **MODEL, "log": "notebook"}
-    with killed(callback, after):
+    with stopped_after(after, callback):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
     assert len(list((tmp_path / "m.safetensors.state").glob(f"*{TRACKED}"))) == 1
     howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
@@ -208,7 +179,7 @@ def mlflow_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_has_one_run_although_the_training_was_killed(roads: Path, tmp_path: Path, mlflow_store: Any) -> None:
     given = {**TINY, **MODEL, "log": "mlflow"}
-    with killed(Logged, 2):
+    with stopped_after(2, Logged):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
     client = mlflow_store.MlflowClient()
     (experiment,) = [found.experiment_id for found in client.search_experiments() if found.name == "howfar"]
@@ -223,21 +194,16 @@ def test_mlflow_has_one_run_although_the_training_was_killed(roads: Path, tmp_pa
     assert only.data.metrics["kept/threshold"] == found.card.threshold
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_mlflow_takes_a_comparison(mlflow_store: Any) -> None:
-    rng = np.random.default_rng(0)
-    howfar.compare(rng.normal(size=(30, 4)), {"…/a:b": rng.normal(size=(30, 4))}, bootstrap=0, permutations=0, log="mlflow")
-    client = mlflow_store.MlflowClient()
-    (only,) = client.search_runs([found.experiment_id for found in client.search_experiments()])
-    assert only.data.metrics["datasets/__a_b/n"] == 30
-
-
 @pytest.fixture
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pytest.importorskip("wandb", reason="the extra wandb is absent")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
     return tmp_path / "wandb"
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -253,10 +219,6 @@ def test_wandb_writes_offline_runs_of_one_id(
     folders = [folder.name for folder in offline.iterdir() if folder.name.startswith("offline-run-")]
     assert len(folders) == 2 or os.environ.get("PYTEST_XDIST_WORKER")
     assert len({name.rpartition("-")[2] for name in folders}) == 1
-
-
-def _stop(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from howfar.errors import InputError
 from howfar.segmenters import segmenter_family
-from howfar.training.data_loading import Balanced, EpochOrder, held_out_batches, training_batches
+from howfar.training.data_loading import EpochOrder, augment, held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.settings import TrainSettings, settings_for
 
@@ -93,13 +93,6 @@ def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:
     assert not torch.equal(twins[0, 0][0], twins[0, 1][0])
 
 
-@pytest.mark.parametrize("epoch", [0, 1])
-def test_workers_feed_the_same(epoch: int) -> None:
-    data = pairs(6)
-    alone, beside = loaded(data, 2, 0, True, 0), loaded(data, 2, 0, True, 1)
-    assert same(fed(alone, epoch), fed(beside, epoch))
-
-
 @pytest.mark.parametrize(
     ("count", "size", "fed_sizes"),
     [(6, 4, [4, 2]), (5, 4, [4]), (9, 4, [4, 4]), (4, 4, [4]), (1, 4, [1]), (3, 1, [1, 1, 1]), (1, 1, [1]), (7, 3, [3, 3])],
@@ -132,19 +125,6 @@ def test_steps_are_spread_over_the_epochs_and_fill_every_batch() -> None:
     assert places(fed(loader, 1)) != places(batches)
 
 
-def test_a_balanced_order_depends_on_seed_and_epoch_alone_and_counts_repeats() -> None:
-    order = Balanced(10, 2, 4, 2, 5, 3)
-    order.set_epoch(2)
-    first = list(order)
-    torch.manual_seed(1)
-    assert list(order) == first
-    assert len(order) == len(first) == 20
-    of_nine = [key for key in first if key[1] == 9]
-    assert sorted(again for *_, again in of_nine) == [0, 1, 2, 3, 4]
-    order.set_epoch(1)
-    assert [index for _, index, _ in order] != [index for _, index, _ in first]
-
-
 def test_an_image_that_comes_again_is_changed_otherwise_and_the_first_time_as_ever() -> None:
     dataset = training_batches(pairs(3), 1, settings(2, augment=True, balance=0.5), 0).dataset
     assert torch.equal(dataset[0, 2, 0][0], dataset[0, 2][0])
@@ -165,3 +145,60 @@ def test_held_out_pictures_come_in_order_and_unchanged() -> None:
     masks = torch.cat([masks for _, masks in batches])
     assert masks.dtype == torch.bool
     assert np.array_equal(masks.numpy(), data.masks)
+
+
+SEEDS = range(60)
+SQUARE = 16
+
+
+def drawn(seed: int = 0) -> tuple[Tensor, Tensor]:
+    """A dark picture into which its mask is drawn, bright, of large blocks that blur leaves recognisable."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = (torch.rand(1, SQUARE // 4, SQUARE // 4, generator=generator) < 0.4).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    return torch.where(mask, torch.tensor(215), torch.tensor(40)).expand(3, -1, -1).to(torch.uint8).contiguous(), mask
+
+
+def symmetries(mask: Tensor) -> list[Tensor]:
+    return [one.rot90(turns, (1, 2)) for one in (mask, mask.flip(2)) for turns in range(4)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_mask_drawn_into_the_picture_stays_where_it_is(seed: int) -> None:
+    picture, mask = drawn()
+    changed, moved = augment(picture, mask, seed)
+    assert (changed.shape, changed.dtype, moved.shape, moved.dtype) == (picture.shape, torch.uint8, mask.shape, torch.bool)
+    assert moved.sum() == mask.sum()
+    # Within the blocks blur has no say; brightness, contrast and colour leave bright and dark apart.
+    bright = changed.float().mean(0)
+    inner = torch.zeros(SQUARE, SQUARE, dtype=torch.bool)
+    inner[1::4, 1::4] = inner[2::4, 2::4] = True
+    assert bright[moved[0] & inner].min() > bright[~moved[0] & inner].max()
+
+
+def test_every_flip_and_turn_happens_and_nothing_else() -> None:
+    picture, mask = drawn()
+    kinds = [one.flatten().tolist() for one in symmetries(mask)]
+    assert len({tuple(one) for one in kinds}) == 8
+    found = [kinds.index(augment(picture, mask, seed)[1].flatten().tolist()) for seed in SEEDS]
+    assert set(found) == set(range(8))
+
+
+def test_the_same_seed_changes_alike_and_another_otherwise() -> None:
+    picture, mask = drawn()
+    one, again, other = (augment(picture, mask, seed)[0] for seed in (3, 3, 4))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+    torch.manual_seed(1234)
+    assert torch.equal(augment(picture, mask, 3)[0], one)
+    assert len({augment(picture, mask, seed)[0].numpy().tobytes() for seed in SEEDS}) == len(SEEDS)
+
+
+def test_a_line_one_pixel_wide_is_not_lost_where_the_picture_shrinks() -> None:
+    mask = torch.zeros(1, 40, 40, dtype=torch.bool)
+    mask[0, :, 20] = True
+    picture = torch.zeros(3, 40, 40, dtype=torch.uint8)
+    # A line from edge to edge meets every row, or every column, of what is left of it, at any scale.
+    for seed in range(40):
+        _, moved = augment(picture, mask, seed, 0.5)
+        if moved.any():
+            assert bool(moved[0].any(0).all() or moved[0].any(1).all())

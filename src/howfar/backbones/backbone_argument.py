@@ -30,28 +30,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-SIDE = 224
-"""Side in pixels of the pictures that a function is given, where the caller says nothing else."""
+SIDE = 224  # side in pixels of the pictures that a function is given, where the caller says nothing else
 
 
 class FunctionBackbone:
-    """Wrap a caller's function as a backbone; made by `function`, which documents its input and output.
-
-    `stored` is False where the function has no name that stands for it: then its features are kept for this run alone.
-    """
+    """Wrap a caller's function as a backbone; without a name (`stored` is False) its features are kept for this run alone."""
 
     def __init__(self, call: Callable[[NDArray[np.uint8]], Any], name: str | None, preprocess: Preprocess) -> None:
         self._call, self._preprocess, self._lock = call, preprocess, threading.Lock()
         self.name = name or str(getattr(call, "__name__", None) or type(call).__name__)
         self.stored = name is not None
         token = {} if self.stored else {"unnamed": secrets.token_hex(8)}
-        self._identity = {
-            "kind": "function",
-            "name": self.name,
-            **token,
-            "preprocessing": preprocess.describe(),
-            "dtype": "float32",
-        }
+        described = {"preprocessing": preprocess.describe(), "dtype": "float32"}
+        self.identity: Mapping[str, Any] = {"kind": "function", "name": self.name, **token, **described}
         self.layers = (self.embed(np.zeros((1, *preprocess.size, 3), np.uint8)).shape[1],)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -62,23 +53,16 @@ class FunctionBackbone:
         """Restore the state with a new lock."""
         self.__dict__.update(state, _lock=threading.Lock())
 
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return the function's name and the preprocessing as JSON values."""
-        return self._identity
-
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Resize an image as `Preprocess` does."""
         return self._preprocess(image)
 
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32.
-
-        Raises `InputError` where it gives something else, and `HowfarError` where it fails.
-        """
+        """Call the function with (b, height, width, 3) uint8, and return its features as (b, q) float32."""
         self._preprocess.check_batch(batch)
+        torch = sys.modules.get("torch")
         try:
-            with self._lock, _without_gradients():
+            with self._lock, nullcontext() if torch is None else torch.no_grad():
                 returned = self._call(batch)
         except HowfarError:
             raise
@@ -107,25 +91,12 @@ def function(
 ) -> FunctionBackbone:
     """Make a backbone from a function that maps a batch of images to features.
 
-    Parameters
-    ----------
-    call
-        Takes a NumPy array (b, height, width, 3) of uint8, RGB, and returns an array or tensor of (b, q) numbers; (b, ...) is
-        flattened in C order. It is called for one batch at a time, first with one black picture, and must give an image the
-        same features whatever else is in the batch.
-    name
-        What stands for the function in the store and in results, with the size and the fit. Features are kept under it, so give
-        a function that has changed another name. Without it, features are kept for one run alone, since nothing tells one
-        function from another.
-    size
-        Side of the pictures, or (height, width), in pixels.
-    fit, via
-        How images are brought to that size, as `howfar.load_backbone` takes them.
-
-    Raises
-    ------
-    HowfarError
-        The function fails or returns no features of a black picture, or an option is wrong.
+    `call` takes a NumPy array (b, height, width, 3) of uint8, RGB, and returns an array or tensor of (b, q) numbers; (b, ...)
+    is flattened in C order. It is called for one batch at a time, first with one black picture, and must give an image the same
+    features whatever else is in the batch. Features are stored under `name`, the size and the fit, so give a function that has
+    changed another name; without a name they are kept for one run. `size` is a side or (height, width) in pixels; `fit` and
+    `via` are those of `howfar.load_backbone`. A function that fails or returns no features, or a wrong option, raises
+    `HowfarError`.
 
     Examples
     --------
@@ -133,8 +104,6 @@ def function(
     >>> means.layers, means.identity["name"]
     ((3,), 'mean-colour')
     """
-    from howfar.backbones.family import Options
-
     if name is not None and not name.strip():
         raise InputError.of("name", "must be text", name, "leave it out for a function without an identity")
     options = Options(size=size, fit=fit, via=via)
@@ -142,17 +111,10 @@ def function(
     return FunctionBackbone(call, name, Preprocess((height, width), options.fit, options.via))
 
 
-def _without_gradients() -> Any:
-    """Disable torch's gradients within the block, if torch is loaded."""
-    torch = sys.modules.get("torch")
-    return nullcontext() if torch is None else torch.no_grad()
-
-
 BackboneArgument: TypeAlias = "str | Backbone | nn.Module | Callable[[NDArray[np.uint8]], Any]"
 """One backbone: `as_backbone` says what serves."""
 OF_MODULES: Final = ("device", "size", "mean", "std", "fit", "via", "pool", "engine", "precision")
-OF_FUNCTIONS: Final = ("size", "fit", "via")
-"""The options of `howfar.load_backbone` that a module, and a function, takes."""
+OF_FUNCTIONS: Final = ("size", "fit", "via")  # the options of `howfar.load_backbone` that a function takes
 MUST_BE: Final = "backbone must be a registered name, a torch module, a function of a batch, or a loaded backbone"
 _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 
@@ -160,42 +122,29 @@ _MEMBERS: Final = ("name", "layers", "identity", "prepare", "embed")
 def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = None) -> Backbone:
     """Convert an argument (name, torch module, function or loaded backbone) to a backbone.
 
-    Parameters
-    ----------
-    backbone
-        A registered name (see ``howfar backbones``). One that was loaded before, of the same files and versions, is built when
-        it first embeds an image (`howfar.backbones.known_backbone`).
+    A registered name's network (see ``howfar backbones``) is built when it first embeds an image. A loaded backbone is returned
+    as it is.
 
-        A torch module. It is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; `size`, `mean` and
-        `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
-        flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
-        `howfar.backbones.module` for the outputs of inner layers.
+    A torch module is copied, put in evaluation mode, and given (b, 3, 224, 224) float32 RGB of 0-1; the options `size`, `mean`
+    and `std` say otherwise, and a network of timm's tells its own. Its output, a tensor of (b, ...) or several, is the feature,
+    flattened; `pool` takes the mean over positions. Its identity is a hash of its weights and of its structure. Use
+    `howfar.backbones.module` for the outputs of inner layers.
 
-        A function that takes a NumPy array (b, 224, 224, 3) of uint8, RGB (`size` says otherwise), and returns an array or
-        tensor (b, q). Nothing tells one function from another, so that its features are not stored; `howfar.backbones.function`
-        gives it a name that stands for it.
+    A function maps (b, 224, 224, 3) uint8, RGB, to (b, q); its features are not stored unless `howfar.backbones.function` names
+    it.
 
-        A loaded backbone, which is returned as it is.
-    options
-        Those of `howfar.load_backbone` that the kind takes.
-
-    Raises
-    ------
-    HowfarError
-        It is none of these, cannot be loaded, gives no features, or takes no such option.
+    Anything else, and an option that the kind does not take, raises `HowfarError`.
 
     Examples
     --------
     >>> as_backbone(lambda batch: batch.mean(axis=(1, 2)), {"size": 32}).layers
     (3,)
-    >>> as_backbone(3)
-    Traceback (most recent call last):
-    howfar.errors.InputError: backbone must be a registered name, a torch module, a function of a batch, or a loaded ...
     """
     given = picked(BackboneOptions, cast("Mapping[str, Any]", options or {}))
     if isinstance(backbone, str):
         return known_backbone(backbone, **given)
-    if _is_torch_module(backbone):
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(backbone, torch.nn.Module):
         return _of_module(backbone, _taken("a torch module", given, OF_MODULES), given.get("pool") is True)
     if not isinstance(backbone, type) and all(hasattr(backbone, member) for member in _MEMBERS):
         _taken("a backbone that is loaded already", given, ())
@@ -208,15 +157,7 @@ def as_backbone(backbone: BackboneArgument, options: BackboneOptions | None = No
 
 
 def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a call of `load_backbone` as JSON values with absolute paths, so that it can be repeated from any folder.
-
-    Of a backbone that was loaded elsewhere nothing is known, so it gives an empty mapping.
-
-    Examples
-    --------
-    >>> as_loaded("timm:resnet18", {"via": 448, "size": (96, 128), "weights": None})
-    {'name': 'timm:resnet18', 'via': 448, 'size': [96, 128]}
-    """
+    """Describe a call of `load_backbone` as JSON values with absolute paths; empty for a backbone that was loaded elsewhere."""
     if not isinstance(backbone, str):
         return {}
     family, colon, model = backbone.partition(":")
@@ -229,20 +170,8 @@ def as_loaded(backbone: BackboneArgument, options: Mapping[str, Any]) -> dict[st
     return {"name": f"{family}{colon}{model}", **plain(chosen)}
 
 
-def _is_torch_module(argument: object) -> bool:
-    """Return whether an argument is a torch module, without importing torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(argument, torch.nn.Module)
-
-
 def is_stored(backbone: Backbone) -> bool:
-    """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not.
-
-    Examples
-    --------
-    >>> is_stored(as_backbone("pixels")), is_stored(as_backbone(lambda batch: batch.mean(axis=(1, 2))))
-    (True, False)
-    """
+    """Return whether a backbone's features may be stored for reuse; only features of an unnamed function may not."""
     return not isinstance(backbone, FunctionBackbone) or backbone.stored
 
 
@@ -254,19 +183,14 @@ def _taken(kind: str, given: BackboneOptions, known: tuple[str, ...]) -> Options
     return Options(**given)  # type: ignore[arg-type]  # the same names, checked there
 
 
-def _is_unmade(weight: Any) -> bool:
-    """Return whether a parameter has no values yet: on the meta device, or in a lazy layer that has not run."""
-    return bool(weight.is_meta) or type(weight).__name__ == "UninitializedParameter"
-
-
 def _of_module(network: Any, options: Options, pool: bool) -> Backbone:
     whole = getattr(network, "_orig_mod", network)  # torch.compile's and DataParallel's own modules hold the network
     whole = getattr(whole, "module", whole) if "DataParallel" in type(whole).__name__ else whole
-    unmade = next((key for key, weight in whole.named_parameters() if _is_unmade(weight)), None)
-    if unmade is not None:
-        raise InputError.of(
-            "backbone", "must be a module with weights", f"{unmade} without values", "load them, or run it once"
-        )
+    for key, weight in whole.named_parameters():
+        # On the meta device, or in a lazy layer that has not run, a parameter has no values yet.
+        if weight.is_meta or type(weight).__name__ == "UninitializedParameter":
+            remedy = "load them, or run it once"
+            raise InputError.of("backbone", "must be a module with weights", f"{key} without values", remedy)
     own: Mapping[str, Any] = getattr(whole, "pretrained_cfg", None) or {}
     sides = options.sides or tuple(own.get("input_size", ())[1:]) or (SIDE, SIDE)
     mean = options.mean or own.get("mean") or (0.0, 0.0, 0.0)

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from howfar.backbones.torch_backbone import TorchBackbone
 
-PROMPT: Final = "line structures"
-"""The paper's (table 1)."""
+PROMPT: Final = "line structures"  # the paper's (table 1)
 SIDE: Final = 352
 _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
 
@@ -52,10 +51,7 @@ def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
 
 
 def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
-    """Load CLIPSeg, and a function from a text to its (1, channels) embedding for CLIPSeg's ``conditional_embeddings``.
-
-    Errors call the option that names its folder `option`; they are those of `_build_clipseg`.
-    """
+    """Load CLIPSeg, and a function from a text to its (1, channels) embedding; errors name its folder's `option`."""
     network, tokenize = _network(CLIPSEG_MODEL, options, option)
     return network, lambda text: _embedding(network, tokenize(text))
 

@@ -23,18 +23,14 @@ from howfar.errors import one_line
 from howfar.store import local_root
 from howfar.weights.onnx import open_session
 
-CHECKED: Final = 4
-"""Images of the first batch that both torch and the engine compute."""
+CHECKED: Final = 4  # images of the first batch that both torch and the engine compute
 _LOG: Final = logging.getLogger("howfar")
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class CheckedEngine:
-    """Run a network by a faster engine after comparing its features with torch's; falls back to torch on disagreement.
-
-    The backbone's `name` is for the log; `network` turns images into features, its normalisation included.
-    """
+    """Run a network by a faster engine after comparing its features with torch's; falls back to torch on disagreement."""
 
     label: ClassVar[str]
     fallback: ClassVar[str]
@@ -71,10 +67,9 @@ class CheckedEngine:
 def disagreement(
     engine: str, features: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float, largest: float
 ) -> str:
-    """Describe how an engine's features (b, q) differ from torch's; empty if the difference is within rounding.
+    """Describe how features (b, q) differ from torch's; empty within the tolerances.
 
-    A feature may be off by `tolerance`, as a share of its Euclidean length, and a single value by `largest`, as a share of the
-    feature's largest.
+    `tolerance` is a share of a feature's Euclidean length, `largest` of its largest value, for a single value.
     """
     if features.shape != expected.shape:
         return f"{engine} gives features of shape {features.shape}, torch of {expected.shape}"
@@ -87,12 +82,9 @@ def disagreement(
     return f"{engine}'s features differ from torch's by up to {gap.max():.2g}; the largest value is {most.max():.2g}"
 
 
-FOLDER: Final = "compiled"
-"""Exported networks lie in it, beside the stored features, named by a hash of what they compute."""
-TOLERANCE: Final = 1e-4
-"""How far a feature may be from torch's, as a share of its Euclidean length."""
-LARGEST: Final = 1e-3
-"""How far a single value may be from torch's, as a share of the feature's largest."""
+FOLDER: Final = "compiled"  # exported networks lie in it, beside the stored features, named by a hash of what they compute
+TOLERANCE: Final = 1e-4  # how far a feature may be from torch's, as a share of its Euclidean length
+LARGEST: Final = 1e-3  # how far a single value may be from torch's, as a share of the feature's largest
 _FORMAT: Final = 1
 _INPUT: Final = "pictures"
 # torch's exporter changes the process's own state while it runs, so exports take turns.
@@ -102,10 +94,8 @@ _EXPORTING: Final = threading.Lock()
 class OnnxruntimeEngine(CheckedEngine):
     """Run a network that turns one image, uint8 (1, height, width, 3), into its feature (1, q), by onnxruntime.
 
-    It is exported for images one by one, every size fixed: then all buffers are planned beforehand, which is faster on a CPU
-    than any batch, and no feature depends on its neighbours. The first batch is computed by torch too. Where the two differ,
-    where the export fails or onnxruntime is absent, torch goes on alone, and a line in the log says why. The hash of
-    `identity`, on which the feature depends, names the exported file.
+    It is exported for single images of a fixed size, the fastest on a CPU, so no feature depends on its neighbours. Where
+    export, run or check fails, torch goes on alone, and the log says why. The hash of `identity` names the exported file.
     """
 
     label = "onnxruntime"
@@ -141,36 +131,24 @@ class OnnxruntimeEngine(CheckedEngine):
             return self._ready
 
     def _checked(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
-        expected = by_torch(batch)
-        try:
-            exported_now = self._export(batch[:1])
-            session, fault = self._compared(batch, expected, threads)
-            if fault and not exported_now:
-                # The file may be of another version of the network's library.
-                self._export(batch[:1], again=True)
-                session, fault = self._compared(batch, expected, threads)
-        # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
-        except Exception as error:
-            session, fault = None, one_line(error, 200)
-        if fault:
-            self._refuse(fault)
-        return session
+        expected, path = by_torch(batch), local_root() / FOLDER / self._file
+        # A file that is there may be damaged, or of another version of the network's library: then it is made anew.
+        for exported in (True, False) if path.is_file() else (False,):
+            try:
+                if not exported:
+                    self._export(batch[:1], path)
+                session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
+                fault = disagreement(self.label, _run(session, batch), expected, TOLERANCE, LARGEST)
+            # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
+            except Exception as error:
+                fault = one_line(error, 200)
+            if not fault:
+                return session
+        self._refuse(fault)
+        return None
 
-    def _compared(self, batch: NDArray[np.uint8], expected: NDArray[np.float32], threads: int) -> tuple[Any, str]:
-        try:
-            session = open_session("the engine onnxruntime", self._path(), ["CPUExecutionProvider"], threads)
-            features = _run(session, batch)
-        # A damaged file counts as one that disagrees.
-        except Exception as error:
-            return None, one_line(error, 200)
-        fault = disagreement(self.label, features, expected, TOLERANCE, LARGEST)
-        return (None if fault else session), fault
-
-    def _export(self, picture: NDArray[np.uint8], again: bool = False) -> bool:
-        """Export the network by tracing one image unless the file exists; return whether it was exported now."""
-        path = self._path()
-        if path.is_file() and not again:
-            return False
+    def _export(self, picture: NDArray[np.uint8], path: Path) -> None:
+        """Export the network by tracing one image."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             # Beyond 2 GiB, protobuf's limit, tensors are written beside the file.
@@ -178,10 +156,6 @@ class OnnxruntimeEngine(CheckedEngine):
             if len(list(Path(scratch).iterdir())) > 1:
                 raise OSError("it is too large for one ONNX file")
             (Path(scratch) / path.name).replace(path)
-        return True
-
-    def _path(self) -> Path:
-        return local_root() / FOLDER / self._file
 
 
 class PixelsToFeatures(nn.Module):
@@ -218,9 +192,8 @@ def _export(network: nn.Module, picture: NDArray[np.uint8], path: Path) -> None:
 
 @contextmanager
 def _silenced_exporter() -> Iterator[None]:
-    """Silence the exporter's warnings about constant sizes (intended here) and about its deprecation.
+    """Silence the exporter's warnings about constant sizes and its printing of whole networks to stdout, where JSON goes.
 
-    Where it fails it prints the whole network to stdout, which is where JSON goes; that is silenced too.
     `warnings.catch_warnings` would not do among threads: on leaving, each restores the list of filters that it found.
     """
     before = list(warnings.filters)
@@ -262,9 +235,8 @@ Forward = Callable[[NDArray[np.uint8], nn.Module], NDArray[np.float32]]
 class TorchCompileEngine(CheckedEngine):
     """Run a network that turns images, uint8 (b, height, width, 3), into features (b, q), compiled for one batch size b.
 
-    It is compiled for the size of the first batch, and again when a batch of at least twice as many comes; a shorter batch is
-    padded. The first images are computed by the uncompiled network too. Where the two differ, or compiling fails, torch goes
-    on uncompiled, and a line in the log says why.
+    It is compiled again when a batch of at least twice as many comes; a shorter one is padded. On failure torch goes on
+    uncompiled.
     """
 
     label = "torch.compile"
@@ -276,11 +248,7 @@ class TorchCompileEngine(CheckedEngine):
         self._dtype = dtype
 
     def __call__(self, batch: NDArray[np.uint8], forward: Forward, by_torch: Embed) -> NDArray[np.float32]:
-        """Compute the features of a batch of images.
-
-        `forward` runs a module on images, on the backbone's device and in its precision; `by_torch` computes the features that
-        compiled ones are checked against, and all of them where compiling fails.
-        """
+        """Compute the features of a batch; `forward` runs a module on the device, `by_torch` checks and replaces it."""
         compiled = self._checked(batch, forward, by_torch) if len(batch) else None
         if compiled is not None:
             try:

@@ -20,16 +20,8 @@ from howfar.settings import refuse_unknown, with_options
 class Card:
     """Describe a family for the list of ``howfar backbones``, without loading it.
 
-    Attributes
-    ----------
-    name
-        Its registered name.
-    length
-        Length q of the feature, or None where it depends on the model.
-    input, weights, licence
-        What the network's input is, where its weights come from and their licence, in words.
-    summary
-        One line: what the feature is, or why the family cannot be loaded.
+    `length` is the feature's length q, None where it depends on the model; `input`, `weights` and `licence` are in words.
+    `summary` is one line: what the feature is, or why the family cannot be loaded.
     """
 
     name: str
@@ -42,15 +34,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Options:
-    """Hold the options of `howfar.load_backbone`; a family reads only the options in its `takes`.
-
-    Raises
-    ------
-    InputError
-        A field breaks its rule.
-    MissingPathError
-        There is nothing at `weights`.
-    """
+    """Hold the options of `howfar.load_backbone`; a family reads only the options in its `takes`."""
 
     device: str = "auto"
     weights: Path | None = None
@@ -96,13 +80,7 @@ class Options:
 
     @property
     def sides(self) -> tuple[int, ...]:
-        """Return (height, width) for `size`; empty if no size is given.
-
-        Examples
-        --------
-        >>> Options(size=224).sides, Options(size=(96, 128)).sides
-        ((224, 224), (96, 128))
-        """
+        """Return (height, width) for `size`; empty if no size is given."""
         if isinstance(self.size, int):
             return (self.size, self.size)
         return tuple(self.size) if isinstance(self.size, (list, tuple)) else ()
@@ -122,29 +100,17 @@ class BackboneFamily:
 
     Attributes
     ----------
-    card
-        What ``howfar backbones`` lists.
     build
         Makes the backbone; heavy libraries are imported inside it, not at the top of its file.
     takes
-        The fields of `Options` that `build` reads; any other that is set is refused.
+        The fields of `Options` that `build` reads; any other that is set raises `InputError`.
     defaults
         Fields of `Options` whose default differs for this family: ``{"pool": False}``, say.
     folder
         Whether `Options.weights` may be a folder.
     origin
-        Names all that the identity depends on beside the options, without importing what is heavy, so that the identity can be
-        known from an earlier run (`howfar.backbones.known_backbone`); returns None for options of which that cannot be said,
-        and is None for a family that is always built.
-
-    Examples
-    --------
-    >>> from howfar.backbones.handcrafted import PIXELS
-    >>> PIXELS.build(PIXELS.options({"fit": "crop"})).layers
-    (27648,)
-    >>> PIXELS.options({"pool": False})
-    Traceback (most recent call last):
-    howfar.errors.InputError: pixels takes no pool, got 'False': its options are fit, via
+        Names the files and packages that the identity depends on beside the options, so that it can be known without building;
+        returns None where that cannot be said. None for a family that is always built.
     """
 
     card: Card
@@ -155,18 +121,13 @@ class BackboneFamily:
     origin: Callable[[Options], Origin | None] | None = None
 
     def options(self, given: Mapping[str, Any]) -> Options:
-        """Validate a caller's options for this family.
-
-        Raises
-        ------
-        InputError
-            An unknown name, a value that breaks its rule, or an option that this family does not take.
-        MissingPathError
-            There is nothing at `weights`, or a folder where this family takes a file.
-        """
+        """Validate a caller's options for this family; raises `InputError`, or `MissingPathError` for `weights`."""
         standard = {entry.name: entry.default for entry in fields(Options)}
         refuse_unknown(given, standard)
-        options = Options(**{**self.defaults, **given, "weights": _as_path(given.get("weights"))})
+        weights = given.get("weights")
+        if weights is not None and not isinstance(weights, (str, Path)):
+            raise InputError.of("weights", "must be a path", weights)
+        options = Options(**{**self.defaults, **given, "weights": None if weights is None else Path(weights).expanduser()})
         for name, default in standard.items():
             # Every family runs on the CPU, so device="cpu" is fine for all.
             allowed = ("auto", "cpu") if name == "device" else (default, self.defaults.get(name, default))
@@ -182,14 +143,6 @@ def _are(values: Any, kind: Any) -> bool:
     if not isinstance(values, (list, tuple)):
         return False
     return all(isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) for value in values)
-
-
-def _as_path(value: object) -> Path | None:
-    if value is None:
-        return None
-    if not isinstance(value, (str, Path)):
-        raise InputError.of("weights", "must be a path", value)
-    return Path(value).expanduser()
 
 
 @with_options(BackboneOptions)
@@ -208,14 +161,9 @@ def load_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 
     Raises
     ------
-    UnknownNameError
-        No such name; the line lists the known ones.
-    InputError
-        An option that is unknown, wrong, or of no use to the family.
-    MissingPathError
-        The weights are neither on disk nor can they be downloaded.
-    MissingExtraError
-        A library that the family needs is absent.
+    HowfarError
+        `UnknownNameError` for the name, `InputError` for an option, `MissingPathError` for weights that are neither on disk nor
+        can be downloaded, `MissingExtraError` for an absent library.
 
     Examples
     --------
@@ -243,34 +191,19 @@ def takes(name: str) -> tuple[str, ...]:
 
 
 def card_of(name: str) -> Card:
-    """Describe the backbone of a registered name; an unknown name raises `UnknownNameError`.
-
-    Examples
-    --------
-    >>> card_of("timm:resnet18").name, card_of("pixels").length
-    ('timm', 27648)
-    """
+    """Describe the backbone of a registered name; an unknown name raises `UnknownNameError`."""
     return _family(name.partition(":")[0]).card
 
 
 def cards() -> list[Card]:
-    """List every registered backbone family, howfar's own and those of installed packages, without loading any network.
-
-    A family whose package fails to import is listed too, with the reason as its summary.
-
-    Examples
-    --------
-    >>> {card.name: card.length for card in cards()}["efficientnet_lite0"]
-    1280
-    """
-    return [_card(name) for name in registry.names("backbones")]
-
-
-def _card(name: str) -> Card:
-    try:
-        return replace(_family(name).card, name=name)
-    except HowfarError as error:
-        return Card(name, None, "", "", "", str(error))
+    """List every registered backbone family without loading any network; a package that fails to import gives its reason."""
+    listed = []
+    for name in registry.names("backbones"):
+        try:
+            listed.append(replace(_family(name).card, name=name))
+        except HowfarError as error:
+            listed.append(Card(name, None, "", "", "", str(error)))
+    return listed
 
 
 def _family(name: str) -> BackboneFamily:

@@ -17,27 +17,15 @@ SIDE: Final = 96
 
 
 class Pixels:
-    """Use the pixels at 96×96 as the feature: x = value / 255, row by row, RGB interleaved; q = 96·96·3 = 27,648.
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> pixels = Pixels(Preprocess((96, 96)))
-    >>> pixels.embed(pixels.prepare(Image.new("RGB", (5, 1000), (51, 0, 255)))[None])[0, :3]
-    array([0.2, 0. , 1. ], dtype=float32)
-    """
+    """Use the pixels at 96×96 as the feature: x = value / 255, row by row, RGB interleaved; q = 96·96·3 = 27,648."""
 
     name = "pixels"
     layers = (SIDE * SIDE * 3,)
 
     def __init__(self, preprocess: Preprocess) -> None:
         self._preprocess = preprocess
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, preprocessing, scale and dtype as JSON values."""
-        preprocessing = {**self._preprocess.describe(), "scale": 255}
-        return {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
+        preprocessing = {**preprocess.describe(), "scale": 255}
+        self.identity = {"name": self.name, "preprocessing": preprocessing, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.uint8]:
         """Resize an image to (96, 96, 3) uint8."""
@@ -52,26 +40,12 @@ class Pixels:
 class ColourMoments:
     """Use each channel's mean and standard deviation of values / 255 as the feature; q = 6: means of R, G, B, then deviations.
 
-    They are computed exactly, from the histogram of the image at its full size, and the
-    deviation is that of the population: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> picture = Image.new("RGB", (2, 1), (0, 0, 255))
-    >>> picture.putpixel((0, 0), (255, 0, 255))
-    >>> moments = ColourMoments()
-    >>> moments.embed(moments.prepare(picture)[None])
-    array([[0.5, 0. , 1. , 0.5, 0. , 0. ]], dtype=float32)
+    They are exact, from the histogram of the full-size image: σ² = Σ_v c_v (v − μ)² / Σ_v c_v for counts c_v of the values v.
     """
 
     name = "colour_moments"
     layers = (3, 3)
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, preprocessing, scale and dtype as JSON values."""
-        return {"name": self.name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
+    identity: Mapping[str, Any] = {"name": name, "preprocessing": {"size": "full", "scale": 255}, "dtype": "float32"}
 
     def prepare(self, image: Image) -> NDArray[np.float64]:
         """Compute the channels' means and deviations, (2, 3) float64, so that images of different sizes can be stacked."""
@@ -115,27 +89,17 @@ _ODD: Final = np.tile(np.where(np.arange(HASH_SIDE) % 2, -1.0, 1.0).astype(np.fl
 class PerceptualHash:
     """Use a 256-bit perceptual hash as the feature: signs of the 16×16 lowest DCT coefficients relative to their median.
 
-    The hash is ``imagehash.phash`` with hash_size 16: the picture is made grey, resized to 64×64, and transformed by the
-    discrete cosine transform. Source: the library ImageHash (https://github.com/JohannesBuchner/imagehash); the idea is of
+    It is ``imagehash.phash`` with hash_size 16, of a grey picture at 64×64 (https://github.com/JohannesBuchner/imagehash);
     Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions" (2010).
-
-    Examples
-    --------
-    >>> from PIL import Image
-    >>> hashing = PerceptualHash()
-    >>> gradient = Image.linear_gradient("L")
-    >>> hashes = hashing.embed(np.stack([hashing.prepare(gradient), hashing.prepare(gradient.resize((80, 90)))]))
-    >>> hashes.shape, bool((hashes[0] == hashes[1]).mean() > 0.9)
-    ((2, 256), True)
     """
 
     name = NAME
     layers = (HASH_SIDE * HASH_SIDE,)
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, hash and dtype as JSON values."""
-        return {"name": self.name, "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE}, "dtype": "float32"}
+    identity: Mapping[str, Any] = {
+        "name": NAME,
+        "preprocessing": {"hash": "imagehash.phash", "hash_size": HASH_SIDE},
+        "dtype": "float32",
+    }
 
     def prepare(self, image: Image) -> NDArray[np.bool_]:
         """Compute the (256,) bits of an image, row by row of the coefficients, the lowest first."""
@@ -147,31 +111,18 @@ class PerceptualHash:
     def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         """Turn (b, 256) bits into (b, 256) float32 signs, +1 or −1; another shape raises `InputError`."""
         if batch.shape[1:] != self.layers:
-            raise InputError.of(
-                "batch", f"must have the shape (b, {self.layers[0]})", batch.shape, "stack what prepare returns"
-            )
+            rule = f"must have the shape (b, {self.layers[0]})"
+            raise InputError.of("batch", rule, batch.shape, "stack what prepare returns")
         return np.where(batch, np.float32(1), np.float32(-1))
 
 
 def mirrored(signs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the hashes of left-right mirrored images, exact to a few bits, by flipping odd horizontal coefficients.
-
-    Examples
-    --------
-    >>> mirrored(np.ones((1, 256), np.float32))[0, :4].tolist()
-    [1.0, -1.0, 1.0, -1.0]
-    """
+    """Compute the hashes of left-right mirrored images, exact to a few bits, by flipping odd horizontal coefficients."""
     return signs * _ODD
 
 
 def has_structure(signs: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which hashes belong to images with content; a blank image sets fewer than a quarter of the bits.
-
-    Examples
-    --------
-    >>> has_structure(np.full((1, 256), -1, np.float32)).tolist()
-    [False]
-    """
+    """Return which hashes belong to images with content; a blank image sets fewer than a quarter of the bits."""
     structured: NDArray[np.bool_] = (signs > 0).mean(axis=1) >= 0.25
     return structured
 

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from hashlib import sha256
-from importlib import metadata
+from hashlib import file_digest, sha256
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
@@ -32,16 +32,21 @@ from howfar.store import local_root
 from howfar.store.manifest import canonical
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL.Image import Image
 
 
 @dataclass(eq=False)
 class _Block:
-    """Hold torch's thread count from before a block entered without torch; None until torch is loaded in the block."""
+    """Hold torch's thread count from before a block; None until torch is loaded."""
 
     before: int | None = None
+
+    def limit(self, torch: Any) -> None:
+        """Give torch one thread, once."""
+        if self.before is None:
+            self.before = torch.get_num_threads()
+            torch.set_num_threads(1)
 
 
 _BLOCKS: list[_Block] = []
@@ -51,52 +56,34 @@ _BLOCKS: list[_Block] = []
 def one_torch_thread_each() -> Iterator[None]:
     """Limit torch to one thread per worker within the block, and restore the thread count afterwards.
 
-    Several workers that each call `embed` are faster with one torch thread each than with torch's default of one for every
-    core. Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded
-    (which loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
+    Enter it before the workers start (a thread that has used torch keeps its number) and after the backbone is loaded (which
+    loads torch). Where torch is not loaded, it does nothing unless `limit_loaded_later` is called.
     """
-    torch = sys.modules.get("torch")
-    if torch is None:
-        block = _Block()
-        _BLOCKS.append(block)
-        try:
-            yield
-        finally:
-            _BLOCKS.remove(block)
-            if block.before is not None:
-                sys.modules["torch"].set_num_threads(block.before)
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    block = _Block()
+    if "torch" in sys.modules:
+        block.limit(sys.modules["torch"])
+    _BLOCKS.append(block)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        _BLOCKS.remove(block)
+        if block.before is not None:
+            sys.modules["torch"].set_num_threads(block.before)
 
 
 def limit_loaded_later() -> None:
-    """Load torch with one thread if a block of `one_torch_thread_each` was entered before torch was loaded.
-
-    Call it before a network is built within such a block: threads that use torch from then on have one each.
-    """
-    block = _BLOCKS[-1] if _BLOCKS else None
-    if block is None or block.before is not None:
-        return
+    """Load torch with one thread, if a block of `one_torch_thread_each` was entered before torch was loaded."""
     # What is absent is told by what needs it.
     with suppress(ImportError):
-        import torch
-
-        block.before = torch.get_num_threads()
-        torch.set_num_threads(1)
+        for block in _BLOCKS[-1:]:
+            block.limit(import_module("torch"))
 
 
 FOLDER: Final = "identities"
 """Records lie in it, beside the stored features of this machine, named by a hash of what the identity was computed from."""
 _FORMAT: Final = 1
-_LARGEST: Final = 1 << 20
-"""Bytes of a record, at most."""
-_CODE: Final = ("backbones", "weights", "segmenters")
-"""Folders of howfar whose code decides on identities."""
+_LARGEST: Final = 1 << 20  # bytes of a record, at most
+_CODE: Final = ("backbones", "weights", "segmenters")  # folders of howfar whose code decides on identities
 
 
 class BackboneRecord(NamedTuple):
@@ -110,15 +97,7 @@ class BackboneRecord(NamedTuple):
 
 @with_options(BackboneOptions)
 def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
-    """Return the backbone of `howfar.load_backbone`; if its identity is on record, it is built only at the first embedding.
-
-    Raises as `howfar.load_backbone` does; what a network lacks that is built later is raised by `prepare` or `embed`.
-
-    Examples
-    --------
-    >>> known_backbone("pixels").layers
-    (27648,)
-    """
+    """Return the backbone of `howfar.load_backbone`; if its identity is on record, it is built only at the first embedding."""
     family, checked = family_and_options(name, options)
     made_of = _made_of(name, family, checked)
     if made_of is None:
@@ -137,8 +116,8 @@ def known_backbone(name: str, **options: Unpack[BackboneOptions]) -> Backbone:
 class KnownBackbone:
     """Represent a backbone with known identity; the network is built once, when the first image is prepared or embedded.
 
-    Pickled it is the built backbone, since another machine may have other files. `StoreError` tells that the one which was
-    built is another than the record says; the record is removed.
+    Pickled it is the built backbone, since another machine may have other files. A network that differs from its record raises
+    `StoreError`, and the record is removed.
     """
 
     def __init__(self, known: BackboneRecord, build: Callable[[], Backbone], record: Path) -> None:
@@ -181,15 +160,13 @@ class KnownBackbone:
         """Return the built backbone on another device."""
         return self.built.on(device)
 
-    def prepare(self, image: Image) -> NDArray[Any]:
+    def prepare(self, image: Image) -> Any:
         """Turn an image into the network's input."""
-        prepared: NDArray[Any] = self.built.prepare(image)
-        return prepared
+        return self.built.prepare(image)
 
-    def embed(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+    def embed(self, batch: NDArray[Any]) -> Any:
         """Turn prepared images into features."""
-        features: NDArray[np.float32] = self.built.embed(batch)
-        return features
+        return self.built.embed(batch)
 
 
 def _same(built: Any) -> Any:
@@ -208,29 +185,23 @@ def _made_of(name: str, family: BackboneFamily, options: Options) -> str | None:
         code = code_stamp(*_CODE)
     except OSError:
         return None
-    given = {key: str(value) for key, value in asdict(options).items()}
-    versions = {package: _version(package) for package in ("howfar", *origin.packages)}
-    return canonical(
-        {
-            "format": _FORMAT,
-            "name": name,
-            "options": given,
-            "files": files,
-            "versions": versions,
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "code": code,
-        }
-    )
+    described = {
+        "format": _FORMAT,
+        "name": name,
+        "options": {key: str(value) for key, value in asdict(options).items()},
+        "files": files,
+        "versions": {package: _version(package) for package in ("howfar", *origin.packages)},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "code": code,
+    }
+    return canonical(described)
 
 
 def _content(file: Path) -> str:
     """Hash a file's bytes by 128-bit XXH3, which adds about a millisecond for the default backbone's 19 MB."""
-    digest = xxhash.xxh3_128()
     with file.open("rb") as stream:
-        while piece := stream.read(1 << 22):
-            digest.update(piece)
-    return digest.hexdigest()
+        return file_digest(stream, xxhash.xxh3_128).hexdigest()
 
 
 def _version(package: str) -> str | None:
@@ -249,10 +220,9 @@ def _read(file: Path, made_of: str) -> BackboneRecord | None:
         body = document["body"]
         if document["checksum"] != _checksum(body) or body["made_of"] != made_of:
             return None
-        known = BackboneRecord(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
+        return BackboneRecord(body["name"], tuple(body["layers"]), body["identity"], body["batch_size"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
-    return known
 
 
 def _keep(file: Path, made_of: str, backbone: Any) -> None:

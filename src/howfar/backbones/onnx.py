@@ -14,17 +14,14 @@ from PIL.Image import Image
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, mean_colour
 from howfar.errors import InputError, MissingExtraError, MissingPathError, option
-from howfar.weights.onnx import hash_onnx, import_onnxruntime, open_session, tensor_files, why_refused
+from howfar.weights.onnx import hash_onnx, import_onnxruntime, named_tensor_files, open_session, why_refused
 from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 
 class OnnxBackbone:
     """Compute features (F of the paper, eq. 1) by an ONNX file with one output, flattened in C order.
 
-    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once. Of the
-    options `output`, `size`, `mean`, `std`, `fit`, `via` and `device` are read. A file that is no model, has more than one
-    input or another kind of input, or that the options do not fit, raises `InputError`; absence of onnxruntime
-    `MissingExtraError`.
+    The input is float32, (b, 3, h, w) or (b, h, w, 3), with b free or 1. Several threads may call `embed` at once.
     """
 
     def __init__(self, name: str, file: Path, options: Options) -> None:
@@ -47,7 +44,7 @@ class OnnxBackbone:
         std = tuple(IMAGENET_STD if options.std is None else options.std)
         self._preprocess = Preprocess(size, options.fit, options.via, "bicubic", mean_colour(mean))
         self._mean, self._std = np.asarray(mean, dtype=np.float32), np.asarray(std, dtype=np.float32)
-        self._identity = {
+        self.identity: Mapping[str, Any] = {
             # The file's path does not change the feature.
             "name": "onnx",
             "weights": hash_onnx(file),
@@ -57,11 +54,6 @@ class OnnxBackbone:
             "dtype": "float32",
         }
         self.layers = self._measure()
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return the hash of the file and its external tensors, output, preprocessing and dtype as JSON values."""
-        return self._identity
 
     def on(self, device: str) -> Self:
         """Open the file on another device; a device unavailable to onnxruntime raises `InputError`."""
@@ -112,7 +104,8 @@ def _onnx_origin(options: Options) -> Origin | None:
     file = _file(options)
     if file is None or not file.is_file():
         return None
-    return Origin((file, *tensor_files(file, file.read_bytes())), ("onnxruntime", "onnxruntime-gpu"))
+    tensors = filter(Path.is_file, named_tensor_files(file, file.read_bytes()))
+    return Origin((file, *tensors), ("onnxruntime", "onnxruntime-gpu"))
 
 
 def _file(options: Options) -> Path | None:

@@ -27,11 +27,7 @@ _EIGHT_BIT: Final = frozenset({"1", "L", "LA", "P", "PA", "RGBA", "RGBX", "CMYK"
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Convert an image to mode RGB, with transparent pixels over white as in `howfar.data.decode`.
-
-    An image of no fixed range (16-bit, integer or float) raises `ImageError`, as turning its values into 8 bits would be a
-    guess.
-    """
+    """Convert an 8-bit image to mode RGB, with transparent pixels over white; 16-bit, integer or float raises `ImageError`."""
     if image.mode == "RGB":
         return image
     if image.mode not in _EIGHT_BIT:
@@ -49,30 +45,11 @@ def mean_colour(mean: Sequence[float]) -> tuple[int, int, int]:
 class Preprocess:
     """Resize an image to a network's input size; values stay 8-bit, since the network normalises them.
 
-    Attributes
-    ----------
-    size
-        (height, width) of the input in pixels.
-    fit
-        ``stretch`` does not keep the aspect, as in the paper; ``crop`` takes the largest centred part of the input's aspect;
-        ``pad`` shrinks the whole image into the middle of a plain canvas.
-    via
-        Side of a square that the image is fitted to first, which is then resized to the input (section 3.1 of the paper: 448,
-        then the model's).
-    interpolation
-        A key of `RESAMPLING`; Pillow's filters widen when they shrink, so that nothing aliases (``nearest`` apart).
-    fill
-        RGB of the canvas of ``pad``.
-
-    Raises
-    ------
-    InputError
-        The interpolation is not known.
-
-    Examples
-    --------
-    >>> Preprocess((2, 3))(Image.new("RGB", (40, 20), (9, 8, 7)))[0, 0]
-    array([9, 8, 7], dtype=uint8)
+    `size` is (height, width) of the input in pixels. `fit` ``stretch`` does not keep the aspect, as in the paper; ``crop``
+    takes the largest centred part of the input's aspect; ``pad`` shrinks the whole image into the middle of a canvas of colour
+    `fill`. `via` is the side of a square that the image is fitted to first (section 3.1 of the paper: 448, then the model's).
+    `interpolation` is a key of `RESAMPLING`; Pillow's filters widen when they shrink, so that nothing aliases (``nearest``
+    apart).
     """
 
     size: tuple[int, int]
@@ -123,17 +100,10 @@ class Preprocess:
         return canvas
 
 
-class PerturbedBackbone(Backbone):
+class PerturbedBackbone:
     """Perturb every image before embedding by another backbone.
 
     Features of perturbed images are kept in a store beside those of the images as they are, under an identity of their own.
-
-    Parameters
-    ----------
-    backbone
-        The backbone that embeds.
-    perturbation
-        How its input is changed.
 
     Examples
     --------
@@ -145,6 +115,9 @@ class PerturbedBackbone(Backbone):
 
     def __init__(self, backbone: Backbone, perturbation: Perturbation) -> None:
         self._backbone, self._perturbation = backbone, perturbation
+        self.name, self.layers = f"{backbone.name} of {perturbation.name}", backbone.layers
+        change = {"name": perturbation.name, **perturbation.parameters}
+        self.identity: Mapping[str, Any] = {**backbone.identity, "perturbation": change}
 
     def __getattr__(self, attribute: str) -> Any:
         # A backbone may have these members or not; the pipeline asks with hasattr.
@@ -154,22 +127,6 @@ class PerturbedBackbone(Backbone):
             move: Any = getattr(self._backbone, attribute)
             return lambda device: PerturbedBackbone(move(device), self._perturbation)
         raise AttributeError(attribute)
-
-    @property
-    def name(self) -> str:
-        """Return the names of backbone and perturbation."""
-        return f"{self._backbone.name} of {self._perturbation.name}"
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """Return the lengths of the feature's layers, which a perturbation does not change."""
-        return self._backbone.layers
-
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return the backbone's identity, with the perturbation and its parameters."""
-        change = {"name": self._perturbation.name, **self._perturbation.parameters}
-        return {**self._backbone.identity, "perturbation": change}
 
     def prepare(self, image: Image.Image) -> NDArray[Any]:
         """Perturb an RGB picture, then turn it into the model's input array."""

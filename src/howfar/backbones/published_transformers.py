@@ -37,28 +37,21 @@ IMAGENET: Final = (IMAGENET_MEAN, IMAGENET_STD)
 CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
+def _output(attribute: str, network: Any, batch: Tensor) -> tuple[Tensor, ...]:
+    return (getattr(network(pixel_values=batch), attribute),)
+
+
+_last_hidden: Final = partial(_output, "last_hidden_state")
+_own_pooled: Final = partial(_output, "pooler_output")
+
+
 @dataclass(frozen=True)
 class PublishedModel:
     """Describe one published model of the hub as a backbone.
 
-    Attributes
-    ----------
-    card
-        What ``howfar backbones`` lists.
-    repository, download
-        Hub id, and how much there is to download.
-    architecture, kinds
-        transformers' class, and the model types whose folders it reads.
-    config
-        The published configuration, as arguments of the configuration class.
-    side
-        Side of the square input in pixels; None for the size in the model's configuration.
-    colours, interpolation
-        Mean and standard deviation of the channels, and Pillow's filter.
-    maps, layer
-        The feature as in the paper, and its layer's name.
-    pooled, pooling
-        The pooled vector and how it is pooled; None where the feature itself is a vector.
+    `architecture` is transformers' class, `kinds` the model types whose folders it reads, `config` the published configuration.
+    `side` is that of the square input in pixels, None for the configuration's. `maps` gives the feature as in the paper,
+    `pooled` the pooled vector, None where the feature itself is a vector.
     """
 
     card: Card
@@ -67,9 +60,9 @@ class PublishedModel:
     architecture: str
     kinds: tuple[str, ...]
     side: int | None
-    maps: LayerMaps
-    layer: str
-    pooled: LayerMaps | None = None
+    maps: LayerMaps = _last_hidden
+    layer: str = "last hidden state"
+    pooled: LayerMaps | None = _own_pooled
     pooling: str = "own"
     config: Mapping[str, Any] = field(default_factory=dict)
     colours: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
@@ -77,13 +70,7 @@ class PublishedModel:
 
 
 def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
-    """Build a published model with published, local (`options.weights`) or random weights.
-
-    Local weights are a folder in the hub's format, or a state dict of the published configuration; published ones are in the
-    hub's cache or downloaded; random ones, of one seed, are used where `options.pretrained` is False. Absent libraries raise
-    `MissingExtraError`; absent files, or a hub out of reach, `MissingPathError`; another model's or damaged weights
-    `InputError`.
-    """
+    """Build a published model with published, local (`options.weights`, a folder or state dict) or seeded random weights."""
     name = model.card.name
     library = transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
@@ -128,18 +115,6 @@ def _loaded(model: PublishedModel, architecture: Any, options: Options) -> nn.Mo
     return read_model(name, source_folder(model, weights), architecture.from_pretrained)
 
 
-def _last_hidden(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    return (network(pixel_values=batch).last_hidden_state,)
-
-
-def _own_pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    return (network(pixel_values=batch).pooler_output,)
-
-
-def _projected(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
-    return (network(pixel_values=batch).image_embeds,)
-
-
 def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network(pixel_values=batch).last_hidden_state.mean(dim=(2, 3)),)
 
@@ -178,7 +153,6 @@ SAM_MODEL: Final = _model(
     config={"initializer_range": 0.02},
     side=None,
     interpolation="bilinear",
-    maps=_last_hidden,
     layer="image embedding",
     pooled=_mean_of_map,
     pooling="mean",
@@ -196,8 +170,9 @@ _CLIP = _model(
     config={"patch_size": 16},
     side=None,
     colours=CLIP_COLOURS,
-    maps=_projected,
+    maps=partial(_output, "image_embeds"),
     layer="projected image embedding",
+    pooled=None,
 )
 _DINOV2 = _model(
     "dinov2",
@@ -211,9 +186,6 @@ _DINOV2 = _model(
     kinds=("dinov2",),
     config={"image_size": 518},
     side=224,
-    maps=_last_hidden,
-    layer="last hidden state",
-    pooled=_own_pooled,
 )
 _CONVNEXTV2 = _model(
     "convnextv2",
@@ -227,9 +199,6 @@ _CONVNEXTV2 = _model(
     kinds=("convnextv2",),
     config={"depths": [3, 3, 27, 3], "hidden_sizes": [128, 256, 512, 1024]},
     side=224,
-    maps=_last_hidden,
-    layer="last hidden state",
-    pooled=_own_pooled,
 )
 _SWINV2 = _model(
     "swinv2",
@@ -243,9 +212,6 @@ _SWINV2 = _model(
     kinds=("swinv2",),
     config={"image_size": 192, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12},
     side=192,
-    maps=_last_hidden,
-    layer="last hidden state",
-    pooled=_own_pooled,
 )
 _DINOV3 = _model(
     "dinov3",
@@ -260,9 +226,6 @@ _DINOV3 = _model(
     config={"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "num_register_tokens": 4},
     side=224,
     interpolation="bilinear",
-    maps=_last_hidden,
-    layer="last hidden state",
-    pooled=_own_pooled,
 )
 _SIGLIP2 = _model(
     "siglip2",
@@ -279,6 +242,7 @@ _SIGLIP2 = _model(
     interpolation="bilinear",
     maps=_own_pooled,
     layer="image embedding",
+    pooled=None,
 )
 
 SAM: Final = family_of(SAM_MODEL, build_published)

@@ -5,21 +5,13 @@ from __future__ import annotations
 import difflib
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.transformers import random_model
 from howfar.errors import InputError, MissingExtraError, one_line, option
-from howfar.weights.published import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    SAFE_FILE,
-    installed_file,
-    missing_weights,
-    packaged_file,
-    timm_name,
-    why_unreachable,
-)
+from howfar.weights import published
+from howfar.weights.published import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,8 +31,8 @@ def _build_lite0(options: Options) -> TorchBackbone:
     from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    packaged = read_state_dict(packaged_file())
-    fit_state_dict(network, {timm_name(key): value for key, value in packaged.items()}, (), "the package's file")
+    packaged = read_state_dict(published.packaged_file())
+    fit_state_dict(network, {published.timm_name(key): value for key, value in packaged.items()}, (), "the package's file")
     network.reset_classifier(0)
     config = {"input_size": (3, 224, 224), "interpolation": "bicubic", "mean": (0.5,) * 3, "std": (0.5,) * 3}
     return _backbone_of("efficientnet_lite0", "tf_efficientnet_lite0", network, config, options)
@@ -59,7 +51,7 @@ def _build_timm(options: Options) -> TorchBackbone:
 
 def _lite0_origin(_: Options) -> Origin | None:
     """List the package's weight file, which is compared with the published file when the network is built."""
-    file = installed_file()
+    file = published.installed_file()
     return None if file is None else Origin((file,), TORCH_PACKAGES)
 
 
@@ -108,22 +100,20 @@ def _create_network(timm: Any, label: str, name: str, options: Options, download
 def _published(timm: Any, label: str, name: str, download: str, create: dict[str, Any]) -> nn.Module:
     config = timm.models.get_pretrained_cfg(name)
     if config is None or not config.has_weights:
-        raise InputError.of(
-            label, "must have published weights", "none", f"pass {option('weights', 'FILE')}, or pretrained=False"
-        )
+        remedy = f"pass {option('weights', 'FILE')}, or pretrained=False"
+        raise InputError.of(label, "must have published weights", "none", remedy)
     repository = config.hf_hub_id or config.url
-    file = config.hf_hub_filename or SAFE_FILE
+    file = config.hf_hub_filename or published.SAFE_FILE
     sized = f"{file} ({download})" if download else file
-    if config.hf_hub_id:
-        reason = why_unreachable(repository, (file, "pytorch_model.bin"))
-        if reason is not None:
-            raise missing_weights(label, repository, sized, reason)
-    try:
-        network: nn.Module = timm.create_model(name, pretrained=True, **create)
-    # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
-    except Exception as error:
-        raise missing_weights(label, repository, sized, one_line(error)) from error
-    return network
+    reason = published.why_unreachable(repository, (file, "pytorch_model.bin")) if config.hf_hub_id else None
+    if reason is None:
+        try:
+            network: nn.Module = timm.create_model(name, pretrained=True, **create)
+            return network
+        # The hub's client, its HTTP library and timm each fail in their own ways, and timm's list is not fixed.
+        except Exception as error:
+            reason = one_line(error)
+    raise published.missing_weights(label, repository, sized, reason)
 
 
 def _load_local(network: Any, options: Options) -> None:
@@ -193,47 +183,17 @@ TIMM: Final = BackboneFamily(
 )
 
 
-class TimmModel(NamedTuple):
-    """Describe one timm network as a backbone: its name with the tag of its weights, their size, arguments, and input."""
-
-    name: str
-    model: str
-    download: str
-    create: dict[str, Any]
-    config: dict[str, Any]
+def build_timm_model(
+    name: str, model: str, download: str, create: dict[str, Any], config: dict[str, Any], options: Options
+) -> TorchBackbone:
+    """Build the timm network `model`, with the tag of its weights, as the backbone `name`."""
+    network = _create_network(_import_timm(name), name, model, options, download, **create)
+    return _backbone_of(name, model, network, config, options)
 
 
-def build_timm_model(model: TimmModel, options: Options) -> TorchBackbone:
-    """Build a timm network with published, local (`options.weights`) or random weights.
-
-    Local weights are a state dict with or without the classifier; published ones are in the hub's cache or downloaded. The
-    errors are those of `howfar.backbones.timm.create_network`, and `MissingExtraError` where torch or timm is not installed.
-    """
-    network = _create_network(_import_timm(model.name), model.name, model.model, options, model.download, **model.create)
-    return _backbone_of(model.name, model.model, network, model.config, options)
-
-
-_B3: Final = TimmModel(
-    "enet",
-    "efficientnet_b3.ra2_in1k",
-    "49 MB",
-    {"num_classes": 0},
-    {
-        # The paper's size; a network of convolutions takes any.
-        "input_size": (3, 448, 448),
-        "interpolation": "bicubic",
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
-    },
-)
-# The head projects to CLIP's space, so it is part of the embedding.
-_MOBILECLIP: Final = TimmModel(
-    "mobileclip",
-    "fastvit_mci0.apple_mclip2_dfndr2b",
-    "46 MB",
-    {},
-    {"input_size": (3, 256, 256), "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3},
-)
+# The paper's size; a network of convolutions takes any.
+_B3_INPUT: Final = {"input_size": (3, 448, 448), "interpolation": "bicubic", "mean": IMAGENET_MEAN, "std": IMAGENET_STD}
+_CLIP_INPUT: Final = {"input_size": (3, 256, 256), "interpolation": "bicubic", "mean": (0.0,) * 3, "std": (1.0,) * 3}
 ENET: Final = BackboneFamily(
     Card(
         "enet",
@@ -243,7 +203,7 @@ ENET: Final = BackboneFamily(
         "Apache-2.0",
         "EfficientNet-B3's map before the head, 1536×14×14 (table 1)",
     ),
-    partial(build_timm_model, _B3),
+    partial(build_timm_model, "enet", "efficientnet_b3.ra2_in1k", "49 MB", {"num_classes": 0}, _B3_INPUT),
     takes=("device", "weights", "pretrained", "pool", "fit", "via", "engine", "precision"),
     defaults={"pool": False},
     origin=_weights_origin,
@@ -257,7 +217,8 @@ MOBILECLIP: Final = BackboneFamily(
         "Apple AMLR (research only)",
         "MobileCLIP2-S0's image embedding",
     ),
-    partial(build_timm_model, _MOBILECLIP),
+    # The head projects to CLIP's space, so it is part of the embedding.
+    partial(build_timm_model, "mobileclip", "fastvit_mci0.apple_mclip2_dfndr2b", "46 MB", {}, _CLIP_INPUT),
     takes=("device", "weights", "pretrained", "fit", "via", "engine", "precision"),
     origin=_weights_origin,
 )

@@ -25,20 +25,18 @@ from howfar.options import Engines, Floats
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
 _CUDA = threading.Lock()
-BATCH: Final = 16
-"""Images in a batch on a CPU."""
+BATCH: Final = 16  # images in a batch on a CPU
 _LARGEST_BATCH: Final = 256
 _TRIAL_BATCH: Final = 5
-_FEATURE_BYTES: Final = 1 << 28
-"""Bytes of features that a batch may have."""
+_FEATURE_BYTES: Final = 1 << 28  # bytes of features that a batch may have
 
 
 @dataclass(frozen=True)
 class Feature:
     """Define which part of a network is the feature, with the names of layers and pooling for the identity.
 
-    `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so that the
-    backbone can be pickled.
+    `maps`, (network, input (b, 3, h, w)) -> one tensor (b, ...) for each layer, is a module-level function, so it can be
+    pickled.
     """
 
     maps: Callable[[nn.Module, Tensor], Sequence[Tensor]]
@@ -49,15 +47,11 @@ class Feature:
 class TorchBackbone:
     """Compute features (F of the paper, eq. 1) by a torch network: normalise, run, flatten each layer in C order, concatenate.
 
-    The network is put in evaluation mode, frozen and moved to `device`, in place; nothing records gradients. It runs in
-    float32 (without TF32 on CUDA), so that a feature depends neither on the device nor on its batch beyond rounding. On a CPU
-    onnxruntime runs it, once its first features agree with torch's.
-
-    `model` is the architecture's own name, `kind` the name in the identity where `name` holds the path of a file, which does
-    not change the feature. `mean` and `std` are of each channel on the scale 0-1. `engine` is ``auto``, ``torch`` for a
-    network whose code branches on the image's values, which an export cannot follow, or ``compile`` for torch.compile.
-    `precision` is ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision: another feature, with an identity of its own. A
-    device that is unknown or absent, and a network that cannot take the input, raise `InputError`.
+    The network is put in evaluation mode, frozen and moved to `device`, in place. It runs in float32 (without TF32 on CUDA), so
+    that a feature depends neither on the device nor on its batch beyond rounding. `model` is the architecture's own name,
+    `kind` the name in the identity where `name` holds a path, which does not change the feature. `mean` and `std` are of each
+    channel on the scale 0-1. `precision` ``bf16`` or ``fp16`` is torch's mixed precision: another feature, with an identity of
+    its own.
     """
 
     def __init__(
@@ -80,13 +74,13 @@ class TorchBackbone:
         self._dtype = dtype_of(precision, self._device)
         self._feature = feature
         self._preprocess = preprocess
-        self._network = network.float().eval()
-        for parameter in self._network.parameters():  # one by one, since a module of TorchScript has no requires_grad_
+        self.network = network.float().eval()
+        for parameter in self.network.parameters():  # one by one, since a module of TorchScript has no requires_grad_
             parameter.requires_grad_(False)
-        self._identity = {
+        self.identity: Mapping[str, Any] = {
             "name": kind or name,
             "model": model,
-            "weights": hash_state_dict(self._network.state_dict()),
+            "weights": hash_state_dict(self.network.state_dict()),
             "layer": feature.layer,
             "pooling": feature.pooling,
             "preprocessing": {**preprocess.describe(), "mean": [float(x) for x in mean], "std": [float(x) for x in std]},
@@ -94,7 +88,7 @@ class TorchBackbone:
         }
         # Channels last is the faster layout for convolutions on a CPU (a mapping, since torch's stubs lack memory_format).
         layout: dict[str, Any] = {"memory_format": torch.channels_last}
-        self._network = _moved(self._network, self._device, name).to(**layout)
+        self.network = _moved(self.network, self._device, name).to(**layout)
         self._mean = torch.tensor(mean, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._std = torch.tensor(std, dtype=torch.float32, device=self._device).view(1, 3, 1, 1)
         self._most = _LARGEST_BATCH
@@ -118,8 +112,7 @@ class TorchBackbone:
     ) -> Self:
         """Build a backbone with the fit, resizing, device, engine and precision in a caller's options.
 
-        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default the mean's, which is
-        close to 0 after normalising. Name, model, network, feature, std and kind are passed on.
+        `size` is (height, width) of the input in pixels, `fill` the colour of ``fit="pad"``: by default that of the mean.
         """
         return cls(
             preprocess=Preprocess(size, options.fit, options.via, interpolation, fill or mean_colour(mean)),
@@ -131,37 +124,24 @@ class TorchBackbone:
         )
 
     @property
-    def network(self) -> nn.Module:
-        """Return the frozen network, for callers that need more than the feature."""
-        return self._network
-
-    @property
     def engine(self) -> str:
         """Return the engine: ``torch``, ``onnxruntime``, ``torch.compile``, or ``not yet chosen`` before the first batch."""
         return "torch" if self._compiled is None else self._compiled.engine
 
     def _make_engine(self) -> OnnxruntimeEngine | TorchCompileEngine | None:
         """Make the engine that runs the network on its device; None for plain torch."""
-        network = PixelsToFeatures(self._network, self._feature.maps, self._mean, self._std).eval()
+        network = PixelsToFeatures(self.network, self._feature.maps, self._mean, self._std).eval()
         if self._engine == "compile":
             return TorchCompileEngine(self.name, network, self._dtype)
         if self._engine == "auto" and self._dtype is torch.float32 and self._device.type == "cpu":
-            return OnnxruntimeEngine(self.name, network, self._preprocess.size, self._identity)
+            return OnnxruntimeEngine(self.name, network, self._preprocess.size, self.identity)
         return None
 
-    @property
-    def identity(self) -> Mapping[str, Any]:
-        """Return name, model, weights hash, layer, pooling, preprocessing and dtype as JSON values."""
-        return self._identity
-
     def on(self, device: str) -> Self:
-        """Move the network to another device, and return a backbone that runs it there.
-
-        A device that is unknown, absent or too small raises `HowfarError`.
-        """
+        """Move the network to another device, and return a backbone that runs it there."""
         moved = copy.copy(self)
         moved._device = resolve_device(device)
-        moved._network = _moved(self._network, moved._device, self.name)
+        moved.network = _moved(self.network, moved._device, self.name)
         moved._mean, moved._std = self._mean.to(moved._device), self._std.to(moved._device)
         moved._compiled = moved._make_engine()
         return moved
@@ -202,7 +182,7 @@ class TorchBackbone:
         )
 
     def _forward(self, batch: NDArray[Any], compiled: nn.Module | None = None) -> NDArray[np.float32]:
-        with torch.inference_mode(), self._set():
+        with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
             start = time.perf_counter()
             joined = joined_maps(self._run(batch)) if compiled is None else compiled(on_device(batch, self._device))
             features = np.ascontiguousarray(joined.cpu().numpy())
@@ -210,20 +190,14 @@ class TorchBackbone:
                 # Threads take turns on the GPU (`_exact`), so seconds do not overlap.
                 self.busy = (self.busy or 0.0) + time.perf_counter() - start
         if self._dtype is torch.float16 and not np.isfinite(features).all():
-            raise HowfarError(
-                f"features of {self.name} are beyond what fp16 holds (65,504): pass {option('precision', 'bf16')} or '32'"
-            )
+            remedy = f"pass {option('precision', 'bf16')} or '32'"
+            raise HowfarError(f"features of {self.name} are beyond what fp16 holds (65,504): {remedy}")
         return features
-
-    @contextmanager
-    def _set(self) -> Iterator[None]:
-        with _exact(self._device), computing_in(self._dtype, self._device):
-            yield
 
     def _run(self, batch: NDArray[Any]) -> Sequence[Tensor]:
         pixels = on_device(batch, self._device).permute(0, 3, 1, 2)
         scaled = pixels.to(torch.float32, memory_format=torch.channels_last).div_(255)
-        return self._feature.maps(self._network, scaled.sub_(self._mean).div_(self._std))
+        return self._feature.maps(self.network, scaled.sub_(self._mean).div_(self._std))
 
     def _fitting(self) -> int:
         """Estimate the batch size that fits half of the GPU's free memory, from the memory of one image and of a few."""
@@ -241,7 +215,7 @@ class TorchBackbone:
         # Networks do not declare how long each part of their feature is in any common way; a trial run tells.
         blank = np.zeros((1, *self._preprocess.size, 3), dtype=np.uint8)
         try:
-            with torch.inference_mode(), self._set():
+            with torch.inference_mode(), _exact(self._device), computing_in(self._dtype, self._device):
                 maps = self._run(blank)
         except HowfarError:
             raise
@@ -281,10 +255,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the torch device for `name`; ``auto`` means CUDA if available, otherwise the CPU.
-
-    A device that torch does not know, or that this machine lacks, raises `InputError`.
-    """
+    """Return the torch device for `name`; ``auto`` means CUDA if available, otherwise the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -35,17 +35,6 @@ def hash_structure(network: nn.Module) -> str:
     It covers each submodule's class and ``repr``, the byte code of the methods of classes that are no library's, with the
     functions and constants that these name, and attributes that are numbers, texts, arrays, functions or collections of these.
     Python's byte code changes with its version, and so does the hash. What other objects hold is not seen.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> class Net(nn.Module):
-    ...     def forward(self, x): return 2 * x
-    >>> class Other(nn.Module):
-    ...     def forward(self, x): return 3 * x
-    >>> Other.__qualname__ = "Net"
-    >>> hash_structure(Net()) == hash_structure(Net()), hash_structure(Net()) == hash_structure(Other())
-    (True, False)
     """
     from torch import nn
 
@@ -77,18 +66,11 @@ def _script(module: Any) -> str:
 
 def _class_lines(kind: type, seen: set[int]) -> Iterator[str]:
     for name, member in sorted(vars(kind).items()):
-        for function in _functions(member):
-            yield f"{name}:{_function(function, seen)};"
+        inner = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        if isinstance(inner, types.FunctionType):
+            yield f"{name}:{_function(inner, seen)};"
         if isinstance(member, (bool, int, float, str, tuple)) and not name.startswith("__"):
             yield f"{name}={_text(member, seen)};"
-
-
-def _functions(member: Any) -> Iterator[types.FunctionType]:
-    if isinstance(member, property):
-        yield from (each for each in (member.fget,) if isinstance(each, types.FunctionType))
-    inner = getattr(member, "__func__", member)
-    if isinstance(inner, types.FunctionType):
-        yield inner
 
 
 def _function(function: types.FunctionType, seen: set[int]) -> str:
@@ -165,6 +147,10 @@ def module(
 ) -> TorchBackbone:
     """Make a backbone of a torch module: named layers' outputs are flattened in C order and concatenated.
 
+    The identity has a hash of the weights and one of the structure: classes, the code of their methods, plain attributes. What
+    a network reads from elsewhere does not change it, so give one that changed so another `name`. An unknown layer, one without
+    tensors, or an input that does not fit raises `InputError`.
+
     Parameters
     ----------
     network
@@ -177,31 +163,14 @@ def module(
     mean, std
         Of each channel on the scale 0-1. By default the network receives values of 0-1.
     pool
-        Take each layer's mean over positions in place of its map: over rows and columns of (b, c, h, w), tokens of (b, t, c).
-    name
-        For tables and the identity.
-    device
-        ``auto``, ``cpu``, ``cuda``.
+        Take each layer's mean over rows and columns of (b, c, h, w), or over tokens of (b, t, c), in place of its map.
+    name, device
+        For tables and the identity; ``auto``, ``cpu`` or ``cuda``.
     engine
-        ``auto`` runs it by onnxruntime on a CPU, which is faster, once its first features agree with torch's. Not the
-        default here: of a network whose `forward` branches on values (``if x.mean() > 0``) only the first branch would be
-        exported.
+        ``auto`` runs it by onnxruntime on a CPU, which is faster, once its first features agree with torch's. Not the default
+        here: of a `forward` that branches on values (``if x.mean() > 0``) only the first branch would be exported.
     precision
         ``32``, or ``bf16`` or ``fp16`` for torch's mixed precision, which is quicker on a GPU and changes features slightly.
-
-    Returns
-    -------
-    Backbone
-        Its identity has a hash of the weights and one of the structure: classes, the code of their methods, plain attributes
-        (`howfar.backbones.torch_module.hash_structure`). What a network reads from elsewhere does not change it, so give one
-        that changed so another `name`.
-
-    Raises
-    ------
-    InputError
-        No such layer, a layer that returns no tensors or is not run, or a network that does not take the input.
-    MissingExtraError
-        torch is absent.
 
     Examples
     --------
@@ -219,9 +188,13 @@ def module(
     names = [entry for entry, _ in network.named_modules()]
     for entry in layers:
         if entry not in names:
-            raise InputError.of("layer", "must be one of network.named_modules()", entry, _some(names))
+            inner = list(filter(None, names))
+            some = f"it has {', '.join(inner[:8])}{' …' if len(inner) > 8 else ''}"
+            raise InputError.of("layer", "must be one of network.named_modules()", entry, some)
     if not layers:
         raise InputError.of("layer", "must name at least one layer", layers)
+    if not isinstance(preprocess, Preprocess):
+        preprocess = Preprocess((preprocess, preprocess) if isinstance(preprocess, int) else preprocess)
     copied = _copied(network)
     for entry in filter(None, layers):
         copied.get_submodule(entry).register_forward_hook(_record)
@@ -230,7 +203,7 @@ def module(
         model=f"{type(network).__name__} {hash_structure(network)[:16]}",
         network=copied,
         feature=Feature(partial(_outputs, layers, pool), ", ".join(layers), "mean" if pool else "none"),
-        preprocess=_as_preprocess(preprocess),
+        preprocess=preprocess,
         mean=mean,
         std=std,
         device=device,
@@ -250,17 +223,6 @@ def _copied(network: nn.Module) -> nn.Module:
     buffer.seek(0)
     loaded: nn.Module = jit.load(buffer)  # type: ignore[no-untyped-call]  # torch's own
     return loaded
-
-
-def _as_preprocess(value: Preprocess | int | tuple[int, int]) -> Preprocess:
-    if isinstance(value, Preprocess):
-        return value
-    return Preprocess((value, value) if isinstance(value, int) else value)
-
-
-def _some(names: list[str]) -> str:
-    named = [name for name in names if name]
-    return f"it has {', '.join(named[:8])}{' …' if len(named) > 8 else ''}"
 
 
 def _record(layer: nn.Module, inputs: Any, output: Any) -> None:

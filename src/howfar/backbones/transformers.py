@@ -12,18 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from howfar.backbones.family import BackboneFamily, Card, Options, Origin
 from howfar.errors import InputError, MissingPathError, one_line, option
-from howfar.weights.published import (
-    CONFIG_FILE,
-    HUB_ID,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    PREPROCESSOR_FILE,
-    WEIGHTS_FILES,
-    first_three,
-    hub_folder,
-    lacking,
-    transformers_for,
-)
+from howfar.weights import published
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,26 +36,16 @@ class ModelInput(NamedTuple):
 def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = None) -> ModelInput:
     """Read the input size, filter, mean and standard deviation from a processor's configuration.
 
-    The size is that of the crop, where one is made, else that of the resize; an edge stands for a square. Defaults are `size`
-    (from the model's own configuration), bicubic, and ImageNet's mean and standard deviation. Normalisation on another scale
-    is converted to 0-1: with values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ for μ′ = μ / (255 f), σ′ = σ / (255 f).
-
-    Raises
-    ------
-    InputError
-        A value is of another kind.
-
-    Examples
-    --------
-    >>> model_input({"size": {"shortest_edge": 256}, "crop_size": 224, "image_mean": [0.5] * 3, "image_std": [0.5] * 3})
-    ModelInput(size=(224, 224), interpolation='bicubic', mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    The size is the crop's, else the resize's, else `size` (the model's own); an edge stands for a square. Normalisation on
+    another scale is converted to 0-1: for values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ with μ′ = μ / (255 f), σ′ = σ
+    / (255 f).
     """
     crop = config.get("crop_size") if config.get("do_center_crop", "crop_size" in config) else None
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
     factor = 255 * (_number(config, "rescale_factor", 1 / 255) if config.get("do_rescale", True) else 1.0)
     shift = 1.0 if config.get("rescale_offset") else 0.0
-    mean = _three(config, "image_mean", IMAGENET_MEAN, 0.0)
-    std = _three(config, "image_std", IMAGENET_STD, 1.0)
+    mean = _three(config, "image_mean", published.IMAGENET_MEAN, 0.0)
+    std = _three(config, "image_std", published.IMAGENET_STD, 1.0)
     # EfficientNet's processor may divide by the deviation twice.
     power = 2 if config.get("include_top", "EfficientNet" in str(config.get("image_processor_type"))) else 1
     number = config.get("resample", 3)
@@ -104,10 +83,8 @@ def _sides(value: Any) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, (list, tuple)) and all(isinstance(side, int) for side in value) else ()
 
 
-# torch and transformers are imported when a network is built, so that listing the cards stays cheap.
-
 SEED: Final = 0
-REQUIRED_FILES: Final = ((CONFIG_FILE,), WEIGHTS_FILES)
+REQUIRED_FILES: Final = ((published.CONFIG_FILE,), published.WEIGHTS_FILES)
 """The files of a model in the hub's format, in groups of which one must be there."""
 TRANSFORMERS_PACKAGES: Final = ("torch", "transformers", "safetensors")
 """What decides on the names, shapes and bytes of a model's tensors, and on its configuration."""
@@ -119,15 +96,12 @@ _NO_EFFECT: Final = frozenset(
 
 
 def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...], kinds: tuple[str, ...] = ()) -> Path:
-    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given.
-
-    An absent file raises `MissingPathError`, another kind of model `InputError`.
-    """
-    absent = lacking(folder, required)
+    """Return a folder after checking that it holds a model in the hub's format, of one of `kinds` if given."""
+    absent = published.lacking(folder, required)
     if absent:
         files = " and ".join(group[0] for group in required)
         raise MissingPathError(f"weights of {name} must be a folder with {files}: {folder} lacks {absent[0]}")
-    kind = read_json(folder / CONFIG_FILE).get("model_type")
+    kind = read_json(folder / published.CONFIG_FILE).get("model_type")
     if kinds and kind not in kinds:
         raise InputError.of(f"weights of {name}", f"must be a model of type {' or '.join(kinds)}", kind, f"see {folder}")
     return folder
@@ -169,11 +143,10 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_model(name: str, source: object, read: Callable[..., Any], optional: str | None = None, **options: Any) -> nn.Module:
-    """Load a float32 model by transformers' `from_pretrained`; tensors missing from the file raise an error.
+    """Load a float32 model by transformers' `from_pretrained`; damaged files and missing tensors raise `InputError`.
 
-    `source` is a folder, or for the errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
-    ``from_pretrained``, which receives the other options. The tensors of the module `optional` may be absent; it is then
-    removed from the network. Damaged files and absent tensors raise `InputError`.
+    `source` is a folder, or for errors alone the file that ``options["state_dict"]`` was read from; `read` is a class's
+    ``from_pretrained``. The module `optional` is removed from the network where the file lacks its tensors.
     """
     import torch
 
@@ -196,16 +169,13 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
         setattr(network, optional, None)
         missing = []
     if missing:
-        raise InputError(f"weights of {name} do not fit the network: {source} lacks {first_three(missing)}")
+        raise InputError(f"weights of {name} do not fit the network: {source} lacks {published.first_three(missing)}")
     loaded: nn.Module = network
     return loaded
 
 
 def random_model(make: Callable[[], Any]) -> nn.Module:
-    """Build a network with seeded random weights, without changing the state of torch's generator.
-
-    Other threads must not draw from the generator meanwhile, as that would change the weights; networks are built in one.
-    """
+    """Build a network with seeded random weights, without changing the state of torch's generator."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -244,13 +214,10 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-# torch is imported when a network is built, so that listing the cards stays cheap.
-
-
 def _build_transformers(options: Options) -> TorchBackbone:
     """Build a vision model that transformers' ``AutoModel`` can load."""
     name = f"transformers:{options.model or options.weights}"
-    library = transformers_for(name)
+    library = published.transformers_for(name)
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     folder = _folder(name, options)
@@ -277,14 +244,14 @@ def _folder(name: str, options: Options) -> Path:
     model, weights = options.model, options.weights
     local = weights if weights is not None and weights.is_dir() else None
     config_only = (weights is not None and local is None) or not options.pretrained
-    required = ((CONFIG_FILE,),) if config_only else REQUIRED_FILES
+    required = ((published.CONFIG_FILE,),) if config_only else REQUIRED_FILES
     if local is None and model is None:
         raise InputError.of("transformers", "must name a model", None, "write transformers:facebook/dinov2-small, say")
     if local is None and model is not None and Path(model).expanduser().is_dir():
         local = Path(model).expanduser()
-    if local is None and HUB_ID.fullmatch(str(model)) is None:
+    if local is None and published.HUB_ID.fullmatch(str(model)) is None:
         raise MissingPathError(f"transformers must name a local folder or a hub id, and {model!r} is neither")
-    folder = local or hub_folder(name, str(model), required, (PREPROCESSOR_FILE,))
+    folder = local or published.hub_folder(name, str(model), required, (published.PREPROCESSOR_FILE,))
     return checked_folder(name, folder, required)
 
 
@@ -297,7 +264,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
             model: Any = type(library.AutoModel.from_config(config))
     # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
     except Exception as error:
-        raise InputError(f"{name}: {folder / CONFIG_FILE} cannot be read ({one_line(error)})") from error
+        raise InputError(f"{name}: {folder / published.CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
         # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
@@ -317,7 +284,7 @@ def _loaded(name: str, library: Any, folder: Path, options: Options) -> Any:
 
 
 def _model_input(name: str, folder: Path, network: Any, options: Options) -> ModelInput:
-    file = folder / PREPROCESSOR_FILE
+    file = folder / published.PREPROCESSOR_FILE
     config = getattr(network.config, "vision_config", network.config)
     side = getattr(config, "image_size", None)
     image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)

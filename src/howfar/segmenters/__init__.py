@@ -14,10 +14,7 @@ __all__ = ["SegmenterFamily", "TrainingDefaults", "build_segmenter", "restore_se
 
 
 def segmenter_family(name: str) -> SegmenterFamily:
-    """Look up the segmenter family that is registered as `name`, without building its network.
-
-    An unknown name raises `UnknownNameError`, which lists the known ones; a registered object of another kind `InputError`.
-    """
+    """Look up the segmenter family that is registered as `name`, without building its network."""
     family = registry.load("segmenters", name)
     if not isinstance(family, SegmenterFamily):
         rule = "must be registered as a howfar.segmenters.SegmenterFamily"
@@ -28,15 +25,8 @@ def segmenter_family(name: str) -> SegmenterFamily:
 def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pretrained: bool | Path = True) -> Any:
     """Build the segmenter registered as `name`, a torch module with the interface `howfar.protocols.Segmenter`.
 
-    `options` are fields of the family's `options` class. `pretrained` tells whether parts that have published weights begin
-    with them, or is a local file of such weights; False suffices before a checkpoint's weights are loaded. It raises
-    `UnknownNameError`, `InputError` for an option, `MissingExtraError` for a library and `MissingPathError` for weights that
-    are out of reach.
-
-    Examples
-    --------
-    >>> build_segmenter("unetplusplus", pretrained=False).multiple
-    32
+    `pretrained` tells whether parts that have published weights begin with them, or is a local file of such weights; False
+    suffices before a checkpoint's weights are loaded.
     """
     family = segmenter_family(name)
     return family.build(family.checked(options or {}), pretrained)
@@ -45,9 +35,8 @@ def build_segmenter(name: str, options: Mapping[str, Any] | None = None, *, pret
 def restore_segmenter(name: str, options: Mapping[str, Any], architecture: Mapping[str, Any]) -> Any:
     """Build a checkpoint's network from the checkpoint's description alone, without its weights' original source.
 
-    `architecture` is the result of the family's `describe`. It is empty where the family has none, and in checkpoints of
-    earlier versions, whose network can be built only while the files that its options name exist; `MissingPathError` tells
-    where they are gone. The other errors are those of `build_segmenter`.
+    `architecture` is the result of the family's `describe`; it is empty where the family has none, and in checkpoints of
+    earlier versions, whose network can be built only while the files that its options name exist.
     """
     family = segmenter_family(name)
     checked = family.checked(options)

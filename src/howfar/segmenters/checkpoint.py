@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -35,24 +37,18 @@ class CheckpointCard:
         Side of the square, in pixels, that it was trained at.
     weights
         Hash of the weights.
-    settings
-        The training settings.
     data
-        The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks;
-        `contents`, the hashes of the images learnt from; `extra`, the names of those beside the primary dataset's (added
-        picks, background), as ``dataset/image``, whose hashes are the last of `contents`; `held_out`, the hashes of the images
-        kept out of training; `sides`, the median and the largest √(width · height) of the images learnt from, in pixels (not in
-        files of earlier versions); `group`, the expression that named photographs. `started_from` is the checkpoint that
-        training began with, `contents_before` what that learnt from.
+        The training data: `primary`, its name; `images`, how many; `fingerprint`, a hash of all images and masks; `contents`,
+        the hashes of the images learnt from; `extra`, the names of added ones, as ``dataset/image``, whose hashes come last in
+        `contents`; `held_out`, the hashes of the images kept out of training; `sides`, the median and the largest √(width ·
+        height) in pixels; `group`, the expression that named photographs; `started_from`, the checkpoint that training began
+        with; `contents_before`, what that learnt from.
     history
         One entry an epoch: epoch, loss, and where images were held out ods and threshold.
     threshold
         The threshold with the highest ODS on the held-out images at the training size; None where there were none.
-    provenance
-        Versions and time of the training.
     architecture
-        Values from which the network is built, beside its options, where those name files or a hub: for ``adsam`` SAM's
-        configuration, and the hash of the weights that it began with. Empty for others, and in files of earlier versions.
+        Values from which the network is built where its options name files or a hub; empty in files of earlier versions.
     """
 
     segmenter: str
@@ -92,11 +88,7 @@ class Checkpoint:
     def build(self) -> Any:
         """Build the network with the checkpoint's weights in evaluation mode, without other files.
 
-        Raises
-        ------
-        HowfarError
-            Its architecture is not registered here, a library is absent, or the weights do not fit it; an earlier version
-            wrote it, and the base model that its options name is gone.
+        Raises `HowfarError` where the architecture or a library is absent, or an earlier version's base model is gone.
         """
         card = self.card
         network: nn.Module = restore_segmenter(card.segmenter, card.options, card.architecture)
@@ -116,14 +108,7 @@ class Checkpoint:
     def load(cls, file: str | Path) -> Checkpoint:
         """Load a checkpoint without executing code from the file.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        InputError
-            howfar did not write the file.
-        StoreError
-            The file is damaged, or of another format.
+        Raises `MissingPathError` without the file, `InputError` if howfar did not write it, `StoreError` if it is damaged.
         """
         path = Path(file)
         if not path.is_file():
@@ -151,32 +136,25 @@ class Checkpoint:
 
 def _check_types(card: CheckpointCard) -> None:
     """Raise `TypeError` if a card's field, or a used entry of its data, has the wrong type."""
-    data, whole = card.data, (int,)
-    kinds: list[tuple[str, Any, tuple[type, ...]]] = [
-        ("segmenter", card.segmenter, (str,)),
-        ("options", card.options, (dict,)),
-        ("size", card.size, whole),
-        ("weights", card.weights, (str,)),
-        ("settings", card.settings, (dict,)),
-        ("data", data, (dict,)),
-        ("threshold", card.threshold, (float, int, type(None))),
-    ]
-    wrong = next((name for name, value, kind in kinds if isinstance(value, bool) or not isinstance(value, kind)), None)
-    if wrong is None and not all(isinstance(entry, dict) for entry in card.history):
-        wrong = "history"
-    if wrong is None:
-        hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
-        texts = all(isinstance(listed, list) and all(isinstance(text, str) for text in listed) for listed in hashes)
-        sides = data.get("sides")
-        sized = not sides or (isinstance(sides, dict) and all(isinstance(side, (int, float)) for side in sides.values()))
-        named = (
-            isinstance(data["primary"], str)
-            and isinstance(data["images"], int)
-            and isinstance(data.get("group"), (str, type(None)))
-        )
-        wrong = None if texts and sized and named else "data"
-    if wrong is not None or card.size < 1:
-        raise TypeError(wrong or "size")
+    _check_kind(str, card.segmenter, card.weights)
+    _check_kind(dict, card.options, card.settings, card.data, card.architecture, *card.history)
+    _check_kind((float, int, NoneType), card.threshold)
+    data = card.data
+    _check_kind(int, card.size, data["images"])
+    hashes = [data["contents"], data.get("contents_before", []), data.get("held_out", []), data.get("extra", [])]
+    _check_kind(list, *hashes)
+    _check_kind(str, data["primary"], *itertools.chain(*hashes))
+    _check_kind((str, NoneType), data.get("group"))
+    sides = data.get("sides") or {}
+    _check_kind(dict, sides)
+    _check_kind((int, float), *sides.values())
+    if card.size < 1:
+        raise TypeError("size")
+
+
+def _check_kind(kind: Any, *values: Any) -> None:
+    if any(isinstance(value, bool) or not isinstance(value, kind) for value in values):
+        raise TypeError(kind)
 
 
 def _card(text: str, path: Path) -> CheckpointCard:
@@ -185,8 +163,6 @@ def _card(text: str, path: Path) -> CheckpointCard:
         if document.pop("format") != FORMAT:
             raise StoreError(f"{path} has another format than this howfar reads ({FORMAT}): train again")
         history, provenance = tuple(document.pop("history")), Provenance(**document.pop("provenance"))
-        if not isinstance(document.setdefault("architecture", {}), dict):
-            raise TypeError("architecture")
         card = CheckpointCard(**document, history=history, provenance=provenance)
         _check_types(card)
         return card

@@ -32,8 +32,7 @@ class UnpoolingDecoder(nn.Module):
     """Decode by mirroring the encoder: each block unpools by indices, then has as many convolutions, the last changing width.
 
     Badrinarayanan, Kendall & Cipolla, "SegNet: A deep convolutional encoder-decoder architecture for image segmentation"
-    (2015), on which DeepCrack builds. `widths` and `depths` are channels and convolutions of the encoder's blocks, finest
-    first.
+    (2015). `widths` and `depths` are channels and convolutions of the encoder's blocks, finest first.
     """
 
     def __init__(self, widths: Sequence[int], depths: Sequence[int]) -> None:
@@ -53,10 +52,7 @@ class UnpoolingDecoder(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Compute one scale's logits from the concatenated encoder and decoder maps: upsample, 3×3 to `width`, 1×1 to one.
-
-    `channels` counts those of the two maps together, `scale` is the image's side over the maps'.
-    """
+    """Compute one scale's logits from the concatenated encoder and decoder maps: upsample, 3×3 to `width`, 1×1 to one."""
 
     def __init__(self, channels: int, width: int, scale: int) -> None:
         super().__init__()
@@ -75,10 +71,9 @@ class Fusion(nn.Module):
 def upsampled_convolution(x: Tensor, weight: Tensor, scale: int) -> Tensor:
     """Compute a convolution of bilinearly upsampled `x`, zero-padded, without storing the upsampled map.
 
-    Mixing channels commutes with upsampling, and bilinear upsampling is separable in rows and columns. So each of the 3×3 taps
-    mixes the channels while the map is small, rows are upsampled, shifted and added, and then columns: the result has few
-    channels at full size, where the upsampled map would have up to sixteen times as many. Maps (b, c, h, w) and weights (o, c,
-    3, 3) give (b, o, scale·h, scale·w).
+    Mixing channels commutes with upsampling, which is separable: each of the 3×3 taps mixes the channels while the map is
+    small, then rows, then columns are upsampled, shifted and added. (b, c, h, w) and (o, c, 3, 3) give (b, o, scale·h,
+    scale·w).
     """
     if scale == 1:
         return functional.conv2d(x, weight, padding=1)
@@ -107,20 +102,7 @@ class DeepCrack(nn.Module):
     """Segment by DeepCrack: a SegNet whose encoder and decoder give logits at five scales, fused into one map.
 
     Zou, Zhang, Li, Qi, Wang & Wang, "DeepCrack: Learning hierarchical convolutional features for crack detection"
-    (IEEE Transactions on Image Processing 28(3), 2018). At a width of 64 its convolutions have 30.9 million parameters.
-
-    Parameters
-    ----------
-    width
-        Channels of the first block, and of the hidden layer of each fusion.
-
-    Examples
-    --------
-    >>> network = DeepCrack(4).eval()
-    >>> [tuple(logits.shape) for logits in network.logits(torch.rand(2, 3, 32, 64))] == [(2, 1, 32, 64)] * 6
-    True
-    >>> [tuple(features.shape[1:]) for features in network.encode(torch.rand(2, 3, 32, 64))]
-    [(4, 16, 32), (8, 8, 16), (16, 4, 8), (32, 2, 4), (32, 1, 2)]
+    (IEEE Transactions on Image Processing 28(3), 2018). `width` is that of the first block and of each fusion's hidden layer.
     """
 
     name = "deepcrack"
@@ -145,20 +127,14 @@ class DeepCrack(nn.Module):
         return self.logits(pictures)[-1]
 
     def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute six maps of logits (b, 1, h, w): the five scales, finest first, and the fused map.
-
-        A side that is no multiple of 32 raises `InputError`.
-        """
+        """Compute six maps of logits (b, 1, h, w): the five scales, finest first, and the fused map."""
         encoded, pooled, indices = self._encoded(pictures)
         decoded = self.decoder(pooled[-1], indices)
         maps = [fusion(*pair) for fusion, *pair in zip(self.fusions, encoded, decoded, strict=True)]
         return (*maps, self.fused(torch.cat(maps, dim=1)))
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the encoder's five pooled maps, finest first, at 1/2 to 1/32 of the input sides.
-
-        A side that is no multiple of 32 raises `InputError`.
-        """
+        """Compute the encoder's five pooled maps, finest first, at 1/2 to 1/32 of the input sides."""
         return tuple(self._encoded(pictures)[1])
 
     def _encoded(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -174,10 +150,9 @@ class DeepCrack(nn.Module):
 
 
 def build(width: int, pretrained: bool | Path) -> DeepCrack:
-    """Build DeepCrack; the encoder starts from VGG-16 (batch norm) weights if `pretrained` is such a file.
+    """Build DeepCrack; the encoder starts from VGG-16 (batch norm) weights if `pretrained` is a ``vgg16_bn`` file.
 
-    The file is ``vgg16_bn`` of torchvision or timm. True and False alike give random weights, as no weights of DeepCrack are
-    published that howfar could use. A file without such an encoder, or a width that is not VGG-16's, raises `InputError`.
+    True and False alike give random weights, as no weights of DeepCrack are published that howfar could use.
     """
     network = DeepCrack(width)
     if isinstance(pretrained, Path):
@@ -190,8 +165,7 @@ def build(width: int, pretrained: bool | Path) -> DeepCrack:
 def _encoder_state(encoder: nn.Module, file: Path) -> dict[str, Tensor]:
     """Map a VGG-16's tensors to the encoder's names.
 
-    VGG's convolutions have a bias, which the norm after them subtracts again: norm(x + bias) with a mean of m is norm(x) with
-    a mean of m − bias.
+    The norm after a convolution subtracts its bias again: norm(x + bias) with a mean of m is norm(x) with a mean of m − bias.
     """
     state, renamed = read_state_dict(file), {}
     for name, value in encoder.state_dict().items():

@@ -21,19 +21,7 @@ class ArchitectureOptions(BaseModel):
 
 @dataclass(frozen=True)
 class TrainingDefaults:
-    """Hold a segmenter's default training settings.
-
-    Attributes
-    ----------
-    size
-        Side of the square that images are resized to, in pixels.
-    epochs, batch
-        Passes over the training images; images at a time.
-    loss, schedule
-        Names as registered.
-    rate, decay
-        AdamW's learning rate at its highest, and weight decay.
-    """
+    """Hold a segmenter's default training settings: `size` in pixels, AdamW's highest `rate` and its weight `decay`."""
 
     size: int = 448
     epochs: int = 20
@@ -50,14 +38,10 @@ class SegmenterFamily:
 
     Attributes
     ----------
-    name
-        Its registered name.
     options
         The architecture's options, a subclass of `ArchitectureOptions` whose fields all have defaults.
     build
         (options, pretrained) -> torch module; heavy libraries are imported inside it, not at the top of its file.
-    training
-        Its default training settings.
     summary
         One line: the architecture and its source.
     multiple
@@ -81,20 +65,7 @@ class SegmenterFamily:
     side: Callable[[Any], int | None] | None = None
 
     def checked(self, given: Mapping[str, Any]) -> ArchitectureOptions:
-        """Validate an architecture's options.
-
-        Raises
-        ------
-        InputError
-            An unknown option (the line names the nearest known one), or a value that breaks its rule.
-
-        Examples
-        --------
-        >>> from howfar.segmenters import segmenter_family
-        >>> segmenter_family("unetplusplus").checked({"encodr": "lite0"})
-        Traceback (most recent call last):
-        howfar.errors.InputError: option must be one of unetplusplus, got 'encodr': did you mean encoder?
-        """
+        """Validate an architecture's options; `InputError` names the option nearest to an unknown one."""
         names = list(self.options.model_fields)
         for name in given:
             if name not in names:

@@ -23,10 +23,7 @@ from howfar.weights.published import HUB_ID, transformers_for
 
 
 def prepare(network: nn.Module) -> nn.Module:
-    """Remove a network's classifier or trained pooling; timm ViTs then accept any size divisible by the patch size.
-
-    A network that is neither timm's nor transformers' raises `InputError`.
-    """
+    """Remove a network's classifier or trained pooling; timm ViTs then accept any size divisible by the patch size."""
     changed: Any = network
     if hasattr(network, "config") and hasattr(network.config, "to_json_string"):
         pooler = getattr(network, "pooler", None)
@@ -51,8 +48,7 @@ def prepare(network: nn.Module) -> nn.Module:
 def maps_of(network: Any, pictures: Tensor) -> tuple[Tensor, ...]:
     """Compute the last map of each stride, (b, c, h', w'), largest first, of normalised images (b, 3, h, w).
 
-    Tokens of a ViT become a grid of patches; those that stand for no patch (class, registers) are left out. A network
-    without such maps raises `InputError`.
+    Tokens of a ViT become a grid of patches; those that stand for no patch (class, registers) are left out.
     """
     maps = _of_timm(network, pictures) if hasattr(network, "forward_intermediates") else _of_transformers(network, pictures)
     by_size = {(map_.shape[2], map_.shape[3]): map_ for map_ in maps}
@@ -71,9 +67,9 @@ def _of_timm(network: Any, pictures: Tensor) -> Sequence[Tensor]:
 
 def _of_transformers(network: Any, pictures: Tensor) -> Sequence[Tensor]:
     tower = getattr(network, "vision_model", network) if hasattr(network, "get_image_features") else network
-    more = {"interpolate_pos_encoding": True}
-    taken = inspect.signature(tower.forward).parameters
-    output = tower(pixel_values=pictures, output_hidden_states=True, **{key: more[key] for key in more if key in taken})
+    option = "interpolate_pos_encoding"
+    more = {option: True} if option in inspect.signature(tower.forward).parameters else {}
+    output = tower(pixel_values=pictures, output_hidden_states=True, **more)
     states = getattr(output, "reshaped_hidden_states", None) or getattr(output, "hidden_states", None) or ()
     config = getattr(tower.config, "vision_config", tower.config)
     # The last hidden state comes last: of a ViT it is the last block's, normalised.
@@ -105,9 +101,7 @@ LITE0_TIMM = "timm:tf_efficientnet_lite0"
 class Encoder(nn.Module):
     """Compute a frozen network's feature maps, largest first, always in evaluation mode and without gradients.
 
-    `network` is one of timm or transformers; `mean` and `std` are of each channel of a 0-1 image, `size` (height, width) of
-    the images that it was made for. `weights` is the hash of its weights, None where they are random. A network without
-    feature maps raises `InputError`.
+    `size` is (height, width) of the images that it was made for, `weights` the hash of its weights, None where they are random.
     """
 
     def __init__(self, network: nn.Module, statistics: Mapping[str, Any], size: tuple[int, int], weights: str | None) -> None:
@@ -154,8 +148,7 @@ class Encoder(nn.Module):
 def load_encoder(encoder: str, pretrained: bool | Path) -> Encoder:
     """Load the encoder given by a backbone's name, a hub id or a local folder.
 
-    `pretrained` is True for its published weights, a file of weights, or False for random ones. The errors are those of
-    `howfar.load_backbone`; a backbone without feature maps raises `InputError`.
+    `pretrained` is True for its published weights, a file of weights, or False for random ones.
     """
     name = encoder
     if ":" not in encoder and (Path(encoder).expanduser().is_dir() or HUB_ID.fullmatch(encoder)):
@@ -245,17 +238,15 @@ def _timm_name(network: Any) -> str:
 
 
 Kind: TypeAlias = Literal["conv", "linear"]
-_FINE = 2
-"""Stride at which the convolutions stop enlarging; what is left is bilinear."""
+_FINE = 2  # stride at which the convolutions stop enlarging; what is left is bilinear
 
 
 class SpatialDecoder(nn.Module):
     """Compute logits (b, 1, h, w) from maps (b, cᵢ, hᵢ, wᵢ), largest first.
 
     Each map is normalised by batch norm and mapped linearly (1 × 1) to one channel (``linear``) or to `width` of them
-    (``conv``); all are enlarged bilinearly to the largest map and added, which is a linear map of the joined features. The
-    decoder ``linear`` ends here. ``conv`` goes on with a 3 × 3 convolution, and with one more after each doubling of the sides
-    until the stride is below 4. `strides` are those of the maps.
+    (``conv``); all are enlarged bilinearly to the largest map and added. ``linear`` ends here. ``conv`` goes on with a 3 × 3
+    convolution, and with one more after each doubling of the sides until the stride is below 4.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], kind: Kind, width: int) -> None:
@@ -295,14 +286,8 @@ _LOG = logging.getLogger("howfar")
 class KeptFeatures:
     """Cache the maps of distinct images in up to `limit` bytes; maps of further images are recomputed each time.
 
-    Images are told apart by their pixels. Each is encoded by itself, so that neither its batch nor what is kept changes a bit
-    of its maps. The first to come are kept: nothing is evicted, since all images come in every epoch. Maps are kept on the CPU.
-
-    Examples
-    --------
-    >>> kept = KeptFeatures(lambda pictures: (pictures.mean(1, keepdim=True),), limit=1000)
-    >>> kept(torch.ones(2, 3, 4, 4))[0].shape, len(kept)
-    (torch.Size([2, 1, 4, 4]), 1)
+    Each image is encoded by itself, so that neither its batch nor what is kept changes a bit of its maps. Nothing is evicted,
+    since all images come in every epoch. Maps are kept on the CPU.
     """
 
     def __init__(self, encode: Callable[[Tensor], tuple[Tensor, ...]], limit: int) -> None:
@@ -340,11 +325,7 @@ class KeptFeatures:
 
 
 class Frozen(nn.Module):
-    """Segment by a frozen encoder's feature maps and a trained decoder.
-
-    `views` is how many flips and turns of an image a training draws from. `multiple` is what the sides of images must be a
-    multiple of: 32 for EfficientNet-Lite0, the side of a patch for a ViT.
-    """
+    """Segment by a frozen encoder's feature maps and a trained decoder; a training draws from `views` flips and turns."""
 
     name = "frozen"
 

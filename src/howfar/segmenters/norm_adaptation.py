@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,19 +27,8 @@ _KINDS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 def only_norms(network: nn.Module) -> int:
     """Freeze all parameters except those of normalisation layers, and return the number of trainable values.
 
-    Layers count that are batch, layer, group, instance or RMS norms of torch, or whose class is named so, as some libraries
-    write their own. Source: Wang et al., "Tent: fully test-time adaptation by entropy minimization" (ICLR 2021, arXiv
-    2006.10726), which adapts these parameters alone.
-
-    Raises
-    ------
-    InputError
-        The network has no such layer that has parameters.
-
-    Examples
-    --------
-    >>> only_norms(nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)))
-    16
+    Layers count whose class is a norm of torch's or named so. Source: Wang et al., "Tent: fully test-time adaptation by entropy
+    minimization" (ICLR 2021, arXiv 2006.10726). A network without such parameters raises `InputError`.
     """
     layers = [layer for layer in network.modules() if _is_norm(layer)]
     left = {id(values): values for layer in layers for values in layer.parameters(recurse=False)}
@@ -56,43 +45,15 @@ def _is_norm(layer: nn.Module) -> bool:
 
 
 Network = TypeVar("Network", bound=nn.Module)
-_OVER = {2: (0,), 3: (0, 2), 4: (0, 2, 3), 5: (0, 2, 3, 4)}
-"""The axes over which a layer's mean is taken, by how many its input has: all but the channels'."""
 
 
 def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Network:
     """Return a copy of a network with statistics of new images mixed into its batch norm layers.
 
-    Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images, and its variance likewise; layer by layer, so
-    that each sees what the layers before it give after their own mixing. All images go through as one batch: their order
-    changes nothing but rounding, and the result depends on no batch size. Source: Schneider et al., "Improving robustness
-    against common corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
-
-    Parameters
-    ----------
-    network
-        Takes (n, 3, h, w) images as `squares` holds them.
-    squares
-        (n, 3, h, w) float32 images of the new dataset.
-    share
-        λ, from 0 (as it was) to 1 (the new images' statistics alone).
-
-    Returns
-    -------
-    Module
-        A copy in evaluation mode.
-
-    Raises
-    ------
-    InputError
-        A share outside 0-1, no image, or a network without batch norm layers that keep statistics.
-
-    Examples
-    --------
-    >>> layer = nn.BatchNorm2d(3)
-    >>> bright = np.full((2, 3, 4, 4), 0.8, np.float32)
-    >>> [round(value, 2) for value in mixed(layer, bright, 0.5).running_mean.tolist()]
-    [0.4, 0.4, 0.4]
+    Each layer's mean becomes (1 − λ) μ + λ μ', with μ' that of the new images and λ the `share`, and its variance likewise;
+    layer by layer, so that each sees what the layers before it give after their own mixing. `squares`, (n, 3, h, w) float32, go
+    through as one batch, so the result depends on no batch size. Source: Schneider et al., "Improving robustness against common
+    corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
     """
     if not 0.0 <= share <= 1.0:
         raise InputError.of("share", "must lie between 0 and 1", share, "pass 0.3")
@@ -103,8 +64,8 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     if not layers:
         rule = "must have batch norm layers, whose statistics are what is adapted"
         raise InputError.of("model", rule, type(network).__name__, "train unetplusplus or deepcrack, which have some")
-    before = {layer: _statistics(layer) for layer in layers}
-    hooks = [layer.register_forward_pre_hook(lambda at, given: _mix(at, given[0], before[at], share)) for layer in layers]
+    before = {layer: (layer.running_mean.double().clone(), layer.running_var.double().clone()) for layer in layers}
+    hooks = [layer.register_forward_pre_hook(lambda at, given: _mix(at, given[0], *before[at], share)) for layer in layers]
     device = next((values.device for values in adapted.state_dict().values()), torch.device("cpu"))
     with torch.no_grad():
         adapted(torch.from_numpy(squares).to(device))
@@ -113,33 +74,24 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     return adapted
 
 
-def norm_layers(network: nn.Module) -> list[_BatchNorm]:
+def norm_layers(network: nn.Module) -> list[Any]:
     """List a network's batch norm layers with running statistics."""
     return [layer for layer in network.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
 
 
-def _statistics(layer: _BatchNorm) -> Mapping[str, Tensor]:
-    assert layer.running_mean is not None  # for the type checker: only such layers are asked
-    assert layer.running_var is not None
-    return {"mean": layer.running_mean.double().clone(), "var": layer.running_var.double().clone()}
-
-
-def _mix(layer: _BatchNorm, given: Tensor, before: Mapping[str, Tensor], share: float) -> None:
+def _mix(layer: Any, given: Tensor, mean_before: Tensor, var_before: Tensor, share: float) -> None:
     """Update a layer's running statistics just before its forward pass."""
-    over = _OVER[given.ndim]
+    over = [axis for axis in range(given.ndim) if axis != 1]
     var, mean = torch.var_mean(given.double(), dim=over, correction=0)
-    assert layer.running_mean is not None  # for the type checker: only such layers are asked
-    assert layer.running_var is not None
-    layer.running_mean.copy_((1.0 - share) * before["mean"] + share * mean)
-    layer.running_var.copy_((1.0 - share) * before["var"] + share * var)
+    layer.running_mean.copy_((1.0 - share) * mean_before + share * mean)
+    layer.running_var.copy_((1.0 - share) * var_before + share * var)
 
 
 SHARE = 0.3
 MOST, USUAL = 60, 224
 """So many images are read at the most, as squares of this side; of larger squares fewer, so that memory stays the same."""
 FEWEST = 8
-ADAPTED = "adapted"
-"""The entry of a checkpoint's data that says what it was adapted to."""
+ADAPTED = "adapted"  # the entry of a checkpoint's data that says what it was adapted to
 WARNING = (
     "the maps are of a model adapted to {0}: its confidence no longer tells its performance, so certify it by labels "
     "(howfar certify), and do not estimate it; it may be worse than the model as it was"
@@ -151,29 +103,9 @@ def adapt_statistics(
 ) -> Checkpoint:
     """Mix statistics of a site's images into a checkpoint's batch norm layers, without labels.
 
-    At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same;
-    `howfar.segmenters.norm_adaptation.mixed` says how they are mixed.
-
-    Parameters
-    ----------
-    checkpoint
-        A trained segmenter with batch norm.
-    site
-        The images to adapt to.
-    share
-        λ: the weight of the site's statistics, 0 to 1.
-    size
-        Side of the squares in pixels; by default the checkpoint's own.
-    tiled
-        Whether squares are cut from the images at their own scale, as tiles are predicted, or are the whole images resized.
-    seed
-        Draws images, and where they are cut.
-
-    Raises
-    ------
-    InputError
-        No image can be read, a share outside 0-1, squares that take more memory than is allowed, or a network without batch
-        norm.
+    At most 60 images are drawn with the seed, fewer where squares are larger than 224 pixels, so that memory stays the same.
+    `share` is λ of `mixed`; `size` the side of the squares in pixels, by default the checkpoint's own. With `tiled` squares are
+    cut from the images at their own scale, as tiles are predicted; otherwise whole images are resized.
     """
     side = checkpoint.card.size if size is None else size
     count = max(FEWEST, min(MOST, MOST * USUAL**2 // side**2))

@@ -25,10 +25,8 @@ Output: TypeAlias = Literal["logits", "probabilities"]
 Probabilities: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """A function from RGB images of 0-1, (b, 3, h, w) float32, to probabilities of foreground, (b, h, w) float32."""
 Layout: TypeAlias = Literal["NCHW", "NHWC"]
-READING: Final = ("mean", "std", "output", "channel")
-"""The options that say how a foreign network is fed and read."""
-BYTE: Final = 1 / 255
-"""Divides images of 0-1 where a network takes 0-255."""
+READING: Final = ("mean", "std", "output", "channel")  # the options that say how a foreign network is fed and read
+BYTE: Final = 1 / 255  # divides images of 0-1 where a network takes 0-255
 _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
@@ -36,9 +34,8 @@ _TYPES: Final = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "te
 class Reading:
     """Describe how images are fed to a foreign network, and how its output is read.
 
-    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `output` is ``logits``, or
-    ``probabilities`` where the network ends in a sigmoid or softmax itself. `channel` is the foreground's where the output has
-    several; by default the second of two.
+    `mean` is subtracted from each channel of a 0-1 image, and the difference divided by `std`. `channel` is the foreground's
+    where the output has several; by default the second of two.
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
@@ -61,17 +58,7 @@ class Reading:
         return (pictures - mean) / std
 
     def foreground(self, output: Any) -> NDArray[np.float32]:
-        """Convert a network's output, (b, h, w) or (b, c, h, w), to probabilities of foreground (b, h, w).
-
-        Another shape, more than two channels without a choice, or probabilities outside 0-1 raise `InputError`.
-
-        Examples
-        --------
-        >>> Reading().foreground(torch.zeros(1, 1, 1, 2)).tolist()
-        [[[0.5, 0.5]]]
-        >>> Reading().foreground(torch.tensor([[[[0.0]], [[100.0]]]])).tolist()
-        [[[1.0]]]
-        """
+        """Convert a network's output, (b, h, w) or (b, c, h, w), to probabilities of foreground (b, h, w)."""
         maps = four_axes(output)
         channel = self.channel_of(maps.shape[1])
         if self.output == "logits":
@@ -99,20 +86,8 @@ class Reading:
 class ForeignNetwork:
     """Run a foreign network (not trained by howfar) on images of 0-1 to get probabilities of foreground.
 
-    Attributes
-    ----------
-    run
-        Turns normalised images, (b, 3, h, w) float32, into what the network gives.
-    reading
-        How images are normalised, and outputs read.
-    explicit
-        Which of `READING` the caller gave; the others are defaults.
-    name
-        What lines call it.
-    layout, dtype
-        Order of the axes and type of the numbers that it takes.
-    side
-        Side of the square that it takes; None where it takes any.
+    `run` takes normalised images, (b, 3, h, w) float32. `explicit` says which of `READING` the caller gave. `side` is that of
+    the square that it takes, None for any.
     """
 
     run: Callable[[NDArray[np.float32]], Any]
@@ -156,10 +131,7 @@ def four_axes(output: Any) -> Tensor:
 
 
 def of_segmenter(network: Any, device: torch.device, precision: Floats = "32") -> Probabilities:
-    """Wrap a howfar segmenter, which normalises its own input and outputs logits.
-
-    A precision that is unknown, or not available on the device, raises `InputError`.
-    """
+    """Wrap a howfar segmenter, which normalises its own input and outputs logits."""
     placed = network.eval().to(device).to(memory_format=torch.channels_last)
     run = _torch(placed, device, precision)
     return lambda pictures: Reading().foreground(run(pictures))
@@ -172,11 +144,7 @@ def of_module(
     precision: Floats = "32",
     explicit: frozenset[str] = frozenset(READING),
 ) -> ForeignNetwork:
-    """Wrap a torch module that maps (b, 3, h, w) to maps of the same sides, and move it to the device.
-
-    It computes in evaluation mode, and is in its own again afterwards, so that a training may go on. A precision that is
-    unknown, or not available on the device, raises `InputError`.
-    """
+    """Wrap a torch module that maps (b, 3, h, w) to maps of the same sides; its mode is restored after each call."""
     compute = _torch(network.to(device), device, precision)
 
     def run(pictures: NDArray[np.float32]) -> Any:
@@ -201,9 +169,7 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] = frozenset(READING)) -> ForeignNetwork:
     """Wrap an ONNX file, run by onnxruntime on the CPU; input layout and type are read from the graph.
 
-    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are. A
-    missing file raises `MissingPathError`, an absent onnxruntime `MissingExtraError`, and a file that is no ONNX network of
-    one image input, or a mean or std for a network of 8-bit numbers, `InputError`.
+    By default images are normalised as for ImageNet; for a network that takes 8-bit numbers they are left as they are.
     """
     path = Path(file)
     session = _session(path)
@@ -213,9 +179,8 @@ def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] 
     if kind is np.uint8:
         idle = sorted(explicit & {"mean", "std"})
         if idle and reading is not None and (*reading.mean, *reading.std) != (0.0,) * 3 + (BYTE,) * 3:
-            raise InputError.of(
-                idle[0], f"is of no use to {path.name}, which takes 0-255", getattr(reading, idle[0]), "leave it out"
-            )
+            rule = f"is of no use to {path.name}, which takes 0-255"
+            raise InputError.of(idle[0], rule, getattr(reading, idle[0]), "leave it out")
         reading = replace(reading or Reading(), mean=(0.0,) * 3, std=(BYTE,) * 3)
     batch, sides = entry.shape[0], [side for side in _sides(entry, layout) if isinstance(side, int)]
 
@@ -229,9 +194,8 @@ def of_onnx(file: str | Path, reading: Reading | None, explicit: frozenset[str] 
         maps = [_run(session, entry.name, fed[start : start + step], path, sides) for start in range(0, len(fed), step)]
         return torch.from_numpy(np.concatenate(maps)[:count])
 
-    return ForeignNetwork(
-        run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, sides[0] if sides else None
-    )
+    side = sides[0] if sides else None
+    return ForeignNetwork(run, reading or Reading(), explicit, path.name, layout, np.dtype(kind).name, side)
 
 
 def _session(path: Path) -> Any:
@@ -251,19 +215,16 @@ def _only_input(session: Any) -> Any:
     """Return a network's only input; `InputError` unless it has three colour channels and an image dtype."""
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
-        received = [entry.shape for entry in inputs]
-        raise InputError.of(
-            "network", "must take one input (batch, 3, height, width)", received, "export one that takes an image"
-        )
+        rule, received = "must take one input (batch, 3, height, width)", [entry.shape for entry in inputs]
+        raise InputError.of("network", rule, received, "export one that takes an image")
     entry = inputs[0]
     if entry.type not in _TYPES:
         rule = "must take numbers of float32, float16 or uint8"
         raise InputError.of("network", rule, entry.type.removeprefix("tensor(").rstrip(")"), "export it with such an input")
     colours = [size for size in (entry.shape[1], entry.shape[3]) if size == 3]
     if not colours and isinstance(entry.shape[1], int):
-        raise InputError.of(
-            "network", "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)", entry.shape
-        )
+        rule = "must take three colours, (batch, 3, height, width) or (batch, height, width, 3)"
+        raise InputError.of("network", rule, entry.shape)
     sides = _sides(entry, "NCHW" if entry.shape[1] == 3 or not colours else "NHWC")
     if len({side for side in sides if isinstance(side, int)}) > 1:
         raise InputError.of("network", "must take squares", sides, "export it for a square, or for any height and width")
@@ -299,8 +260,7 @@ def _torch(network: nn.Module, device: torch.device, precision: Floats) -> Calla
     return run
 
 
-OVERLAP = 0.25
-"""Share of a tile's side that overlaps with the next tile."""
+OVERLAP = 0.25  # share of a tile's side that overlaps with the next tile
 _PIXEL: Final = 27
 """Bytes of a pixel of a network's input at the least: three colours of 8 bits, and twice of 32 while they are scaled."""
 
@@ -309,24 +269,9 @@ _PIXEL: Final = 27
 class Predictor:
     """Predict 8-bit probability maps, p = value / 255, at the images' own size.
 
-    Attributes
-    ----------
-    network
-        Function that gives probabilities.
-    size
-        Side of the network's square input.
-    tiled
-        False: each image is resized to that square, and its map back, as networks are trained here and in the paper.
-        True: the square moves over the image at the image's own scale, for images so large that thin lines would
-        vanish; where tiles overlap, their maps are blended.
-    batch
-        Squares at a time.
-
-    Examples
-    --------
-    >>> half = Predictor(lambda pictures: np.full(pictures[:, 0].shape, 0.5, np.float32), size=8)
-    >>> half.maps([np.zeros((20, 30, 3), np.uint8)])[0].shape
-    (20, 30)
+    `size` is the side of the network's square input, `batch` the squares at a time. Each image is resized to the square, and
+    its map back, as in the paper; with `tiled` the square moves over the image at its own scale, and overlapping maps are
+    blended.
     """
 
     network: Probabilities
@@ -373,18 +318,7 @@ class Predictor:
 
 
 def check_squares(count: int, size: int) -> None:
-    """Raise an error if one batch of squares alone exceeds the memory budget.
-
-    The network takes more than they do: this is what a mistaken size is found by, before it ends the process. Raises
-    `InputError`.
-
-    Examples
-    --------
-    >>> check_squares(8, 1024)
-    >>> check_squares(8, 5_000_000)
-    Traceback (most recent call last):
-    howfar.errors.InputError: memory must be at least 5,400,000,000 MB for 8 squares of 5,000,000 pixels, got '2,147 MB': ...
-    """
+    """Raise `InputError` if one batch of squares alone exceeds the memory budget, as a mistaken size does."""
     check_held(_PIXEL * count * size**2, f"{count} squares of {size:,} pixels", "pass a smaller --size or --batch-size")
 
 

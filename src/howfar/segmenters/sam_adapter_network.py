@@ -13,17 +13,8 @@ from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.segmenters.normalisation import Normalise
-from howfar.segmenters.sam_options import BASE, SIDE, SIZES
-from howfar.weights.published import (
-    CONFIG_FILE,
-    HUB_ID,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    SAFE_FILE,
-    first_three,
-    transformers_for,
-    why_unreachable,
-)
+from howfar.weights import published
+from howfar.weights.published import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.state_dicts import read_state_dict
 
 STD = 0.02
@@ -33,18 +24,7 @@ class Adapter(nn.Module):
     """Compute the adapter's prompt for each block i: up(GELU(blockᵢ(patches(F_patch) + frequencies(F_high)))).
 
     Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148).
-    `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels. With
-    tokens of C values, patches of side p, so 3·p² values, B blocks and r values between the layers, they have
-
-        (C + 1)·r + (3·p² + 1)·r + B·(r + 1)·r + (r + 1)·C
-
-    parameters: 18,456 + 18,456 + 7,200 + 19,200 = 63,312 for ViT-B (C = 768, p = 16, B = 12) at r = 24.
-
-    Examples
-    --------
-    >>> adapter = Adapter(tokens=768, patch=16, blocks=12, r=24)
-    >>> sum(parameter.numel() for parameter in adapter.parameters())
-    63312
+    `up` is shared by the blocks; each of the others is a linear map with a bias, `frequencies` one of a patch's pixels.
     """
 
     def __init__(self, tokens: int, patch: int, blocks: int, r: int) -> None:
@@ -56,20 +36,14 @@ class Adapter(nn.Module):
         self.apply(_begin)
 
     def forward(self, patches: Tensor, high: Tensor) -> Iterator[Tensor]:
-        """Yield each block's prompt (b, h, w, C) when needed, so that only one is in memory.
-
-        `patches` are embeddings (b, h, w, C) without positions, `high` is the high-frequency image, (b, 3, p·h, p·w).
-        """
+        """Yield each block's prompt (b, h, w, C) when needed, from embeddings (b, h, w, C) and the high-frequency image."""
         mixed = self.patches(patches) + self.frequencies(high).permute(0, 2, 3, 1)
         for block in self.blocks:
             yield self.up(functional.gelu(block(mixed)))
 
 
 def high_frequencies(pictures: Tensor, share: float = 0.25) -> Tensor:
-    """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 at low frequencies and 1 elsewhere.
-
-    The middle is a rectangle around the zero frequency with the spectrum's proportions and this `share` of its area.
-    """
+    """Extract high frequencies of (b, c, h, w) images: |F⁻¹(M · F(x))|, where M is 0 in the middle `share` of the spectrum."""
     spectrum = torch.fft.fftshift(torch.fft.fft2(pictures), dim=(-2, -1))
     height, width = pictures.shape[-2:]
     tall, wide = round(height * share**0.5 / 2), round(width * share**0.5 / 2)
@@ -91,17 +65,15 @@ T = TypeVar("T")
 
 
 def load_sam(base: str, pretrained: bool | Path) -> Any:
-    """Build a ``transformers.SamModel``, float32, on the CPU.
+    """Build a ``transformers.SamModel``, float32, on the CPU, from a local folder or a hub id.
 
-    `base` is a local folder with ``config.json`` and ``model.safetensors``, or a hub id. `pretrained` is True for the base
-    model's weights, a file for those of a state dict, False for random ones: then only the configuration is read, and not even
-    that for ``facebook/sam-vit-base``, which is transformers' default. Absence of transformers raises `MissingExtraError`; of
-    the folder, a file of it or the hub `MissingPathError`; a base that is no SAM, or weights that do not fit it, `InputError`.
+    `pretrained` is True for the base model's weights, a file for those of a state dict, False for random ones: then only the
+    configuration is read, and not even that for ``facebook/sam-vit-base``, which is transformers' default.
     """
-    library = transformers_for("adsam")
-    wanted = (CONFIG_FILE, SAFE_FILE) if pretrained is True else (CONFIG_FILE,)
+    library = published.transformers_for("adsam")
+    wanted = (published.CONFIG_FILE, published.SAFE_FILE) if pretrained is True else (published.CONFIG_FILE,)
     folder = _folder(base, wanted)
-    if pretrained is not True and base == BASE and folder is None:
+    if pretrained is not True and base == SAM_BASE and folder is None:
         config = library.SamConfig()
     else:
         config = _config(library, base, folder, wanted)
@@ -120,11 +92,8 @@ def load_sam(base: str, pretrained: bool | Path) -> Any:
 
 
 def sam_of(config: Any) -> Any:
-    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration.
-
-    Absence of transformers raises `MissingExtraError`, a configuration that is not a SAM's `InputError`.
-    """
-    library = transformers_for("adsam")
+    """Build a ``transformers.SamModel`` with random weights from a checkpoint's configuration."""
+    library = published.transformers_for("adsam")
     if not isinstance(config, Mapping) or config.get("model_type") != "sam":
         raise InputError("the checkpoint does not hold the configuration of a SAM: train again")
     try:
@@ -137,11 +106,12 @@ def sam_of(config: Any) -> Any:
 def side_of(base: str) -> int | None:
     """Return the image side of a base model that is a folder, published or in the hub's cache; None otherwise."""
     folder = Path(base).expanduser()
-    if not folder.is_dir() and base in SIZES:
-        return SIDE
-    file = folder / CONFIG_FILE if folder.is_dir() else _cached_config(base)
+    if not folder.is_dir() and base in SAM_SIZES:
+        return SAM_SIDE
+    file = folder / published.CONFIG_FILE if folder.is_dir() else _cached_config(base)
     try:
-        side = None if file is None else json.loads(file.read_text(encoding="utf-8"))["vision_config"].get("image_size", SIDE)
+        config = {} if file is None else json.loads(file.read_text(encoding="utf-8"))
+        side = config["vision_config"].get("image_size", SAM_SIDE)
     # Errors are raised later, when the base model is built.
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
@@ -151,7 +121,7 @@ def side_of(base: str) -> int | None:
 def _cached_config(base: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(base, CONFIG_FILE) if HUB_ID.fullmatch(base) else None
+    path = try_to_load_from_cache(base, published.CONFIG_FILE) if published.HUB_ID.fullmatch(base) else None
     return Path(path) if isinstance(path, str) else None
 
 
@@ -163,8 +133,8 @@ def _folder(base: str, wanted: tuple[str, ...]) -> Path | None:
         if absent:
             raise MissingPathError(f"adsam's base must hold {' and '.join(wanted)}, and {base} lacks {' and '.join(absent)}")
         return folder
-    if HUB_ID.fullmatch(base) is None:
-        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {BASE}, and {base!r} is neither")
+    if published.HUB_ID.fullmatch(base) is None:
+        raise MissingPathError(f"adsam's base must be a folder, or a hub id such as {SAM_BASE}, and {base!r} is neither")
     return None
 
 
@@ -181,9 +151,10 @@ def _config(library: Any, base: str, folder: Path | None, wanted: tuple[str, ...
         raise
     # Damaged text, and values that transformers' strict configurations refuse: errors of several libraries' own kinds.
     except Exception as error:
-        raise InputError(f"adsam's base has no readable {CONFIG_FILE}: {base} ({one_line(error)})") from error
+        raise InputError(f"adsam's base has no readable {published.CONFIG_FILE}: {base} ({one_line(error)})") from error
     if config is None:
-        raise InputError.of("adsam's base", "must be a SAM (model_type 'sam' in its config.json)", kind, f"name {BASE}, say")
+        rule = "must be a SAM (model_type 'sam' in its config.json)"
+        raise InputError.of("adsam's base", rule, kind, f"name {SAM_BASE}, say")
     return config
 
 
@@ -192,14 +163,14 @@ def _of_hub(base: str, wanted: tuple[str, ...], read: Callable[[bool], T]) -> T:
     try:
         return read(True)
     except OSError:
-        reason = why_unreachable(base, wanted[-1:])
+        reason = published.why_unreachable(base, wanted[-1:])
     if reason is None:
         try:
             return read(False)
         # The hub's client, its HTTP library and transformers each fail in their own ways.
         except Exception as error:
             reason = one_line(error)
-    size = f" ({SIZES[base]})" if base in SIZES and SAFE_FILE in wanted else ""
+    size = f" ({SAM_SIZES[base]})" if base in SAM_SIZES and published.SAFE_FILE in wanted else ""
     raise MissingPathError(
         f"adsam's base {base} is not on this machine and cannot be fetched ({reason}): download {' and '.join(wanted)}{size} "
         f"of {base} elsewhere into one folder and pass base=FOLDER"
@@ -214,22 +185,16 @@ def _fitting(source: str, read: Callable[[], Any]) -> Any:
         raise InputError(f"weights do not fit adsam's base: {source} ({one_line(error)})") from error
     missing = sorted(info["missing_keys"])
     if missing:
-        raise InputError(f"weights do not fit adsam's base: {source} lacks {first_three(missing)}")
+        raise InputError(f"weights do not fit adsam's base: {source} lacks {published.first_three(missing)}")
     return model
 
 
 class SamAdapter(nn.Module):
     """Segment by SAM-Adapter, which adds prompts computed from the image to the tokens before each of SAM's blocks.
 
-    Chen et al., "SAM fails to segment anything? SAM-Adapter: adapting SAM in underperformed scenes" (2023, arXiv:2304.09148),
-    over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its own
-    embedding of "no mask", no point or box, and decodes one mask. Encoder, positions and that embedding are frozen, and so are
-    the decoder's heads of the other masks and of their quality; the rest is trained.
-
-    The parts of `sam`, a ``transformers.SamModel``, become this module's; `config` is its configuration as JSON values, and
-    `base_weights` the hash of its weights, None where they are random. The adapter has `r` values for each patch between its
-    layers. `multiple` is the side of SAM's images, 1024 for the published ones: its positions are of that size and are not
-    interpolated, so images must be squares of exactly that side.
+    Over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its embedding
+    of "no mask", and decodes one mask. Encoder, positions, that embedding and the decoder's other heads are frozen. SAM's
+    positions are not interpolated, so images must be squares of exactly `multiple` pixels, 1024 for the published ones.
     """
 
     name = "adsam"
@@ -242,7 +207,7 @@ class SamAdapter(nn.Module):
         self.config.pop("_name_or_path", None)
         self.base_weights = base_weights
         self.multiple: int = vision.image_size
-        self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_STD)
+        self.normalise = Normalise(published.IMAGENET_MEAN, published.IMAGENET_STD)
         self.encoder = sam.vision_encoder.requires_grad_(False)
         self.positions = sam.shared_image_embedding.requires_grad_(False)
         self.no_mask = sam.prompt_encoder.no_mask_embed.requires_grad_(False)
@@ -252,10 +217,7 @@ class SamAdapter(nn.Module):
         self.adapter = Adapter(vision.hidden_size, vision.patch_size, vision.num_hidden_layers, r)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled.
-
-        Images of another size than the base model's raise `InputError`.
-        """
+        """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled."""
         embedding = self._embedded(pictures)
         masks, _ = self.decoder(
             image_embeddings=embedding,
@@ -271,10 +233,7 @@ class SamAdapter(nn.Module):
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models.
-
-        Images of another size than the base model's raise `InputError`.
-        """
+        """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models."""
         return (self._embedded(pictures),)
 
     def _embedded(self, pictures: Tensor) -> Tensor:

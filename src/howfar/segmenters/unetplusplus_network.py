@@ -10,20 +10,12 @@ from torch import Tensor, nn
 
 from howfar.errors import MissingExtraError, one_line
 from howfar.segmenters.normalisation import Normalise, check_sides
-from howfar.weights.published import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    SAFE_FILE,
-    missing_weights,
-    packaged_file,
-    timm_name,
-    why_unreachable,
-)
+from howfar.weights import published
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
 ENCODERS = {"lite0": "tu-tf_efficientnet_lite0", "b3": "efficientnet-b3"}
 # Mean and deviation that each encoder's published weights were trained with; the library would ask a hub for them.
-STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (IMAGENET_MEAN, IMAGENET_STD)}
+STATISTICS = {"lite0": ((0.5,) * 3, (0.5,) * 3), "b3": (published.IMAGENET_MEAN, published.IMAGENET_STD)}
 B3 = "smp-hub/efficientnet-b3.imagenet"
 # Classification layers that the published weights hold beside the encoder.
 HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
@@ -32,8 +24,7 @@ HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 class UnetPlusPlus(nn.Module):
     """Segment by UNet++: an EfficientNet encoder and a decoder with nested, dense skip connections, one output map.
 
-    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018), as
-    segmentation-models-pytorch builds it; absence of that library raises `MissingExtraError`.
+    Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018).
     """
 
     name = "unetplusplus"
@@ -55,27 +46,20 @@ class UnetPlusPlus(nn.Module):
         return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides.
-
-        A side that is no multiple of 32 raises `InputError`.
-        """
+        """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides."""
         check_sides(self.name, pictures, self.multiple)
         maps: Sequence[Tensor] = self.network.encoder(self.normalise(pictures))
         return tuple(maps[1:])
 
 
 def build(encoder: str, pretrained: bool | Path) -> UnetPlusPlus:
-    """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file.
-
-    Absence of a library or of the package of Lite0's weights raises `MissingExtraError`; EfficientNet-B3's weights out of
-    reach `MissingPathError`; a file without the encoder's weights `InputError`.
-    """
+    """Build UNet++; if `pretrained`, the encoder starts from ImageNet weights, or from the given file."""
     network = UnetPlusPlus(encoder)
     if pretrained:
-        file = pretrained if isinstance(pretrained, Path) else packaged_file() if encoder == "lite0" else _published_b3()
+        file = pretrained if isinstance(pretrained, Path) else _published_file(encoder)
         state = read_state_dict(file)
         if encoder == "lite0" and "_conv_stem.weight" in state:
-            state = {timm_name(key): value for key, value in state.items()}
+            state = {published.timm_name(key): value for key, value in state.items()}
         if encoder == "lite0":
             state = {f"model.{key}": value for key, value in state.items()}
         fit_state_dict(network.network.encoder, state, HEADS, str(file))
@@ -86,20 +70,22 @@ def _library() -> Any:
     try:
         import segmentation_models_pytorch as library
     except ImportError as error:
-        raise MissingExtraError(
-            f"unetplusplus needs segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
-        ) from error
+        needed = f"segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
+        raise MissingExtraError(f"unetplusplus needs {needed}") from error
     return library
 
 
-def _published_b3() -> Path:
-    reason = why_unreachable(B3, (SAFE_FILE,))
-    if reason is not None:
-        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, reason)
-    from huggingface_hub import hf_hub_download
+def _published_file(encoder: str) -> Path:
+    """Return the file of an encoder's ImageNet weights, from its package or the hub."""
+    if encoder == "lite0":
+        return published.packaged_file()
+    reason = published.why_unreachable(B3, (published.SAFE_FILE,))
+    if reason is None:
+        from huggingface_hub import hf_hub_download
 
-    try:
-        return Path(hf_hub_download(B3, SAFE_FILE))
-    # The hub's client and its HTTP library each fail in their own ways.
-    except Exception as error:
-        raise missing_weights("unetplusplus with encoder b3", B3, SAFE_FILE, one_line(error)) from error
+        try:
+            return Path(hf_hub_download(B3, published.SAFE_FILE))
+        # The hub's client and its HTTP library each fail in their own ways.
+        except Exception as error:
+            reason = one_line(error)
+    raise published.missing_weights("unetplusplus with encoder b3", B3, published.SAFE_FILE, reason)

@@ -21,16 +21,14 @@ from howfar.progress import tell
 from howfar.training.image_mask_pairs import Pairs
 from howfar.wording import duration
 
-ENTRY: Final = "threads"
-"""The entry of a kept state, and of a checkpoint's data, that says how many threads torch had."""
+ENTRY: Final = "threads"  # the entry of a kept state, and of a checkpoint's data, that says how many threads torch had
 
 
 @contextmanager
 def threads_of(state: Path) -> Iterator[None]:
     """Set torch's thread count to that of a saved training state within the block, and restore it afterwards.
 
-    What the user chose stands: ``OMP_NUM_THREADS``, or a number other than torch's own of one for each core, as by
-    ``torch.set_num_threads``. Nothing changes where there is no state, or one of an earlier version.
+    A number that the user chose stands: ``OMP_NUM_THREADS``, or one other than torch's default of one for each core.
     """
     before = torch.get_num_threads()
     kept = None if os.environ.get(THREAD_LIMIT) or before != available_cores() else _kept(state)
@@ -60,16 +58,8 @@ def _kept(state: Path) -> int | None:
 def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
     """Run a network's depthwise convolutions in float32 within the block.
 
-    In bfloat16 the gradient of a depthwise convolution takes 3 to 6 times as long on a CPU as in float32, as it has too few
-    products a number for the processor's units, and so a step of UNet++ takes 1.2 times as long
+    In bfloat16 their gradient takes 3 to 6 times as long on a CPU, and so a step of UNet++ 1.2 times as long
     (``benchmarks/training_step.py``).
-
-    Examples
-    --------
-    >>> depthwise = nn.Conv2d(4, 4, 3, groups=4)
-    >>> with depthwise_in_float32(depthwise), torch.autocast("cpu", torch.bfloat16):
-    ...     depthwise(torch.zeros(1, 4, 8, 8)).dtype
-    torch.float32
     """
     layers = [layer for layer in network.modules() if is_depthwise(layer)]
     for layer in layers:
@@ -91,8 +81,7 @@ def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         return forward(x.float())
 
 
-LIMIT: Final = 2 << 30
-"""Bytes that features may take where there is no budget."""
+LIMIT: Final = 2 << 30  # bytes that features may take where there is no budget
 
 
 @contextmanager
@@ -107,20 +96,15 @@ def keeping_features(network: Any, images: Sequence[Pairs]) -> Iterator[None]:
         yield
 
 
-FIRST: Final = 1
-"""Steps that are not measured: the first prepares what the others need not."""
-SECONDS: Final = 2.0
-"""Seconds that steps are measured for, at least."""
-STEPS: Final = 3
-"""Steps that are measured, at least."""
+FIRST: Final = 1  # steps that are not measured: the first prepares what the others need not
+SECONDS: Final = 2.0  # seconds that steps are measured for, at least
+STEPS: Final = 3  # steps that are measured, at least
 
 
 class TrainingEstimate:
     """Time a training's first steps, and print one line on stderr with the expected duration and the thread count.
 
-    `models` is how many trainings like this one are ahead, this one among them. Epochs end with a look at the held-out images,
-    which is not measured, so that the line says "at least". A training that ends before so many steps says nothing, nor does
-    one of 0 `models`.
+    `models` is how many trainings like this one are ahead, this one among them; 0 prints nothing.
     """
 
     def __init__(self, models: int = 1) -> None:
@@ -148,15 +132,7 @@ class TrainingEstimate:
 
 
 def line(each: float, ahead: int, models: int, threads: int) -> str:
-    """Format the estimate's line from seconds per step, steps ahead, number of similar trainings, and torch's threads.
-
-    Examples
-    --------
-    >>> line(0.5, 600, 1, 2)
-    'training takes at least 5 min 0 s: 600 steps of 0.50 s with 2 threads'
-    >>> line(0.5, 600, 4, 1)
-    'training takes at least 5 min 0 s: 600 steps of 0.50 s with 1 thread; 4 models like this at least 20 min 0 s'
-    """
+    """Format the estimate's line from seconds per step, steps ahead, number of similar trainings, and torch's threads."""
     shared = f"with {threads} thread{'' if threads == 1 else 's'}"
     own = f"training takes at least {duration(each * ahead)}: {ahead:,} steps of {each:.2f} s {shared}"
     return own if models < 2 else f"{own}; {models} models like this at least {duration(each * ahead * models)}"

@@ -51,16 +51,7 @@ def augment(picture: Tensor, mask: Tensor, seed: int, rescale: float = 0.0) -> t
 
 
 def turned(picture: Tensor, mask: Tensor, seed: int, views: int) -> tuple[Tensor, Tensor]:
-    """Rotate or flip an image (3, h, h) and its mask (1, h, h) to one of the first `views` of eight orientations, by `seed`.
-
-    They are the image, mirrored, upside down, both, and these four turned by a right angle: few enough that the features of
-    each can be kept. Neither colour nor sharpness is changed.
-
-    Examples
-    --------
-    >>> turned(torch.arange(3).view(1, 1, 3), torch.ones(1, 1, 3), seed=1, views=1)[0].tolist()
-    [[[0, 1, 2]]]
-    """
+    """Rotate or flip an image (3, h, h) and its mask (1, h, h) to one of the first `views` of eight orientations, by `seed`."""
     view = int(np.random.default_rng(seed).integers(views))
     axes = [axis for axis, bit in ((2, 1), (1, 2)) if view & bit]
     turns = view // 4
@@ -106,8 +97,7 @@ class EpochOrder(Sampler[tuple[int, ...]]):
 class Balanced(EpochOrder):
     """Draw full batches with a fixed number of added images, as triples of epoch, index and earlier occurrences.
 
-    The last `added` of `count` images are the added ones. They, and the others, are each gone through in a random order, and
-    again in another one where an epoch of `steps` batches of `batch` images takes more. Each batch has `of_added` added ones.
+    The last `added` of `count` images are the added ones. They, and the others, are each gone through in random orders.
     """
 
     def __init__(self, count: int, added: int, batch: int, of_added: int, steps: int, seed: int) -> None:
@@ -138,7 +128,6 @@ class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
     """Return images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, optionally augmented.
 
     An image that comes more than once in an epoch has a third number, how often it came before, and is augmented otherwise.
-    With `views` augmentation draws from that many flips and turns and changes nothing else.
     """
 
     def __init__(self, pairs: Pairs, seed: int, augmented: bool, rescale: float = 0.0, views: int | None = None) -> None:
@@ -178,9 +167,8 @@ def training_batches(
 ) -> DataLoader[Any]:
     """Make the training loader; the last `added` of the pairs are the added images.
 
-    By default all images come once an epoch, without a last batch of a single image: batch normalisation cannot learn from one
-    image whose deepest map is one pixel; a dataset of one image is used all the same. With `settings.steps` or
-    `settings.balance` batches are full, `steps` over all epochs, or as many as all images but the added ones fill.
+    By default all images come once an epoch, without a last batch of a single image, from which batch normalisation cannot
+    learn. With `settings.steps` or `settings.balance` batches are full.
     """
     size, seed, count = settings.batch, settings.seed, len(pairs)
     if settings.steps is None and settings.balance is None:

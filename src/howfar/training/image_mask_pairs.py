@@ -31,10 +31,7 @@ _BLANK = "blank"
 
 @dataclass(frozen=True)
 class TrainingExample:
-    """Refer to one training image and its mask by path; an image without a mask has no foreground.
-
-    `photograph` names the one that the image is a tile of, after the dataset; it is the image itself where that is no tile.
-    """
+    """Refer to one training image and its mask by path; an image without a mask has no foreground."""
 
     dataset: str
     name: str
@@ -47,8 +44,7 @@ class TrainingExample:
 class Pairs:
     """Hold n images (n, 3, s, s) uint8 RGB and masks (n, 1, s, s) bool in memory, at the training size.
 
-    `contents` has the hash of each image file, `fingerprint` is one of all image and mask files, whatever their order and
-    names. `sides` are √(width · height) of the images as they were, in pixels.
+    `contents` are hashes of the image files; `sides` are √(width · height) of the images as they were, in pixels.
     """
 
     pictures: NDArray[np.uint8]
@@ -64,16 +60,7 @@ class Pairs:
 def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = False) -> tuple[TrainingExample, ...]:
     """List a dataset's training examples: the images with masks, or with `blank` all images without foreground.
 
-    The first group of the regular expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are
-    taken for tiles where most images have one. With `blank` every image is one without foreground, whatever masks there are:
-    background to learn from. A wrong expression, or no image with a mask, raises `InputError`.
-
-    Examples
-    --------
-    >>> from howfar.data import Item
-    >>> roads = Dataset("roads", (Item("a-1.png", Path("a-1.png"), mask=Path("m.png")), Item("b.png", Path("b.png"))))
-    >>> [example.photograph for example in examples_of(roads)], len(examples_of(roads, blank=True))
-    (['roads/a-1'], 2)
+    The first group of the expression `group` names an image's photograph; by default names like ``<photo>-<tile>`` are tiles.
     """
     names = [item.name for item in dataset.items]
     photographs = guess_photographs(names, group)
@@ -83,19 +70,17 @@ def examples_of(dataset: Dataset, group: str | None = None, *, blank: bool = Fal
         if blank or item.mask is not None
     )
     if not examples:
-        raise InputError.of(
-            f"dataset {dataset.name}", "must have masks to learn from", "none", "put them in masks/ beside images/"
-        )
+        remedy = "put them in masks/ beside images/"
+        raise InputError.of(f"dataset {dataset.name}", "must have masks to learn from", "none", remedy)
     return examples
 
 
 def split(
     examples: Sequence[TrainingExample], share: float, seed: int
 ) -> tuple[tuple[TrainingExample, ...], tuple[TrainingExample, ...]]:
-    """Split examples by photograph into training and held-out examples.
+    """Split examples by photograph into training and held-out examples, the latter at least `share` of the images.
 
-    Photographs are drawn until the held-out ones have at least `share` of the images, 0 to below 1; one always stays for
-    training. The draw depends on the photographs' names and the seed alone, and each part keeps the given order.
+    The draw depends on the photographs' names and the seed alone; one photograph always stays for training.
     """
     counts = Counter(example.photograph for example in examples)
     names = sorted(counts)
@@ -112,11 +97,7 @@ def split(
 
 
 def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = True) -> Pairs:
-    """Load images and masks resized to squares: images antialiased, masks so that thin lines are preserved.
-
-    `size` is the side of the square that all are resized to; the aspect is not kept, as in the paper. A file that cannot be
-    read, or a mask that differs in size from its image, raises `ImageError`, which names it; no example at all `InputError`.
-    """
+    """Load images and masks resized to squares: images antialiased, masks so that thin lines are preserved."""
     if not examples:
         raise InputError.of("examples", "must hold at least one", "none")
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -127,10 +108,7 @@ def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = 
 
 
 def fingerprint_of(examples: Sequence[TrainingExample]) -> str:
-    """Compute the fingerprint of `read_pairs` from the files' bytes, without decoding the images.
-
-    A file that cannot be read raises `ImageError`.
-    """
+    """Compute the fingerprint of `read_pairs` from the files' bytes, without decoding the images."""
     contents = [content_hash(read_bytes(example.path)) for example in examples]
     masks = [_BLANK if example.mask is None else mask_content(example.mask) for example in examples]
     return _fingerprint(contents, masks)
@@ -171,26 +149,13 @@ _FORM = "must be SITE:LIST, a dataset and the list that howfar select wrote of i
 
 
 def added_examples(add: str | Sequence[Added]) -> tuple[TrainingExample, ...]:
-    """List the training examples of every dataset and list in `add`, in the order of each list.
-
-    A text is divided at the last colon behind which a file lies. Raises `HowfarError` where it names no dataset or list, where
-    a list is empty, names an image twice or one that is not in its dataset, or where an image has no mask.
-    """
-    return tuple(
-        example for entry in ([add] if isinstance(add, str) else add) for example in _examples(*dataset_and_list(entry))
-    )
+    """List the training examples of every dataset and list in `add`, in the order of each list."""
+    entries = [add] if isinstance(add, str) else add
+    return tuple(example for entry in entries for example in _examples(*dataset_and_list(entry)))
 
 
 def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
-    """Split an entry into its dataset and its list; raises `InputError` if no list exists.
-
-    Examples
-    --------
-    >>> dataset_and_list("s3://bucket/site")
-    Traceback (most recent call last):
-    howfar.errors.InputError: add must be SITE:LIST, a dataset and the list that howfar select wrote of it, got
-    's3://bucket/site': no file lies behind a colon that has a dataset before it; write SITE:chosen.csv
-    """
+    """Split an entry into its dataset and its list, at the last colon behind which a file lies."""
     if isinstance(entry, tuple) and len(entry) == 2:
         return entry
     if not isinstance(entry, str):
@@ -203,10 +168,7 @@ def dataset_and_list(entry: Added) -> tuple[DatasetArgument, Picked]:
 
 
 def check_new(added: Sequence[TrainingExample], others: Sequence[TrainingExample]) -> None:
-    """Raise `InputError` if an added image duplicates another added image or an existing training image.
-
-    A file that cannot be read is left to the reading for training, whose error names it.
-    """
+    """Raise `InputError` if an added image duplicates another added image or an existing training image."""
     seen: dict[str, str] = {}
     for example, content in _contents(added):
         name = f"{example.dataset}/{example.name}"

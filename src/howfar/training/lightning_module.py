@@ -11,30 +11,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from howfar import registry
 from howfar.errors import InputError
 from howfar.io.atomic import replace
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar
 from howfar.tracking import Tracking
-from howfar.training import optimisation
 from howfar.training.compute import ENTRY, TrainingEstimate
 from howfar.training.settings import TrainSettings
 
 
 class Fitting(lightning.LightningModule):
-    """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images at the training size.
-
-    Only parameters that require gradients are trained. `history` has one entry a finished epoch: epoch (from 1), loss, and
-    where images are held out ods and threshold.
-    """
+    """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images."""
 
     def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:
         super().__init__()
         self.segmenter: Any = segmenter
         self.settings = settings
         self.history: list[dict[str, Any]] = []
-        self._criterion = optimisation.named(settings.loss)
-        self._share = optimisation.schedule_named(settings.schedule)
+        self._criterion = registry.load("losses", settings.loss)
+        self._share = registry.load("schedules", settings.schedule)
         self._losses: list[float] = []
         self._counts: list[Counts] = []
         self._held_out: dict[str, Any] = {}
@@ -53,7 +49,7 @@ class Fitting(lightning.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence((self.settings.seed, self.current_epoch, index)).generate_state(1)[0]))
         pictures, masks = batch
         maps = self.segmenter.logits(pictures.contiguous(memory_format=torch.channels_last))
-        loss = self._criterion([logits.float() for logits in maps], masks)
+        loss: Tensor = self._criterion([logits.float() for logits in maps], masks)
         self._losses.append(float(loss.detach()))
         if not np.isfinite(self._losses[-1]):
             rule = f"must be so low that the loss stays finite, as it did not in epoch {self.current_epoch + 1}"
@@ -75,10 +71,7 @@ class Fitting(lightning.LightningModule):
         self._held_out = {"ods": best if defined else None, "threshold": threshold if defined else None}
 
     def finish_epoch(self) -> Mapping[str, Any]:
-        """Add the finished epoch to the history, and return its entry.
-
-        The callback that reads the history calls this, since the module's own hooks run after callbacks.
-        """
+        """Add the finished epoch to the history; a callback calls this, since the module's own hooks run after callbacks."""
         mean = float(np.mean(self._losses))
         self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
@@ -101,9 +94,8 @@ class Fitting(lightning.LightningModule):
 class Keep(lightning.Callback):
     """Keep the best weights, stop early by patience, and save the state for resuming, after each epoch.
 
-    The state's `file` is replaced whole, so that a kill leaves the last epoch's state or the one before. With `best`,
-    `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a better one
-    training stops; with None never.
+    With `best`, `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a
+    better one training stops; with None never.
     """
 
     def __init__(self, file: Path, best: bool, patience: int | None) -> None:
@@ -112,14 +104,12 @@ class Keep(lightning.Callback):
         self._best, self._patience = best, patience
         self._highest, self._at = -1.0, 0
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Stop immediately if the resumed training was killed after its last epoch."""
-        assert isinstance(pl_module, Fitting)
         self._stop(trainer, len(pl_module.history))
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Finish the epoch, compare its ODS with the best, and save the state."""
-        assert isinstance(pl_module, Fitting)
         last = pl_module.finish_epoch()
         if last.get("ods") is not None and last["ods"] > self._highest:
             self._highest, self._at = last["ods"], last["epoch"]
@@ -159,9 +149,8 @@ class Progress(lightning.Callback):
         self._estimate.step()
         self._bar.update(trainer.global_step - self._bar.n)
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Show the epoch's loss and held-out ODS."""
-        assert isinstance(pl_module, Fitting)
         last = pl_module.history[-1]
         shown = {"epoch": f"{last['epoch']}/{trainer.max_epochs}", "loss": f"{last['loss']:.3f}"}
         if last.get("ods") is not None:
@@ -184,9 +173,8 @@ class Logged(lightning.Callback):
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Log the epoch, and earlier epochs left unlogged by a kill."""
-        assert isinstance(pl_module, Fitting)
         log_epochs(self._tracking, pl_module.history)
 
 

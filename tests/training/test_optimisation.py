@@ -1,4 +1,4 @@
-"""Losses against their formulas, written out in NumPy."""
+"""Losses against their formulas, written out in NumPy, and the share of the learning rate over a training."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from howfar import registry
+from howfar.errors import UnknownNameError
 from howfar.training import optimisation
 
 
@@ -56,39 +57,11 @@ FORMULAS: dict[str, Callable[[list[Tensor], Tensor], float]] = {
 @pytest.mark.parametrize("name", FORMULAS)
 def test_the_formula(name: str) -> None:
     maps, masks = drawn(6)
-    assert float(optimisation.named(name)(maps, masks)) == pytest.approx(FORMULAS[name](maps, masks), rel=1e-12)
+    assert float(registry.load("losses", name)(maps, masks)) == pytest.approx(FORMULAS[name](maps, masks), rel=1e-12)
 
 
 def test_every_loss_is_known_here() -> None:
     assert set(registry.names("losses")) == set(FORMULAS)
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_logits_of_any_height_give_a_finite_loss_and_gradient(name: str) -> None:
-    maps = [torch.tensor([[[[-200.0, 200.0], [200.0, -200.0]]]], requires_grad=True) for _ in range(2)]
-    masks = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
-    loss = optimisation.named(name)(maps, masks)
-    loss.backward()
-    assert torch.isfinite(loss)
-    assert torch.isfinite(maps[-1].grad).all()
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_the_right_map_has_the_least_loss(name: str) -> None:
-    _, masks = drawn()
-    right = [40 * (2 * masks - 1)] * 6
-    assert float(optimisation.named(name)(right, masks)) == pytest.approx(0, abs=1e-12)
-    assert float(optimisation.named(name)([-one for one in right], masks)) > 0.7
-
-
-@pytest.mark.parametrize("name", FORMULAS)
-def test_the_gradient_points_to_the_mask(name: str) -> None:
-    _, masks = drawn()
-    maps = [torch.zeros_like(masks, requires_grad=True) for _ in range(6)]
-    optimisation.named(name)(maps, masks).backward()
-    slope = maps[-1].grad
-    assert (slope[masks == 1] < 0).all()
-    assert (slope[masks == 0] > 0).all()
 
 
 def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
@@ -103,5 +76,25 @@ def test_a_picture_without_foreground_has_no_dice_of_its_own() -> None:
 def test_all_maps_count_only_for_deepcrack() -> None:
     maps, masks = drawn(6)
     changed = [maps[0] + 1, *maps[1:]]
-    differ = {name for name in FORMULAS if optimisation.named(name)(maps, masks) != optimisation.named(name)(changed, masks)}
+    differ = {
+        name for name in FORMULAS if registry.load("losses", name)(maps, masks) != registry.load("losses", name)(changed, masks)
+    }
     assert differ == {"deepcrack"}
+
+
+NAMES = ("constant", "cosine", "poly", "step")
+MANY = [k / 1000 for k in range(1001)]
+
+
+def test_every_schedule_is_known_here() -> None:
+    assert set(registry.names("schedules")) == set(NAMES)
+    with pytest.raises(UnknownNameError, match="cosine"):
+        registry.load("schedules", "cosin")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shares_lie_within_0_and_1_and_the_first_step_learns(name: str) -> None:
+    shares = list(map(registry.load("schedules", name), MANY))
+    assert all(0 <= share <= 1 for share in shares)
+    assert shares[0] > 0
+    assert max(shares) == 1

@@ -1,0 +1,27 @@
+"""A training that is interrupted, as by Ctrl-C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from howfar.training.lightning_module import Keep
+
+
+@contextmanager
+def stopped_after(epoch: int, callback: type = Keep) -> Iterator[None]:
+    """Interrupt when a callback has seen the end of an epoch: `Keep`'s state is kept, `Logged` has logged it."""
+    usual: Any = callback.on_train_epoch_end  # type: ignore[attr-defined]  # a callback has it
+
+    def end(self: Any, trainer: Any, module: Any) -> None:
+        usual(self, trainer, module)
+        if len(module.history) == epoch:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(callback, "on_train_epoch_end", end)
+        with pytest.raises(KeyboardInterrupt):
+            yield
