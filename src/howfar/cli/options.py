@@ -271,14 +271,7 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
 
 
 def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
-    """Return a shell completion of these words; None without words, so that the shell completes files.
-
-    Examples
-    --------
-    >>> complete = completing(["pair", "primary", "none"])
-    >>> complete("p")
-    ['pair', 'primary']
-    """
+    """Return a shell completion of these words; None without words, so that the shell completes files."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
@@ -287,28 +280,13 @@ def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
 
 
 def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
-    """Return an option's allowed words, as declared or listed by its type.
-
-    Examples
-    --------
-    >>> from howfar.options import Space
-    >>> choices_of(Space, Option("pair", "Fit components."))
-    ('pair', 'primary', 'joint', 'none')
-    """
+    """Return an option's allowed words, as declared or listed by its type."""
     words = get_args(kind)
     return option.choices or (words if all(isinstance(word, str) for word in words) else ())
 
 
 def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | None, str]:
-    """Return how help shows an option's allowed words: beside its name if few, else in a sentence.
-
-    Examples
-    --------
-    >>> choices_shown(None, ["local", "ray"]), choices_shown("FILE", [])
-    (('<local|ray>', ''), ('FILE', ''))
-    >>> choices_shown(None, ["constant", "cosine", "polynomial", "exponential", "warm restarts"])
-    (None, ' One of constant, cosine, polynomial, exponential, warm restarts.')
-    """
+    """Return how help shows an option's allowed words: beside its name if few, else in a sentence."""
     beside = f"<{'|'.join(choices)}>"
     if not choices or len(beside) <= BESIDE:
         return (beside if choices else metavar), ""
@@ -326,10 +304,7 @@ def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
 
 
 def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner, str]:
-    """Make the runner and choose the backbone's device; with Ray's GPUs it stays on the CPU until workers move it.
-
-    Raises `HowfarError` as `howfar.runners.make_runner` does.
-    """
+    """Make the runner and choose the backbone's device; with Ray's GPUs it stays on the CPU until workers move it."""
     from howfar.runners import RayRunner, make_runner
 
     tasks_on = device
@@ -368,10 +343,7 @@ def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, .
 
 
 def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
-    """Parse a backbone's local weights, optionally as NAME=PATH, or several backbones' weights by name.
-
-    Raises `InputError` where they are given more than once for one backbone, or without names for several.
-    """
+    """Parse a backbone's local weights, optionally as NAME=PATH, or several backbones' weights by name."""
     names = set(backbone) if isinstance(backbone, list) else {backbone or DEFAULT_BACKBONE}
     if len(names) > 1:
         return dict(pairs("weights", given, "dinov2=FOLDER"))

@@ -36,14 +36,6 @@ def flags_of(command: Any) -> dict[str, str]:
     """Map a command's parameters to their names on the command line: the longest flag, or an argument's metavar.
 
     Options of backbones are called by the flag that takes them as NAME=VALUE.
-
-    Examples
-    --------
-    >>> from typer.main import get_command
-    >>> from howfar.cli.main import app
-    >>> flags = flags_of(get_command(app).commands["certify"])
-    >>> flags["tuned_on"], flags["k"], flags["site"]
-    ('--tuned-on', '-k', 'SITE')
     """
     own = {
         parameter.name: max(parameter.opts, key=len)
@@ -106,10 +98,8 @@ def fail(line: str, code: int) -> int:
 def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, str] | None = None) -> int:
     """Print the one line for a command's error and return the exit code: 2 for bad input, 1 for a failure.
 
-    Where the program that read the output has ended, as `head` does, nothing is printed.
-
-    `flags` are what the command line calls the parameters that lines name. With HOWFAR_DEBUG=1 the traceback is printed before
-    the line. Of what nobody foresaw the traceback goes to a file of its own.
+    Nothing is printed where the reader of the output has ended, as `head` does. `flags` are the command line's names of
+    parameters. HOWFAR_DEBUG=1 prints the traceback too; the traceback of an unforeseen error goes to a file of its own.
     """
     if isinstance(error, typer.TyperException):
         return fail(Config.current.blamed(mistyped(error, arguments), arguments), 2)

@@ -24,11 +24,7 @@ JUDGEMENT_OPTIONAL = ("kind", "AURC")
 
 
 def judgement_title(threshold: float | None) -> str:
-    """Return the table's heading, with "F" for scores at a threshold and "performance" for others.
-
-    >>> judgement_title(0.35)
-    'Estimators, each dataset left out in turn (F without labels)'
-    """
+    """Return the table's heading, with "F" for scores at a threshold and "performance" for others."""
     return f"Estimators, each dataset left out in turn ({'performance' if threshold is None else 'F'} without labels)"
 
 

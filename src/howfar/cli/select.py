@@ -84,11 +84,7 @@ def select(
 def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
-    """Write a selection for each dataset with picked images in a run, or for one dataset.
-
-    `others` are the options that choose images, of which none is given where they were picked; `beside` says what is handed
-    over with them.
-    """
+    """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
     from howfar.explore.hand_over import selections
 
     for name, value in others.items():
@@ -113,13 +109,7 @@ def hand_over(
 
 
 def folder_name(dataset: str) -> str:
-    """Return a dataset's name as part of a folder's name.
-
-    Examples
-    --------
-    >>> folder_name("roads"), folder_name("site a/2024")
-    ('roads', 'site a-2024')
-    """
+    """Return a dataset's name as part of a folder's name."""
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 

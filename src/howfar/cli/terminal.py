@@ -26,15 +26,7 @@ class _Level:
 
 
 def set_level(quiet: bool = False, verbose: bool = False) -> None:
-    """Set the output level of the running command; raise `InputError` for both --quiet and --verbose.
-
-    Examples
-    --------
-    >>> set_level(verbose=True)
-    >>> verbose()
-    True
-    >>> set_level()
-    """
+    """Set the output level of the running command; raise `InputError` for both --quiet and --verbose."""
     if quiet and verbose:
         raise InputError.of("quiet", "must not be given with --verbose", True, "leave one of them out")
     _Level.quiet, _Level.verbose = quiet, verbose
@@ -59,10 +51,7 @@ NOTES = 3
 
 
 def console(whole: bool = False) -> Console:
-    """Make a console on stdout without guessed colours, in which names cannot act as terminal commands.
-
-    A `whole` one breaks no line, so that a terminal does it.
-    """
+    """Make a console on stdout in which names cannot act as commands; a `whole` one breaks no line."""
     from howfar.cli.safe_console import SafeConsole
 
     terminal = SafeConsole()
@@ -82,14 +71,7 @@ def tell_reading(reading: NetworkReading | None) -> None:
 
 
 def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
-    """Print a table, first column left; if too wide, leave out optional columns in order, with a note.
-
-    Examples
-    --------
-    >>> print_table(console(), ("set", "n"), [("roads", "12")])
-    set     n
-    roads  12
-    """
+    """Print a table, first column left; if too wide, leave out optional columns in order, with a note."""
     from rich.table import Table
 
     rows = [[printable(cell) for cell in row] for row in rows]
@@ -121,10 +103,9 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
 
 
 def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str] = (), others: str = "") -> None:
-    """Print a result's table, its remarks, and its files' paths with descriptions.
+    """Print a result's table, its remarks, and its files' paths; `optional` columns are left out where the terminal is narrow.
 
-    `optional` columns are left out where the terminal is narrow. Files that were skipped are printed where `others` says where
-    those beyond the first are listed.
+    Skipped files are printed where `others` says where those beyond the first are listed.
     """
     to = print_result(result, optional)
     print_remarks(to, result.remarks())
@@ -134,17 +115,7 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
 
 
 def print_remarks(to: Console, remarks: Sequence[str]) -> None:
-    """Print the lines below a table; of the notes, print the first, most important ones and count the rest.
-
-    Examples
-    --------
-    >>> print_remarks(console(), ["falls with distance", *(f"note: {name}" for name in "abcde")])
-    falls with distance
-    note: a
-    note: b
-    note: c
-    and 2 more notes: --verbose prints them
-    """
+    """Print the lines below a table; of the notes, print the first, most important ones and count the rest."""
     notes = [line for line in remarks if line.startswith("note: ")]
     left_out = set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
     for line in remarks:

@@ -40,10 +40,7 @@ def above_rounding(spread: float, scale: float) -> bool:
 
 
 class RowSums(NamedTuple):
-    """Hold sums of distances by image: S to P (m,), P to P (n,), and S to S (m,).
-
-    `between_p` are those of P from S, (n,), where they cost nothing beside those of S from P.
-    """
+    """Hold sums of distances by image: S to P (m,), P to P (n,), S to S (m,), and P to S (n,) where that costs nothing."""
 
     between: Float64Array
     within_p: Float64Array
@@ -89,8 +86,7 @@ class DistanceDraws:
     def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
         """Compute the mean distances of resamples of both sets, with the projection held fixed.
 
-        Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), the others
-        from all pairs.
+        Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs.
         """
         n, m, (of_p, of_s, rng) = len(p), len(s), resamples
         parts = _decomposed(p, s, sums)
@@ -136,10 +132,7 @@ def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None)
 
 @dataclass(frozen=True, eq=False)
 class _DecomposedMeans:
-    """Hold the decompositions of a pair's mean distances, and the images' effects on these means.
-
-    None stands where there are so few pairs that their mean is drawn from all of them.
-    """
+    """Hold the decompositions of a pair's mean distances (None for few pairs), and the images' effects on them."""
 
     of_s: Float64Array
     of_p: Float64Array
@@ -236,12 +229,10 @@ class _Within(NamedTuple):
 def rival_intervals(
     s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, Interval]:
-    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values`.
+    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values` from counts of draws.
 
-    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. The interval is
-    therefore that of the draws, moved so that their mean is the distance itself; the others are unbiased as they are.
-
-    `s` and `p` are projected images, (m, z) and (n, z); `of_s` and `of_p` (m, draws) and (n, draws) counts.
+    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. Their draws are
+    therefore moved so that their mean is the distance itself; the others are unbiased.
     """
     if min(len(s), len(p)) < FEWEST:
         return {}
@@ -268,10 +259,7 @@ def rival_intervals(
 
 
 def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:
-    """Compute rival distances under relabellings of the pooled images, (draws,) each; Wasserstein distances are squared.
-
-    `labels` are (m + n, draws), 1 for the m that are called S.
-    """
+    """Compute rival distances, Wasserstein ones squared, by `labels` of the pooled images: (m + n, draws), 1 for S."""
     m, n, pooled = len(s), len(p), np.concatenate([s, p])
     pooled -= p.mean(axis=0)
     found = dict[str, Float64Array]()

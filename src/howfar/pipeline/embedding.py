@@ -50,20 +50,9 @@ class ImageBatch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Record the result of embedding one image.
+    """Record the result of embedding one image: its content hash, or the reason why it has no features.
 
-    Attributes
-    ----------
-    item
-        The image.
-    content
-        Hash of the image's content, where it could be read.
-    reason
-        Why the image has no features.
-    reused
-        Whether the features were in the store before.
-    elsewhere
-        Whether another worker is computing the features, so that they are not in the store yet.
+    `reused` features were in the store before; features `elsewhere` are being computed by another worker.
     """
 
     item: ItemLike
@@ -75,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EmbedBatch:
-    """Embed a batch by every backbone whose store lacks features; each image is decoded once, and no work is repeated.
+    """Embed a batch by every backbone whose store lacks features; each image is decoded once.
 
     The task may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
     """
@@ -189,14 +178,7 @@ _FAILED: Final = 4
 
 
 class Batches(Sequence[ImageBatch]):
-    """Divide datasets into batches lazily; every batch holds images of one dataset only.
-
-    Examples
-    --------
-    >>> from howfar.data import Item
-    >>> [len(batch.items) for batch in Batches([[Item(f"{k}.png", f"{k}.png") for k in range(5)]], 2)]
-    [2, 2, 1]
-    """
+    """Divide datasets into batches lazily; every batch holds images of one dataset only."""
 
     def __init__(self, listings: Sequence[Sequence[ImageItem]], size: int) -> None:
         self._listings, self._size = listings, size
@@ -356,9 +338,9 @@ def embed_all(
     workers: int | None = None,
     progress: bool = True,
 ) -> list[list[Features]]:
-    """Compute features of all datasets (outer list) by all backbones (inner list), reading and decoding each image once.
+    """Compute features of all datasets (outer list) by all backbones (inner list), decoding each image once.
 
-    Ready-made `Features` among the datasets are passed through, once for each backbone. All else, errors too, is as in `embed`.
+    Ready-made `Features` among the datasets are passed through, once for each backbone. Errors are those of `embed`.
     """
     executor = check_work(runner, batch_size, workers)
     shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
@@ -422,10 +404,7 @@ def _batch_size(backbones: Sequence[Backbone]) -> int:
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
-    """Reduce the number of images held at a time to fit the memory budget.
-
-    Held are what is prepared, alone and as a batch, and features, as given and as stored.
-    """
+    """Reduce the images held at a time (inputs and features, each twice) to fit the memory budget."""
     if not is_set():
         return size
     from PIL import Image
@@ -436,10 +415,7 @@ def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
 
 
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
-    """Return the runner for these arguments of `embed`, after validating them.
-
-    Raises `HowfarError` where the runner is unknown, or a number is below 1.
-    """
+    """Validate these arguments of `embed`, and return the runner."""
     if batch_size is not None and batch_size < 1:
         raise InputError.of("batch_size", "must be at least 1", batch_size)
     return make_runner(runner, workers)
@@ -503,10 +479,7 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Outcomes], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
-    """Wait for images claimed by other processes, and embed abandoned images.
-
-    Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
-    """
+    """Wait for images claimed by other processes, and embed abandoned ones; yield (number left, (dataset, image), outcome)."""
     waiting = {
         (dataset, image): of_dataset[image] for dataset, of_dataset in enumerate(outcomes) for image in of_dataset.elsewhere()
     }

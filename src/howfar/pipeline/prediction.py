@@ -58,16 +58,9 @@ LARGER = 2.0
 def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, maps: Iterable[Path]) -> str:
     """Return a note if a dataset's images are much larger than a checkpoint's training images; "" if not, or if unknown.
 
-    A whole image is resized to the network's square. Where its side, √(width · height), is more than twice that of the largest
-    image learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish.
-
-    `data` is that of the checkpoint's card, without `sides` in earlier versions; `trained` and `size` are the sides of the
-    squares that it was trained at and predicts at; the written `maps` have the sizes of their images.
-
-    Examples
-    --------
-    >>> size_note("roads", {"images": 9}, 160, 160, [])
-    ''
+    A whole image is resized to the network's square. Where its side, √(width · height), is more than twice the largest image
+    learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish. `trained` and
+    `size` are the sides of the squares of training and prediction; `maps` have the sizes of their images.
     """
     known = data.get("sides")
     if not known:
@@ -154,11 +147,10 @@ class _Trial:
 def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
     """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
 
-    What the caller did not say of its output follows from the values: all within 0-1 are probabilities. Where images have
-    masks, the normalisations of ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F
-    of the summed counts, and by the soft F, which falls where maps are too bright or too dark throughout.
-
-    Raises `InputError` where another reading is clearly better than a default one, or the network gives what is no map.
+    Values all within 0-1 are probabilities, unless the caller says otherwise. Where images have masks, the normalisations of
+    ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by
+    the soft F, which falls where maps are too bright or too dark throughout. Raises `InputError` where another reading is
+    clearly better than a default.
     """
     network = predictor.network
     assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked
@@ -298,21 +290,10 @@ ModelArgument: TypeAlias = "Model | Checkpoint | nn.Module | str | Path"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Report which maps of a dataset were written, kept or skipped.
+    """Report how many maps were written, how many were there already and kept, and which images were skipped.
 
-    Attributes
-    ----------
-    folder
-        Where the maps are.
-    written, kept
-        Maps that were made, and those that were there already.
-    skipped
-        Images that could not be read, and why.
-    notes
-        What whoever uses the maps should know: that the model was adapted, images that are much larger than what it learnt
-        from, and that a foreign network seems to be fed or read otherwise than it was trained.
-    reading
-        How a foreign network was fed and read; None for a checkpoint.
+    `notes` warn of an adapted model, of images much larger than those learnt from, and of a doubtful reading of a foreign
+    network; `reading` says how a foreign network was fed and read, None for a checkpoint.
     """
 
     folder: Path
@@ -337,10 +318,7 @@ class Model:
     warnings: tuple[str, ...] = ()
 
     def settled(self, images: Dataset, progress: bool = False) -> Model:
-        """Choose how a foreign network is fed and read from some of these images; other models are returned unchanged.
-
-        Raises `InputError` where a default is clearly worse than another way.
-        """
+        """Choose how a foreign network is fed and read from some of these images; return other models unchanged."""
         network = self.predictor.network
         if not isinstance(network, ForeignNetwork) or self.reading is not None:
             return self

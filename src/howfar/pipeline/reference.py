@@ -72,11 +72,10 @@ class PrimaryReference:
         return self.basis.explained_variance
 
     def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
-        """Compute distances of new images from P by their features, as in ``howfar compare --projection primary``.
+        """Compute distances of new images from P by their (m, q) features, as in ``howfar compare --projection primary``.
 
-        `features` are (m, q), of the profile's own kind: nothing here can tell. Returns i_dist, i_dist_mean, relative, knn,
-        mahalanobis, percentile, p_value and residual, (m,) float64 each, nan where undefined. Raises `InputError` for features
-        that `howfar.arrays.as_features` refuses, or of another width.
+        Returns columns (m,) float64, nan where undefined. Raises `InputError` for features of another width, or that
+        `howfar.arrays.as_features` refuses; whether they are of the profile's own kind nothing here can tell.
         """
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
@@ -98,8 +97,7 @@ class PrimaryReference:
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
         """Select the columns of `measure` read by the site judge, in units of P's own distances.
 
-        Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
-        many.
+        Ten significant digits are kept, so that an image alone has the same values as among many.
         """
         unit = self.self_distance or np.nan
         read = {"i_dist": measured["relative"], "knn": measured["knn"] / unit, "mahalanobis": measured["mahalanobis"]}

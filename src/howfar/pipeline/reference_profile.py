@@ -60,10 +60,7 @@ class Profile(PrimaryReference):
         options: dict[str, Any] | None = None,
         projector: Projector | None = None,
     ) -> Self:
-        """Make the profile of a primary dataset's features; a `projector` of the same features saves work.
-
-        Raises `InputError` where the memory budget does not hold the subspace.
-        """
+        """Make the profile of a primary dataset's features; a `projector` of the same features saves work."""
         check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
         projecting = projector_of(features, settings) if projector is None else projector
         rows, basis = projecting.own(), projecting.basis()
@@ -143,12 +140,8 @@ class Profile(PrimaryReference):
     def save(self, file: str | Path) -> Path:
         """Write the profile to one file atomically, and return its path; by convention the file ends in ``.howfar``.
 
-        The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written there.
+        The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed. Raises `InputError` where
+        it cannot be written.
         """
         return reference.save(self, Path(file))
 
@@ -156,24 +149,14 @@ class Profile(PrimaryReference):
     def load(cls, file: str | Path) -> Self:
         """Read a profile from the file that `save` wrote.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        StoreError
-            The file is no profile, of another format, or damaged.
+        Raises `MissingPathError` where there is no such file, and `StoreError` where it is no profile, of another format, or
+        damaged.
         """
         return reference.load(Path(file), cls)
 
 
 def residual_components(n: int, q: int, z: int) -> int:
-    """Choose the number of leading components for the residual, at most half the number of P's images.
-
-    Examples
-    --------
-    >>> residual_components(300, 1280, 25), residual_components(20, 1280, 19)
-    (25, 9)
-    """
+    """Choose the number of leading components for the residual, at most half the number of P's images."""
     return min(z, max((n - 1) // 2, 1))
 
 

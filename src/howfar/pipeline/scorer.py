@@ -55,17 +55,7 @@ FILES, PICTURES = "files", "pictures"
 
 @dataclass(frozen=True)
 class Arrival:
-    """Describe one image to score.
-
-    Attributes
-    ----------
-    dataset
-        Name of the dataset that the image counts to.
-    image
-        The image's name in its result: its path, relative to the current folder where it was given so.
-    path
-        The file, or the text of its URL.
-    """
+    """Describe one image to score: its dataset, its name in the result, and its file or URL."""
 
     dataset: str
     image: str
@@ -76,14 +66,7 @@ class Arrival:
 class Group:
     """Hold the images of one argument (or of adjacent image files), and the files that are no images.
 
-    Attributes
-    ----------
-    items
-        The images.
-    skipped
-        Files that cannot be images: broken links, formats that are not read.
-    dataset, features
-        The dataset that the images are of; ready-made features in place of images.
+    Ready-made `features` stand in place of images.
     """
 
     items: tuple[Arrival, ...]
@@ -96,7 +79,7 @@ def arrivals(new: NewImages) -> list[Group]:
     """Divide the arguments to score into groups, in order; adjacent image files form one group.
 
     `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
-    list of these. Raises `HowfarError` where a folder is missing or empty, or a table is not well formed.
+    list.
     """
     several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
     if not len(several):
@@ -105,10 +88,7 @@ def arrivals(new: NewImages) -> list[Group]:
 
 
 def arrival(image: ImageArgument) -> Arrival:
-    """Describe one image to score; a file belongs to the dataset of its folder, an image in memory to `NEW`.
-
-    Raises `InputError` for what is neither.
-    """
+    """Describe one image to score; a file belongs to the dataset of its folder, an image in memory to `NEW`."""
     if not isinstance(image, (str, Path)):
         return _group(parse([image], unnamed=NEW)).items[0]
     return _of_file(image)
@@ -175,11 +155,7 @@ def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
 
 
 def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
-    """Raise `InputError` for features of another kind than a profile's.
-
-    `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
-    Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
-    """
+    """Raise `InputError`, naming every difference, for features of `what` that are not of `primary`'s profile's kind."""
     differing = differences(wanted, got)
     if differing:
         raise InputError(
@@ -204,23 +180,11 @@ CONSTANT = ("mean",)
 def flagged(
     primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
 ) -> tuple[bool | None, str]:
-    """Decide whether the model probably fails on an image, with the reason in words.
+    """Decide whether the model probably fails on an image, with the reason in words; None where nothing is known.
 
     The image is flagged where its predicted performance is below τ. Where no estimator looks at the image (there is none, or
     one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
-    primary dataset than 95 % of that dataset's own images. None stands where neither is known.
-
-    `primary` is the primary dataset's name, `predicted` the performance that `estimator` predicts, `p_value` the conformal
-    p-value of the image's distance, and `tau` the performance below which an image counts as failed.
-
-    Examples
-    --------
-    >>> flagged("roads", 0.31, "signals", 0.9, 0.5)
-    (True, 'predicted 0.31 is below 0.5')
-    >>> flagged("roads", 0.7, "mean", 0.01, 0.5)
-    (True, 'farther than 95 % of the images of roads (p = 0.01)')
-    >>> flagged("roads", None, None, 0.4, None)
-    (False, 'not farther than 95 % of the images of roads (p = 0.4)')
+    primary dataset than 95 % of that dataset's own images.
     """
     if predicted is not None and tau is not None:
         if predicted < tau:
@@ -331,11 +295,8 @@ class Scorer:
     def each(self, group: Group) -> Iterator[Score | Skipped]:
         """Yield each image's score, or why it was skipped, for a group, in order as batches finish.
 
-        Raises
-        ------
-        InputError
-            Ready-made features are of another kind than the profile's; images meet a profile of embeddings; a folder of
-            maps has none of a dataset's images.
+        Raises `InputError` where ready-made features are of another kind than the profile's, images meet a profile of
+        embeddings, or a folder of maps has none of a dataset's images.
         """
         if group.features is not None:
             yield from self._features(group.features)
@@ -446,10 +407,7 @@ class Scorer:
 
 
 def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
-    """Load a profile's backbone with the profile's options, updated by `options`.
-
-    Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
-    """
+    """Load a profile's backbone with the profile's options, updated by `options`; raise `HowfarError` if it is not at hand."""
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
     try:
@@ -465,11 +423,7 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
 
 
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
-    """Score all groups of images.
-
-    Raises `HowfarError` where features are of another kind than the profile's, images meet a profile of embeddings, or a folder
-    of maps has none of a dataset's images.
-    """
+    """Score all groups of images."""
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
     return Scores(

@@ -34,17 +34,14 @@ class FileMatrix(Protocol):
         ...
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield (first, last, block) for pieces of the ascending `rows`, in their stored type.
-
-        A piece is contiguous, and may be no more after the next one was asked for.
-        """
+        """Yield (first, last, block) for pieces of the ascending `rows`; a block may be gone once the next is asked for."""
         ...
 
 
 class Folder(Protocol):
     """Serve a folder whose files appear whole or not at all; failures raise OSError, missing files FileNotFoundError.
 
-    What has a body here is for folders that nobody can lock, and that are nothing but the beginnings of names.
+    Methods with a body are for folders that nobody can lock and that are only prefixes of names, as in a bucket.
     """
 
     @property
@@ -151,17 +148,7 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
-    """Explain why a disk or service refused, and the remedy: room, another folder, its rights, or a service's keys.
-
-    Examples
-    --------
-    >>> from howfar.store.local_folder import folder_at
-    >>> full = OSError(errno.ENOSPC, "No space left on device")
-    >>> reason_and_remedy(folder_at("shelf"), full)[1]
-    'the disk is full: make room, or name a store on another disk (--store)'
-    >>> reason_and_remedy(folder_at("memory://shelf"), OSError(errno.EIO, "no such key", "memory://shelf"))
-    ('no such key', 'see that it can be reached, and by which keys')
-    """
+    """Explain why a disk or service refused, and the remedy: room, another folder, its rights, or a service's keys."""
     if folder.near:
         return one_line(error, 200), _REMEDIES.get(error.errno or 0, _RIGHTS)
     reason = one_line(error.strerror or error, 200)
@@ -170,13 +157,6 @@ def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
 
 
 def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
-    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy.
-
-    Examples
-    --------
-    >>> from howfar.store.local_folder import folder_at
-    >>> print(refusal(folder_at("memory://shelf"), "read", OSError("no such key")))
-    the store cannot read memory://shelf: no such key; see that it can be reached, and by which keys
-    """
+    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy."""
     reason, remedy = reason_and_remedy(folder, error)
     return StoreError(f"the store cannot {doing} {folder.path}: {reason}; {remedy}")

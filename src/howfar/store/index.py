@@ -22,7 +22,7 @@ _NONE = -1
 class RowPositions:
     """Hold the positions of a selection's rows: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``.
 
-    `digests` are those of the contents, (n, 2), where a database was asked, whose word is to be compared with the shard's.
+    `digests`, (n, 2), are those of the contents where a database was asked, whose answer is compared with the shard's.
     """
 
     ids: tuple[str, ...]
@@ -48,8 +48,8 @@ class RowPositions:
 class _Lookup:
     """Hold where contents are found, in a dict and in a database; replaced as a whole.
 
-    `ids` are the sorted ids of the database's shards that are there, `ranks` has the position of each among them by its number
-    in the database, and `lost` holds the damaged rows, as rank << 32 | row.
+    `ids` are the sorted ids of the database's existing shards, `ranks` the position of each shard number among them, and `lost`
+    the damaged rows, as rank << 32 | row.
     """
 
     young: Positions = field(default_factory=dict)
@@ -81,22 +81,10 @@ class _Lookup:
 
 
 class Index:
-    """Map each content to the oldest shard that holds it.
+    """Map each content to the oldest shard that holds it, whatever the order in which shards were read.
 
-    The choice among several shards depends only on their ids, never on the order in which they were read. One thread at a time
-    may change it; others may ask meanwhile. Whatever asks raises as `howfar.store.index_database.IndexDatabase`, which `forget`
-    then leaves out.
-
-    Examples
-    --------
-    >>> index = Index()
-    >>> sums = np.zeros(2, np.uint64)
-    >>> index.insert([Shard("2", 1, ["cat"], [0], sums[:1]), Shard("1", 2, ["dog", "cat"], [0, 1], sums)])
-    >>> index.locate(["cat"]).ids, len(index), "cow" in index
-    (('1',), 2, False)
-    >>> index.drop(["1"])
-    >>> index.locate(["cat"]).ids, "dog" in index
-    (('2',), False)
+    One thread at a time may change it; others may ask meanwhile. Methods raise as `howfar.store.index_database.IndexDatabase`
+    does; `forget` then drops the database.
     """
 
     def __init__(self) -> None:
@@ -218,10 +206,7 @@ class Index:
         return RowPositions(tuple(ids), np.array(shard, np.int64), np.array(row, np.int64), digests)
 
     def idle(self) -> list[str]:
-        """Return the shards that no read uses, since older shards hold all their contents.
-
-        Only shards are looked at that this process has read.
-        """
+        """Return the shards, among those that this process has read, whose contents all lie in older shards."""
         used = set[str]()
         known = [shard for shard in self._shards.values() if shard is not None]
         for shard in known:

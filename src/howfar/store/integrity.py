@@ -24,18 +24,10 @@ from howfar.store.store import TARGET_BYTES
 
 @dataclass(frozen=True)
 class Damage:
-    """Name a damaged file of a store and the damage.
+    """Name a damaged file of a store, below the folder of its feature, and the damage.
 
-    Attributes
-    ----------
-    feature, file
-        The feature's folder, and the file below it.
-    reason
-        What is wrong.
-    images
-        How many images must be embedded anew; None where the index that would tell is damaged too.
-    paths
-        The files that these images came from, where the index tells.
+    `images` is how many images must be embedded anew, None where the index that would tell is damaged too; `paths` are their
+    files, where the index tells.
     """
 
     feature: str
@@ -47,18 +39,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class FeatureCheck:
-    """Count the sound images and shards of one feature.
+    """Count the sound images and shards of one feature, given by its folder and the name in its identity.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    images, shards
-        How many images have sound features, in how many shards.
-    without_checksum
-        How many of them an earlier version wrote: of these only NaN and infinity can be found.
-    leftovers
-        Files that killed writers left; they do no harm.
+    Of the images `without_checksum`, which an earlier version wrote, only NaN and infinity can be found. `leftovers` are
+    harmless files of killed writers.
     """
 
     feature: str
@@ -71,10 +55,7 @@ class FeatureCheck:
 
 @dataclass(frozen=True)
 class StoreCheck:
-    """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`.
-
-    `store` is its folder or URL, `features` has an entry for each feature, `damage` one for each damaged file.
-    """
+    """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`."""
 
     store: str
     features: tuple[FeatureCheck, ...]
@@ -208,18 +189,9 @@ def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
 class FeatureRepair:
     """Report what a repair did to the folder of one feature.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    dropped
-        The damaged files and rows that were deleted; their images are embedded anew by the next run that needs them.
-    checksums_added
-        How many images an earlier version wrote, whose features have checksums now.
-    merged
-        How many shards were written anew in others.
-    left
-        Why the folder was left as it is, or the manifest in it; empty where it was not.
+    `dropped` are the deleted files and rows, whose images the next run embeds anew; `checksums_added` counts images of an
+    earlier version that have checksums now; `merged` counts shards; `left` says why the folder, or its manifest, was left as it
+    is, else "".
     """
 
     feature: str

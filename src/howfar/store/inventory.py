@@ -33,8 +33,8 @@ _FOLDER: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*-)?[0-9a-f]{{{DIGITS}}}")
 class StoredFeature:
     """Describe the folder of one feature.
 
-    `name` is the folder's, `home` reads and writes it, `manifest` is what its manifest says, None where that is damaged or
-    lost, and `fault` why; `layout` says how its rows are stored, None where nothing tells.
+    `manifest` is None where it is damaged or lost, and `fault` says why; `layout` is None where nothing tells how rows are
+    stored.
     """
 
     name: str
@@ -52,7 +52,7 @@ class StoredFeature:
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
         """Read the feature's shard indexes or, with `derived`, the index file, without log messages.
 
-        None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
+        None where it is not known how rows are stored, or another process has removed the folder or only begun to make it.
         """
         try:
             home = self.home.child(SHARDS)
@@ -95,30 +95,8 @@ def store_folder(root: Path | str | None = None) -> Folder:
 def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
     """List the features in a store, sorted by folder name; other folders are ignored.
 
-    Parameters
-    ----------
-    root
-        The store's folder or URL; by default `howfar.store.default_root`, which may not be there yet.
-    only
-        Names of the features that are wanted: of the backbone, or of the folder or its beginning; all of them by default.
-    whole
-        Whether the beginning of a folder's name is not enough.
-
-    Raises
-    ------
-    InputError
-        The folder is one feature's, holds none of a name, or cannot be read: a service that refuses, or lacks its keys.
-    MissingPathError
-        There is no such folder.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.store import Store
-    >>> root = tempfile.mkdtemp()
-    >>> _ = Store(root).open({"name": "pixels", "side": 96}, 27648)
-    >>> [(feature.backbone, feature.layout.length) for feature in features_in(root)]
-    [('pixels', 27648)]
+    `only` names backbones, folders or, unless `whole`, beginnings of folder names. Raises `InputError` where the folder is one
+    feature's, holds none of a name or cannot be read, and `MissingPathError` where a named folder is absent.
     """
     folder = store_folder(root)
     try:

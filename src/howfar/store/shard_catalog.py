@@ -60,15 +60,7 @@ State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
 
 
 class RowChecks:
-    """Record which rows of which shards are verified and which are lost. The caller holds a lock.
-
-    Examples
-    --------
-    >>> checks = RowChecks()
-    >>> checks.mark("a", 3, np.array([0, 2]))
-    >>> checks.unchecked("a", np.array([0, 1, 1, 2]))
-    array([1])
-    """
+    """Record which rows of which shards are verified and which are lost. The caller holds a lock."""
 
     def __init__(self) -> None:
         self._sound: dict[str, NDArray[np.bool_]] = {}
@@ -145,10 +137,9 @@ _log = logging.getLogger("howfar.store")
 class ShardCatalog:
     """Serve one folder of shards while other processes add and pack shards. Thread-safe.
 
-    `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
-    is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard
-    is read, and no index file is trusted to tell what is in it (`howfar.store.index_database`). With `quiet` nothing is said
-    in the log, and no file is written or deleted.
+    `use` keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`); a copy in another process has
+    none. Without `derived` every shard is read and no index file is trusted. With `quiet` nothing is logged, written or
+    deleted.
     """
 
     def __init__(
@@ -204,10 +195,7 @@ class ShardCatalog:
             return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
 
     def shard(self, shard_id: str) -> Shard:
-        """Return a shard without its lost rows.
-
-        Raises `ShardGoneError` where it is there no longer, or turns out to be damaged, and `OSError` where it cannot be read.
-        """
+        """Return a shard without its lost rows; raise `ShardGoneError` where it is gone or damaged."""
         shard = self._whole(shard_id)
         lost = self._checks.lost.get(shard_id)
         return shard.without(lost) if lost else shard
@@ -254,10 +242,7 @@ class ShardCatalog:
             self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
-        """Update from the folder: add the shards of other processes, and drop the shards that were packed away.
-
-        Raises `StoreError` where the folder cannot be read.
-        """
+        """Add the shards of other processes, and drop those packed away; raise `StoreError` if it cannot be read."""
         try:
             with self._lock:
                 # The last look counts even where the folder has not come to rest: what it shows is there.
@@ -268,10 +253,7 @@ class ShardCatalog:
             raise refusal(self.folder, "read", error) from error
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of each content; the folder is read again before a content counts as missing.
-
-        Raises `StoreError` where a content has no features here.
-        """
+        """Find shard and row of each content, reading the folder again before `StoreError` is raised for a missing one."""
         with self._lock:
             try:
                 return self._ask(lambda: self._index.locate(contents))
@@ -285,10 +267,7 @@ class ShardCatalog:
                 ) from error
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Check the stored rows of some contents; return the contents that are lost to damage.
-
-        A row is read and checked once in a process. Raises `StoreError` where the folder cannot be read.
-        """
+        """Check the stored rows of some contents, each once in a process; return the contents that are lost to damage."""
         wanted = self._stored(list(dict.fromkeys(contents)))
         for _ in range(TRIES):
             with self._lock:
@@ -312,8 +291,8 @@ class ShardCatalog:
     def check(self, shard_id: str, rows: NDArray[np.int64], digests: NDArray[np.uint64] | None = None) -> None:
         """Check the rows of a shard, given in non-decreasing order, that this process has not checked yet.
 
-        With `digests` it is checked too that they are the rows of these contents. Raises `ShardGoneError` where one is damaged,
-        or another's, so that its content must be located anew, and as `matrix`.
+        With `digests`, also check that these contents have these rows. Raises `ShardGoneError` where a row is damaged or
+        another's, so that its content must be located anew, and as `matrix`.
         """
         if shard_id in self._checks.whole:
             return
@@ -344,8 +323,7 @@ class ShardCatalog:
     def matrix(self, shard_id: str) -> FileMatrix:
         """Return the (count, q) matrix of a shard.
 
-        Raises `ShardGoneError` where it is there no longer, or no longer whole, so that its contents must be located anew, and
-        `StoreError` where it cannot be read.
+        Raises `ShardGoneError` where it is gone or damaged, so that its contents must be located anew, else `StoreError`.
         """
         try:
             return self._maps.get(shard_id)
@@ -437,10 +415,7 @@ class ShardCatalog:
         return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
 
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
-        """Add shards to the index in memory or, if many, together with the shards there to a database.
-
-        With `waiting`, a large database lets more shards stay in memory.
-        """
+        """Add shards to the index in memory or, if many, all in memory to a database; `waiting` leaves more in memory."""
         unsaved = [*self._index.young, *new]
         entries = sum(len(shard.rows) for shard in unsaved)
         if entries < self._save_from or (waiting and entries < self._large()):
@@ -504,10 +479,7 @@ class ShardCatalog:
                         self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:
-        """Stop using a database that is damaged or refuses, and read the shards instead.
-
-        A damaged file is deleted.
-        """
+        """Stop using a database that is damaged (its file is deleted) or refuses, and read the shards instead."""
         with self._lock:
             database, file = self._index.database, self._file
             private = database is not None and database.path is None

@@ -29,18 +29,9 @@ from howfar.store.shards import ARRAY, INDEX
 class FeatureSize:
     """Report the space that one feature takes.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    dtype, length
-        Stored type, and q, the numbers in a feature; None where the manifest and every shard are damaged.
-    images, shards
-        How many images have features, in how many shards.
-    bytes
-        Bytes of everything in the folder, and of that `sums_bytes` those of kept sums, which are computed anew where they lack.
-    used
-        When a run last opened it (UTC, ISO 8601); behind a URL, where that is not noted, when it was last written.
+    `dtype` and `length` are None where the manifest and every shard are damaged. `bytes` is everything in the folder,
+    `sums_bytes` the part of kept sums. `used` is when a run last opened it (UTC, ISO 8601); behind a URL, when it was last
+    written.
     """
 
     feature: str
@@ -79,13 +70,11 @@ def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreS
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
     >>> from howfar.store import Store
     >>> root = tempfile.mkdtemp()
-    >>> features = Store(root).open({"name": "pixels", "side": 1}, 3)
-    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> _ = Store(root).open({"name": "pixels", "side": 1}, 3)
     >>> [(found.backbone, found.images, found.length) for found in size(root).features]
-    [('pixels', 2, 3)]
+    [('pixels', 0, 3)]
     """
     sizes = [size_of(found) for found in features_in(store, feature)]
     ordered = sorted(sizes, key=lambda found: (-found.bytes, found.feature))
@@ -141,18 +130,9 @@ class LeftFeature:
 
 @dataclass(frozen=True)
 class StorePrune:
-    """Report which features were or would be removed from a store; made by `howfar.store.prune`.
+    """Report which features were or, in a `dry_run`, would be removed from a store; made by `howfar.store.prune`.
 
-    Attributes
-    ----------
-    store
-        Its folder or URL.
-    removed, left
-        What is gone, or would be, as it was; and what was to go and was left.
-    bytes
-        Bytes that the features that are left take.
-    dry_run
-        Whether nothing was removed.
+    `left` are features that were to go and were left; `bytes` is what the remaining features take.
     """
 
     store: str

@@ -122,11 +122,7 @@ class DetectionTask(Task):
         return [item.name for item in dataset.items if all(item.name in side for side in sides)]
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score predicted boxes against true boxes; without truth, only signals are computed.
-
-        Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has
-        true boxes.
-        """
+        """Score predicted boxes against true boxes; without truth, only signals are computed."""
         files = [Path(file) for file in (predictions, self.truth, self.flipped) if file is not None]
         if self.roles and not any(file.suffix.lower() in TABLES for file in files):
             rule = "is of no use where no file of boxes is a table"
@@ -288,10 +284,7 @@ def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float
 
 
 def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
-    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes.
-
-    Raises `InputError` where no entry of the file is of an image.
-    """
+    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes."""
     entries = entries_of(dataset, "entry", file, list(mirror))
 
     def boxes_of(image: TalliedImage) -> Boxes | None:
@@ -310,10 +303,7 @@ def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], me
 def listed_boxes(
     file: Path, predicted: Mapping[str, Mapping[str, Any]], mirror: Mapping[str, Mapping[str, Any]] | None, metric: Detection
 ) -> ListedSignals:
-    """Wrap predicted boxes by entry name, with optional boxes of the flipped images, as `ListedSignals`.
-
-    Raises `InputError` for boxes that cannot be scored, when their signals are computed.
-    """
+    """Wrap predicted boxes by entry name, with optional boxes of the flipped images, as `ListedSignals`."""
     words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
     index = {word: number for number, word in enumerate(words)}
     by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}
@@ -344,10 +334,7 @@ def listed_boxes(
 
 @dataclass(frozen=True)
 class BoxListing:
-    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images.
-
-    Classes that are numbers stay numbers, as the signals of boxes need no names.
-    """
+    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images."""
 
     predictions: Path
     flipped: Path | None
@@ -358,10 +345,7 @@ class BoxListing:
         return tuple(name for name in BOX_SIGNALS if self.flipped is not None or name not in BOX_AGREEMENTS)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, keyed by image file.
-
-        Raises `HowfarError` where the boxes cannot be read, or none is of an image.
-        """
+        """Compute the signals of a dataset's images, keyed by image file."""
         boxes = read_predicted_boxes(dataset, self.predictions).boxes
         what = "boxes of the flipped images"
         mirror = None if self.flipped is None else read_predicted_boxes(dataset, self.flipped, what=what).boxes

@@ -22,14 +22,6 @@ def expected_counts(histogram: ArrayLike) -> Counts:
     """Compute the expected counts of a map from its histogram, (256,), if p is calibrated; they are not integers.
 
     At a threshold Σ p of the pixels above it are then true of those predicted, and Σ p of all pixels are true.
-
-    Examples
-    --------
-    >>> levels = np.zeros(256)
-    >>> levels[[0, 51, 255]] = 2, 1, 1
-    >>> counts = expected_counts(levels)
-    >>> counts.predicted[0, [0, 50]].tolist(), counts.hits_predicted[0, [0, 50]].tolist(), counts.true.tolist()
-    ([2.0, 1.0], [1.2, 1.0], [1.2])
     """
     levels = np.asarray(histogram, dtype=np.float64)
     above, hits = (np.cumsum((levels * weight)[::-1])[::-1] for weight in (np.ones(256), np.arange(256) / 255))
@@ -40,10 +32,9 @@ def expected_counts(histogram: ArrayLike) -> Counts:
 
 @dataclass(frozen=True)
 class MapMeasure(Measure):
-    """Define a measure of probability maps.
+    """Define a measure of probability maps: `measured` turns counts and a threshold into the numbers of an estimate.
 
-    `measured` turns counts and a threshold into the numbers that an estimate is made of; `tolerant` says whether the measure is
-    defined where mask and map need only agree within some pixels.
+    `tolerant` says whether the measure is defined where mask and map need only agree within some pixels.
     """
 
     measured: Callable[[Counts, float], SampleMeasures]

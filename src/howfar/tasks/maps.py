@@ -78,10 +78,7 @@ class ScoredMap:
 def find_sources(
     dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
 ) -> Sources:
-    """Match every folder's maps to the images, before reading any map.
-
-    Raises `HowfarError` where a folder is missing, has no map of any image, or is given twice.
-    """
+    """Match every folder's maps to the images, before reading any; raise `InputError` for a folder that is given twice."""
     main = match_maps(dataset, predictions)
     mirrored = None if flipped is None else match_maps(dataset, flipped)
     members = tuple(match_maps(dataset, folder) for folder in ensemble)
@@ -188,11 +185,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def scored_maps(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], Dataset]:
-    """Score every image with maps; return the scores and the dataset of scored images.
-
-    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
-    to 255.
-    """
+    """Score every image with maps; return the scores and the dataset of scored images. Raises `InputError` as `read_all`."""
     missing = missing_maps(dataset, sources)
     scored, kept = read_all(dataset, missing, MapScorer(sources, tolerance), partial, progress)
     if all_faint(scored):
@@ -222,11 +215,7 @@ class MapFolders:
     def of(
         cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members, tiles: str | Path | None = None
     ) -> MapFolders:
-        """Check that the folders exist, and make the object with absolute paths.
-
-        Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
-        none of the model's own maps.
-        """
+        """Check that the folders exist, the model's own among them, and make the object with absolute paths."""
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
         named = [
             ("predictions", predictions),
@@ -256,10 +245,7 @@ class MapFolders:
         return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
-        """Find the maps of a dataset's images, keyed by image file.
-
-        Raises `HowfarError` where a folder has no map of any of the images.
-        """
+        """Find the maps of a dataset's images, keyed by image file."""
         by_folder = [match_maps(dataset, folder).files for folder in self.all()]
         return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
 
@@ -280,10 +266,7 @@ class ImageMaps:
     folders: MapFolders
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
-        """Compute the maps' signals by estimator column names; also return the reason for missing signals or "".
-
-        What is read of the predicted foreground counts the pixels with a probability above `threshold`.
-        """
+        """Compute the maps' signals by estimator column names; also return the reason for missing signals or ""."""
         columns: dict[str, Any] = {}
         place, *others = zip(self.files, self.folders.all(), strict=True)
         try:

@@ -209,10 +209,7 @@ def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclas
 
 
 def class_maps_in(folder: Path) -> ListedSignals:
-    """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals.
-
-    Raises `InputError` where there is none; and later, when signals are computed, for a map that cannot be read.
-    """
+    """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
     files = sorted(walk(folder, endings={*EXTENSIONS, *ARRAYS}).images)
     if not files:
         raise InputError(f"no map below {folder}: predictions are maps of classes, one for each image")

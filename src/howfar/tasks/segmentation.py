@@ -86,13 +86,7 @@ class Cut:
 
 
 def own_best(ods_threshold: float) -> Cut:
-    """Choose the set's own ODS threshold, as in the paper; 0.5 if that is nan because no pixel is true.
-
-    Examples
-    --------
-    >>> own_best(0.43).words, own_best(float("nan")).words
-    ('F at threshold 0.43 (best for this set)', 'F at threshold 0.50 (no foreground to tune on)')
-    """
+    """Choose the set's own ODS threshold, as in the paper; 0.5 if that is nan because no pixel is true."""
     if math.isnan(ods_threshold):
         return Cut(FALLBACK, "no foreground to tune on")
     return Cut(ods_threshold, "best for this set")
@@ -101,8 +95,7 @@ def own_best(ods_threshold: float) -> Cut:
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
     """Return the threshold specified by the arguments of `howfar.evaluate`; None for the set's own best threshold.
 
-    Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
-    arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
+    Raises `InputError` for both arguments, a threshold other than 0.00, 0.01 … 0.99, or an evaluation without an ODS threshold.
     """
     if threshold is not None and tuned_on is not None:
         raise InputError(
@@ -202,11 +195,7 @@ class SegmentationTask(Task):
         return measure
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks.
-
-        Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should
-        be of 0 to 255.
-        """
+        """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks."""
         sources = find_sources(dataset, predictions, self.flipped, self.members)
         scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress)
         masked = np.array([image.item.mask is not None for image in scored])
@@ -342,11 +331,7 @@ def _expected_counts(answers: ModelAnswers) -> Counts:
 
 
 def thresholded_signals(items: Sequence[Item], sources: Sources, threshold: float, progress: bool) -> dict[str, Float64Array]:
-    """Reread the images' maps, and compute foreground signals at the threshold, one (n,) column per signal.
-
-    The shape of the predicted foreground, and where there are maps of flipped images its overlap with theirs. Raises
-    `ImageError` for a map that cannot be read any more.
-    """
+    """Reread the images' maps, and compute foreground signals at the threshold, one (n,) column per signal."""
     rows = list(with_bar(_Thresholded(sources, threshold), items, progress, "shapes"))
     names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
@@ -369,11 +354,7 @@ class _Thresholded:
 def notes(
     scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut, tolerance: float
 ) -> Iterator[str]:
-    """Yield a sentence for each problem that weakens the scores or explains an undefined score.
-
-    `scored` are the images that have maps, `sources` the folders of the maps; of the dataset's `scores` `false_positive_share`
-    is used; `cut` is the threshold of the per-image values, `tolerance` is in pixels.
-    """
+    """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
     yield from _about_masks(scored, scores["false_positive_share"], cut)
     lossy = sum(image.lossy for image in scored)
     if lossy:
@@ -491,10 +472,7 @@ def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> d
 
 
 def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path, tiles: str | Path) -> Evaluation:
-    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read.
-
-    Raises `HowfarError` where a folder is missing or has no map of any image.
-    """
+    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read."""
     import pandas as pd  # not needed to score an image
 
     whole, tiled = match_maps(dataset, predictions).files, match_maps(dataset, tiles).files
