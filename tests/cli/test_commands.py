@@ -12,13 +12,13 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from command_world import FAST, TINY, Command
+from command_world import FAST, TINY
 from howfar import keywords, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
 from howfar.cli.options import choices_of
 from howfar.cli.outcomes import flags_of
-from howfar.commands import COMMANDS, CommandEntry
+from howfar.commands import COMMANDS
 from howfar.errors import InputError
 from howfar.options import FOLDED, HIDDEN
 from howfar.segmenters import segmenter_family
@@ -35,7 +35,7 @@ DECLARED = {name: function.keywords for name, function in FUNCTIONS.items() if h
 
 
 @each_command
-def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry: CommandEntry, howfar: Command) -> None:
+def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry, howfar):
     code, out, _ = howfar(entry.name, "--help")
     text = " ".join(out.split())
     assert code == 0
@@ -47,7 +47,7 @@ def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry: Comma
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_help_lists_the_words_that_an_option_may_be(name: str, howfar: Command) -> None:
+def test_help_lists_the_words_that_an_option_may_be(name, howfar):
     text, flags = " ".join(howfar(name, "--help")[1].split()), flags_of(PARSERS[name])
     for option, (kind, entry) in declared(DECLARED[name]).items():
         words = choices_of(kind, entry)
@@ -56,7 +56,7 @@ def test_help_lists_the_words_that_an_option_may_be(name: str, howfar: Command) 
             assert after.startswith(f"<{'|'.join(words)}> ") or f"One of {', '.join(words)}." in after, option
 
 
-def test_commands_and_options_stand_under_heads(howfar: Command) -> None:
+def test_commands_and_options_stand_under_heads(howfar):
     names = [entry.name for entry in ENTRIES]
     assert len(names) == len(set(names))
     _, out, _ = howfar("--help")
@@ -73,7 +73,7 @@ def test_commands_and_options_stand_under_heads(howfar: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
-def test_the_defaults_of_a_training_are_those_of_the_segmenters(name: str) -> None:
+def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
     first, *others = declared(keywords.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
     exceptions = dict(each.split(" ", 1) for each in others)
     for family in registry.OURS["segmenters"]:
@@ -155,9 +155,7 @@ def _number(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_options_reach_the_function_and_defaults_are_its_own(
-    name: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_options_reach_the_function_and_defaults_are_its_own(name, world, tmp_path, howfar, monkeypatch):
     """No option is passed on that was not typed, and every one that was."""
     seen: dict[str, Any] = {}
 
@@ -183,7 +181,7 @@ def test_options_reach_the_function_and_defaults_are_its_own(
     assert {each: seen.get(each) for each in wanted} == wanted
 
 
-def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
+def test_every_parameter_is_called_by_its_flag_in_error_lines():
     for name, parser in PARSERS.items():
         for parameter in parser.params:
             line = InputError.of(parameter.name, "must be another", 7, "change it").line(flags_of(parser))
@@ -195,7 +193,7 @@ def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
 
 
 @each_command
-def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Command, tmp_path: Path) -> None:
+def test_an_unknown_option_names_the_nearest(entry, howfar, tmp_path):
     flag = "--config"
     code, out, err = howfar(entry.name, *shlex.split(entry.example), f"{flag[:-2]}ug")
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -203,7 +201,7 @@ def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Comman
     assert flag in err
 
 
-def test_the_keys_of_a_study_file_are_no_flags(tmp_path: Path, howfar: Command) -> None:
+def test_the_keys_of_a_study_file_are_no_flags(tmp_path, howfar):
     (tmp_path / "study.toml").write_text("out = 3\n[datasets]\nroads = { path = 'roads' }\n")
     code, _, err = howfar("study", tmp_path / "study.toml")
     assert (code, "--out" in err) == (2, False)
@@ -248,7 +246,7 @@ OWN_JSON = {"assess": "test_assess.py", "prompts": "tests/studies/prompts"}
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in ENTRIES if "json" in flags_of(PARSERS[entry.name])])
-def test_json_is_one_document_on_stdout(name: str, world: Path, tmp_path: Path, howfar: Command) -> None:
+def test_json_is_one_document_on_stdout(name, world, tmp_path, howfar):
     if name in OWN_JSON:
         pytest.skip(f"in {OWN_JSON[name]}")
     typed, file, keys = JSON[name]

@@ -14,7 +14,7 @@ from howfar.cli import main
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def installed(monkeypatch) -> list[str]:
     """A package with a command that greets, and one that cannot be loaded; which groups were looked up."""
 
     def greet(name: str) -> None:
@@ -31,14 +31,14 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_a_command_of_another_package_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_of_another_package_runs(capsys):
     assert main.run(["greet", "Ada"]) == 0
     captured = capsys.readouterr()
     assert captured.out == "good day, Ada\n"
     assert captured.err == "howfar: the command lost cannot be loaded (ModuleNotFoundError: No module named 'gone')\n"
 
 
-def test_help_lists_it_after_ours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_it_after_ours(capsys):
     assert main.run(["--help"]) == 0
     listed = capsys.readouterr().out
     assert 0 < listed.index("  report ") < listed.index("  greet ")
@@ -46,7 +46,7 @@ def test_help_lists_it_after_ours(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("Greet NAME") == 1
 
 
-def test_ours_run_without_a_look_at_what_is_installed(installed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_ours_run_without_a_look_at_what_is_installed(installed, capsys):
     assert main.run(["matrix", "--help"]) == 0
     assert installed == []
     assert "Measure how far every DATASET" in capsys.readouterr().out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from command_world import TINY, Command
+from command_world import TINY
 
 LINES = {
     # Arguments and options that hold of every command.
@@ -73,6 +73,8 @@ LINES = {
     "evaluate {near} --predictions {maps}/near -o {w}/folder.parquet": "--out must be a file",
     "evaluate {near} --predictions {maps}/near -o {near}/images/0001.jpg/e.parquet": "--out … can be made",
     "evaluate {near} --predictions {maps}/near --model {w}/m.safetensors": "--model is of no use beside predictions",
+    "evaluate {near} --predictions {maps}/near --tile": "--tile is of use only to a model",
+    "evaluate {near} --predictions {maps}/near --channel 0": "--channel is of use only to a model",
     "evaluate {near} --model {w}/m.safetensors --task classification": "--model is of use only to segmentation",
     "relate {run}": "--performance",
     "relate {w}/none --performance {near}.parquet": "none/result.json is not there … howfar compare --out",
@@ -254,9 +256,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("typed", LINES)
-def test_a_refusal_is_one_line_and_leaves_nothing(
-    typed: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_is_one_line_and_leaves_nothing(typed, world, tmp_path, howfar, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     places = {name: world / name for name in ("roads", "near", "far", "new", "maps", "run")}

@@ -25,7 +25,7 @@ def studies() -> ModuleType:
 
 
 @pytest.fixture
-def study(studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Adaptation, Path]:
+def study(studies, tmp_path, monkeypatch) -> tuple[Adaptation, Path]:
     """A small study in its folder, whose report draws one figure."""
     ours = registry.OURS["adaptation_figures"]
     monkeypatch.setitem(registry.OURS, "adaptation_figures", {"adaptation_gains": ours["adaptation_gains"]})
@@ -34,7 +34,7 @@ def study(studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return found, found.save(tmp_path)
 
 
-def test_a_study_is_recognised_by_its_file(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_is_recognised_by_its_file(study, capsys):
     _, folder = study
     assert run(["report", str(folder)]) == 0
     page = folder / "report.html"
@@ -43,7 +43,7 @@ def test_a_study_is_recognised_by_its_file(study: tuple[Adaptation, Path], capsy
     assert (folder / "figures" / "gains.png").is_file()
 
 
-def test_a_damaged_study_is_one_line(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_study_is_one_line(study, capsys):
     _, folder = study
     (folder / "adaptation.json").write_text("{")
     assert run(["report", str(folder)]) == 1

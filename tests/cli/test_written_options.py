@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from howfar.cli import options
-from howfar.cli.main import app
+from howfar.cli.main import app, run
 from howfar.keywords import AssessOptions
-from howfar.runners import LocalRunner
 from howfar.settings import command_words
 
 
-def test_written_values_become_pythons() -> None:
-    assert options._text(int | None) is int
-    assert options._text(bool) is bool
-    assert options._text(str | Path | None) is str
-    assert options.numbers("shots", "0,1,3") == [0, 1, 3]
-    assert options.pairs("option", ["encoder=b3"], "width=4") == [("encoder", "b3")]
-    assert options.architecture(["encoder=b3", "width=16"]) == {"encoder": "b3", "width": 16}
-    assert options.local_weights(["clip"], ["clip=folder"]) == Path("folder")
-    assert options.local_weights(["clip", "sam"], ["sam=folder"]) == {"sam": "folder"}
-    runner, device = options.placed("local", 2, None, "auto")
-    assert isinstance(runner, LocalRunner)
-    assert (repr(runner), device) == ("LocalRunner(workers=2)", "auto")
-
-
-def test_options_are_written_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_are_written_as_they_are_read(monkeypatch):
     given = {"limit": 30, "baselines": False, "tiled": True, "tau": 0.4, "group": "(.+)-[0-9]+", "store": "s"}
     read: dict[str, object] = {}
     monkeypatch.setattr("howfar.studies.assessment.assess.assess", lambda *_, **options: read.update(options) or stop())
@@ -36,7 +20,7 @@ def test_options_are_written_as_they_are_read(monkeypatch: pytest.MonkeyPatch) -
     assert given.items() <= read.items()
 
 
-def test_several_texts_are_written_with_commas() -> None:
+def test_several_texts_are_written_with_commas():
     given = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}
     words = " ".join(command_words(AssessOptions, given))
     assert words == "--columns image=file,x0=left --classes road,car --iou 0.7 --task detection"
@@ -44,3 +28,28 @@ def test_several_texts_are_written_with_commas() -> None:
 
 def stop() -> None:
     raise RuntimeError("read")
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        (["compare", "p", "s"], "howfar.studies.distance.compare"),
+        (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile.profile"),
+        (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
+    ],
+)
+def test_options_reach_the_backbone(command, target, tmp_path, monkeypatch):
+    seen: dict[str, Any] = {}
+
+    def stop(*_: Any, **given: Any) -> Any:
+        seen.update(given)
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(target, stop)
+    spelt = [one.format(folder=tmp_path) for one in command]
+    beside = ["size=96,128", "mean=0.5,0.25,1", "prompt=1 = one", "output=last"]
+    assert run([*spelt, "--backbone", "x", *(part for one in beside for part in ("--backbone-option", one))]) == 130
+    wanted = {"size": (96, 128), "mean": (0.5, 0.25, 1.0), "prompt": "1 = one", "output": "last"}
+    assert {name: seen.get(name) for name in wanted} == wanted

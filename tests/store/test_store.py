@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +7,6 @@ import pytest
 import xxhash
 
 from howfar.errors import InputError, StoreError
-from howfar.protocols import Rows
 from howfar.store import Store
 from worlds.store_trials import add, content, expected, read
 
@@ -30,11 +27,6 @@ def test_folder_is_fixed_when_the_store_is_made(tmp_path, monkeypatch):
     store = Store("shelf")
     monkeypatch.chdir("/")
     assert store.root == tmp_path / "shelf"
-
-
-def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert Store("~/shelf").root == tmp_path / "shelf"
 
 
 def test_wrong_arguments_are_refused(tmp_path):
@@ -93,14 +85,6 @@ def test_anybody_can_read_a_shard(tmp_path, dtype, stored):
     (array,) = features.folder.glob("shards/*.npy")
     np.testing.assert_array_equal(np.load(array, mmap_mode="r"), expected([0, 1]).astype(dtype))
     assert array.read_bytes().endswith(expected([0, 1]).astype(stored).tobytes())
-
-
-def test_a_selection_fits_the_protocol_and_says_what_it_is(tmp_path):
-    features = Store(tmp_path).open({"name": "a"}, 24)
-    add(features, [0])
-    assert isinstance(features.select([content(0)]), Rows)
-    assert repr(features).endswith("1 contents, q = 24, float32)")
-    assert repr(Store(tmp_path)) == f"Store({str(tmp_path)!r}, dtype='float32')"
 
 
 @pytest.mark.parametrize("piece", [1, 300, 16 << 20])
@@ -168,10 +152,3 @@ def test_a_folder_that_was_deleted_is_reported(tmp_path):
         features.refresh()
     with pytest.raises(StoreError, match="cannot write"):
         add(features, [0])
-
-
-def test_importing_it_loads_nothing_heavy():
-    code = (
-        "import sys, howfar.store, howfar.runners; print(*sorted({'pyarrow', 'pandas', 'torch', 'scipy'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

@@ -30,6 +30,16 @@ def output_flag(name: str, sentence: str) -> Any:
     return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
 
 
+def value(metavar: str, sentence: str, *flags: str) -> Any:
+    """Describe an option of a command's own that takes a value."""
+    return typer.Option(*flags, metavar=metavar, help=sentence)
+
+
+def argument(metavar: str, sentence: str) -> Any:
+    """Describe an argument of a command."""
+    return typer.Argument(metavar=metavar, help=sentence)
+
+
 QUIET = Annotated[bool, output_flag("--quiet", "Print results alone: no progress, no notes, no hints.")]
 VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which defaults came from a file.")]
 
@@ -138,11 +148,7 @@ def complete_segmenter(incomplete: str) -> list[str]:
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
 Backbone = Annotated[str, typer.Option(help=BACKBONE, autocompletion=complete_backbone)]
 Segmenter = Annotated[
-    str,
-    typer.Option(
-        help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.",
-        autocompletion=complete_segmenter,
-    ),
+    str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.", autocompletion=complete_segmenter)
 ]
 Performance = Annotated[
     list[Path] | None,
@@ -237,7 +243,8 @@ def command(keywords: type) -> Callable[[Command], Command]:
                 for name in plain
                 if written[name] is not None and (written[name] != defaults[name] or name in typed)
             }
-            values |= _unfolded(written.get("backbone_option"), folded)
+            beside_backbone = pairs("backbone_option", written.get("backbone_option"), "size=448")
+            values |= {name: _unfolded_value(name, text, folded) for name, text in beside_backbone}
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
@@ -318,12 +325,8 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     return executor, "cpu" if getattr(executor, "gpus", 0) else device
 
 
-def _unfolded(given: list[str] | None, names: Sequence[str]) -> dict[str, Any]:
-    """Parse a backbone's NAME=VALUE options, with numbers as numbers."""
-    return {name: _unfolded_value(name, text, names) for name, text in pairs("backbone_option", given, "size=448")}
-
-
 def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
+    """Parse the value of a backbone's option, with numbers as numbers."""
     if name not in names:
         raise InputError.of("backbone_option", f"must be one of {', '.join(names)}", name)
     if name not in ("size", "mean", "std"):

@@ -108,16 +108,17 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
     if isinstance(error, BrokenPipeError):
         _close_output()
         return UNREAD
-    if isinstance(error, OSError):
-        _give_up_output()
+    if isinstance(error, OSError) and sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            _close_output()
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         with suppress(OSError, ValueError):
             typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
     if isinstance(error, HowfarError):
-        return fail(
-            Config.current.blamed(error.line(flags or {}), arguments),
-            1 if isinstance(error, (StoreError, RunnerError)) else 2,
-        )
+        code = 1 if isinstance(error, (StoreError, RunnerError)) else 2
+        return fail(Config.current.blamed(error.line(flags or {}), arguments), code)
     return fail(_foreseen(error, flags or {}) or _unforeseen(error, arguments), 1)
 
 
@@ -164,15 +165,6 @@ def _report(error: BaseException, arguments: Sequence[str]) -> str:
     made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
-
-
-def _give_up_output() -> None:
-    """Redirect unflushed output to the null device if stdout cannot be written, so that exit prints nothing."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except (OSError, ValueError):
-        _close_output()
 
 
 def _close_output() -> None:

@@ -94,15 +94,9 @@ class DistanceDraws:
         between = quadratic_forms(s, p, of_s, of_p) / (m * n) if drawn.between is None else drawn.between
         return cls(between, _within_mean(p, of_p, drawn.within_p), _within_mean(s, of_s, drawn.within_s), n, m)
 
-    def relative_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of distance / self-distance of P; None if P has too few or only equal images."""
-        return self._over(self.within_p, self.n)
-
-    def relative_to_s_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of distance / self-distance of S; None if S has too few or only equal images."""
-        return self._over(self.within_s, self.m)
-
-    def _over(self, within: Float64Array | None, count: int) -> tuple[float, float] | None:
+    def relative_ci(self, to_s: bool = False) -> tuple[float, float] | None:
+        """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
+        within, count = (self.within_s, self.m) if to_s else (self.within_p, self.n)
         if within is None or count < FEW or not above_rounding(np.nanmin(within), self.between.max()):
             return None
         return interval(self.between / within)

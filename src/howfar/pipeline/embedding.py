@@ -41,14 +41,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageBatch:
-    """Hold a batch of images of one dataset, given by the dataset's index."""
-
-    dataset: int
-    items: tuple[ItemLike, ...]
-
-
-@dataclass(frozen=True)
 class Outcome:
     """Record the result of embedding one image: its content hash, or the reason why it has no features.
 
@@ -85,11 +77,10 @@ class EmbedBatch:
             moved = tuple(backbone.on(self.device) if hasattr(backbone, "on") else backbone for backbone in self.backbones)
             self.__dict__["backbones"] = moved
 
-    def __call__(self, batch: ImageBatch) -> list[Outcome]:
-        """Embed the batch, and return the outcome of each image, in order."""
-        step = self.at_a_time or max(1, len(batch.items))
-        starts = range(0, len(batch.items), step)
-        return [outcome for start in starts for outcome in self._outcomes(batch.items[start : start + step])]
+    def __call__(self, items: Sequence[ItemLike]) -> list[Outcome]:
+        """Embed a batch of images, and return the outcome of each, in order."""
+        step = self.at_a_time or max(1, len(items))
+        return [outcome for start in range(0, len(items), step) for outcome in self._outcomes(items[start : start + step])]
 
     def _outcomes(self, items: Sequence[ItemLike]) -> list[Outcome]:
         outcomes, files = self._read(items)
@@ -177,7 +168,7 @@ _ELSEWHERE: Final = 2
 _FAILED: Final = 4
 
 
-class Batches(Sequence[ImageBatch]):
+class Batches(Sequence[tuple[ItemLike, ...]]):
     """Divide datasets into batches lazily; every batch holds images of one dataset only."""
 
     def __init__(self, listings: Sequence[Sequence[ImageItem]], size: int) -> None:
@@ -186,11 +177,11 @@ class Batches(Sequence[ImageBatch]):
     def __len__(self) -> int:
         return sum(map(self._count, self._listings))
 
-    def __getitem__(self, number: int) -> ImageBatch:  # type: ignore[override]  # nobody asks for several at a time
+    def __getitem__(self, number: int) -> tuple[ItemLike, ...]:  # type: ignore[override]  # nobody asks for several at a time
         number = range(len(self))[number]
-        for dataset, items in enumerate(self._listings):
+        for items in self._listings:
             if number < self._count(items):
-                return ImageBatch(dataset, tuple(items[number * self._size : (number + 1) * self._size]))
+                return tuple(items[number * self._size : (number + 1) * self._size])
             number -= self._count(items)
         raise IndexError(number)
 
@@ -436,7 +427,13 @@ def _outcomes(
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
-        _doubt(task, outcomes)
+        # Images with damaged features are embedded again.
+        lost: set[str] = set()
+        for of_dataset in outcomes:
+            for start in range(0, len(of_dataset), CHECKED):
+                lost |= task.verify(of_dataset.reused(start, start + CHECKED))
+        for of_dataset in outcomes if lost else ():
+            of_dataset.lose(lost)
         left = sum(len(of_dataset.elsewhere()) for of_dataset in outcomes)
         if left:
             shown.set_postfix({ELSEWHERE: left})
@@ -445,16 +442,6 @@ def _outcomes(
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
-
-
-def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
-    """Verify reused features, and mark images with damaged features for embedding again."""
-    lost: set[str] = set()
-    for of_dataset in outcomes:
-        for start in range(0, len(of_dataset), CHECKED):
-            lost |= task.verify(of_dataset.reused(start, start + CHECKED))
-    for of_dataset in outcomes if lost else ():
-        of_dataset.lose(lost)
 
 
 def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
@@ -492,7 +479,7 @@ def _awaited(
         free = task.free(lacking)
         fallen = [position for position, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
-        again = [ImageBatch(0, tuple(waiting[position].item for position in group)) for group in groups]
+        again = [tuple(waiting[position].item for position in group) for group in groups]
         for group, done in zip(groups, executor.run(task, again), strict=True):
             for position, outcome in zip(group, done, strict=True):
                 if not outcome.elsewhere:

@@ -58,7 +58,10 @@ def check_plan(
     n, *others = sizes
     parts = layers if settings.scale == "layers" else 1
     together = [sum(others)] if settings.projection == "joint" else others
-    with within(budget(pairs_at_once(executor, settings))), plan():
+    at_once = 1
+    if executor is not None and executor.processes and settings.projection != "joint":
+        at_once = min(getattr(executor, "workers", None) or available_cores(), available_cores())
+    with within(budget(at_once)), plan():
         for m in together:
             _check_projection(n, m, q, parts, settings)
         for m in others:
@@ -66,13 +69,6 @@ def check_plan(
         if basis and q > n:
             z = components(n, q, settings)
             subspace_columns(1, n, q, z, itemsize(q, z))
-
-
-def pairs_at_once(executor: Runner | None, settings: Settings) -> int:
-    """Return the number of pairs of datasets that may be measured concurrently on this machine."""
-    if executor is None or not executor.processes or settings.projection == "joint":
-        return 1
-    return min(getattr(executor, "workers", None) or available_cores(), available_cores())
 
 
 def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:

@@ -78,7 +78,7 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
         inhomogeneity=energy / (2 * o_dist) if varies else None,
         o_dist_mean_ci=None if draws is None else interval(draws.between),
         relative_one_ci=None if draws is None else draws.relative_ci(),
-        relative_other_ci=None if draws is None else draws.relative_to_s_ci(),
+        relative_other_ci=None if draws is None else draws.relative_ci(to_s=True),
         energy_ci=None if draws is None else draws.energy_ci(),
         components=pair.components,
         explained_variance=pair.explained_variance,
@@ -166,8 +166,8 @@ class MeasurePairs:
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,
-            primary_plane=_plane(pair.primary),
-            secondary_scores=_plane(pair.secondary) if pair.components > KEPT else _padded(pair.secondary),
+            primary_plane=_padded(pair.primary[:, :2]),
+            secondary_scores=_padded(pair.secondary[:, :2] if pair.components > KEPT else pair.secondary),
             rivals_p=rival_p_values(tested, found.rivals, settings.permutations, (*seed, 1)) if tests else {},
         )
 
@@ -254,11 +254,6 @@ def projector_of(primary: Features, settings: Settings) -> Projector:
     """Make a primary dataset's projector with a run's settings, without the warning on fewer components."""
     layers = tuple(primary.layers)
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=layers, warns=False)
-
-
-def _plane(scores: Float64Array) -> Float64Array:
-    """Copy the first two components; a missing second component is 0."""
-    return _padded(scores[:, :2])
 
 
 def _padded(scores: Float64Array) -> Float64Array:

@@ -159,7 +159,11 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
     samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
     if not samples:
         return None
-    trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in _readings(network)]
+    own = network.reading
+    others = [(mean, std) for mean, std in _NORMALISATIONS if (mean, std) != (tuple(own.mean), tuple(own.std))]
+    # A uint8 network has no normalisation.
+    readings = [own, *(replace(own, mean=mean, std=std) for mean, std in others if network.dtype != "uint8")]
+    trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in readings]
     within = all(trial.within for trial in trials)
     output: Output = "probabilities" if within and "output" not in network.explicit else network.reading.output
     channel, channels = network.reading.channel_of(trials[0].channels), trials[0].channels
@@ -167,19 +171,16 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
         raise trials[0].faults[output, channel]
     network = replace(network, reading=replace(network.reading, output=output, channel=channel))
     used = _record(network, predictor.size, network.reading, channels)
-    warnings = [_read_as_logits(trials[0], network.name)] if within and output == "logits" else []
+    warnings = []
+    if within and output == "logits":
+        low, high = (1 / (1 + np.exp(-value)) for value in (trials[0].low, trials[0].high))
+        warnings.append(
+            f"all values of {network.name} lie within 0-1 and are read as logits, so that its maps hold {low:.2f} to "
+            f"{high:.2f} alone: pass --output probabilities"
+        )
     if samples[0].mask is not None:
         warnings += _better(network, used, trials, f"{len(samples)} labelled images of {images.name}")
     return ChosenReading(replace(predictor, network=network), used, tuple(warnings))
-
-
-def _readings(network: ForeignNetwork) -> list[Reading]:
-    """List the reading in use and its variants with other normalisations; a uint8 network has only one."""
-    own = network.reading
-    if network.dtype == "uint8":
-        return [own]
-    others = [(mean, std) for mean, std in _NORMALISATIONS if (mean, std) != (tuple(own.mean), tuple(own.std))]
-    return [own, *(replace(own, mean=mean, std=std) for mean, std in others)]
 
 
 def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _Trial:
@@ -234,14 +235,6 @@ def _soft(score: SegmentationScore) -> float:
     counts = score.counts
     hits, predicted = (values.mean(axis=1).sum() for values in (counts.hits_predicted, counts.predicted))
     return float(2 * hits / (predicted + counts.true.sum()))
-
-
-def _read_as_logits(trial: _Trial, name: str) -> str:
-    low, high = (1 / (1 + np.exp(-value)) for value in (trial.low, trial.high))
-    return (
-        f"all values of {name} lie within 0-1 and are read as logits, so that its maps hold {low:.2f} to {high:.2f} alone: "
-        "pass --output probabilities"
-    )
 
 
 def _record(network: ForeignNetwork, size: int, reading: Reading, channels: int) -> NetworkReading:
@@ -359,36 +352,26 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
         network: Any = of_segmenter(model.build(), where, precision)
     else:
         network, identity = _foreign(model, where, given)
-        size = _size(size, network)
+        if size is not None and network.side is not None and size != network.side:
+            raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
+        size = network.side if size is None else size
+        if size is None:
+            rule = "must be given for a network that is no checkpoint of howfar's"
+            raise InputError.of("size", rule, size, "pass the side of its input")
     card = model.card if isinstance(model, Checkpoint) else None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}
     return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside}, card)
 
 
-def _size(size: int | None, network: ForeignNetwork) -> int:
-    """Return the side of a foreign network's input squares: the given size, or the side fixed in the graph."""
-    if size is not None and network.side is not None and size != network.side:
-        raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
-    size = network.side if size is None else size
-    if size is None:
-        rule = "must be given for a network that is no checkpoint of howfar's"
-        raise InputError.of("size", rule, size, "pass the side of its input")
-    return size
-
-
-def _reading(given: ModelOptions) -> tuple[Reading | None, frozenset[str]]:
-    """Return the caller's reading of a network, None if unspecified, and the names of the options specified."""
+def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwork, dict[str, Any]]:
     chosen: dict[str, Any] = {name: given[name] for name in READING if given[name] is not None}
     if given["reading"] is None:
-        return (Reading(**chosen) if chosen else None), frozenset(chosen)
-    if chosen:
+        reading, explicit = Reading(**chosen) if chosen else None, frozenset(chosen)
+    elif chosen:
         raise InputError.of("reading", "must not be given beside them", ", ".join(chosen), "put these into the Reading")
-    return given["reading"], frozenset(READING)
-
-
-def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwork, dict[str, Any]]:
-    reading, explicit = _reading(given)
+    else:
+        reading, explicit = given["reading"], frozenset(READING)
     if isinstance(model, (str, Path)):
         if given["precision"] != "32":
             rule = "is of no use to an .onnx file"
@@ -447,12 +430,15 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
     loaded = loaded_model(model, loading).settled(images, given["progress"])
     check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
     maps = _Maps(images, loaded, given["flipped"])
+    # A few batches at a time, to parallelise reading and to lose little if the process is killed.
+    step = 4 * loaded.predictor.batch
     written = kept = 0
     skipped: list[Skipped] = list(images.skipped)
     wanted = list(map_paths(out, images).items())
     desc = f"predicting {images.name}{', mirrored' if given['flipped'] else ''}"
     with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
-        for group in maps.batches(wanted):
+        for start in range(0, len(wanted), step):
+            group = wanted[start : start + step]
             fresh, unreadable = maps.write(group)
             written += fresh
             kept += len(group) - fresh - len(unreadable)
@@ -498,12 +484,6 @@ class _Maps:
     model: Model
     flipped: bool
 
-    def batches(self, wanted: Sequence[tuple[Path, Item]]) -> Iterator[Sequence[tuple[Path, Item]]]:
-        """Yield groups of a few batches, to parallelise reading and to lose little if the process is killed."""
-        size = 4 * self.model.predictor.batch
-        for start in range(0, len(wanted), size):
-            yield wanted[start : start + size]
-
     def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
         """Write the missing maps; return their number and the unreadable images."""
         with ThreadPoolExecutor(available_cores()) as pool:
@@ -519,16 +499,14 @@ class _Maps:
         """Read an image, and return it with its map's signature; None if the map is already written."""
         try:
             data = read_bytes(item.path)
-            signature = self._signature(content_hash(data))
+            key = {**self.model.identity, "flipped": self.flipped, "image": content_hash(data)}
+            signature = json.dumps(key, sort_keys=True)
             if is_current(path, signature, "must hold no maps that howfar predict did not write"):
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:
             return Skipped(self.dataset.name, path_text(item.path), str(error))
         return path, np.ascontiguousarray(picture[:, ::-1]) if self.flipped else picture, signature
-
-    def _signature(self, content: str) -> str:
-        return json.dumps({**self.model.identity, "flipped": self.flipped, "image": content}, sort_keys=True)
 
 
 def is_current(path: Path, signature: str, rule: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -97,23 +98,19 @@ def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS
 
 def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
     """List unusable files with their folders: temporary files, matrices without an index, damaged shards."""
-    damaged = catalog.damaged
-    listed = ((folder, _names(folder)) for folder in (home, catalog.folder, catalog.folder.child(SORTED)))
-    return [(folder, name) for folder, names in listed for name in sorted(names) if _useless(name, names, damaged)]
-
-
-def _names(folder: Folder) -> set[str]:
-    try:
-        return folder.names()
-    except FileNotFoundError:
-        return set()
-
-
-def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
-    shard_id, suffix = name[:32], name[32:]
-    if suffix == ARRAY and shards.ID.fullmatch(shard_id):
-        return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
-    return name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
+    damaged, found = catalog.damaged, []
+    for folder in (home, catalog.folder, catalog.folder.child(SORTED)):
+        with suppress(FileNotFoundError):
+            names = folder.names()
+            for name in sorted(names):
+                shard_id, suffix = name[:32], name[32:]
+                if suffix == ARRAY and shards.ID.fullmatch(shard_id):
+                    useless = f"{shard_id}{INDEX}" not in names or shard_id in damaged
+                else:
+                    useless = name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
+                if useless:
+                    found.append((folder, name))
+    return found
 
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:

@@ -27,15 +27,12 @@ class FileMatrix(Protocol):
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
         """Copy columns of rows (in non-decreasing order) to a block: ``block[positions] = matrix[rows, columns]``."""
-        ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows in their stored type."""
-        ...
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Yield (first, last, block) for pieces of the ascending `rows`; a block may be gone once the next is asked for."""
-        ...
 
 
 class Folder(Protocol):
@@ -47,16 +44,13 @@ class Folder(Protocol):
     @property
     def near(self) -> bool:
         """Return whether reads cost next to nothing, as on a disk; otherwise several files are requested at a time."""
-        ...
 
     @property
     def path(self) -> Path | str:
         """Return the folder's path, or its URL."""
-        ...
 
     def child(self, name: str) -> Folder:
         """Return a subfolder."""
-        ...
 
     def make(self) -> None:
         """Make the folder if needed."""
@@ -64,15 +58,12 @@ class Folder(Protocol):
 
     def names(self) -> set[str]:
         """List the files in the folder."""
-        ...
 
     def sizes(self) -> dict[str, int]:
         """Return the size in bytes of each file in the folder."""
-        ...
 
     def folders(self) -> set[str]:
         """List the subfolders; empty if the folder does not exist."""
-        ...
 
     def discard(self) -> None:
         """Delete the folder if it is empty and more than a prefix of names."""
@@ -84,27 +75,21 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes:
         """Read a file's bytes."""
-        ...
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
         """Read the first bytes of a file, and the file's size."""
-        ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file for writing that appears under its name if the block ends without an exception."""
-        ...
 
     def remove(self, name: str) -> None:
         """Delete a file if it exists."""
-        ...
 
     def written(self, name: str) -> float:
         """Return a file's modification time in seconds since 1970; infinity if the file is missing."""
-        ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> FileMatrix:
         """Return the row-major matrix that begins at an offset in a file."""
-        ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Try to hold the named lock until the block ends; the context yields whether it was free."""

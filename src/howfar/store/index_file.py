@@ -207,13 +207,9 @@ def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
     names = [*wanted, *([CHECKSUM] if CHECKSUM in file.schema_arrow.names else [])]
     table = file.read(columns=names, use_threads=False)
     columns = {name: table.column(name) for name in names}
-    if not all(_is_kind(name, column.type) and not column.null_count for name, column in columns.items() if name != "path"):
-        raise ValueError("its columns are of other types, or have gaps")
+    for name, column in columns.items():
+        text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        right = text if name == "content" else pa.types.is_integer(column.type)
+        if name != "path" and (column.null_count or not right):
+            raise ValueError("its columns are of other types, or have gaps")
     return columns
-
-
-def _is_kind(name: str, kind: Any) -> bool:
-    import pyarrow as pa
-
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text if name == "content" else pa.types.is_integer(kind))

@@ -37,7 +37,7 @@ class FolderUse:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._share = Share(folder)
+        self.share = Share(folder)
         with _lock:
             _held.add(self)
 
@@ -48,30 +48,7 @@ class FolderUse:
             there = self.folder.stat()
         except FileNotFoundError:
             return False
-        return os.path.samestat(there, self._share.status())
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Release the lock to another part of this process until the block ends."""
-        self._share.give()
-        try:
-            yield
-        finally:
-            self._share.take()
-
-
-@contextmanager
-def unused(folder: Path) -> Iterator[bool]:
-    """Yield whether no other process uses a folder, and let none begin to until the block ends.
-
-    What this process itself uses is its own to remove. Raises `FileNotFoundError` where there is no such folder.
-    """
-    with ExitStack() as stack:
-        with _lock:
-            own = [use for use in _held if use.folder == folder]
-        for use in own:
-            stack.enter_context(use.lent())
-        yield stack.enter_context(alone(folder, make=False))
+        return os.path.samestat(there, self.share.status())
 
 
 CLAIMS: Final = "claims"
@@ -222,9 +199,19 @@ class LocalFolder:
                 if use.current:
                     return use
 
-    def unused(self) -> AbstractContextManager[bool]:
-        """Yield whether no other process holds the folder, and let none begin to until the block ends."""
-        return unused(self.path)
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Yield whether no other process holds the folder, and let none begin to until the block ends.
+
+        What this process itself holds is its own to remove. Raises `FileNotFoundError` where there is no such folder.
+        """
+        with ExitStack() as stack:
+            with _lock:
+                own = [use for use in _held if use.folder == self.path]
+            for use in own:
+                use.share.give()
+                stack.callback(use.share.take)
+            yield stack.enter_context(alone(self.path, make=False))
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""

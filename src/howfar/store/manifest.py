@@ -123,23 +123,18 @@ def _checksum(document: Mapping[str, Any]) -> str:
 def _present(folder: Folder) -> bool:
     if _has(folder, NAME):
         return True
-    # Looked at again, since another writer may have made both between the two looks.
-    if _begun(folder.child(SHARDS)) and not _has(folder, NAME):
-        _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
+    rows = folder.child(SHARDS)
+    with suppress(FileNotFoundError):
+        # Where folders are only prefixes of names, one exists if it holds anything. The manifest is looked at again, since
+        # another writer may have made both between the two looks.
+        if (rows.names() or rows.near) and not _has(folder, NAME):
+            _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
     return False
 
 
 def _has(folder: Folder, name: str) -> bool:
     try:
         return name in folder.names()
-    except FileNotFoundError:
-        return False
-
-
-def _begun(shards: Folder) -> bool:
-    """Return whether the folder exists or, where folders are only prefixes of names, whether it holds anything."""
-    try:
-        return bool(shards.names()) or shards.near
     except FileNotFoundError:
         return False
 

@@ -66,12 +66,8 @@ class RowChecks:
         self._sound: dict[str, NDArray[np.bool_]] = {}
         self.whole: set[str] = set()
         """Shards whose every row is sound, of which nothing has to be asked any more; without a lock too."""
-        self._lost: dict[str, frozenset[int]] = {}
-
-    @property
-    def lost(self) -> Mapping[str, frozenset[int]]:
-        """Return the damaged rows by shard."""
-        return self._lost
+        self.lost: dict[str, frozenset[int]] = {}
+        """Damaged rows by shard."""
 
     def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows, given in non-decreasing order, that are not verified yet, each once."""
@@ -89,17 +85,17 @@ class RowChecks:
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
         """Record that rows of a shard are damaged."""
-        self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
+        self.lost[shard_id] = self.lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
 
     def keep(self, present: Container[str]) -> None:
         """Forget all shards that are no longer present."""
         self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
         self.whole = {shard_id for shard_id in self.whole if shard_id in present}
-        self._lost = {shard_id: rows for shard_id, rows in self._lost.items() if shard_id in present}
+        self.lost = {shard_id: rows for shard_id, rows in self.lost.items() if shard_id in present}
 
     def state(self) -> State:
         """Return the recorded rows in a form to send to another process."""
-        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self._lost)
+        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self.lost)
 
     def learn(self, state: State) -> None:
         """Merge the rows that another process recorded."""
@@ -166,7 +162,7 @@ class ShardCatalog:
         with self._lock:
             self._checks.learn(state)
             for shard_id, rows in state[1].items():
-                if shard_id in self._index.ids:
+                if shard_id in self._index.shards:
                     self._index.lose(shard_id, rows)
 
     def __len__(self) -> int:
@@ -184,14 +180,14 @@ class ShardCatalog:
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the current shards."""
         with self._lock:
-            return tuple(self._index.ids)
+            return tuple(self._index.shards)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Return the number of rows of each current shard."""
         with self._lock:
             known = {} if self._index.database is None else self._index.database.rows
-            held = self._index.held.items()
+            held = self._index.shards.items()
             return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
 
     def shard(self, shard_id: str) -> Shard:
@@ -202,9 +198,9 @@ class ShardCatalog:
 
     def _whole(self, shard_id: str) -> Shard:
         with self._lock:
-            if shard_id not in self._index.ids:
+            if shard_id not in self._index.shards:
                 raise ShardGoneError(shard_id)
-            held = self._index.held[shard_id] or self._lately.get(shard_id)
+            held = self._index.shards[shard_id] or self._lately.get(shard_id)
         if held is not None:
             return held
         try:
@@ -297,7 +293,7 @@ class ShardCatalog:
         if shard_id in self._checks.whole:
             return
         with self._lock:
-            if shard_id not in self._index.ids:
+            if shard_id not in self._index.shards:
                 raise ShardGoneError(shard_id)
             unchecked = self._checks.unchecked(shard_id, rows)
         if not len(unchecked):
@@ -314,7 +310,7 @@ class ShardCatalog:
                 return
             new = set(damaged) - set(self._checks.lost.get(shard_id, ()))
             self._checks.lose(shard_id, damaged)
-            if shard_id in self._index.ids:
+            if shard_id in self._index.shards:
                 self._index.lose(shard_id, set(damaged))
         if new:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
@@ -337,7 +333,7 @@ class ShardCatalog:
         """Exclude a shard whose files are damaged."""
         with self._lock:
             self._damaged[shard_id] = str(error)
-            if shard_id in self._index.ids:
+            if shard_id in self._index.shards:
                 self._index.drop([shard_id])
         self._warn(f"shard {shard_id}", str(error))
 
@@ -347,8 +343,8 @@ class ShardCatalog:
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         self._checks.keep(present)
         self._adopt(present - self._damaged.keys())
-        gone = self._index.ids - present
-        whole = self._take(sorted(present - self._index.ids - self._damaged.keys()))
+        gone = self._index.shards.keys() - present
+        whole = self._take(sorted(present - self._index.shards.keys() - self._damaged.keys()))
         if gone:
             self._index.drop(list(gone))
             self._maps.drop(gone)
@@ -387,13 +383,13 @@ class ShardCatalog:
         """Use the index file for shards that are not known yet."""
         try:
             database = self._index.database
-            if wanted <= self._index.ids and (database is None or database.current):
+            if wanted <= self._index.shards.keys() and (database is None or database.current):
                 return
             database = self._database()
             if database is None or database.path is None:
                 return
             database.read_shards()
-            fresh = (wanted & database.numbers.keys()) - self._index.ids
+            fresh = (wanted & database.numbers.keys()) - self._index.shards.keys()
             if fresh:
                 self._index.adopt(database, fresh)
         except (OSError, IndexDamagedError) as error:
@@ -409,16 +405,14 @@ class ShardCatalog:
             database = IndexDatabase(self._file, self.layout.key, make=make, read_only=self._quiet)
         return database
 
-    def _large(self) -> int:
-        """Return from how many entries a write to a large database pays off, since it touches most pages."""
-        rows = {} if self._index.database is None else self._index.database.rows
-        return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
-
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
         """Add shards to the index in memory or, if many, all in memory to a database; `waiting` leaves more in memory."""
-        unsaved = [*self._index.young, *new]
+        unsaved = [*self._index.young.values(), *new]
         entries = sum(len(shard.rows) for shard in unsaved)
-        if entries < self._save_from or (waiting and entries < self._large()):
+        rows = {} if self._index.database is None else self._index.database.rows
+        # A write touches most pages of a large database.
+        large = min(sum(rows.values()) // 32, 2 * SAVED_FROM)
+        if entries < self._save_from or (waiting and entries < large):
             self._index.insert(new)
             return
         ids = [shard.id for shard in unsaved]
@@ -468,14 +462,14 @@ class ShardCatalog:
     def _ask(self, question: Callable[[], R]) -> R:
         """Answer from the index; ask again if it changed meanwhile or its database is damaged."""
         while True:
-            state = self._index.state
+            state = self._index.lookup
             try:
                 answer = question()
-                if state is self._index.state:
+                if state is self._index.lookup:
                     return answer
             except (OSError, IndexDamagedError) as error:
                 with self._lock:
-                    if state is self._index.state:
+                    if state is self._index.lookup:
                         self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:

@@ -232,20 +232,14 @@ def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dt
     not_text = [content for content in contents if not isinstance(content, str)]
     if not_text:
         raise InputError.of("contents", "must be text, the hash of an image's bytes", not_text[0])
-    if array.size:
-        _refuse_beyond(array, paths, dtype)
-    return np.ascontiguousarray(array, STORED[dtype])
-
-
-def _refuse_beyond(array: NDArray[Any], paths: Sequence[str], dtype: str) -> None:
     limit = float(np.finfo(STORED[dtype]).max)
     # NaN fails this comparison too. Minimum and maximum, unlike abs, need no second array of that size.
-    if max(-array.min(), array.max()) <= limit:
-        return
-    for row, path in zip(array, paths, strict=True):
+    fits = not array.size or max(-array.min(), array.max()) <= limit
+    for row, path in () if fits else zip(array, paths, strict=True):
         if not np.isfinite(row).all():
             raise StoreError(f"the features of {path} hold NaN or infinity: check that image and the model's weights")
         largest = float(np.abs(row).max())
         if largest > limit:
             cure = 'use dtype="float32"' if dtype == "float16" else "scale the features down"
             raise StoreError(f"the features of {path} reach {largest:.6g}, beyond {limit:,.6g}, the end of {dtype}: {cure}")
+    return np.ascontiguousarray(array, STORED[dtype])

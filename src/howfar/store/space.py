@@ -161,28 +161,11 @@ def prune(
 ) -> StorePrune:
     """Remove features from a store by name, by age, or the longest unused beyond a size limit.
 
-    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so
-    is every file that howfar did not write.
-
-    Parameters
-    ----------
-    store
-        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
-    feature
-        Names of the features that may go, of backbones or of folders, each in full; all by default.
-    older_than
-        Let go what no run has opened for so many days; behind a URL, what nothing was added to.
-    max_size
-        Let features go, used longest ago first, until the whole store takes no more than this: 20GB, 500MB, or bytes.
-    dry_run
-        Remove nothing, and say what would go.
-
-    Raises
-    ------
-    InputError
-        Nothing says what is to go; or as `howfar.store.check`.
-    StoreError
-        The disk refuses.
+    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so is
+    every file that howfar did not write. `store` is as in `howfar.store.check`, and so are the errors; `feature` names
+    backbones or folders, each in full. `older_than` lets go what no run has opened for so many days (behind a URL, what nothing
+    was added to), `max_size` what was used longest ago until the store takes no more than this: 20GB, 500MB, or bytes. With
+    `dry_run` nothing is removed. Raises `InputError` where nothing says what is to go, and `StoreError` where the disk refuses.
 
     Examples
     --------
@@ -233,17 +216,12 @@ def _limit(size: str | int) -> int:
         raise InputError.of("max_size", "must be a size", size, "write 20GB, 500MB, or bytes") from error
 
 
-def _link_in(home: Folder) -> str:
-    """Return the name of a feature's subfolder that is a link; "" if none is."""
-    if not isinstance(home.path, Path):
-        return ""
-    return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
-
-
 def _removed(feature: StoredFeature) -> str:
     """Remove a feature; return the reason if it is left, or "" if it is gone."""
-    if link := _link_in(feature.home):
-        return f"its folder {link} is a link, which is not followed"
+    place = feature.home.path
+    for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS):
+        if isinstance(place, Path) and (place / name).is_symlink():
+            return f"its folder {name} is a link, which is not followed"
     try:
         reason = feature.in_use()
         if reason:

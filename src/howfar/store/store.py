@@ -21,7 +21,6 @@ from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
 from howfar.store.folder import ShardGoneError, refusal
-from howfar.store.index import RowPositions
 from howfar.store.index_file import in_hex
 from howfar.store.local_folder import folder_at
 from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
@@ -57,7 +56,9 @@ class StoredRows:
         block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
         for _ in range(TRIES):
             try:
-                _fill(block, self._catalog, self._row_positions, rows, columns)
+                for shard_id, positions, row in self._row_positions.by_shard(rows):
+                    self._catalog.check(shard_id, row, self._row_positions.digests_at(positions, rows))
+                    self._catalog.matrix(shard_id).fill(block, positions, row, columns)
                 return block
             except (ShardGoneError, FileNotFoundError):
                 self._catalog.refresh()
@@ -67,12 +68,6 @@ class StoredRows:
         raise StoreError(
             f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
         )
-
-
-def _fill(block: NDArray[np.float32], catalog: ShardCatalog, row_positions: RowPositions, rows: slice, columns: slice) -> None:
-    for shard_id, positions, row in row_positions.by_shard(rows):
-        catalog.check(shard_id, row, row_positions.digests_at(positions, rows))
-        catalog.matrix(shard_id).fill(block, positions, row, columns)
 
 
 TARGET_BYTES = 64 * 2**20
@@ -85,17 +80,9 @@ SELDOM = 50
 class FeatureStore:
     """Keep one identity's features on disk, keyed by image content; made by `howfar.store.Store.open`.
 
-    Several threads may use one object, several processes one folder. What a process was writing when it was killed is
-    absent, everything else is whole. Pickled, it opens the same folder again.
-
-    Attributes
-    ----------
-    identity
-        What the features depend on.
-    dtype
-        Stored type: ``float32`` or ``float16``. What is read is float32 always.
-    length
-        q, the numbers in a feature.
+    Several threads may use one object, several processes one folder. What a process was writing when it was killed is absent,
+    everything else is whole. Pickled, it opens the same folder again. `identity` is what the features depend on, `dtype` the
+    stored type (what is read is float32 always), and `length` q, the numbers in a feature.
 
     Examples
     --------
@@ -247,18 +234,9 @@ VARIABLE = "HOWFAR_STORE"
 class Store:
     """Keep embeddings in a folder. Nothing is made on disk before `open`; a pickled store opens the same folder.
 
-    Parameters
-    ----------
-    root
-        Its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
-        environment variable ``HOWFAR_STORE``, else the user's cache folder.
-    dtype
-        Stored type. ``float16`` halves the space; I^dist moves by about 3e-5 relative, and features beyond 65,504 are refused.
-
-    Raises
-    ------
-    InputError
-        Another `dtype`.
+    `root` is its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
+    environment variable ``HOWFAR_STORE``, else the user's cache folder. The `dtype` ``float16`` halves the space: I^dist moves
+    by about 3e-5 relative, and features beyond 65,504 are refused. Raises `InputError` for another `dtype`.
 
     Examples
     --------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial as bound
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,27 +102,11 @@ def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
     return faults
 
 
-def all_faint(scored: Sequence[ScoredMap]) -> bool:
-    """Return whether all maps only contain 0 and 1 as 8-bit values, so that 1 probably means p = 1, not 1/255."""
-    return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
-
-
-@dataclass(frozen=True)
-class MapScorer:
+def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap | Fault:
     """Score one image's map against its mask, within a tolerance in pixels."""
-
-    sources: Sources
-    tolerance: float
-
-    def __call__(self, item: Item) -> ScoredMap | Fault:
-        try:
-            return self._score(item)
-        except ImageError as error:
-            return Fault(item.name, path_text(item.path), str(error))
-
-    def _score(self, item: Item) -> ScoredMap:
+    try:
         picture = read_named("the image", item.path, read_bytes)
-        file = self.sources.main.files[item.name]
+        file = sources.main.files[item.name]
         prediction = read_named("the prediction", file, read_prediction)
         values = prediction.values
         mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
@@ -129,18 +114,17 @@ class MapScorer:
             _check_mask(values.shape, file, mask.foreground.shape, item, picture)
         else:
             _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
-        others = [
-            _other(what, maps.files[item.name], values.shape)
-            for what, maps in self.sources.named()
-            if maps is not self.sources.main
-        ]
-        flipped = others.pop(0) if self.sources.flipped is not None else None
+        others = []
+        for what, maps in list(sources.named())[1:]:
+            others.append(read_named(f"the {what}", maps.files[item.name], read_prediction).values)
+            _check_size(what, others[-1].shape, maps.files[item.name], values.shape, "the prediction")
+        flipped = others.pop(0) if sources.flipped is not None else None
         truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
         return ScoredMap(
             item=item,
             content=content_hash(picture),
             prediction=path_text(file),
-            counts=count(values, truth, 0.0 if mask is None else self.tolerance),
+            counts=count(values, truth, 0.0 if mask is None else tolerance),
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
             lossy=prediction.lossy,
@@ -149,12 +133,8 @@ class MapScorer:
             flip_agreement=None if flipped is None else flip_agreement(values, flipped),
             ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
         )
-
-
-def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    values = read_named(f"the {what}", path, read_prediction).values
-    _check_size(what, values.shape, path, shape, "the prediction")
-    return values
+    except ImageError as error:
+        return Fault(item.name, path_text(item.path), str(error))
 
 
 def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
@@ -186,9 +166,10 @@ def scored_maps(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], Dataset]:
     """Score every image with maps; return the scores and the dataset of scored images. Raises `InputError` as `read_all`."""
-    missing = missing_maps(dataset, sources)
-    scored, kept = read_all(dataset, missing, MapScorer(sources, tolerance), partial, progress)
-    if all_faint(scored):
+    score = bound(score_map, sources=sources, tolerance=tolerance)
+    scored, kept = read_all(dataset, missing_maps(dataset, sources), score, partial, progress)
+    # All values are 0 or 1 in 8 bits, so that 1 probably means p = 1, not 1/255.
+    if any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored):
         file = next(image.prediction for image in scored if image.faint)
         raise InputError(
             f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
@@ -197,8 +178,6 @@ def scored_maps(
     return scored, kept
 
 
-_Place: TypeAlias = tuple[Path | None, Path]
-_Compared: TypeAlias = Callable[[NDArray[Any], list[NDArray[Any]], float], dict[str, float]]
 _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
@@ -251,7 +230,10 @@ class MapFolders:
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""
-        return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
+        names = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
+        return ImageMaps(
+            tuple(next((folder / name for name in names if (folder / name).is_file()), None) for folder in self.all()), self
+        )
 
     def all(self) -> Iterator[Path]:
         """Yield the given folders in the order of `ImageMaps.files`."""
@@ -277,36 +259,21 @@ class ImageMaps:
         except (ImageError, InputError) as error:
             return columns, str(error)
         why = []
-        for compare, places in self._comparisons(others):
+        mirrored = [others.pop(0)] if self.folders.flipped is not None else []
+        tiled = [others.pop()] if self.folders.tiles is not None else []
+        for places in filter(None, (mirrored, tiled, others)):
             try:
-                columns |= compare(main, [_read_map(*each) for each in places], threshold)
+                maps = [_read_map(*each) for each in places]
+                if places is mirrored:
+                    columns["flip_agreement"] = flip_agreement(main, *maps)
+                    columns[FLIP_OVERLAP] = flip_overlap(main, *maps, threshold)
+                elif places is tiled:
+                    columns[TILE_AGREEMENT] = foreground_dice(main, *maps, threshold)
+                else:
+                    columns["ensemble_agreement"] = ensemble_agreement([main, *maps])
             except (ImageError, InputError) as error:
                 why.append(str(error))
         return columns, "; ".join(why)
-
-    def _comparisons(self, others: list[_Place]) -> Iterator[tuple[_Compared, list[_Place]]]:
-        """Yield each comparison function with the maps to compare with."""
-        if self.folders.flipped is not None:
-            yield _flipped, [others.pop(0)]
-        if self.folders.tiles is not None:
-            yield _tiled, [others.pop()]
-        if others:
-            yield _ensemble, others
-
-
-def _flipped(main: NDArray[Any], mirrored: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {
-        "flip_agreement": flip_agreement(main, mirrored[0]),
-        FLIP_OVERLAP: flip_overlap(main, mirrored[0], threshold),
-    }
-
-
-def _tiled(main: NDArray[Any], tiled: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
-
-
-def _ensemble(main: NDArray[Any], members: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {"ensemble_agreement": ensemble_agreement([main, *members])}
 
 
 def _read_map(file: Path | None, folder: Path) -> NDArray[Any]:
@@ -322,7 +289,3 @@ def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
     """Stack several images' signals into columns, with nan for missing signals."""
     blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
     return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
-
-
-def _of_stem(folder: Path, stem: str) -> Path | None:
-    return next((file for ending in _ENDINGS if (file := folder / f"{stem}{ending}").is_file()), None)

@@ -47,7 +47,7 @@ from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
-from howfar.tasks.maps import MapScorer, ScoredMap, Sources, find_sources, scored_maps
+from howfar.tasks.maps import ScoredMap, Sources, find_sources, score_map, scored_maps
 from howfar.tasks.reading import Fault, with_bar
 from howfar.tasks.task import (
     FLIPPED,
@@ -83,13 +83,6 @@ class Cut:
     def words(self) -> str:
         """Describe the performance measure with this threshold in words."""
         return f"F at threshold {self.threshold:.2f} ({self.source})"
-
-
-def own_best(ods_threshold: float) -> Cut:
-    """Choose the set's own ODS threshold, as in the paper; 0.5 if that is nan because no pixel is true."""
-    if math.isnan(ods_threshold):
-        return Cut(FALLBACK, "no foreground to tune on")
-    return Cut(ods_threshold, "best for this set")
 
 
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
@@ -201,14 +194,20 @@ class SegmentationTask(Task):
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
         whole = summarise(counts.take(masked), self.tolerance) if masked.any() else None
-        cut = self.cut or own_best(math.nan if whole is None else whole.ods_threshold)
+        # By default the set's own ODS threshold, as in the paper; it is nan where no pixel is true.
+        best = _defined(whole, "ods_threshold")
+        own = Cut(FALLBACK, "no foreground to tune on") if best is None else Cut(best, "best for this set")
+        cut = self.cut or own
         at_cut = None if whole is None else whole.at(cut.threshold)
         scores = {
             **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
             **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
             "false_positive_share": _defined(at_cut, "false_positive_share"),
         }
-        shapes = thresholded_signals([image.item for image in scored], sources, cut.threshold, progress)
+        shape = bound(_thresholded, sources=sources, threshold=cut.threshold)
+        rows = list(with_bar(shape, [image.item for image in scored], progress, "shapes"))
+        names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
+        shapes = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
         made = evaluation_of(
             kept,
             scored,
@@ -275,7 +274,8 @@ class SegmentationTask(Task):
         items = {item.name: item for item in answers.dataset.items}
         labelled = [replace(items[name], mask=mask) for name, mask in labels.items()]
         counts = []
-        for outcome in with_bar(MapScorer(cast("MapAnswers", answers).sources, self.tolerance), labelled, progress=False):
+        score = bound(score_map, sources=cast("MapAnswers", answers).sources, tolerance=self.tolerance)
+        for outcome in with_bar(score, labelled, progress=False):
             if isinstance(outcome, Fault):
                 raise InputError(f"the label of {outcome.image} cannot be used: {outcome.reason}")
             counts.append(outcome.counts)
@@ -330,25 +330,14 @@ def _expected_counts(answers: ModelAnswers) -> Counts:
     return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
 
 
-def thresholded_signals(items: Sequence[Item], sources: Sources, threshold: float, progress: bool) -> dict[str, Float64Array]:
-    """Reread the images' maps, and compute foreground signals at the threshold, one (n,) column per signal."""
-    rows = list(with_bar(_Thresholded(sources, threshold), items, progress, "shapes"))
-    names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
-    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
-
-
-@dataclass(frozen=True)
-class _Thresholded:
-    sources: Sources
-    threshold: float
-
-    def __call__(self, item: Item) -> dict[str, float]:
-        values = read_prediction(self.sources.main.files[item.name]).values
-        row = foreground_shape(values, self.threshold)
-        if self.sources.flipped is not None:
-            mirrored = read_prediction(self.sources.flipped.files[item.name]).values
-            row[FLIP_OVERLAP] = flip_overlap(values, mirrored, self.threshold)
-        return row
+def _thresholded(item: Item, sources: Sources, threshold: float) -> dict[str, float]:
+    """Reread an image's map, and compute its foreground signals at the threshold."""
+    values = read_prediction(sources.main.files[item.name]).values
+    row = foreground_shape(values, threshold)
+    if sources.flipped is not None:
+        mirrored = read_prediction(sources.flipped.files[item.name]).values
+        row[FLIP_OVERLAP] = flip_overlap(values, mirrored, threshold)
+    return row
 
 
 def notes(
@@ -438,7 +427,7 @@ def _columns(
     at_cut: ThresholdScore | None,
     shapes: Mapping[str, Float64Array],
 ) -> dict[str, Any]:
-    columns = {
+    return {
         "best": spread(getattr(whole, "per_image_best", None), masked),
         "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
         **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
@@ -454,7 +443,6 @@ def _columns(
         "true": np.where(masked, counts.true.astype(np.float64), np.nan),
         "pixels": counts.pixels,
     }
-    return columns
 
 
 def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
