@@ -20,7 +20,7 @@ from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_b
 from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
 from howfar.significance import interval, resample_counts, unbiased_mean
-from howfar.significance.bootstrap import Decomposition, DrawnEffects, drawn_effects, mean_of_different, own_effects
+from howfar.significance.bootstrap import Decomposition, drawn_effects, mean_of_different, own_effects
 
 ROUNDING = 1e-12
 FEW = 3
@@ -90,9 +90,13 @@ class DistanceDraws:
         """
         n, m, (of_p, of_s, rng) = len(p), len(s), resamples
         parts = _decomposed(p, s, sums)
-        drawn = _Drawn() if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
-        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if drawn.between is None else drawn.between
-        return cls(between, _within_mean(p, of_p, drawn.within_p), _within_mean(s, of_s, drawn.within_s), n, m)
+        # What is None here is computed from all pairs.
+        drawn: tuple[Float64Array | None, ...] = (None, None, None)
+        if parts is not None:
+            drawn = parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        between, within_p, within_s = drawn
+        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
+        return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
 
     def relative_ci(self, to_s: bool = False) -> tuple[float, float] | None:
         """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
@@ -106,14 +110,6 @@ class DistanceDraws:
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
-
-
-class _Drawn(NamedTuple):
-    """Hold decomposition-based draws of the mean distances; None for means to be computed from all pairs."""
-
-    between: Float64Array | None = None
-    within_p: Float64Array | None = None
-    within_s: Float64Array | None = None
 
 
 def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:
@@ -134,16 +130,17 @@ class _DecomposedMeans:
     within_p: Decomposition | None
     within_s: Decomposition | None
 
-    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> _Drawn:
-        """Compute bootstrap draws of the three mean distances."""
+    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
+        """Compute bootstrap draws of the three mean distances, None for few pairs: between S and P, within P, within S."""
         n, m = len(counts_p), len(counts_s)
         s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
         noise = rng.normal(size=(3, counts_p.shape[1]))
-        return _Drawn(
-            None if self.between is None else self.between.draw_between(s, p, m, n, noise[0]),
-            _own(self.within_p, p, n, noise[1]),
-            _own(self.within_s, s, m, noise[2]),
+        between = None if self.between is None else self.between.draw_between(s, p, m, n, noise[0])
+        within_p, within_s = (
+            None if part is None else mean_of_different(part.draw_within(drawn, count, row), drawn.squares / count**2)
+            for part, drawn, count, row in ((self.within_p, p, n, noise[1]), (self.within_s, s, m, noise[2]))
         )
+        return between, within_p, within_s
 
     def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
         """Compute the largest share of noise in the draws' deviation over O^dist, its ratios to self-distances, and energy."""
@@ -156,11 +153,6 @@ class _DecomposedMeans:
         noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
         rest = np.square(derivatives) @ np.square(noise)
         return float(np.sqrt(rest / (rest + exact)).max())
-
-
-def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array | None:
-    """Compute draws of the mean distance between a set's different images; None without a decomposition."""
-    return None if part is None else mean_of_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:

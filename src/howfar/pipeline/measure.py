@@ -159,46 +159,37 @@ def measure(
     dataset distances, of which some take far longer than all else. `primary_draws`, (n, bootstrap) counts of P's images, are
     shared by several secondaries; else they are drawn from `seed`.
     """
-    with _drawn_beside(pair, bootstrap, seed, primary_draws) as resampled:
-        return _measured(pair, neighbours, rivals, resampled)
-
-
-class _Resampled(NamedTuple):
-    """Provide resamples on demand: for distances, and counts of S and P for the rivals; None without resampling."""
-
-    distances: Callable[[], Resamples] | None = None
-    rivals: Callable[[], tuple[Counts, Counts]] | None = None
-
-
-def _measured(pair: Projection, neighbours: int, rivals: bool, drawn: _Resampled) -> PairMeasures:
-    p, s = pair.primary, pair.secondary
-    near = nearest_images(s, p, k=min(neighbours, len(p)))
-    nearest = near.distances.mean(axis=1)
-    spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
-    mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
-    others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-    means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
-    sums = RowSums.of(p, s)
-    i_dist = sums.between / len(p)
-    own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
-    resampled = None if drawn.distances is None else DistanceDraws.of(p, s, sums, drawn.distances())
-    return PairMeasures(
-        i_dist=i_dist,
-        knn=nearest,
-        mahalanobis=mahalanobis,
-        percentile=None if own is None else percentiles(i_dist, own),
-        conformal=None if own is None else p_values(i_dist, own),
-        own=own,
-        relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=sums.energy(),
-        rivals=means,
-        o_dist_ci=None if resampled is None else interval(resampled.between),
-        relative_ci=None if resampled is None else resampled.relative_ci(),
-        energy_ci=None if resampled is None else resampled.energy_ci(),
-        nearest=near.rows[:, :NAMED],
-        nearest_distances=near.distances[:, :NAMED],
-        rivals_ci={} if drawn.rivals is None else _rival_intervals(pair, others, means, *drawn.rivals()),
-    )
+    with _drawn_beside(pair, bootstrap, seed, primary_draws) as (of_distances, of_rivals):
+        p, s = pair.primary, pair.secondary
+        near = nearest_images(s, p, k=min(neighbours, len(p)))
+        nearest = near.distances.mean(axis=1)
+        spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
+        mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
+        others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
+        means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
+        sums = RowSums.of(p, s)
+        i_dist = sums.between / len(p)
+        own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
+        resampled = None if of_distances is None else DistanceDraws.of(p, s, sums, of_distances())
+        return PairMeasures(
+            i_dist=i_dist,
+            knn=nearest,
+            mahalanobis=mahalanobis,
+            percentile=None if own is None else percentiles(i_dist, own),
+            conformal=None if own is None else p_values(i_dist, own),
+            own=own,
+            relative=None
+            if own is None or not above_rounding(own.mean(), i_dist.mean())
+            else float(i_dist.mean() / own.mean()),
+            energy=sums.energy(),
+            rivals=means,
+            o_dist_ci=None if resampled is None else interval(resampled.between),
+            relative_ci=None if resampled is None else resampled.relative_ci(),
+            energy_ci=None if resampled is None else resampled.energy_ci(),
+            nearest=near.rows[:, :NAMED],
+            nearest_distances=near.distances[:, :NAMED],
+            rivals_ci={} if of_rivals is None else _rival_intervals(pair, others, means, *of_rivals()),
+        )
 
 
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
@@ -257,11 +248,11 @@ def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -
 @contextmanager
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
-) -> Iterator[_Resampled]:
+) -> Iterator[tuple[Callable[[], Resamples] | None, Callable[[], tuple[Counts, Counts]] | None]]:
     """Draw resamples of S and P on a spare core during measurement, or only when needed under a memory budget."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
-        yield _Resampled()
+        yield None, None
         return
 
     def of_distances() -> Resamples:
@@ -274,11 +265,11 @@ def _drawn_beside(
 
     drawn = (m if primary_draws is not None else m + n) * bootstrap
     if numeric_threads() == 1 or drawn > _BESIDE or is_set():
-        yield _Resampled(of_distances, of_rivals if m >= FEWEST else None)
+        yield of_distances, of_rivals if m >= FEWEST else None
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
         first = beside.submit(of_distances)
-        yield _Resampled(first.result, beside.submit(of_rivals).result if m >= FEWEST else None)
+        yield first.result, beside.submit(of_rivals).result if m >= FEWEST else None
 
 
 def _rival_intervals(

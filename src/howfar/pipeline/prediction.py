@@ -109,15 +109,6 @@ _NORMALISATIONS: Final = (
 
 
 @dataclass(frozen=True)
-class ChosenReading:
-    """Hold a predictor with its chosen reading, the reading's record, and warnings if another reading does better."""
-
-    predictor: Predictor
-    reading: NetworkReading
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class _Sample:
     picture: NDArray[np.float32]
     mask: NDArray[np.bool_] | None
@@ -144,16 +135,17 @@ class _Trial:
                 yield channel, summarise(stack(counts))
 
 
-def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
+def choose_reading(
+    predictor: Predictor, network: ForeignNetwork, images: Dataset
+) -> tuple[Predictor, NetworkReading, tuple[str, ...]] | None:
     """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
 
-    Values all within 0-1 are probabilities, unless the caller says otherwise. Where images have masks, the normalisations of
-    ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by
-    the soft F, which falls where maps are too bright or too dark throughout. Raises `InputError` where another reading is
-    clearly better than a default.
+    Returned are the predictor that does so, a record of it, and warnings of readings that do better.     Values all within 0-1
+    are probabilities, unless the caller says otherwise. Where images have masks, the normalisations of ImageNet, 0 to 1, 0 to
+    255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by the soft F, which falls
+    where maps are too bright or too dark throughout. Raises `InputError` where another reading is clearly better than a
+    default.
     """
-    network = predictor.network
-    assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked
     # Drawn with a fixed seed, with masks that hold foreground where there are such.
     samples = _taken([item for item in images.items if item.mask is not None], predictor, LABELLED)
     samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
@@ -180,7 +172,7 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
         )
     if samples[0].mask is not None:
         warnings += _better(network, used, trials, f"{len(samples)} labelled images of {images.name}")
-    return ChosenReading(replace(predictor, network=network), used, tuple(warnings))
+    return replace(predictor, network=network), used, tuple(warnings)
 
 
 def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _Trial:
@@ -316,11 +308,11 @@ class Model:
         if not isinstance(network, ForeignNetwork) or self.reading is not None:
             return self
         with stage(f"comparing how {network.name} may be fed and read", progress):
-            found = settled(self.predictor, images)
+            found = choose_reading(self.predictor, network, images)
         if found is None:
             return self
-        identity = {**self.identity, "output": found.reading.output}
-        return Model(found.predictor, identity, None, found.reading, found.warnings)
+        predictor, reading, warnings = found
+        return Model(predictor, {**self.identity, "output": reading.output}, None, reading, warnings)
 
 
 @with_options(ModelOptions)

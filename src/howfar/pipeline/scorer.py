@@ -331,7 +331,7 @@ class Scorer:
         predicted, words, signals = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
         del listed[RESIDUAL]
-        rows = [
+        rows: list[dict[str, Any]] = [
             {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
             for index, item in enumerate(items)
         ]
@@ -340,7 +340,18 @@ class Scorer:
         readings: list[dict[str, float | None]] = [
             {**signal, "i_dist": i_dist, "knn": knn, RESIDUAL: off} for signal, i_dist, knn, off in gated
         ]
-        return [self._score(*parts) for parts in zip(rows, predicted, words, readings, strict=True)]
+        scores, tau = [], None if self.profile.judge is None else self.profile.judge.terms.tau
+        for row, (estimate, low, high, estimator), fault, read in zip(rows, predicted, words, readings, strict=True):
+            flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
+            expected: dict[str, Any] = {
+                "predicted": estimate,
+                "predicted_low": low,
+                "predicted_high": high,
+                "estimator": estimator,
+            }
+            told = f"{reason}; {fault}" if fault else reason
+            scores.append(Score(**row, **expected, flag=flag, reason=told, readings=read))
+        return scores
 
     def _predicted(
         self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: _Maps
@@ -364,21 +375,6 @@ class Scorer:
             ]
         estimate, low, high, names = judge.predict(columns, self.work["estimator"])
         return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words, readings
-
-    def _score(self, row: dict[str, Any], predicted: _Predicted, words: str, readings: dict[str, float | None]) -> Score:
-        estimate, low, high, estimator = predicted
-        tau = None if self.profile.judge is None else self.profile.judge.terms.tau
-        flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
-        return Score(
-            **row,
-            predicted=estimate,
-            predicted_low=low,
-            predicted_high=high,
-            estimator=estimator,
-            flag=flag,
-            reason=f"{reason}; {words}" if words else reason,
-            readings=readings,
-        )
 
 
 def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
