@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from howfar.cli.main import run
@@ -26,12 +25,6 @@ def test_prints_table_agreement_and_report(demo_folders, tmp_path, capsys):
     assert run(["report", str(out)]) == 0
     assert (out / "report.html").is_file()
     assert (out / "pixels" / "report.html").is_file()
-
-
-def test_one_named_twice_is_one(demo_folders, capsys):
-    names = ("--backbone", "pixels", "--backbone", "pixels")
-    assert run(["compare", *map(str, demo_folders[:2]), *names, *QUICK, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["backbone"]["name"] == "pixels"
 
 
 def test_of_several_results_in_a_folder_the_newest_is_drawn(demo_folders, tmp_path):

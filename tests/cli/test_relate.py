@@ -11,7 +11,7 @@ from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.report import estimates as words_estimates
 from howfar.report import failures as words_failures
-from howfar.results import Evaluation, Relation
+from howfar.results import Relation
 from howfar.wording import format_number
 
 SIDE = 32
@@ -24,12 +24,6 @@ def place(world, tmp_path, capsys) -> Path:
     """A copy of the run that a test may write to."""
     capsys.readouterr()
     return Path(shutil.copytree(world / "run", tmp_path / "run"))
-
-
-@pytest.fixture
-def undrawn(monkeypatch) -> None:
-    """No figures, which take longest."""
-    monkeypatch.setattr("howfar.report.comparison.write_report", lambda _, folder, relation: folder / "report.html")
 
 
 def given(world: Path, *names: str) -> list[str | Path]:
@@ -85,19 +79,6 @@ def test_a_table_of_ones_own_and_a_single_set(place, tmp_path, howfar):
     assert "note: 1 of 9 images of near has no performance: left out of its trend" in lines
     start = lines.index("Mean performance expected without a set's labels") + 2
     assert [line.split()[0] for line in lines[start : start + 2]] == ["far", "new"]
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_performance_without_counts_is_not_called_f(world, place, tmp_path, howfar):
-    rows = [Evaluation.load(world / f"{name}.parquet").images[["dataset", "image", "performance"]] for name in ("near", "far")]
-    for one, name in zip(rows, ("near", "far"), strict=True):
-        one.to_csv(tmp_path / f"{name}.csv", index=False)
-    arguments = [part for name in ("near", "far") for part in ("--performance", tmp_path / f"{name}.csv")]
-    code, out, err = howfar("relate", place, *arguments, "--bootstrap", "20", "--tau", "0.7")
-    assert code == 0, err
-    assert "Estimators, each dataset left out in turn (performance without labels)" in out.splitlines()
-    assert "listed < 0.7" in out
-    assert "mean F" not in out
 
 
 def test_a_relation_of_before_is_replaced(world, place, howfar):

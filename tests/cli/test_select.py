@@ -129,14 +129,6 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place, howfar):
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
 
 
-def test_an_older_run_says_what_to_do(place, howfar):
-    images = pd.read_parquet(place / "images.parquet")
-    rewrite(images.drop(columns=[f"pc{number}" for number in range(3, 7)]), place / "images.parquet")
-    code, out, err = howfar("select", place, "--dataset", "new", "-k", 2, "--strategy", "herding")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "herding needs all 6 components of images of new and the run holds 2: run compare again" in err
-
-
 NAMES = ("1.png", "a\x1b[31m.png", "straße.png")
 SIDES = (9, 11)
 

@@ -70,12 +70,6 @@ def test_elsewhere_backbones_are_moved_to_their_device(roads, tmp_path):
     np.testing.assert_array_equal(howfar.embed(roads, model, tmp_path / "store", progress=False).to_array(), here.to_array())
 
 
-def test_backbones_without_devices_stay_as_they_are(tmp_path):
-    stores = (Store(tmp_path).open({"name": "diary"}, 3),)
-    there = pickle.loads(pickle.dumps(EmbedBatch((RecordingBackbone(tmp_path),), stores, "cuda")))
-    assert isinstance(there.backbones[0], RecordingBackbone)
-
-
 def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path):
     """As where one of several backbones is one of the trivial ones too."""
     write_dataset(tmp_path / "roads", 6, seed=1, size=48)

@@ -23,11 +23,10 @@ pytest.importorskip("ray", reason="needs howfar[ray]")
 import howfar
 from howfar.data import parse
 from howfar.demo import write_dataset
-from howfar.errors import InputError, RunnerError
+from howfar.errors import RunnerError
 from howfar.runners import RayRunner
 from worlds.recording_backbone import RecordingBackbone
 
-HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
 BATCH = 4
 SCRIPT = """
@@ -205,19 +204,3 @@ def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path):
             howfar.compare(*datasets, runner=RayRunner(workers=1), progress=False)
     finally:
         ray.shutdown()
-
-
-def test_the_device_of_a_runner_s_tasks_is_no_option_of_embeddings():
-    """The command line loads backbones on a CPU where tasks have GPUs; a device that the user names is refused."""
-    import ray
-
-    rng = np.random.default_rng(0)
-    p, s = rng.normal(size=(30, 4)), rng.normal(size=(20, 4))
-    given = {"bootstrap": 0, "permutations": 0, "progress": False, "device": "cpu"}
-    try:
-        found = howfar.compare(p, s, runner=RayRunner(workers=1, gpus=1.0), **given)
-    finally:
-        ray.shutdown()
-    assert found.datasets[0].n == 20
-    with pytest.raises(InputError, match="options are of no use to ready-made embeddings, got 'device'"):
-        howfar.compare(p, s, **given)

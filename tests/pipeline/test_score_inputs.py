@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -89,13 +87,6 @@ def test_whether_a_file_is_there_does_not_matter_but_its_ending_does(site):
         arrivals(["readme.txt"])
 
 
-def test_a_folder_that_ends_like_an_image_is_a_folder(site):
-    folder = site.rename(site.with_name("site.png"))
-    (group,) = arrivals(["site.png"])
-    assert group.dataset is not None
-    assert [one.path for one in group.items] == [folder / "images/1.png", folder / "images/2.jpg"]
-
-
 def test_a_name_and_a_path_are_told_from_a_file_with_an_equals_sign(site):
     (group,) = arrivals(["roads=site"])
     assert {one.dataset for one in group.items} == {"roads"}
@@ -124,12 +115,3 @@ def test_tables_and_embeddings(site):
     for group, name, count in ((loaded, "e", 3), (array, "new", 2), (ready, "new", 2)):
         assert isinstance(group.features, Features)
         assert (group.features.name, len(group.features), group.items) == (name, count, ())
-
-
-def test_names_that_are_not_text_are_made_so(site):
-    odd: Any = os.fsdecode(b"caf\xe9.png")
-    one = arrival(site.parent / odd)
-    assert one.image.endswith("caf\\xe9.png")
-    assert os.fsencode(one.path).endswith(b"caf\xe9.png")
-    folder = site.parent / os.fsdecode(b"\xe9t\xe9")
-    assert arrival(folder / "images/1.png").dataset == "\\xe9t\\xe9"

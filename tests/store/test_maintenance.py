@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from howfar import store as stores
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.io.lock import locked
-from howfar.store import Store, local_folder
+from howfar.store import Store
 from howfar.store.local_folder import folder_at
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, read, spoil
 
@@ -349,18 +348,3 @@ def test_a_bucket_without_keys_is_one_line_that_names_it(action, monkeypatch, ca
     assert "must be a store that can be read (Unable to locate credentials), got 's3://no-such-bucket/shelf'" in told
     assert "by which keys (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE)" in told
     assert told.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("number", "words"), [(errno.ENOSPC, "the disk is full: make room"), (errno.EDQUOT, "the quota is used")]
-)
-def test_a_full_disk_is_named(on_disk, monkeypatch, number, words):
-    def full(*_, **__):
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(local_folder, "appearing", full)
-    with pytest.raises(StoreError, match=rf"the store cannot use .*; {words}.*--store"):
-        Store(on_disk).open({"name": "another"}, 3)
-    features = Store(on_disk).open({"name": "old"}, LENGTH)
-    with pytest.raises(StoreError, match=rf"the store cannot write to .*; {words}"):
-        features.add(["zz"], ["z.png"], np.ones((1, LENGTH), np.float32))

@@ -55,13 +55,6 @@ def test_a_folder_that_holds_another_feature_is_refused(tmp_path, folder, change
         Store(tmp_path).open(IDENTITY, 24)
 
 
-def test_a_folder_copied_to_another_name_is_refused(tmp_path, folder):
-    other = {"name": "pixels", "side": 3}
-    folder.rename(tmp_path / feature_key(other, "float32"))
-    with pytest.raises(StoreError, match="was it copied"):
-        Store(tmp_path).open(other, 24)
-
-
 NESTED = "[" * 100_000
 DAMAGED = {
     "empty": b"",
@@ -177,12 +170,6 @@ def test_storage_type_is_part_of_the_key():
     assert feature_key({"name": "a"}, "float32") != feature_key({"name": "a"}, "float16")
     # Not by being entered into the identity, where an identity could forge it.
     assert feature_key({"name": "a", "dtype": "float16"}, "float32") != feature_key({"name": "a"}, "float16")
-
-
-def test_prefix_is_the_name():
-    assert feature_key({"name": "timm:ResNet-18 (a1)"}, "float32").startswith("timm-resnet-18-a1-")
-    assert len(feature_key({"name": "x" * 500}, "float32")) == 40 + 1 + 24
-    assert len(feature_key({"name": "***"}, "float32")) == len(feature_key({"name": 3}, "float32")) == 24
 
 
 def test_keys_stay_what_they_were():

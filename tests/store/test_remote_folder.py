@@ -44,12 +44,6 @@ def asked(monkeypatch) -> list[tuple[int, int]]:
     return ranges
 
 
-def test_rows_are_one_range(features, asked):
-    selection = features.select([content(k) for k in range(40)])
-    np.testing.assert_array_equal(selection.rows(3, 11), expected(range(3, 11)))
-    assert [end - start for start, end in asked] == [8 * LENGTH * ITEM]
-
-
 def test_columns_are_a_range_for_each_row_where_rows_are_long(features, asked, monkeypatch):
     monkeypatch.setattr(remote_folder, "GAP", 0)
     selection = features.select([content(k) for k in range(40)])
@@ -64,16 +58,6 @@ def test_a_request_is_of_so_many_bytes_at_most(features, asked, monkeypatch):
     np.testing.assert_array_equal(selection.rows(0, len(order)), expected(order))
     assert max(end - start for start, end in asked) <= 3 * LENGTH * ITEM
     assert len(asked) > 1
-
-
-def test_the_same_numbers_as_in_a_folder(tmp_path, features):
-    here = Store(tmp_path).open(IDENTITY, LENGTH)
-    add(here, range(40))
-    order = np.random.default_rng(0).permutation(40).tolist()
-    there, local = (store.select([content(k) for k in order]) for store in (features, here))
-    for a, b in ((0, 40), (3, 17), (39, 40), (5, 5)):
-        np.testing.assert_array_equal(there.rows(a, b), local.rows(a, b))
-        np.testing.assert_array_equal(there.columns(a, b), local.columns(a, b))
 
 
 def test_a_cut_object_is_damage_and_never_wrong_rows(features):

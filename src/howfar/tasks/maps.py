@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
+from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
@@ -58,6 +59,26 @@ class Sources:
             yield "flipped prediction", self.flipped
         for member in self.members:
             yield "ensemble prediction", member
+
+
+def have(count: int, what: str) -> str:
+    """Begin a sentence on images: "1 image has no mask", "2 images have no mask"."""
+    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
+
+
+def mask_notes(masked: int, images: int) -> Iterator[str]:
+    """Yield a note on images without a mask, if any."""
+    if not masked:
+        yield "no image has a mask: there are only signals that need no labels, and no scores"
+    elif masked < images:
+        yield f"{have(images - masked, 'no mask')}: kept for the signals that need no labels, without performance"
+
+
+def extra_notes(maps: MatchedMaps) -> Iterator[str]:
+    """Yield a note on maps that match no image, if any."""
+    if maps.extra:
+        match = "map matches" if len(maps.extra) == 1 else "maps match"
+        yield f"{len(maps.extra)} {match} no image ({examples(maps.extra)} below {maps.folder})"
 
 
 @dataclass(frozen=True, eq=False)

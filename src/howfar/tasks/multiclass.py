@@ -12,7 +12,6 @@ import numpy as np
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.classes import class_names
-from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.label_exports import matched
@@ -24,7 +23,7 @@ from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map
 from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedSignals, evaluation_of, spread
-from howfar.tasks.maps import Sources, missing_maps
+from howfar.tasks.maps import Sources, extra_notes, mask_notes, missing_maps
 from howfar.tasks.reading import Fault, read_all, read_named, with_bar
 from howfar.tasks.task import (
     LabelsRead,
@@ -182,21 +181,14 @@ def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], w
 
 
 def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclass) -> Iterator[str]:
-    without = sum(image.counts is None for image in images)
-    if without == len(images):
-        yield "no image has a mask: there are only signals that need no labels, and no scores"
-    elif without:
-        have = "1 image has" if without == 1 else f"{without} images have"
-        yield f"{have} no mask: kept for the signals that need no labels, without performance"
+    yield from mask_notes(sum(image.counts is not None for image in images), len(images))
     if not any(image.signals for image in images):
         yield "the maps are numbers of classes without probabilities: there are no signals of confidence"
     predicted = sum((image.counts.predicted[VOID : VOID + 1].sum() for image in images if image.counts is not None), 0)
     void = sum(VOID in image.found for image in images)
     if void and metric.ignore is None and not predicted:
         yield f"class {VOID} is true in {void} masks and never predicted: where it stands for void, pass --ignore-index {VOID}"
-    if maps.extra:
-        match = "map matches" if len(maps.extra) == 1 else "maps match"
-        yield f"{len(maps.extra)} {match} no image ({examples(maps.extra)} below {maps.folder})"
+    yield from extra_notes(maps)
 
 
 def class_maps_in(folder: Path) -> ListedSignals:

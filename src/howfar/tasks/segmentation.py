@@ -47,7 +47,7 @@ from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
-from howfar.tasks.maps import ScoredMap, Sources, find_sources, score_map, scored_maps
+from howfar.tasks.maps import ScoredMap, Sources, extra_notes, find_sources, have, mask_notes, score_map, scored_maps
 from howfar.tasks.reading import Fault, with_bar
 from howfar.tasks.task import (
     FLIPPED,
@@ -362,19 +362,15 @@ def notes(
 def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
     masked = [image for image in scored if image.item.mask is not None]
     empty = sum(int(image.counts.true[0]) == 0 for image in masked)
-    if not masked:
-        yield "no image has a mask: there are only signals that need no labels, and no scores"
-    elif len(masked) < len(scored):
-        without = len(scored) - len(masked)
-        yield f"{_have(without, 'no mask')}: kept for the signals that need no labels, without performance"
+    yield from mask_notes(len(masked), len(scored))
     if empty:
         percent = "" if false_positives is None else f"{100 * false_positives:.2g} %"
         share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
-        what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
+        what = f"every mask ({empty}) is empty" if empty == len(masked) else have(empty, "an empty mask")
         yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
     full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
     if full:
-        yield f"{_have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
+        yield f"{have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
     grey = sum(image.grey for image in masked)
     if grey:
         yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"
@@ -382,12 +378,9 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
 
 def _about_files(sources: Sources) -> Iterator[str]:
     for _, maps in sources.named():
-        if maps.extra:
-            count = len(maps.extra)
-            match = "map matches" if count == 1 else "maps match"
-            yield f"{count} {match} no image ({examples(maps.extra)} below {maps.folder})"
+        yield from extra_notes(maps)
         if maps.doubled:
-            what = _have(len(maps.doubled), "more than one map")
+            what = have(len(maps.doubled), "more than one map")
             yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
     images: dict[object, list[str]] = defaultdict(list)
     for name, file in sources.main.files.items():
@@ -407,10 +400,6 @@ def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> It
         yield f"the threshold was tuned on {these}: F at it is no estimate for unseen ones"
     if tuned.tolerance != tolerance:
         yield f"the threshold was tuned with a tolerance of {tuned.tolerance:g} px, and this is {tolerance:g} px"
-
-
-def _have(count: int, what: str) -> str:
-    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
 
 
 def _defined(score: SegmentationScore | ThresholdScore | None, name: str) -> float | None:
