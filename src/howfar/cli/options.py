@@ -150,16 +150,12 @@ Backbone = Annotated[str, typer.Option(help=BACKBONE, autocompletion=complete_ba
 Segmenter = Annotated[
     str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.", autocompletion=complete_segmenter)
 ]
-Performance = Annotated[
-    list[Path] | None,
-    typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
-]  # fmt: skip
+PERFORMANCE = "Read what `howfar evaluate -o` wrote, or a table image, performance."
+Performance = Annotated[list[Path] | None, value("FILE", PERFORMANCE, "--performance")]
 LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-LabelledPrimary = Annotated[str, typer.Argument(metavar="PRIMARY", help=LABELLED)]
-TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
-TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=TUNED_ON)]
-MODEL = "Predict by this checkpoint of `howfar train`, or an .onnx network."
-Model = Annotated[Path | None, typer.Option(metavar="CKPT", help=MODEL)]
+LabelledPrimary = Annotated[str, argument("PRIMARY", LABELLED)]
+TunedOn = Annotated[Path | None, value("FILE", "Take the best threshold of this evaluation (PRIMARY's).")]
+Model = Annotated[Path | None, value("CKPT", "Predict by this checkpoint of `howfar train`, or an .onnx network.")]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
 _ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
@@ -168,53 +164,49 @@ _FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_F
 
 
 class _Shape(NamedTuple):
-    """Describe an option whose command-line form differs from its Python value: type, default, reading and metavar."""
+    """Describe an option whose command-line form differs from its Python value; `shown` gives its default there."""
 
     kind: Any
-    shown: Callable[[Any], Any]
-    read: Callable[[Any, Written], Any]
     metavar: str | None = None
+    read: Callable[[Any, Written], Any] = lambda value, _: value
+    shown: Callable[[Any], Any] = lambda _: None
     help: str = ""
 
 
 _SHAPES: Mapping[str, _Shape] = {
-    "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
-    "only": _Shape(
-        str, lambda _: None, lambda text, _: text, "NAME[=STRENGTH],...", "Make these corruptions alone; by default every one."
-    ),
-    "mean": _Shape(str, lambda _: None, lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5"), "R,G,B"),
-    "std": _Shape(str, lambda _: None, lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5"), "R,G,B"),
-    "allow_urls": _Shape(str, lambda _: None, lambda hosts, _: hosts, "HOST,..."),
-    "foreground": _Shape(str, lambda _: None, lambda text, _: text, "COLOUR"),
-    "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
-    "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
-    "columns": _Shape(str, lambda _: None, lambda text, _: text, "ROLE=COLUMN,..."),
-    "classes": _Shape(str, lambda _: None, lambda text, _: text, "NAME,...|FILE"),
-    "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
-    "label_names": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "NAME"),
-    "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),
+    "weights": _Shape(list[str], "PATH", lambda given, written: local_weights(written.get("backbone"), given)),
+    "only": _Shape(str, "NAME[=STRENGTH],...", help="Make these corruptions alone; by default every one."),
+    "mean": _Shape(str, "R,G,B", lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5")),
+    "std": _Shape(str, "R,G,B", lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5")),
+    "allow_urls": _Shape(str, "HOST,..."),
+    "foreground": _Shape(str, "COLOUR"),
+    "predictions": _Shape(str, "DIR"),
+    "ensemble": _Shape(list[str], "DIR", lambda folders, _: tuple(folders)),
+    "columns": _Shape(str, "ROLE=COLUMN,..."),
+    "classes": _Shape(str, "NAME,...|FILE"),
+    "texts": _Shape(list[str]),
+    "label_names": _Shape(list[str], "NAME", lambda names, _: tuple(names)),
+    "by": _Shape(list[str], "COLUMN", lambda names, _: tuple(names)),
     "without_labels": _Shape(
         list[str],
-        lambda _: None,
-        lambda names, _: () if names == ["none"] else tuple(names),
         "WAY",
-        "Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
+        lambda names, _: () if names == ["none"] else tuple(names),
+        help="Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
     ),
-    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: shots_of(text)),
-    "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
-    "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),
+    "shots": _Shape(str, None, lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
+    "background_shots": _Shape(str, None, lambda text, _: numbers("background_shots", text), lambda _: ""),
+    "seeds": _Shape(int, None, lambda count, _: range(count), len, "Do all this many times, with the seeds 0, 1 …"),
     "random_seeds": _Shape(
         int,
-        len,
+        None,
         lambda count, written: range(written["seeds"], written["seeds"] + count),
-        help="Train the baseline and the strategy random alone this many further times.",
+        len,
+        "Train the baseline and the strategy random alone this many further times.",
     ),
-    "strategies": _Shape(
-        list[str], lambda _: None, lambda names, _: registry.names("strategies") if names == ["all"] else names
-    ),
-    "start": _Shape(bool, lambda _: False, lambda tuned, _: "tuned" if tuned else "anew"),
-    "options": _Shape(list[str], lambda _: None, lambda given, _: architecture(given), "NAME=VALUE"),
-    "pretrained": _Shape(str, lambda _: None, lambda weights, _: False if weights == "none" else weights, "FILE|none"),
+    "strategies": _Shape(list[str], None, lambda names, _: registry.names("strategies") if names == ["all"] else names),
+    "start": _Shape(bool, None, lambda tuned, _: "tuned" if tuned else "anew", lambda _: False),
+    "options": _Shape(list[str], "NAME=VALUE", lambda given, _: architecture(given)),
+    "pretrained": _Shape(str, "FILE|none", lambda weights, _: False if weights == "none" else weights),
 }
 
 
@@ -262,7 +254,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """Return an option as a parameter for typer."""
-    shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
+    shape = _SHAPES.get(name) or _Shape(_text(kind), shown=lambda default: default)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)

@@ -36,31 +36,14 @@ PROFILE: Final = "profile.howfar"
 class Profile(PrimaryReference):
     """Hold the reference for scoring new images against a primary dataset P; made by `howfar.profile`.
 
-    Attributes
-    ----------
-    primary, n
-        P's name and number of images.
-    backbone, options
-        The backbone's name, and the options that `howfar.load_backbone` was given beside it (never the device).
-    identity, layers
-        Weights, preprocessing and all else that the features depend on; the lengths of their parts.
-    components, scale, neighbours
-        z as asked for; "none" or "layers"; k of the nearest-neighbour distance.
-    basis
-        The subspace fitted on P: (q,) mean, (q, z) matrix, explained variance.
-    rows
-        (n, z) P's images in it.
-    own
-        (n,) leave-one-out distances of P's images, in P's order; None where P is a single image.
-    provenance, skipped
-        Version and time of the run that made the profile; the files of P that could not be read.
-    own_residual
-        How far P's images lie off the subspace on average, leave-one-out; None where it holds all of them, where layers are
-        scaled, and in profiles of howfar 0.1.
-    judge
-        The judge of sites, with its estimators and the gate's range, where labelled datasets were given.
-    residual_components
-        How many leading components `own_residual` is off; None where it is all of them.
+    `primary` and `n` are P's name and number of images, `backbone` and `options` what `howfar.load_backbone` was given (never
+    the device), `identity` and `layers` all that the features depend on and the lengths of their parts. `components`, `scale`
+    and `neighbours` are z as asked for, "none" or "layers", and k of the nearest-neighbour distance. `basis` is the subspace
+    fitted on P ((q,) mean, (q, z) matrix, explained variance), `rows` (n, z) are P's images in it, and `own` (n,) their
+    leave-one-out distances; None where P is a single image. `own_residual` is how far P's images lie off the subspace of its
+    leading `residual_components` on average, leave-one-out; None where it holds all of them, where layers are scaled, and in
+    profiles of howfar 0.1. `judge` judges sites, where labelled datasets were given. `skipped` are the files of P that could
+    not be read.
     """
 
     @classmethod
