@@ -75,11 +75,7 @@ def test_a_traceback_that_cannot_be_kept(broken, capsys, monkeypatch):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "memory ran out (DefaultCPUAllocator"),
         (RecursionError("maximum depth"), 1, "a value is nested too deep, or a fault of howfar"),
         (refused(errno.ENOSPC, "/runs/a"), 1, "no space is left on the disk of /runs/a: make room, or name another"),
-        (
-            refused(errno.ENAMETOOLONG, "/a"),
-            1,
-            "/a is longer than the system lets a path be: pass a shorter one",
-        ),
+        (refused(errno.ENAMETOOLONG, "/a"), 1, "/a is longer than the system lets a path be: pass a shorter one"),
         (refused(errno.ENOSPC), 1, "no space is left on the disk of the output: make room"),
         (refused(errno.EROFS, "/cd/a"), 1, "/cd/a lies on a disk that can only be read: name a folder elsewhere"),
         (refused(errno.EMFILE, "/a"), 1, "too many files are open to open /a: raise the limit (ulimit -n 4096)"),
