@@ -8,10 +8,8 @@ import pytest
 
 import howfar.store.store
 from howfar.errors import StoreError
-from howfar.store import Store, shards
+from howfar.store import Store, shard_catalog, shards
 from howfar.store.local_folder import folder_at
-from howfar.store.shard_catalog import MmapCache
-from howfar.store.shards import ShardFormat
 from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
@@ -153,27 +151,22 @@ def test_a_pack_in_the_middle_of_a_look_hides_nothing(four, tmp_path, monkeypatc
 
 def test_what_was_packed_away_is_let_go_of(four):
     read(four, range(4))
-    assert len(four._catalog._maps) == 4
+    assert four._catalog._view.cache_info().currsize == 4
     four.pack(many=1)
-    assert len(four._catalog._maps) == 0, "the disk cannot free a file that is mapped"
+    assert four._catalog._view.cache_info().currsize == 0, "the disk cannot free a file that is mapped"
 
 
-def test_only_so_many_files_are_kept_open(features):
+def test_only_so_many_files_are_kept_open(features, tmp_path, monkeypatch):
     for k in range(8):
         add(features, [k])
-    maps = MmapCache(folder_at(features.folder / "shards"), ShardFormat("float32", 24, features.folder.name), capacity=3)
-    ids = sorted(shards.ids(folder_at(features.folder / "shards")))
-    held = [maps.get(shard_id).array for shard_id in ids]
-    assert len(maps) == 3
+    monkeypatch.setattr(shard_catalog, "OPEN_MAPS", 3)
+    reader = Store(tmp_path).open(IDENTITY, 24)
+    ids = sorted(reader._catalog.ids)
+    held = [reader._catalog.matrix(shard_id).array for shard_id in ids]
+    assert reader._catalog._view.cache_info().currsize == 3
     # One that was let go of can still be read by who holds it.
     np.testing.assert_array_equal(np.concatenate(held), expected(range(8)))
-    assert maps.get(ids[-1]).array is held[-1]
-    assert maps.get(ids[5]).array is held[5]
-    maps.get(ids[0])
-    assert maps.get(ids[5]).array is held[5], "the least recently used one was to go"
-    assert maps.get(ids[-1]).array is held[-1]
-    maps.drop([ids[-1], "unknown"])
-    assert maps.get(ids[-1]).array is not held[-1]
+    np.testing.assert_array_equal(read(reader, range(8)), expected(range(8)))
 
 
 def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):

@@ -128,12 +128,14 @@ def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
             catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))
     damage = []
     for shard_id, count in catalog.lost.items():
-        if (shard := before.get(shard_id)) is not None:
-            left = set(catalog.shard(shard_id).rows) if shard_id in catalog.ids else set()
-            lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
-            wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
-            reason = f"{count:,} of {shard.count:,} rows {wrong}"
-            damage.append(Damage(name, f"{SHARDS}/{shard_id}{ARRAY}", reason, *_images(catalog, shard_id, lost)))
+        if shard_id not in before:
+            continue
+        shard = before[shard_id]
+        left = set(catalog.shard(shard_id).rows) if shard_id in catalog.ids else set()
+        lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
+        wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
+        reason = f"{count:,} of {shard.count:,} rows {wrong}"
+        damage.append(Damage(name, f"{SHARDS}/{shard_id}{ARRAY}", reason, *_images(catalog, shard_id, lost)))
     for shard_id, why in catalog.damaged.items():
         suffix = INDEX if "its index" in why else ARRAY
         damage.append(Damage(name, f"{SHARDS}/{shard_id}{suffix}", why, *_images(catalog, shard_id, None)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,35 +24,6 @@ from howfar.store.shards import Shard, ShardFormat
 
 # Under each on a disk is a memory map, which holds a file descriptor; a process commonly has 1,024, on some systems 256.
 OPEN_MAPS = 64
-
-
-class MmapCache:
-    """Cache the open matrices of one folder; the least recently used is closed first. Thread-safe."""
-
-    def __init__(self, folder: Folder, layout: shards.ShardFormat, capacity: int = OPEN_MAPS) -> None:
-        self._folder, self._layout, self._capacity = folder, layout, capacity
-        self._lock = Lock()
-        self._open: OrderedDict[str, FileMatrix] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def get(self, shard_id: str) -> FileMatrix:
-        """Return the (count, q) matrix of a shard. Raises as `howfar.store.shards.view`."""
-        with self._lock:
-            if shard_id not in self._open:
-                self._open[shard_id] = shards.view(self._folder, shard_id, self._layout)
-            self._open.move_to_end(shard_id)
-            while len(self._open) > self._capacity:
-                # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.
-                self._open.popitem(last=False)
-            return self._open[shard_id]
-
-    def drop(self, gone: Iterable[str]) -> None:
-        """Close the matrices of shards, so that the disk can free them."""
-        with self._lock:
-            for shard_id in gone:
-                self._open.pop(shard_id, None)
 
 
 State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
@@ -145,12 +115,13 @@ class ShardCatalog:
         self._file = folder.path / FILE if derived and isinstance(folder.path, Path) else None
         self._damages = 0
         self._save_from: float = SAVED_FROM
-        self._lately: OrderedDict[str, Shard] = OrderedDict()
         self._lock = RLock()
         self._index = Index()
         self._damaged: dict[str, str] = {}
         self._checks = RowChecks()
-        self._maps = MmapCache(folder, layout)
+        # A matrix that is let go of closes when the last array over it is gone, as a thread may be reading it.
+        self._view = lru_cache(OPEN_MAPS)(lambda shard_id: shards.view(folder, shard_id, layout))
+        self._read = lru_cache(READ_LATELY)(lambda shard_id: shards.read(folder, shard_id, layout))
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -200,19 +171,12 @@ class ShardCatalog:
         with self._lock:
             if shard_id not in self._index.shards:
                 raise ShardGoneError(shard_id)
-            held = self._index.shards[shard_id] or self._lately.get(shard_id)
-        if held is not None:
-            return held
+            held = self._index.shards[shard_id]
         try:
-            shard = shards.read(self.folder, shard_id, self.layout)
+            return held or self._read(shard_id)
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
-        with self._lock:
-            self._lately[shard_id] = shard
-            while len(self._lately) > READ_LATELY:
-                self._lately.popitem(last=False)
-        return shard
 
     @property
     def damaged(self) -> Mapping[str, str]:
@@ -322,7 +286,7 @@ class ShardCatalog:
         Raises `ShardGoneError` where it is gone or damaged, so that its contents must be located anew, else `StoreError`.
         """
         try:
-            return self._maps.get(shard_id)
+            return self._view(shard_id)
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
@@ -347,7 +311,7 @@ class ShardCatalog:
         whole = self._take(sorted(present - self._index.shards.keys() - self._damaged.keys()))
         if gone:
             self._index.drop(list(gone))
-            self._maps.drop(gone)
+            self._view.cache_clear()
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
         return whole and not gone and present == shards.ids(self.folder)
 

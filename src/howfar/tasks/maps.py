@@ -286,10 +286,10 @@ class ImageMaps:
             try:
                 maps = [_read_map(*each) for each in places]
                 if places is mirrored:
-                    columns["flip_agreement"] = flip_agreement(main, *maps)
-                    columns[FLIP_OVERLAP] = flip_overlap(main, *maps, threshold)
+                    columns["flip_agreement"] = flip_agreement(main, maps[0])
+                    columns[FLIP_OVERLAP] = flip_overlap(main, maps[0], threshold)
                 elif places is tiled:
-                    columns[TILE_AGREEMENT] = foreground_dice(main, *maps, threshold)
+                    columns[TILE_AGREEMENT] = foreground_dice(main, maps[0], threshold)
                 else:
                     columns["ensemble_agreement"] = ensemble_agreement([main, *maps])
             except (ImageError, InputError) as error:
