@@ -35,49 +35,29 @@ TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": 
 
 
 def exported(
-    file: Path,
-    taken: str = "imagenet",
-    output: str = "logits",
-    *,
-    dtype: str = "float32",
-    last: bool = False,
-    channels: int = 1,
-    side: int | str = "s",
-    pooled: bool = False,
+    file, taken="imagenet", output="logits", *, dtype="float32", last=False, channels=1, side="s", pooled=False
 ) -> Path:
     """A network that finds grey lines between white and black, for which a grey of 0.3 counts: logit 5 - 40 |grey - 0.3|."""
     mean, std = (np.array(values, np.float64) for values in NORMALISATIONS[taken])
-    grey, sign = (std / 3).reshape(1, 3, 1, 1), np.array([1.0, -1.0][:channels][::-1])
-    weights = {
-        "grey": grey,
-        "offset": np.array([mean.mean() - 0.3]),
-        "scale": (-40 * sign).reshape(channels, 1, 1, 1),
-        "logit": 5 * sign,
-    }
-    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT)]
-    nodes += [helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2])] if last else []
-    nodes += [
-        helper.make_node("Conv", ["t" if last else "f", "grey", "offset"], ["u"]),
-        helper.make_node("Abs", ["u"], ["a"]),
-        helper.make_node("Conv", ["a", "scale", "logit"], ["l"]),
+    sign = np.array([1.0, -1.0][:channels][::-1])
+    weights = {"grey": (std / 3).reshape(1, 3, 1, 1), "offset": np.array([mean.mean() - 0.3]), "logit": 5 * sign}
+    weights["scale"] = (-40 * sign).reshape(channels, 1, 1, 1)
+    steps: list[tuple[str, list[str], dict[str, Any]]] = [("Cast", [], {"to": TensorProto.FLOAT})]
+    steps += [("Transpose", [], {"perm": [0, 3, 1, 2]})] if last else []
+    steps += [("Conv", ["grey", "offset"], {}), ("Abs", [], {}), ("Conv", ["scale", "logit"], {})]
+    steps += [("Sigmoid", [], {})] if output == "probabilities" else []
+    steps += [("Transpose", [], {"perm": [0, 2, 3, 1]})] if last else []
+    steps += [("ReduceMean", [], {"axes": [2, 3], "keepdims": 0})] if pooled else []
+    names = ["x", *(f"after {kind} {place}" for place, (kind, _, _) in enumerate(steps))]
+    nodes = [
+        helper.make_node(kind, [names[place], *others], [names[place + 1]], **attributes)
+        for place, (kind, others, attributes) in enumerate(steps)
     ]
-    nodes += [helper.make_node("Sigmoid", ["l"], ["p"])] if output == "probabilities" else []
-    named = "p" if output == "probabilities" else "l"
-    nodes += [helper.make_node("Transpose", [named], ["o"], perm=[0, 2, 3, 1])] if last else []
-    named = "o" if last else named
-    nodes += [helper.make_node("ReduceMean", [named], ["r"], axes=[2, 3], keepdims=0)] if pooled else []
-    shape = ["b", side, side, 3] if last else ["b", 3, side, side]
-    graph = helper.make_graph(
-        nodes,
-        "network",
-        [helper.make_tensor_value_info("x", TYPES[dtype], shape)],
-        [
-            helper.make_tensor_value_info(
-                "r" if pooled else named, TensorProto.FLOAT, ["b", "c"] if pooled else ["b", "c", "d", "e"]
-            )
-        ],
-        [numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()],
-    )
+    taken_shape, given_shape = ["b", side, side, 3] if last else ["b", 3, side, side], ["b", "c"] + ["d", "e"] * (not pooled)
+    ends = [helper.make_tensor_value_info("x", TYPES[dtype], taken_shape)]
+    ends.append(helper.make_tensor_value_info(names[-1], TensorProto.FLOAT, given_shape))
+    tensors = [numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], tensors)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
     return file
 

@@ -148,17 +148,7 @@ def test_compare_on_ray_is_compare_here(demo_folders, tmp_path):
     for runner in ("local", "ray"):
         howfar_ = Path(sys.executable).with_name("howfar")
         folders = [str(folder) for folder in demo_folders[:3]]
-        options = [
-            "--backbone",
-            "colour_moments",
-            "--runner",
-            runner,
-            "--workers",
-            "2",
-            "--store",
-            str(tmp_path / runner),
-            "--json",
-        ]
+        options = f"--backbone colour_moments --runner {runner} --workers 2 --store {tmp_path / runner} --json".split()
         run = subprocess.run([howfar_, "compare", *folders, *options], capture_output=True, text=True, timeout=300, check=True)
         found.append(json.loads(run.stdout)["datasets"])
     assert found[0] == found[1]
