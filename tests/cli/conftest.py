@@ -11,7 +11,7 @@ from howfar.cli.main import run
 
 
 @pytest.fixture
-def howfar(capsys: pytest.CaptureFixture[str]) -> Command:
+def howfar(capsys) -> Command:
     """Run a command line, and return its exit code and what it printed on stdout and stderr."""
 
     def command(*words: object) -> tuple[int, str, str]:
@@ -23,5 +23,5 @@ def howfar(capsys: pytest.CaptureFixture[str]) -> Command:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def world(tmp_path_factory) -> Path:
     return write_world(tmp_path_factory.mktemp("world"))

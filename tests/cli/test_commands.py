@@ -6,23 +6,28 @@ import json
 import re
 import shlex
 import shutil
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import pytest
 import typer
 
-from command_world import FAST, TINY, Command
+from command_world import FAST, TINY
 from howfar import keywords, registry
 from howfar.cli import main
 from howfar.cli.command_help import ORDER
+from howfar.cli.main import app, run
 from howfar.cli.options import choices_of
 from howfar.cli.outcomes import flags_of
-from howfar.commands import COMMANDS, CommandEntry
+from howfar.commands import COMMANDS
 from howfar.errors import InputError
+from howfar.keywords import AssessOptions
 from howfar.options import FOLDED, HIDDEN
 from howfar.segmenters import segmenter_family
-from howfar.settings import Declared, declared
+from howfar.settings import Declared, command_words, declared
 
 ENTRIES = [entry for entries in COMMANDS.values() for entry in entries]
 PARSERS = typer.main.get_command(main.app).commands  # type: ignore[attr-defined]  # a group has commands
@@ -35,7 +40,7 @@ DECLARED = {name: function.keywords for name, function in FUNCTIONS.items() if h
 
 
 @each_command
-def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry: CommandEntry, howfar: Command) -> None:
+def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry, howfar):
     code, out, _ = howfar(entry.name, "--help")
     text = " ".join(out.split())
     assert code == 0
@@ -47,7 +52,7 @@ def test_help_ends_with_an_example_that_parses_and_what_to_see_also(entry: Comma
 
 
 @pytest.mark.parametrize("name", DECLARED)
-def test_help_lists_the_words_that_an_option_may_be(name: str, howfar: Command) -> None:
+def test_help_lists_the_words_that_an_option_may_be(name, howfar):
     text, flags = " ".join(howfar(name, "--help")[1].split()), flags_of(PARSERS[name])
     for option, (kind, entry) in declared(DECLARED[name]).items():
         words = choices_of(kind, entry)
@@ -56,7 +61,7 @@ def test_help_lists_the_words_that_an_option_may_be(name: str, howfar: Command) 
             assert after.startswith(f"<{'|'.join(words)}> ") or f"One of {', '.join(words)}." in after, option
 
 
-def test_commands_and_options_stand_under_heads(howfar: Command) -> None:
+def test_commands_and_options_stand_under_heads(howfar):
     names = [entry.name for entry in ENTRIES]
     assert len(names) == len(set(names))
     _, out, _ = howfar("--help")
@@ -73,7 +78,7 @@ def test_commands_and_options_stand_under_heads(howfar: Command) -> None:
 
 
 @pytest.mark.parametrize("name", ["size", "epochs", "batch", "loss", "schedule", "rate", "decay"])
-def test_the_defaults_of_a_training_are_those_of_the_segmenters(name: str) -> None:
+def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
     first, *others = declared(keywords.TrainOptions)[name].option.help.rpartition("; by default ")[2].rstrip(".").split(", ")
     exceptions = dict(each.split(" ", 1) for each in others)
     for family in registry.OURS["segmenters"]:
@@ -155,9 +160,7 @@ def _number(kind: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", CALLED)
-def test_options_reach_the_function_and_defaults_are_its_own(
-    name: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_options_reach_the_function_and_defaults_are_its_own(name, world, tmp_path, howfar, monkeypatch):
     """No option is passed on that was not typed, and every one that was."""
     seen: dict[str, Any] = {}
 
@@ -183,7 +186,7 @@ def test_options_reach_the_function_and_defaults_are_its_own(
     assert {each: seen.get(each) for each in wanted} == wanted
 
 
-def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
+def test_every_parameter_is_called_by_its_flag_in_error_lines():
     for name, parser in PARSERS.items():
         for parameter in parser.params:
             line = InputError.of(parameter.name, "must be another", 7, "change it").line(flags_of(parser))
@@ -195,7 +198,7 @@ def test_every_parameter_is_called_by_its_flag_in_error_lines() -> None:
 
 
 @each_command
-def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Command, tmp_path: Path) -> None:
+def test_an_unknown_option_names_the_nearest(entry, howfar, tmp_path):
     flag = "--config"
     code, out, err = howfar(entry.name, *shlex.split(entry.example), f"{flag[:-2]}ug")
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -203,7 +206,7 @@ def test_an_unknown_option_names_the_nearest(entry: CommandEntry, howfar: Comman
     assert flag in err
 
 
-def test_the_keys_of_a_study_file_are_no_flags(tmp_path: Path, howfar: Command) -> None:
+def test_the_keys_of_a_study_file_are_no_flags(tmp_path, howfar):
     (tmp_path / "study.toml").write_text("out = 3\n[datasets]\nroads = { path = 'roads' }\n")
     code, _, err = howfar("study", tmp_path / "study.toml")
     assert (code, "--out" in err) == (2, False)
@@ -248,7 +251,7 @@ OWN_JSON = {"assess": "test_assess.py", "prompts": "tests/studies/prompts"}
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in ENTRIES if "json" in flags_of(PARSERS[entry.name])])
-def test_json_is_one_document_on_stdout(name: str, world: Path, tmp_path: Path, howfar: Command) -> None:
+def test_json_is_one_document_on_stdout(name, world, tmp_path, howfar):
     if name in OWN_JSON:
         pytest.skip(f"in {OWN_JSON[name]}")
     typed, file, keys = JSON[name]
@@ -269,3 +272,86 @@ def test_json_is_one_document_on_stdout(name: str, world: Path, tmp_path: Path, 
         assert {key: document.get(key) for key in saved if key not in IDS} == {
             key: value for key, value in saved.items() if key not in IDS
         }
+
+
+def test_options_are_written_as_they_are_read(monkeypatch):
+    given = {"limit": 30, "baselines": False, "tiled": True, "tau": 0.4, "group": "(.+)-[0-9]+", "store": "s"}
+    read: dict[str, object] = {}
+    monkeypatch.setattr("howfar.studies.assessment.assess.assess", lambda *_, **options: read.update(options) or stop())
+    with pytest.raises(RuntimeError, match=r"^read$"):
+        app(["assess", ".", "site", "--model", "m.onnx", *command_words(AssessOptions, given)], standalone_mode=False)
+    assert given.items() <= read.items()
+
+
+def test_several_texts_are_written_with_commas():
+    given = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}
+    words = " ".join(command_words(AssessOptions, given))
+    assert words == "--columns image=file,x0=left --classes road,car --iou 0.7 --task detection"
+
+
+def stop() -> None:
+    raise RuntimeError("read")
+
+
+@pytest.mark.parametrize(
+    ("command", "target"),
+    [
+        (["compare", "p", "s"], "howfar.studies.distance.compare"),
+        (["profile", "p", "-o", "x.howfar"], "howfar.studies.profile.profile"),
+        (["embed", "{folder}"], "howfar.backbones.backbone_argument.known_backbone"),
+    ],
+)
+def test_options_reach_the_backbone(command, target, tmp_path, monkeypatch):
+    seen: dict[str, Any] = {}
+
+    def stop(*_: Any, **given: Any) -> Any:
+        seen.update(given)
+        raise KeyboardInterrupt
+
+    (tmp_path / "a.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(target, stop)
+    spelt = [one.format(folder=tmp_path) for one in command]
+    beside = ["size=96,128", "mean=0.5,0.25,1", "prompt=1 = one", "output=last"]
+    assert run([*spelt, "--backbone", "x", *(part for one in beside for part in ("--backbone-option", one))]) == 130
+    wanted = {"size": (96, 128), "mean": (0.5, 0.25, 1.0), "prompt": "1 = one", "output": "last"}
+    assert {name: seen.get(name) for name in wanted} == wanted
+
+
+@pytest.fixture
+def installed(monkeypatch) -> list[str]:
+    """A package with a command that greets, and one that cannot be loaded; which groups were looked up."""
+
+    def greet(name: str) -> None:
+        """Greet NAME."""
+        typer.echo(f"good day, {name}")
+
+    module = ModuleType("elsewhere")
+    vars(module)["greet"] = greet
+    points = [EntryPoint("greet", "elsewhere:greet", "howfar.commands"), EntryPoint("lost", "gone:lost", "howfar.commands")]
+    asked: list[str] = []
+    monkeypatch.setitem(sys.modules, "elsewhere", module)
+    monkeypatch.setattr(registry, "entry_points", lambda group: asked.append(group) or points)
+    monkeypatch.setattr(main.app, "registered_commands", list(main.app.registered_commands))
+    return asked
+
+
+def test_a_command_of_another_package_runs(installed, capsys):
+    assert run(["greet", "Ada"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == "good day, Ada\n"
+    assert captured.err == "howfar: the command lost cannot be loaded (ModuleNotFoundError: No module named 'gone')\n"
+
+
+def test_help_lists_it_after_ours(installed, capsys):
+    assert run(["--help"]) == 0
+    listed = capsys.readouterr().out
+    assert 0 < listed.index("  report ") < listed.index("  greet ")
+    assert run(["--help"]) == 0
+    assert capsys.readouterr().out.count("Greet NAME") == 1
+
+
+def test_ours_run_without_a_look_at_what_is_installed(installed, capsys):
+    assert run(["matrix", "--help"]) == 0
+    assert installed == []
+    assert "Measure how far every DATASET" in capsys.readouterr().out

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from pathlib import Path
-
-import pytest
 
 from howfar.cli.main import run
 from howfar.results.backbones import BackboneComparison
@@ -15,9 +11,7 @@ QUICK = ("--bootstrap", "20", "--permutations", "0", "--components", "5")
 BOTH = ("--backbone", "pixels", "--backbone", "colour_moments")
 
 
-def test_prints_table_agreement_and_report(
-    demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_prints_table_agreement_and_report(demo_folders, tmp_path, capsys):
     out = tmp_path / "out"
     assert run(["compare", *map(str, demo_folders[:3]), *BOTH, *QUICK, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
@@ -33,20 +27,7 @@ def test_prints_table_agreement_and_report(
     assert (out / "pixels" / "report.html").is_file()
 
 
-def test_json_is_one_document(demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["compare", *map(str, demo_folders[:3]), *BOTH, *QUICK, "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert [one["backbone"]["name"] for one in document["backbones"]] == ["pixels", "colour_moments"]
-    assert {row["dataset"] for row in document["agreement"]} == {"", *(folder.name for folder in demo_folders[1:3])}
-
-
-def test_one_named_twice_is_one(demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    names = ("--backbone", "pixels", "--backbone", "pixels")
-    assert run(["compare", *map(str, demo_folders[:2]), *names, *QUICK, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["backbone"]["name"] == "pixels"
-
-
-def test_of_several_results_in_a_folder_the_newest_is_drawn(demo_folders: list[Path], tmp_path: Path) -> None:
+def test_of_several_results_in_a_folder_the_newest_is_drawn(demo_folders, tmp_path):
     out = tmp_path / "out"
     folders = list(map(str, demo_folders[:2]))
     assert run(["compare", *folders, *BOTH, *QUICK, "--out", str(out)]) == 0

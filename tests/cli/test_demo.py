@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-
-import pytest
 
 import howfar.demo
 from howfar.cli.main import run
 from howfar.results import Comparison, Relation
 
 
-def test_the_whole_story_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_story_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(howfar.demo, "write_demo", partial(howfar.demo.write_demo, n_primary=8, n_secondary=3))
     monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda _, folder, **__: folder / "report.html")
     out = tmp_path / "demo"

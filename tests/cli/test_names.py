@@ -31,7 +31,7 @@ HARMFUL = ("\x1b", "\x07", "\x9b", "\x85", "\u202e")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory) -> Path:
     """A run of two datasets with such names: roads/, si[bold]te 道路/, run/."""
     folder = tmp_path_factory.mktemp("names")
     write_dataset(folder / "roads", 8, seed=0, size=32)
@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def compared(made: Path) -> Iterator[tuple[Path, str, str]]:
+def compared(made) -> Iterator[tuple[Path, str, str]]:
     import contextlib
     import io
 
@@ -62,16 +62,14 @@ def harmless(text: str) -> bool:
     return not any(letter in text for letter in HARMFUL)
 
 
-def test_compare_prints_names_written_out(compared: tuple[Path, str, str]) -> None:
+def test_compare_prints_names_written_out(compared):
     _, out, err = compared
     assert harmless(out + err)
     assert r"si[bold]te 道路" in out
     assert r"broken\x1b[7m.png" in out
 
 
-def test_json_is_the_same_name_and_holds_nothing_raw(
-    compared: tuple[Path, str, str], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_json_is_the_same_name_and_holds_nothing_raw(compared, capfd):
     folder = compared[0]
     site = next(path for path in folder.parent.iterdir() if path.name.startswith("si"))
     quiet = ["--bootstrap", "0", "--permutations", "0", "--no-baselines", "--store", str(folder.parent / "store")]
@@ -81,7 +79,7 @@ def test_json_is_the_same_name_and_holds_nothing_raw(
     assert json.loads(out)["datasets"][0]["name"] == site.name
 
 
-def test_the_report_and_its_figures_hold_no_control(compared: tuple[Path, str, str]) -> None:
+def test_the_report_and_its_figures_hold_no_control(compared):
     folder = compared[0]
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert harmless(page)
@@ -92,9 +90,7 @@ def test_the_report_and_its_figures_hold_no_control(compared: tuple[Path, str, s
         ElementTree.parse(file)
 
 
-def test_a_selection_has_one_line_an_image_and_guards_formulas(
-    compared: tuple[Path, str, str], capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_selection_has_one_line_an_image_and_guards_formulas(compared, capfd):
     folder = compared[0]
     site = next(path.name for path in folder.parent.iterdir() if path.name.startswith("si"))
     out = folder.parent / "chosen"
@@ -115,14 +111,14 @@ def test_a_selection_has_one_line_an_image_and_guards_formulas(
     assert len(images) == len(EVIL)
 
 
-def test_a_guarded_name_in_a_table_is_the_file(tmp_path: Path) -> None:
+def test_a_guarded_name_in_a_table_is_the_file(tmp_path):
     write_dataset(tmp_path / "data", 1, seed=0, size=32)
     next((tmp_path / "data" / "images").iterdir()).rename(tmp_path / "=1+1.png")
     (tmp_path / "list.csv").write_text("image\n'=1+1.png\n")
     assert [item.name for item in Dataset.from_table(tmp_path / "list.csv").items] == ["=1+1.png"]
 
 
-def test_an_error_line_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_error_line_prints_no_escape(capfd):
     assert run(["compare", "no\x1b[31m/such", "no\x1b[31m/such"]) == 2
     printed = capfd.readouterr().err
     assert r"no\x1b[31m/such" in printed
@@ -130,7 +126,7 @@ def test_an_error_line_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> No
     assert len(printed.splitlines()) == 1
 
 
-def test_tables_print_markup_and_escapes_as_text(capfd: pytest.CaptureFixture[str]) -> None:
+def test_tables_print_markup_and_escapes_as_text(capfd):
     print_table(console(), ("set", "n"), [("[red]a[/]\x1b[1m", "1"), ("b\nc", "2")])
     assert capfd.readouterr().out.splitlines() == [
         "set               n",
@@ -139,16 +135,14 @@ def test_tables_print_markup_and_escapes_as_text(capfd: pytest.CaptureFixture[st
     ]
 
 
-def test_a_progress_bar_prints_no_escape(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_progress_bar_prints_no_escape(capfd):
     list(bar([1], always=True, desc="predicting a\x1b[31m\n"))
     printed = capfd.readouterr().err
     assert r"a\x1b[31m\n" in printed
     assert harmless(printed)
 
 
-def test_a_table_that_is_too_wide_drops_what_it_can_do_without_one_column_after_another(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_table_that_is_too_wide_drops_what_it_can_do_without_one_column_after_another(capsys):
     header, row = ("set", "aaaaaaaa", "bbbbbbbb", "cccccccc"), ("roads", "1", "2", "3")
     for width, dropped in ((35, ()), (34, header[2:3]), (25, header[2:3]), (24, header[2:])):
         to = console()

@@ -26,7 +26,7 @@ FIELDS = [
 
 
 @pytest.fixture(scope="module")
-def file(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(demo_folders, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("profile") / "roads.howfar"
     store = out.parent / "store"
     assert run(["profile", str(demo_folders[0]), "--backbone", "colour_moments", "-o", str(out), "--store", str(store)]) == 0
@@ -34,7 +34,7 @@ def file(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def labelled(demo_folders: list[Path], tmp_path: Path) -> Path:
+def labelled(demo_folders, tmp_path) -> Path:
     """A profile with estimators, from a table of made-up performances."""
     table = tmp_path / "performance.csv"
     lines = [
@@ -59,7 +59,7 @@ def arrive(monkeypatch: pytest.MonkeyPatch, paths: Sequence[str | Path]) -> None
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-def test_profile_says_what_it_holds(file: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_profile_says_what_it_holds(file, demo_folders, capsys):
     again = file.with_name("again.howfar")
     assert run(["profile", str(demo_folders[0]), "--backbone", "colour_moments", "--out", str(again)]) == 0
     shown = capsys.readouterr().out
@@ -73,7 +73,7 @@ def test_profile_says_what_it_holds(file: Path, demo_folders: list[Path], capsys
     assert Profile.load(again).basis.components == 3
 
 
-def test_one_json_line_an_image(file: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_json_line_an_image(file, demo_folders, capsys):
     image = next((demo_folders[2] / "images").iterdir())
     assert run(["score", str(file), str(demo_folders[1]), str(image), "--json"]) == 0
     shown = capsys.readouterr()
@@ -87,7 +87,7 @@ def test_one_json_line_an_image(file: Path, demo_folders: list[Path], capsys: py
     assert [one["i_dist"] for one in found[:12]] == pytest.approx([one.i_dist for one in scores], rel=1e-12)
 
 
-def test_lines_for_people(labelled: Path, demo_folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_for_people(labelled, demo_folders, capsys):
     capsys.readouterr()
     folders = [str(demo_folders[4]), str(demo_folders[0])]
     assert run(["score", str(labelled), *folders, "--estimator", "knn"]) == 0
@@ -101,9 +101,7 @@ def test_lines_for_people(labelled: Path, demo_folders: list[Path], capsys: pyte
     assert "with each of 3 labelled datasets left out in turn" in shown.err
 
 
-def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(
-    file: Path, demo_folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(file, demo_folders, tmp_path, capsys):
     good = next((demo_folders[1] / "images").iterdir())
     (tmp_path / "bad.png").write_text("no picture")
     arguments = [str(tmp_path / "bad.png"), str(good), str(tmp_path / "gone.png")]
@@ -127,14 +125,7 @@ def test_an_unreadable_image_is_a_line_and_the_rest_goes_on(
 
 
 @pytest.mark.parametrize("asked", [["-"], ["--stdin"]])
-def test_paths_from_stdin(
-    asked: list[str],
-    file: Path,
-    demo_folders: list[Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_paths_from_stdin(asked, file, demo_folders, tmp_path, monkeypatch, capsys):
     images = sorted((demo_folders[1] / "images").iterdir())[:2]
     odd = tmp_path / os.fsdecode(b"caf\xe9.png")
     shutil.copy(images[0], odd)
@@ -149,7 +140,7 @@ def test_paths_from_stdin(
     assert capsys.readouterr().out == ""
 
 
-def test_each_path_is_answered_before_the_next_is_sent(file: Path, demo_folders: list[Path]) -> None:
+def test_each_path_is_answered_before_the_next_is_sent(file, demo_folders):
     images = sorted((demo_folders[1] / "images").iterdir())[:3]
     command = [HOWFAR, "score", str(file), "-", "--json"]
     # Where Python is told not to buffer, lines that nobody flushes would come all the same.
@@ -172,7 +163,7 @@ def test_each_path_is_answered_before_the_next_is_sent(file: Path, demo_folders:
     assert "Traceback" not in error
 
 
-def test_a_reader_that_leaves_early_is_no_failure(file: Path, demo_folders: list[Path]) -> None:
+def test_a_reader_that_leaves_early_is_no_failure(file, demo_folders):
     command = f"{HOWFAR} score {file} {' '.join([str(demo_folders[1])] * 20)} --json | head -n 1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -5,9 +5,14 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from command_world import TINY, Command
+from command_world import TINY
+from howfar.cli.main import run
+from howfar.demo import write_dataset
+from howfar.errors import InputError
+from howfar.studies.certification.estimates import parse_until
 
 LINES = {
     # Arguments and options that hold of every command.
@@ -73,6 +78,8 @@ LINES = {
     "evaluate {near} --predictions {maps}/near -o {w}/folder.parquet": "--out must be a file",
     "evaluate {near} --predictions {maps}/near -o {near}/images/0001.jpg/e.parquet": "--out … can be made",
     "evaluate {near} --predictions {maps}/near --model {w}/m.safetensors": "--model is of no use beside predictions",
+    "evaluate {near} --predictions {maps}/near --tile": "--tile is of use only to a model",
+    "evaluate {near} --predictions {maps}/near --channel 0": "--channel is of use only to a model",
     "evaluate {near} --model {w}/m.safetensors --task classification": "--model is of use only to segmentation",
     "relate {run}": "--performance",
     "relate {w}/none --performance {near}.parquet": "none/result.json is not there … howfar compare --out",
@@ -254,9 +261,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 @pytest.mark.parametrize("typed", LINES)
-def test_a_refusal_is_one_line_and_leaves_nothing(
-    typed: str, world: Path, tmp_path: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refusal_is_one_line_and_leaves_nothing(typed, world, tmp_path, howfar, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     places = {name: world / name for name in ("roads", "near", "far", "new", "maps", "run")}
@@ -275,3 +280,36 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
         place = lines[0].index(part, place) + len(part)
     assert state(world) == before
     assert typed.startswith(LATE) or not list((tmp_path / "here").rglob("*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "short"),
+    [("IoU >= 0.3", "mean_f", "F"), ("nonsense >= 0.4", "mean_f", "F"), ("F >= 0.6", "accuracy", "accuracy")],
+)
+def test_labels_are_asked_for_what_is_certified(text, metric, short):
+    with pytest.raises(InputError, match=rf"^until must be asked of what is certified \({metric}\), got '{text}'"):
+        parse_until(text, metric, short)
+
+
+def test_an_evaluation_replaces_an_evaluation_alone(tmp_path, capsys):
+    roads = write_dataset(tmp_path / "roads", 2, seed=0, size=32)
+    scoring = ["evaluate", str(roads), "--predictions", str(roads / "masks"), "-o"]
+    others = tmp_path / "others.parquet"
+    pd.DataFrame({"camera": ["a"]}).to_parquet(others)
+    spoilt = tmp_path / "spoilt.parquet"
+    spoilt.write_bytes(b"mine")
+    for file in (others, spoilt):
+        before = file.read_bytes()
+        assert run([*scoring, str(file)]) == 2
+        assert "must not replace what is no evaluation of howfar" in capsys.readouterr().err
+        assert file.read_bytes() == before
+    own = tmp_path / "own.parquet"
+    assert run([*scoring, str(own)]) == 0
+    first = own.read_bytes()
+    assert run([*scoring, str(own)]) == 0
+    assert own.read_bytes() != b""
+    capsys.readouterr()
+    # An evaluation can be the dataset: its table names images.
+    assert run(["evaluate", f"again={own}", "--predictions", str(roads / "masks"), "-o", str(own)]) == 2
+    assert "must not replace the dataset's own table" in capsys.readouterr().err
+    assert len(own.read_bytes()) == len(first)

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from figures.believable_adaptation import make
 from howfar import registry
 from howfar.cli.main import run
 from howfar.results.adaptation import Adaptation
 
 
-@pytest.fixture(scope="module")
-def studies() -> ModuleType:
-    path = Path(__file__).parents[1] / "figures" / "believable_adaptation.py"
-    spec = importlib.util.spec_from_file_location("believable_adaptation", path)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
-
-
 @pytest.fixture
-def study(studies: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Adaptation, Path]:
+def study(tmp_path, monkeypatch) -> tuple[Adaptation, Path]:
     """A small study in its folder, whose report draws one figure."""
     ours = registry.OURS["adaptation_figures"]
     monkeypatch.setitem(registry.OURS, "adaptation_figures", {"adaptation_gains": ours["adaptation_gains"]})
     options = {"seeds": (0,), "shots": (1,), "random_seeds": (), "background_shots": (), "blind": {}, "files": False}
-    found: Adaptation = studies.make(tmp_path, sizes={"roads": 5, "walls": 4}, **options)
+    found = make(tmp_path, sizes={"roads": 5, "walls": 4}, **options)
     return found, found.save(tmp_path)
 
 
-def test_a_study_is_recognised_by_its_file(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_is_recognised_by_its_file(study, capsys):
     _, folder = study
     assert run(["report", str(folder)]) == 0
     page = folder / "report.html"
@@ -43,7 +31,7 @@ def test_a_study_is_recognised_by_its_file(study: tuple[Adaptation, Path], capsy
     assert (folder / "figures" / "gains.png").is_file()
 
 
-def test_a_damaged_study_is_one_line(study: tuple[Adaptation, Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_study_is_one_line(study, capsys):
     _, folder = study
     (folder / "adaptation.json").write_text("{")
     assert run(["report", str(folder)]) == 1

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from command_world import Command
 from howfar.cli.main import run
+from howfar.data import Dataset
 from howfar.demo import write_dataset
 from howfar.results import Selection
+from label_tools import export_coco
 from run_ids import rewrite
 
 COUNTS = {"roads": 10, "site a": 12, "new": 6}
@@ -26,7 +27,7 @@ WHY = "auto took random: howfar relate has not said of this run that performance
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(tmp_path_factory) -> Path:
     """A run of two secondaries, and an evaluation of "site a" without masks: run/, site.parquet."""
     folder = tmp_path_factory.mktemp("select")
     for seed, (name, count) in enumerate(COUNTS.items()):
@@ -45,13 +46,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def place(made, tmp_path, capsys) -> Path:
     """A copy of the run that a test may write to."""
     capsys.readouterr()
     return Path(shutil.copytree(made / "run", tmp_path / "run"))
 
 
-def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, howfar: Command) -> None:
+def test_the_list_is_printed_and_written_into_the_run(made, place, howfar):
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     code, out, err = howfar("select", place, "--dataset", "site a", "-k", 3)
     assert (code, err) == (0, "")
@@ -72,9 +73,7 @@ def test_the_list_is_printed_and_written_into_the_run(made: Path, place: Path, h
     assert {path: path.read_bytes() for path in before} == before
 
 
-def test_what_the_model_predicted_and_the_images_are_handed_over(
-    made: Path, place: Path, tmp_path: Path, howfar: Command
-) -> None:
+def test_what_the_model_predicted_and_the_images_are_handed_over(made, place, tmp_path, howfar):
     out = tmp_path / "out"
     names = ("--label-names", "Riß", "--label-names", "joint")
     maps = ("--predictions", made / "maps", "--threshold", "0.6")
@@ -90,7 +89,7 @@ def test_what_the_model_predicted_and_the_images_are_handed_over(
     assert Selection.load(out).label_names == {"Riß": "foreground", "joint": "foreground"}
 
 
-def test_its_own_list_is_what_is_labelled_next(place: Path, howfar: Command) -> None:
+def test_its_own_list_is_what_is_labelled_next(place, howfar):
     code, out, _ = howfar("select", place, "--dataset", "site a", "-k", 7, "--strategy", "kcenter", "--json")
     assert code == 0
     wanted = [pick["image"] for pick in json.loads(out)["picks"]]
@@ -103,7 +102,7 @@ def test_its_own_list_is_what_is_labelled_next(place: Path, howfar: Command) -> 
         assert [pick["image"] for pick in json.loads(out)["picks"]] == wanted[3:]
 
 
-def test_notes_are_printed(place: Path, made: Path, howfar: Command) -> None:
+def test_notes_are_printed(place, made, howfar):
     images = pd.read_parquet(place / "images.parquet")
     gone = images["path"] == str(made / "new" / "images" / "0001.jpg")
     assert gone.sum() == 1
@@ -119,7 +118,7 @@ def test_notes_are_printed(place: Path, made: Path, howfar: Command) -> None:
     assert err.startswith("note: 1 image has no size")
 
 
-def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, howfar: Command) -> None:
+def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place, howfar):
     for name in ("images.parquet", "primary.parquet"):
         frame = pd.read_parquet(place / name)
         rewrite(frame.replace({"new": "../2024\\new"}), place / name)
@@ -130,9 +129,31 @@ def test_a_dataset_named_like_a_path_gets_a_folder_in_the_run(place: Path, howfa
     assert (place / "select-..-2024-new" / "chosen.txt").is_file()
 
 
-def test_an_older_run_says_what_to_do(place: Path, howfar: Command) -> None:
-    images = pd.read_parquet(place / "images.parquet")
-    rewrite(images.drop(columns=[f"pc{number}" for number in range(3, 7)]), place / "images.parquet")
-    code, out, err = howfar("select", place, "--dataset", "new", "-k", 2, "--strategy", "herding")
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "herding needs all 6 components of images of new and the run holds 2: run compare again" in err
+NAMES = ("1.png", "a\x1b[31m.png", "straße.png")
+SIDES = (9, 11)
+
+
+@pytest.fixture
+def site(tmp_path) -> Path:
+    for name in NAMES:
+        (tmp_path / "site").mkdir(exist_ok=True)
+        Image.fromarray(np.full((*SIDES, 3), 90, np.uint8)).save(tmp_path / "site" / name)
+    return tmp_path / "site"
+
+
+MASK = np.eye(*SIDES, dtype=bool)
+
+
+def test_a_dataset_is_written_and_what_is_left_out_is_said(site, tmp_path, howfar):
+    masks = {NAMES[0]: MASK, NAMES[1]: ~MASK, NAMES[2]: np.zeros(SIDES, bool)}
+    file, out = export_coco(masks, "x", tmp_path / "coco.json"), tmp_path / "out"
+    code, printed, err = howfar("labels", "import", file, "--images", site, "-o", out)
+    assert (code, err) == (0, "")
+    lines = printed.splitlines()
+    assert lines[0] == "2 images of site labelled with COCO (segmentation)"
+    assert lines[1].split() == ["image", "marks", "label"]
+    assert r"a\x1b[31m.png" in printed
+    assert "\x1b" not in printed
+    assert "note: 1 of 3 images have no label, and COCO does not say that somebody looked at them" in " ".join(lines)
+    assert lines[-1] == f"dataset: {out / 'labels.csv'}"
+    assert [item.path for item in Dataset.from_table(out / "labels.csv").items] == [site / name for name in NAMES[:2]]

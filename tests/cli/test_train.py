@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command_world import Command
 from howfar.adaptation import TUNED
 from howfar.cli.main import run
 from howfar.demo import write_dataset
@@ -21,16 +20,16 @@ TINY = ("--model", "deepcrack", "--option", "width=4", "--weights", "none", "--s
 
 
 @pytest.fixture(scope="module")
-def roads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def roads(tmp_path_factory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("train") / "roads", 8, seed=0, size=32)
 
 
 @pytest.fixture
-def out(tmp_path: Path) -> Path:
+def out(tmp_path) -> Path:
     return tmp_path / "new" / "m.safetensors"
 
 
-def test_epochs_and_the_file_are_printed(roads: Path, out: Path, howfar: Command) -> None:
+def test_epochs_and_the_file_are_printed(roads, out, howfar):
     code, stdout, err = howfar("train", roads, "-o", out, *TINY, "--epochs", "2")
     assert code == 0, err
     found = Checkpoint.load(out)
@@ -45,7 +44,7 @@ def test_epochs_and_the_file_are_printed(roads: Path, out: Path, howfar: Command
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_progress_goes_to_stderr_alone(roads: Path, out: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_goes_to_stderr_alone(roads, out, howfar, monkeypatch):
     # As at a terminal.
     monkeypatch.setattr("howfar.progress.BRIEF", 0.0)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
@@ -60,7 +59,7 @@ def test_progress_goes_to_stderr_alone(roads: Path, out: Path, howfar: Command, 
     assert f"epoch=2/2, loss={history[-1]['loss']:.3f}, held-out ODS={history[-1]['ods']:.3f}" in last
 
 
-def test_a_stop_is_said_and_gone_on_from(roads: Path, out: Path, howfar: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_is_said_and_gone_on_from(roads, out, howfar, monkeypatch):
     usual = Keep.on_train_epoch_end
 
     def stop(self: Keep, trainer: object, module: object) -> None:
@@ -78,7 +77,7 @@ def test_a_stop_is_said_and_gone_on_from(roads: Path, out: Path, howfar: Command
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_the_default_is_unetplusplus_with_packaged_weights(roads: Path, out: Path, howfar: Command) -> None:
+def test_the_default_is_unetplusplus_with_packaged_weights(roads, out, howfar):
     code, stdout, err = howfar(
         "train", roads, "-o", out, "--size", "32", "--epochs", "1", "--rate", "1e-9", "--decay", "0", "--json"
     )
@@ -91,29 +90,21 @@ def test_the_default_is_unetplusplus_with_packaged_weights(roads: Path, out: Pat
 
 
 @pytest.fixture(scope="module")
-def model(roads: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(roads, tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("m") / "m.safetensors"
     assert run(["train", str(roads), "-o", str(file), *TINY, "--epochs", "1"]) == 0
     return file
 
 
 @pytest.fixture(scope="module")
-def added(tmp_path_factory: pytest.TempPathFactory) -> str:
+def added(tmp_path_factory) -> str:
     site = write_dataset(tmp_path_factory.mktemp("add") / "site", 5, seed=7, size=32)
     listed = site.parent / "chosen.csv"
     listed.write_text("image\n0001.jpg\n0003.jpg\n")
     return f"{site}:{listed}"
 
 
-def test_a_way_adapts_the_model_of_start(
-    roads: Path,
-    model: Path,
-    added: str,
-    out: Path,
-    howfar: Command,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_way_adapts_the_model_of_start(roads, model, added, out, howfar, capsys, monkeypatch):
     monkeypatch.setattr("howfar.adaptation.TUNED", {**TUNED, "steps": 2, "epochs": 1})
     capsys.readouterr()
     code, _, err = howfar(
@@ -130,7 +121,7 @@ def test_a_way_adapts_the_model_of_start(
     assert [file.name for file in out.parent.iterdir()] == [out.name]
 
 
-def test_a_way_without_labels_needs_only_the_site(roads: Path, model: Path, added: str, out: Path, howfar: Command) -> None:
+def test_a_way_without_labels_needs_only_the_site(roads, model, added, out, howfar):
     site = added.rpartition(":")[0]
     code, shown, err = howfar("train", roads, "-o", out, "--start", model, "--way", "norm", "--site", site)
     assert code == 0, err
@@ -141,9 +132,7 @@ def test_a_way_without_labels_needs_only_the_site(roads: Path, model: Path, adde
     assert Checkpoint.load(out).card.data["adapted"]["labels"] == 0
 
 
-def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(
-    roads: Path, model: Path, tmp_path: Path, howfar: Command, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_is_no_checkpoint_and_the_start_itself_are_not_replaced(roads, model, tmp_path, howfar, capsys):
     capsys.readouterr()
     photo = tmp_path / "photo.safetensors"
     Image.new("RGB", (4, 4)).save(photo, format="png")

@@ -17,7 +17,7 @@ HOWFAR = str(Path(sys.executable).parent / "howfar")
 
 
 @pytest.fixture
-def sets(tmp_path: Path) -> list[str]:
+def sets(tmp_path) -> list[str]:
     """Write a primary set and five sets that hold images of it, each of which is a note."""
     rng = np.random.default_rng(0)
     own = rng.normal(size=(30, 4))
@@ -32,7 +32,7 @@ def printed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets, capsys):
     lines = printed(capsys, *sets)
     assert lines[0] == ("Distance from roads (30 images) by embeddings; relative 1 is as far as images of roads lie apart")
     assert " ".join(lines[1].split()) == "dataset n relative [95 % CI] beyond 95 % of roads"
@@ -42,18 +42,13 @@ def test_the_first_answer_is_four_columns_and_a_sentence_a_dataset(sets: list[st
     assert "all of its images are unusual there" in sentences[4]
     assert "is not shown to be farther" in sentences[0]
     assert any(line.startswith("no report was written: --out RUN") for line in lines)
+    every = printed(capsys, *sets, "--all")
+    header = "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var. beyond 95 %"
+    assert " ".join(every[1].split()) == header
+    assert not any("--all" in line for line in every)
 
 
-def test_every_column_is_printed_where_it_is_asked_for(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(capsys, *sets, "--all")
-    assert (
-        " ".join(lines[1].split())
-        == "dataset n O^dist (sum) O^dist (mean) row-scaled relative [95 % CI] energy p expl. var. beyond 95 %"
-    )
-    assert not any("--all" in line for line in lines)
-
-
-def test_notes_are_condensed_and_verbose_prints_all(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_are_condensed_and_verbose_prints_all(sets, capsys):
     usual, every, none = (printed(capsys, *sets, *words) for words in ([], ["--verbose"], ["--quiet"]))
     assert sum(line.startswith("note: ") for line in usual) == NOTES
     assert "and 3 more notes: --verbose prints them" in usual
@@ -62,7 +57,7 @@ def test_notes_are_condensed_and_verbose_prints_all(sets: list[str], capsys: pyt
     assert none == usual[:12]
 
 
-def test_quiet_prints_nothing_on_stderr(sets: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing_on_stderr(sets, capsys):
     assert run(["compare", *sets, "--bootstrap", "0", "--permutations", "0", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
     assert run(["compare", *sets, "--quiet", "--verbose"]) == 2
@@ -79,7 +74,7 @@ def test_quiet_prints_nothing_on_stderr(sets: list[str], capsys: pytest.CaptureF
         ("howfar compare a b --conf", ["--config"]),
     ],
 )
-def test_a_shell_completes_commands_options_and_words(typed: str, wanted: list[str]) -> None:
+def test_a_shell_completes_commands_options_and_words(typed, wanted):
     asked = {"_HOWFAR_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1)}
     done = subprocess.run([HOWFAR], env=os.environ | asked, capture_output=True, text=True, check=True)
     assert done.stdout.split() == wanted
@@ -89,7 +84,7 @@ NAMED = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
 """Without it typer looks for the shell that it was started from, and takes no other's name."""
 
 
-def test_completion_installs_itself(tmp_path: Path) -> None:
+def test_completion_installs_itself(tmp_path):
     done = subprocess.run(
         [HOWFAR, "--install-completion", "bash"],
         env=os.environ | {"HOME": str(tmp_path), **NAMED},
@@ -100,9 +95,7 @@ def test_completion_installs_itself(tmp_path: Path) -> None:
     assert (tmp_path / ".bash_completions" / "howfar.sh").is_file()
 
 
-def test_the_typed_one_wins_over_the_file(
-    sets: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_typed_one_wins_over_the_file(sets, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "howfar.toml").write_text("quiet = true\n")
     quiet = printed(capsys, *sets)

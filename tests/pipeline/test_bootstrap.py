@@ -27,7 +27,7 @@ def sets(n: int, m: int, z: int, tail: int | None, shift: float, wide: float = 1
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DistanceDraws]:
+def drawn(monkeypatch) -> Callable[..., DistanceDraws]:
     def draw(p: np.ndarray, s: np.ndarray, draws: int, below: int, seed: int = 1) -> DistanceDraws:
         monkeypatch.setattr(bootstrap, "EXACT_BELOW", below)
         resamples = Resamples.drawn(len(p), len(s), draws, np.random.default_rng(seed))
@@ -55,9 +55,7 @@ KINDS = [(1, None, 3), (2, 3, 3), (5, 2, 3), (25, None, 5), (100, 3, 9)]
     ("n", "m", "draws", "most", "z", "tail", "shift"),
     [(*size, *kind) for size in SMALL for kind in KINDS] + [(1500, 2000, 2_000, 0.05, *kind) for kind in KINDS[2:4]],
 )
-def test_intervals_are_those_of_exact_draws(
-    n: int, m: int, draws: int, most: float, z: int, tail: int | None, shift: float, drawn: Callable[..., DistanceDraws]
-) -> None:
+def test_intervals_are_those_of_exact_draws(n, m, draws, most, z, tail, shift, drawn):
     p, s = sets(n, m, z, tail, shift)
     exact, fast = (statistics(drawn(p, s, draws, below)) for below in (ALL, 0))
     for name, values in exact.items():
@@ -68,7 +66,7 @@ def test_intervals_are_those_of_exact_draws(
 
 
 @pytest.mark.parametrize(("z", "wide", "shift"), [(25, 1.2, 0.4), (2, 1.0, 0.3)])
-def test_sets_that_are_nearly_alike(z: int, wide: float, shift: float, drawn: Callable[..., DistanceDraws]) -> None:
+def test_sets_that_are_nearly_alike(z, wide, shift, drawn):
     """The rest is a quarter of an energy's deviation here, and the skew of the draws is that of the products of effects."""
     p, s = sets(1000, 900, z, None, shift, wide)
     exact, fast = (statistics(drawn(p, s, 6_000, below)) for below in (ALL, 0))
@@ -78,7 +76,7 @@ def test_sets_that_are_nearly_alike(z: int, wide: float, shift: float, drawn: Ca
         assert np.abs(moved).max() < 0.06 * values.std(), name
 
 
-def test_sets_that_are_alike_are_drawn_from_all_pairs(drawn: Callable[..., DistanceDraws]) -> None:
+def test_sets_that_are_alike_are_drawn_from_all_pairs(drawn):
     """Their energy is all rest."""
     p, s = sets(200, 150, 5, None, 0.0, 1.0)
     for name, values in statistics(drawn(p, s, 50, 0)).items():
@@ -87,14 +85,14 @@ def test_sets_that_are_alike_are_drawn_from_all_pairs(drawn: Callable[..., Dista
 
 @pytest.mark.parametrize("far", [1e5, 1e12, 1e60])
 @pytest.mark.parametrize("of_p", [False, True])
-def test_one_image_far_beyond_all_others(far: float, of_p: bool, drawn: Callable[..., DistanceDraws]) -> None:
+def test_one_image_far_beyond_all_others(far, of_p, drawn):
     p, s = sets(60, 50, 5, None, 3.0)
     (p if of_p else s)[3] *= far
     for name, values in statistics(drawn(p, s, 50, 0)).items():
         np.testing.assert_array_equal(values, statistics(drawn(p, s, 50, ALL))[name])
 
 
-def test_means_of_few_pairs_beside_those_of_many(drawn: Callable[..., DistanceDraws]) -> None:
+def test_means_of_few_pairs_beside_those_of_many(drawn):
     """Each by its own number of pairs."""
     p, s = sets(400, 30, 5, None, 3.0)
     exact, fast = (drawn(p, s, 200, below) for below in (ALL, 400 * 30 + 1))
@@ -105,7 +103,7 @@ def test_means_of_few_pairs_beside_those_of_many(drawn: Callable[..., DistanceDr
 
 
 @pytest.mark.parametrize(("n", "m"), [(300, 1), (1, 300), (300, 2)])
-def test_single_images(n: int, m: int, drawn: Callable[..., DistanceDraws]) -> None:
+def test_single_images(n, m, drawn):
     p, s = sets(n, m, 3, None, 9.0)
     exact, fast = (drawn(p, s, 4_000, below) for below in (ALL, 0))
     assert (exact.within_s is None, exact.within_p is None) == (fast.within_s is None, fast.within_p is None)
@@ -113,7 +111,7 @@ def test_single_images(n: int, m: int, drawn: Callable[..., DistanceDraws]) -> N
     assert np.isnan(fast.relative_ci() or 0.0).sum() == 0
 
 
-def test_equal_images(drawn: Callable[..., DistanceDraws]) -> None:
+def test_equal_images(drawn):
     same = np.full((60, 3), 7.0)
     draws = drawn(same, same + 1.0, 20, 0)
     np.testing.assert_allclose(draws.between, 3**0.5, rtol=1e-12)
@@ -125,7 +123,7 @@ def counts_of(sizes: dict[int, np.ndarray]) -> Callable[..., np.ndarray]:
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_rows_in_another_order(compiled: bool, drawn: Callable[..., DistanceDraws], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_in_another_order(compiled, drawn, monkeypatch):
     """An image's count goes with it. Distances in float32 are taken about a point amid some of the images: 1e-6 of a mean."""
     monkeypatch.setattr(pairwise, "SINGLE_FROM", 0 if compiled else ALL)
     p, s = sets(300, 200, 5, 3, 3.0)
@@ -143,7 +141,7 @@ def test_rows_in_another_order(compiled: bool, drawn: Callable[..., DistanceDraw
 
 
 @pytest.mark.parametrize("threads", ["1", "2", "5"])
-def test_threads_and_kernel(threads: str, drawn: Callable[..., DistanceDraws], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_kernel(threads, drawn, monkeypatch):
     p, s = sets(600, 500, 5, None, 3.0)
     wanted = statistics(drawn(p, s, 60, 0))
     monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
@@ -154,7 +152,7 @@ def test_threads_and_kernel(threads: str, drawn: Callable[..., DistanceDraws], m
         np.testing.assert_allclose(values, wanted[name], rtol=1e-6)
 
 
-def test_noise_has_a_stream_of_its_own(drawn: Callable[..., DistanceDraws]) -> None:
+def test_noise_has_a_stream_of_its_own(drawn):
     p, s = sets(300, 200, 5, None, 3.0)
     exact, fast, again, other = (drawn(p, s, 500, *given) for given in ((ALL, 1), (0, 1), (0, 1), (0, 2)))
     np.testing.assert_array_equal(fast.between, again.between)

@@ -11,12 +11,13 @@ from PIL import Image
 
 import howfar
 from howfar.backbones import load_backbone
-from howfar.data import parse
+from howfar.data import Item, parse
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
-from howfar.pipeline.embedding import EmbedBatch, ImageBatch
+from howfar.pipeline.embedding import Batches, EmbedBatch, Outcome, Outcomes
 from howfar.runners import LocalRunner
 from howfar.store import Store
+from packed import files_below, tar_bytes, write_parquet, write_saved
 from worlds.recording_backbone import RecordingBackbone
 
 
@@ -43,13 +44,13 @@ class Lengths(RecordingBackbone):
 
 
 @pytest.fixture
-def roads(tmp_path: Path) -> Path:
+def roads(tmp_path) -> Path:
     (tmp_path / "diary").mkdir()
     write_dataset(tmp_path / "roads", 8, seed=0, size=32)
     return tmp_path / "roads"
 
 
-def test_how_much_a_gpu_is_in_use_is_said(roads: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_how_much_a_gpu_is_in_use_is_said(roads, tmp_path, capsys):
     howfar.embed(roads, OnGpu(tmp_path / "diary", 0.05), tmp_path / "store", workers=1, batch_size=4)
     said = [part for part in capsys.readouterr().err.split(",") if "GPU in use" in part]
     share = int(said[-1].partition("=")[2].partition("%")[0])
@@ -58,40 +59,32 @@ def test_how_much_a_gpu_is_in_use_is_said(roads: Path, tmp_path: Path, capsys: p
     assert "GPU" not in capsys.readouterr().err
 
 
-def test_elsewhere_backbones_are_moved_to_their_device(roads: Path, tmp_path: Path) -> None:
+def test_elsewhere_backbones_are_moved_to_their_device(roads, tmp_path):
     model = load_backbone("efficientnet_lite0", device="cpu")
     stores = (Store(tmp_path / "store").open(model.identity, sum(model.layers)),)
     there = pickle.loads(pickle.dumps(EmbedBatch((model,), stores, "cpu")))
     assert there.backbones[0] is not model
     items = howfar.Dataset.from_folder(roads).items
-    assert all(outcome.content and not outcome.elsewhere for outcome in there(ImageBatch(0, items)))
+    assert all(outcome.content and not outcome.elsewhere for outcome in there(items))
     here = howfar.embed(roads, model, tmp_path / "here", progress=False, workers=1)
     np.testing.assert_array_equal(howfar.embed(roads, model, tmp_path / "store", progress=False).to_array(), here.to_array())
 
 
-def test_backbones_without_devices_stay_as_they_are(tmp_path: Path) -> None:
-    stores = (Store(tmp_path).open({"name": "diary"}, 3),)
-    there = pickle.loads(pickle.dumps(EmbedBatch((RecordingBackbone(tmp_path),), stores, "cuda")))
-    assert isinstance(there.backbones[0], RecordingBackbone)
-
-
-def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path: Path) -> None:
+def test_two_stores_of_one_folder_are_in_no_other_process_s_hands(tmp_path):
     """As where one of several backbones is one of the trivial ones too."""
     write_dataset(tmp_path / "roads", 6, seed=1, size=48)
     backbone = load_backbone("pixels")
     stores = tuple(Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)) for _ in range(2))
-    outcomes = EmbedBatch((backbone, backbone), stores)(ImageBatch(0, tuple(parse(str(tmp_path / "roads")).items)))
+    outcomes = EmbedBatch((backbone, backbone), stores)(tuple(parse(str(tmp_path / "roads")).items))
     assert [outcome.elsewhere for outcome in outcomes] == [False] * 6
     assert len(stores[0]) == 6
 
 
 @pytest.mark.parametrize(("at_a_time", "expected"), [(3, [3, 3, 2]), (None, [8])])
-def test_a_long_task_holds_some_images_at_a_time(
-    at_a_time: int | None, expected: list[int], roads: Path, tmp_path: Path
-) -> None:
+def test_a_long_task_holds_some_images_at_a_time(at_a_time, expected, roads, tmp_path):
     backbone, items = Lengths(tmp_path / "diary"), tuple(howfar.Dataset.from_folder(roads).items)
     stores = (Store(tmp_path / "store").open(backbone.identity, sum(backbone.layers)),)
-    outcomes = EmbedBatch((backbone,), stores, None, at_a_time)(ImageBatch(0, items))
+    outcomes = EmbedBatch((backbone,), stores, None, at_a_time)(items)
     assert backbone.lengths == expected
     assert [outcome.item for outcome in outcomes] == list(items)
     assert all(stores[0].contains(outcome.content) for outcome in outcomes)
@@ -107,16 +100,14 @@ class InProcesses(LocalRunner):
         self.lengths: list[int] = []
 
     def run(self, function: Any, tasks: Any) -> Any:
-        self.lengths += [len(task.items) for task in tasks if isinstance(task, ImageBatch)]
+        self.lengths += [len(task) for task in tasks if isinstance(task, tuple)]
         return super().run(function, tasks)
 
 
 @pytest.mark.parametrize(
     ("fewest", "workers", "lengths"), [(64, 1, [2, 2, 2, 2]), (2, 1, [4, 4]), (1, 1, [8]), (1, 2, [4, 4]), (1, 9, [2, 2, 2, 2])]
 )
-def test_tasks_of_other_processes_are_longer_where_there_are_many(
-    fewest: int, workers: int, lengths: list[int], roads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tasks_of_other_processes_are_longer_where_there_are_many(fewest, workers, lengths, roads, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding, "TASKS", fewest)
     backbone, runner = Lengths(tmp_path / "diary"), InProcesses()
     runner.workers = workers
@@ -125,7 +116,7 @@ def test_tasks_of_other_processes_are_longer_where_there_are_many(
     assert backbone.lengths == [2, 2, 2, 2]
 
 
-def test_images_of_few_bits_are_noted_by_dataset(tmp_path: Path) -> None:
+def test_images_of_few_bits_are_noted_by_dataset(tmp_path):
     for number in range(3):
         file = tmp_path / "xray" / f"{number}.png"
         file.parent.mkdir(exist_ok=True)
@@ -135,3 +126,110 @@ def test_images_of_few_bits_are_noted_by_dataset(tmp_path: Path) -> None:
         assert features.notes[-1].startswith(
             "xray has 16-bit images that use 12 bits (no value above 4,095 in 3 of them), and "
         )
+
+
+ITEMS = tuple(Item(f"{k}.png", f"/roads/{k}.png") for k in range(6))
+OUTCOMES = [
+    Outcome(ITEMS[0], "0" * 31 + "a", reused=True),
+    Outcome(ITEMS[1], reason="empty file (0 bytes)"),
+    Outcome(ITEMS[2], "0" * 31 + "b", elsewhere=True),
+    Outcome(ITEMS[3], "0" * 31 + "a", reused=True),
+    Outcome(ITEMS[4], "0" * 31 + "c"),
+    Outcome(ITEMS[5], "0" * 31 + "d", reused=True, elsewhere=True),
+]
+
+
+def made() -> Outcomes:
+    outcomes = Outcomes(ITEMS)
+    outcomes.extend(OUTCOMES[:4])
+    outcomes.extend(OUTCOMES[4:])
+    return outcomes
+
+
+def test_outcomes_come_back_as_they_were():
+    assert list(made()) == OUTCOMES
+    assert list(pickle.loads(pickle.dumps(made()))) == OUTCOMES
+
+
+def test_an_outcome_is_replaced_by_the_one_that_settles_it():
+    outcomes = made()
+    outcomes.settle(2, Outcome(ITEMS[2], "0" * 31 + "b", reused=True))
+    assert outcomes.elsewhere() == [5]
+    outcomes.settle(5, Outcome(ITEMS[5], reason="no such file"))
+    assert outcomes.elsewhere() == []
+    assert list(outcomes.failed()) == [(ITEMS[1], "empty file (0 bytes)"), (ITEMS[5], "no such file")]
+    outcomes.settle(1, OUTCOMES[4])
+    assert outcomes[1] == Outcome(ITEMS[1], OUTCOMES[4].content)
+    assert [item.name for item, _ in outcomes.failed()] == ["5.png"]
+    assert list(outcomes.columns()[0]) == ["0.png", "1.png", "2.png", "3.png", "4.png"]
+
+
+def test_damaged_features_are_awaited():
+    outcomes = made()
+    assert outcomes.reused(0, 3) == {"0" * 31 + "a"}
+    assert outcomes.reused(3, 9) == {"0" * 31 + "a", "0" * 31 + "d"}
+    outcomes.lose({"0" * 31 + "a"})
+    assert outcomes.elsewhere() == [0, 2, 3, 5]
+    assert outcomes.reused(0, 6) == {"0" * 31 + "d"}
+
+
+def test_columns_leave_out_what_has_no_features():
+    names, paths, contents = made().columns()
+    good = [outcome for outcome in OUTCOMES if not outcome.reason]
+    assert names == tuple(outcome.item.name for outcome in good)
+    assert paths == tuple(str(outcome.item.path) for outcome in good)
+    assert contents == tuple(outcome.content for outcome in good)
+
+
+def test_batches_are_cut_from_each_listing():
+    batches = Batches([ITEMS[:5], (), ITEMS[5:]], 2)
+    assert list(batches) == [ITEMS[:2], ITEMS[2:4], ITEMS[4:5], ITEMS[5:]]
+    assert list(batches.datasets()) == [0, 0, 0, 2]
+    assert (len(batches), batches[-1]) == (4, ITEMS[5:])
+
+
+def test_many_outcomes_are_small():
+    items = [Item(f"{k}", f"/roads/{k}") for k in range(2000)]
+    outcomes = Outcomes(items)
+    empty = len(pickle.dumps(outcomes))
+    outcomes.extend(Outcome(item, f"{k:032x}", reused=True) for k, item in enumerate(items))
+    assert len(pickle.dumps(outcomes)) - empty < 2000 * 17 + 100
+
+
+@pytest.fixture
+def images(demo_folders) -> dict[str, bytes]:
+    return files_below(demo_folders[1])
+
+
+def test_broken_members_are_skipped_with_reason_and_place(images, tmp_path):
+    first = next(iter(images.values()))
+    broken = {"cut.jpg": first[: len(first) // 2], "empty.jpg": b"", "text.jpg": b"text", **images}
+    (tmp_path / "s.tar").write_bytes(tar_bytes(broken.items()))
+    write_parquet(tmp_path / "s.parquet", broken)
+    places = {"s.tar": ("cut.jpg", "empty.jpg", "text.jpg"), "s.parquet": ("0", "1", "2")}
+    for name, own in places.items():
+        found = howfar.embed(tmp_path / name, "colour_moments", tmp_path / "store", progress=False, workers=2)
+        assert list(found.images) == list(images)
+        assert [(one.path, one.reason) for one in found.skipped] == [
+            (f"{tmp_path}/{name}/{own[0]}", "truncated image file"),
+            (f"{tmp_path}/{name}/{own[1]}", "empty file (0 bytes)"),
+            (f"{tmp_path}/{name}/{own[2]}", "not an image that Pillow can read"),
+        ]
+
+
+def test_features_are_those_of_the_files(demo_folders, images, tmp_path):
+    (tmp_path / "s.tar").write_bytes(tar_bytes(images.items()))
+    forms = [
+        demo_folders[1],
+        tmp_path / "s.tar",
+        write_parquet(tmp_path / "s.parquet", images),
+        write_saved(tmp_path / "s", images),
+    ]
+    # A store for each, so that nothing is taken from another's.
+    first, *others = [
+        howfar.embed(form, "pixels", tmp_path / f"store-{place}", progress=False, workers=3) for place, form in enumerate(forms)
+    ]
+    for other in others:
+        assert other.contents == first.contents
+        assert other.images == first.images
+        np.testing.assert_array_equal(other.rows.rows(0, len(other)), first.rows.rows(0, len(first)))

@@ -35,55 +35,35 @@ TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": 
 
 
 def exported(
-    file: Path,
-    taken: str = "imagenet",
-    output: str = "logits",
-    *,
-    dtype: str = "float32",
-    last: bool = False,
-    channels: int = 1,
-    side: int | str = "s",
-    pooled: bool = False,
+    file, taken="imagenet", output="logits", *, dtype="float32", last=False, channels=1, side="s", pooled=False
 ) -> Path:
     """A network that finds grey lines between white and black, for which a grey of 0.3 counts: logit 5 - 40 |grey - 0.3|."""
     mean, std = (np.array(values, np.float64) for values in NORMALISATIONS[taken])
-    grey, sign = (std / 3).reshape(1, 3, 1, 1), np.array([1.0, -1.0][:channels][::-1])
-    weights = {
-        "grey": grey,
-        "offset": np.array([mean.mean() - 0.3]),
-        "scale": (-40 * sign).reshape(channels, 1, 1, 1),
-        "logit": 5 * sign,
-    }
-    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT)]
-    nodes += [helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2])] if last else []
-    nodes += [
-        helper.make_node("Conv", ["t" if last else "f", "grey", "offset"], ["u"]),
-        helper.make_node("Abs", ["u"], ["a"]),
-        helper.make_node("Conv", ["a", "scale", "logit"], ["l"]),
+    sign = np.array([1.0, -1.0][:channels][::-1])
+    weights = {"grey": (std / 3).reshape(1, 3, 1, 1), "offset": np.array([mean.mean() - 0.3]), "logit": 5 * sign}
+    weights["scale"] = (-40 * sign).reshape(channels, 1, 1, 1)
+    steps: list[tuple[str, list[str], dict[str, Any]]] = [("Cast", [], {"to": TensorProto.FLOAT})]
+    steps += [("Transpose", [], {"perm": [0, 3, 1, 2]})] if last else []
+    steps += [("Conv", ["grey", "offset"], {}), ("Abs", [], {}), ("Conv", ["scale", "logit"], {})]
+    steps += [("Sigmoid", [], {})] if output == "probabilities" else []
+    steps += [("Transpose", [], {"perm": [0, 2, 3, 1]})] if last else []
+    steps += [("ReduceMean", [], {"axes": [2, 3], "keepdims": 0})] if pooled else []
+    names = ["x", *(f"after {kind} {place}" for place, (kind, _, _) in enumerate(steps))]
+    nodes = [
+        helper.make_node(kind, [names[place], *others], [names[place + 1]], **attributes)
+        for place, (kind, others, attributes) in enumerate(steps)
     ]
-    nodes += [helper.make_node("Sigmoid", ["l"], ["p"])] if output == "probabilities" else []
-    named = "p" if output == "probabilities" else "l"
-    nodes += [helper.make_node("Transpose", [named], ["o"], perm=[0, 2, 3, 1])] if last else []
-    named = "o" if last else named
-    nodes += [helper.make_node("ReduceMean", [named], ["r"], axes=[2, 3], keepdims=0)] if pooled else []
-    shape = ["b", side, side, 3] if last else ["b", 3, side, side]
-    graph = helper.make_graph(
-        nodes,
-        "network",
-        [helper.make_tensor_value_info("x", TYPES[dtype], shape)],
-        [
-            helper.make_tensor_value_info(
-                "r" if pooled else named, TensorProto.FLOAT, ["b", "c"] if pooled else ["b", "c", "d", "e"]
-            )
-        ],
-        [numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()],
-    )
+    taken_shape, given_shape = ["b", side, side, 3] if last else ["b", 3, side, side], ["b", "c"] + ["d", "e"] * (not pooled)
+    ends = [helper.make_tensor_value_info("x", TYPES[dtype], taken_shape)]
+    ends.append(helper.make_tensor_value_info(names[-1], TensorProto.FLOAT, given_shape))
+    tensors = [numpy_helper.from_array(values.astype(np.float32), name) for name, values in weights.items()]
+    graph = helper.make_graph(nodes, "network", ends[:1], ends[1:], tensors)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
     return file
 
 
 @pytest.fixture
-def lines(tmp_path: Path) -> Path:
+def lines(tmp_path) -> Path:
     """Ten pictures of a grey line on near white, with a black block that is none."""
     rng = np.random.default_rng(0)
     for place in ("images", "masks"):
@@ -108,9 +88,7 @@ def evaluated(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tup
 
 @pytest.mark.parametrize("output", ["logits", "probabilities"])
 @pytest.mark.parametrize("taken", NORMALISATIONS)
-def test_six_exports_are_right_or_one_line_names_the_options(
-    taken: str, output: str, lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_six_exports_are_right_or_one_line_names_the_options(taken, output, lines, tmp_path, capsys):
     file = exported(tmp_path / "n.onnx", taken, output)
     code, document, err = evaluated(capsys, lines, "--model", file, "--size", "48")
     if taken != "imagenet":
@@ -130,7 +108,7 @@ def test_six_exports_are_right_or_one_line_names_the_options(
     assert document["notes"] == []
 
 
-def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines: Path, tmp_path: Path) -> None:
+def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines, tmp_path):
     file = exported(tmp_path / "n.onnx", "01", "probabilities")
     asked = howfar.evaluate(lines, model=file, size=SIDE, mean=IMAGENET_MEAN, std=IMAGENET_STD, progress=False)
     assert asked.notes[0].startswith(
@@ -145,7 +123,7 @@ def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines: Path, tmp_pa
     assert Evaluation.load(right.save(tmp_path / "e.parquet")).reading == right.reading
 
 
-def test_the_other_of_two_channels_is_named(lines: Path, tmp_path: Path) -> None:
+def test_the_other_of_two_channels_is_named(lines, tmp_path):
     file = exported(tmp_path / "n.onnx", channels=2)
     assert howfar.evaluate(lines, model=file, size=SIDE, progress=False).scores["ods"] > 0.97
     swapped = onnx.load(file)
@@ -159,7 +137,7 @@ def test_the_other_of_two_channels_is_named(lines: Path, tmp_path: Path) -> None
     assert warned.notes[0].endswith("--channel 0")
 
 
-def test_images_without_masks_say_what_values_are_and_nothing_of_the_normalisation(lines: Path, tmp_path: Path) -> None:
+def test_images_without_masks_say_what_values_are_and_nothing_of_the_normalisation(lines, tmp_path):
     file = exported(tmp_path / "n.onnx", "01", "probabilities")
     shutil.rmtree(lines / "masks")
     found = howfar.predict(file, lines, tmp_path / "maps", size=SIDE, progress=False)
@@ -174,9 +152,7 @@ def test_images_without_masks_say_what_values_are_and_nothing_of_the_normalisati
     ("dtype", "last", "taken"),
     [("float32", True, "imagenet"), ("float16", False, "imagenet"), ("uint8", False, "255"), ("uint8", True, "255")],
 )
-def test_layout_and_type_are_those_of_the_graph(
-    dtype: str, last: bool, taken: str, tiled: bool, lines: Path, tmp_path: Path
-) -> None:
+def test_layout_and_type_are_those_of_the_graph(dtype, last, taken, tiled, lines, tmp_path):
     side = 32 if tiled else SIDE
     file = exported(tmp_path / "n.onnx", taken, dtype=dtype, last=last, side=side)
     found = howfar.evaluate(lines, model=file, tiled=tiled, progress=False)
@@ -184,7 +160,7 @@ def test_layout_and_type_are_those_of_the_graph(
     assert (found.reading.dtype, found.reading.layout, found.reading.size) == (dtype, "NHWC" if last else "NCHW", side)
 
 
-def test_a_torch_module_is_compared_too(lines: Path) -> None:
+def test_a_torch_module_is_compared_too(lines):
     class Grey(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return 5 - 40 * (x.mean(1, keepdim=True) - 0.3).abs()
@@ -194,9 +170,7 @@ def test_a_torch_module_is_compared_too(lines: Path) -> None:
     assert howfar.evaluate(lines, model=Grey(), size=SIDE, mean=(0,) * 3, std=(1,) * 3, progress=False).scores["ods"] > 0.97
 
 
-def test_an_assessment_ends_before_it_predicts_and_keeps_the_reading(
-    lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_assessment_ends_before_it_predicts_and_keeps_the_reading(lines, tmp_path, capsys):
     file, out = exported(tmp_path / "n.onnx", "01"), tmp_path / "run"
     asked = ["assess", f"P={lines}", f"S={lines}", "--model", str(file), "--size", "48", "-o", str(out), "--no-corrupted"]
     asked += ["--backbone", "colour_moments", "--no-baselines", "--bootstrap", "0", "--permutations", "0"]
@@ -216,7 +190,7 @@ def refusal(file: Path, **options: Any) -> str:
     return str(caught.value)
 
 
-def test_networks_that_take_something_else_are_refused_in_one_line(lines: Path, tmp_path: Path) -> None:
+def test_networks_that_take_something_else_are_refused_in_one_line(lines, tmp_path):
     file = exported(tmp_path / "n.onnx", side=64)
     assert "size must be that of n.onnx, 64, got 48: leave it out" in refusal(file, size=48)
     assert load_model(file, device="cpu").predictor.size == 64
@@ -246,7 +220,7 @@ def test_networks_that_take_something_else_are_refused_in_one_line(lines: Path, 
         howfar.predict(exported(file, pooled=True), lines, tmp_path / "maps", size=48, progress=False)
 
 
-def test_files_that_onnxruntime_refuses_are_told_of_without_its_words(tmp_path: Path) -> None:
+def test_files_that_onnxruntime_refuses_are_told_of_without_its_words(tmp_path):
     model = onnx.load(exported(tmp_path / "n.onnx"))
     for opset, ir, operator, words in (
         (99, 8, "Abs", "it is of opset 99, which is newer than this onnxruntime: export it with opset 17"),
@@ -262,21 +236,3 @@ def test_files_that_onnxruntime_refuses_are_told_of_without_its_words(tmp_path: 
     onnx.save_model(model, tmp_path / "n.onnx", save_as_external_data=True, location="n.data", size_threshold=0)
     (tmp_path / "n.data").unlink()
     assert "(its weights lie in n.data, which is not beside it)" in refusal(tmp_path / "n.onnx", size=48)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (["--size", "48"], "--size is of use only to a model"),
-        (["--tile"], "--tile is of use only to a model"),
-        (["--mean", "0,0,0"], "--mean is of use only to a model"),
-        (["--output", "logits"], "--output is of use only to a model"),
-        (["--channel", "0"], "--channel is of use only to a model"),
-        (["--device", "cpu"], "--device is of use only to a model"),
-    ],
-)
-def test_options_of_a_model_are_of_no_use_to_maps(
-    options: list[str], words: str, lines: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = evaluated(capsys, lines, "--predictions", lines / "masks", *options)
-    assert (code, words in err) == (2, True), err

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 
 import numpy as np
@@ -37,14 +36,14 @@ def by_resampling(one: Projection, draws: int, seed: int) -> dict[str, np.ndarra
     return {name: np.quantile(values, [0.025, 0.975]) for name, values in found.items()}
 
 
-def test_intervals_are_those_of_a_bootstrap_by_index() -> None:
+def test_intervals_are_those_of_a_bootstrap_by_index():
     one = pair(0, 40, 30, shift=1.0)
     measured, wanted = measure(one, bootstrap=4000), by_resampling(one, 4000, 1)
     for found, name in ((measured.o_dist_ci, "o_dist"), (measured.relative_ci, "relative"), (measured.energy_ci, "energy")):
         np.testing.assert_allclose(found, wanted[name], rtol=0.02, atol=0.02)
 
 
-def test_draws_beside_the_measuring_change_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draws_beside_the_measuring_change_no_number(monkeypatch):
     module = import_module("howfar.pipeline.measure")
     one, found = pair(2, 40, 30), []
     for threads in (1, 2):
@@ -57,7 +56,7 @@ def test_draws_beside_the_measuring_change_no_number(monkeypatch: pytest.MonkeyP
     assert found[0][0]["knn_mean"] == interval(knn(one.secondary, one.primary) @ of_s / 30)
 
 
-def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch):
     module = import_module("howfar.pipeline.measure")
     monkeypatch.setattr(module, "numeric_threads", lambda: 2)
     one = pair(2, 40, 30)
@@ -74,7 +73,7 @@ def test_within_a_budget_nothing_is_drawn_before_it_is_needed(monkeypatch: pytes
     assert (found.rivals_ci, found.o_dist_ci, found.energy_ci) == (beside.rivals_ci, beside.o_dist_ci, beside.energy_ci)
 
 
-def test_columns_hold_what_their_names_say() -> None:
+def test_columns_hold_what_their_names_say():
     one = pair(1, 20, 15)
     measured = measure(one, neighbours=3, bootstrap=0)
     np.testing.assert_allclose(measured.knn, knn(one.secondary, one.primary, k=3))
@@ -83,17 +82,17 @@ def test_columns_hold_what_their_names_say() -> None:
     assert measured.o_dist_ci is None
 
 
-def test_two_images_have_no_interval_of_zero_width() -> None:
+def test_two_images_have_no_interval_of_zero_width():
     measured = measure(pair(2, 2, 1), bootstrap=200)
     assert measured.relative_ci is None
     assert measured.energy_ci[0] < measured.energy_ci[1]
 
 
-def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller() -> None:
+def test_a_p_value_is_as_small_as_the_permutations_allow_and_no_smaller():
     assert permutation_p_value(pair(3, 20, 20, shift=9.0), 49) == pytest.approx(1 / 50)
 
 
-def test_the_test_keeps_its_level() -> None:
+def test_the_test_keeps_its_level():
     rejected = sum(permutation_p_value(pair(seed, 15, 12), 99, (seed,)) <= 0.05 for seed in range(300))
     assert 3 <= rejected <= 28
 
@@ -108,9 +107,7 @@ def two_kinds(seed: int) -> Projection:
 
 @pytest.mark.parametrize("make", [two_kinds, lambda seed: pair(seed, 180, 120, 0.02), lambda seed: pair(seed, 60, 240, 0.02)])
 @pytest.mark.parametrize("threads", ["1", "3"])
-def test_no_p_value_depends_on_rounding(
-    make: Callable[[int], Projection], threads: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_p_value_depends_on_rounding(make, threads, monkeypatch):
     pairs = [make(seed) for seed in range(12)]
     wanted = [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)]
     assert len(set(wanted)) > 6
@@ -124,7 +121,7 @@ def test_no_p_value_depends_on_rounding(
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
 
 
-def test_every_registered_distance_stands_among_the_rivals(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_registered_distance_stands_among_the_rivals(monkeypatch):
     ours = dict(registry.OURS)
     ours["dataset_distances"] = {**ours["dataset_distances"], "ours": "howfar.distances.dataset:dataset_to_dataset"}
     ours["image_distances"] = {**ours["image_distances"], "theirs": "howfar.distances.dataset:image_to_dataset"}

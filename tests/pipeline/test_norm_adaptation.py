@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import howfar
 from howfar.data import Dataset
@@ -29,11 +26,11 @@ def trained() -> Checkpoint:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+def site(tmp_path_factory) -> Dataset:
     return Dataset.from_folder(write_dataset(tmp_path_factory.mktemp("site"), 6, seed=0, size=48))
 
 
-def test_the_adapted_checkpoint_is_one_of_its_own(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+def test_the_adapted_checkpoint_is_one_of_its_own(trained, site, tmp_path):
     adapted = adapt_statistics(trained, site, share=0.4, seed=3)
     assert adapted.card.weights != trained.card.weights
     told = adapted.card.data[ADAPTED]
@@ -46,9 +43,7 @@ def test_the_adapted_checkpoint_is_one_of_its_own(trained: Checkpoint, site: Dat
     assert adapt_statistics(trained, site, share=0.0).card.weights == trained.card.weights
 
 
-def test_few_images_of_many_are_read_and_fewer_of_large_squares(
-    trained: Checkpoint, site: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_images_of_many_are_read_and_fewer_of_large_squares(trained, site, monkeypatch):
     monkeypatch.setattr(norm_adaptation, "FEWEST", 2)
     monkeypatch.setattr(norm_adaptation, "MOST", 4)
     monkeypatch.setattr(norm_adaptation, "USUAL", SIDE)
@@ -57,16 +52,7 @@ def test_few_images_of_many_are_read_and_fewer_of_large_squares(
     assert adapt_statistics(trained, site, seed=1).card.data[ADAPTED]["contents"] != contents[SIDE]
 
 
-def test_tiles_are_cut_at_the_images_own_scale(trained: Checkpoint, site: Dataset) -> None:
-    whole, tiled = (adapt_statistics(trained, site, tiled=tiled) for tiled in (False, True))
-    assert whole.card.weights != tiled.card.weights
-    small = Image.new("RGB", (20, 10), (200, 100, 50))
-    cut = norm_adaptation._cut(np.asarray(small), SIDE, np.random.default_rng(0))
-    assert cut.shape == (SIDE, SIDE, 3)
-    assert (cut == (200, 100, 50)).all()
-
-
-def test_images_that_cannot_be_read_are_passed_over(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+def test_images_that_cannot_be_read_are_passed_over(trained, site, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no image")
     damaged = replace(site.items[0], path=broken)
@@ -76,7 +62,7 @@ def test_images_that_cannot_be_read_are_passed_over(trained: Checkpoint, site: D
         adapt_statistics(trained, replace(site, items=(damaged,)))
 
 
-def test_maps_are_those_of_the_adapted_checkpoint(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+def test_maps_are_those_of_the_adapted_checkpoint(trained, site, tmp_path):
     options: dict[str, Any] = {"device": "cpu", "progress": False}
     found = howfar.predict(trained, site, tmp_path / "maps", adapt="norm", share=0.5, **options)
     assert "certify it by labels" in found.notes[0]
@@ -87,7 +73,7 @@ def test_maps_are_those_of_the_adapted_checkpoint(trained: Checkpoint, site: Dat
     assert howfar.predict(trained, site, tmp_path / "maps", **options).written == 6
 
 
-def test_what_cannot_be_adapted_is_refused(trained: Checkpoint, site: Dataset, tmp_path: Path) -> None:
+def test_what_cannot_be_adapted_is_refused(trained, site, tmp_path):
     loaded = load_model(trained, device="cpu")
     with pytest.raises(InputError, match=r"^adapt must be none for what is no checkpoint of howfar train, got 'norm'"):
         predict(loaded, site, tmp_path, adapt="norm")
@@ -101,9 +87,7 @@ def test_what_cannot_be_adapted_is_refused(trained: Checkpoint, site: Dataset, t
 
 @pytest.mark.parametrize("adapt", ["none", "norm"])
 @pytest.mark.parametrize("tiled", [False, True])
-def test_squares_that_no_memory_holds_are_refused_before_they_are_made(
-    trained: Checkpoint, site: Dataset, tmp_path: Path, adapt: Any, tiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_squares_that_no_memory_holds_are_refused_before_they_are_made(trained, site, tmp_path, adapt, tiled, monkeypatch):
     refused = (
         r"^memory must be at least 4,050,000,000 MB for 6 squares of 5,000,000 pixels, got '2,147 MB': pass a smaller --size"
     )

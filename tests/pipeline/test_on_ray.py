@@ -23,11 +23,10 @@ pytest.importorskip("ray", reason="needs howfar[ray]")
 import howfar
 from howfar.data import parse
 from howfar.demo import write_dataset
-from howfar.errors import InputError, RunnerError
+from howfar.errors import RunnerError
 from howfar.runners import RayRunner
 from worlds.recording_backbone import RecordingBackbone
 
-HOWFAR = str(Path(sys.executable).parent / "howfar")
 IMAGES = 60
 BATCH = 4
 SCRIPT = """
@@ -62,7 +61,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> tuple[Path, Path, Path]:
+def places(tmp_path) -> tuple[Path, Path, Path]:
     write_dataset(tmp_path / "roads", IMAGES, seed=0, size=32)
     (tmp_path / "diary").mkdir()
     return tmp_path / "roads", tmp_path / "store", tmp_path / "diary"
@@ -102,7 +101,7 @@ def complete(places: tuple[Path, Path, Path]) -> bool:
     )
 
 
-def test_a_backbone_gives_the_same_bits_there_as_here(tmp_path: Path) -> None:
+def test_a_backbone_gives_the_same_bits_there_as_here(tmp_path):
     write_dataset(tmp_path / "roads", 20, seed=0, size=64)
     here = howfar.embed(tmp_path / "roads", "efficientnet_lite0", tmp_path / "here", workers=2, progress=False)
     there = howfar.embed(tmp_path / "roads", "efficientnet_lite0", tmp_path / "there", runner="ray", workers=2, progress=False)
@@ -110,7 +109,7 @@ def test_a_backbone_gives_the_same_bits_there_as_here(tmp_path: Path) -> None:
     assert there.images == here.images
 
 
-def test_a_killed_worker_costs_its_batch_and_nothing_else(places: tuple[Path, Path, Path]) -> None:
+def test_a_killed_worker_costs_its_batch_and_nothing_else(places):
     driver = begin(*places)
     os.kill(workers(RecordingBackbone(places[2])).pop(), signal.SIGKILL)
     assert driver.communicate(timeout=300)[0] == "done\n"
@@ -120,7 +119,7 @@ def test_a_killed_worker_costs_its_batch_and_nothing_else(places: tuple[Path, Pa
     assert IMAGES <= count <= IMAGES + BATCH
 
 
-def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places: tuple[Path, Path, Path]) -> None:
+def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places):
     driver = begin(*places)
     first = workers(RecordingBackbone(places[2]))
     time.sleep(0.5)
@@ -136,7 +135,7 @@ def test_a_killed_driver_loses_what_was_in_hand_and_goes_on(places: tuple[Path, 
     assert IMAGES <= count <= IMAGES + 2 * BATCH
 
 
-def test_what_is_no_error_here_is_none_there(places: tuple[Path, Path, Path]) -> None:
+def test_what_is_no_error_here_is_none_there(places):
     broken = places[0] / "images" / "0003.jpg"
     broken.write_bytes(b"no image")
     found = howfar.embed(places[0], RecordingBackbone(places[2]), places[1], runner="ray", workers=2, progress=False)
@@ -144,28 +143,18 @@ def test_what_is_no_error_here_is_none_there(places: tuple[Path, Path, Path]) ->
     assert len(found) == IMAGES - 1
 
 
-def test_compare_on_ray_is_compare_here(demo_folders: list[Path], tmp_path: Path) -> None:
+def test_compare_on_ray_is_compare_here(demo_folders, tmp_path):
     found = []
     for runner in ("local", "ray"):
         howfar_ = Path(sys.executable).with_name("howfar")
         folders = [str(folder) for folder in demo_folders[:3]]
-        options = [
-            "--backbone",
-            "colour_moments",
-            "--runner",
-            runner,
-            "--workers",
-            "2",
-            "--store",
-            str(tmp_path / runner),
-            "--json",
-        ]
+        options = f"--backbone colour_moments --runner {runner} --workers 2 --store {tmp_path / runner} --json".split()
         run = subprocess.run([howfar_, "compare", *folders, *options], capture_output=True, text=True, timeout=300, check=True)
         found.append(json.loads(run.stdout)["datasets"])
     assert found[0] == found[1]
 
 
-def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path: Path) -> None:
+def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path):
     (tmp_path / "diary").mkdir()
     write_dataset(tmp_path / "roads", 8, seed=0, size=32)
     run = partial(howfar.embed, tmp_path / "roads", store=tmp_path / "store", workers=1, progress=False)
@@ -177,21 +166,7 @@ def test_a_worker_of_an_earlier_run_looks_at_the_store_anew(tmp_path: Path) -> N
     assert len(stored(tmp_path / "store")) == len(set(found.contents))
 
 
-def test_ready_made_embeddings_by_the_command(tmp_path: Path) -> None:
-    names = [str(tmp_path / f"{name}.npy") for name in ("roads", "site", "other")]
-    for k, name in enumerate(names):
-        np.save(name, np.random.default_rng(k).normal(k, 1.0, size=(40, 6)).astype(np.float32))
-    command = [HOWFAR, "compare", *names, "--bootstrap", "20", "--permutations", "19", "--json"]
-    here, there = (
-        json.loads(subprocess.run([*command, *more], capture_output=True, text=True, check=True).stdout)["datasets"]
-        for more in ((), ("--runner", "ray", "--workers", "2"))
-    )
-    for one, other in zip(here, there, strict=True):
-        assert one["relative"] == pytest.approx(other["relative"], rel=1e-9)
-        assert one["p_value"] == other["p_value"]
-
-
-def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path: Path, one_thread: None) -> None:
+def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path, one_thread):
     roads = [write_dataset(tmp_path / f"r{k}", 12, seed=k, shift=0.3 * k, size=40) for k in range(3)]
     settings = {
         "size": 32, "epochs": 1, "batch": 8, "options": {"width": 4}, "bootstrap": 50, "progress": False, "shots": (1,),
@@ -206,7 +181,7 @@ def test_a_study_of_adaptation_on_ray_is_that_of_this_process(tmp_path: Path, on
     assert list(spread.models["weights"]) == list(alone.models["weights"])
 
 
-def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path: Path) -> None:
+def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path):
     """As on a machine that does not see the file."""
     import ray
 
@@ -219,19 +194,3 @@ def test_embeddings_that_a_task_cannot_find_are_one_line(tmp_path: Path) -> None
             howfar.compare(*datasets, runner=RayRunner(workers=1), progress=False)
     finally:
         ray.shutdown()
-
-
-def test_the_device_of_a_runner_s_tasks_is_no_option_of_embeddings() -> None:
-    """The command line loads backbones on a CPU where tasks have GPUs; a device that the user names is refused."""
-    import ray
-
-    rng = np.random.default_rng(0)
-    p, s = rng.normal(size=(30, 4)), rng.normal(size=(20, 4))
-    given = {"bootstrap": 0, "permutations": 0, "progress": False, "device": "cpu"}
-    try:
-        found = howfar.compare(p, s, runner=RayRunner(workers=1, gpus=1.0), **given)
-    finally:
-        ray.shutdown()
-    assert found.datasets[0].n == 20
-    with pytest.raises(InputError, match="options are of no use to ready-made embeddings, got 'device'"):
-        howfar.compare(p, s, **given)

@@ -14,8 +14,7 @@ import pytest
 import howfar
 from howfar.errors import HowfarError, StoreError
 from howfar.io import archive
-from howfar.pipeline.reference import document, save
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.reference_profile import Profile, document
 from howfar.projection import Basis
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
@@ -39,8 +38,8 @@ def made() -> Profile:
 
 
 @pytest.fixture
-def file(made: Profile, tmp_path: Path) -> Path:
-    return save(made, tmp_path / "roads.howfar")
+def file(made, tmp_path) -> Path:
+    return made.save(tmp_path / "roads.howfar")
 
 
 def changed(file: Path, **arrays: Any) -> Path:
@@ -57,7 +56,7 @@ def line(file: Path) -> str:
     return str(caught.value)
 
 
-def test_everything_comes_back(made: Profile, file: Path) -> None:
+def test_everything_comes_back(made, file):
     back = Profile.load(file)
     for name in ("primary", "n", "backbone", "options", "identity", "layers", "components", "scale", "neighbours", "skipped"):
         assert getattr(back, name) == getattr(made, name), name
@@ -76,7 +75,7 @@ def test_everything_comes_back(made: Profile, file: Path) -> None:
     assert [path.name for path in file.parent.iterdir()] == [file.name], "no temporary file is left"
 
 
-def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
+def test_the_document_says_all_but_the_fits(made, file):
     found = json.loads(json.dumps(document(made), allow_nan=False))
     assert list(found) == [
         "kind", "format", "howfar", "primary", "own_residual", "residual_components", "backbone", "settings",
@@ -99,33 +98,34 @@ def test_the_document_says_all_but_the_fits(made: Profile, file: Path) -> None:
     assert document(replace(made, judge=None))["performance"] is None
 
 
-def test_a_single_image_has_no_distances_of_its_own(tmp_path: Path) -> None:
+def test_a_single_image_has_no_distances_of_its_own(tmp_path):
     one = howfar.profile(rows(0, 1))
-    back = Profile.load(save(one, tmp_path / "one.howfar"))
+    back = Profile.load(one.save(tmp_path / "one.howfar"))
     assert back.own is None
     assert "own" not in archive.read(tmp_path / "one.howfar")[1]
     assert back.judge is None
-    two = Profile.load(save(howfar.profile(rows(0, 2)), tmp_path / "two.howfar"))
+    two = Profile.load(howfar.profile(rows(0, 2)).save(tmp_path / "two.howfar"))
     assert two.own.shape == (2,)
     assert "own must hold finite numbers" in line(changed(tmp_path / "two.howfar", own=np.ones(3)))
 
 
-def test_a_basis_may_be_single_and_nothing_else(made: Profile, file: Path) -> None:
+def test_a_basis_may_be_single_and_nothing_else(made, file):
     single = made.basis.matrix.astype(np.float32)
-    back = Profile.load(save(replace(made, basis=Basis(made.basis.mean, single, made.basis.explained_variance_ratio)), file))
+    basis = Basis(made.basis.mean, single, made.basis.explained_variance_ratio)
+    back = Profile.load(replace(made, basis=basis).save(file))
     assert back.basis.matrix.dtype == np.float32
     for name, array in (("mean", made.basis.mean), ("rows", made.rows), ("own", made.own)):
-        save(made, file)
+        made.save(file)
         words = line(changed(file, **{name: array.astype(np.float32)}))
         assert f"profile is damaged (ValueError: {name} must hold finite numbers of the shape {array.shape}" in words
         assert "got float32" in words
-    save(made, file)
+    made.save(file)
     assert "basis must hold finite numbers" in line(changed(file, basis=made.basis.matrix.astype(np.float16)))
 
 
 @pytest.mark.parametrize("name", ["mean", "basis", "explained_variance_ratio", "rows", "own"])
 @pytest.mark.parametrize("fault", ["nan", "infinity", "longer", "integers", "deeper"])
-def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file: Path, name: str, fault: str) -> None:
+def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file, name, fault):
     array = archive.read(file)[1][name]
     bad = array.copy()
     bad.flat[-1] = np.inf if fault == "infinity" else np.nan
@@ -138,36 +138,24 @@ def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file
     [
         ({"kind": None}, "is no profile: pass a file that howfar profile -o wrote"),
         ({"format": "1"}, "has the profile format '1' (by howfar "),
-        ({"format": None}, "has the profile format None"),
         ({"backbone": {"name": "x"}}, "profile is damaged (KeyError: 'layers'): make it again"),
-        ({"settings": {"components": 4}}, "profile is damaged (TypeError"),
         ({"settings": {"components": 4, "scale": "none", "neighbours": 3, "colour": "red"}}, "profile is damaged (TypeError"),
-        ({"backbone": {"name": "x", "options": {}, "identity": {}, "layers": None}}, "profile is damaged (TypeError"),
         ({"primary": {"name": "x", "n": 13}}, "rows must hold finite numbers of the shape (13, 4)"),
-        ({"primary": {}}, "profile is damaged (KeyError: 'n')"),
-        ({"skipped": [{"path": "x"}]}, "profile is damaged (TypeError"),
         ({"provenance": []}, "profile is damaged (TypeError"),
         ({"performance": {"metric": "F"}}, "profile is damaged (KeyError"),
         ({"fits": {"i_dist": {"level": 0.9}}}, "profile is damaged (InputError"),
         ({"fits": [1]}, "profile is damaged (AttributeError"),
         ({"primary": {"name": "x", "n": "many"}}, "profile is damaged (ValueError"),
         ({"residual_components": 5}, "profile is damaged (ValueError: residual_components must be 1 to 4, got 5)"),
-        ({"residual_components": 2.0}, "profile is damaged (ValueError: residual_components must be 1 to 4, got 2.0)"),
     ],
 )
-def test_a_manifest_that_says_something_else_is_one_line(file: Path, change: dict[str, Any], words: str) -> None:
+def test_a_manifest_that_says_something_else_is_one_line(file, change, words):
     manifest, arrays = archive.read(file)
     archive.write(file, {**manifest, **change}, arrays)
     assert words in line(file)
 
 
-def test_an_array_that_is_missing_is_named(file: Path) -> None:
-    manifest, arrays = archive.read(file)
-    archive.write(file, manifest, {name: array for name, array in arrays.items() if name != "basis"})
-    assert "profile is damaged (KeyError: 'basis')" in line(file)
-
-
-def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
+def test_an_estimator_that_is_not_installed_is_named(file):
     manifest, arrays = archive.read(file)
     fit = manifest["fits"]["i_dist"]
     fit["fitted"] = {**fit["fitted"], "estimator": "theirs"}
@@ -176,7 +164,7 @@ def test_an_estimator_that_is_not_installed_is_named(file: Path) -> None:
         Profile.load(file)
 
 
-def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path: Path) -> None:
+def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path):
     with tarfile.open(Path(__file__).parents[1] / "golden/written_before_0_1/files.tar.xz") as files:
         files.extract("roads.howfar", tmp_path, filter="data")
     manifest = archive.read(tmp_path / "roads.howfar")[0]

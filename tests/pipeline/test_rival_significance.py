@@ -28,7 +28,7 @@ def drawn(x: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(params=[(23, 23), (17, 30)])
-def sets(rng: np.random.Generator, request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+def sets(rng, request) -> tuple[np.ndarray, np.ndarray]:
     m, n = request.param
     return rng.normal(0.4, 1.3, size=(m, 5)) + 3, rng.normal(size=(n, 5)) + 3
 
@@ -37,7 +37,7 @@ def pair(s: np.ndarray, p: np.ndarray) -> Projection:
     return joint_pca(p, s, n_components=5)
 
 
-def test_each_relabelling_is_the_distance_of_its_sets(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+def test_each_relabelling_is_the_distance_of_its_sets(sets, rng):
     s, p = sets
     pooled, labels = np.concatenate([s, p]), relabellings(len(s), len(p), 7, rng)
     null = rival_null(s, p, NAMES, labels)
@@ -51,9 +51,7 @@ def test_each_relabelling_is_the_distance_of_its_sets(sets: tuple[np.ndarray, np
 
 
 @pytest.mark.parametrize("size", [1e-20, 1.0, 1e6, 1e30])
-def test_float32_holds_kernels_of_features_of_any_size(
-    size: float, sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_float32_holds_kernels_of_features_of_any_size(size, sets, rng, monkeypatch):
     s, p = (x * size for x in sets)
     of_s, of_p = resample_counts(len(s), 40, rng), resample_counts(len(p), 40, rng)
     values = dict.fromkeys(("kid", "mmd"), 0.0)
@@ -65,9 +63,7 @@ def test_float32_holds_kernels_of_features_of_any_size(
         assert single[name] == pytest.approx((low, high), abs=1e-3 * (high - low))
 
 
-def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(
-    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(rng, monkeypatch):
     s, p = rng.normal(0.2, 1, size=(140, 8)), rng.normal(size=(150, 8))
     p[0] *= 1000.0
     of_s, of_p = resample_counts(len(s), 100, rng), resample_counts(len(p), 100, rng)
@@ -80,7 +76,7 @@ def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(
     assert rival_intervals(s, p, {"kid": 0.0}, rest[1], rest[0])["kid"] == pytest.approx(of_rest, abs=0.05)
 
 
-def test_each_resample_is_the_distance_of_its_images(sets: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+def test_each_resample_is_the_distance_of_its_images(sets, rng):
     s, p = sets
     of_s, of_p = resample_counts(len(s), 6, rng), resample_counts(len(p), 6, rng)
     squares = Slices(s, p).resampled(of_s, of_p)
@@ -91,7 +87,7 @@ def test_each_resample_is_the_distance_of_its_images(sets: tuple[np.ndarray, np.
         assert gaussians[draw] == pytest.approx(frechet(one, other), rel=1e-6)
 
 
-def test_a_draw_of_every_image_once_is_the_distance_itself(sets: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_draw_of_every_image_once_is_the_distance_itself(sets):
     s, p = sets
     once = np.ones((len(s), 3), np.uint8), np.ones((len(p), 3), np.uint8)
     values = {"frechet": frechet(s, p), "kid": kid(s, p), "mmd": mmd(s, p), "sliced_wasserstein": sliced_wasserstein(s, p)}
@@ -99,7 +95,7 @@ def test_a_draw_of_every_image_once_is_the_distance_itself(sets: tuple[np.ndarra
         assert (low, high) == pytest.approx((values[name],) * 2, rel=1e-6), name
 
 
-def test_intervals_hold_the_distance_and_narrow_with_more_images(rng: np.random.Generator) -> None:
+def test_intervals_hold_the_distance_and_narrow_with_more_images(rng):
     widths = []
     for count in (40, 640):
         found = measure(pair(rng.normal(0.5, 1.0, size=(count, 8)), rng.normal(size=(count, 8))))
@@ -110,7 +106,7 @@ def test_intervals_hold_the_distance_and_narrow_with_more_images(rng: np.random.
     assert all(widths[1][name] < 0.5 * widths[0][name] for name in widths[0])
 
 
-def test_p_values_tell_sets_that_differ_from_sets_that_do_not(rng: np.random.Generator) -> None:
+def test_p_values_tell_sets_that_differ_from_sets_that_do_not(rng):
     p = rng.normal(size=(60, 8))
     names = dict.fromkeys(NAMES, 0.0)
     far = rival_p_values(pair(rng.normal(0.6, 1.0, size=(50, 8)), p), names, 99)
@@ -122,20 +118,20 @@ def test_p_values_tell_sets_that_differ_from_sets_that_do_not(rng: np.random.Gen
         assert 0.25 < np.mean(values) < 0.75, name
 
 
-def test_without_draws_there_is_neither(sets: tuple[np.ndarray, np.ndarray]) -> None:
+def test_without_draws_there_is_neither(sets):
     assert measure(pair(*sets), bootstrap=0).rivals_ci == {}
     assert measure(pair(sets[0][:2], sets[1])).rivals_ci == {}
 
 
 @pytest.mark.parametrize("n", [60, 200])
-def test_kept_moments_give_the_distance(rng: np.random.Generator, n: int) -> None:
+def test_kept_moments_give_the_distance(rng, n):
     s, p = rng.normal(0.1, 1.2, size=(150, 100)), rng.normal(size=(n, 100)) + 1e3
     s += 1e3
     assert between(gaussian(s), gaussian(p)) == pytest.approx(frechet(s, p), rel=1e-9)
     assert between(gaussian(p), gaussian(p)) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_many_features_take_the_way_by_covariances(rng: np.random.Generator) -> None:
+def test_many_features_take_the_way_by_covariances(rng):
     from scipy.linalg import sqrtm
 
     s, p = rng.normal(0.1, 1.2, size=(150, 100)), rng.normal(size=(200, 100))
@@ -147,7 +143,7 @@ def test_many_features_take_the_way_by_covariances(rng: np.random.Generator) -> 
     assert between(nearly, Gaussian(np.zeros(100), of_p)) == pytest.approx(np.trace(of_p) * 0.25e-16, rel=1e-3)
 
 
-def test_distances_of_resamples_of_huge_features_are_those_of_features_in_another_unit() -> None:
+def test_distances_of_resamples_of_huge_features_are_those_of_features_in_another_unit():
     rng = np.random.default_rng(5)
     s, p = rng.normal(size=(12, 4)), rng.normal(1.0, 1.0, size=(15, 4))
     of_s, of_p = (rng.multinomial(len(x), np.full(len(x), 1 / len(x)), size=6).T.astype(np.uint8) for x in (s, p))
@@ -155,7 +151,7 @@ def test_distances_of_resamples_of_huge_features_are_those_of_features_in_anothe
     np.testing.assert_allclose(huge, plain, rtol=1e-9)
 
 
-def test_kid_of_features_small_beside_one_keeps_its_digits_and_its_interval() -> None:
+def test_kid_of_features_small_beside_one_keeps_its_digits_and_its_interval():
     rng = np.random.default_rng(6)
     s, p = rng.normal(1.0, 1.0, size=(40, 6)), rng.normal(size=(50, 6))
     found = []

@@ -14,15 +14,14 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.arrays import ArrayRows
 from howfar.errors import InputError
 from howfar.keywords import ScoringOptions
 from howfar.pipeline.reference_profile import Profile
-from howfar.pipeline.scorer import Scorer, arrivals, collect, load_again
+from howfar.pipeline.scorer import Scorer, arrivals, check_same, collect, flagged, load_again
 from howfar.protocols import Backbone
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
-from howfar.results import Features, Judgement, Skipped
+from howfar.results import Judgement, Skipped
 from howfar.results.scores import Score
 from howfar.store import Store
 
@@ -48,17 +47,17 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def made(demo_folders: list[Path]) -> Profile:
+def made(demo_folders) -> Profile:
     return howfar.profile(demo_folders[0], "colour_moments", progress=False)
 
 
 @pytest.fixture
-def backbone(made: Profile) -> Watched:
+def backbone(made) -> Watched:
     return Watched(load_again(made))
 
 
 @pytest.fixture
-def site(demo_folders: list[Path], tmp_path: Path) -> Path:
+def site(demo_folders, tmp_path) -> Path:
     """Eight images, the third no picture and the last a copy of the first."""
     folder = tmp_path / "site"
     folder.mkdir()
@@ -83,9 +82,7 @@ def numbers(scores: Sequence[Any]) -> np.ndarray:
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 50])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_every_image_has_its_outcome_in_order(
-    made: Profile, backbone: Watched, site: Path, batch_size: int, workers: int
-) -> None:
+def test_every_image_has_its_outcome_in_order(made, backbone, site, batch_size, workers):
     found = outcomes(made, backbone, site, batch_size=batch_size, workers=workers)
     assert [Path(one.path if isinstance(one, Skipped) else one.image).name for one in found] == [f"{k}.jpg" for k in range(8)]
     assert [isinstance(one, Skipped) for one in found] == [k == 2 for k in range(8)]
@@ -95,7 +92,7 @@ def test_every_image_has_its_outcome_in_order(
     np.testing.assert_allclose(numbers([found[k] for k in good]), numbers([wanted[k] for k in good]), rtol=1e-9)
 
 
-def test_so_many_images_go_to_the_backbone_at_a_time(made: Profile, backbone: Watched, site: Path) -> None:
+def test_so_many_images_go_to_the_backbone_at_a_time(made, backbone, site):
     outcomes(made, backbone, site, batch_size=3, workers=1)
     assert backbone.batches == [2, 3, 2]  # the third image was none
     backbone.batches.clear()
@@ -103,7 +100,7 @@ def test_so_many_images_go_to_the_backbone_at_a_time(made: Profile, backbone: Wa
     assert backbone.batches == [1], "nothing is asked of a batch without a picture"
 
 
-def test_scores_come_as_batches_are_done(made: Profile, backbone: Watched, site: Path) -> None:
+def test_scores_come_as_batches_are_done(made, backbone, site):
     (group,) = arrivals(site)
     each: Iterator[Any] = Scorer(made, backbone, ScoringOptions(batch_size=2, workers=1)).each(group)
     next(each)
@@ -112,7 +109,7 @@ def test_scores_come_as_batches_are_done(made: Profile, backbone: Watched, site:
     assert len(backbone.batches) == 4
 
 
-def test_one_image_at_a_time(made: Profile, backbone: Watched, site: Path) -> None:
+def test_one_image_at_a_time(made, backbone, site):
     scorer = Scorer(made, backbone)
     one = scorer.one(site / "0.jpg")
     assert isinstance(one, Score)
@@ -120,7 +117,7 @@ def test_one_image_at_a_time(made: Profile, backbone: Watched, site: Path) -> No
     assert scorer.one(str(site / "gone.png")) == Skipped("site", str(site / "gone.png"), "no such file")
 
 
-def test_what_the_listing_left_out_comes_last(made: Profile, backbone: Watched, site: Path) -> None:
+def test_what_the_listing_left_out_comes_last(made, backbone, site):
     (site / "1.dng").touch()
     found = outcomes(made, backbone, [site, str(site / "0.jpg")])
     assert isinstance(found[8], Skipped)
@@ -128,43 +125,24 @@ def test_what_the_listing_left_out_comes_last(made: Profile, backbone: Watched, 
     assert isinstance(found[9], Score)
 
 
-def test_collected_scores_and_faults_are_told_apart(made: Profile, backbone: Watched, site: Path) -> None:
+def test_collected_scores_and_faults_are_told_apart(made, backbone, site):
     found = collect(Scorer(made, backbone), arrivals([site, site / "0.jpg"]))
     assert (found.primary, len(found.images), [Path(one.path).name for one in found.skipped]) == (made.primary, 8, ["2.jpg"])
     assert [Path(one.image).name for one in found.images] == [f"{k}.jpg" for k in (0, 1, 3, 4, 5, 6, 7, 0)]
     np.testing.assert_allclose(*numbers([found.images[0], found.images[-1]]), rtol=1e-12)
 
 
-def test_torch_is_held_to_one_thread_only_while_batches_run_side_by_side(
-    made: Profile, backbone: Watched, site: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held: list[int] = []
-
-    class Held:
-        def __enter__(self) -> None:
-            held.append(1)
-
-        def __exit__(self, *_: object) -> None:
-            held.append(-1)
-
-    monkeypatch.setattr("howfar.pipeline.scorer.one_torch_thread_each", Held)
-    for batch_size, workers, wanted in ((8, 3, []), (3, 1, []), (3, 2, [1, -1])):
-        held.clear()
-        outcomes(made, backbone, site, batch_size=batch_size, workers=workers)
-        assert held == wanted
-
-
 # Store
 
 
-def test_without_a_store_every_image_is_embedded_each_time(made: Profile, backbone: Watched, site: Path) -> None:
+def test_without_a_store_every_image_is_embedded_each_time(made, backbone, site):
     for _ in range(2):
         outcomes(made, backbone, site)
     assert backbone.batches == [7, 7]
     assert not Path(os.environ["HOWFAR_STORE"]).exists()
 
 
-def test_a_store_is_read_and_filled_by_content(made: Profile, backbone: Watched, site: Path, tmp_path: Path) -> None:
+def test_a_store_is_read_and_filled_by_content(made, backbone, site, tmp_path):
     plain = outcomes(made, backbone, site)
     backbone.batches.clear()
     backbone.prepared = 0
@@ -191,7 +169,7 @@ def rows(seed: int, n: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(n, 6))
 
 
-def test_embeddings_of_any_number_are_scored_in_order() -> None:
+def test_embeddings_of_any_number_are_scored_in_order():
     made = howfar.profile(rows(0, 30))
     new = rows(1, 600)
     found = outcomes(made, None, new)
@@ -203,7 +181,7 @@ def test_embeddings_of_any_number_are_scored_in_order() -> None:
     assert {one.dataset for one in found} == {"new"}
 
 
-def test_embeddings_go_by_their_path_where_they_have_one() -> None:
+def test_embeddings_go_by_their_path_where_they_have_one():
     made = howfar.profile(rows(0, 30))
     features = arrivals(rows(1, 2))[0].features
     assert features is not None
@@ -213,7 +191,7 @@ def test_embeddings_go_by_their_path_where_they_have_one() -> None:
     assert {one.dataset for one in found} == {"site"}
 
 
-def test_embeddings_and_images_do_not_meet(made: Profile, backbone: Watched, site: Path) -> None:
+def test_embeddings_and_images_do_not_meet(made, backbone, site):
     with pytest.raises(InputError, match=r"array must give|new must give"):
         outcomes(made, backbone, rows(0, 2))
     embedded = howfar.profile(rows(0, 30))
@@ -224,17 +202,9 @@ def test_embeddings_and_images_do_not_meet(made: Profile, backbone: Watched, sit
         load_again(embedded)
 
 
-def test_another_backbone_is_refused_before_anything_is_read(made: Profile) -> None:
+def test_another_backbone_is_refused_before_anything_is_read(made):
     with pytest.raises(InputError, match=r"^backbone pixels must give the features that"):
         Scorer(made, howfar.load_backbone("pixels"))
-
-
-@pytest.mark.parametrize(
-    ("work", "words"), [({"batch_size": 0}, "batch_size must be at least 1"), ({"workers": 0}, "workers must be at least 1")]
-)
-def test_work_that_cannot_be_done_is_refused(made: Profile, backbone: Watched, work: dict[str, Any], words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        Scorer(made, backbone, ScoringOptions(**work))
 
 
 # Predictions
@@ -253,7 +223,7 @@ def expecting(n: int = 30) -> Profile:
     return made.with_judge(SiteJudge("performance", None, terms, {"a": 10, "b": 10}, order, judgements, fits, None))
 
 
-def test_predictions_and_flags_are_those_of_the_profiles_estimators() -> None:
+def test_predictions_and_flags_are_those_of_the_profiles_estimators():
     made, new = expecting(), rows(1, 40) * 2
     found = outcomes(made, None, new)
     for one in found:
@@ -267,7 +237,7 @@ def test_predictions_and_flags_are_those_of_the_profiles_estimators() -> None:
     assert mean == pytest.approx(0.5)
 
 
-def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from() -> None:
+def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from():
     made = expecting(1)
     (found,) = outcomes(made, None, rows(1, 1))
     assert isinstance(found, Score)
@@ -278,14 +248,45 @@ def test_a_primary_without_a_yardstick_has_no_distances_to_estimate_from() -> No
     assert Scorer(expecting(), None).notes[-1].startswith("predictions are by i_dist")
 
 
-def test_what_needs_estimators_is_of_no_use_without(made: Profile, backbone: Watched, site: Path) -> None:
+def test_what_needs_estimators_is_of_no_use_without(made, backbone, site):
     assert Scorer(made, backbone).notes == made.notes()
     for work, name in ((ScoringOptions(estimator="mean"), "estimator"), (ScoringOptions(predictions=site), "predictions")):
         with pytest.raises(InputError, match=f"^{name} is of no use: the profile of .* holds no estimators of performance"):
             Scorer(made, backbone, work)
 
 
-def test_ready_features_of_the_profiles_own_kind_need_no_backbone(made: Profile) -> None:
-    assert made.backbone == "colour_moments"
-    named = Features("site", ArrayRows(rows(0, 2)), ("1", "2"), ("", ""), ("", ""), (6,), dict(made.identity))
-    assert [one.dataset for one in outcomes(made, None, named)] == ["site", "site"]
+@pytest.mark.parametrize(
+    ("predicted", "estimator", "p_value", "tau", "flag", "words"),
+    [
+        (0.49, "i_dist", 0.9, 0.5, True, "predicted 0.49 is below 0.5"),
+        (0.50, "i_dist", 0.001, 0.5, False, "predicted 0.5 is not below 0.5"),
+        (0.49, "mean", 0.9, 0.5, True, "predicted 0.49 is below 0.5"),
+        (0.80, "mean", 0.9, 0.5, False, "not farther than 95 %"),
+        (0.80, "mean", 0.05, 0.5, True, "farther than 95 % of the images of roads (p = 0.05)"),
+        (None, None, 0.05, 0.5, True, "farther than 95 %"),
+        (None, None, 0.051, None, False, "not farther than 95 %"),
+        (None, None, None, None, None, "roads has too few images to tell, or all alike"),
+        (0.80, "mean", None, 0.5, None, "roads has too few images to tell, or all alike"),
+        (0.80, "i_dist", None, 0.5, False, "predicted 0.8 is not below 0.5"),
+    ],
+)
+def test_the_rule(predicted, estimator, p_value, tau, flag, words):
+    found, reason = flagged("roads", predicted, estimator, p_value, tau)
+    assert found is flag
+    assert words in reason
+    assert reason.startswith(words[:6])
+
+
+def test_features_of_another_kind_are_refused_in_a_line_with_each_key_that_differs():
+    size = {"side": 96, "fit": {"mode": "crop"}}
+    wanted = {"name": "pixels", "size": size, "layers": [1, 2], "more": {}, "deep": [{"a": 1, "b": 2}]}
+    check_same(wanted, {**dict(reversed(wanted.items())), "layers": (1, 2), "deep": [{"b": 2, "a": 1}]}, "roads", "site")
+    got = {"name": "ö", "size": {"side": "96", "fit": {"mode": "pad"}}, "layers": [2, 1], "more": {"a": 1}, "pool": None}
+    with pytest.raises(InputError) as caught:
+        check_same(wanted, got, "roads", "site")
+    assert str(caught.value) == (
+        'site must give the features that roads was profiled with, and differs in name: "pixels" and "ö"; size.side: 96 and '
+        '"96"; size.fit.mode: "crop" and "pad"; layers: [1, 2] and [2, 1]; more: {} and nothing; deep: [{"a": 1, "b": 2}] and '
+        "nothing; more.a: nothing and 1; pool: nothing and null (the profile's first): use the same backbone, or make the "
+        "profile again"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,12 @@ import pytest
 
 import howfar
 from howfar.data.embeddings import from_array
+from howfar.errors import InputError
 from howfar.pipeline.scorer import site_estimates
+from howfar.relation import site_judge
+from howfar.relation.calibrated_estimator import calibrate
+from howfar.relation.site_judge import SiteJudge, Terms
+from howfar.results import Judgement
 
 AXES = np.linalg.qr(np.random.default_rng(3).normal(size=(40, 40)))[0]
 LABELLED = (("a", 1.0), ("b", 3.0), ("c", 5.0))
@@ -41,7 +46,7 @@ def profile() -> howfar.Profile:
     return howfar.profile(features("p", 0, 60), labelled=labelled, performance=tables, components=5, progress=False)
 
 
-def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: howfar.Profile) -> None:
+def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile):
     scores = profile.score(features("new", 7, 30, 3.0))
     (row,), (gate,) = scores.estimates, scores.gates
     assert (row.dataset, row.n, gate.inside) == ("new", 30, True)
@@ -53,7 +58,7 @@ def test_a_set_like_the_labelled_ones_has_an_estimate_and_lies_inside(profile: h
     assert narrow == [f"new: mean performance 0.50 [0.40, 0.60] (90 %) by {row.estimator}, of 30 images"]
 
 
-def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile: howfar.Profile) -> None:
+def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile):
     scores = profile.score(features("off", 7, 30, 3.0, off=40.0))
     assert [reading.check for reading in scores.gates[0].outside] == ["residual"]
     (line,) = scores.answers()
@@ -61,12 +66,12 @@ def test_a_set_off_the_primarys_subspace_looks_near_and_is_stopped(profile: howf
     assert "not to be believed" in line
 
 
-def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(profile: howfar.Profile) -> None:
+def test_new_images_of_the_primarys_kind_lie_as_far_off_its_subspace_as_its_own(profile):
     residuals = [image.readings["residual"] or 0.0 for image in profile.score(features("again", 11, 300)).images]
     assert np.mean(residuals) == pytest.approx(1.0, abs=0.05)
 
 
-def test_an_image_alone_is_measured_as_among_many(profile: howfar.Profile) -> None:
+def test_an_image_alone_is_measured_as_among_many(profile):
     rows = features("new", 7, 200, 3.0).to_array()
     many = profile.columns(profile.measure(rows))
     alone = [profile.columns(profile.measure(rows[k : k + 1])) for k in range(len(rows))]
@@ -74,23 +79,86 @@ def test_an_image_alone_is_measured_as_among_many(profile: howfar.Profile) -> No
         np.testing.assert_array_equal([columns[name][0] for columns in alone], values)
 
 
-def test_each_dataset_is_answered_by_itself(profile: howfar.Profile) -> None:
+def test_each_dataset_is_answered_by_itself(profile):
     scores = profile.score([features("new", 7, 30, 3.0), features("far", 8, 20, 40.0)])
     assert [estimate.dataset for estimate in scores.estimates] == ["new", "far"]
     assert [gate.inside for gate in scores.gates] == [True, False]
 
 
-def test_a_saved_profile_says_the_same(profile: howfar.Profile, tmp_path: Path) -> None:
+def test_a_saved_profile_says_the_same(profile, tmp_path):
     again = howfar.Profile.load(profile.save(tmp_path / "p.howfar"))
     rows = features("new", 7, 30, 9.0)
     assert again.score(rows).gates == profile.score(rows).gates
     assert again.own_residual == profile.own_residual
 
 
-def test_nothing_is_said_without_estimators_and_what_the_gate_reads_is_no_column(profile: howfar.Profile) -> None:
+def test_nothing_is_said_without_estimators_and_what_the_gate_reads_is_no_column(profile):
     scores = profile.score(features("new", 7, 3))
     assert site_estimates(None, scores.images) == ((), (), ())
     assert (scores.images[0].readings["residual"] or 0.0) > 0
     assert "readings" not in scores.to_frame()
     assert "readings" not in scores.to_dict()["images"][0]
     assert "readings" not in scores.images[0].to_dict()
+
+
+NAMES = ("mean", "i_dist", "flip_agreement")
+
+
+def judgement(name: str, mae: float, **changes: Any) -> Judgement:
+    return replace(Judgement(name, "kind", 3, 36, 0.1, mae, 0.75, 0.3, None, None, None), **changes)
+
+
+JUDGED = (judgement("mean", 0.2), judgement("i_dist", 0.15), judgement("flip_agreement", 0.05, set_coverage=2 / 3))
+
+
+def judge(*judgements: Judgement, **changes: Any) -> SiteJudge:
+    """A judge that uses flip agreement, for want of it the distance, and else the mean."""
+    performance = np.random.default_rng(0).random(36)
+    columns, sets = dict.fromkeys(NAMES[1:], performance), np.repeat(["a", "b", "c"], 12)
+    fits = {name: calibrate(name, columns, performance, sets) for name in NAMES}
+    counts = dict.fromkeys("abc", 12)
+    made = SiteJudge("F at threshold 0.30", 0.3, Terms(0.5, 0.8, 0.2), counts, NAMES[::-1], judgements, fits, None)
+    return replace(made, **changes)
+
+
+def test_it_is_said_how_the_estimator_did_on_the_datasets_left_out():
+    assert site_judge.notes(judge(*JUDGED), NAMES) == (
+        "predictions are by flip_agreement, which missed a dataset's mean by 0.050 with each of 3 labelled datasets left out "
+        "in turn (0.200 for predicting their mean) and an image by 0.100; 75 % of the images lay in its 80 % intervals, and 2 "
+        "of 3 means in those of a dataset",
+    )
+    bare = [replace(row, coverage=None, set_coverage=None) for row in JUDGED]
+    assert site_judge.notes(judge(*bare), NAMES, "i_dist")[0].endswith("and an image by 0.100")
+    assert site_judge.notes(judge(*bare), (), "mean") == (
+        "every image is predicted the labelled datasets' mean, with an error of 0.200 with each of 3 labelled datasets left "
+        "out in turn",
+    )
+    unknown = "predictions are by flip_agreement; how well it does on a dataset that it was not fitted on is not known"
+    for judgements in ((), JUDGED[:2], JUDGED[1:]):
+        assert site_judge.notes(judge(*judgements), NAMES) == (unknown,)
+
+
+def test_an_estimator_that_comes_first_and_wants_maps_is_named_and_remarks_come_last():
+    assert site_judge.notes(judge(*JUDGED, remarks=("one", "two")), ["i_dist"])[1:] == (
+        "flip_agreement (error of a dataset's mean 0.050) comes first, and reads predictions of the mirrored images: pass them "
+        "too",
+        "one",
+        "two",
+    )
+    ranked = judge(*JUDGED, order=("i_dist", "mean"))
+    assert site_judge.notes(ranked, ())[1] == (
+        f"i_dist (error of a dataset's mean {JUDGED[1].mae_set:.3f}) comes first, and reads predictions: pass them"
+    )
+    with pytest.raises(InputError) as caught:
+        site_judge.notes(judge(*JUDGED), ["i_dist"], "flip_agreement")
+    assert str(caught.value) == (
+        "estimator flip_agreement needs flip_agreement: pass the folders of maps that they are read from"
+    )
+
+
+def test_lines_for_a_person():
+    assert site_judge.lines(judge(*JUDGED)) == (
+        "performance F at threshold 0.30, known of 36 images (a 12, b 12, c 12)",
+        "estimators  used: flip_agreement (error of a dataset's mean 0.050)",
+    )
+    assert site_judge.lines(judge())[1] == "estimators  not judged: that takes two labelled sets"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ CONTENTS = [f"{k:032x}" for k in range(300)]
 
 
 @pytest.fixture
-def rows(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> ArrayRows:
+def rows(rng, monkeypatch) -> ArrayRows:
     monkeypatch.setattr(sufficient_statistics, "MOMENTS_LARGE", 1000)
     monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
     return ArrayRows(rng.normal(5, 1, (300, 7)).astype(np.float32))
@@ -39,7 +38,7 @@ def _ended() -> Iterator[None]:
         ray.shutdown()
 
 
-def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRows, tmp_path: Path) -> None:
+def test_moments_are_kept_beside_the_features_and_read_from_there(rows, tmp_path):
     found = with_sums(rows, CONTENTS, tmp_path, LocalRunner(2))
     assert not found.knows(Moments)
     first = joint_pca(found, rows.rows(0, 50), 3)
@@ -54,7 +53,7 @@ def test_moments_are_kept_beside_the_features_and_read_from_there(rows: ArrayRow
     assert first.components == 3
 
 
-def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> None:
+def test_a_cluster_computes_them_in_spans(rows, tmp_path):
     pytest.importorskip("ray", reason="needs howfar[ray]")
     found = with_sums(rows, CONTENTS, tmp_path, RayRunner(workers=2))
     assert found.knows(Moments)
@@ -63,7 +62,7 @@ def test_a_cluster_computes_them_in_spans(rows: ArrayRows, tmp_path: Path) -> No
     np.testing.assert_allclose(known.scatter, plain.scatter, rtol=1e-12)
 
 
-def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path) -> None:
+def test_the_bracketing_is_one_for_every_runner(rows, tmp_path):
     pytest.importorskip("ray", reason="needs howfar[ray]")
     spans = [(start, min(start + 100, 300)) for start in range(0, 300, 100)]
     here, there = (
@@ -73,13 +72,13 @@ def test_the_bracketing_is_one_for_every_runner(rows: ArrayRows, tmp_path: Path)
     np.testing.assert_array_equal(here.scatter, there.scatter)
 
 
-def test_other_images_have_sums_of_their_own(rows: ArrayRows, tmp_path: Path) -> None:
+def test_other_images_have_sums_of_their_own(rows, tmp_path):
     one = with_sums(rows, CONTENTS, tmp_path, LocalRunner(1))
     other = with_sums(ArrayRows(rows.rows(0, 300) * 2), CONTENTS[::-1], tmp_path, LocalRunner(1))
     np.testing.assert_allclose(other.moments().scatter, 4 * one.moments().scatter, rtol=1e-6)
 
 
-def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_used_longest_ago_goes(rows, tmp_path, monkeypatch):
     monkeypatch.setattr(sufficient_statistics, "KEPT", 3000)
     for k in range(4):
         found = with_sums(rows, [f"{k}", *CONTENTS[1:]], tmp_path, LocalRunner(1))
@@ -90,7 +89,7 @@ def test_what_was_used_longest_ago_goes(rows: ArrayRows, tmp_path: Path, monkeyp
     assert len(list((tmp_path / "sums").iterdir())) == 3
 
 
-def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="needs howfar[ray]")
     monkeypatch.setattr(sufficient_statistics, "GRAM_LARGE", 1000)
     monkeypatch.setattr(sufficient_statistics, "SPAN", 700)
@@ -108,11 +107,11 @@ def test_a_cluster_computes_inner_products_in_runs_of_columns(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize("shape", [(300, 7), (5, 400)])
-def test_small_and_wide_datasets_are_left_as_they_are(shape: tuple[int, int], tmp_path: Path) -> None:
+def test_small_and_wide_datasets_are_left_as_they_are(shape, tmp_path):
     plain = ArrayRows(np.zeros(shape, np.float32))
     assert with_sums(plain, CONTENTS[: shape[0]], tmp_path, LocalRunner(1)) is plain
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_behind_a_url_keeps_none(rows: ArrayRows) -> None:
+def test_a_store_behind_a_url_keeps_none(rows):
     assert with_sums(rows, CONTENTS, "memory://shelf", LocalRunner(1)) is rows

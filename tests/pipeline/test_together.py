@@ -15,7 +15,6 @@ from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.pipeline import embedding
 from howfar.results import Features
-from recorded_faults import Recorded
 from worlds.recording_backbone import RecordingBackbone
 
 TEN = 10
@@ -50,13 +49,13 @@ def go(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> tuple[Path, Path, Path]:
+def places(tmp_path) -> tuple[Path, Path, Path]:
     write_dataset(tmp_path / "roads", IMAGES, seed=0, size=32)
     (tmp_path / "diary").mkdir()
     return tmp_path / "roads", tmp_path / "store", tmp_path / "diary"
 
 
-def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path], recorded: Recorded) -> None:
+def test_ten_processes_lose_and_repeat_nothing(places, recorded):
     processes = [begin(*places) for _ in range(TEN)]
     for process in processes:
         go(process)
@@ -69,7 +68,7 @@ def test_ten_processes_lose_and_repeat_nothing(places: tuple[Path, Path, Path], 
     recorded("ten processes", "one store", TEN, "every image is embedded once")
 
 
-def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path, Path, Path], recorded: Recorded) -> None:
+def test_what_a_killed_process_had_in_hand_is_done_by_another(places, recorded):
     processes = [begin(*places) for _ in range(3)]
     for process in processes:
         go(process)
@@ -86,12 +85,7 @@ def test_what_a_killed_process_had_in_hand_is_done_by_another(places: tuple[Path
     recorded("SIGKILL", "one of three processes on one store", 1, "the others embed what it had in hand")
 
 
-def test_what_is_waited_for_is_said(
-    places: tuple[Path, Path, Path],
-    capsys: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_is_waited_for_is_said(places, capsys, caplog, monkeypatch):
     monkeypatch.setattr(embedding, "PATIENCE", 0.3)
     images, store, diary = places
     features = howfar.Store(store).open(RecordingBackbone(diary).identity, 3)

@@ -13,12 +13,9 @@ import pytest
 import xxhash
 
 from howfar.errors import StoreError
-from howfar.store import Store, feature_key, index_file, shard_catalog
+from howfar.store import Store, index_file, shard_catalog
 from howfar.store.folder import ShardDamagedError
-from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
-
-ROW = 4 * LENGTH
-HEADER = 128
+from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 
 
 @pytest.fixture(params=["disk", "url"])
@@ -35,25 +32,11 @@ def features(root):
     return features
 
 
-def spoil(features, suffix, change, which=0):
-    """Change the bytes of the files of the older shard (or the younger, `which` = 1)."""
-    folder = features._catalog.folder
-    name = sorted(name for name in folder.names() if name.endswith(suffix))[which]
-    data = bytearray(folder.read(name))
-    change(data)
-    with folder.appearing(name) as file:
-        file.write(data)
-
-
-def opened(features):
-    return Store(str(features.folder).rpartition("/")[0]).open(IDENTITY, LENGTH)
-
-
-def known(features, ks):
+def verified(features, ks):
     """The images that are stored, each checked."""
     lost = features.verify([content(k) for k in ks])
     assert all(not features.contains(name) for name in lost)
-    return [k for k in ks if features.contains(content(k))]
+    return known(features, ks)
 
 
 def overwrite(start, stop, fill):
@@ -85,8 +68,8 @@ def test_an_altered_row_counts_as_absent_and_the_others_do_not(features, change,
     spoil(features, ".npy", change)
     with caplog.at_level(logging.WARNING, "howfar.store"):
         again = opened(features)
-        assert known(again, range(5)) == left
-        assert known(again, range(5)) == left
+        assert verified(again, range(5)) == left
+        assert verified(again, range(5)) == left
     assert len(caplog.records) == 1
     assert f"{5 - len(left)} rows of shard" in caplog.text
     assert "do not match their checksums" in caplog.text
@@ -99,7 +82,7 @@ def test_an_altered_row_counts_as_absent_and_the_others_do_not(features, change,
         read(again, range(5))
     add(again, lost)
     for reader in (again, opened(features)):
-        known(reader, range(5))
+        verified(reader, range(5))
         np.testing.assert_array_equal(read(reader, range(5)), expected(range(5)))
 
 
@@ -129,7 +112,7 @@ def test_swapped_index_entries_are_found(features):
     stream = io.BytesIO()
     pq.write_table(pa.table(entries), stream)
     spoil(features, ".parquet", lambda data: data.__setitem__(slice(None), stream.getvalue()))
-    assert known(opened(features), range(5)) == [3, 4]
+    assert verified(opened(features), range(5)) == [3, 4]
 
 
 def test_an_index_of_another_feature_is_refused(features, root):
@@ -176,7 +159,7 @@ def test_packing_drops_altered_rows_alone_and_keeps_checksums(features, root):
     add(again, [1])
     assert again.pack() == 1
     after = opened(features)
-    assert known(after, range(5)) == list(range(5))
+    assert verified(after, range(5)) == list(range(5))
     assert after.faults() == ()
     np.testing.assert_array_equal(read(after, range(5)), expected(range(5)))
 
@@ -184,7 +167,7 @@ def test_packing_drops_altered_rows_alone_and_keeps_checksums(features, root):
 def test_packing_never_gives_an_altered_row_a_new_checksum(features):
     spoil(features, ".npy", first_of_row_1)
     assert opened(features).pack(many=1) == 2
-    assert known(opened(features), range(5)) == [0, 2, 3, 4]
+    assert verified(opened(features), range(5)) == [0, 2, 3, 4]
 
 
 def test_packing_does_not_delete_a_sound_row_for_an_altered_older_one(features):
@@ -192,7 +175,7 @@ def test_packing_does_not_delete_a_sound_row_for_an_altered_older_one(features):
     spoil(features, ".npy", first_of_row_1)
     # Who packs has not read a row yet.
     opened(features).pack(many=1)
-    assert known(opened(features), range(5)) == list(range(5))
+    assert verified(opened(features), range(5)) == list(range(5))
 
 
 def test_every_flipped_bit_of_an_index_is_found():
@@ -228,7 +211,7 @@ class TestWrittenBefore:
             data[HEADER + ROW : HEADER + ROW + 4] = np.array([value], "<f4").tobytes()
 
         spoil(old, ".npy", change)
-        assert known(opened(old), range(5)) == [0, 2, 3, 4]
+        assert verified(opened(old), range(5)) == [0, 2, 3, 4]
 
     def test_packed_they_get_checksums(self, old):
         opened(old).pack(many=1)
@@ -245,7 +228,3 @@ def test_an_index_that_lost_its_seal_is_no_index_of_before(features):
     spoil(features, ".parquet", change)
     again = opened(features)
     assert list(again.damaged.values()) == ["its index has lost its checksum"]
-
-
-def test_the_key_is_the_folder_s_name(features):
-    assert features._catalog.layout.key == feature_key(IDENTITY, "float32") == str(features.folder).rpartition("/")[2]

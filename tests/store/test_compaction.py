@@ -8,10 +8,8 @@ import pytest
 
 import howfar.store.store
 from howfar.errors import StoreError
-from howfar.store import Store, shards
+from howfar.store import Store, shard_catalog, shards
 from howfar.store.local_folder import folder_at
-from howfar.store.shard_catalog import MmapCache
-from howfar.store.shards import ShardFormat
 from worlds.store_trials import add, content, expected, read
 
 IDENTITY = {"name": "pixels"}
@@ -21,6 +19,14 @@ ROW = 24 * 4
 @pytest.fixture
 def features(tmp_path):
     return Store(tmp_path).open(IDENTITY, 24)
+
+
+@pytest.fixture
+def four(features):
+    """Four shards of an image each."""
+    for k in range(4):
+        add(features, [k])
+    return features
 
 
 def sizes(features):
@@ -55,15 +61,6 @@ def test_a_duplicate_is_stored_once_and_the_older_stays(features):
     np.testing.assert_array_equal(read(features, [2, 0, 1]), expected([2, 0, 1]))
 
 
-def test_a_duplicate_within_one_shard_keeps_its_first_row(features):
-    features.add([content(0), content(0)], ["x", "x"], expected([0, 9]))
-    add(features, [1])
-    np.testing.assert_array_equal(read(features, [0, 1]), expected([0, 1]))
-    features.pack(many=1)
-    np.testing.assert_array_equal(read(features, [0, 1]), expected([0, 1]))
-    assert sizes(features) == [2]
-
-
 def test_the_choice_between_duplicates_across_packs_is_the_same(features):
     # The younger row of 1 lies in a shard that is packed with older ones: it must not thereby become the older.
     add(features, [0])
@@ -74,31 +71,18 @@ def test_the_choice_between_duplicates_across_packs_is_the_same(features):
     np.testing.assert_array_equal(read(features, range(4)), expected(range(4)))
 
 
-def test_paths_survive(features):
+def test_paths_survive(four):
     import pyarrow.parquet as pq
 
-    for k in range(4):
-        add(features, [k])
-    features.pack(many=1)
-    (index,) = features.folder.glob("shards/*.parquet")
+    four.pack(many=1)
+    (index,) = four.folder.glob("shards/*.parquet")
     table = pq.read_table(index).to_pydict()
     assert table["path"] == [f"images/{k}.png" for k in range(4)]
     assert table["row"] == [0, 1, 2, 3]
 
 
-def test_float16_is_packed_as_it_is(tmp_path):
-    features = Store(tmp_path, "float16").open(IDENTITY, 24)
-    for k in range(4):
-        add(features, [k])
-    features.pack(many=1)
-    (array,) = features.folder.glob("shards/*.npy")
-    np.testing.assert_array_equal(np.load(array), expected(range(4)).astype(np.float16))
-
-
-def test_damaged_shards_are_not_packed(features, tmp_path):
-    for k in range(4):
-        add(features, [k])
-    spoilt = sorted(features.folder.glob("shards/*.npy"))[1]
+def test_damaged_shards_are_not_packed(four, tmp_path):
+    spoilt = sorted(four.folder.glob("shards/*.npy"))[1]
     spoilt.write_bytes(spoilt.read_bytes()[:-1])
     again = Store(tmp_path).open(IDENTITY, 24)
     assert again.pack(many=1) == 3
@@ -106,34 +90,28 @@ def test_damaged_shards_are_not_packed(features, tmp_path):
     assert not again.contains(content(1))
 
 
-def test_a_shard_cut_short_after_it_was_indexed_stops_the_packer_and_loses_nothing(features, tmp_path):
-    for k in range(4):
-        add(features, [k])
-    spoilt = sorted(features.folder.glob("shards/*.npy"))[1]
+def test_a_shard_cut_short_after_it_was_indexed_stops_the_packer_and_loses_nothing(four, tmp_path):
+    spoilt = sorted(four.folder.glob("shards/*.npy"))[1]
     spoilt.write_bytes(spoilt.read_bytes()[:-1])
-    assert features.pack(many=1) == 0
+    assert four.pack(many=1) == 0
     np.testing.assert_array_equal(read(Store(tmp_path).open(IDENTITY, 24), [0, 2, 3]), expected([0, 2, 3]))
-    assert not list(features.folder.glob("shards/*.tmp"))
+    assert not list(four.folder.glob("shards/*.tmp"))
 
 
-def test_one_packer_at_a_time(features):
-    for k in range(4):
-        add(features, [k])
-    with (features.folder / "pack.lock").open("ab") as lock:
+def test_one_packer_at_a_time(four):
+    with (four.folder / "pack.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert features.pack(many=1) == 0
-    assert features.pack(many=1) == 4
+        assert four.pack(many=1) == 0
+    assert four.pack(many=1) == 4
 
 
-def test_a_file_system_without_locks_is_packed_too(features, monkeypatch):
-    for k in range(4):
-        add(features, [k])
+def test_a_file_system_without_locks_is_packed_too(four, monkeypatch):
 
     def without(*_):
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr(fcntl, "flock", without)
-    assert features.pack(many=1) == 4
+    assert four.pack(many=1) == 4
 
 
 def test_a_reader_that_finds_its_shards_gone_looks_again(features, tmp_path):
@@ -154,14 +132,12 @@ def test_shards_that_vanish_for_good_are_an_error(features, tmp_path):
         selection.rows(0, 1)
 
 
-def test_a_pack_in_the_middle_of_a_look_hides_nothing(features, tmp_path, monkeypatch):
+def test_a_pack_in_the_middle_of_a_look_hides_nothing(four, tmp_path, monkeypatch):
     # The folder is listed while a pack is under way: the old shards are gone already, the new one not yet listed.
-    for k in range(4):
-        add(features, [k])
     reader = Store(tmp_path).open(IDENTITY, 24)
-    before = shards.ids(folder_at(features.folder / "shards"))
-    features.pack(many=1)
-    after = shards.ids(folder_at(features.folder / "shards"))
+    before = shards.ids(folder_at(four.folder / "shards"))
+    four.pack(many=1)
+    after = shards.ids(folder_at(four.folder / "shards"))
     listed = chain([set()], repeat(after))
     monkeypatch.setattr(shards, "ids", lambda _: next(listed))
     reader.refresh()
@@ -173,31 +149,24 @@ def test_a_pack_in_the_middle_of_a_look_hides_nothing(features, tmp_path, monkey
     assert len(Store(tmp_path).open(IDENTITY, 24)) == 4
 
 
-def test_what_was_packed_away_is_let_go_of(features):
-    for k in range(4):
-        add(features, [k])
-    read(features, range(4))
-    assert len(features._catalog._maps) == 4
-    features.pack(many=1)
-    assert len(features._catalog._maps) == 0, "the disk cannot free a file that is mapped"
+def test_what_was_packed_away_is_let_go_of(four):
+    read(four, range(4))
+    assert four._catalog._view.cache_info().currsize == 4
+    four.pack(many=1)
+    assert four._catalog._view.cache_info().currsize == 0, "the disk cannot free a file that is mapped"
 
 
-def test_only_so_many_files_are_kept_open(features):
+def test_only_so_many_files_are_kept_open(features, tmp_path, monkeypatch):
     for k in range(8):
         add(features, [k])
-    maps = MmapCache(folder_at(features.folder / "shards"), ShardFormat("float32", 24, features.folder.name), capacity=3)
-    ids = sorted(shards.ids(folder_at(features.folder / "shards")))
-    held = [maps.get(shard_id).array for shard_id in ids]
-    assert len(maps) == 3
+    monkeypatch.setattr(shard_catalog, "OPEN_MAPS", 3)
+    reader = Store(tmp_path).open(IDENTITY, 24)
+    ids = sorted(reader._catalog.ids)
+    held = [reader._catalog.matrix(shard_id).array for shard_id in ids]
+    assert reader._catalog._view.cache_info().currsize == 3
     # One that was let go of can still be read by who holds it.
     np.testing.assert_array_equal(np.concatenate(held), expected(range(8)))
-    assert maps.get(ids[-1]).array is held[-1]
-    assert maps.get(ids[5]).array is held[5]
-    maps.get(ids[0])
-    assert maps.get(ids[5]).array is held[5], "the least recently used one was to go"
-    assert maps.get(ids[-1]).array is held[-1]
-    maps.drop([ids[-1], "unknown"])
-    assert maps.get(ids[-1]).array is not held[-1]
+    np.testing.assert_array_equal(read(reader, range(8)), expected(range(8)))
 
 
 def test_who_fills_a_store_keeps_shards_few(features, monkeypatch):

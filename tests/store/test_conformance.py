@@ -18,7 +18,7 @@ class TestOnS3(StoreTests):
     """The same, over the network protocol: the server is a process's own, on loopback."""
 
     @pytest.fixture(autouse=True)
-    def _place(self, bucket: str) -> None:
+    def _place(self, bucket) -> None:
         self.bucket = bucket
 
     def make_store(self, root: Path, dtype: Literal["float32", "float16"] = "float32") -> Store:

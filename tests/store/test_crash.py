@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 
 from howfar.store import Store
-from worlds.store_trials import add, content, expected, read
+from worlds.store_trials import add, content, expected, known, read
 
 IDENTITY = {"name": "pixels"}
 
@@ -34,10 +34,6 @@ def watched(root, copies):
         yield taken
 
 
-def known(features, count):
-    return [k for k in range(count) if features.contains(content(k))]
-
-
 def test_a_kill_while_opening_or_adding_leaves_all_or_nothing(tmp_path):
     with watched(tmp_path / "store", tmp_path / "copies") as copies:
         features = Store(tmp_path / "store").open(IDENTITY, 24)
@@ -52,7 +48,7 @@ def test_a_kill_while_opening_or_adding_leaves_all_or_nothing(tmp_path):
         before = [] if step < added else [0, 1, 2]
         after = [] if step < opened else [0, 1, 2] if step < added else [0, 1, 2, 3, 4]
         found = Store(copy).open(IDENTITY, 24)
-        there = known(found, 5)
+        there = known(found, range(5))
         assert there in (before, after)
         np.testing.assert_array_equal(read(found, there), expected(there))
         add(found, [k for k in range(5) if k not in there])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from pathlib import Path
+import warnings
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
+from howfar.io.checkpoint import KeptArrays
 from howfar.pipeline import embedding
 from worlds.recording_backbone import RecordingBackbone
 
@@ -119,7 +120,7 @@ def test_altered_rows_are_embedded_anew_once_and_no_others(place, tmp_path, monk
     assert third.notes == ()
 
 
-def test_the_command_says_it_and_ends_well(place, tmp_path: Path, capsys):
+def test_the_command_says_it_and_ends_well(place, tmp_path, capsys):
     place, _ = place
     store = shutil.copytree(place / "store", tmp_path / "store")
     path = min(store.rglob("*.npy"))
@@ -128,3 +129,26 @@ def test_the_command_says_it_and_ends_well(place, tmp_path: Path, capsys):
     assert run([*command, "--json"]) == 0
     printed = capsys.readouterr()
     assert "their images were embedded anew" in json.loads(printed.out)["notes"][0]
+
+
+@pytest.mark.parametrize("part", ["header", "anywhere"])
+def test_flipped_bits_in_kept_sums_are_found_or_harmless(tmp_path, part):
+    kept, rng = KeptArrays(tmp_path), np.random.default_rng(0)
+    # So long that a header is read before the zip's checksum is compared.
+    arrays = {"mean": rng.normal(size=5000), "scatter": rng.normal(size=(6, 6)), "single": np.array(False)}
+    kept.keep("sums", arrays)
+    path = tmp_path / "sums.npz"
+    whole = path.read_bytes()
+    # The first array's header begins after the zip's own of 30 bytes and its name.
+    first, last = (whole.find(b"\x93NUMPY"), whole.find(b"\n")) if part == "header" else (0, len(whole))
+    lost = 0
+    for _ in range(400):
+        spoilt = bytearray(whole)
+        spoilt[int(rng.integers(first, last))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(spoilt)
+        with warnings.catch_warnings(action="ignore"):  # of numpy's reader, about the Python that it evaluates
+            found = kept.read("sums")
+        lost += found is None
+        for name, value in (found or {}).items():
+            assert name not in arrays or np.array_equal(value, arrays[name])
+    assert lost > 200

@@ -66,7 +66,7 @@ def test_it_answers_as_the_plainest_index_does(saved_every, shared, contents, tm
             plain.shards[name] = entries
             index.insert([shard_of(name, entries)])
             if database is not None and step % saved_every == 0:
-                young = list(index.young)
+                young = list(index.young.values())
                 database.add(young)
                 index.adopt(database, [shard.id for shard in young], [] if shared else young)
         elif action == 4 and plain.shards:
@@ -81,7 +81,7 @@ def test_it_answers_as_the_plainest_index_does(saved_every, shared, contents, tm
         if step % 6 == 5:
             agree(index, plain, contents)
             used = {name for name, _ in plain.positions().values()}
-            read = {name for name, shard in index.held.items() if shard is not None}
+            read = {name for name, shard in index.shards.items() if shard is not None}
             assert index.idle() == sorted((plain.shards.keys() - used) & read)
     if database is not None and shared:
         database.purge(set(database.numbers) - plain.shards.keys())

@@ -24,13 +24,8 @@ from howfar.errors import StoreError
 from howfar.store import Store, index_database, shards
 from howfar.store import shard_catalog as catalogs
 from howfar.store.index_database import FILE, JOURNAL, LOCK, SORTED, IndexDatabase
-from howfar.store.local_folder import folder_at
-from howfar.store.shard_catalog import ShardCatalog
 from worlds.store_suite import StoreTests
-from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
-
-HEADER = 128
-ROW = 4 * LENGTH
+from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, opened, read, spoil
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +68,6 @@ def change(features, *statements):
         connection.execute(statement)
     connection.commit()
     connection.close()
-
-
-def opened(features):
-    return Store(features.folder.parent).open(IDENTITY, LENGTH)
-
-
-def known(features, ks):
-    return [k for k in ks if features.contains(content(k))]
 
 
 @pytest.fixture
@@ -144,8 +131,8 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_changes_no_answer(features, damage, caplog):
     whole = file_of(features).read_bytes()
-    for spoil in DAMAGE[damage]:
-        file_of(features).write_bytes(spoil(whole))
+    for change_bytes in DAMAGE[damage]:
+        file_of(features).write_bytes(change_bytes(whole))
         caplog.clear()
         with caplog.at_level(logging.WARNING, "howfar.store"):
             again = opened(features)
@@ -261,10 +248,7 @@ def test_idle_shards_and_duplicates_in_the_file_are_packed_as_before(features):
 
 
 def test_a_damaged_row_of_the_file_s_shard_counts_as_absent(features):
-    path = min(features.folder.glob("shards/*.npy"))
-    data = bytearray(path.read_bytes())
-    data[HEADER + ROW] ^= 255
-    path.write_bytes(data)
+    spoil(features, ".npy", lambda data: data.__setitem__(HEADER + ROW, data[HEADER + ROW] ^ 255))
     again = opened(features)
     with pytest.raises(StoreError, match=content(1)):
         read(again, range(12))
@@ -489,9 +473,3 @@ def test_a_forked_process_asks_for_itself(features, shared, tmp_path):
     np.testing.assert_array_equal(answers.get(), expected(range(12)))
     child.join()
     assert known(features, range(14)) == list(range(12))
-
-
-def test_a_catalog_without_the_file_reads_every_shard(features, reads):
-    catalog = ShardCatalog(folder_at(features.folder / "shards"), features._catalog.layout, derived=False)
-    assert len(reads) == 4
-    assert len(catalog) == 12

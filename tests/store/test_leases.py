@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier, Thread
 
+import numpy as np
 import pytest
 
+from howfar import store as stores
 from howfar.errors import StoreError
 from howfar.io import lock
 from howfar.store import Store
-from howfar.store.local_folder import Claims
-from worlds.store_trials import IDENTITY, LENGTH, add, content
+from howfar.store.local_folder import Claims, FolderUse, LocalFolder
+from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
 
 HOLDER = """
 import sys, time
@@ -28,7 +31,7 @@ def stored(*contents: str) -> Callable[[], set[str]]:
     return lambda: set(contents)
 
 
-def test_what_is_stored_or_in_hand_is_not_granted(tmp_path: Path) -> None:
+def test_what_is_stored_or_in_hand_is_not_granted(tmp_path):
     claims, others = Claims(tmp_path / "claims"), Claims(tmp_path / "claims")
     with claims.take(["a", "b", "a"], stored("b")) as mine:
         assert mine == ("a",)
@@ -42,7 +45,7 @@ def test_what_is_stored_or_in_hand_is_not_granted(tmp_path: Path) -> None:
     assert claims.taken() == set()
 
 
-def test_a_claim_ends_with_an_exception(tmp_path: Path) -> None:
+def test_a_claim_ends_with_an_exception(tmp_path):
     claims = Claims(tmp_path / "claims")
     with pytest.raises(RuntimeError), claims.take(["a"], stored()):
         raise RuntimeError
@@ -50,7 +53,7 @@ def test_a_claim_ends_with_an_exception(tmp_path: Path) -> None:
         assert mine == ("a",)
 
 
-def test_claims_are_looked_at_before_the_store(tmp_path: Path) -> None:
+def test_claims_are_looked_at_before_the_store(tmp_path):
     # Who ends between the two looks has stored before, so that the second look sees it; the other way round it would be missed.
     claims = Claims(tmp_path / "claims")
     done: set[str] = set()
@@ -66,7 +69,7 @@ def test_claims_are_looked_at_before_the_store(tmp_path: Path) -> None:
         assert mine == ()
 
 
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
+def test_a_killed_holder_holds_nothing(tmp_path):
     folder = tmp_path / "claims"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
         try:
@@ -83,7 +86,7 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == [".door"]
 
 
-def test_of_many_threads_one_gets_each_content(tmp_path: Path) -> None:
+def test_of_many_threads_one_gets_each_content(tmp_path):
     start, granted = Barrier(8), []
 
     def work() -> None:
@@ -101,14 +104,14 @@ def test_of_many_threads_one_gets_each_content(tmp_path: Path) -> None:
     assert sorted(granted) == sorted(str(k) for k in range(50))
 
 
-def test_without_file_locks_everything_is_granted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_file_locks_everything_is_granted(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "fcntl", None)
     claims = Claims(tmp_path / "claims")
     with claims.take(["a"], stored()) as mine, claims.take(["a", "b"], stored("b")) as others:
         assert (mine, others) == (("a",), ("a",))
 
 
-def test_a_store_grants_what_it_lacks(tmp_path: Path) -> None:
+def test_a_store_grants_what_it_lacks(tmp_path):
     first, second = (Store(tmp_path).open(IDENTITY, LENGTH) for _ in range(2))
     add(first, [0])
     wanted = [content(k) for k in range(3)]
@@ -121,8 +124,69 @@ def test_a_store_grants_what_it_lacks(tmp_path: Path) -> None:
     assert second.free(wanted) == (content(1), content(2))
 
 
-def test_a_folder_that_refuses_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_folder_that_refuses_is_one_clear_line(tmp_path):
     features = Store(tmp_path).open(IDENTITY, LENGTH)
     (features.folder / "claims").write_text("in the way")
     with pytest.raises(StoreError, match="cannot write to"), features.claim([content(0)]):
         pass
+
+
+USER = """
+import sys
+from howfar.store import Store
+from worlds.store_trials import IDENTITY, LENGTH
+features = Store(sys.argv[1]).open(IDENTITY, LENGTH)
+rows = features.select(sys.argv[2:])
+del features  # what was selected is still to be read
+print("open", flush=True)
+sys.stdin.readline()
+print(float(rows.rows(0, 1)[0, 0]), flush=True)
+"""
+
+
+@contextmanager
+def using(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """Let another process open the features and select one."""
+    command = [sys.executable, "-c", USER, str(root), content(0)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.kill()
+
+
+def test_what_another_process_is_to_read_is_left(tmp_path):
+    add(Store(tmp_path).open(IDENTITY, LENGTH), [0, 1])
+    with using(tmp_path) as other:
+        for dry in (True, False):
+            found = stores.prune(tmp_path, max_size=0, dry_run=dry)
+            assert (found.removed, [left.reason for left in found.left]) == ((), ["another process uses it: prune it later"])
+        assert other.communicate("\n")[0] == f"{expected([0])[0, 0]}\n"
+    assert len(stores.prune(tmp_path, max_size=0).removed) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_this_process_uses_is_its_own_to_remove(tmp_path):
+    features = Store(tmp_path).open(IDENTITY, LENGTH)
+    add(features, [0])
+    assert len(stores.prune(tmp_path, max_size=0).removed) == 1
+    again = Store(tmp_path).open(IDENTITY, LENGTH)
+    assert len(again) == 0
+    add(again, [0])
+    np.testing.assert_array_equal(read(again, [0]), expected([0]))
+
+
+def test_a_folder_that_was_removed_and_made_anew_is_another(tmp_path):
+    folder = tmp_path / "feature"
+    folder.mkdir()
+    use = FolderUse(folder)
+    assert use.current
+    folder.rename(tmp_path / "gone")
+    assert not use.current
+    folder.mkdir()
+    assert not use.current
+    with LocalFolder(folder).unused() as free:
+        assert free
+    with pytest.raises(FileNotFoundError), LocalFolder(tmp_path / "none").unused():
+        pass
+    assert not (tmp_path / "none").exists()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ def features() -> FeatureStore:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+def asked(monkeypatch) -> list[tuple[int, int]]:
     """The ranges of bytes that are asked for."""
     ranges: list[tuple[int, int]] = []
     system = fsspec.get_filesystem_class("memory")
@@ -45,24 +44,14 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return ranges
 
 
-def test_rows_are_one_range(features: FeatureStore, asked: list[tuple[int, int]]) -> None:
-    selection = features.select([content(k) for k in range(40)])
-    np.testing.assert_array_equal(selection.rows(3, 11), expected(range(3, 11)))
-    assert [end - start for start, end in asked] == [8 * LENGTH * ITEM]
-
-
-def test_columns_are_a_range_for_each_row_where_rows_are_long(
-    features: FeatureStore, asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_columns_are_a_range_for_each_row_where_rows_are_long(features, asked, monkeypatch):
     monkeypatch.setattr(remote_folder, "GAP", 0)
     selection = features.select([content(k) for k in range(40)])
     np.testing.assert_array_equal(selection.columns(2, 5), expected(range(40))[:, 2:5])
     assert [end - start for start, end in asked] == [3 * ITEM] * 40
 
 
-def test_a_request_is_of_so_many_bytes_at_most(
-    features: FeatureStore, asked: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_request_is_of_so_many_bytes_at_most(features, asked, monkeypatch):
     monkeypatch.setattr(remote_folder, "REQUEST", 3 * LENGTH * ITEM)
     order = [5, 5, 0, 39, 2, 1, 17]
     selection = features.select([content(k) for k in order])
@@ -71,17 +60,7 @@ def test_a_request_is_of_so_many_bytes_at_most(
     assert len(asked) > 1
 
 
-def test_the_same_numbers_as_in_a_folder(tmp_path: Path, features: FeatureStore) -> None:
-    here = Store(tmp_path).open(IDENTITY, LENGTH)
-    add(here, range(40))
-    order = np.random.default_rng(0).permutation(40).tolist()
-    there, local = (store.select([content(k) for k in order]) for store in (features, here))
-    for a, b in ((0, 40), (3, 17), (39, 40), (5, 5)):
-        np.testing.assert_array_equal(there.rows(a, b), local.rows(a, b))
-        np.testing.assert_array_equal(there.columns(a, b), local.columns(a, b))
-
-
-def test_a_cut_object_is_damage_and_never_wrong_rows(features: FeatureStore) -> None:
+def test_a_cut_object_is_damage_and_never_wrong_rows(features):
     system = fsspec.filesystem("memory")
     (array,) = [path for path in system.find(str(features.folder).removeprefix("memory://")) if path.endswith(".npy")]
     system.pipe_file(array, system.cat_file(array)[:-8])
@@ -92,7 +71,7 @@ def test_a_cut_object_is_damage_and_never_wrong_rows(features: FeatureStore) -> 
     np.testing.assert_array_equal(read(again, range(40)), expected(range(40)))
 
 
-def test_what_a_service_raises_is_one_clear_line(features: FeatureStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_service_raises_is_one_clear_line(features, monkeypatch):
     def refused(*_: Any, **__: Any) -> None:
         raise RuntimeError("the key\nis not valid")
 
@@ -105,7 +84,7 @@ def test_what_a_service_raises_is_one_clear_line(features: FeatureStore, monkeyp
         add(features, [99])
 
 
-def test_what_is_being_written_is_not_there_before_the_end() -> None:
+def test_what_is_being_written_is_not_there_before_the_end():
     folder = RemoteFolder(f"memory://{uuid.uuid4().hex}")
 
     def interrupted() -> None:
@@ -121,7 +100,7 @@ def test_what_is_being_written_is_not_there_before_the_end() -> None:
 
 
 @pytest.mark.parametrize("nameless", [True, False])
-def test_what_is_being_written_has_no_name_here_either(nameless: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_being_written_has_no_name_here_either(nameless, tmp_path, monkeypatch):
     """Where the system allows it: a kill then leaves nothing behind."""
     if nameless and not remote_folder._OPEN.is_dir():
         pytest.skip("this system does not list a process's open files")
@@ -136,7 +115,7 @@ def test_what_is_being_written_has_no_name_here_either(nameless: bool, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_file_system_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_system_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(MissingExtraError, match=r"gs:// needs a library that is not installed: pip install 'howfar\[gs\]'"):
         Store("gs://bucket/shelf")
@@ -144,13 +123,8 @@ def test_a_missing_file_system_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
         Store("nonsense://bucket/shelf")
 
 
-def test_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
-    assert folder_at(f"file://{tmp_path}").path == tmp_path
-    assert Store(f"file://{tmp_path}").root == tmp_path
-
-
 @pytest.mark.parametrize("name", ["s3", "gs", "hf"])
-def test_a_folder_may_have_the_name_of_a_scheme(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_have_the_name_of_a_scheme(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert folder_at(name).near
 
@@ -164,12 +138,12 @@ def test_a_folder_may_have_the_name_of_a_scheme(name: str, tmp_path: Path, monke
         ("s3:/bucket/shelf", "must have two slashes after the colon of a URL"),
     ],
 )
-def test_odd_places_are_refused(odd: str, words: str) -> None:
+def test_odd_places_are_refused(odd, words):
     with pytest.raises(InputError, match=words):
         Store(odd)
 
 
-def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch):
     features = Store(f"memory://{uuid.uuid4().hex}/shelf").open(IDENTITY, LENGTH)
     looks = []
     monkeypatch.setattr(features._catalog, "refresh", lambda: looks.append(time.sleep(0.05)))
@@ -179,13 +153,7 @@ def test_looks_behind_a_url_are_seldom_where_they_take_long(monkeypatch: pytest.
     assert len(looks) == 1
 
 
-def test_pickled_it_is_its_url() -> None:
-    folder = RemoteFolder("memory://a/b")
-    assert pickle.loads(pickle.dumps(folder)) == folder
-    assert len(pickle.dumps(folder)) < 200
-
-
-def test_the_command_line_embeds_into_a_bucket_and_finds_it_there(bucket: str, tmp_path: Path) -> None:
+def test_the_command_line_embeds_into_a_bucket_and_finds_it_there(bucket, tmp_path):
     write_dataset(tmp_path / "roads", 6, seed=0, size=32)
     where = ["--store", f"{bucket}/shelf", "--json"]
     command = [str(Path(sys.executable).with_name("howfar")), "embed", str(tmp_path / "roads"), "--backbone", "colour_moments"]

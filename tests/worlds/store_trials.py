@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,30 @@ def add(features: FeatureStore, ks: Sequence[int]) -> None:
 def read(features: FeatureStore, ks: Sequence[int]) -> NDArray[np.floating]:
     """Read the features of several images by rows."""
     return features.select([content(k) for k in ks]).rows(0, len(ks))
+
+
+HEADER, ROW = 128, 4 * LENGTH
+"""Bytes of the header of a shard's matrix, and of a row of it."""
+
+
+def opened(features: FeatureStore) -> FeatureStore:
+    """Open the same features again."""
+    return Store(str(features.folder).rpartition("/")[0]).open(IDENTITY, LENGTH)
+
+
+def known(features: FeatureStore, ks: Iterable[int]) -> list[int]:
+    """List the images that are stored."""
+    return [k for k in ks if features.contains(content(k))]
+
+
+def spoil(features: FeatureStore, suffix: str, change: Callable[[bytearray], object], which: int = 0) -> None:
+    """Change the bytes of the manifest, or of a file of the older shard (or the younger, `which` = 1)."""
+    folder = features._home if suffix == NAME else features._catalog.folder
+    name = sorted(name for name in folder.names() if name.endswith(suffix))[which]
+    data = bytearray(folder.read(name))
+    change(data)
+    with folder.appearing(name) as file:
+        file.write(data)
 
 
 class Writer:

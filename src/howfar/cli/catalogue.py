@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json
+from howfar.cli.terminal import console, print_json, print_table
 
 if TYPE_CHECKING:
     from howfar.data.catalogue import CatalogueEntry, FolderCheck
@@ -22,15 +22,13 @@ def backbones(json: options.Json = False) -> None:
     if json:
         print_json([asdict(card) for card in listed])
         return
-    from rich.table import Table
-
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in ("name", "q", "input", "weights", "licence", "what it is"):
-        table.add_column(name, justify="right" if name == "q" else "left", overflow="fold")
-    for card in listed:
-        length = "any" if card.length is None else f"{card.length:,}"
-        table.add_row(card.name, length, card.input, card.weights, card.licence, card.summary)
-    console().print(table, markup=False)
+    header = ("name", "q", "input", "weights", "licence", "what it is")
+    lengths = ["any" if card.length is None else f"{card.length:,}" for card in listed]
+    rows = [
+        (card.name, length, card.input, card.weights, card.licence, card.summary)
+        for card, length in zip(listed, lengths, strict=True)
+    ]
+    print_table(console(), header, rows, left=(header[0], *header[2:]))
 
 
 def strategies(json: options.Json = False) -> None:
@@ -43,17 +41,11 @@ def strategies(json: options.Json = False) -> None:
         rows = [{"name": each.name, "needs": each.needs, "nested": each.nested, **asdict(shown)} for each, shown in listed]
         print_json({"strategies": rows, "summary": " ".join(summaries())})
         return
-    from rich.table import Table
-
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in ("name", "reads", "nested", "against random"):
-        table.add_column(name, overflow="fold")
-    for each, shown in listed:
-        table.add_row(each.name, ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line)
-    to = console()
-    to.print(table, markup=False)
+    to, header = console(), ("name", "reads", "nested", "against random")
+    cells = [(each.name, ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line) for each, shown in listed]
+    print_table(to, header, cells, left=header)
     for line in summaries():
-        to.print(line, markup=False)
+        to.print(line)
 
 
 _NAME = "A dataset of the paper; without it all are listed."
@@ -87,19 +79,15 @@ def _list(entries: tuple[CatalogueEntry, ...], json: bool) -> None:
     if json:
         print_json([asdict(entry) for entry in entries])
         return
-    from rich.table import Table
-
     to = console()
-    columns = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right" if column == "images" else "left", overflow="fold")
-    for entry in entries:
-        images = "" if entry.images is None else f"{entry.images:,}"
-        row = (entry.name, entry.symbol, images, entry.pixels, entry.masks, entry.terms, entry.where[0])
-        table.add_row(*row[: len(columns)])
-    to.print(table, markup=False)
-    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder", markup=False)
+    header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
+    images = ["" if entry.images is None else f"{entry.images:,}" for entry in entries]
+    rows = [
+        (entry.name, entry.symbol, count, entry.pixels, entry.masks, entry.terms, entry.where[0])[: len(header)]
+        for entry, count in zip(entries, images, strict=True)
+    ]
+    print_table(to, header, rows, left=(*header[:2], *header[3:]))
+    to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
 
 
 def _describe(entry: CatalogueEntry, json: bool) -> None:
@@ -109,7 +97,7 @@ def _describe(entry: CatalogueEntry, json: bool) -> None:
     to = console()
     for label, text in _lines(entry):
         if text:
-            to.print(f"{label}: {text}", markup=False, soft_wrap=True)
+            to.print(f"{label}: {text}", soft_wrap=True)
 
 
 def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
@@ -140,11 +128,11 @@ def _report(check: FolderCheck, json: bool) -> None:
         return
     to = console()
     for finding in check.findings:
-        to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", markup=False, soft_wrap=True)
+        to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
 
 
 def explain(
-    term: Annotated[list[str] | None, typer.Argument(metavar="TERM", help="A word, such as relative or I^dist.")] = None,
+    term: Annotated[list[str] | None, options.argument("TERM", "A word, such as relative or I^dist.")] = None,
     json: options.Json = False,
 ) -> None:
     """Explain a word of howfar's tables and reports; without one, list all words."""
@@ -157,12 +145,12 @@ def explain(
         return
     to = console()
     if not term:
-        to.print(f"howfar explain TERM explains one of: {', '.join(each.name for each in found)}.", markup=False)
+        to.print(f"howfar explain TERM explains one of: {', '.join(each.name for each in found)}.")
         return
     for each in found:
-        to.print(each.name + (f" ({', '.join(each.also)})" if each.also else ""), style="bold", markup=False)
-        to.print(each.text, markup=False)
+        to.print(each.name + (f" ({', '.join(each.also)})" if each.also else ""), style="bold")
+        to.print(each.text)
         if each.formula:
-            to.print(f"  {each.formula}", markup=False)
+            to.print(f"  {each.formula}")
         see = f"See also: {', '.join(each.see)}. " if each.see else ""
-        to.print(f"{see}Documentation: docs/{each.page}", markup=False)
+        to.print(f"{see}Documentation: docs/{each.page}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 import typer
 
@@ -22,48 +22,38 @@ RULES = Path("rules.yaml")
 @options.command(ScoreOptions)
 def check(
     file: Annotated[
-        Path | None,
-        typer.Argument(metavar="PROFILE", help="What `howfar profile -o` wrote, or a run folder of `howfar assess`."),
+        Path | None, options.argument("PROFILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")
     ] = None,
-    new: Annotated[
-        list[str] | None, typer.Argument(metavar="NEW", help=f"{options.DATASET} None with --since: the log alone.")
-    ] = None,
-    rules: Annotated[
-        Path | None, typer.Option("--rules", metavar="FILE", help="Decide by these rules, YAML or TOML; --new writes a start.")
-    ] = None,
+    new: Annotated[list[str] | None, options.argument("NEW", f"{options.DATASET} None with --since: the log alone.")] = None,
+    rules: Annotated[Path | None, options.value("FILE", "Decide by these rules, YAML or TOML; --new writes a start.")] = None,
     start: Annotated[
         bool, typer.Option("--new", help="Write commented rules to --rules (by default rules.yaml), and check nothing.")
     ] = False,
     certificate: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--certificate", metavar="FILE", help="Count what `howfar certify` wrote in place of the estimate; repeat it."
-        ),
+        list[Path] | None, options.value("FILE", "Count what `howfar certify` wrote in place of the estimate; repeat it.")
     ] = None,
     performance: Annotated[
         list[Path] | None,
-        typer.Option(
-            "--performance",
-            metavar="FILE",
-            help="Read the performance of the labelled images, drawn at random, for the alarm: what `howfar evaluate -o` "
+        options.value(
+            "FILE",
+            "Read the performance of the labelled images, drawn at random, for the alarm: what `howfar evaluate -o` "
             "wrote, or a table image, performance.",
         ),
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Add a row to the profile's log, PROFILE.log.jsonl.")] = False,
-    log: Annotated[Path | None, typer.Option("--log", metavar="FILE", help="Add a row to this log instead.")] = None,
+    log: Annotated[Path | None, options.value("FILE", "Add a row to this log instead.")] = None,
     since: Annotated[
-        str | None,
-        typer.Option("--since", metavar="DATE", help="Show the log's rows from then on, by which the alarm judges; adds none."),
+        str | None, options.value("DATE", "Show the log's rows from then on, by which the alarm judges; adds none.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML there.")] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Write a summary there.")] = None,
-    prometheus: Annotated[
-        Path | None, typer.Option("--prometheus", metavar="FILE", help="Write metrics for the textfile collector there.")
-    ] = None,
+    junit: Annotated[Path | None, options.value("FILE", "Write JUnit XML there.")] = None,
+    markdown: Annotated[Path | None, options.value("FILE", "Write a summary there.")] = None,
+    prometheus: Annotated[Path | None, options.value("FILE", "Write metrics for the textfile collector there.")] = None,
     json: options.Json = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
     """Decide by rules whether the model may be used on NEW: exit 0 pass, 3 breach, 4 undecided (label some images first)."""
+    from howfar.io.atomic import replace_text
+    from howfar.report.check import junit_text, markdown_text, prometheus_text
     from howfar.studies.check.check import check as study
     from howfar.studies.check.rules import write_start
 
@@ -77,18 +67,12 @@ def check(
         ready_folder(option, None if path is None else path.absolute().parent)
         if path is not None and path.is_dir():
             raise InputError.of(option, "must be a file, not a folder", str(path), "name a file in it")
-    found = study(
-        file,
-        new or None,
-        rules,
-        certificate=certificate or None,
-        performance=performance or None,
-        keep=keep,
-        log=log,
-        since=since,
-        **chosen,
-    )
-    _write(found, written)
+    beside: dict[str, Any] = {"certificate": certificate or None, "performance": performance or None}
+    found = study(file, new or None, rules, **beside, keep=keep, log=log, since=since, **chosen)
+    texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
+    for option, path in written.items():
+        if path is not None:
+            replace_text(path, texts[option](found))
     if json:
         print_json(found.to_dict())
     else:
@@ -97,30 +81,19 @@ def check(
         raise typer.Exit(found.exit_code)
 
 
-def _write(found: Check, files: dict[str, Path | None]) -> None:
-    """Write each requested file atomically."""
-    from howfar.io.atomic import replace_text
-    from howfar.report.check import junit_text, markdown_text, prometheus_text
-
-    texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
-    for name, path in files.items():
-        if path is not None:
-            replace_text(path, texts[name](found))
-
-
 def _show(found: Check, files: dict[str, Path | None], whole: bool) -> None:
     from howfar.results.check import LOG_HEADER
 
     to = console()
-    to.print(found.caption(), style="bold", markup=False)
+    to.print(found.caption(), style="bold")
     if found.decisions:
         print_table(to, *found.table())
     for line in found.remarks():
-        to.print(line, markup=False, soft_wrap=True)
+        to.print(line, soft_wrap=True)
     rows = found.rows if whole else found.rows[-SHOWN:]
     if rows:
         print_table(to, LOG_HEADER, [row.cells() for row in rows])
     if len(rows) < len(found.rows):
-        to.print(f"{len(found.rows) - len(rows)} earlier batches: howfar check PROFILE --since DATE", markup=False)
+        to.print(f"{len(found.rows) - len(rows)} earlier batches: howfar check PROFILE --since DATE")
     print_skipped(to, found.skipped, "howfar score lists them")
     print_paths(to, {"log": None if found.log is None else Path(found.log), **files})

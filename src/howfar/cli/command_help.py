@@ -26,13 +26,7 @@ OTHERS = "Of other packages"
 
 
 def head_of(command: str) -> str:
-    """Return the heading of a command of howfar; commands of other packages share one heading.
-
-    Examples
-    --------
-    >>> head_of("compare"), head_of("greet")
-    ('Distance', 'Of other packages')
-    """
+    """Return the heading of a command of howfar; commands of other packages share one heading."""
     return next((head for head, entries in COMMANDS.items() if command in {each.name for each in entries}), OTHERS)
 
 
@@ -89,13 +83,7 @@ class ToldCommand(TyperCommand):
 
 
 def joined_channels(arguments: Sequence[str]) -> list[str]:
-    """Join up to three numbers after --mean and --std into one word.
-
-    Examples
-    --------
-    >>> joined_channels(["--mean", "0.5", "0.4", "0.3", "--std", "1,1,1", "2"])
-    ['--mean', '0.5,0.4,0.3', '--std', '1,1,1', '2']
-    """
+    """Join up to three numbers after --mean and --std into one word."""
     words: list[str] = []
     room = 0
     for word in arguments:

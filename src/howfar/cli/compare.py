@@ -9,6 +9,7 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import (
+    answer,
     console,
     print_hint,
     print_json,
@@ -37,8 +38,8 @@ MORE = "--all prints every column"
 
 @options.command(CompareOptions)
 def compare(
-    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
-    secondaries: Annotated[list[str], typer.Argument(metavar="SECONDARY", help="Images it has not seen; as many as you like.")],
+    primary: Annotated[str, options.argument("PRIMARY", f"What the model was trained on. {options.DATASET}")],
+    secondaries: Annotated[list[str], options.argument("SECONDARY", "Images it has not seen; as many as you like.")],
     backbone: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,7 +84,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
         if every:
             from howfar.report.comparison_sentences import of_rivals
 
-            console().print(result.caption(), style="bold", markup=False)
+            console().print(result.caption(), style="bold")
             header, rows = result.table()
             beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
             print_table(
@@ -93,7 +94,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
             if rows:
                 console().print("The literature's distances, in the same space", style="bold")
                 print_table(console(whole=True), header, rows)
-                console().print(of_rivals(result), markup=False)
+                console().print(of_rivals(result))
         else:
             print_answer(result)
         print_remarks(console(), result.remarks())
@@ -115,7 +116,6 @@ def print_answer(comparison: Comparison) -> None:
         f"Distance from {home} ({comparison.primary.n} images) by {comparison.backbone.name}; "
         f"relative 1 is as far as images of {home} lie apart",
         style="bold",
-        markup=False,
     )
     header, texts = comparison.table()
     shown = [header.index(name) for name in ("dataset", "n", RELATIVE)]
@@ -125,12 +125,12 @@ def print_answer(comparison: Comparison) -> None:
     ]
     print_table(to, (*(header[i] for i in shown), f"beyond 95 % of {home}"), rows)
     for dataset in comparison.datasets:
-        to.print(plain(comparison.primary, dataset), markup=False)
+        to.print(plain(comparison.primary, dataset))
 
 
 @options.command(MatrixOptions)
 def matrix(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=f"At least two. {options.DATASET}")],
+    datasets: Annotated[list[str], options.argument("DATASET", f"At least two. {options.DATASET}")],
     backbone: options.Backbone = DEFAULT_BACKBONE,
     json: options.Json = False,
     **chosen: Unpack[MatrixOptions],
@@ -138,8 +138,4 @@ def matrix(
     """Measure how far every DATASET is from every other."""
     from howfar.studies.matrix import matrix as study
 
-    result = study(datasets, backbone, **chosen)
-    if json:
-        print_json(result.to_dict())
-    else:
-        show(result, {"report": report_in(chosen.get("out"))}, others="all are in matrix.json")
+    answer(study(datasets, backbone, **chosen), json, {"report": report_in(chosen.get("out"))}, "all are in matrix.json")

@@ -25,10 +25,7 @@ _NOT_HERE = ("config", "help")
 
 @dataclass(frozen=True)
 class Config:
-    """Hold a file's defaults: those for all commands, and each command's own table.
-
-    `used` holds the defaults of the command that runs, by its options as `--flag`.
-    """
+    """Hold a file's defaults: shared ones, each command's own table, and those `used` by the running command, by flag."""
 
     file: Path | None = None
     shared: Mapping[str, Any] = field(default_factory=dict)
@@ -41,8 +38,8 @@ class Config:
     def read(cls, name: str | None, folder: Path | None = None) -> Config:
         """Read the named file, or the nearest one from `folder` (by default the current one) up to its repository's root.
 
-        ``none`` reads no file. Raises `MissingPathError` where the named file is absent, and `InputError` for what is no TOML,
-        or an unknown key, with the nearest known one.
+        ``none`` reads no file. Raises `MissingPathError` where the named file is absent, and `InputError` for what is no TOML
+        or an unknown key.
         """
         if name == NONE:
             return cls()
@@ -59,10 +56,7 @@ class Config:
         return cls(file, *_divided(file, document))
 
     def defaults(self, command: Any) -> dict[str, Any]:
-        """Return a command's defaults by parameter name, in the command line's form.
-
-        Raises `InputError` for a key of the command's own table that it does not have.
-        """
+        """Return a command's defaults by parameter name, in the command line's form; raise `InputError` for an unknown key."""
         options = {key_of(parameter): parameter for parameter in command.params if parameter.param_type_name == "option"}
         options = {key: parameter for key, parameter in options.items() if key not in _NOT_HERE}
         own = self.tables.get(command.name or "", {})
@@ -87,13 +81,7 @@ class Config:
             yield f"{flag} {value if isinstance(value, str) else repr(value)} by default ({self.file})"
 
     def blamed(self, line: str, arguments: Sequence[str] = ()) -> str:
-        """Append the file's name to an error about an option that the file set, unless the option was typed.
-
-        Examples
-        --------
-        >>> Config(Path("howfar.toml"), used={"--seed": -1}).blamed("--seed must be at least 0, got -1")
-        '--seed must be at least 0, got -1 (--seed is of howfar.toml)'
-        """
+        """Append the file's name to an error about an option that the file set, unless the option was typed."""
         flag = line.partition(" ")[0]
         typed = any(word.partition("=")[0] == flag for word in arguments)
         return f"{line} ({flag} is of {self.file})" if flag in self.used and not typed else line
@@ -159,24 +147,12 @@ def _declared() -> dict[str, bool]:
 
 
 def paths() -> set[str]:
-    """Return the names of the options that hold a path.
-
-    Examples
-    --------
-    >>> sorted(paths() & {"store", "seed", "predictions"})
-    ['predictions', 'store']
-    """
+    """Return the names of the options that hold a path."""
     return {key for key, is_path in _declared().items() if is_path} | {"out"}
 
 
 def shared_keys() -> list[str]:
-    """Return the options that a file may set for all commands: those of `howfar.options`, and the backbone.
-
-    Examples
-    --------
-    >>> [key in shared_keys() for key in ("store", "seed", "backbone", "out", "performance")]
-    [True, True, True, False, False]
-    """
+    """Return the options that a file may set for all commands: those of `howfar.options`, and the backbone."""
     return [key for key in (*_declared(), "backbone", "quiet", "verbose", "json") if key not in _OF_A_COMMAND]
 
 

@@ -96,15 +96,15 @@ def _print_answers(comparison: Comparison, related: Relation) -> None:
 
     to, primary = console(), comparison.primary
     title = f"{len(comparison.datasets)} sets of synthetic pictures against {primary.name}, and a crack detector fitted to it"
-    to.print(title, style="bold", markup=False)
+    to.print(title, style="bold")
     header = ("dataset", "relative [95 % CI]", "beyond 95 %", "mean F", "F by distance", "F without labels", "gate")
     print_table(to, header, [_row(dataset, related) for dataset in comparison.datasets], WIDE)
-    to.print(SCALES.format(primary.name), markup=False)
-    to.print(f"Distance: {lead(comparison)}", markup=False)
+    to.print(SCALES.format(primary.name))
+    to.print(f"Distance: {lead(comparison)}")
     if related.pooled_verdict is not None:
-        to.print(f"Performance: {related.pooled_verdict.text.partition(' (')[0]}.", markup=False)
+        to.print(f"Performance: {related.pooled_verdict.text.partition(' (')[0]}.")
     for line in _of_estimates(related):
-        to.print(line, markup=False)
+        to.print(line)
 
 
 def _of_estimates(related: Relation) -> Iterator[str]:
@@ -156,5 +156,5 @@ def _print_next(out: Path, profile: Path) -> None:
         "your own model": "howfar assess TRAINING_IMAGES NEW_IMAGES... --model CKPT|ONNX",
     }
     to.print()
-    to.print("What next", style="bold", markup=False)
+    to.print("What next", style="bold")
     print_paths(to, ahead)

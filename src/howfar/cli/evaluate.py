@@ -10,6 +10,7 @@ import typer
 
 from howfar.cli import options
 from howfar.cli.terminal import (
+    answer,
     console,
     print_json,
     print_paths,
@@ -38,26 +39,22 @@ ENDINGS = (".parquet", ".pq")
 def evaluate(
     dataset: Annotated[
         str,
-        typer.Argument(
-            metavar="DATASET",
-            help="Images with their masks: masks/ beside images/, a table image, mask, or any other dataset; NAME=PATH.",
+        options.argument(
+            "DATASET", "Images with their masks: masks/ beside images/, a table image, mask, or any other dataset; NAME=PATH."
         ),
     ],
     predictions: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Score these maps (8-bit grey, p = value / 255), named as the images; for other tasks a table or JSON file.",
+        options.value(
+            "DIR", "Score these maps (8-bit grey, p = value / 255), named as the images; for other tasks a table or JSON file."
         ),
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(
-            metavar="CKPT", help="Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."
-        ),
+        options.value("CKPT", "Score this checkpoint of `howfar train`, or an .onnx network; its maps are made and not kept."),
     ] = None,
     tuned_on: options.TunedOn = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write this Parquet file.")] = None,
+    out: Annotated[Path | None, options.value("FILE", "Write this Parquet file.", "--out", "-o")] = None,
     json: options.Json = False,
     **chosen: Unpack[EvaluateOptions],
 ) -> None:
@@ -87,7 +84,7 @@ def print_left_out(evaluation: Evaluation, out: Path | None) -> None:
     for kind, count in () if quiet() or verbose() else kinds.items():
         if count > 1 and not kind.startswith(LEARNT):  # a note says that already, and how to score them too
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
-            to.print(f"{count} images {what} ({where})", markup=False, soft_wrap=True)
+            to.print(f"{count} images {what} ({where})", soft_wrap=True)
     if not quiet():
         print_skipped(to, evaluation.skipped if verbose() else single, where)
 
@@ -116,15 +113,13 @@ def _prepare_file(file: Path | None, dataset: str) -> None:
 @options.command(CorruptOptions)
 def corrupt(
     primary: options.LabelledPrimary,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write each set to a folder in this folder.")],
+    out: Annotated[Path, options.value("DIR", "Write each set to a folder in this folder.", "--out", "-o")],
     model: options.Model = None,
     predict_command: Annotated[
-        str | None,
-        typer.Option(metavar="COMMAND", help='Predict by your own command, as "python my.py {images} {out}", without a shell.'),
+        str | None, options.value("COMMAND", 'Predict by your own command, as "python my.py {images} {out}", without a shell.')
     ] = None,
     others: Annotated[
-        list[str] | None,
-        typer.Option("--others", metavar="DATASET", help="Draw textures from these images, not from PRIMARY's own; repeat it."),
+        list[str] | None, options.value("DATASET", "Draw textures from these images, not from PRIMARY's own; repeat it.")
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[CorruptOptions],
@@ -135,7 +130,10 @@ def corrupt(
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
     tell_reading(sets.reading)
     if json:
-        print_json(_document(sets))
+        own = None if sets.own is None else sets.own.threshold
+        skipped = [{"path": file.path, "reason": file.reason} for file in sets.skipped]
+        beside = {"notes": list(sets.notes), "skipped": skipped}
+        print_json({"folder": str(sets.folder), "threshold": own, "datasets": _rows(sets), **beside})
     else:
         _show(sets)
 
@@ -155,22 +153,12 @@ def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
     return rows
 
 
-def _document(sets: CorruptedSets) -> dict[str, Any]:
-    return {
-        "folder": str(sets.folder),
-        "threshold": None if sets.own is None else sets.own.threshold,
-        "datasets": _rows(sets),
-        "notes": list(sets.notes),
-        "skipped": [{"path": file.path, "reason": file.reason} for file in sets.skipped],
-    }
-
-
 def _show(sets: CorruptedSets) -> None:
     to = console()
     own = sets.own
     at = "no predictions yet" if own is None else f"mean F at threshold {own.threshold:.2f}, tuned on the images as they are"
     line = f"{sets.primary.name}: {len(sets.primary)} labelled images in {len(sets.datasets)} corrupted sets; {at}"
-    to.print(line, style="bold", markup=False)
+    to.print(line, style="bold")
     rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
     print_table(to, ("dataset", "n", "scored", "mean F"), rows)
     print_remarks(to, [f"note: {note}" for note in sets.notes])
@@ -180,16 +168,14 @@ def _show(sets: CorruptedSets) -> None:
 
 @options.command(PromptOptions)
 def prompts(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help="Images with masks; as many datasets as you like.")],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="DIR", help="Keep maps, tables, figures and report in this folder.")
-    ],
+    datasets: Annotated[list[str], options.argument("DATASET", "Images with masks; as many datasets as you like.")],
+    out: Annotated[Path, options.value("DIR", "Keep maps, tables, figures and report in this folder.", "--out", "-o")],
     kind: Annotated[
         list[str] | None,
         typer.Option(help="Prompt by points, box (SAM), text (CLIPSeg) or persam; repeat it. By default by the first three."),
     ] = None,
-    reference: Annotated[Path | None, typer.Option(metavar="IMAGE", help="Show persam this labelled image.")] = None,
-    reference_mask: Annotated[Path | None, typer.Option(metavar="MASK", help="Show persam this mask of the image.")] = None,
+    reference: Annotated[Path | None, options.value("IMAGE", "Show persam this labelled image.")] = None,
+    reference_mask: Annotated[Path | None, options.value("MASK", "Show persam this mask of the image.")] = None,
     json: options.Json = False,
     **chosen: Unpack[PromptOptions],
 ) -> None:
@@ -202,7 +188,4 @@ def prompts(
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)
     result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
-    if json:
-        print_json(result.to_dict())
-    else:
-        show(result, {"report": report_in(out)})
+    answer(result, json, {"report": report_in(out)})

@@ -69,14 +69,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run a command and return its exit code; every error becomes one line on stderr.
-
-    Examples
-    --------
-    >>> run(["--version"])
-    0.1.0
-    0
-    """
+    """Run a command and return its exit code; every error becomes one line on stderr."""
     set_level()
     Config.current = Config()
     if not arguments or not registry.is_ours("commands", arguments[0]):

@@ -30,6 +30,16 @@ def output_flag(name: str, sentence: str) -> Any:
     return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
 
 
+def value(metavar: str, sentence: str, *flags: str) -> Any:
+    """Describe an option of a command's own that takes a value."""
+    return typer.Option(*flags, metavar=metavar, help=sentence)
+
+
+def argument(metavar: str, sentence: str) -> Any:
+    """Describe an argument of a command."""
+    return typer.Argument(metavar=metavar, help=sentence)
+
+
 QUIET = Annotated[bool, output_flag("--quiet", "Print results alone: no progress, no notes, no hints.")]
 VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which defaults came from a file.")]
 
@@ -138,22 +148,14 @@ def complete_segmenter(incomplete: str) -> list[str]:
 BACKBONE = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
 Backbone = Annotated[str, typer.Option(help=BACKBONE, autocompletion=complete_backbone)]
 Segmenter = Annotated[
-    str,
-    typer.Option(
-        help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.",
-        autocompletion=complete_segmenter,
-    ),
+    str, typer.Option(help="Train this segmenter: unetplusplus, deepcrack, adsam or frozen.", autocompletion=complete_segmenter)
 ]
-Performance = Annotated[
-    list[Path] | None,
-    typer.Option("--performance", metavar="FILE", help="Read what `howfar evaluate -o` wrote, or a table image, performance."),
-]  # fmt: skip
+PERFORMANCE = "Read what `howfar evaluate -o` wrote, or a table image, performance."
+Performance = Annotated[list[Path] | None, value("FILE", PERFORMANCE, "--performance")]
 LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
-LabelledPrimary = Annotated[str, typer.Argument(metavar="PRIMARY", help=LABELLED)]
-TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
-TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=TUNED_ON)]
-MODEL = "Predict by this checkpoint of `howfar train`, or an .onnx network."
-Model = Annotated[Path | None, typer.Option(metavar="CKPT", help=MODEL)]
+LabelledPrimary = Annotated[str, argument("PRIMARY", LABELLED)]
+TunedOn = Annotated[Path | None, value("FILE", "Take the best threshold of this evaluation (PRIMARY's).")]
+Model = Annotated[Path | None, value("CKPT", "Predict by this checkpoint of `howfar train`, or an .onnx network.")]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
 _ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
@@ -162,53 +164,49 @@ _FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_F
 
 
 class _Shape(NamedTuple):
-    """Describe an option whose command-line form differs from its Python value: type, default, reading and metavar."""
+    """Describe an option whose command-line form differs from its Python value; `shown` gives its default there."""
 
     kind: Any
-    shown: Callable[[Any], Any]
-    read: Callable[[Any, Written], Any]
     metavar: str | None = None
+    read: Callable[[Any, Written], Any] = lambda value, _: value
+    shown: Callable[[Any], Any] = lambda _: None
     help: str = ""
 
 
 _SHAPES: Mapping[str, _Shape] = {
-    "weights": _Shape(list[str], lambda _: None, lambda given, written: local_weights(written.get("backbone"), given), "PATH"),
-    "only": _Shape(
-        str, lambda _: None, lambda text, _: text, "NAME[=STRENGTH],...", "Make these corruptions alone; by default every one."
-    ),
-    "mean": _Shape(str, lambda _: None, lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5"), "R,G,B"),
-    "std": _Shape(str, lambda _: None, lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5"), "R,G,B"),
-    "allow_urls": _Shape(str, lambda _: None, lambda hosts, _: hosts, "HOST,..."),
-    "foreground": _Shape(str, lambda _: None, lambda text, _: text, "COLOUR"),
-    "predictions": _Shape(str, lambda _: None, lambda folder, _: folder, "DIR"),
-    "ensemble": _Shape(list[str], lambda _: None, lambda folders, _: tuple(folders), "DIR"),
-    "columns": _Shape(str, lambda _: None, lambda text, _: text, "ROLE=COLUMN,..."),
-    "classes": _Shape(str, lambda _: None, lambda text, _: text, "NAME,...|FILE"),
-    "texts": _Shape(list[str], lambda _: None, lambda texts, _: texts),
-    "label_names": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "NAME"),
-    "by": _Shape(list[str], lambda _: None, lambda names, _: tuple(names), "COLUMN"),
+    "weights": _Shape(list[str], "PATH", lambda given, written: local_weights(written.get("backbone"), given)),
+    "only": _Shape(str, "NAME[=STRENGTH],...", help="Make these corruptions alone; by default every one."),
+    "mean": _Shape(str, "R,G,B", lambda text, _: numbers_of("mean", text, float, "0.5,0.5,0.5")),
+    "std": _Shape(str, "R,G,B", lambda text, _: numbers_of("std", text, float, "0.5,0.5,0.5")),
+    "allow_urls": _Shape(str, "HOST,..."),
+    "foreground": _Shape(str, "COLOUR"),
+    "predictions": _Shape(str, "DIR"),
+    "ensemble": _Shape(list[str], "DIR", lambda folders, _: tuple(folders)),
+    "columns": _Shape(str, "ROLE=COLUMN,..."),
+    "classes": _Shape(str, "NAME,...|FILE"),
+    "texts": _Shape(list[str]),
+    "label_names": _Shape(list[str], "NAME", lambda names, _: tuple(names)),
+    "by": _Shape(list[str], "COLUMN", lambda names, _: tuple(names)),
     "without_labels": _Shape(
         list[str],
-        lambda _: None,
-        lambda names, _: () if names == ["none"] else tuple(names),
         "WAY",
-        "Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
+        lambda names, _: () if names == ["none"] else tuple(names),
+        help="Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
     ),
-    "shots": _Shape(str, lambda shots: ",".join(map(str, shots)), lambda text, _: shots_of(text)),
-    "background_shots": _Shape(str, lambda _: "", lambda text, _: numbers("background_shots", text)),
-    "seeds": _Shape(int, len, lambda count, _: range(count), help="Do all this many times, with the seeds 0, 1 …"),
+    "shots": _Shape(str, None, lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
+    "background_shots": _Shape(str, None, lambda text, _: numbers("background_shots", text), lambda _: ""),
+    "seeds": _Shape(int, None, lambda count, _: range(count), len, "Do all this many times, with the seeds 0, 1 …"),
     "random_seeds": _Shape(
         int,
-        len,
+        None,
         lambda count, written: range(written["seeds"], written["seeds"] + count),
-        help="Train the baseline and the strategy random alone this many further times.",
+        len,
+        "Train the baseline and the strategy random alone this many further times.",
     ),
-    "strategies": _Shape(
-        list[str], lambda _: None, lambda names, _: registry.names("strategies") if names == ["all"] else names
-    ),
-    "start": _Shape(bool, lambda _: False, lambda tuned, _: "tuned" if tuned else "anew"),
-    "options": _Shape(list[str], lambda _: None, lambda given, _: architecture(given), "NAME=VALUE"),
-    "pretrained": _Shape(str, lambda _: None, lambda weights, _: False if weights == "none" else weights, "FILE|none"),
+    "strategies": _Shape(list[str], None, lambda names, _: registry.names("strategies") if names == ["all"] else names),
+    "start": _Shape(bool, None, lambda tuned, _: "tuned" if tuned else "anew", lambda _: False),
+    "options": _Shape(list[str], "NAME=VALUE", lambda given, _: architecture(given)),
+    "pretrained": _Shape(str, "FILE|none", lambda weights, _: False if weights == "none" else weights),
 }
 
 
@@ -237,7 +235,8 @@ def command(keywords: type) -> Callable[[Command], Command]:
                 for name in plain
                 if written[name] is not None and (written[name] != defaults[name] or name in typed)
             }
-            values |= _unfolded(written.get("backbone_option"), folded)
+            beside_backbone = pairs("backbone_option", written.get("backbone_option"), "size=448")
+            values |= {name: _unfolded_value(name, text, folded) for name, text in beside_backbone}
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
@@ -255,7 +254,7 @@ def command(keywords: type) -> Callable[[Command], Command]:
 
 def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     """Return an option as a parameter for typer."""
-    shape = _SHAPES.get(name) or _Shape(_text(kind), lambda default: default, lambda value, _: value)
+    shape = _SHAPES.get(name) or _Shape(_text(kind), shown=lambda default: default)
     sentence = shape.help or option.help.removesuffix(".") + ("; repeat it." if shape.kind == list[str] else ".")
     default = shape.shown(option.default)
     words = () if shape.kind is bool else choices_of(kind, option)
@@ -271,14 +270,7 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
 
 
 def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
-    """Return a shell completion of these words; None without words, so that the shell completes files.
-
-    Examples
-    --------
-    >>> complete = completing(["pair", "primary", "none"])
-    >>> complete("p")
-    ['pair', 'primary']
-    """
+    """Return a shell completion of these words; None without words, so that the shell completes files."""
 
     def complete(incomplete: str) -> list[str]:
         return [word for word in words if word.startswith(incomplete)]
@@ -287,28 +279,13 @@ def completing(words: Sequence[str]) -> Callable[[str], list[str]] | None:
 
 
 def choices_of(kind: Any, option: Option) -> tuple[str, ...]:
-    """Return an option's allowed words, as declared or listed by its type.
-
-    Examples
-    --------
-    >>> from howfar.options import Space
-    >>> choices_of(Space, Option("pair", "Fit components."))
-    ('pair', 'primary', 'joint', 'none')
-    """
+    """Return an option's allowed words, as declared or listed by its type."""
     words = get_args(kind)
     return option.choices or (words if all(isinstance(word, str) for word in words) else ())
 
 
 def choices_shown(metavar: str | None, choices: Sequence[str]) -> tuple[str | None, str]:
-    """Return how help shows an option's allowed words: beside its name if few, else in a sentence.
-
-    Examples
-    --------
-    >>> choices_shown(None, ["local", "ray"]), choices_shown("FILE", [])
-    (('<local|ray>', ''), ('FILE', ''))
-    >>> choices_shown(None, ["constant", "cosine", "polynomial", "exponential", "warm restarts"])
-    (None, ' One of constant, cosine, polynomial, exponential, warm restarts.')
-    """
+    """Return how help shows an option's allowed words: beside its name if few, else in a sentence."""
     beside = f"<{'|'.join(choices)}>"
     if not choices or len(beside) <= BESIDE:
         return (beside if choices else metavar), ""
@@ -326,10 +303,7 @@ def _named(name: str, kind: Any, default: Any) -> inspect.Parameter:
 
 
 def placed(runner: str, workers: int | None, address: str | None, device: str) -> tuple[Runner, str]:
-    """Make the runner and choose the backbone's device; with Ray's GPUs it stays on the CPU until workers move it.
-
-    Raises `HowfarError` as `howfar.runners.make_runner` does.
-    """
+    """Make the runner and choose the backbone's device; with Ray's GPUs it stays on the CPU until workers move it."""
     from howfar.runners import RayRunner, make_runner
 
     tasks_on = device
@@ -343,12 +317,8 @@ def placed(runner: str, workers: int | None, address: str | None, device: str) -
     return executor, "cpu" if getattr(executor, "gpus", 0) else device
 
 
-def _unfolded(given: list[str] | None, names: Sequence[str]) -> dict[str, Any]:
-    """Parse a backbone's NAME=VALUE options, with numbers as numbers."""
-    return {name: _unfolded_value(name, text, names) for name, text in pairs("backbone_option", given, "size=448")}
-
-
 def _unfolded_value(name: str, text: str, names: Sequence[str]) -> Any:
+    """Parse the value of a backbone's option, with numbers as numbers."""
     if name not in names:
         raise InputError.of("backbone_option", f"must be one of {', '.join(names)}", name)
     if name not in ("size", "mean", "std"):
@@ -368,10 +338,7 @@ def numbers_of(option: str, text: str, kind: type, example: str) -> tuple[Any, .
 
 
 def local_weights(backbone: str | list[str] | None, given: list[str]) -> Path | dict[str, str]:
-    """Parse a backbone's local weights, optionally as NAME=PATH, or several backbones' weights by name.
-
-    Raises `InputError` where they are given more than once for one backbone, or without names for several.
-    """
+    """Parse a backbone's local weights, optionally as NAME=PATH, or several backbones' weights by name."""
     names = set(backbone) if isinstance(backbone, list) else {backbone or DEFAULT_BACKBONE}
     if len(names) > 1:
         return dict(pairs("weights", given, "dinov2=FOLDER"))

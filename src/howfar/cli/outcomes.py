@@ -36,14 +36,6 @@ def flags_of(command: Any) -> dict[str, str]:
     """Map a command's parameters to their names on the command line: the longest flag, or an argument's metavar.
 
     Options of backbones are called by the flag that takes them as NAME=VALUE.
-
-    Examples
-    --------
-    >>> from typer.main import get_command
-    >>> from howfar.cli.main import app
-    >>> flags = flags_of(get_command(app).commands["certify"])
-    >>> flags["tuned_on"], flags["k"], flags["site"]
-    ('--tuned-on', '-k', 'SITE')
     """
     own = {
         parameter.name: max(parameter.opts, key=len)
@@ -106,10 +98,8 @@ def fail(line: str, code: int) -> int:
 def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, str] | None = None) -> int:
     """Print the one line for a command's error and return the exit code: 2 for bad input, 1 for a failure.
 
-    Where the program that read the output has ended, as `head` does, nothing is printed.
-
-    `flags` are what the command line calls the parameters that lines name. With HOWFAR_DEBUG=1 the traceback is printed before
-    the line. Of what nobody foresaw the traceback goes to a file of its own.
+    Nothing is printed where the reader of the output has ended, as `head` does. `flags` are the command line's names of
+    parameters. HOWFAR_DEBUG=1 prints the traceback too; the traceback of an unforeseen error goes to a file of its own.
     """
     if isinstance(error, typer.TyperException):
         return fail(Config.current.blamed(mistyped(error, arguments), arguments), 2)
@@ -118,16 +108,17 @@ def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, 
     if isinstance(error, BrokenPipeError):
         _close_output()
         return UNREAD
-    if isinstance(error, OSError):
-        _give_up_output()
+    if isinstance(error, OSError) and sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            _close_output()
     if os.environ.get(DEBUG, "0") not in ("", "0"):
         with suppress(OSError, ValueError):
             typer.echo(printable_lines("".join(traceback.format_exception(error)).rstrip()), err=True)
     if isinstance(error, HowfarError):
-        return fail(
-            Config.current.blamed(error.line(flags or {}), arguments),
-            1 if isinstance(error, (StoreError, RunnerError)) else 2,
-        )
+        code = 1 if isinstance(error, (StoreError, RunnerError)) else 2
+        return fail(Config.current.blamed(error.line(flags or {}), arguments), code)
     return fail(_foreseen(error, flags or {}) or _unforeseen(error, arguments), 1)
 
 
@@ -174,15 +165,6 @@ def _report(error: BaseException, arguments: Sequence[str]) -> str:
     made = "\n".join(f"{name}: {value}" for name, value in asdict(Provenance.now()).items())
     when = datetime.now(UTC).isoformat(timespec="seconds")
     return f"{when}\nhowfar {shlex.join(arguments)}\n{made}\n\n{''.join(traceback.format_exception(error))}"
-
-
-def _give_up_output() -> None:
-    """Redirect unflushed output to the null device if stdout cannot be written, so that exit prints nothing."""
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except (OSError, ValueError):
-        _close_output()
 
 
 def _close_output() -> None:

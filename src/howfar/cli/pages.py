@@ -25,7 +25,7 @@ def report(
 
 @options.command(PageOptions)
 def explore(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    run: Annotated[Path, options.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
     port: Annotated[
         int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any that is free.")
     ] = 0,

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
-import typer
-
 from howfar.cli import options
 from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, print_slices, print_table
 from howfar.keywords import RelateOptions
@@ -24,11 +22,7 @@ JUDGEMENT_OPTIONAL = ("kind", "AURC")
 
 
 def judgement_title(threshold: float | None) -> str:
-    """Return the table's heading, with "F" for scores at a threshold and "performance" for others.
-
-    >>> judgement_title(0.35)
-    'Estimators, each dataset left out in turn (F without labels)'
-    """
+    """Return the table's heading, with "F" for scores at a threshold and "performance" for others."""
     return f"Estimators, each dataset left out in turn ({'performance' if threshold is None else 'F'} without labels)"
 
 
@@ -55,7 +49,7 @@ IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
 
 @options.command(RelateOptions)
 def relate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
+    run: Annotated[Path, options.argument("RUN", "A folder that `howfar compare --out` wrote.")],
     performance: options.Performance,
     json: options.Json = False,
     **chosen: Unpack[RelateOptions],
@@ -76,12 +70,12 @@ def show(relation: Relation, page: Path | None) -> None:
 
     to = print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:
-        to.print(f"{dataset.name}: {dataset.verdict.text}", markup=False)
+        to.print(f"{dataset.name}: {dataset.verdict.text}")
     if relation.pooled_verdict is not None:
-        to.print(f"all sets: {relation.pooled_verdict.text}", style="bold", markup=False)
+        to.print(f"all sets: {relation.pooled_verdict.text}", style="bold")
     if relation.judgements:
         to.print()
-        to.print(judgement_title(relation.settings.threshold), style="bold", markup=False)
+        to.print(judgement_title(relation.settings.threshold), style="bold")
         print_table(to, JUDGEMENT_HEADER, judgement_rows(relation.judgements, relation.estimator), JUDGEMENT_OPTIONAL)
     _show_estimates(to, relation)
     print_slices(to, performance_table(relation.slices), too_small(relation.slices))
@@ -98,27 +92,22 @@ def _findings(relation: Relation) -> list[str]:
     return [*estimators, *lists] if relation.estimates else estimators
 
 
-def _gate(relation: Relation, dataset: str) -> str:
-    gate = relation.gate(dataset)
-    return "–" if gate is None or gate.inside is None else ("inside" if gate.inside else "OUTSIDE")
-
-
 def _show_estimates(to: Console, relation: Relation) -> None:
     listed = {failures.dataset: failures for failures in relation.failures}
     for warning in relation.warnings():
-        to.print(warning, style="bold", markup=False)
+        to.print(warning, style="bold")
     below = f"listed < {relation.settings.tau:g}"
     header = ("dataset", "estimator", "estimate [interval]", "gate", "measured", below, "of them wrong")
     rows = []
     for expected in relation.estimates:
-        failures = listed.get(expected.dataset)
+        failures, gate = listed.get(expected.dataset), relation.gate(expected.dataset)
         wrong = None if failures is None else failures.measured_error
         rows.append(
             (
                 expected.dataset,
                 expected.estimator,
                 f"{expected.text(doubted=relation.doubted(expected))} at {100 * expected.level:.0f} %",
-                _gate(relation, expected.dataset),
+                "–" if gate is None or gate.inside is None else "inside" if gate.inside else "OUTSIDE",
                 format_number(expected.measured, 3),
                 "–" if failures is None else f"{failures.listed} of {failures.n}",
                 "–" if wrong is None else f"{100 * wrong:.0f} %",
@@ -126,5 +115,5 @@ def _show_estimates(to: Console, relation: Relation) -> None:
         )
     if rows:
         to.print()
-        to.print("Mean performance expected without a set's labels", style="bold", markup=False)
+        to.print("Mean performance expected without a set's labels", style="bold")
         print_table(to, header, rows, ("of them wrong", "estimator"))

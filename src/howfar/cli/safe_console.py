@@ -12,13 +12,7 @@ from howfar.wording import printable
 
 
 class SafeConsole(Console):
-    r"""Print each text on one line with escaped control characters, alone or in a table cell.
-
-    Examples
-    --------
-    >>> SafeConsole().print("a\x1b[31m[red].png")
-    a\x1b[31m[red].png
-    """
+    """Print each text on one line with escaped control characters, alone or in a table cell."""
 
     def __init__(self, width: int | None = None) -> None:
         super().__init__(highlight=False, emoji=False, markup=False, width=width)

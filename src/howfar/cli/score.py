@@ -32,12 +32,11 @@ ENDING = ".howfar"
 
 @options.command(ProfileOptions)
 def profile(
-    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on. {options.DATASET}")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write this file, roads.howfar say.")],
+    primary: Annotated[str, options.argument("PRIMARY", f"What the model was trained on. {options.DATASET}")],
+    out: Annotated[Path, options.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
     backbone: options.Backbone = DEFAULT_BACKBONE,
     labelled: Annotated[
-        list[str] | None,
-        typer.Option("--labelled", metavar="SET", help="Learn from this dataset whose performance is known; repeat it."),
+        list[str] | None, options.value("SET", "Learn from this dataset whose performance is known; repeat it.")
     ] = None,
     performance: options.Performance = None,
     json: options.Json = False,
@@ -47,7 +46,7 @@ def profile(
 
     With labelled datasets and their performance, scores predict whether the model will fail.
     """
-    from howfar.pipeline.reference import document
+    from howfar.pipeline.reference_profile import document
     from howfar.studies.profile import profile as study
 
     if out.suffix.lower() != ENDING:
@@ -65,16 +64,13 @@ def _show(reference: Profile, out: Path) -> None:
     """Print a profile's content, the judgement of its estimators, and its path."""
     to = console()
     for line in repr(reference).split("\n"):
-        to.print(line, markup=False, soft_wrap=True)
+        to.print(line, soft_wrap=True)
     if reference.judge is not None and reference.judge.judgements:
         judge = reference.judge
         to.print()
-        to.print(relate.judgement_title(judge.threshold), style="bold", markup=False)
+        to.print(relate.judgement_title(judge.threshold), style="bold")
         print_table(
-            to,
-            relate.JUDGEMENT_HEADER,
-            relate.judgement_rows(judge.judgements, judge.order[0]),
-            relate.JUDGEMENT_OPTIONAL,
+            to, relate.JUDGEMENT_HEADER, relate.judgement_rows(judge.judgements, judge.order[0]), relate.JUDGEMENT_OPTIONAL
         )
     print_skipped(to, reference.skipped[:SHOWN], "")
     print_paths(to, {"profile": out})
@@ -91,19 +87,14 @@ OWN_SUBSPACE = (
 
 @options.command(ScoreOptions)
 def score(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="What `howfar profile -o` wrote, or a run folder of `howfar assess`.")
-    ],
+    file: Annotated[Path, options.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
     new: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="NEW", help="Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."
-        ),
+        options.argument("NEW", "Image files, and datasets of any kind that `howfar compare` takes; - reads paths from stdin."),
     ] = None,
     stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
     json: Annotated[
-        bool,
-        options.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout."),
+        bool, options.output_flag("--json", "Print one JSON document an image, a line each, and nothing else on stdout.")
     ] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:

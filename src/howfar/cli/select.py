@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import print_json, print_paths, print_remarks, print_result, say, show
+from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say
 from howfar.errors import InputError
 from howfar.keywords import LabelImportOptions, SelectOptions
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 @options.command(SelectOptions)
 def select(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A folder that `howfar compare --out` wrote.")],
-    dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Choose from this secondary dataset.")] = None,
+    run: Annotated[Path, options.argument("RUN", "A folder that `howfar compare --out` wrote.")],
+    dataset: Annotated[str | None, options.value("NAME", "Choose from this secondary dataset.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="Choose this many images.")] = None,
     strategy: Annotated[
         str,
@@ -35,23 +35,20 @@ def select(
     ] = "auto",
     predictions: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR|FILE",
-            help="Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
+        options.value(
+            "DIR|FILE",
+            "Begin the files for labelling tools with these maps, boxes (.json) or classes (.csv); "
             "by default with the maps that relate has read.",
         ),
     ] = None,
     labelled: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Leave out the images of this list: a name or path a line, or a table with image."),
+        Path | None, options.value("FILE", "Leave out the images of this list: a name or path a line, or a table with image.")
     ] = None,
     performance: options.Performance = None,
     picked: Annotated[
         bool, typer.Option("--picked", help="Hand over the images that were picked with `howfar explore`, in place of -k.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write this folder; by default RUN/select-NAME.")
-    ] = None,
+    out: Annotated[Path | None, options.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
     json: options.Json = False,
     **chosen: Unpack[SelectOptions],
 ) -> None:
@@ -84,11 +81,7 @@ def select(
 def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
-    """Write a selection for each dataset with picked images in a run, or for one dataset.
-
-    `others` are the options that choose images, of which none is given where they were picked; `beside` says what is handed
-    over with them.
-    """
+    """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
     from howfar.explore.hand_over import selections
 
     for name, value in others.items():
@@ -113,13 +106,7 @@ def hand_over(
 
 
 def folder_name(dataset: str) -> str:
-    """Return a dataset's name as part of a folder's name.
-
-    Examples
-    --------
-    >>> folder_name("roads"), folder_name("site a/2024")
-    ('roads', 'site a-2024')
-    """
+    """Return a dataset's name as part of a folder's name."""
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 
@@ -132,7 +119,7 @@ def show_selection(selection: Selection, folder: Path, remarks: tuple[str, ...] 
     print_paths(to, {"list": folder / "chosen.txt"})
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
-    to.print(f"beside it: {', '.join(others)}", markup=False, soft_wrap=True)
+    to.print(f"beside it: {', '.join(others)}", soft_wrap=True)
 
 
 Action = Literal["import"]
@@ -142,10 +129,10 @@ _IMAGES = "The images that were labelled: the folder that `howfar select` wrote,
 
 @options.command(LabelImportOptions)
 def labels(
-    action: Annotated[Action, typer.Argument(metavar="ACTION", help="import: write a dataset of the labels in FILE.")],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=_FILE)],
-    images: Annotated[str, typer.Option(metavar="DATASET", help=_IMAGES)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the labels into this new or empty folder.")],
+    action: Annotated[Action, options.argument("ACTION", "import: write a dataset of the labels in FILE.")],
+    file: Annotated[Path, options.argument("FILE", _FILE)],
+    images: Annotated[str, options.value("DATASET", _IMAGES)],
+    out: Annotated[Path, options.value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
     json: options.Json = False,
     **chosen: Unpack[LabelImportOptions],
 ) -> None:
@@ -153,8 +140,4 @@ def labels(
     from howfar.studies.label_import import BOXES, TABLE, import_labels
 
     done = import_labels(file, images, out, **chosen)
-    if json:
-        print_json(done.to_dict())
-    else:
-        boxes = {"boxes": out / BOXES} if done.task == "detection" else {}
-        show(done, {"dataset": out / TABLE, **boxes})
+    answer(done, json, {"dataset": out / TABLE, "boxes": out / BOXES if done.task == "detection" else None})

@@ -29,22 +29,20 @@ if TYPE_CHECKING:
 @options.command(AssessOptions)
 def assess(
     primary: Annotated[
-        str, typer.Argument(metavar="PRIMARY", help=f"What the model was trained on, with masks or labels. {options.DATASET}")
+        str, options.argument("PRIMARY", f"What the model was trained on, with masks or labels. {options.DATASET}")
     ],
     sites: Annotated[
-        list[str],
-        typer.Argument(metavar="SITE", help="New images, as many sites as you like; those with labels are learnt from."),
+        list[str], options.argument("SITE", "New images, as many sites as you like; those with labels are learnt from.")
     ],
     model: options.Model = None,
     predictions: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json.",
+        options.value(
+            "DIR", "Read maps in DIR/NAME of each dataset (DIR/NAME-flipped, DIR/NAME-tiled), or DIR/NAME.csv, .parquet, .json."
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="RUN", help="Write this run folder; by default assess-PRIMARY.")
+        Path | None, options.value("RUN", "Write this run folder; by default assess-PRIMARY.", "--out", "-o")
     ] = None,
     backbone: options.Backbone = DEFAULT_BACKBONE,
     json: options.Json = False,
@@ -68,16 +66,16 @@ def assess(
 def show_assessment(assessment: Assessment, page: Path) -> None:
     """Print each site's answer and next step, warnings first, the numbers, the notes, and the report's path."""
     to = console()
-    to.print(assessment.caption(), style="bold", markup=False)
+    to.print(assessment.caption(), style="bold")
     if assessment.first:
-        to.print(assessment.first, markup=False)
+        to.print(assessment.first)
     for site in assessment.ordered():
         if site.measured is not None:
-            to.print(f"{site.answer} Next: {site.next.text}", markup=False)
+            to.print(f"{site.answer} Next: {site.next.text}")
             continue
-        to.print(site.answer, style="bold" if site.inside is False else None, markup=False)
-        to.print(f"  Next: {site.next.text}", markup=False)
-        to.print(f"    {site.next.command}", markup=False, soft_wrap=True)
+        to.print(site.answer, style="bold" if site.inside is False else None)
+        to.print(f"  Next: {site.next.text}")
+        to.print(f"    {site.next.command}", soft_wrap=True)
     print_table(to, *assessment.table(), ("level",))
     print_remarks(to, [f"note: {note}" for note in assessment.notes])
     print_paths(to, {"report": page})
@@ -85,33 +83,29 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
 
 @options.command(CertifyOptions)
 def certify(
-    site: Annotated[str, typer.Argument(metavar="SITE", help=options.DATASET)],
+    site: Annotated[str, options.argument("SITE", options.DATASET)],
     predictions: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Certify the model of these probability maps, named as the images.")
+        Path | None, options.value("DIR", "Certify the model of these probability maps, named as the images.")
     ] = None,
     k: Annotated[int | None, typer.Option("-k", help="Draw this many images; by default 16.")] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR|FILE",
-            help="Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio.",
+        options.value(
+            "DIR|FILE", "Read labels there: masks, a table image, label, or an export of COCO, CVAT or Label Studio."
         ),
     ] = None,
     profile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Predict performance by this profile, for narrower intervals.")
+        Path | None, options.value("FILE", "Predict performance by this profile, for narrower intervals.")
     ] = None,
     model: Annotated[
-        Path | None,
-        typer.Option(metavar="CKPT", help="Make the maps by this checkpoint, or refuse a sample that it learnt from."),
+        Path | None, options.value("CKPT", "Make the maps by this checkpoint, or refuse a sample that it learnt from.")
     ] = None,
     tuned_on: options.TunedOn = None,
     sample: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Take the sample of this certificate, of another model on the same images."),
+        Path | None, options.value("FILE", "Take the sample of this certificate, of another model on the same images.")
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Keep sample and labels in this folder; by default certify-SITE."),
+        Path | None, options.value("DIR", "Keep sample and labels in this folder; by default certify-SITE.", "--out", "-o")
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[CertifyOptions],
@@ -138,15 +132,10 @@ def show_certificate(certificate: Certificate, folder: Path) -> None:
     """Print the sample with its labels, the certified value, the next images to label, and the files' paths."""
     to = print_result(certificate)
     for line in certificate.remarks():
-        to.print(line, markup=False)
-    files = {"to label": folder / "chosen.txt", **_places(certificate, folder), "report": report_in(folder)}
+        to.print(line)
+    places = {"classification": ("fill in", "labels.csv"), "detection": ("boxes go to", "labels.json")}
+    what, place = places.get(certificate.task, ("masks go to", "masks"))
+    files = {"to label": folder / "chosen.txt", what: folder / place, "report": report_in(folder)}
     if certificate.labelled == len(certificate.sample):
         files = {"report": report_in(folder)}
     print_paths(to, {"certificate": folder / certificate.DOCUMENT, **files})
-
-
-def _places(certificate: Certificate, folder: Path) -> dict[str, Path]:
-    """Return the path where labels are expected, by a description."""
-    if certificate.task == "classification":
-        return {"fill in": folder / "labels.csv"}
-    return {"boxes go to": folder / "labels.json"} if certificate.task == "detection" else {"masks go to": folder / "masks"}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @options.command(StoredEmbedOptions)
 def embed(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
+    datasets: Annotated[list[str], options.argument("DATASET", options.DATASET)],
     backbone: options.Backbone = DEFAULT_BACKBONE,
     json: options.Json = False,
     **chosen: Unpack[StoredEmbedOptions],
@@ -68,13 +68,12 @@ def embed(
 
 @options.command(StoredEmbedOptions)
 def export(
-    datasets: Annotated[list[str], typer.Argument(metavar="DATASET", help=options.DATASET)],
+    datasets: Annotated[list[str], options.argument("DATASET", options.DATASET)],
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="PATH", help="Write this .parquet file or .lance folder; replace an export only."),
+        Path, options.value("PATH", "Write this .parquet file or .lance folder; replace an export only.", "--out", "-o")
     ],
     to: Annotated[
-        Literal["parquet", "lance"] | None, typer.Option("--to", help="Write this format; by default what PATH ends in.")
+        Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default what PATH ends in.")
     ] = None,
     backbone: options.Backbone = DEFAULT_BACKBONE,
     json: options.Json = False,
@@ -105,22 +104,16 @@ NAMED = 3
 
 
 def store(
-    action: Annotated[Action, typer.Argument(metavar="ACTION", help=_ACTION)],
+    action: Annotated[Action, options.argument("ACTION", _ACTION)],
     folder: Annotated[
-        str | None,
-        typer.Argument(metavar="STORE", help="Its folder or URL; by default that of HOWFAR_STORE, else the user's cache."),
+        str | None, options.argument("STORE", "Its folder or URL; by default that of HOWFAR_STORE, else the user's cache.")
     ] = None,
     feature: Annotated[
-        list[str] | None,
-        typer.Option("--feature", metavar="NAME", help="Take this feature alone: a backbone, or a folder in STORE; repeat it."),
+        list[str] | None, options.value("NAME", "Take this feature alone: a backbone, or a folder in STORE; repeat it.")
     ] = None,
-    older_than: Annotated[
-        float | None,
-        typer.Option("--older-than", metavar="DAYS", help="Prune what no run has opened for so many days."),
-    ] = None,
+    older_than: Annotated[float | None, options.value("DAYS", "Prune what no run has opened for so many days.")] = None,
     max_size: Annotated[
-        str | None,
-        typer.Option("--max-size", metavar="SIZE", help="Prune what was used longest ago until STORE takes no more: 20GB."),
+        str | None, options.value("SIZE", "Prune what was used longest ago until STORE takes no more: 20GB.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
     json: options.Json = False,
@@ -156,7 +149,7 @@ def store(
 
 def _show_check(found: StoreCheck) -> None:
     to = console()
-    to.print(f"{found.store}: {_count(len(found.features), 'feature')}", style="bold", markup=False)
+    to.print(f"{found.store}: {_count(len(found.features), 'feature')}", style="bold")
     header = ("feature", "images", "shards", "without checksum", "left by killed writers")
     if found.features:
         counts = [(each.images, each.shards, each.without_checksum, each.leftovers) for each in found.features]
@@ -164,11 +157,9 @@ def _show_check(found: StoreCheck) -> None:
         print_table(to, header, rows)
     _show_damage(found.damage, "damaged")
     if found.damage:
-        to.print(
-            f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}", markup=False, soft_wrap=True
-        )
+        to.print(f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}", soft_wrap=True)
     else:
-        to.print("nothing is damaged", markup=False)
+        to.print("nothing is damaged")
 
 
 def _show_damage(damage: Sequence[Damage], word: str) -> None:
@@ -177,18 +168,14 @@ def _show_damage(damage: Sequence[Damage], word: str) -> None:
         images = "" if each.images == 0 else f"; {'its images' if each.images is None else _count(each.images, 'image')}"
         lost = f"{images} will be embedded anew" if images else ""
         named = ", ".join(each.paths[:NAMED]) + (" …" if len(each.paths) > NAMED else "")
-        to.print(
-            f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}",
-            markup=False,
-            soft_wrap=True,
-        )
+        to.print(f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}", soft_wrap=True)
     if len(damage) > SHOWN:
-        to.print(f"{word}: {len(damage) - SHOWN} more; --json lists them", markup=False)
+        to.print(f"{word}: {len(damage) - SHOWN} more; --json lists them")
 
 
 def _show_repair(done: StoreRepair) -> None:
     to = console()
-    to.print(f"{done.store}: {_count(len(done.features), 'feature')}", style="bold", markup=False)
+    to.print(f"{done.store}: {_count(len(done.features), 'feature')}", style="bold")
     if done.features:
         counts = [(len(each.dropped), each.checksums_added, each.merged) for each in done.features]
         rows = [(each.feature, *(f"{n:,}" for n in some)) for each, some in zip(done.features, counts, strict=True)]
@@ -196,13 +183,13 @@ def _show_repair(done: StoreRepair) -> None:
     _show_damage([damage for each in done.features for damage in each.dropped], "dropped")
     for each in done.features:
         if each.left:
-            to.print(f"left: {each.feature}: {each.left}", markup=False, soft_wrap=True)
+            to.print(f"left: {each.feature}: {each.left}", soft_wrap=True)
 
 
 def _show_size(found: StoreSize) -> None:
     to = console()
     caption = f"{found.store}: {_count(len(found.features), 'feature')}, {size_text(found.bytes)}"
-    to.print(caption, style="bold", markup=False)
+    to.print(caption, style="bold")
     _show_features(found.features)
 
 
@@ -220,7 +207,7 @@ def _show_features(features: Sequence[FeatureSize]) -> None:
 def _show_prune(gone: StorePrune) -> None:
     to = console()
     caption = f"{gone.store}: {_count(len(gone.removed), 'feature')} to remove, {size_text(gone.freed)}"
-    to.print(caption, style="bold", markup=False)
+    to.print(caption, style="bold")
     _show_features(gone.removed)
     _show_left(gone)
 
@@ -228,9 +215,9 @@ def _show_prune(gone: StorePrune) -> None:
 def _show_left(gone: StorePrune) -> None:
     to = console()
     for each in gone.left:
-        to.print(f"left: {each.feature}: {each.reason}", markup=False, soft_wrap=True)
+        to.print(f"left: {each.feature}: {each.reason}", soft_wrap=True)
     if not gone.dry_run:
-        to.print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed", markup=False)
+        to.print(f"removed {_count(len(gone.removed), 'feature')}, {size_text(gone.freed)} freed")
 
 
 def _count(n: int, noun: str) -> str:

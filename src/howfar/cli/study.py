@@ -9,27 +9,24 @@ from typing import Annotated, Unpack
 import typer
 
 from howfar.cli import options
-from howfar.cli.terminal import console, print_json, print_paths, print_table, say, show
+from howfar.cli.terminal import answer, console, print_json, print_paths, print_table, say
 from howfar.errors import InputError
 from howfar.keywords import StudyFileOptions
 
 
 @options.command(StudyFileOptions)
 def study(
-    file: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file; with --new the file to write.")] = Path(
-        "study.toml"
-    ),
+    file: Annotated[Path, options.argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
     new: Annotated[bool, typer.Option("--new", help="Write a commented start of a study file, and run nothing.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of study files, and run nothing.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, with estimated time and disk, and run nothing.")
     ] = False,
     bundle: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.zip", help="Write study file, hashes, versions and results there, no images."),
+        Path | None, options.value("FILE.zip", "Write study file, hashes, versions and results there, no images.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run a bundle again on the datasets in this folder, and compare.")
+        Path | None, options.value("DIR", "Run a bundle again on the datasets in this folder, and compare.")
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[StudyFileOptions],
@@ -66,20 +63,14 @@ def _run(file: Path, bundle: Path | None, json: bool, chosen: StudyFileOptions) 
     plan = plan_of(file, given)
     run = run_plan(plan, given)
     written = None if bundle is None else write_bundle(run, plan, bundle)
-    if json:
-        print_json(run.to_dict())
-    else:
-        show(run, {"report": plan.root / PAGE, "bundle": written})
+    answer(run, json, {"report": plan.root / PAGE, "bundle": written})
 
 
 def _rerun(file: Path, data: Path, json: bool, chosen: StudyFileOptions) -> None:
     from howfar.studies.study_file.bundle import rerun_bundle
 
     found = rerun_bundle(file, data, **chosen)
-    if json:
-        print_json(found.to_dict())
-    else:
-        show(found, {"run": Path(found.folder)})
+    answer(found, json, {"run": Path(found.folder)})
     if not found.agrees:
         raise typer.Exit(1)
 
@@ -92,7 +83,7 @@ def _show_plan(file: Path, json: bool, chosen: StudyFileOptions) -> None:
         print_json(found.to_dict())
         return
     to = console()
-    to.print(found.caption(), style="bold", markup=False)
+    to.print(found.caption(), style="bold")
     print_table(to, *found.table())
     for line in found.remarks():
-        to.print(line, markup=False)
+        to.print(line)

@@ -26,15 +26,7 @@ class _Level:
 
 
 def set_level(quiet: bool = False, verbose: bool = False) -> None:
-    """Set the output level of the running command; raise `InputError` for both --quiet and --verbose.
-
-    Examples
-    --------
-    >>> set_level(verbose=True)
-    >>> verbose()
-    True
-    >>> set_level()
-    """
+    """Set the output level of the running command; raise `InputError` for both --quiet and --verbose."""
     if quiet and verbose:
         raise InputError.of("quiet", "must not be given with --verbose", True, "leave one of them out")
     _Level.quiet, _Level.verbose = quiet, verbose
@@ -59,10 +51,7 @@ NOTES = 3
 
 
 def console(whole: bool = False) -> Console:
-    """Make a console on stdout without guessed colours, in which names cannot act as terminal commands.
-
-    A `whole` one breaks no line, so that a terminal does it.
-    """
+    """Make a console on stdout in which names cannot act as commands; a `whole` one breaks no line."""
     from howfar.cli.safe_console import SafeConsole
 
     terminal = SafeConsole()
@@ -81,15 +70,14 @@ def tell_reading(reading: NetworkReading | None) -> None:
         say(f"note: {reading}", err=True)
 
 
-def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
-    """Print a table, first column left; if too wide, leave out optional columns in order, with a note.
-
-    Examples
-    --------
-    >>> print_table(console(), ("set", "n"), [("roads", "12")])
-    set     n
-    roads  12
-    """
+def print_table(
+    to: Console,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    optional: Sequence[str] = (),
+    left: Sequence[str] | None = None,
+) -> None:
+    """Print a table, first column left; if too wide, leave out optional columns in order, with a note."""
     from rich.table import Table
 
     rows = [[printable(cell) for cell in row] for row in rows]
@@ -102,18 +90,18 @@ def print_table(to: Console, header: Sequence[str], rows: Sequence[Sequence[str]
     columns = [i for i, name in enumerate(header) if name not in dropped]
     table = Table(header_style="bold", box=None, pad_edge=False)
     for i in columns:
-        table.add_column(header[i], justify="right" if i else "left", overflow="fold")
+        table.add_column(header[i], justify="left" if (header[i] in left if left else not i) else "right", overflow="fold")
     for row in rows:
         table.add_row(*(row[i] for i in columns))
-    to.print(table, markup=False)
+    to.print(table)
     if dropped:
-        to.print(f"left out for want of width: {', '.join(dropped)}", markup=False)
+        to.print(f"left out for want of width: {', '.join(dropped)}")
 
 
 def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
     """Print a result's caption and table, and return the console for further output."""
     to = console()
-    to.print(result.caption(), style="bold", markup=False)
+    to.print(result.caption(), style="bold")
     header, rows = result.table()
     if rows:
         print_table(to, header, rows, optional)
@@ -121,10 +109,9 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
 
 
 def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str] = (), others: str = "") -> None:
-    """Print a result's table, its remarks, and its files' paths with descriptions.
+    """Print a result's table, its remarks, and its files' paths; `optional` columns are left out where the terminal is narrow.
 
-    `optional` columns are left out where the terminal is narrow. Files that were skipped are printed where `others` says where
-    those beyond the first are listed.
+    Skipped files are printed where `others` says where those beyond the first are listed.
     """
     to = print_result(result, optional)
     print_remarks(to, result.remarks())
@@ -133,31 +120,29 @@ def show(result: Shown, files: Mapping[str, Path | None], optional: Sequence[str
     print_paths(to, files)
 
 
-def print_remarks(to: Console, remarks: Sequence[str]) -> None:
-    """Print the lines below a table; of the notes, print the first, most important ones and count the rest.
+def answer(result: Any, json: bool, files: Mapping[str, Path | None], others: str = "") -> None:
+    """Print a result as one JSON document, or else as `show` does."""
+    if json:
+        print_json(result.to_dict())
+    else:
+        show(result, files, others=others)
 
-    Examples
-    --------
-    >>> print_remarks(console(), ["falls with distance", *(f"note: {name}" for name in "abcde")])
-    falls with distance
-    note: a
-    note: b
-    note: c
-    and 2 more notes: --verbose prints them
-    """
+
+def print_remarks(to: Console, remarks: Sequence[str]) -> None:
+    """Print the lines below a table; of the notes, print the first, most important ones and count the rest."""
     notes = [line for line in remarks if line.startswith("note: ")]
     left_out = set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
     for line in remarks:
         if line not in left_out:
-            to.print(line, markup=False)
+            to.print(line)
     if left_out and not quiet():
-        to.print(f"and {len(left_out)} more notes: --verbose prints them", markup=False)
+        to.print(f"and {len(left_out)} more notes: --verbose prints them")
 
 
 def print_hint(to: Console, line: str) -> None:
     """Print the user's next step, unless only results are printed."""
     if not quiet():
-        to.print(line, markup=False, soft_wrap=True)
+        to.print(line, soft_wrap=True)
 
 
 def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]]], small: str) -> None:
@@ -168,19 +153,19 @@ def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]
     if not rows:
         return
     to.print("")
-    to.print("By slice, the worst first", style="bold", markup=False)
+    to.print("By slice, the worst first", style="bold")
     print_table(to, header, rows[:SHOWN], [name for name in ENERGY if name in header])
     if len(rows) > SHOWN:
-        to.print(f"{len(rows) - SHOWN} more slices are in the JSON and in the report", markup=False)
+        to.print(f"{len(rows) - SHOWN} more slices are in the JSON and in the report")
     if small:
-        to.print(small, markup=False)
+        to.print(small)
 
 
 def print_paths(to: Console, files: Mapping[str, Path | str | None]) -> None:
     """Print files' paths, or commands to type, each on an unwrapped line."""
     for name, file in files.items():
         if file is not None:
-            to.print(f"{name}: {file}", markup=False, soft_wrap=True)
+            to.print(f"{name}: {file}", soft_wrap=True)
 
 
 def report_in(folder: str | Path | None) -> Path | None:
@@ -192,9 +177,9 @@ def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
     """Print the first skipped files with reasons; `others` states where the rest are listed."""
     shown = len(skipped) if verbose() else SHOWN
     for file in skipped[:shown]:
-        to.print(f"skipped: {file.path}: {file.reason}", markup=False, soft_wrap=True)
+        to.print(f"skipped: {file.path}: {file.reason}", soft_wrap=True)
     if len(skipped) > shown:
-        to.print(f"skipped: {len(skipped) - shown} more; {others}", markup=False)
+        to.print(f"skipped: {len(skipped) - shown} more; {others}")
 
 
 def json_text(document: Any) -> str:

@@ -6,12 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
-import typer
-
 from howfar import registry
 from howfar.cli import options
 from howfar.cli.options import typed_options
-from howfar.cli.terminal import console, print_json, print_paths, print_skipped, print_table, report_in, say, show, tell_reading
+from howfar.cli.terminal import (
+    answer,
+    console,
+    print_json,
+    print_paths,
+    print_skipped,
+    print_table,
+    report_in,
+    say,
+    tell_reading,
+)
 from howfar.io.location import ready_file, ready_folder
 from howfar.keywords import AdaptOptions, PredictOptions, TrainOptions
 from howfar.wording import format_number
@@ -26,30 +34,26 @@ ENDING = ".safetensors"
 @options.command(TrainOptions)
 def train(
     primary: options.LabelledPrimary,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="CKPT", help="Write this checkpoint, model.safetensors say.")],
+    out: Annotated[Path, options.value("CKPT", "Write this checkpoint, model.safetensors say.", "--out", "-o")],
     model: options.Segmenter = "unetplusplus",
     add: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="SITE:LIST",
-            help="Learn from chosen images of dataset SITE too, by the chosen.csv of `howfar select`; repeat it.",
+        options.value(
+            "SITE:LIST", "Learn from chosen images of dataset SITE too, by the chosen.csv of `howfar select`; repeat it."
         ),
     ] = None,
     background: Annotated[
-        list[str] | None,
-        typer.Option("--background", metavar="DATASET", help="Learn from these images without foreground too; repeat it."),
+        list[str] | None, options.value("DATASET", "Learn from these images without foreground too; repeat it.")
     ] = None,
-    start: Annotated[Path | None, typer.Option(metavar="CKPT", help="Begin with the weights of this checkpoint.")] = None,
+    start: Annotated[Path | None, options.value("CKPT", "Begin with the weights of this checkpoint.")] = None,
     way: Annotated[
         str | None,
-        typer.Option(
-            metavar="WAY",
-            help=f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm.",
+        options.value(
+            "WAY", f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm."
         ),
     ] = None,
     site: Annotated[
-        str | None,
-        typer.Option(metavar="DATASET", help="Images of the site, for a way that reads some without labels; else --add's."),
+        str | None, options.value("DATASET", "Images of the site, for a way that reads some without labels; else --add's.")
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[TrainOptions],
@@ -75,13 +79,7 @@ def train(
 
 
 def _adapted(
-    primary: str,
-    out: Path,
-    add: Sequence[str],
-    start: Path | None,
-    way: str | None,
-    site: str | None,
-    given: Mapping[str, Any],
+    primary: str, out: Path, add: Sequence[str], start: Path | None, way: str | None, site: str | None, given: Mapping[str, Any]
 ) -> Checkpoint:
     """Adapt the checkpoint of --start with the checkpoint's own training settings."""
     from howfar.adaptation import adapt_model
@@ -100,47 +98,35 @@ def _adapted(
     return adapt_model(start, primary, out, way=way, add=add, site=site, **place)
 
 
-def _adapted_line(checkpoint: Checkpoint) -> str:
-    """State the dataset, way and number of labels of a checkpoint's adaptation."""
-    entry, card = checkpoint.card.data["adapted"], checkpoint.card
-    count = int(entry.get("labels", 0))
-    labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
-    return f"Checkpoint of {card.segmenter}, {card.size} px, adapted to {entry['dataset']} by {entry['way']}, {labels}"
-
-
-def _trains(way: str) -> bool:
-    """Return whether a way trains, so that there are epochs to show."""
-    from howfar.adaptation import steps_of
-
-    return any(step.trains for step in steps_of(way))
-
-
 def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
     """Print the epochs' numbers, if any, and the checkpoint's path."""
-    to = console()
-    adapted = checkpoint.card.data.get("adapted")
-    to.print(_adapted_line(checkpoint) if adapted else repr(checkpoint), style="bold", markup=False)
-    if adapted:
-        from howfar.segmenters.norm_adaptation import WARNING
+    from howfar.adaptation import steps_of
+    from howfar.segmenters.norm_adaptation import WARNING
 
-        to.print(f"note: {WARNING.format(adapted['dataset'])}", markup=False)
-    if way is not None and not _trains(way):
-        print_paths(to, {"checkpoint": out})
-        return
-    numbers = (("loss", 3), ("ods", 3), ("threshold", 2))
-    rows = [
-        (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
-        for epoch in checkpoint.card.history
-    ]
-    print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
+    to, card = console(), checkpoint.card
+    if adapted := card.data.get("adapted"):
+        count = int(adapted.get("labels", 0))
+        labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
+        line = f"Checkpoint of {card.segmenter}, {card.size} px, adapted to {adapted['dataset']} by {adapted['way']}, {labels}"
+        to.print(line, style="bold")
+        to.print(f"note: {WARNING.format(adapted['dataset'])}")
+    else:
+        to.print(repr(checkpoint), style="bold")
+    if way is None or any(step.trains for step in steps_of(way)):
+        numbers = (("loss", 3), ("ods", 3), ("threshold", 2))
+        rows = [
+            (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
+            for epoch in card.history
+        ]
+        print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
     print_paths(to, {"checkpoint": out})
 
 
 @options.command(PredictOptions)
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="CKPT", help="What `howfar train` wrote, or an .onnx network.")],
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=options.DATASET)],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Write the maps to this folder, one PNG an image.")],
+    model: Annotated[Path, options.argument("CKPT", "What `howfar train` wrote, or an .onnx network.")],
+    dataset: Annotated[str, options.argument("DATASET", options.DATASET)],
+    out: Annotated[Path, options.value("DIR", "Write the maps to this folder, one PNG an image.", "--out", "-o")],
     json: options.Json = False,
     **chosen: Unpack[PredictOptions],
 ) -> None:
@@ -157,38 +143,25 @@ def predict(
         skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
         reading = {} if predicted.reading is None else {"reading": plain(predicted.reading)}
         counts = {"written": predicted.written, "kept": predicted.kept}
-        print_json(
-            {
-                "folder": str(predicted.folder),
-                **counts,
-                **reading,
-                "skipped": skipped,
-                "notes": list(predicted.notes),
-            }
-        )
+        print_json({"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)})
         return
     to = console()
     kept = f", {predicted.kept} were there already" if predicted.kept else ""
     to.print(
-        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}",
-        markup=False,
-        soft_wrap=True,
+        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}", soft_wrap=True
     )
     print_skipped(to, predicted.skipped, "--json lists all")
 
 
 @options.command(AdaptOptions)
 def adapt(
-    primary: Annotated[str, typer.Argument(metavar="PRIMARY", help="What the model is trained on: images and masks.")],
-    secondary: Annotated[list[str], typer.Argument(metavar="SECONDARY...", help="Datasets with masks, to adapt to.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Keep the study in this folder.")],
+    primary: Annotated[str, options.argument("PRIMARY", "What the model is trained on: images and masks.")],
+    secondary: Annotated[list[str], options.argument("SECONDARY...", "Datasets with masks, to adapt to.")],
+    out: Annotated[Path, options.value("DIR", "Keep the study in this folder.", "--out", "-o")],
     model: options.Segmenter = "unetplusplus",
-    background: Annotated[
-        str | None, typer.Option(metavar="DATASET", help="Take images without foreground from this dataset.")
-    ] = None,
+    background: Annotated[str | None, options.value("DATASET", "Take images without foreground from this dataset.")] = None,
     blind: Annotated[
-        list[str] | None,
-        typer.Option("--blind", metavar="DATASET", help="Score on this dataset, and never choose from it; repeat it."),
+        list[str] | None, options.value("DATASET", "Score on this dataset, and never choose from it; repeat it.")
     ] = None,
     json: options.Json = False,
     **chosen: Unpack[AdaptOptions],
@@ -198,7 +171,4 @@ def adapt(
 
     ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
-    if json:
-        print_json(result.to_dict())
-    else:
-        show(result, {"study": out, "report": report_in(out)})
+    answer(result, json, {"study": out, "report": report_in(out)})

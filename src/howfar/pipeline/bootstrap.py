@@ -20,7 +20,7 @@ from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_b
 from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
 from howfar.significance import interval, resample_counts, unbiased_mean
-from howfar.significance.bootstrap import Decomposition, DrawnEffects, drawn_effects, mean_of_different, own_effects
+from howfar.significance.bootstrap import Decomposition, drawn_effects, mean_of_different, own_effects
 
 ROUNDING = 1e-12
 FEW = 3
@@ -40,10 +40,7 @@ def above_rounding(spread: float, scale: float) -> bool:
 
 
 class RowSums(NamedTuple):
-    """Hold sums of distances by image: S to P (m,), P to P (n,), and S to S (m,).
-
-    `between_p` are those of P from S, (n,), where they cost nothing beside those of S from P.
-    """
+    """Hold sums of distances by image: S to P (m,), P to P (n,), S to S (m,), and P to S (n,) where that costs nothing."""
 
     between: Float64Array
     within_p: Float64Array
@@ -89,24 +86,21 @@ class DistanceDraws:
     def of(cls, p: Float64Array, s: Float64Array, sums: RowSums, resamples: Resamples) -> DistanceDraws:
         """Compute the mean distances of resamples of both sets, with the projection held fixed.
 
-        Each mean distance of many images is drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), the others
-        from all pairs.
+        Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs.
         """
         n, m, (of_p, of_s, rng) = len(p), len(s), resamples
         parts = _decomposed(p, s, sums)
-        drawn = _Drawn() if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
-        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if drawn.between is None else drawn.between
-        return cls(between, _within_mean(p, of_p, drawn.within_p), _within_mean(s, of_s, drawn.within_s), n, m)
+        # What is None here is computed from all pairs.
+        drawn: tuple[Float64Array | None, ...] = (None, None, None)
+        if parts is not None:
+            drawn = parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        between, within_p, within_s = drawn
+        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
+        return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
 
-    def relative_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of distance / self-distance of P; None if P has too few or only equal images."""
-        return self._over(self.within_p, self.n)
-
-    def relative_to_s_ci(self) -> tuple[float, float] | None:
-        """Compute the interval of distance / self-distance of S; None if S has too few or only equal images."""
-        return self._over(self.within_s, self.m)
-
-    def _over(self, within: Float64Array | None, count: int) -> tuple[float, float] | None:
+    def relative_ci(self, to_s: bool = False) -> tuple[float, float] | None:
+        """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
+        within, count = (self.within_s, self.m) if to_s else (self.within_p, self.n)
         if within is None or count < FEW or not above_rounding(np.nanmin(within), self.between.max()):
             return None
         return interval(self.between / within)
@@ -116,14 +110,6 @@ class DistanceDraws:
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
-
-
-class _Drawn(NamedTuple):
-    """Hold decomposition-based draws of the mean distances; None for means to be computed from all pairs."""
-
-    between: Float64Array | None = None
-    within_p: Float64Array | None = None
-    within_s: Float64Array | None = None
 
 
 def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None) -> Float64Array | None:
@@ -136,10 +122,7 @@ def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None)
 
 @dataclass(frozen=True, eq=False)
 class _DecomposedMeans:
-    """Hold the decompositions of a pair's mean distances, and the images' effects on these means.
-
-    None stands where there are so few pairs that their mean is drawn from all of them.
-    """
+    """Hold the decompositions of a pair's mean distances (None for few pairs), and the images' effects on them."""
 
     of_s: Float64Array
     of_p: Float64Array
@@ -147,16 +130,17 @@ class _DecomposedMeans:
     within_p: Decomposition | None
     within_s: Decomposition | None
 
-    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> _Drawn:
-        """Compute bootstrap draws of the three mean distances."""
+    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
+        """Compute bootstrap draws of the three mean distances, None for few pairs: between S and P, within P, within S."""
         n, m = len(counts_p), len(counts_s)
         s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
         noise = rng.normal(size=(3, counts_p.shape[1]))
-        return _Drawn(
-            None if self.between is None else self.between.draw_between(s, p, m, n, noise[0]),
-            _own(self.within_p, p, n, noise[1]),
-            _own(self.within_s, s, m, noise[2]),
+        between = None if self.between is None else self.between.draw_between(s, p, m, n, noise[0])
+        within_p, within_s = (
+            None if part is None else mean_of_different(part.draw_within(drawn, count, row), drawn.squares / count**2)
+            for part, drawn, count, row in ((self.within_p, p, n, noise[1]), (self.within_s, s, m, noise[2]))
         )
+        return between, within_p, within_s
 
     def noise_share(self, mean: float, own_p: float, own_s: float) -> float:
         """Compute the largest share of noise in the draws' deviation over O^dist, its ratios to self-distances, and energy."""
@@ -169,11 +153,6 @@ class _DecomposedMeans:
         noise = [0.0 if part is None else part.noise for part in (self.between, self.within_p, self.within_s)]
         rest = np.square(derivatives) @ np.square(noise)
         return float(np.sqrt(rest / (rest + exact)).max())
-
-
-def _own(part: Decomposition | None, drawn: DrawnEffects, n: int, noise: Float64Array) -> Float64Array | None:
-    """Compute draws of the mean distance between a set's different images; None without a decomposition."""
-    return None if part is None else mean_of_different(part.draw_within(drawn, n, noise), drawn.squares / n**2)
 
 
 def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
@@ -236,12 +215,10 @@ class _Within(NamedTuple):
 def rival_intervals(
     s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
 ) -> dict[str, Interval]:
-    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values`.
+    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values` from counts of draws.
 
-    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. The interval is
-    therefore that of the draws, moved so that their mean is the distance itself; the others are unbiased as they are.
-
-    `s` and `p` are projected images, (m, z) and (n, z); `of_s` and `of_p` (m, draws) and (n, draws) counts.
+    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. Their draws are
+    therefore moved so that their mean is the distance itself; the others are unbiased.
     """
     if min(len(s), len(p)) < FEWEST:
         return {}
@@ -268,10 +245,7 @@ def rival_intervals(
 
 
 def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:
-    """Compute rival distances under relabellings of the pooled images, (draws,) each; Wasserstein distances are squared.
-
-    `labels` are (m + n, draws), 1 for the m that are called S.
-    """
+    """Compute rival distances, Wasserstein ones squared, by `labels` of the pooled images: (m + n, draws), 1 for S."""
     m, n, pooled = len(s), len(p), np.concatenate([s, p])
     pooled -= p.mean(axis=0)
     found = dict[str, Float64Array]()

@@ -41,29 +41,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ImageBatch:
-    """Hold a batch of images of one dataset, given by the dataset's index."""
-
-    dataset: int
-    items: tuple[ItemLike, ...]
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """Record the result of embedding one image.
+    """Record the result of embedding one image: its content hash, or the reason why it has no features.
 
-    Attributes
-    ----------
-    item
-        The image.
-    content
-        Hash of the image's content, where it could be read.
-    reason
-        Why the image has no features.
-    reused
-        Whether the features were in the store before.
-    elsewhere
-        Whether another worker is computing the features, so that they are not in the store yet.
+    `reused` features were in the store before; features `elsewhere` are being computed by another worker.
     """
 
     item: ItemLike
@@ -75,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EmbedBatch:
-    """Embed a batch by every backbone whose store lacks features; each image is decoded once, and no work is repeated.
+    """Embed a batch by every backbone whose store lacks features; each image is decoded once.
 
     The task may be pickled, killed and run again, here and elsewhere: what is stored is whole, and is not computed anew.
     """
@@ -96,11 +77,10 @@ class EmbedBatch:
             moved = tuple(backbone.on(self.device) if hasattr(backbone, "on") else backbone for backbone in self.backbones)
             self.__dict__["backbones"] = moved
 
-    def __call__(self, batch: ImageBatch) -> list[Outcome]:
-        """Embed the batch, and return the outcome of each image, in order."""
-        step = self.at_a_time or max(1, len(batch.items))
-        starts = range(0, len(batch.items), step)
-        return [outcome for start in starts for outcome in self._outcomes(batch.items[start : start + step])]
+    def __call__(self, items: Sequence[ItemLike]) -> list[Outcome]:
+        """Embed a batch of images, and return the outcome of each, in order."""
+        step = self.at_a_time or max(1, len(items))
+        return [outcome for start in range(0, len(items), step) for outcome in self._outcomes(items[start : start + step])]
 
     def _outcomes(self, items: Sequence[ItemLike]) -> list[Outcome]:
         outcomes, files = self._read(items)
@@ -188,15 +168,8 @@ _ELSEWHERE: Final = 2
 _FAILED: Final = 4
 
 
-class Batches(Sequence[ImageBatch]):
-    """Divide datasets into batches lazily; every batch holds images of one dataset only.
-
-    Examples
-    --------
-    >>> from howfar.data import Item
-    >>> [len(batch.items) for batch in Batches([[Item(f"{k}.png", f"{k}.png") for k in range(5)]], 2)]
-    [2, 2, 1]
-    """
+class Batches(Sequence[tuple[ItemLike, ...]]):
+    """Divide datasets into batches lazily; every batch holds images of one dataset only."""
 
     def __init__(self, listings: Sequence[Sequence[ImageItem]], size: int) -> None:
         self._listings, self._size = listings, size
@@ -204,11 +177,11 @@ class Batches(Sequence[ImageBatch]):
     def __len__(self) -> int:
         return sum(map(self._count, self._listings))
 
-    def __getitem__(self, number: int) -> ImageBatch:  # type: ignore[override]  # nobody asks for several at a time
+    def __getitem__(self, number: int) -> tuple[ItemLike, ...]:  # type: ignore[override]  # nobody asks for several at a time
         number = range(len(self))[number]
-        for dataset, items in enumerate(self._listings):
+        for items in self._listings:
             if number < self._count(items):
-                return ImageBatch(dataset, tuple(items[number * self._size : (number + 1) * self._size]))
+                return tuple(items[number * self._size : (number + 1) * self._size])
             number -= self._count(items)
         raise IndexError(number)
 
@@ -356,9 +329,9 @@ def embed_all(
     workers: int | None = None,
     progress: bool = True,
 ) -> list[list[Features]]:
-    """Compute features of all datasets (outer list) by all backbones (inner list), reading and decoding each image once.
+    """Compute features of all datasets (outer list) by all backbones (inner list), decoding each image once.
 
-    Ready-made `Features` among the datasets are passed through, once for each backbone. All else, errors too, is as in `embed`.
+    Ready-made `Features` among the datasets are passed through, once for each backbone. Errors are those of `embed`.
     """
     executor = check_work(runner, batch_size, workers)
     shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
@@ -422,10 +395,7 @@ def _batch_size(backbones: Sequence[Backbone]) -> int:
 
 
 def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
-    """Reduce the number of images held at a time to fit the memory budget.
-
-    Held are what is prepared, alone and as a batch, and features, as given and as stored.
-    """
+    """Reduce the images held at a time (inputs and features, each twice) to fit the memory budget."""
     if not is_set():
         return size
     from PIL import Image
@@ -436,10 +406,7 @@ def _fitting(size: int, backbones: Sequence[Backbone], workers: int) -> int:
 
 
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
-    """Return the runner for these arguments of `embed`, after validating them.
-
-    Raises `HowfarError` where the runner is unknown, or a number is below 1.
-    """
+    """Validate these arguments of `embed`, and return the runner."""
     if batch_size is not None and batch_size < 1:
         raise InputError.of("batch_size", "must be at least 1", batch_size)
     return make_runner(runner, workers)
@@ -460,7 +427,13 @@ def _outcomes(
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
             shown.update(sum(not outcome.elsewhere for outcome in done))
-        _doubt(task, outcomes)
+        # Images with damaged features are embedded again.
+        lost: set[str] = set()
+        for of_dataset in outcomes:
+            for start in range(0, len(of_dataset), CHECKED):
+                lost |= task.verify(of_dataset.reused(start, start + CHECKED))
+        for of_dataset in outcomes if lost else ():
+            of_dataset.lose(lost)
         left = sum(len(of_dataset.elsewhere()) for of_dataset in outcomes)
         if left:
             shown.set_postfix({ELSEWHERE: left})
@@ -469,16 +442,6 @@ def _outcomes(
             shown.set_postfix({ELSEWHERE: left}, refresh=False)
             shown.update()
     return outcomes
-
-
-def _doubt(task: EmbedBatch, outcomes: Sequence[Outcomes]) -> None:
-    """Verify reused features, and mark images with damaged features for embedding again."""
-    lost: set[str] = set()
-    for of_dataset in outcomes:
-        for start in range(0, len(of_dataset), CHECKED):
-            lost |= task.verify(of_dataset.reused(start, start + CHECKED))
-    for of_dataset in outcomes if lost else ():
-        of_dataset.lose(lost)
 
 
 def _in_a_task(executor: Runner, datasets: Sequence[Dataset | Features], size: int) -> int:
@@ -503,10 +466,7 @@ def _gpu(backbones: Sequence[Backbone], before: float, begun: float) -> dict[str
 def _awaited(
     executor: Runner, task: EmbedBatch, outcomes: Sequence[Outcomes], size: int
 ) -> Iterator[tuple[int, tuple[int, int], Outcome]]:
-    """Wait for images claimed by other processes, and embed abandoned images.
-
-    Yielded are how many are left, the positions of the dataset and of the image, and its outcome.
-    """
+    """Wait for images claimed by other processes, and embed abandoned ones; yield (number left, (dataset, image), outcome)."""
     waiting = {
         (dataset, image): of_dataset[image] for dataset, of_dataset in enumerate(outcomes) for image in of_dataset.elsewhere()
     }
@@ -519,7 +479,7 @@ def _awaited(
         free = task.free(lacking)
         fallen = [position for position, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
-        again = [ImageBatch(0, tuple(waiting[position].item for position in group)) for group in groups]
+        again = [tuple(waiting[position].item for position in group) for group in groups]
         for group, done in zip(groups, executor.run(task, again), strict=True):
             for position, outcome in zip(group, done, strict=True):
                 if not outcome.elsewhere:

@@ -49,20 +49,19 @@ _COLUMNS = 16
 def check_plan(
     sizes: Sequence[int], q: int, layers: int, settings: Settings, basis: bool = False, executor: Runner | None = None
 ) -> None:
-    """Raise `InputError` if measuring a primary dataset and its secondaries exceeds the memory budget.
+    """Raise `InputError` if measuring a primary dataset and its secondaries exceeds the memory budget, where there is one.
 
-    Without a budget nothing is checked.
-
-    `sizes` are the numbers of images of the primary dataset, then of each secondary; `q` features of an image are of `layers`
-    parts; `basis` says whether the primary's own axes are wanted, for images that come later. Where pairs are tasks of the
-    `executor`'s own processes, those that may be at work on this machine share the budget; the memory of other machines is not
-    known. Raises `InputError` where a step does not fit: the line names the one that needs the most, how much that is and what
-    to do.
+    `sizes` are the numbers of images of the primary dataset, then of each secondary; their `q` features are of `layers` parts;
+    `basis` says that the primary's own axes are wanted. Pairs that run at once on this machine share the budget. The error
+    names the step that needs the most, how much, and what to do.
     """
     n, *others = sizes
     parts = layers if settings.scale == "layers" else 1
     together = [sum(others)] if settings.projection == "joint" else others
-    with within(budget(pairs_at_once(executor, settings))), plan():
+    at_once = 1
+    if executor is not None and executor.processes and settings.projection != "joint":
+        at_once = min(getattr(executor, "workers", None) or available_cores(), available_cores())
+    with within(budget(at_once)), plan():
         for m in together:
             _check_projection(n, m, q, parts, settings)
         for m in others:
@@ -70,13 +69,6 @@ def check_plan(
         if basis and q > n:
             z = components(n, q, settings)
             subspace_columns(1, n, q, z, itemsize(q, z))
-
-
-def pairs_at_once(executor: Runner | None, settings: Settings) -> int:
-    """Return the number of pairs of datasets that may be measured concurrently on this machine."""
-    if executor is None or not executor.processes or settings.projection == "joint":
-        return 1
-    return min(getattr(executor, "workers", None) or available_cores(), available_cores())
 
 
 def _check_projection(n: int, m: int, q: int, parts: int, settings: Settings) -> None:
@@ -130,20 +122,10 @@ NAMED = 5
 class PairMeasures:
     """Hold the measures of a projected pair; None for quantities that need two images of a set with one.
 
-    Attributes
-    ----------
-    i_dist, knn, mahalanobis, percentile, conformal
-        (m,) per image of S: mean distance from P, mean distance to the nearest images of P, Mahalanobis distance, rank
-        among P's own leave-one-out distances (0-100), conformal p-value against them.
-    own
-        (n,) leave-one-out distances of P's images.
-    relative, energy, rivals
-        O^dist over P's self-distance; energy distance; the literature's distances by name.
-    o_dist_ci, relative_ci, energy_ci, rivals_ci
-        95 % bootstrap intervals, over the images of S and of P, the projection held fixed; of the rivals that are means over
-        the images of S, over these alone.
-    nearest, nearest_distances
-        (m, k) rows of the nearest images of P, at most `NAMED` of them, and their distances, rising.
+    `i_dist`, `knn`, `mahalanobis`, `percentile` (0-100 among P's own leave-one-out distances) and `conformal` (p-value against
+    them) are (m,) by image of S; `own` is (n,). Intervals (`_ci`) are 95 %, over the images of S and P with the projection held
+    fixed; of rivals that are means over the images of S, over these alone. `nearest` and `nearest_distances` are (m, k), k at
+    most `NAMED`.
     """
 
     i_dist: Float64Array
@@ -173,51 +155,41 @@ def measure(
 ) -> PairMeasures:
     """Measure a projected pair: the paper's distances, their rivals, calibration by P's own images, and intervals.
 
-    `neighbours` is k of the nearest-neighbour distance, at most n. `bootstrap` resamples, of the seed `seed`, stand behind the
-    intervals; 0 leaves them out. `rivals` False leaves out the registered dataset distances, of which some take far longer than
-    all else. `primary_draws` are (n, bootstrap) counts of P's images (`resample_counts`), the same for several secondaries;
-    else drawn from `seed`. Raises `InputError` where `neighbours` is below 1.
+    `neighbours` is k of the nearest-neighbour distance; `bootstrap` 0 leaves intervals out, and `rivals` False the registered
+    dataset distances, of which some take far longer than all else. `primary_draws`, (n, bootstrap) counts of P's images, are
+    shared by several secondaries; else they are drawn from `seed`.
     """
-    with _drawn_beside(pair, bootstrap, seed, primary_draws) as resampled:
-        return _measured(pair, neighbours, rivals, resampled)
-
-
-class _Resampled(NamedTuple):
-    """Provide resamples on demand: for distances, and counts of S and P for the rivals; None without resampling."""
-
-    distances: Callable[[], Resamples] | None = None
-    rivals: Callable[[], tuple[Counts, Counts]] | None = None
-
-
-def _measured(pair: Projection, neighbours: int, rivals: bool, drawn: _Resampled) -> PairMeasures:
-    p, s = pair.primary, pair.secondary
-    near = nearest_images(s, p, k=min(neighbours, len(p)))
-    nearest = near.distances.mean(axis=1)
-    spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
-    mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
-    others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-    means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
-    sums = RowSums.of(p, s)
-    i_dist = sums.between / len(p)
-    own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
-    resampled = None if drawn.distances is None else DistanceDraws.of(p, s, sums, drawn.distances())
-    return PairMeasures(
-        i_dist=i_dist,
-        knn=nearest,
-        mahalanobis=mahalanobis,
-        percentile=None if own is None else percentiles(i_dist, own),
-        conformal=None if own is None else p_values(i_dist, own),
-        own=own,
-        relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
-        energy=sums.energy(),
-        rivals=means,
-        o_dist_ci=None if resampled is None else interval(resampled.between),
-        relative_ci=None if resampled is None else resampled.relative_ci(),
-        energy_ci=None if resampled is None else resampled.energy_ci(),
-        nearest=near.rows[:, :NAMED],
-        nearest_distances=near.distances[:, :NAMED],
-        rivals_ci={} if drawn.rivals is None else _rival_intervals(pair, others, means, *drawn.rivals()),
-    )
+    with _drawn_beside(pair, bootstrap, seed, primary_draws) as (of_distances, of_rivals):
+        p, s = pair.primary, pair.secondary
+        near = nearest_images(s, p, k=min(neighbours, len(p)))
+        nearest = near.distances.mean(axis=1)
+        spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
+        mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
+        others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
+        means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
+        sums = RowSums.of(p, s)
+        i_dist = sums.between / len(p)
+        own = sums.within_p / (len(p) - 1) if len(p) > 1 else None
+        resampled = None if of_distances is None else DistanceDraws.of(p, s, sums, of_distances())
+        return PairMeasures(
+            i_dist=i_dist,
+            knn=nearest,
+            mahalanobis=mahalanobis,
+            percentile=None if own is None else percentiles(i_dist, own),
+            conformal=None if own is None else p_values(i_dist, own),
+            own=own,
+            relative=None
+            if own is None or not above_rounding(own.mean(), i_dist.mean())
+            else float(i_dist.mean() / own.mean()),
+            energy=sums.energy(),
+            rivals=means,
+            o_dist_ci=None if resampled is None else interval(resampled.between),
+            relative_ci=None if resampled is None else resampled.relative_ci(),
+            energy_ci=None if resampled is None else resampled.energy_ci(),
+            nearest=near.rows[:, :NAMED],
+            nearest_distances=near.distances[:, :NAMED],
+            rivals_ci={} if of_rivals is None else _rival_intervals(pair, others, means, *of_rivals()),
+        )
 
 
 def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequence[int] = (0,)) -> float:
@@ -240,9 +212,9 @@ def permutation_p_value(pair: Projection, permutations: int = 999, seed: Sequenc
 def rival_p_values(
     pair: Projection, rivals: Mapping[str, float], permutations: int, seed: Sequence[int] = (0,)
 ) -> dict[str, float]:
-    """Run the permutation test with howfar's other dataset distances in `rivals`, with at most `MOST_RELABELLINGS` labellings.
+    """Run the permutation test with howfar's dataset distances in `rivals`, by at most `MOST_RELABELLINGS` labellings.
 
-    Where `permutations` and `seed` are those of `permutation_p_value`, so are the labellings.
+    The labellings are those of `permutation_p_value` with the same `permutations` and `seed`.
     """
     names = [name for name in rivals if name in registry.OURS["dataset_distances"]]
     parts = list[dict[str, Float64Array]]()
@@ -276,11 +248,11 @@ def _pair_labellings(pair: Projection, permutations: int, seed: Sequence[int]) -
 @contextmanager
 def _drawn_beside(
     pair: Projection, bootstrap: int, seed: Sequence[int], primary_draws: NDArray[np.uint8] | None
-) -> Iterator[_Resampled]:
+) -> Iterator[tuple[Callable[[], Resamples] | None, Callable[[], tuple[Counts, Counts]] | None]]:
     """Draw resamples of S and P on a spare core during measurement, or only when needed under a memory budget."""
     m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
     if not bootstrap:
-        yield _Resampled()
+        yield None, None
         return
 
     def of_distances() -> Resamples:
@@ -293,11 +265,11 @@ def _drawn_beside(
 
     drawn = (m if primary_draws is not None else m + n) * bootstrap
     if numeric_threads() == 1 or drawn > _BESIDE or is_set():
-        yield _Resampled(of_distances, of_rivals if m >= FEWEST else None)
+        yield of_distances, of_rivals if m >= FEWEST else None
         return
     with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
         first = beside.submit(of_distances)
-        yield _Resampled(first.result, beside.submit(of_rivals).result if m >= FEWEST else None)
+        yield first.result, beside.submit(of_rivals).result if m >= FEWEST else None
 
 
 def _rival_intervals(
@@ -329,10 +301,7 @@ def _defined(kind: str, name: str, s: Float64Array, p: Float64Array) -> Any:
 
 
 class SliceEnergy(NamedTuple):
-    """Hold a slice's energy distance from P, the 95 % interval, and the p-value against the rest being as far.
-
-    None stands where a number is undefined, or the slice is small.
-    """
+    """Hold a slice's energy distance from P, its 95 % interval, and the p-value; None where undefined or the slice is small."""
 
     energy: float
     ci: tuple[float, float] | None
@@ -350,39 +319,17 @@ def slice_energies(
     fewest: int = FEWEST_OF_SLICE,
     rng: np.random.Generator,
 ) -> dict[int, SliceEnergy]:
-    r"""Compute the energy distance of each slice from P, and test whether the rest of the dataset is equally far.
+    """Compute the energy distance of each slice from P, and test whether the rest of the dataset is equally far.
 
     Of a slice A of the dataset S it is 2 E d(a, p) − E d(p, p') − E d(a, a') over all pairs (Székely & Rizzo, "Energy
     statistics", J. Stat. Plan. Inference 143 (2013)), in the space of the whole dataset; P is held fixed. The interval is the
-    percentile interval over the slice's images drawn anew. The test draws as many images of S as the slice has, in place of
-    it; its statistic is \|energy of the slice − energy of the rest\|.
+    percentile interval over the slice's images drawn anew. The test draws as many images of S as the slice has; its statistic
+    is |energy of the slice − energy of the rest|.
 
-    Parameters
-    ----------
-    scores
-        (m, z) projected images of S.
-    distances
-        (m,) mean distance of each from P's images, in the same space.
-    within_primary
-        E d(p, p') over all pairs of P's images, an image with itself among them.
-    slices
-        (m,) numbers of the images' slices, whole.
-    bootstrap, permutations
-        Draws; 0 leaves the intervals, or the p-values, out.
-    fewest
-        Slices of fewer images have neither interval nor test, nor have those that are the whole dataset a test.
-    rng
-        Where the randomness comes from.
-
-    Returns
-    -------
-    dict
-        By slice, in the order of their numbers.
-
-    Raises
-    ------
-    InputError
-        Arrays of unlike length.
+    `scores` are (m, z) projected images of S, `distances` (m,) their mean distances from P, `within_primary` is E d(p, p') over
+    all pairs, and `slices` are (m,) slice numbers. `bootstrap` or `permutations` 0 leaves intervals or p-values out; slices of
+    fewer than `fewest` images have neither, and a slice that is the whole dataset has no test. Raises `InputError` for unlike
+    lengths.
 
     Examples
     --------

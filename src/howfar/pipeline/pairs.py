@@ -33,23 +33,10 @@ Interval = tuple[float, float]
 class PairDistances:
     """Hold the distances of two datasets; None for values undefined because a set is a single image or all images are equal.
 
-    Attributes
-    ----------
-    o_dist_mean
-        Mean distance over all pairs of an image of each.
-    self_one, self_other
-        Self-distance of each in the same space.
-    relative_one, relative_other
-        `o_dist_mean` over each.
-    energy
-        2 E d(s, p) − E d(p, p') − E d(s, s').
-    inhomogeneity
-        energy / (2 E d(s, p)): 0 for equal samples, 1 for two sets without spread, free of any unit. Source: Székely & Rizzo,
-        "Energy statistics", J. Stat. Plan. Inference 143 (2013).
-    o_dist_mean_ci, relative_one_ci, relative_other_ci, energy_ci
-        95 % bootstrap intervals over the images of both, the projection held fixed.
-    components, explained_variance
-        Of the space.
+    `o_dist_mean` is the mean distance over all pairs of an image of each, `relative_one` and `relative_other` over each set's
+    self-distance, `energy` 2 E d(s, p) − E d(p, p') − E d(s, s'), and `inhomogeneity` energy / (2 E d(s, p)): 0 for equal
+    samples, 1 for two sets without spread (Székely & Rizzo, "Energy statistics", J. Stat. Plan. Inference 143 (2013)).
+    Intervals (`_ci`) are 95 % bootstrap intervals over the images of both, the projection held fixed.
     """
 
     o_dist_mean: float
@@ -68,10 +55,7 @@ class PairDistances:
 
 
 def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) -> PairDistances:
-    """Measure a projected pair symmetrically, with neither dataset as the primary.
-
-    `bootstrap` resamples, of the seed `seed`, stand behind the intervals; 0 leaves them out.
-    """
+    """Measure a projected pair symmetrically, with intervals by `bootstrap` resamples (0 leaves them out)."""
     p, s = pair.primary, pair.secondary
     n, m = len(p), len(s)
     sums = RowSums.of(p, s)
@@ -94,7 +78,7 @@ def between(pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,)) ->
         inhomogeneity=energy / (2 * o_dist) if varies else None,
         o_dist_mean_ci=None if draws is None else interval(draws.between),
         relative_one_ci=None if draws is None else draws.relative_ci(),
-        relative_other_ci=None if draws is None else draws.relative_to_s_ci(),
+        relative_other_ci=None if draws is None else draws.relative_ci(to_s=True),
         energy_ci=None if draws is None else draws.energy_ci(),
         components=pair.components,
         explained_variance=pair.explained_variance,
@@ -118,9 +102,9 @@ _OTHER: Final = "other"
 
 @dataclass(frozen=True, eq=False)
 class MeasuredPair:
-    """Hold a pair's measures, p-values by energy and rivals, and projected images (two components for P).
+    """Hold a pair's measures, p-values by energy and rivals, and projected images: two components of P, all (m, z) of S.
 
-    `secondary_scores` holds all components of the images of S, (m, z), or the first two where there are more than `KEPT`.
+    Of more than `KEPT` components of S there are the first two.
     """
 
     found: PairMeasures
@@ -136,16 +120,9 @@ class MeasuredPair:
 class MeasurePairs:
     """Measure the primary dataset against secondaries given by index; holds all datasets, so that tasks are small.
 
-    A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its
-    own. The seeds come from the run's and from the secondary's name: a pair's numbers do not depend on its companions. The
-    bootstrap draws P's images once for all, so the intervals of two secondaries do not differ by how P was drawn.
-
-    Attributes
-    ----------
-    primary, secondaries
-        Features of one kind.
-    settings
-        The run's; `permutations` = 0 leaves the p-values out.
+    A projection fitted on P alone does not treat P and S alike, so there the permutation test has a pair projection of its own.
+    Seeds come from the run's and the secondary's name: a pair's numbers do not depend on its companions. The bootstrap draws
+    P's images once for all, so the intervals of two secondaries do not differ by how P was drawn.
     """
 
     primary: Features
@@ -189,8 +166,8 @@ class MeasurePairs:
             p_value=permutation_p_value(tested, settings.permutations, (*seed, 1)) if settings.permutations else None,
             components=pair.components,
             explained_variance=pair.explained_variance,
-            primary_plane=_plane(pair.primary),
-            secondary_scores=_plane(pair.secondary) if pair.components > KEPT else _padded(pair.secondary),
+            primary_plane=_padded(pair.primary[:, :2]),
+            secondary_scores=_padded(pair.secondary[:, :2] if pair.components > KEPT else pair.secondary),
             rivals_p=rival_p_values(tested, found.rivals, settings.permutations, (*seed, 1)) if tests else {},
         )
 
@@ -198,9 +175,8 @@ class MeasurePairs:
 def measured_pairs(pairs: MeasurePairs, executor: Runner | None = None, out: Path | None = None) -> Iterator[MeasuredPair]:
     """Measure the primary dataset against each secondary, in their order.
 
-    Where the executor's tasks have processes of their own, pairs are measured there, one core a task; else here, where each
-    takes all cores. Pairs that the folder `out`, mostly the run's, keeps already are not measured again, each other one is
-    kept; None keeps nothing.
+    Where the executor's tasks have processes of their own, pairs are measured there, one core a task; else here by all cores.
+    Pairs kept in the folder `out` are not measured again, and each new one is kept there.
     """
     checkpoint = KeptArrays(None if out is None else out / FOLDER)
     keys = [""] * len(pairs.secondaries) if out is None else _keys(pairs)
@@ -278,11 +254,6 @@ def projector_of(primary: Features, settings: Settings) -> Projector:
     """Make a primary dataset's projector with a run's settings, without the warning on fewer components."""
     layers = tuple(primary.layers)
     return Projector(primary.rows, settings.components, scale=settings.scale, layers=layers, warns=False)
-
-
-def _plane(scores: Float64Array) -> Float64Array:
-    """Copy the first two components; a missing second component is 0."""
-    return _padded(scores[:, :2])
 
 
 def _padded(scores: Float64Array) -> Float64Array:

@@ -58,16 +58,9 @@ LARGER = 2.0
 def size_note(dataset: str, data: Mapping[str, Any], trained: int, size: int, maps: Iterable[Path]) -> str:
     """Return a note if a dataset's images are much larger than a checkpoint's training images; "" if not, or if unknown.
 
-    A whole image is resized to the network's square. Where its side, √(width · height), is more than twice that of the largest
-    image learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish.
-
-    `data` is that of the checkpoint's card, without `sides` in earlier versions; `trained` and `size` are the sides of the
-    squares that it was trained at and predicts at; the written `maps` have the sizes of their images.
-
-    Examples
-    --------
-    >>> size_note("roads", {"images": 9}, 160, 160, [])
-    ''
+    A whole image is resized to the network's square. Where its side, √(width · height), is more than twice the largest image
+    learnt from, structures reach the network at less than half the width that it knows, and thin ones vanish. `trained` and
+    `size` are the sides of the squares of training and prediction; `maps` have the sizes of their images.
     """
     known = data.get("sides")
     if not known:
@@ -116,15 +109,6 @@ _NORMALISATIONS: Final = (
 
 
 @dataclass(frozen=True)
-class ChosenReading:
-    """Hold a predictor with its chosen reading, the reading's record, and warnings if another reading does better."""
-
-    predictor: Predictor
-    reading: NetworkReading
-    warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class _Sample:
     picture: NDArray[np.float32]
     mask: NDArray[np.bool_] | None
@@ -151,23 +135,27 @@ class _Trial:
                 yield channel, summarise(stack(counts))
 
 
-def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
+def choose_reading(
+    predictor: Predictor, network: ForeignNetwork, images: Dataset
+) -> tuple[Predictor, NetworkReading, tuple[str, ...]] | None:
     """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
 
-    What the caller did not say of its output follows from the values: all within 0-1 are probabilities. Where images have
-    masks, the normalisations of ImageNet, 0 to 1, 0 to 255 and -1 to 1 (and either of two channels) are compared by the best F
-    of the summed counts, and by the soft F, which falls where maps are too bright or too dark throughout.
-
-    Raises `InputError` where another reading is clearly better than a default one, or the network gives what is no map.
+    Returned are the predictor that does so, a record of it, and warnings of readings that do better.     Values all within 0-1
+    are probabilities, unless the caller says otherwise. Where images have masks, the normalisations of ImageNet, 0 to 1, 0 to
+    255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by the soft F, which falls
+    where maps are too bright or too dark throughout. Raises `InputError` where another reading is clearly better than a
+    default.
     """
-    network = predictor.network
-    assert isinstance(network, ForeignNetwork)  # for the type checker: the caller has asked
     # Drawn with a fixed seed, with masks that hold foreground where there are such.
     samples = _taken([item for item in images.items if item.mask is not None], predictor, LABELLED)
     samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
     if not samples:
         return None
-    trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in _readings(network)]
+    own = network.reading
+    others = [(mean, std) for mean, std in _NORMALISATIONS if (mean, std) != (tuple(own.mean), tuple(own.std))]
+    # A uint8 network has no normalisation.
+    readings = [own, *(replace(own, mean=mean, std=std) for mean, std in others if network.dtype != "uint8")]
+    trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in readings]
     within = all(trial.within for trial in trials)
     output: Output = "probabilities" if within and "output" not in network.explicit else network.reading.output
     channel, channels = network.reading.channel_of(trials[0].channels), trials[0].channels
@@ -175,19 +163,16 @@ def settled(predictor: Predictor, images: Dataset) -> ChosenReading | None:
         raise trials[0].faults[output, channel]
     network = replace(network, reading=replace(network.reading, output=output, channel=channel))
     used = _record(network, predictor.size, network.reading, channels)
-    warnings = [_read_as_logits(trials[0], network.name)] if within and output == "logits" else []
+    warnings = []
+    if within and output == "logits":
+        low, high = (1 / (1 + np.exp(-value)) for value in (trials[0].low, trials[0].high))
+        warnings.append(
+            f"all values of {network.name} lie within 0-1 and are read as logits, so that its maps hold {low:.2f} to "
+            f"{high:.2f} alone: pass --output probabilities"
+        )
     if samples[0].mask is not None:
         warnings += _better(network, used, trials, f"{len(samples)} labelled images of {images.name}")
-    return ChosenReading(replace(predictor, network=network), used, tuple(warnings))
-
-
-def _readings(network: ForeignNetwork) -> list[Reading]:
-    """List the reading in use and its variants with other normalisations; a uint8 network has only one."""
-    own = network.reading
-    if network.dtype == "uint8":
-        return [own]
-    others = [(mean, std) for mean, std in _NORMALISATIONS if (mean, std) != (tuple(own.mean), tuple(own.std))]
-    return [own, *(replace(own, mean=mean, std=std) for mean, std in others)]
+    return replace(predictor, network=network), used, tuple(warnings)
 
 
 def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _Trial:
@@ -244,14 +229,6 @@ def _soft(score: SegmentationScore) -> float:
     return float(2 * hits / (predicted + counts.true.sum()))
 
 
-def _read_as_logits(trial: _Trial, name: str) -> str:
-    low, high = (1 / (1 + np.exp(-value)) for value in (trial.low, trial.high))
-    return (
-        f"all values of {name} lie within 0-1 and are read as logits, so that its maps hold {low:.2f} to {high:.2f} alone: "
-        "pass --output probabilities"
-    )
-
-
 def _record(network: ForeignNetwork, size: int, reading: Reading, channels: int) -> NetworkReading:
     mean, std = tuple(map(float, reading.mean)), tuple(map(float, reading.std))
     channel = reading.channel_of(channels)
@@ -298,21 +275,10 @@ ModelArgument: TypeAlias = "Model | Checkpoint | nn.Module | str | Path"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Report which maps of a dataset were written, kept or skipped.
+    """Report how many maps were written, how many were there already and kept, and which images were skipped.
 
-    Attributes
-    ----------
-    folder
-        Where the maps are.
-    written, kept
-        Maps that were made, and those that were there already.
-    skipped
-        Images that could not be read, and why.
-    notes
-        What whoever uses the maps should know: that the model was adapted, images that are much larger than what it learnt
-        from, and that a foreign network seems to be fed or read otherwise than it was trained.
-    reading
-        How a foreign network was fed and read; None for a checkpoint.
+    `notes` warn of an adapted model, of images much larger than those learnt from, and of a doubtful reading of a foreign
+    network; `reading` says how a foreign network was fed and read, None for a checkpoint.
     """
 
     folder: Path
@@ -337,19 +303,16 @@ class Model:
     warnings: tuple[str, ...] = ()
 
     def settled(self, images: Dataset, progress: bool = False) -> Model:
-        """Choose how a foreign network is fed and read from some of these images; other models are returned unchanged.
-
-        Raises `InputError` where a default is clearly worse than another way.
-        """
+        """Choose how a foreign network is fed and read from some of these images; return other models unchanged."""
         network = self.predictor.network
         if not isinstance(network, ForeignNetwork) or self.reading is not None:
             return self
         with stage(f"comparing how {network.name} may be fed and read", progress):
-            found = settled(self.predictor, images)
+            found = choose_reading(self.predictor, network, images)
         if found is None:
             return self
-        identity = {**self.identity, "output": found.reading.output}
-        return Model(found.predictor, identity, None, found.reading, found.warnings)
+        predictor, reading, warnings = found
+        return Model(predictor, {**self.identity, "output": reading.output}, None, reading, warnings)
 
 
 @with_options(ModelOptions)
@@ -381,36 +344,26 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
         network: Any = of_segmenter(model.build(), where, precision)
     else:
         network, identity = _foreign(model, where, given)
-        size = _size(size, network)
+        if size is not None and network.side is not None and size != network.side:
+            raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
+        size = network.side if size is None else size
+        if size is None:
+            rule = "must be given for a network that is no checkpoint of howfar's"
+            raise InputError.of("size", rule, size, "pass the side of its input")
     card = model.card if isinstance(model, Checkpoint) else None
     # Maps of before there was a choice are those of float32.
     beside = {} if precision == "32" else {"precision": precision}
     return Model(Predictor(network, size, tiled, given["batch"]), {**identity, "size": size, "tiled": tiled, **beside}, card)
 
 
-def _size(size: int | None, network: ForeignNetwork) -> int:
-    """Return the side of a foreign network's input squares: the given size, or the side fixed in the graph."""
-    if size is not None and network.side is not None and size != network.side:
-        raise InputError.of("size", f"must be that of {network.name}, {network.side}", size, "leave it out")
-    size = network.side if size is None else size
-    if size is None:
-        rule = "must be given for a network that is no checkpoint of howfar's"
-        raise InputError.of("size", rule, size, "pass the side of its input")
-    return size
-
-
-def _reading(given: ModelOptions) -> tuple[Reading | None, frozenset[str]]:
-    """Return the caller's reading of a network, None if unspecified, and the names of the options specified."""
+def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwork, dict[str, Any]]:
     chosen: dict[str, Any] = {name: given[name] for name in READING if given[name] is not None}
     if given["reading"] is None:
-        return (Reading(**chosen) if chosen else None), frozenset(chosen)
-    if chosen:
+        reading, explicit = Reading(**chosen) if chosen else None, frozenset(chosen)
+    elif chosen:
         raise InputError.of("reading", "must not be given beside them", ", ".join(chosen), "put these into the Reading")
-    return given["reading"], frozenset(READING)
-
-
-def _foreign(model: Any, where: Any, given: ModelOptions) -> tuple[ForeignNetwork, dict[str, Any]]:
-    reading, explicit = _reading(given)
+    else:
+        reading, explicit = given["reading"], frozenset(READING)
     if isinstance(model, (str, Path)):
         if given["precision"] != "32":
             rule = "is of no use to an .onnx file"
@@ -469,12 +422,15 @@ def predict(model: ModelArgument, dataset: DatasetArgument, out: str | Path, **o
     loaded = loaded_model(model, loading).settled(images, given["progress"])
     check_squares(min(loaded.predictor.batch, len(images)), loaded.predictor.size)
     maps = _Maps(images, loaded, given["flipped"])
+    # A few batches at a time, to parallelise reading and to lose little if the process is killed.
+    step = 4 * loaded.predictor.batch
     written = kept = 0
     skipped: list[Skipped] = list(images.skipped)
     wanted = list(map_paths(out, images).items())
     desc = f"predicting {images.name}{', mirrored' if given['flipped'] else ''}"
     with bar(progress=given["progress"], total=len(wanted), desc=desc, unit="image") as shown:
-        for group in maps.batches(wanted):
+        for start in range(0, len(wanted), step):
+            group = wanted[start : start + step]
             fresh, unreadable = maps.write(group)
             written += fresh
             kept += len(group) - fresh - len(unreadable)
@@ -520,12 +476,6 @@ class _Maps:
     model: Model
     flipped: bool
 
-    def batches(self, wanted: Sequence[tuple[Path, Item]]) -> Iterator[Sequence[tuple[Path, Item]]]:
-        """Yield groups of a few batches, to parallelise reading and to lose little if the process is killed."""
-        size = 4 * self.model.predictor.batch
-        for start in range(0, len(wanted), size):
-            yield wanted[start : start + size]
-
     def write(self, group: Sequence[tuple[Path, Item]]) -> tuple[int, list[Skipped]]:
         """Write the missing maps; return their number and the unreadable images."""
         with ThreadPoolExecutor(available_cores()) as pool:
@@ -541,16 +491,14 @@ class _Maps:
         """Read an image, and return it with its map's signature; None if the map is already written."""
         try:
             data = read_bytes(item.path)
-            signature = self._signature(content_hash(data))
+            key = {**self.model.identity, "flipped": self.flipped, "image": content_hash(data)}
+            signature = json.dumps(key, sort_keys=True)
             if is_current(path, signature, "must hold no maps that howfar predict did not write"):
                 return None
             picture = np.asarray(decode(data).image)
         except ImageError as error:
             return Skipped(self.dataset.name, path_text(item.path), str(error))
         return path, np.ascontiguousarray(picture[:, ::-1]) if self.flipped else picture, signature
-
-    def _signature(self, content: str) -> str:
-        return json.dumps({**self.model.identity, "flipped": self.flipped, "image": content}, sort_keys=True)
 
 
 def is_current(path: Path, signature: str, rule: str) -> bool:

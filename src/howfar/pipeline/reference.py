@@ -1,29 +1,25 @@
-"""Measure new images by a primary dataset's saved profile, without its images, and write that profile to a file."""
+"""Measure new images by a primary dataset's saved profile, without its images."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array, significant
 from howfar.distances.dataset import image_to_dataset
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, subspace_residual
-from howfar.errors import MissingPathError, StoreError, one_line
-from howfar.io import archive
 from howfar.pipeline.bootstrap import ROUNDING
 from howfar.projection import Basis
 from howfar.protocols import Rows
 from howfar.relation import site_judge
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
-from howfar.results.records import plain
 from howfar.significance import p_values, percentiles
 from howfar.wording import format_number, printable
 
@@ -72,11 +68,10 @@ class PrimaryReference:
         return self.basis.explained_variance
 
     def measure(self, features: ArrayLike | Rows) -> dict[str, Float64Array]:
-        """Compute distances of new images from P by their features, as in ``howfar compare --projection primary``.
+        """Compute distances of new images from P by their (m, q) features, as in ``howfar compare --projection primary``.
 
-        `features` are (m, q), of the profile's own kind: nothing here can tell. Returns i_dist, i_dist_mean, relative, knn,
-        mahalanobis, percentile, p_value and residual, (m,) float64 each, nan where undefined. Raises `InputError` for features
-        that `howfar.arrays.as_features` refuses, or of another width.
+        Returns columns (m,) float64, nan where undefined. Raises `InputError` for features of another width, or that
+        `howfar.arrays.as_features` refuses; whether they are of the profile's own kind nothing here can tell.
         """
         s = self.basis.scores(features)
         mean = image_to_dataset(s, self.rows)
@@ -98,8 +93,7 @@ class PrimaryReference:
     def columns(self, measured: Mapping[str, Float64Array]) -> dict[str, Float64Array]:
         """Select the columns of `measure` read by the site judge, in units of P's own distances.
 
-        Values are rounded to ten significant digits, so that they are the same for an image that comes alone as for one among
-        many.
+        Ten significant digits are kept, so that an image alone has the same values as among many.
         """
         unit = self.self_distance or np.nan
         read = {"i_dist": measured["relative"], "knn": measured["knn"] / unit, "mahalanobis": measured["mahalanobis"]}
@@ -163,102 +157,3 @@ class PrimaryReference:
             distances = self._fitted.distances(s)
         defined = np.isfinite(distances) & (spread > ROUNDING * np.maximum(np.abs(s).max(axis=1), size))
         return np.where(defined, distances, undefined)
-
-
-R = TypeVar("R", bound=PrimaryReference)
-KIND = "howfar profile"
-FORMAT = 1
-PROFILE: Final = "profile.howfar"
-"""Within the run folder of an assessment, its profile."""
-
-
-def document(profile: PrimaryReference) -> dict[str, Any]:
-    """Return the output of ``howfar profile --json``: the manifest without the estimators' fits."""
-    return {
-        "kind": KIND,
-        "format": FORMAT,
-        "howfar": profile.provenance.howfar,
-        "primary": {"name": profile.primary, "n": profile.n, "self_distance": profile.self_distance},
-        "own_residual": profile.own_residual,
-        "residual_components": profile.residual_components,
-        "backbone": {
-            "name": profile.backbone,
-            "options": dict(profile.options),
-            "identity": plain(profile.identity),
-            "layers": list(profile.layers),
-        },
-        "settings": {"components": profile.components, "scale": profile.scale, "neighbours": profile.neighbours},
-        "explained_variance": profile.explained_variance,
-        "performance": None if profile.judge is None else profile.judge.to_dict(),
-        "skipped": [asdict(file) for file in profile.skipped],
-        "provenance": plain(asdict(profile.provenance)),
-    }
-
-
-def save(profile: PrimaryReference, path: Path) -> Path:
-    """Write a profile as `howfar.Profile.save` does."""
-    arrays = {
-        "mean": profile.basis.mean,
-        "basis": profile.basis.matrix,
-        "explained_variance_ratio": profile.basis.explained_variance_ratio,
-        "rows": profile.rows,
-    }
-    manifest = document(profile) | {"fits": None if profile.judge is None else profile.judge.fitted()}
-    archive.write(path, manifest, arrays if profile.own is None else {**arrays, "own": profile.own})
-    return path
-
-
-def place_of(path: str | Path) -> Path:
-    """Return a profile's file; for a folder, the profile within that assessment's run folder."""
-    place = Path(path)
-    return place / PROFILE if place.is_dir() else place
-
-
-def load(path: Path, kind: type[R]) -> R:
-    """Read a profile as `howfar.Profile.load` does, as an instance of `kind`."""
-    if path.is_dir() and not (path / PROFILE).is_file():
-        raise MissingPathError(f"{path} is a folder without {PROFILE}: pass a profile, or a run folder of howfar assess")
-    path = place_of(path)
-    manifest, arrays = archive.read(path)
-    if manifest.get("kind") != KIND:
-        raise StoreError(f"{path} is no profile: pass a file that howfar profile -o wrote")
-    if manifest.get("format") != FORMAT:
-        raise StoreError(
-            f"{path} has the profile format {manifest.get('format')!r} (by howfar {manifest.get('howfar')}), and this howfar "
-            f"reads {FORMAT}: make the profile again"
-        )
-    try:
-        return _profile(manifest, arrays, kind)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {one_line(error, 120)}"
-        raise StoreError(f"{path}: profile is damaged ({reason}): make it again") from error
-
-
-def _profile(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], kind: type[R]) -> R:
-    n, layers = int(manifest["primary"]["n"]), tuple(int(length) for length in manifest["backbone"]["layers"])
-    z = arrays["rows"].shape[1]
-    shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
-    for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
-        array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
-        if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
-            raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
-    performance, count = manifest["performance"], manifest.get("residual_components")
-    if count is not None and (not isinstance(count, int) or not 1 <= count <= z):
-        raise ValueError(f"residual_components must be 1 to {z}, got {count!r}")
-    return kind(
-        primary=str(manifest["primary"]["name"]),
-        n=n,
-        backbone=str(manifest["backbone"]["name"]),
-        options=dict(manifest["backbone"]["options"]),
-        identity=dict(manifest["backbone"]["identity"]),
-        layers=layers,
-        **manifest["settings"],
-        basis=Basis(arrays["mean"], arrays["basis"], arrays["explained_variance_ratio"]),
-        rows=arrays["rows"],
-        own=arrays["own"] if n > 1 else None,
-        provenance=Provenance(**manifest["provenance"]),
-        skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
-        judge=None if performance is None else SiteJudge.from_dict(performance, manifest["fits"]),
-        own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
-        residual_components=count,
-    )

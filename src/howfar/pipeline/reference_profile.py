@@ -2,53 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Final, Self, Unpack
 
-from howfar.arrays import Float64Array
+import numpy as np
+from numpy.typing import NDArray
+
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.distances.dataset import leave_one_out
 from howfar.distances.mahalanobis import leave_one_out_residual, subspace_residual
+from howfar.errors import MissingPathError, StoreError, one_line
+from howfar.io import archive
 from howfar.keywords import BackboneOptions, ScorerOptions, ScoringOptions
-from howfar.pipeline import reference
 from howfar.pipeline.measure import check_plan
 from howfar.pipeline.pairs import projector_of
 from howfar.pipeline.reference import PrimaryReference
 from howfar.pipeline.scorer import NewImages, Scorer, arrivals, collect, load_again
 from howfar.projection import Basis, Projector
-from howfar.results import Features, Provenance, Settings
+from howfar.relation.site_judge import SiteJudge
+from howfar.results import Features, Provenance, Settings, Skipped
+from howfar.results.records import plain
 from howfar.results.scores import Scores
 from howfar.settings import picked, with_options
+
+KIND = "howfar profile"
+FORMAT = 1
+PROFILE: Final = "profile.howfar"
+"""Within the run folder of an assessment, its profile."""
 
 
 class Profile(PrimaryReference):
     """Hold the reference for scoring new images against a primary dataset P; made by `howfar.profile`.
 
-    Attributes
-    ----------
-    primary, n
-        P's name and number of images.
-    backbone, options
-        The backbone's name, and the options that `howfar.load_backbone` was given beside it (never the device).
-    identity, layers
-        Weights, preprocessing and all else that the features depend on; the lengths of their parts.
-    components, scale, neighbours
-        z as asked for; "none" or "layers"; k of the nearest-neighbour distance.
-    basis
-        The subspace fitted on P: (q,) mean, (q, z) matrix, explained variance.
-    rows
-        (n, z) P's images in it.
-    own
-        (n,) leave-one-out distances of P's images, in P's order; None where P is a single image.
-    provenance, skipped
-        Version and time of the run that made the profile; the files of P that could not be read.
-    own_residual
-        How far P's images lie off the subspace on average, leave-one-out; None where it holds all of them, where layers are
-        scaled, and in profiles of howfar 0.1.
-    judge
-        The judge of sites, with its estimators and the gate's range, where labelled datasets were given.
-    residual_components
-        How many leading components `own_residual` is off; None where it is all of them.
+    `primary` and `n` are P's name and number of images, `backbone` and `options` what `howfar.load_backbone` was given (never
+    the device), `identity` and `layers` all that the features depend on and the lengths of their parts. `components`, `scale`
+    and `neighbours` are z as asked for, "none" or "layers", and k of the nearest-neighbour distance. `basis` is the subspace
+    fitted on P ((q,) mean, (q, z) matrix, explained variance), `rows` (n, z) are P's images in it, and `own` (n,) their
+    leave-one-out distances; None where P is a single image. `own_residual` is how far P's images lie off the subspace of its
+    leading `residual_components` on average, leave-one-out; None where it holds all of them, where layers are scaled, and in
+    profiles of howfar 0.1. `judge` judges sites, where labelled datasets were given. `skipped` are the files of P that could
+    not be read.
     """
 
     @classmethod
@@ -60,14 +55,17 @@ class Profile(PrimaryReference):
         options: dict[str, Any] | None = None,
         projector: Projector | None = None,
     ) -> Self:
-        """Make the profile of a primary dataset's features; a `projector` of the same features saves work.
-
-        Raises `InputError` where the memory budget does not hold the subspace.
-        """
+        """Make the profile of a primary dataset's features; a `projector` of the same features saves work."""
         check_plan([len(features), 0], features.rows.shape[1], len(features.layers), settings, basis=True)
         projecting = projector_of(features, settings) if projector is None else projector
         rows, basis = projecting.own(), projecting.basis()
-        count = residual_components(*features.rows.shape, rows.shape[1])
+        (n, q), own_residual = features.rows.shape, None
+        # At most half the number of P's images.
+        count = min(rows.shape[1], max((n - 1) // 2, 1))
+        if settings.scale == "none" and count < min(q, n - 1):
+            leading = rows[:, :count]
+            residuals = leave_one_out_residual(subspace_residual(features.rows, basis.mean, leading), leading)
+            own_residual = float(residuals.mean())
         return cls(
             primary=features.name,
             n=len(features),
@@ -83,7 +81,7 @@ class Profile(PrimaryReference):
             own=leave_one_out(rows) if len(rows) > 1 else None,
             provenance=Provenance.now(),
             skipped=features.skipped,
-            own_residual=_own_residual(features, basis, rows[:, :count], settings.scale),
+            own_residual=own_residual,
             residual_components=count,
         )
 
@@ -143,43 +141,100 @@ class Profile(PrimaryReference):
     def save(self, file: str | Path) -> Path:
         """Write the profile to one file atomically, and return its path; by convention the file ends in ``.howfar``.
 
-        The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed.
-
-        Raises
-        ------
-        InputError
-            The file cannot be written there.
+        The file is a zip of one JSON manifest and ``.npy`` arrays, in which nothing can be executed. Raises `InputError` where
+        it cannot be written.
         """
-        return reference.save(self, Path(file))
+        arrays = {
+            "mean": self.basis.mean,
+            "basis": self.basis.matrix,
+            "explained_variance_ratio": self.basis.explained_variance_ratio,
+            "rows": self.rows,
+        }
+        manifest = document(self) | {"fits": None if self.judge is None else self.judge.fitted()}
+        archive.write(Path(file), manifest, arrays if self.own is None else {**arrays, "own": self.own})
+        return Path(file)
 
     @classmethod
     def load(cls, file: str | Path) -> Self:
         """Read a profile from the file that `save` wrote.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        StoreError
-            The file is no profile, of another format, or damaged.
+        Raises `MissingPathError` where there is no such file, and `StoreError` where it is no profile, of another format, or
+        damaged.
         """
-        return reference.load(Path(file), cls)
+        path = Path(file)
+        if path.is_dir() and not (path / PROFILE).is_file():
+            raise MissingPathError(f"{path} is a folder without {PROFILE}: pass a profile, or a run folder of howfar assess")
+        path = place_of(path)
+        manifest, arrays = archive.read(path)
+        if manifest.get("kind") != KIND:
+            raise StoreError(f"{path} is no profile: pass a file that howfar profile -o wrote")
+        if manifest.get("format") != FORMAT:
+            raise StoreError(
+                f"{path} has the profile format {manifest.get('format')!r} (by howfar {manifest.get('howfar')}), and this "
+                f"howfar reads {FORMAT}: make the profile again"
+            )
+        try:
+            return cls(**_fields(manifest, arrays))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {one_line(error, 120)}"
+            raise StoreError(f"{path}: profile is damaged ({reason}): make it again") from error
 
 
-def residual_components(n: int, q: int, z: int) -> int:
-    """Choose the number of leading components for the residual, at most half the number of P's images.
-
-    Examples
-    --------
-    >>> residual_components(300, 1280, 25), residual_components(20, 1280, 19)
-    (25, 9)
-    """
-    return min(z, max((n - 1) // 2, 1))
+def place_of(path: str | Path) -> Path:
+    """Return a profile's file; for a folder, the profile within that assessment's run folder."""
+    place = Path(path)
+    return place / PROFILE if place.is_dir() else place
 
 
-def _own_residual(features: Features, basis: Basis, rows: Float64Array, scale: str) -> float | None:
-    """Compute the mean leave-one-out residual of P's images; None if layers are scaled or the subspace spans all images."""
-    n, q = features.rows.shape
-    if scale != "none" or rows.shape[1] >= min(q, n - 1):
-        return None
-    return float(leave_one_out_residual(subspace_residual(features.rows, basis.mean, rows), rows).mean())
+def document(profile: Profile) -> dict[str, Any]:
+    """Return the output of ``howfar profile --json``: the manifest without the estimators' fits."""
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "howfar": profile.provenance.howfar,
+        "primary": {"name": profile.primary, "n": profile.n, "self_distance": profile.self_distance},
+        "own_residual": profile.own_residual,
+        "residual_components": profile.residual_components,
+        "backbone": {
+            "name": profile.backbone,
+            "options": dict(profile.options),
+            "identity": plain(profile.identity),
+            "layers": list(profile.layers),
+        },
+        "settings": {"components": profile.components, "scale": profile.scale, "neighbours": profile.neighbours},
+        "explained_variance": profile.explained_variance,
+        "performance": None if profile.judge is None else profile.judge.to_dict(),
+        "skipped": [asdict(file) for file in profile.skipped],
+        "provenance": plain(asdict(profile.provenance)),
+    }
+
+
+def _fields(manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """Return the fields of a profile read from its file; raise for what is damaged."""
+    n, layers = int(manifest["primary"]["n"]), tuple(int(length) for length in manifest["backbone"]["layers"])
+    z = arrays["rows"].shape[1]
+    shapes = {"mean": (sum(layers),), "basis": (sum(layers), z), "explained_variance_ratio": (z,), "rows": (n, z)}
+    for name, shape in (shapes | ({"own": (n,)} if n > 1 else {})).items():
+        array, types = arrays[name], (np.float32, np.float64) if name == "basis" else (np.float64,)
+        if array.shape != shape or array.dtype not in types or not np.isfinite(array).all():
+            raise ValueError(f"{name} must hold finite numbers of the shape {shape}, got {array.dtype} {array.shape}")
+    performance, count = manifest["performance"], manifest.get("residual_components")
+    if count is not None and (not isinstance(count, int) or not 1 <= count <= z):
+        raise ValueError(f"residual_components must be 1 to {z}, got {count!r}")
+    return dict(
+        primary=str(manifest["primary"]["name"]),
+        n=n,
+        backbone=str(manifest["backbone"]["name"]),
+        options=dict(manifest["backbone"]["options"]),
+        identity=dict(manifest["backbone"]["identity"]),
+        layers=layers,
+        **manifest["settings"],
+        basis=Basis(arrays["mean"], arrays["basis"], arrays["explained_variance_ratio"]),
+        rows=arrays["rows"],
+        own=arrays["own"] if n > 1 else None,
+        provenance=Provenance(**manifest["provenance"]),
+        skipped=tuple(Skipped(**file) for file in manifest["skipped"]),
+        judge=None if performance is None else SiteJudge.from_dict(performance, manifest["fits"]),
+        own_residual=None if manifest.get("own_residual") is None else float(manifest["own_residual"]),
+        residual_components=count,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias, cast
@@ -13,7 +14,6 @@ from typing import Any, Final, NamedTuple, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar import protocols
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.known_identity import one_torch_thread_each
@@ -55,17 +55,7 @@ FILES, PICTURES = "files", "pictures"
 
 @dataclass(frozen=True)
 class Arrival:
-    """Describe one image to score.
-
-    Attributes
-    ----------
-    dataset
-        Name of the dataset that the image counts to.
-    image
-        The image's name in its result: its path, relative to the current folder where it was given so.
-    path
-        The file, or the text of its URL.
-    """
+    """Describe one image to score: its dataset, its name in the result, and its file or URL."""
 
     dataset: str
     image: str
@@ -76,14 +66,7 @@ class Arrival:
 class Group:
     """Hold the images of one argument (or of adjacent image files), and the files that are no images.
 
-    Attributes
-    ----------
-    items
-        The images.
-    skipped
-        Files that cannot be images: broken links, formats that are not read.
-    dataset, features
-        The dataset that the images are of; ready-made features in place of images.
+    Ready-made `features` stand in place of images.
     """
 
     items: tuple[Arrival, ...]
@@ -96,38 +79,29 @@ def arrivals(new: NewImages) -> list[Group]:
     """Divide the arguments to score into groups, in order; adjacent image files form one group.
 
     `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
-    list of these. Raises `HowfarError` where a folder is missing or empty, or a table is not well formed.
+    list.
     """
     several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
     if not len(several):
         raise InputError.of("new", "must name at least one image or dataset", new)
-    return list(_groups(several))
+    groups: list[Group] = []
+    for kind, members in groupby(several, _kind):
+        if kind == FILES:
+            groups.append(Group(tuple(map(arrival, members))))
+        elif kind == PICTURES:
+            groups.append(_group(parse(list(members), unnamed=NEW)))
+        else:
+            groups += [_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members]
+    return groups
 
 
 def arrival(image: ImageArgument) -> Arrival:
-    """Describe one image to score; a file belongs to the dataset of its folder, an image in memory to `NEW`.
-
-    Raises `InputError` for what is neither.
-    """
+    """Describe one image to score; a file belongs to the dataset of its folder, an image in memory to `NEW`."""
     if not isinstance(image, (str, Path)):
         return _group(parse([image], unnamed=NEW)).items[0]
-    return _of_file(image)
-
-
-def _of_file(path: str | Path) -> Arrival:
-    file = as_location(path)
+    file = as_location(image)
     folder = home_of(file.parent)
-    return Arrival(path_text(folder.name or "."), path_text(path), file)
-
-
-def _groups(several: Sequence[Any]) -> Iterator[Group]:
-    for kind, members in groupby(several, _kind):
-        if kind == FILES:
-            yield Group(tuple(arrival(argument) for argument in members))
-        elif kind == PICTURES:
-            yield _group(parse(list(members), unnamed=NEW))
-        else:
-            yield from (_group(parse(argument, unnamed=NEW), _is_relative(argument)) for argument in members)
+    return Arrival(path_text(folder.name or "."), path_text(image), file)
 
 
 def _kind(argument: Any) -> str:
@@ -161,26 +135,14 @@ def _from_here(place: str) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else place
 
 
-_ABSENT = "nothing"
-
-
-def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
-    """List the differences of two feature identities: each key (nested keys as paths) with both values."""
+def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
+    """Raise `InputError`, naming every difference, for features of `what` that are not of `primary`'s profile's kind."""
     first, second = dict(_flat(wanted)), dict(_flat(got))
-    return [
-        f"{key}: {first.get(key, _ABSENT)} and {second.get(key, _ABSENT)}"
+    differing = [
+        f"{key}: {first.get(key, 'nothing')} and {second.get(key, 'nothing')}"
         for key in {**first, **second}
         if first.get(key) != second.get(key)
     ]
-
-
-def check_same(wanted: Mapping[str, Any], got: Mapping[str, Any], primary: str, what: str) -> None:
-    """Raise `InputError` for features of another kind than a profile's.
-
-    `wanted` and `got` are the identities of the features of `primary`'s profile and of `what`, as the error line calls it.
-    Raises `InputError` where they differ; the line names every key that does, with the profile's value first.
-    """
-    differing = differences(wanted, got)
     if differing:
         raise InputError(
             f"{what} must give the features that {primary} was profiled with, and differs in {'; '.join(differing)} "
@@ -204,23 +166,11 @@ CONSTANT = ("mean",)
 def flagged(
     primary: str, predicted: float | None, estimator: str | None, p_value: float | None, tau: float | None
 ) -> tuple[bool | None, str]:
-    """Decide whether the model probably fails on an image, with the reason in words.
+    """Decide whether the model probably fails on an image, with the reason in words; None where nothing is known.
 
     The image is flagged where its predicted performance is below τ. Where no estimator looks at the image (there is none, or
     one that predicts the same for all), it is also flagged where its conformal p-value is at most 0.05: it is farther from the
-    primary dataset than 95 % of that dataset's own images. None stands where neither is known.
-
-    `primary` is the primary dataset's name, `predicted` the performance that `estimator` predicts, `p_value` the conformal
-    p-value of the image's distance, and `tau` the performance below which an image counts as failed.
-
-    Examples
-    --------
-    >>> flagged("roads", 0.31, "signals", 0.9, 0.5)
-    (True, 'predicted 0.31 is below 0.5')
-    >>> flagged("roads", 0.7, "mean", 0.01, 0.5)
-    (True, 'farther than 95 % of the images of roads (p = 0.01)')
-    >>> flagged("roads", None, None, 0.4, None)
-    (False, 'not farther than 95 % of the images of roads (p = 0.4)')
+    primary dataset than 95 % of that dataset's own images.
     """
     if predicted is not None and tau is not None:
         if predicted < tau:
@@ -274,32 +224,16 @@ def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEsti
 _ROWS = 256
 _Predicted: TypeAlias = tuple[float | None, float | None, float | None, str | None]
 _NOTHING: _Predicted = (None, None, None, None)
-
-
-@dataclass(frozen=True)
-class _Chunk:
-    """Hold the images of one batch, with the maps matched to them by dataset."""
-
-    items: Sequence[Arrival]
-    maps: Mapping[Path | str, ImageMaps | ListedImage] = field(default_factory=dict)
+_Maps: TypeAlias = "Mapping[Path | str, ImageMaps | ListedImage]"
+"""What is known of a dataset's predictions, by image file."""
 
 
 class Scorer:
     """Score images by a profile, with the backbone kept loaded; made by `howfar.Profile.scorer`.
 
-    Parameters
-    ----------
-    profile
-        The profile to score by.
-    backbone
-        A loaded backbone; None where there are ready-made embeddings alone.
-    work
-        Batch size, workers, store, estimator and folders of maps; defaults for those that are not given.
-
-    Raises
-    ------
-    InputError
-        The backbone gives other features than the profile's, or an option is wrong.
+    `backbone` is a loaded one, None where there are ready-made embeddings alone; `work` are batch size, workers, store,
+    estimator and folders of maps. Raises `InputError` where the backbone gives other features than the profile's, or an option
+    is wrong.
 
     Examples
     --------
@@ -318,52 +252,51 @@ class Scorer:
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
         self.notes = (*profile.notes(), *_trust(profile, self._folders, self.work["estimator"]))
-        self._store = None
+        self._store: FeatureStore | None = None
         if backbone is not None:
             check_same(profile.identity, backbone.identity, profile.primary, f"backbone {backbone.name}")
-            self._store = _opened(self.work["store"], backbone)
+            store = self.work["store"]
+            if store is not None and is_stored(backbone):
+                opened = Store(store) if isinstance(store, (str, Path)) else store
+                self._store = opened.open(backbone.identity, sum(backbone.layers))
 
     def one(self, image: ImageArgument) -> Score | Skipped:
         """Score one image file or an image in memory (Pillow, array); an unreadable image gives the reason."""
-        (outcome,) = self._batch(_Chunk((arrival(image),)))
+        (outcome,) = self._batch((arrival(image),), {})
         return outcome
 
     def each(self, group: Group) -> Iterator[Score | Skipped]:
         """Yield each image's score, or why it was skipped, for a group, in order as batches finish.
 
-        Raises
-        ------
-        InputError
-            Ready-made features are of another kind than the profile's; images meet a profile of embeddings; a folder of
-            maps has none of a dataset's images.
+        Raises `InputError` where ready-made features are of another kind than the profile's, images meet a profile of
+        embeddings, or a folder of maps has none of a dataset's images.
         """
         if group.features is not None:
             yield from self._features(group.features)
         size, items = self.work["batch_size"], group.items
         maps = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
-        chunks = [_Chunk(items[start : start + size], maps) for start in range(0, len(items), size)]
+        chunks = [items[start : start + size] for start in range(0, len(items), size)]
         alone = len(chunks) < 2 or (self.work["workers"] or available_cores()) == 1
         with nullcontext() if alone else one_torch_thread_each():
-            for outcomes in self._runner.run(self._batch, chunks):
+            for outcomes in self._runner.run(partial(self._batch, maps=maps), chunks):
                 yield from outcomes
         yield from group.skipped
 
-    def _batch(self, chunk: _Chunk) -> list[Score | Skipped]:
+    def _batch(self, items: Sequence[Arrival], maps: _Maps) -> list[Score | Skipped]:
         if self.backbone is None:
             raise _needs_embeddings(self.profile)
         reasons: dict[int, str] = {}
         read: dict[int, tuple[str, NDArray[Any] | None]] = {}
-        for index, item in enumerate(chunk.items):
+        for index, item in enumerate(items):
             try:
                 read[index] = self._read(item, self.backbone)
             except ImageError as error:
                 reasons[index] = str(error)
-        good = [chunk.items[index] for index in read]
-        scores = self._scores(self._embedded(good, list(read.values()), self.backbone), good, chunk.maps) if good else []
-        scored = iter(scores)
+        good = [items[index] for index in read]
+        scored = iter(self._scores(self._embedded(good, list(read.values()), self.backbone), good, maps) if good else ())
         return [
             Skipped(item.dataset, item.image, reasons[index]) if index in reasons else next(scored)
-            for index, item in enumerate(chunk.items)
+            for index, item in enumerate(items)
         ]
 
     def _read(self, item: Arrival, backbone: Backbone) -> tuple[str, NDArray[Any] | None]:
@@ -393,14 +326,12 @@ class Scorer:
             items = [Arrival(features.name, name, Path(name)) for name in names]
             yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
 
-    def _scores(
-        self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
-    ) -> list[Score]:
+    def _scores(self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: _Maps) -> list[Score]:
         measured = self.profile.measure(features)
         predicted, words, signals = self._predicted(measured, items, maps)
         listed = {name: _optional(values) for name, values in measured.items()}
         del listed[RESIDUAL]
-        rows = [
+        rows: list[dict[str, Any]] = [
             {name: values[index] for name, values in listed.items()} | {"dataset": item.dataset, "image": item.image}
             for index, item in enumerate(items)
         ]
@@ -409,10 +340,21 @@ class Scorer:
         readings: list[dict[str, float | None]] = [
             {**signal, "i_dist": i_dist, "knn": knn, RESIDUAL: off} for signal, i_dist, knn, off in gated
         ]
-        return [self._score(*parts) for parts in zip(rows, predicted, words, readings, strict=True)]
+        scores, tau = [], None if self.profile.judge is None else self.profile.judge.terms.tau
+        for row, (estimate, low, high, estimator), fault, read in zip(rows, predicted, words, readings, strict=True):
+            flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
+            expected: dict[str, Any] = {
+                "predicted": estimate,
+                "predicted_low": low,
+                "predicted_high": high,
+                "estimator": estimator,
+            }
+            told = f"{reason}; {fault}" if fault else reason
+            scores.append(Score(**row, **expected, flag=flag, reason=told, readings=read))
+        return scores
 
     def _predicted(
-        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: Mapping[Path | str, ImageMaps | ListedImage]
+        self, measured: Mapping[str, Float64Array], items: Sequence[Arrival], maps: _Maps
     ) -> tuple[Sequence[_Predicted], Sequence[str], Sequence[dict[str, float]]]:
         """Predict performance by the profile's estimators; also return faults of the maps and the gate's values."""
         judge = self.profile.judge
@@ -425,31 +367,18 @@ class Scorer:
             image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
             signals, words = zip(*(files.read(judge.cut) for files in image_maps), strict=True)
             columns |= stacked(signals, self._folders.columns())
-            readings = [_read(values) for values in signals]
+            # Of a map's signals: foreground share and width, tile agreement, and size in pixels.
+            readings = [
+                {name: float(values[name]) for name in READ if name in values}
+                | ({PIXELS: float(np.sum(values[HISTOGRAM]))} if HISTOGRAM in values else {})
+                for values in signals
+            ]
         estimate, low, high, names = judge.predict(columns, self.work["estimator"])
         return list(zip(*map(_optional, (estimate, low, high)), names, strict=True)), words, readings
 
-    def _score(self, row: dict[str, Any], predicted: _Predicted, words: str, readings: dict[str, float | None]) -> Score:
-        estimate, low, high, estimator = predicted
-        tau = None if self.profile.judge is None else self.profile.judge.terms.tau
-        flag, reason = flagged(self.profile.primary, estimate, estimator, row["p_value"], tau)
-        return Score(
-            **row,
-            predicted=estimate,
-            predicted_low=low,
-            predicted_high=high,
-            estimator=estimator,
-            flag=flag,
-            reason=f"{reason}; {words}" if words else reason,
-            readings=readings,
-        )
-
 
 def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
-    """Load a profile's backbone with the profile's options, updated by `options`.
-
-    Raises `HowfarError` where the backbone cannot be loaded, or the profile was made from ready-made embeddings.
-    """
+    """Load a profile's backbone with the profile's options, updated by `options`; raise `HowfarError` if it is not at hand."""
     if profile.identity.get("kind") == "embeddings":
         raise _needs_embeddings(profile)
     try:
@@ -465,11 +394,7 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
 
 
 def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
-    """Score all groups of images.
-
-    Raises `HowfarError` where features are of another kind than the profile's, images meet a profile of embeddings, or a folder
-    of maps has none of a dataset's images.
-    """
+    """Score all groups of images."""
     outcomes = [outcome for group in groups for outcome in scorer.each(group)]
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
     return Scores(
@@ -479,12 +404,6 @@ def collect(scorer: Scorer, groups: Sequence[Group]) -> Scores:
         notes=scorer.notes,
         **site_estimates(scorer.profile.judge, images)._asdict(),
     )
-
-
-def _read(signals: Mapping[str, Any]) -> dict[str, float]:
-    """Select the gate's values from a map's signals: foreground share and width, tile agreement, and size in pixels."""
-    values = {name: float(signals[name]) for name in READ if name in signals}
-    return values | ({PIXELS: float(np.sum(signals[HISTOGRAM]))} if HISTOGRAM in signals else {})
 
 
 def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | ListedSignals | BoxListing:
@@ -525,13 +444,6 @@ def _trust(profile: PrimaryReference, folders: MapFolders | ListedSignals | BoxL
 
 def _needs_embeddings(profile: PrimaryReference) -> InputError:
     return InputError(f"{profile.primary} was profiled from ready-made embeddings: pass such, not images")
-
-
-def _opened(store: protocols.StoreLike | str | Path | None, backbone: Backbone) -> FeatureStore | None:
-    if store is None or not is_stored(backbone):
-        return None
-    opened = Store(store) if isinstance(store, (str, Path)) else store
-    return opened.open(backbone.identity, sum(backbone.layers))
 
 
 def _optional(values: Float64Array) -> list[float | None]:

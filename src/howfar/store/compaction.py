@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,8 @@ _log = logging.getLogger("howfar.store")
 def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
     """Remove damaged rows and leftovers of killed writers, and merge small shards if there are more than `many`.
 
-    Returns the number of shards that were written anew in others. Where another process packs, or the disk refuses (a read-only
-    store), nothing is done: packing is never needed. The lock lies in `home`, the feature's folder. A merged shard is large
-    enough at `target` bytes; shards below half of it are small.
+    Returns the number of shards that were merged. Nothing is done where another process packs or the disk refuses: packing is
+    never needed. A merged shard has about `target` bytes; shards below half of that are small.
     """
     try:
         with home.alone(LOCK) as first:
@@ -64,10 +64,7 @@ def drop_idle(catalog: ShardCatalog) -> None:
 
 
 def rewrite(catalog: ShardCatalog, target: int, many: int, renew: bool = False) -> int:
-    """Merge small shards, and rewrite shards with damaged rows without these; return how many were rewritten.
-
-    With `renew`, shards whose rows have no checksums are rewritten with checksums, too. Raises as `ShardCatalog.check`.
-    """
+    """Merge small shards, and rewrite shards with damaged rows or, with `renew`, without checksums; return their number."""
     groups = _plan(catalog, target, many)
     planned = {shard_id for group in groups for shard_id in group}
     for shard_id in catalog.ids:
@@ -85,11 +82,10 @@ def rows_without_checksums(shard: Shard) -> int:
 
 
 def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS) -> list[str]:
-    """Delete unusable files: temporary files, matrices without an index, damaged shards; return their names.
+    """Delete unusable files last written `older_than` seconds ago, and return their names.
 
-    Only what was last written `older_than` seconds ago goes. A writer needs seconds between a matrix and its index, so a day is
-    far beyond any that still lives; and should one wake up after that, its shard has no matrix and counts as absent: features
-    are computed again then, and no wrong row is ever read. Raises `OSError` where the disk refuses.
+    A writer needs seconds between a matrix and its index; a day is far beyond that. A shard swept all the same counts as
+    absent.
     """
     limit = time.time() - older_than
     swept = []
@@ -102,23 +98,19 @@ def sweep(home: Folder, catalog: ShardCatalog, older_than: float = STALE_SECONDS
 
 def leftovers(home: Folder, catalog: ShardCatalog) -> list[tuple[Folder, str]]:
     """List unusable files with their folders: temporary files, matrices without an index, damaged shards."""
-    damaged = catalog.damaged
-    listed = ((folder, _names(folder)) for folder in (home, catalog.folder, catalog.folder.child(SORTED)))
-    return [(folder, name) for folder, names in listed for name in sorted(names) if _useless(name, names, damaged)]
-
-
-def _names(folder: Folder) -> set[str]:
-    try:
-        return folder.names()
-    except FileNotFoundError:
-        return set()
-
-
-def _useless(name: str, beside: Collection[str], damaged: Collection[str]) -> bool:
-    shard_id, suffix = name[:32], name[32:]
-    if suffix == ARRAY and shards.ID.fullmatch(shard_id):
-        return f"{shard_id}{INDEX}" not in beside or shard_id in damaged
-    return name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
+    damaged, found = catalog.damaged, []
+    for folder in (home, catalog.folder, catalog.folder.child(SORTED)):
+        with suppress(FileNotFoundError):
+            names = folder.names()
+            for name in sorted(names):
+                shard_id, suffix = name[:32], name[32:]
+                if suffix == ARRAY and shards.ID.fullmatch(shard_id):
+                    useless = f"{shard_id}{INDEX}" not in names or shard_id in damaged
+                else:
+                    useless = name.endswith((TEMPORARY, ".run")) or (suffix == INDEX and shard_id in damaged)
+                if useless:
+                    found.append((folder, name))
+    return found
 
 
 def _plan(catalog: ShardCatalog, target: int, many: int) -> list[list[str]]:

@@ -27,39 +27,30 @@ class FileMatrix(Protocol):
 
     def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
         """Copy columns of rows (in non-decreasing order) to a block: ``block[positions] = matrix[rows, columns]``."""
-        ...
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Read whole rows in their stored type."""
-        ...
 
     def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield (first, last, block) for pieces of the ascending `rows`, in their stored type.
-
-        A piece is contiguous, and may be no more after the next one was asked for.
-        """
-        ...
+        """Yield (first, last, block) for pieces of the ascending `rows`; a block may be gone once the next is asked for."""
 
 
 class Folder(Protocol):
     """Serve a folder whose files appear whole or not at all; failures raise OSError, missing files FileNotFoundError.
 
-    What has a body here is for folders that nobody can lock, and that are nothing but the beginnings of names.
+    Methods with a body are for folders that nobody can lock and that are only prefixes of names, as in a bucket.
     """
 
     @property
     def near(self) -> bool:
         """Return whether reads cost next to nothing, as on a disk; otherwise several files are requested at a time."""
-        ...
 
     @property
     def path(self) -> Path | str:
         """Return the folder's path, or its URL."""
-        ...
 
     def child(self, name: str) -> Folder:
         """Return a subfolder."""
-        ...
 
     def make(self) -> None:
         """Make the folder if needed."""
@@ -67,15 +58,12 @@ class Folder(Protocol):
 
     def names(self) -> set[str]:
         """List the files in the folder."""
-        ...
 
     def sizes(self) -> dict[str, int]:
         """Return the size in bytes of each file in the folder."""
-        ...
 
     def folders(self) -> set[str]:
         """List the subfolders; empty if the folder does not exist."""
-        ...
 
     def discard(self) -> None:
         """Delete the folder if it is empty and more than a prefix of names."""
@@ -87,27 +75,21 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes:
         """Read a file's bytes."""
-        ...
 
     def head(self, name: str, count: int) -> tuple[bytes, int]:
         """Read the first bytes of a file, and the file's size."""
-        ...
 
     def appearing(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file for writing that appears under its name if the block ends without an exception."""
-        ...
 
     def remove(self, name: str) -> None:
         """Delete a file if it exists."""
-        ...
 
     def written(self, name: str) -> float:
         """Return a file's modification time in seconds since 1970; infinity if the file is missing."""
-        ...
 
     def matrix(self, name: str, shape: tuple[int, int], dtype: np.dtype[Any], offset: int) -> FileMatrix:
         """Return the row-major matrix that begins at an offset in a file."""
-        ...
 
     def alone(self, name: str) -> AbstractContextManager[bool]:
         """Try to hold the named lock until the block ends; the context yields whether it was free."""
@@ -151,17 +133,7 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
-    """Explain why a disk or service refused, and the remedy: room, another folder, its rights, or a service's keys.
-
-    Examples
-    --------
-    >>> from howfar.store.local_folder import folder_at
-    >>> full = OSError(errno.ENOSPC, "No space left on device")
-    >>> reason_and_remedy(folder_at("shelf"), full)[1]
-    'the disk is full: make room, or name a store on another disk (--store)'
-    >>> reason_and_remedy(folder_at("memory://shelf"), OSError(errno.EIO, "no such key", "memory://shelf"))
-    ('no such key', 'see that it can be reached, and by which keys')
-    """
+    """Explain why a disk or service refused, and the remedy: room, another folder, its rights, or a service's keys."""
     if folder.near:
         return one_line(error, 200), _REMEDIES.get(error.errno or 0, _RIGHTS)
     reason = one_line(error.strerror or error, 200)
@@ -170,13 +142,6 @@ def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
 
 
 def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
-    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy.
-
-    Examples
-    --------
-    >>> from howfar.store.local_folder import folder_at
-    >>> print(refusal(folder_at("memory://shelf"), "read", OSError("no such key")))
-    the store cannot read memory://shelf: no such key; see that it can be reached, and by which keys
-    """
+    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy."""
     reason, remedy = reason_and_remedy(folder, error)
     return StoreError(f"the store cannot {doing} {folder.path}: {reason}; {remedy}")

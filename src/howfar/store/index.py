@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,7 +22,7 @@ _NONE = -1
 class RowPositions:
     """Hold the positions of a selection's rows: entry i is row ``row[i]`` of the shard ``ids[shard[i]]``.
 
-    `digests` are those of the contents, (n, 2), where a database was asked, whose word is to be compared with the shard's.
+    `digests`, (n, 2), are those of the contents where a database was asked, whose answer is compared with the shard's.
     """
 
     ids: tuple[str, ...]
@@ -48,8 +48,8 @@ class RowPositions:
 class _Lookup:
     """Hold where contents are found, in a dict and in a database; replaced as a whole.
 
-    `ids` are the sorted ids of the database's shards that are there, `ranks` has the position of each among them by its number
-    in the database, and `lost` holds the damaged rows, as rank << 32 | row.
+    `ids` are the sorted ids of the database's existing shards, `ranks` the position of each shard number among them, and `lost`
+    the damaged rows, as rank << 32 | row.
     """
 
     young: Positions = field(default_factory=dict)
@@ -81,32 +81,23 @@ class _Lookup:
 
 
 class Index:
-    """Map each content to the oldest shard that holds it.
+    """Map each content to the oldest shard that holds it, whatever the order in which shards were read.
 
-    The choice among several shards depends only on their ids, never on the order in which they were read. One thread at a time
-    may change it; others may ask meanwhile. Whatever asks raises as `howfar.store.index_database.IndexDatabase`, which `forget`
-    then leaves out.
-
-    Examples
-    --------
-    >>> index = Index()
-    >>> sums = np.zeros(2, np.uint64)
-    >>> index.insert([Shard("2", 1, ["cat"], [0], sums[:1]), Shard("1", 2, ["dog", "cat"], [0, 1], sums)])
-    >>> index.locate(["cat"]).ids, len(index), "cow" in index
-    (('1',), 2, False)
-    >>> index.drop(["1"])
-    >>> index.locate(["cat"]).ids, "dog" in index
-    (('2',), False)
+    One thread at a time may change it; others may ask meanwhile. Methods raise as `howfar.store.index_database.IndexDatabase`
+    does; `forget` then drops the database.
     """
 
     def __init__(self) -> None:
-        self._shards: dict[str, Shard | None] = {}
-        self._young: dict[str, Shard] = {}
+        self.shards: dict[str, Shard | None] = {}
+        """Shards by id; None for one that is known only from the database."""
+        self.young: dict[str, Shard] = {}
+        """Shards that are in memory only."""
         self._lost: dict[str, frozenset[int]] = {}
-        self._lookup = _Lookup()
+        self.lookup = _Lookup()
+        """Replaced whenever places of contents change, except by shards added in memory."""
 
     def __len__(self) -> int:
-        lookup = self._lookup
+        lookup = self.lookup
         if lookup.database is None:
             return len(lookup.young)
         numbers = lookup.database.numbers
@@ -115,55 +106,35 @@ class Index:
         return lookup.database.count(absent, lost) + int((lookup.find(digests_of(list(lookup.young))) < 0).sum())
 
     def __contains__(self, content: object) -> bool:
-        return isinstance(content, str) and self._lookup.has(content)
-
-    @property
-    def ids(self) -> KeysView[str]:
-        """Return the ids of the shards."""
-        return self._shards.keys()
-
-    @property
-    def held(self) -> Mapping[str, Shard | None]:
-        """Return the shards by id; None for a shard that is known only from the database."""
-        return self._shards
-
-    @property
-    def young(self) -> Collection[Shard]:
-        """Return the shards that are in memory only."""
-        return self._young.values()
-
-    @property
-    def state(self) -> object:
-        """Return an object that is replaced whenever places of contents change, except by shards added in memory."""
-        return self._lookup
+        return isinstance(content, str) and self.lookup.has(content)
 
     @property
     def database(self) -> IndexDatabase | None:
         """Return the database that is asked for contents not in memory."""
-        return self._lookup.database
+        return self.lookup.database
 
     def insert(self, shards: Iterable[Shard]) -> None:
         """Add shards in memory."""
         for shard in shards:
-            self._shards[shard.id] = self._young[shard.id] = shard
-            _enter(self._lookup.young, shard, ())
+            self.shards[shard.id] = self.young[shard.id] = shard
+            _enter(self.lookup.young, shard, ())
 
     def adopt(self, database: IndexDatabase, ids: Iterable[str], held: Iterable[Shard] = ()) -> None:
         """Use a database's entries for some shards, and drop these entries from memory."""
-        self._shards |= dict.fromkeys(ids) | {shard.id: shard for shard in held}
-        self._young = {shard_id: shard for shard_id, shard in self._young.items() if shard_id not in database.numbers}
+        self.shards |= dict.fromkeys(ids) | {shard.id: shard for shard in held}
+        self.young = {shard_id: shard for shard_id, shard in self.young.items() if shard_id not in database.numbers}
         self._build(database)
 
     def forget(self) -> None:
         """Drop the database and the shards that only it knows."""
-        self._shards = dict(self._young)
+        self.shards = dict(self.young)
         self._build(None)
 
     def drop(self, gone: Iterable[str]) -> None:
         """Remove shards; their contents are then found in other shards that hold them."""
         for shard_id in gone:
-            del self._shards[shard_id]
-            self._young.pop(shard_id, None)
+            del self.shards[shard_id]
+            self.young.pop(shard_id, None)
             self._lost.pop(shard_id, None)
         self._build(self.database)
 
@@ -176,20 +147,20 @@ class Index:
         """Rebuild the lookup from the shards in memory and the existing shards of the database."""
         # Built beside the old one and assigned at once: `in` is asked by other threads meanwhile.
         young: Positions = {}
-        for shard in self._young.values():
+        for shard in self.young.values():
             _enter(young, shard, self._lost.get(shard.id, ()))
         if database is None:
-            self._lookup = _Lookup(young)
+            self.lookup = _Lookup(young)
             return
-        ids = sorted(self._shards.keys() & database.numbers)
+        ids = sorted(self.shards.keys() & database.numbers)
         ranks = np.full(max(database.numbers.values(), default=0) + 1, _NONE, np.int64)
         ranks[[database.numbers[shard_id] for shard_id in ids]] = np.arange(len(ids))
         lost = frozenset((k << _ROW_BITS) | row for k, shard_id in enumerate(ids) for row in self._lost.get(shard_id, ()))
-        self._lookup = _Lookup(young, database, tuple(ids), ranks, lost)
+        self.lookup = _Lookup(young, database, tuple(ids), ranks, lost)
 
     def holds(self, contents: Sequence[str]) -> NDArray[np.bool_]:
         """Return which contents are in a shard."""
-        lookup = self._lookup
+        lookup = self.lookup
         young = np.fromiter((content in lookup.young for content in contents), bool, len(contents))
         return young if lookup.database is None else young | (lookup.find(digests_of(contents)) >= 0)
 
@@ -202,7 +173,7 @@ class Index:
 
     def _find(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content, in order; the shard is -1 for a content in no shard."""
-        lookup = self._lookup
+        lookup = self.lookup
         digests = None if lookup.database is None else digests_of(contents)
         place = np.full(len(contents), _NONE, np.int64) if digests is None else lookup.find(digests)
         shard, row = (place >> _ROW_BITS).tolist(), (place & _ROW).tolist()
@@ -218,12 +189,9 @@ class Index:
         return RowPositions(tuple(ids), np.array(shard, np.int64), np.array(row, np.int64), digests)
 
     def idle(self) -> list[str]:
-        """Return the shards that no read uses, since older shards hold all their contents.
-
-        Only shards are looked at that this process has read.
-        """
+        """Return the shards, among those that this process has read, whose contents all lie in older shards."""
         used = set[str]()
-        known = [shard for shard in self._shards.values() if shard is not None]
+        known = [shard for shard in self.shards.values() if shard is not None]
         for shard in known:
             found = self._find(shard.contents)
             used.update(found.ids[k] for k in set(found.shard.tolist()) if k >= 0)

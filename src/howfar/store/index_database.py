@@ -65,17 +65,8 @@ class IndexDamagedError(Exception):
 class IndexDatabase:
     """Hold shard and row of many contents in the file at `path`, or in a temporary file if `path` is None.
 
-    `key` is the name of the feature's folder. The file is made with `make`, and with `read_only` it is never changed. Every
-    method raises `IndexDamagedError`, or `OSError` where the disk or another process refuses. Several threads may share it.
-
-    Examples
-    --------
-    >>> database = IndexDatabase(None, "pixels-0")
-    >>> database.add([Shard("a", 2, ["cat", "dog"], [0, 1], np.zeros(2, np.uint64))])
-    >>> database.find(digests_of(["cow", "dog"])).tolist()
-    [[1, 1, 1]]
-    >>> database.numbers, database.rows
-    ({'a': 1}, {'a': 2})
+    `key` is the name of the feature's folder. The file is made with `make`, and never changed with `read_only`. Every method
+    raises `IndexDamagedError`, or `OSError` where the disk or another process refuses. Several threads may share it.
     """
 
     def __init__(self, path: Path | None, key: str, *, make: bool = True, read_only: bool = False) -> None:

@@ -36,14 +36,7 @@ _BIG: Final = np.dtype(">u8")
 
 
 class HexContents(Sequence[str]):
-    """Hold contents of 32 hexadecimal digits as numbers, (n, 2) uint64, and return them as text on access.
-
-    Examples
-    --------
-    >>> contents = HexContents(np.array([[0, 10], [1, 255]], np.uint64))
-    >>> contents[1], len(contents)
-    ('000000000000000100000000000000ff', 2)
-    """
+    """Hold contents of 32 hexadecimal digits as numbers, (n, 2) uint64, and return them as text on access."""
 
     def __init__(self, digests: NDArray[np.uint64]) -> None:
         self.digests = digests
@@ -66,15 +59,7 @@ class HexContents(Sequence[str]):
 
 
 def digests_of(contents: Sequence[str]) -> NDArray[np.uint64]:
-    """Compute the digests of contents (`digest_of`) as (n, 2) uint64, which sort as the digests' bytes do.
-
-    Examples
-    --------
-    >>> digests_of(["00000000000000010000000000000002"]).tolist()
-    [[1, 2]]
-    >>> digests_of(["cat"]).tolist()
-    [[731827759277707201, 9753301195396271390]]
-    """
+    """Compute the digests of contents (`digest_of`) as (n, 2) uint64, which sort as the digests' bytes do."""
     packed = in_hex(contents)
     if packed is not None:
         return packed.digests
@@ -101,15 +86,7 @@ def in_digits(text: bytes) -> HexContents | None:
 
 
 def digest_of(content: str) -> bytes:
-    """Compute a content's digest: the 16 bytes of 32 hexadecimal digits, or BLAKE2b of any other text.
-
-    BLAKE2b keeps the digests of other texts distinct.
-
-    Examples
-    --------
-    >>> digest_of("00000000000000010000000000000002").hex()
-    '00000000000000010000000000000002'
-    """
+    """Compute a content's digest: the 16 bytes of 32 hexadecimal digits, or BLAKE2b of any other text."""
     if len(content) == DIGITS:
         with suppress(ValueError):
             data = bytes.fromhex(content)
@@ -133,13 +110,7 @@ class Entries:
 
 
 def checksum(data: Any) -> int:
-    """Compute the checksum of a row's bytes: XXH3, 64 bits (https://github.com/Cyan4973/xxHash).
-
-    Examples
-    --------
-    >>> f"{checksum(b'123456789'):016x}"
-    '72dcb18b67a17dff'
-    """
+    """Compute the checksum of a row's bytes: XXH3, 64 bits (https://github.com/Cyan4973/xxHash)."""
     # The standard library's crc32 needs no dependency, but with it a warm compare spent 3.5 % of its time on checksums, and 8 %
     # with SAM's features, where 3 % is the most that they may take; XXH3 is three to four times as fast, as recorded by
     # benchmarks/checksums.py. xxhash has no dependency of its own, and wheels for every system and Python that howfar is for.
@@ -167,7 +138,7 @@ def encode(contents: Sequence[str], paths: Sequence[str], checksums: Sequence[in
 
 
 def decode(data: bytes, key: str, paths: bool = False) -> Entries:
-    """Decode an index; an index of an earlier version has neither seal nor checksums and is read as such.
+    """Decode an index; an index of an earlier version has neither seal nor checksums.
 
     Raises `ShardDamagedError` where the seal fits neither the bytes nor the feature's folder `key`, or the file is no index.
     """
@@ -215,13 +186,7 @@ def _contents(column: Any) -> Sequence[str]:
 
 
 def checksums_of(block: NDArray[Any]) -> list[int]:
-    """Compute the checksum of each row of a contiguous (b, q) block.
-
-    Examples
-    --------
-    >>> checksums_of(np.zeros((2, 3), np.float32))
-    [14166511957577999600, 14166511957577999600]
-    """
+    """Compute the checksum of each row of a contiguous (b, q) block."""
     width = block.shape[1] * block.itemsize
     data = block.view(np.uint8).reshape(-1).data
     return [checksum(data[start : start + width]) for start in range(0, len(data), width)]
@@ -242,13 +207,9 @@ def _parse(data: bytes, wanted: Sequence[str]) -> dict[str, Any]:
     names = [*wanted, *([CHECKSUM] if CHECKSUM in file.schema_arrow.names else [])]
     table = file.read(columns=names, use_threads=False)
     columns = {name: table.column(name) for name in names}
-    if not all(_is_kind(name, column.type) and not column.null_count for name, column in columns.items() if name != "path"):
-        raise ValueError("its columns are of other types, or have gaps")
+    for name, column in columns.items():
+        text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        right = text if name == "content" else pa.types.is_integer(column.type)
+        if name != "path" and (column.null_count or not right):
+            raise ValueError("its columns are of other types, or have gaps")
     return columns
-
-
-def _is_kind(name: str, kind: Any) -> bool:
-    import pyarrow as pa
-
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    return bool(text if name == "content" else pa.types.is_integer(kind))

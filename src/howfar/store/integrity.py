@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,27 +17,19 @@ from howfar.store import shards
 from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, rows_without_checksums, sweep
 from howfar.store.folder import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.index_file import ABSENT
-from howfar.store.inventory import SUMS, StoredFeature, features_in, recovered, store_folder
-from howfar.store.manifest import NAME, SHARDS, Manifest, write
+from howfar.store.inventory import SUMS, StoredFeature, features_in, store_folder
+from howfar.store.manifest import NAME, SHARDS, Manifest, feature_key, write
 from howfar.store.shard_catalog import ShardCatalog
-from howfar.store.shards import ARRAY, INDEX, Shard
+from howfar.store.shards import ARRAY, INDEX
 from howfar.store.store import TARGET_BYTES
 
 
 @dataclass(frozen=True)
 class Damage:
-    """Name a damaged file of a store and the damage.
+    """Name a damaged file of a store, below the folder of its feature, and the damage.
 
-    Attributes
-    ----------
-    feature, file
-        The feature's folder, and the file below it.
-    reason
-        What is wrong.
-    images
-        How many images must be embedded anew; None where the index that would tell is damaged too.
-    paths
-        The files that these images came from, where the index tells.
+    `images` is how many images must be embedded anew, None where the index that would tell is damaged too; `paths` are their
+    files, where the index tells.
     """
 
     feature: str
@@ -47,18 +41,10 @@ class Damage:
 
 @dataclass(frozen=True)
 class FeatureCheck:
-    """Count the sound images and shards of one feature.
+    """Count the sound images and shards of one feature, given by its folder and the name in its identity.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    images, shards
-        How many images have sound features, in how many shards.
-    without_checksum
-        How many of them an earlier version wrote: of these only NaN and infinity can be found.
-    leftovers
-        Files that killed writers left; they do no harm.
+    Of the images `without_checksum`, which an earlier version wrote, only NaN and infinity can be found. `leftovers` are
+    harmless files of killed writers.
     """
 
     feature: str
@@ -71,10 +57,7 @@ class FeatureCheck:
 
 @dataclass(frozen=True)
 class StoreCheck:
-    """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`.
-
-    `store` is its folder or URL, `features` has an entry for each feature, `damage` one for each damaged file.
-    """
+    """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`."""
 
     store: str
     features: tuple[FeatureCheck, ...]
@@ -93,19 +76,9 @@ class StoreCheck:
 def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreCheck:
     """Compare a whole store with its checksums, without changing anything.
 
-    Parameters
-    ----------
-    store
-        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
-    feature
-        Names of the features to check: of a backbone, or of a feature's folder or its beginning; all by default.
-
-    Raises
-    ------
-    InputError
-        The folder is one feature's, or the store has no such feature.
-    MissingPathError
-        There is no such folder.
+    `store` is its folder or URL, by default that of ``HOWFAR_STORE``, else the user's cache. `feature` names the features to
+    check, by backbone or by folder or its beginning; all by default. Raises `InputError` where the folder is one feature's or
+    has no such feature, and `MissingPathError` where there is no such folder.
 
     Examples
     --------
@@ -151,25 +124,22 @@ def check_rows(name: str, catalog: ShardCatalog) -> list[Damage]:
     """Check every row of every shard, including rows that no read uses, and return the damage."""
     before = {shard_id: catalog.shard(shard_id) for shard_id in catalog.ids}
     for shard_id, shard in before.items():
-        try:
+        with suppress(ShardGoneError):
             catalog.check(shard_id, np.sort(np.array(shard.rows, np.int64)))
-        except ShardGoneError:
+    damage = []
+    for shard_id, count in catalog.lost.items():
+        if shard_id not in before:
             continue
-    found = [_of_rows(name, catalog, before[shard_id], rows) for shard_id, rows in catalog.lost.items() if shard_id in before]
-    return [*found, *(_of_shard(name, catalog, shard_id, why) for shard_id, why in catalog.damaged.items())]
-
-
-def _of_rows(name: str, catalog: ShardCatalog, shard: Shard, count: int) -> Damage:
-    left = set(catalog.shard(shard.id).rows) if shard.id in catalog.ids else set()
-    lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
-    wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
-    reason = f"{count:,} of {shard.count:,} rows {wrong}"
-    return Damage(name, f"{SHARDS}/{shard.id}{ARRAY}", reason, *_images(catalog, shard.id, lost))
-
-
-def _of_shard(name: str, catalog: ShardCatalog, shard_id: str, why: str) -> Damage:
-    suffix = INDEX if "its index" in why else ARRAY
-    return Damage(name, f"{SHARDS}/{shard_id}{suffix}", why, *_images(catalog, shard_id, None))
+        shard = before[shard_id]
+        left = set(catalog.shard(shard_id).rows) if shard_id in catalog.ids else set()
+        lost = {content for content, row in zip(shard.contents, shard.rows, strict=True) if row not in left}
+        wrong = "hold NaN or infinity" if (shard.checksums == ABSENT).all() else "do not match their checksums"
+        reason = f"{count:,} of {shard.count:,} rows {wrong}"
+        damage.append(Damage(name, f"{SHARDS}/{shard_id}{ARRAY}", reason, *_images(catalog, shard_id, lost)))
+    for shard_id, why in catalog.damaged.items():
+        suffix = INDEX if "its index" in why else ARRAY
+        damage.append(Damage(name, f"{SHARDS}/{shard_id}{suffix}", why, *_images(catalog, shard_id, None)))
+    return damage
 
 
 def _images(catalog: ShardCatalog, shard_id: str, among: set[str] | None) -> tuple[int | None, tuple[str, ...]]:
@@ -208,18 +178,9 @@ def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
 class FeatureRepair:
     """Report what a repair did to the folder of one feature.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    dropped
-        The damaged files and rows that were deleted; their images are embedded anew by the next run that needs them.
-    checksums_added
-        How many images an earlier version wrote, whose features have checksums now.
-    merged
-        How many shards were written anew in others.
-    left
-        Why the folder was left as it is, or the manifest in it; empty where it was not.
+    `dropped` are the deleted files and rows, whose images the next run embeds anew; `checksums_added` counts images of an
+    earlier version that have checksums now; `merged` counts shards; `left` says why the folder, or its manifest, was left as it
+    is, else "".
     """
 
     feature: str
@@ -245,21 +206,9 @@ class StoreRepair:
 def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreRepair:
     """Drop damaged data (embedded anew by the next run), add missing checksums, and merge small shards.
 
-    Others may read and write the store meanwhile; a folder that another process packs is left as it is.
-
-    Parameters
-    ----------
-    store
-        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
-    feature
-        Names of the features to repair, as in `howfar.store.check`; all by default.
-
-    Raises
-    ------
-    InputError, MissingPathError
-        As `howfar.store.check`.
-    StoreError
-        The disk refuses, or a folder changes faster than it can be read.
+    Others may read and write the store meanwhile; a folder that another process packs is left as it is. `store` and `feature`
+    are as in `howfar.store.check`, and so are the errors; `StoreError` is raised where the disk refuses, or a folder changes
+    faster than it can be read.
 
     Examples
     --------
@@ -287,8 +236,8 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             if not first:
                 return FeatureRepair(feature.name, feature.backbone, (), 0, 0, "another process packs it: repair it later")
             spoilt = [Damage(feature.name, name, why, 0) for name, why in damaged_sums(feature)]
-            for damage in spoilt:
-                folder, _, name = damage.file.rpartition("/")
+            for each in spoilt:
+                folder, _, name = each.file.rpartition("/")
                 feature.home.child(folder).remove(name)
             left = _mend_manifest(feature) if feature.fault else ""
             if feature.fault and not left:
@@ -296,28 +245,28 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             catalog = feature.catalog()
             if catalog is None:
                 return nothing
-            return _rows_repaired(feature, catalog, spoilt, left)
+            damage = check_rows(feature.name, catalog)
+            shards.remove(catalog.folder, list(catalog.damaged))
+            catalog.refresh()
+            sweep(feature.home, catalog)
+            drop_idle(catalog)
+            without = without_checksums(catalog)
+            merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
+            return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
     except (ShardGoneError, ShardDamagedError) as error:
         raise StoreError(f"{feature.home.path} changes faster than it can be repaired: try again ({error})") from error
     except OSError as error:
         raise refusal(feature.home, "write to", error) from error
 
 
-def _rows_repaired(feature: StoredFeature, catalog: ShardCatalog, spoilt: list[Damage], left: str) -> FeatureRepair:
-    damage = check_rows(feature.name, catalog)
-    shards.remove(catalog.folder, list(catalog.damaged))
-    catalog.refresh()
-    sweep(feature.home, catalog)
-    drop_idle(catalog)
-    without = without_checksums(catalog)
-    merged = rewrite(catalog, TARGET_BYTES, 1, renew=True)
-    return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
-
-
 def _mend_manifest(feature: StoredFeature) -> str:
     """Rewrite a damaged manifest and return ""; if its identity is lost, say that the next run rewrites it."""
-    identity = recovered(feature)
-    if identity is None or feature.layout is None:
+    identity, layout = None, feature.layout
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = json.loads(feature.home.read(NAME))["identity"]
+        if layout is not None and feature_key(found, layout.dtype) == feature.name:
+            identity = dict(found)
+    if identity is None or layout is None:
         return f"the next run with this feature writes its manifest anew, as nothing here tells its identity ({feature.fault})"
-    write(feature.home, Manifest(identity, feature.layout.dtype, feature.layout.length))
+    write(feature.home, Manifest(identity, layout.dtype, layout.length))
     return ""

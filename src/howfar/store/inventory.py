@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -33,8 +32,8 @@ _FOLDER: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*-)?[0-9a-f]{{{DIGITS}}}")
 class StoredFeature:
     """Describe the folder of one feature.
 
-    `name` is the folder's, `home` reads and writes it, `manifest` is what its manifest says, None where that is damaged or
-    lost, and `fault` why; `layout` says how its rows are stored, None where nothing tells.
+    `manifest` is None where it is damaged or lost, and `fault` says why; `layout` is None where nothing tells how rows are
+    stored.
     """
 
     name: str
@@ -52,7 +51,7 @@ class StoredFeature:
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
         """Read the feature's shard indexes or, with `derived`, the index file, without log messages.
 
-        None where it is not known how rows are stored, or another process has removed it, or has only begun to make it.
+        None where it is not known how rows are stored, or another process has removed the folder or only begun to make it.
         """
         try:
             home = self.home.child(SHARDS)
@@ -95,54 +94,25 @@ def store_folder(root: Path | str | None = None) -> Folder:
 def features_in(root: Path | str | None = None, only: Sequence[str] = (), *, whole: bool = False) -> list[StoredFeature]:
     """List the features in a store, sorted by folder name; other folders are ignored.
 
-    Parameters
-    ----------
-    root
-        The store's folder or URL; by default `howfar.store.default_root`, which may not be there yet.
-    only
-        Names of the features that are wanted: of the backbone, or of the folder or its beginning; all of them by default.
-    whole
-        Whether the beginning of a folder's name is not enough.
-
-    Raises
-    ------
-    InputError
-        The folder is one feature's, holds none of a name, or cannot be read: a service that refuses, or lacks its keys.
-    MissingPathError
-        There is no such folder.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from howfar.store import Store
-    >>> root = tempfile.mkdtemp()
-    >>> _ = Store(root).open({"name": "pixels", "side": 96}, 27648)
-    >>> [(feature.backbone, feature.layout.length) for feature in features_in(root)]
-    [('pixels', 27648)]
+    `only` names backbones, folders or, unless `whole`, beginnings of folder names. Raises `InputError` where the folder is one
+    feature's, holds none of a name or cannot be read, and `MissingPathError` where a named folder is absent.
     """
     folder = store_folder(root)
+    place, remedy = str(folder.path), "name the folder that --store was given"
+    if root is not None and isinstance(folder.path, Path) and not folder.path.is_dir():
+        raise MissingPathError(f"no store at {place}: {remedy}")
     try:
-        return _features_in(folder, root is not None, only, whole)
-    except MissingPathError:
-        raise
+        below = folder.folders()
+        if SHARDS in below:
+            parent, _, name = place.rpartition("/")
+            rule = "must be a store, not the folder of one feature in it"
+            raise InputError.of("store", rule, place, f"pass {parent} and --feature {name}")
+        if root is not None and not any(_FOLDER.fullmatch(name) for name in below) and (below or folder.names()):
+            raise InputError.of("store", "must hold folders of features", place, remedy)
+        found = [feature for name in sorted(below) if _FOLDER.fullmatch(name) and (feature := _read(folder.child(name), name))]
     except OSError as error:
         reason, remedy = reason_and_remedy(folder, error)
-        raise InputError.of("store", f"must be a store that can be read ({reason})", str(folder.path), remedy) from error
-
-
-def _features_in(folder: Folder, named: bool, only: Sequence[str], whole: bool) -> list[StoredFeature]:
-    if named and isinstance(folder.path, Path) and not folder.path.is_dir():
-        raise MissingPathError(f"no store at {folder.path}: name the folder that --store was given")
-    below = folder.folders()
-    if SHARDS in below:
-        parent, _, name = str(folder.path).rpartition("/")
-        raise InputError.of("store", "must be a store, not the folder of one feature in it", str(folder.path),
-                            f"pass {parent} and --feature {name}")  # fmt: skip
-    if named and not any(_FOLDER.fullmatch(name) for name in below) and (below or folder.names()):
-        raise InputError.of(
-            "store", "must hold folders of features", str(folder.path), "name the folder that --store was given"
-        )
-    found = [feature for name in sorted(below) if _FOLDER.fullmatch(name) and (feature := _read(folder.child(name), name))]
+        raise InputError.of("store", f"must be a store that can be read ({reason})", place, remedy) from error
     for wanted in only:
         if not any(_is(feature, wanted, whole) for feature in found):
             known = ", ".join(sorted({feature.backbone for feature in found})) or "none"
@@ -185,15 +155,3 @@ def _whole(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     if feature_key(manifest["identity"], dtype) != name:
         raise ManifestDamagedError("it is of another feature than the folder's name")
     return manifest
-
-
-def recovered(feature: StoredFeature) -> Mapping[str, Any] | None:
-    """Return the identity in a damaged manifest if it still matches the folder's name, else None."""
-    try:
-        document = json.loads(feature.home.read(NAME))
-        identity = document["identity"]
-        if feature.layout is not None and feature_key(identity, feature.layout.dtype) == feature.name:
-            return dict(identity)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    return None

@@ -1,10 +1,8 @@
 """Read and write a store's folder on a disk of this machine, and share it with other processes.
 
-Who uses a folder shares its lock; who removes it must have that lock alone. The lock ends with its process, however that ends.
-Where folders cannot be locked nothing is kept, as before there was this.
-
-A claim is a file below ``claims/`` that names contents and is locked by the process that computes them. The lock ends with its
-holder, however that ends; a claim that another can lock is therefore nobody's, and is deleted by whoever meets it.
+Who uses a folder shares its lock; who removes it must have that lock alone. A claim is a file below ``claims/`` that names
+contents and is locked by the process that computes them. A lock ends with its process, however that ends: a claim that another
+can lock is nobody's, and is deleted by whoever meets it. Where files cannot be locked, nothing is kept back.
 """
 
 from __future__ import annotations
@@ -35,19 +33,11 @@ _lock = Lock()
 
 
 class FolderUse:
-    """Share the lock of an existing folder as long as this object lives.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> FolderUse(folder).current
-    True
-    """
+    """Share the lock of an existing folder as long as this object lives."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._share = Share(folder)
+        self.share = Share(folder)
         with _lock:
             _held.add(self)
 
@@ -58,39 +48,7 @@ class FolderUse:
             there = self.folder.stat()
         except FileNotFoundError:
             return False
-        return os.path.samestat(there, self._share.status())
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Release the lock to another part of this process until the block ends."""
-        self._share.give()
-        try:
-            yield
-        finally:
-            self._share.take()
-
-
-@contextmanager
-def unused(folder: Path) -> Iterator[bool]:
-    """Yield whether no other process uses a folder, and let none begin to until the block ends.
-
-    What this process itself keeps is its own to remove. Raises `FileNotFoundError` where there is no such folder.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> use = FolderUse(folder)
-    >>> with unused(folder) as free:
-    ...     free
-    True
-    """
-    with ExitStack() as stack:
-        with _lock:
-            own = [use for use in _held if use.folder == folder]
-        for use in own:
-            stack.enter_context(use.lent())
-        yield stack.enter_context(alone(folder, make=False))
+        return os.path.samestat(there, self.share.status())
 
 
 CLAIMS: Final = "claims"
@@ -98,18 +56,10 @@ _LOCK: Final = ".door"
 
 
 class Claims:
-    """Keep the claims of threads and processes on the contents of one feature.
+    """Keep the claims of threads and processes on the contents of one feature, in a folder made by the first claim.
 
-    The folder is made when the first claim is. Where files cannot be locked (another system than POSIX, some network folders),
-    all that is asked for is granted: features may be computed twice there, and none is lost.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> claims = Claims(Path(tempfile.mkdtemp()) / "claims")
-    >>> with claims.take(["cat", "dog"], lambda: {"dog"}) as granted, claims.take(["cat", "cow"], set) as others:
-    ...     granted, others
-    (('cat',), ('cow',))
+    Where files cannot be locked (another system than POSIX, some network folders) everything is granted: features may be
+    computed twice there, and none is lost.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -117,11 +67,7 @@ class Claims:
 
     @contextmanager
     def take(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> Iterator[tuple[str, ...]]:
-        """Claim contents until the block ends; yield the contents that are neither stored nor claimed by others.
-
-        A content that stands twice in `wanted` is granted once; `stored` gives the contents that are stored, looked up when it
-        is called. Raises `OSError` where the disk refuses.
-        """
+        """Claim contents until the block ends; yield, each once, those neither claimed by others nor in `stored()`."""
         distinct = dict.fromkeys(wanted)
         self._folder.mkdir(exist_ok=True)
         path = self._folder / secrets.token_hex(8)
@@ -164,17 +110,7 @@ HUGE_PAGE = 2 * 2**20
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Serve a folder on disk by its path.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = LocalFolder(Path(tempfile.mkdtemp()))
-    >>> with folder.appearing("note") as file:
-    ...     _ = file.write(b"whole")
-    >>> folder.names(), folder.head("note", 2)
-    ({'note'}, (b'wh', 5))
-    """
+    """Serve a folder on disk by its path."""
 
     path: Path
 
@@ -263,9 +199,19 @@ class LocalFolder:
                 if use.current:
                     return use
 
-    def unused(self) -> AbstractContextManager[bool]:
-        """Yield whether no other process holds the folder, and let none begin to until the block ends."""
-        return unused(self.path)
+    @contextmanager
+    def unused(self) -> Iterator[bool]:
+        """Yield whether no other process holds the folder, and let none begin to until the block ends.
+
+        What this process itself holds is its own to remove. Raises `FileNotFoundError` where there is no such folder.
+        """
+        with ExitStack() as stack:
+            with _lock:
+                own = [use for use in _held if use.folder == self.path]
+            for use in own:
+                use.share.give()
+                stack.callback(use.share.take)
+            yield stack.enter_context(alone(self.path, make=False))
 
     def claim(self, wanted: Sequence[str], stored: Callable[[], Container[str]]) -> AbstractContextManager[tuple[str, ...]]:
         """Claim contents to compute until the block ends (`howfar.store.local_folder.Claims.take`)."""
@@ -336,13 +282,7 @@ def _cuts(row: NDArray[np.int64], part: NDArray[np.floating]) -> NDArray[np.int6
 def folder_at(folder: str | Path) -> Folder:
     """Return the folder at a path or at a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``).
 
-    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows no such file
-    system.
-
-    Examples
-    --------
-    >>> folder_at("shelf").near, folder_at("memory://shelf").near
-    (True, False)
+    Raises `MissingExtraError` where the URL's file system is not installed, and `InputError` where fsspec knows none such.
     """
     text = str(folder)
     if not text.strip() or (not text.partition("://")[2].strip("/") and is_url(text)):

@@ -25,16 +25,13 @@ LONGEST_NAME = 40
 def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
     """Name the folder of one feature in one storage type: a readable prefix, then 24 hex digits.
 
-    The digits begin the SHA-256 of the canonical JSON of identity and type; 96 bits, so that two features do not meet by chance
-    (the manifest, which holds the whole identity, is compared all the same). The identity's ``name``, where it is text, becomes
-    the prefix. Raises `InputError` where the identity is not made of JSON values.
+    The digits begin the SHA-256 of the canonical JSON of identity and type (96 bits; the manifest is compared all the same).
+    The prefix is the identity's ``name``, if that is text. Raises `InputError` where the identity is not made of JSON values.
 
     Examples
     --------
     >>> feature_key({"name": "timm:resnet18", "layer": "pool"}, "float32")
     'timm-resnet18-78d7d043ad063c1b7dc1ceb9'
-    >>> feature_key({"layer": "pool", "name": "timm:resnet18"}, "float32") == _
-    True
     """
     text = canonical({"dtype": dtype, "identity": identity})
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()[:DIGITS]
@@ -44,15 +41,7 @@ def feature_key(identity: Mapping[str, Any], dtype: str) -> str:
 
 
 def canonical(identity: Mapping[str, Any]) -> str:
-    """Write an identity as canonical JSON: keys sorted, no blanks, ASCII only, no NaN or infinity.
-
-    Raises `InputError` for a key that is not text, or a value that is not a JSON value (an array, a path, NaN).
-
-    Examples
-    --------
-    >>> canonical({"b": (1, 2.5), "a": None})
-    '{"a":null,"b":[1,2.5]}'
-    """
+    """Write an identity as canonical JSON: keys sorted, no blanks, ASCII only; raise `InputError` for what is no JSON value."""
     try:
         plain = _plain(identity)
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -95,9 +84,8 @@ class Manifest:
 def ensure(folder: Folder, wanted: Manifest) -> None:
     """Write the manifest of a new folder, or check that the existing manifest agrees.
 
-    A manifest that is damaged or lost is written anew, which is said in the log: the folder's name is made of the feature's
-    identity and type, and so is the seal of every index in it (`howfar.store.index_file`). Raises `StoreError` where a whole
-    manifest is of another format or feature, or the disk refuses.
+    A damaged or lost manifest is written anew, since the folder's name and the seals of its indexes tell the feature too.
+    Raises `StoreError` where a whole manifest is of another format or feature, or the disk refuses.
     """
     try:
         if not _present(folder):
@@ -135,9 +123,12 @@ def _checksum(document: Mapping[str, Any]) -> str:
 def _present(folder: Folder) -> bool:
     if _has(folder, NAME):
         return True
-    # Looked at again, since another writer may have made both between the two looks.
-    if _begun(folder.child(SHARDS)) and not _has(folder, NAME):
-        _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
+    rows = folder.child(SHARDS)
+    with suppress(FileNotFoundError):
+        # Where folders are only prefixes of names, one exists if it holds anything. The manifest is looked at again, since
+        # another writer may have made both between the two looks.
+        if (rows.names() or rows.near) and not _has(folder, NAME):
+            _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
     return False
 
 
@@ -148,19 +139,8 @@ def _has(folder: Folder, name: str) -> bool:
         return False
 
 
-def _begun(shards: Folder) -> bool:
-    """Return whether the folder exists or, where folders are only prefixes of names, whether it holds anything."""
-    try:
-        return bool(shards.names()) or shards.near
-    except FileNotFoundError:
-        return False
-
-
 def parse(data: bytes) -> dict[str, Any]:
-    """Parse a manifest; those of earlier versions have no checksum.
-
-    Raises `ManifestDamagedError` where it is damaged.
-    """
+    """Parse a manifest (those of earlier versions have no checksum); raise `ManifestDamagedError` if it is damaged."""
     try:
         document = json.loads(data, parse_constant=_refuse)
         if not isinstance(document, dict) or not isinstance(document.get("identity"), dict):

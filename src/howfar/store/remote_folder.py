@@ -1,8 +1,7 @@
 """Read and write a feature store that lies behind a URL, such as a bucket, by fsspec.
 
-An object of S3, Google Cloud Storage or Azure appears whole when its upload ends, and is seen by all from then on; so it needs
-no temporary name there. Nobody can lock an object, so nothing is claimed: of two processes that embed the same images into one
-such store, both may compute them, and nothing is lost.
+An object appears whole when its upload ends, so it needs no temporary name. Nobody can lock an object, so nothing is claimed:
+two processes that embed the same images into one such store may both compute them, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -35,19 +34,7 @@ _OPEN: Final = Path("/proc/self/fd")
 
 @dataclass(frozen=True)
 class RemoteFolder(Folder):
-    """Serve a folder by its URL; pickled, it is the URL alone, without keys.
-
-    Keys come from where the URL's file system looks for them.
-    Raises as `howfar.io.location.file_system`.
-
-    Examples
-    --------
-    >>> folder = RemoteFolder("memory://doc/shelf")
-    >>> with folder.appearing("note") as file:
-    ...     _ = file.write(b"whole")
-    >>> folder.names(), folder.head("note", 2)
-    ({'note'}, (b'wh', 5))
-    """
+    """Serve a folder by its URL; pickled, it is the URL alone, without keys."""
 
     url: str
 

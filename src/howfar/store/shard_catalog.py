@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import math
-from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock, RLock
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -27,59 +26,18 @@ from howfar.store.shards import Shard, ShardFormat
 OPEN_MAPS = 64
 
 
-class MmapCache:
-    """Cache the open matrices of one folder; the least recently used is closed first. Thread-safe."""
-
-    def __init__(self, folder: Folder, layout: shards.ShardFormat, capacity: int = OPEN_MAPS) -> None:
-        self._folder, self._layout, self._capacity = folder, layout, capacity
-        self._lock = Lock()
-        self._open: OrderedDict[str, FileMatrix] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def get(self, shard_id: str) -> FileMatrix:
-        """Return the (count, q) matrix of a shard. Raises as `howfar.store.shards.view`."""
-        with self._lock:
-            if shard_id not in self._open:
-                self._open[shard_id] = shards.view(self._folder, shard_id, self._layout)
-            self._open.move_to_end(shard_id)
-            while len(self._open) > self._capacity:
-                # Not closed by hand: a thread may be reading it. It closes when the last array over it is gone.
-                self._open.popitem(last=False)
-            return self._open[shard_id]
-
-    def drop(self, gone: Iterable[str]) -> None:
-        """Close the matrices of shards, so that the disk can free them."""
-        with self._lock:
-            for shard_id in gone:
-                self._open.pop(shard_id, None)
-
-
 State = tuple[dict[str, tuple[int, bytes]], dict[str, frozenset[int]]]
 
 
 class RowChecks:
-    """Record which rows of which shards are verified and which are lost. The caller holds a lock.
-
-    Examples
-    --------
-    >>> checks = RowChecks()
-    >>> checks.mark("a", 3, np.array([0, 2]))
-    >>> checks.unchecked("a", np.array([0, 1, 1, 2]))
-    array([1])
-    """
+    """Record which rows of which shards are verified and which are lost. The caller holds a lock."""
 
     def __init__(self) -> None:
         self._sound: dict[str, NDArray[np.bool_]] = {}
         self.whole: set[str] = set()
         """Shards whose every row is sound, of which nothing has to be asked any more; without a lock too."""
-        self._lost: dict[str, frozenset[int]] = {}
-
-    @property
-    def lost(self) -> Mapping[str, frozenset[int]]:
-        """Return the damaged rows by shard."""
-        return self._lost
+        self.lost: dict[str, frozenset[int]] = {}
+        """Damaged rows by shard."""
 
     def unchecked(self, shard_id: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows, given in non-decreasing order, that are not verified yet, each once."""
@@ -97,17 +55,17 @@ class RowChecks:
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
         """Record that rows of a shard are damaged."""
-        self._lost[shard_id] = self._lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
+        self.lost[shard_id] = self.lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
 
     def keep(self, present: Container[str]) -> None:
         """Forget all shards that are no longer present."""
         self._sound = {shard_id: sound for shard_id, sound in self._sound.items() if shard_id in present}
         self.whole = {shard_id for shard_id in self.whole if shard_id in present}
-        self._lost = {shard_id: rows for shard_id, rows in self._lost.items() if shard_id in present}
+        self.lost = {shard_id: rows for shard_id, rows in self.lost.items() if shard_id in present}
 
     def state(self) -> State:
         """Return the recorded rows in a form to send to another process."""
-        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self._lost)
+        return {name: (len(sound), np.packbits(sound).tobytes()) for name, sound in self._sound.items()}, dict(self.lost)
 
     def learn(self, state: State) -> None:
         """Merge the rows that another process recorded."""
@@ -145,10 +103,9 @@ _log = logging.getLogger("howfar.store")
 class ShardCatalog:
     """Serve one folder of shards while other processes add and pack shards. Thread-safe.
 
-    `use` is what keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`) for as long as something
-    is to be read here. A copy in another process, whose work ends before this one's, has none. Without `derived` every shard
-    is read, and no index file is trusted to tell what is in it (`howfar.store.index_database`). With `quiet` nothing is said
-    in the log, and no file is written or deleted.
+    `use` keeps others from removing the feature's folder (`howfar.store.folder.Folder.hold`); a copy in another process has
+    none. Without `derived` every shard is read and no index file is trusted. With `quiet` nothing is logged, written or
+    deleted.
     """
 
     def __init__(
@@ -158,12 +115,13 @@ class ShardCatalog:
         self._file = folder.path / FILE if derived and isinstance(folder.path, Path) else None
         self._damages = 0
         self._save_from: float = SAVED_FROM
-        self._lately: OrderedDict[str, Shard] = OrderedDict()
         self._lock = RLock()
         self._index = Index()
         self._damaged: dict[str, str] = {}
         self._checks = RowChecks()
-        self._maps = MmapCache(folder, layout)
+        # A matrix that is let go of closes when the last array over it is gone, as a thread may be reading it.
+        self._view = lru_cache(OPEN_MAPS)(lambda shard_id: shards.view(folder, shard_id, layout))
+        self._read = lru_cache(READ_LATELY)(lambda shard_id: shards.read(folder, shard_id, layout))
         self.refresh()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -175,7 +133,7 @@ class ShardCatalog:
         with self._lock:
             self._checks.learn(state)
             for shard_id, rows in state[1].items():
-                if shard_id in self._index.ids:
+                if shard_id in self._index.shards:
                     self._index.lose(shard_id, rows)
 
     def __len__(self) -> int:
@@ -193,42 +151,32 @@ class ShardCatalog:
     def ids(self) -> tuple[str, ...]:
         """Return the ids of the current shards."""
         with self._lock:
-            return tuple(self._index.ids)
+            return tuple(self._index.shards)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Return the number of rows of each current shard."""
         with self._lock:
             known = {} if self._index.database is None else self._index.database.rows
-            held = self._index.held.items()
+            held = self._index.shards.items()
             return {shard_id: known[shard_id] if shard is None else shard.count for shard_id, shard in held}
 
     def shard(self, shard_id: str) -> Shard:
-        """Return a shard without its lost rows.
-
-        Raises `ShardGoneError` where it is there no longer, or turns out to be damaged, and `OSError` where it cannot be read.
-        """
+        """Return a shard without its lost rows; raise `ShardGoneError` where it is gone or damaged."""
         shard = self._whole(shard_id)
         lost = self._checks.lost.get(shard_id)
         return shard.without(lost) if lost else shard
 
     def _whole(self, shard_id: str) -> Shard:
         with self._lock:
-            if shard_id not in self._index.ids:
+            if shard_id not in self._index.shards:
                 raise ShardGoneError(shard_id)
-            held = self._index.held[shard_id] or self._lately.get(shard_id)
-        if held is not None:
-            return held
+            held = self._index.shards[shard_id]
         try:
-            shard = shards.read(self.folder, shard_id, self.layout)
+            return held or self._read(shard_id)
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
-        with self._lock:
-            self._lately[shard_id] = shard
-            while len(self._lately) > READ_LATELY:
-                self._lately.popitem(last=False)
-        return shard
 
     @property
     def damaged(self) -> Mapping[str, str]:
@@ -254,10 +202,7 @@ class ShardCatalog:
             self._enter([shard], waiting=True)
 
     def refresh(self) -> None:
-        """Update from the folder: add the shards of other processes, and drop the shards that were packed away.
-
-        Raises `StoreError` where the folder cannot be read.
-        """
+        """Add the shards of other processes, and drop those packed away; raise `StoreError` if it cannot be read."""
         try:
             with self._lock:
                 # The last look counts even where the folder has not come to rest: what it shows is there.
@@ -268,10 +213,7 @@ class ShardCatalog:
             raise refusal(self.folder, "read", error) from error
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
-        """Find shard and row of each content; the folder is read again before a content counts as missing.
-
-        Raises `StoreError` where a content has no features here.
-        """
+        """Find shard and row of each content, reading the folder again before `StoreError` is raised for a missing one."""
         with self._lock:
             try:
                 return self._ask(lambda: self._index.locate(contents))
@@ -285,10 +227,7 @@ class ShardCatalog:
                 ) from error
 
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Check the stored rows of some contents; return the contents that are lost to damage.
-
-        A row is read and checked once in a process. Raises `StoreError` where the folder cannot be read.
-        """
+        """Check the stored rows of some contents, each once in a process; return the contents that are lost to damage."""
         wanted = self._stored(list(dict.fromkeys(contents)))
         for _ in range(TRIES):
             with self._lock:
@@ -312,13 +251,13 @@ class ShardCatalog:
     def check(self, shard_id: str, rows: NDArray[np.int64], digests: NDArray[np.uint64] | None = None) -> None:
         """Check the rows of a shard, given in non-decreasing order, that this process has not checked yet.
 
-        With `digests` it is checked too that they are the rows of these contents. Raises `ShardGoneError` where one is damaged,
-        or another's, so that its content must be located anew, and as `matrix`.
+        With `digests`, also check that these contents have these rows. Raises `ShardGoneError` where a row is damaged or
+        another's, so that its content must be located anew, and as `matrix`.
         """
         if shard_id in self._checks.whole:
             return
         with self._lock:
-            if shard_id not in self._index.ids:
+            if shard_id not in self._index.shards:
                 raise ShardGoneError(shard_id)
             unchecked = self._checks.unchecked(shard_id, rows)
         if not len(unchecked):
@@ -335,7 +274,7 @@ class ShardCatalog:
                 return
             new = set(damaged) - set(self._checks.lost.get(shard_id, ()))
             self._checks.lose(shard_id, damaged)
-            if shard_id in self._index.ids:
+            if shard_id in self._index.shards:
                 self._index.lose(shard_id, set(damaged))
         if new:
             self._warn(f"{len(new)} rows of shard {shard_id}", "they do not match their checksums")
@@ -344,11 +283,10 @@ class ShardCatalog:
     def matrix(self, shard_id: str) -> FileMatrix:
         """Return the (count, q) matrix of a shard.
 
-        Raises `ShardGoneError` where it is there no longer, or no longer whole, so that its contents must be located anew, and
-        `StoreError` where it cannot be read.
+        Raises `ShardGoneError` where it is gone or damaged, so that its contents must be located anew, else `StoreError`.
         """
         try:
-            return self._maps.get(shard_id)
+            return self._view(shard_id)
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
@@ -359,7 +297,7 @@ class ShardCatalog:
         """Exclude a shard whose files are damaged."""
         with self._lock:
             self._damaged[shard_id] = str(error)
-            if shard_id in self._index.ids:
+            if shard_id in self._index.shards:
                 self._index.drop([shard_id])
         self._warn(f"shard {shard_id}", str(error))
 
@@ -369,11 +307,11 @@ class ShardCatalog:
         self._damaged = {shard_id: why for shard_id, why in self._damaged.items() if shard_id in present}
         self._checks.keep(present)
         self._adopt(present - self._damaged.keys())
-        gone = self._index.ids - present
-        whole = self._take(sorted(present - self._index.ids - self._damaged.keys()))
+        gone = self._index.shards.keys() - present
+        whole = self._take(sorted(present - self._index.shards.keys() - self._damaged.keys()))
         if gone:
             self._index.drop(list(gone))
-            self._maps.drop(gone)
+            self._view.cache_clear()
         # A folder is not listed in one instant: the list may lack both the shards that a pack deletes and the one it made.
         return whole and not gone and present == shards.ids(self.folder)
 
@@ -409,13 +347,13 @@ class ShardCatalog:
         """Use the index file for shards that are not known yet."""
         try:
             database = self._index.database
-            if wanted <= self._index.ids and (database is None or database.current):
+            if wanted <= self._index.shards.keys() and (database is None or database.current):
                 return
             database = self._database()
             if database is None or database.path is None:
                 return
             database.read_shards()
-            fresh = (wanted & database.numbers.keys()) - self._index.ids
+            fresh = (wanted & database.numbers.keys()) - self._index.shards.keys()
             if fresh:
                 self._index.adopt(database, fresh)
         except (OSError, IndexDamagedError) as error:
@@ -431,19 +369,14 @@ class ShardCatalog:
             database = IndexDatabase(self._file, self.layout.key, make=make, read_only=self._quiet)
         return database
 
-    def _large(self) -> int:
-        """Return from how many entries a write to a large database pays off, since it touches most pages."""
-        rows = {} if self._index.database is None else self._index.database.rows
-        return min(sum(rows.values()) // 32, 2 * SAVED_FROM)
-
     def _enter(self, new: Sequence[Shard], waiting: bool = False) -> None:
-        """Add shards to the index in memory or, if many, together with the shards there to a database.
-
-        With `waiting`, a large database lets more shards stay in memory.
-        """
-        unsaved = [*self._index.young, *new]
+        """Add shards to the index in memory or, if many, all in memory to a database; `waiting` leaves more in memory."""
+        unsaved = [*self._index.young.values(), *new]
         entries = sum(len(shard.rows) for shard in unsaved)
-        if entries < self._save_from or (waiting and entries < self._large()):
+        rows = {} if self._index.database is None else self._index.database.rows
+        # A write touches most pages of a large database.
+        large = min(sum(rows.values()) // 32, 2 * SAVED_FROM)
+        if entries < self._save_from or (waiting and entries < large):
             self._index.insert(new)
             return
         ids = [shard.id for shard in unsaved]
@@ -493,21 +426,18 @@ class ShardCatalog:
     def _ask(self, question: Callable[[], R]) -> R:
         """Answer from the index; ask again if it changed meanwhile or its database is damaged."""
         while True:
-            state = self._index.state
+            state = self._index.lookup
             try:
                 answer = question()
-                if state is self._index.state:
+                if state is self._index.lookup:
                     return answer
             except (OSError, IndexDamagedError) as error:
                 with self._lock:
-                    if state is self._index.state:
+                    if state is self._index.lookup:
                         self._distrust(error)
 
     def _distrust(self, error: Exception) -> None:
-        """Stop using a database that is damaged or refuses, and read the shards instead.
-
-        A damaged file is deleted.
-        """
+        """Stop using a database that is damaged (its file is deleted) or refuses, and read the shards instead."""
         with self._lock:
             database, file = self._index.database, self._file
             private = database is not None and database.path is None

@@ -41,10 +41,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ShardFormat:
-    """Describe how a folder's shards store their rows, and of which feature.
-
-    `dtype` is the stored type, `length` the numbers in a row, and `key` the name of the feature's folder.
-    """
+    """Describe the shards of one feature: the stored type, the numbers in a row, and the name of the feature's folder."""
 
     dtype: str
     length: int
@@ -58,11 +55,7 @@ class ShardFormat:
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """Hold the index of one shard: which content lies in which row.
-
-    `id` has 32 hex digits, `count` is the rows of the matrix, `contents` and `rows` are the content and the row of each entry,
-    and `checksums` has that of each row of the matrix, (count,); 0 where an earlier version wrote none.
-    """
+    """Hold the index of one shard of `count` rows: each entry's content and row, and each row's checksum (0 for none)."""
 
     id: str
     count: int
@@ -89,24 +82,12 @@ class Shard:
 
 
 def new_id() -> str:
-    """Make a unique shard id that begins with the time, so that later ids sort after earlier ones.
-
-    Examples
-    --------
-    >>> len(new_id()), new_id()[:16] <= new_id()[:16]
-    (32, True)
-    """
+    """Make a unique shard id of 32 hex digits that begins with the time, so that later ids sort after earlier ones."""
     return f"{time.time_ns():016x}{secrets.token_hex(8)}"
 
 
 def id_before(shard_id: str) -> str:
-    """Make an id that sorts just before `shard_id` (one nanosecond older), for a shard that takes over its rows.
-
-    Examples
-    --------
-    >>> id_before("00000000000000ff" + "0" * 16)[:16]
-    '00000000000000fe'
-    """
+    """Make an id that sorts just before `shard_id` (one nanosecond older), for a shard that takes over its rows."""
     return f"{int(shard_id[:16], 16) - 1:016x}{secrets.token_hex(8)}"
 
 
@@ -126,9 +107,9 @@ def write(
 ) -> Shard:
     """Write a shard whole or not at all, and return it.
 
-    Blocks of rows, in their stored type, have together a row for each of `contents`; `paths` are kept for people only.
-    `checksums` are those that rows had where they lay before, and 0 for a row without one: they are kept, so that a row
-    which is damaged by then is found all the same. Raises `OSError` where the disk refuses; nothing is left behind then.
+    `paths` are for people only. `checksums` are those that rows had where they lay before, 0 for a row without one: they are
+    kept, so that a row which is damaged by then is found all the same. Raises `OSError` where the disk refuses; nothing is left
+    behind then.
     """
     kept = [ABSENT] * len(contents) if checksums is None else list(checksums)
     array, index = f"{shard_id}{ARRAY}", f"{shard_id}{INDEX}"
@@ -158,8 +139,7 @@ def write(
 def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
     """Read a shard's index and check it against the header of its matrix.
 
-    Raises `ShardGoneError` where the index is not there; `ShardDamagedError` where index or matrix is damaged, or they do not
-    agree with each other or with `layout`; and `OSError` where a file cannot be read.
+    Raises `ShardGoneError` where there is no index, and `ShardDamagedError` where index, matrix and `layout` do not agree.
     """
     try:
         entries = decode(folder.read(f"{shard_id}{INDEX}"), layout.key)
@@ -176,19 +156,12 @@ def read(folder: Folder, shard_id: str, layout: ShardFormat) -> Shard:
 
 
 def read_entries(folder: Folder, shard_id: str, layout: ShardFormat) -> Entries:
-    """Read a shard's index, with paths, without its matrix.
-
-    Raises as `read`, and `FileNotFoundError` where it is gone.
-    """
+    """Read a shard's index, with paths, without its matrix; raise as `read`, or `FileNotFoundError` if it is gone."""
     return decode(folder.read(f"{shard_id}{INDEX}"), layout.key, paths=True)
 
 
 def view(folder: Folder, shard_id: str, layout: ShardFormat) -> FileMatrix:
-    """Open a shard's (count, q) matrix to read it in pieces.
-
-    Raises `ShardGoneError` where it is not there, `ShardDamagedError` where it is cut short or of another shape, and `OSError`
-    where it cannot be read.
-    """
+    """Open a shard's (count, q) matrix; raise `ShardGoneError` if it is gone, `ShardDamagedError` for another shape."""
     name = f"{shard_id}{ARRAY}"
     try:
         count, offset = _layout(folder, name, layout)
@@ -198,10 +171,7 @@ def view(folder: Folder, shard_id: str, layout: ShardFormat) -> FileMatrix:
 
 
 def remove(folder: Folder, gone: Iterable[str]) -> None:
-    """Delete shards: first every index, which ends their existence, then the matrices.
-
-    Raises `OSError` where the disk refuses.
-    """
+    """Delete shards: first every index, which ends their existence, then the matrices."""
     doomed = list(gone)
     for suffix in (INDEX, ARRAY):
         for _ in several(folder, folder.remove, [f"{shard_id}{suffix}" for shard_id in doomed]):
@@ -209,14 +179,7 @@ def remove(folder: Folder, gone: Iterable[str]) -> None:
 
 
 def several(folder: Folder, ask: Callable[[S], R], of: Sequence[S]) -> Iterator[R]:
-    """Yield ``ask`` of each item, in order; behind a URL, where answers take time, ask for several at a time.
-
-    Examples
-    --------
-    >>> from howfar.store.local_folder import folder_at
-    >>> list(several(folder_at("memory://shelf"), str.upper, ["a", "b"]))
-    ['A', 'B']
-    """
+    """Yield ``ask`` of each item, in order; behind a URL, where answers take time, ask for several at a time."""
     if folder.near or len(of) < 2:
         yield from map(ask, of)
         return
@@ -252,15 +215,10 @@ def _layout(folder: Folder, name: str, layout: ShardFormat) -> tuple[int, int]:
 
 
 def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dtype: str, length: int) -> NDArray[Any]:
-    """Convert features to their stored form: (b, q), contiguous, of the stored type; float32 stays bit-exact.
+    """Convert b features to their stored form: (b, q), contiguous, of the stored type; float32 stays bit-exact.
 
-    `contents` and `paths` are those of each row, and `length` is q. Raises `InputError` where the shapes do not agree or the
-    features are not floating-point numbers, and `StoreError` where a feature is NaN, infinite or too large for the stored type.
-
-    Examples
-    --------
-    >>> as_stored([[0.5, 65504.0]], ["c"], ["c.png"], "float16", 2).dtype
-    dtype('float16')
+    Raises `InputError` where shapes or types do not agree, and `StoreError` for NaN, infinity or what the stored type cannot
+    hold.
     """
     array = np.asarray(rows)
     if array.dtype.kind != "f":
@@ -274,20 +232,14 @@ def as_stored(rows: ArrayLike, contents: Sequence[str], paths: Sequence[str], dt
     not_text = [content for content in contents if not isinstance(content, str)]
     if not_text:
         raise InputError.of("contents", "must be text, the hash of an image's bytes", not_text[0])
-    if array.size:
-        _refuse_beyond(array, paths, dtype)
-    return np.ascontiguousarray(array, STORED[dtype])
-
-
-def _refuse_beyond(array: NDArray[Any], paths: Sequence[str], dtype: str) -> None:
     limit = float(np.finfo(STORED[dtype]).max)
     # NaN fails this comparison too. Minimum and maximum, unlike abs, need no second array of that size.
-    if max(-array.min(), array.max()) <= limit:
-        return
-    for row, path in zip(array, paths, strict=True):
+    fits = not array.size or max(-array.min(), array.max()) <= limit
+    for row, path in () if fits else zip(array, paths, strict=True):
         if not np.isfinite(row).all():
             raise StoreError(f"the features of {path} hold NaN or infinity: check that image and the model's weights")
         largest = float(np.abs(row).max())
         if largest > limit:
             cure = 'use dtype="float32"' if dtype == "float16" else "scale the features down"
             raise StoreError(f"the features of {path} reach {largest:.6g}, beyond {limit:,.6g}, the end of {dtype}: {cure}")
+    return np.ascontiguousarray(array, STORED[dtype])

@@ -29,18 +29,9 @@ from howfar.store.shards import ARRAY, INDEX
 class FeatureSize:
     """Report the space that one feature takes.
 
-    Attributes
-    ----------
-    feature, backbone
-        The feature's folder, and the name in its identity.
-    dtype, length
-        Stored type, and q, the numbers in a feature; None where the manifest and every shard are damaged.
-    images, shards
-        How many images have features, in how many shards.
-    bytes
-        Bytes of everything in the folder, and of that `sums_bytes` those of kept sums, which are computed anew where they lack.
-    used
-        When a run last opened it (UTC, ISO 8601); behind a URL, where that is not noted, when it was last written.
+    `dtype` and `length` are None where the manifest and every shard are damaged. `bytes` is everything in the folder,
+    `sums_bytes` the part of kept sums. `used` is when a run last opened it (UTC, ISO 8601); behind a URL, when it was last
+    written.
     """
 
     feature: str
@@ -79,13 +70,11 @@ def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreS
     Examples
     --------
     >>> import tempfile
-    >>> import numpy as np
     >>> from howfar.store import Store
     >>> root = tempfile.mkdtemp()
-    >>> features = Store(root).open({"name": "pixels", "side": 1}, 3)
-    >>> features.add(["a1", "b2"], ["cat.png", "dog.png"], np.array([[1, 2, 3], [4, 5, 6]], np.float32))
+    >>> _ = Store(root).open({"name": "pixels", "side": 1}, 3)
     >>> [(found.backbone, found.images, found.length) for found in size(root).features]
-    [('pixels', 2, 3)]
+    [('pixels', 0, 3)]
     """
     sizes = [size_of(found) for found in features_in(store, feature)]
     ordered = sorted(sizes, key=lambda found: (-found.bytes, found.feature))
@@ -141,18 +130,9 @@ class LeftFeature:
 
 @dataclass(frozen=True)
 class StorePrune:
-    """Report which features were or would be removed from a store; made by `howfar.store.prune`.
+    """Report which features were or, in a `dry_run`, would be removed from a store; made by `howfar.store.prune`.
 
-    Attributes
-    ----------
-    store
-        Its folder or URL.
-    removed, left
-        What is gone, or would be, as it was; and what was to go and was left.
-    bytes
-        Bytes that the features that are left take.
-    dry_run
-        Whether nothing was removed.
+    `left` are features that were to go and were left; `bytes` is what the remaining features take.
     """
 
     store: str
@@ -181,28 +161,11 @@ def prune(
 ) -> StorePrune:
     """Remove features from a store by name, by age, or the longest unused beyond a size limit.
 
-    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so
-    is every file that howfar did not write.
-
-    Parameters
-    ----------
-    store
-        Its folder or URL; by default that of ``HOWFAR_STORE``, else the user's cache.
-    feature
-        Names of the features that may go, of backbones or of folders, each in full; all by default.
-    older_than
-        Let go what no run has opened for so many days; behind a URL, what nothing was added to.
-    max_size
-        Let features go, used longest ago first, until the whole store takes no more than this: 20GB, 500MB, or bytes.
-    dry_run
-        Remove nothing, and say what would go.
-
-    Raises
-    ------
-    InputError
-        Nothing says what is to go; or as `howfar.store.check`.
-    StoreError
-        The disk refuses.
+    Conditions add up: only a feature that fulfils all of them goes. Features that another process uses are left, and so is
+    every file that howfar did not write. `store` is as in `howfar.store.check`, and so are the errors; `feature` names
+    backbones or folders, each in full. `older_than` lets go what no run has opened for so many days (behind a URL, what nothing
+    was added to), `max_size` what was used longest ago until the store takes no more than this: 20GB, 500MB, or bytes. With
+    `dry_run` nothing is removed. Raises `InputError` where nothing says what is to go, and `StoreError` where the disk refuses.
 
     Examples
     --------
@@ -253,17 +216,12 @@ def _limit(size: str | int) -> int:
         raise InputError.of("max_size", "must be a size", size, "write 20GB, 500MB, or bytes") from error
 
 
-def _link_in(home: Folder) -> str:
-    """Return the name of a feature's subfolder that is a link; "" if none is."""
-    if not isinstance(home.path, Path):
-        return ""
-    return next((name for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS) if (home.path / name).is_symlink()), "")
-
-
 def _removed(feature: StoredFeature) -> str:
     """Remove a feature; return the reason if it is left, or "" if it is gone."""
-    if link := _link_in(feature.home):
-        return f"its folder {link} is a link, which is not followed"
+    place = feature.home.path
+    for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS):
+        if isinstance(place, Path) and (place / name).is_symlink():
+            return f"its folder {name} is a link, which is not followed"
     try:
         reason = feature.in_use()
         if reason:

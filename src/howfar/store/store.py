@@ -21,7 +21,6 @@ from howfar.errors import InputError, StoreError
 from howfar.store import shards
 from howfar.store.compaction import pack
 from howfar.store.folder import ShardGoneError, refusal
-from howfar.store.index import RowPositions
 from howfar.store.index_file import in_hex
 from howfar.store.local_folder import folder_at
 from howfar.store.manifest import SHARDS, Manifest, canonical, ensure, feature_key
@@ -30,11 +29,10 @@ from howfar.store.shards import STORED, ShardFormat, as_stored
 
 
 class StoredRows:
-    """Read the (n, q) float32 features of n contents, in their order, in pieces from the shards.
+    """Read the (n, q) float32 features of n contents (`howfar.protocols.Rows`), in their order; a content may repeat.
 
-    It fulfils `howfar.protocols.Rows`. A content may stand several times. Shards that another process packs away meanwhile are
-    found again. A row is checked against its checksum when this process reads it for the first time; one that is damaged counts
-    as absent. Raises `StoreError` where a content has no features, on reading too.
+    Shards that another process packs away meanwhile are found again. A row is checked against its checksum when this process
+    first reads it; a damaged one counts as absent. Raises `StoreError` where a content has no features, on reading too.
     """
 
     def __init__(self, catalog: ShardCatalog, contents: Sequence[str]) -> None:
@@ -58,7 +56,9 @@ class StoredRows:
         block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
         for _ in range(TRIES):
             try:
-                _fill(block, self._catalog, self._row_positions, rows, columns)
+                for shard_id, positions, row in self._row_positions.by_shard(rows):
+                    self._catalog.check(shard_id, row, self._row_positions.digests_at(positions, rows))
+                    self._catalog.matrix(shard_id).fill(block, positions, row, columns)
                 return block
             except (ShardGoneError, FileNotFoundError):
                 self._catalog.refresh()
@@ -68,12 +68,6 @@ class StoredRows:
         raise StoreError(
             f"the shards of {self._catalog.folder.path} vanish faster than they can be read: let one process pack at a time"
         )
-
-
-def _fill(block: NDArray[np.float32], catalog: ShardCatalog, row_positions: RowPositions, rows: slice, columns: slice) -> None:
-    for shard_id, positions, row in row_positions.by_shard(rows):
-        catalog.check(shard_id, row, row_positions.digests_at(positions, rows))
-        catalog.matrix(shard_id).fill(block, positions, row, columns)
 
 
 TARGET_BYTES = 64 * 2**20
@@ -86,17 +80,9 @@ SELDOM = 50
 class FeatureStore:
     """Keep one identity's features on disk, keyed by image content; made by `howfar.store.Store.open`.
 
-    Several threads may use one object, several processes one folder. What a process was writing when it was killed is
-    absent, everything else is whole. Pickled, it opens the same folder again.
-
-    Attributes
-    ----------
-    identity
-        What the features depend on.
-    dtype
-        Stored type: ``float32`` or ``float16``. What is read is float32 always.
-    length
-        q, the numbers in a feature.
+    Several threads may use one object, several processes one folder. What a process was writing when it was killed is absent,
+    everything else is whole. Pickled, it opens the same folder again. `identity` is what the features depend on, `dtype` the
+    stored type (what is read is float32 always), and `length` q, the numbers in a feature.
 
     Examples
     --------
@@ -153,9 +139,8 @@ class FeatureStore:
     def verify(self, contents: Sequence[str]) -> tuple[str, ...]:
         """Check the stored features of some contents against their checksums, each once per process.
 
-        Returns those that were stored and no longer are, since what was stored is damaged: they must be embedded anew. What an
-        earlier version wrote has no checksum; there features with NaN or infinity are damaged. Raises `StoreError` where the
-        folder cannot be read.
+        Returns those that were stored and are lost to damage: they must be embedded anew. What an earlier version wrote has no
+        checksum; there NaN and infinity are damage. Raises `StoreError` where the folder cannot be read.
         """
         return self._catalog.verify(contents)
 
@@ -174,11 +159,10 @@ class FeatureStore:
 
     @contextmanager
     def claim(self, contents: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """Claim contents until the block ends; yield the contents that this caller must compute and `add`.
+        """Claim contents until the block ends; yield those that this caller must compute and `add`.
 
-        What is stored already, or claimed by another thread or process, is left out, so that nothing is computed twice. A claim
-        ends with the process that holds it. Where files cannot be locked, everything that is not stored is granted. Raises
-        `StoreError` where the folder refuses.
+        Left out is what is stored, or claimed by another thread or process. A claim ends with its process. Where files cannot
+        be locked, everything that is not stored is granted. Raises `StoreError` where the folder refuses.
         """
         with ExitStack() as stack:
             try:
@@ -188,10 +172,7 @@ class FeatureStore:
             yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
-        """Return the contents that are neither stored nor claimed at the moment.
-
-        Raises `StoreError` where the folder cannot be read.
-        """
+        """Return the contents that are neither stored nor claimed now; raise `StoreError` if the folder cannot be read."""
         claimed = self._home.claimed()
         self.refresh()
         free = [content for content in dict.fromkeys(contents) if content not in claimed]
@@ -210,21 +191,10 @@ class FeatureStore:
     def add(self, contents: Sequence[str], paths: Sequence[str], rows: ArrayLike) -> None:
         """Store features as one shard, whole or not at all, synced to disk on return.
 
-        Parameters
-        ----------
-        contents
-            b hashes of image bytes. One that is known already does no harm: the older row stays the one that is read.
-        paths
-            b files that they came from, for people who look into the index.
-        rows
-            (b, q) floating-point features.
-
-        Raises
-        ------
-        InputError
-            Shapes or types do not agree.
-        StoreError
-            A feature is NaN, infinite or beyond the stored type (65,504 for float16), or the disk refuses.
+        `rows` are (b, q) floating-point features of b `contents`, hashes of image bytes: of a content known already the older
+        row stays the one that is read. `paths` are for people who look into the index. Raises `InputError` where shapes or
+        types do not agree, and `StoreError` where a feature is NaN, infinite or beyond the stored type (65,504 for float16), or
+        the disk refuses.
         """
         stored = as_stored(rows, contents, paths, self.dtype, self.length)
         if not len(stored):
@@ -236,29 +206,21 @@ class FeatureStore:
             raise refusal(self._home, "write to", error) from error
 
     def tidy(self) -> None:
-        """Pack at every 256th call, on a disk only; writers call this after each `add` to keep the shards few.
-
-        Every listing of the folder takes as long as there are shards in it.
-        """
+        """Pack at every 256th call, on a disk only; writers call this after each `add` to keep the shards few."""
         self._calls += 1
         if self._home.near and self._calls % TIDY_EVERY == 0:
             self.pack()
 
     def select(self, contents: Sequence[str]) -> StoredRows:
-        """Select the features of some contents, in order, to read by rows or columns; contents may repeat.
-
-        Raises `StoreError` where a content has no features here.
-        """
+        """Select the features of some contents, in order; raise `StoreError` for a content without features."""
         return StoredRows(self._catalog, contents)
 
     def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
-        """Merge small shards into large ones if there are many; return how many were merged.
+        """Merge small shards into large ones if there are more than `many`; return how many were merged. No result changes.
 
-        No result changes.
-        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago or earlier is
-        deleted on the way. On a disk that refuses to write, it does nothing but say so in the log. A merged shard is closed
-        when it reaches `target_bytes`; small shards (below half of that) up to the number `many` are left as they are. Raises
-        `InputError` where either is below 1.
+        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago is deleted on the
+        way. A merged shard is closed at `target_bytes`; shards below half of that are small. Raises `InputError` where either
+        is below 1.
         """
         for name, value in (("target_bytes", target_bytes), ("many", many)):
             if value < 1:
@@ -272,18 +234,9 @@ VARIABLE = "HOWFAR_STORE"
 class Store:
     """Keep embeddings in a folder. Nothing is made on disk before `open`; a pickled store opens the same folder.
 
-    Parameters
-    ----------
-    root
-        Its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
-        environment variable ``HOWFAR_STORE``, else the user's cache folder.
-    dtype
-        Stored type. ``float16`` halves the space; I^dist moves by about 3e-5 relative, and features beyond 65,504 are refused.
-
-    Raises
-    ------
-    InputError
-        Another `dtype`.
+    `root` is its folder, or a URL that fsspec knows (``s3://bucket/folder``, ``gs://``, ``az://``); by default that of the
+    environment variable ``HOWFAR_STORE``, else the user's cache folder. The `dtype` ``float16`` halves the space: I^dist moves
+    by about 3e-5 relative, and features beyond 65,504 are refused. Raises `InputError` for another `dtype`.
 
     Examples
     --------
@@ -303,21 +256,10 @@ class Store:
         return f"Store({str(self.root)!r}, dtype={self.dtype!r})"
 
     def open(self, identity: Mapping[str, Any], length: int) -> FeatureStore:
-        """Open the features of one identity, creating them if they do not exist.
+        """Open the features of length q of one identity (JSON values), creating them if they do not exist.
 
-        Parameters
-        ----------
-        identity
-            What the feature depends on, as JSON values.
-        length
-            q, the numbers in a feature.
-
-        Raises
-        ------
-        InputError
-            The identity is not made of JSON values, or the length is below 1.
-        StoreError
-            The folder is of another format, holds another feature or length, is damaged, or cannot be used.
+        Raises `InputError` where the identity is not made of JSON values or the length is below 1, and `StoreError` where the
+        folder is of another format, feature or length, or cannot be used.
         """
         if length < 1:
             raise InputError.of("length", "must be at least 1", length)
@@ -327,13 +269,7 @@ class Store:
 
 
 def default_root() -> Path | str:
-    """Return the default folder of a store: ``HOWFAR_STORE``, else howfar's folder in the user's cache.
-
-    Examples
-    --------
-    >>> default_root() == Store().root
-    True
-    """
+    """Return the default folder of a store: ``HOWFAR_STORE``, else howfar's folder in the user's cache."""
     named = os.environ.get(VARIABLE)
     if named:
         return folder_at(named).path
@@ -341,13 +277,7 @@ def default_root() -> Path | str:
 
 
 def local_root(store: protocols.StoreLike | str | Path | None = None) -> Path:
-    """Return the folder for files of this machine: a store's, else `default_root`; for URLs the user's cache.
-
-    Examples
-    --------
-    >>> local_root().is_absolute()
-    True
-    """
+    """Return the folder for files of this machine: a store's, else `default_root`; for URLs the user's cache."""
     given = Store(store) if isinstance(store, (str, Path)) else store
     root = given.root if isinstance(given, Store) else default_root()
     return root if isinstance(root, Path) else _cache()

@@ -19,15 +19,7 @@ _EMPTY: Final = ("tolerance", "ensemble", "columns", "classes")
 
 
 def own_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Collect the task-specific options from checked options.
-
-    Raises `InputError` for an unknown task, and for an option of another task than `given`'s.
-
-    Examples
-    --------
-    >>> own_options({"task": "detection", "iou": 0.7, "tolerance": 0.0, "seed": 3})
-    {'iou': 0.7}
-    """
+    """Collect the task-specific options from checked options."""
     task = given["task"]
     if task not in TASKS:
         raise InputError.of("task", f"must be one of {', '.join(TASKS)}", task)

@@ -82,11 +82,7 @@ class ClassificationTask(Task):
         return entries_of(dataset, "row", Path(predictions), table.images)
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score predicted classes against the dataset's labels or, without labels, the names of its class folders.
-
-        Raises `HowfarError` where the table cannot be read or matches no image, images cannot be scored, or a label has no
-        probabilities in the table.
-        """
+        """Score predicted classes against the dataset's labels or, without labels, the names of its class folders."""
         given = labelled(dataset)
         table, dataset = read_classes(predictions, self.roles, self.names), labelled_by_folders(given)
         labels = {item.name: named(item.label, self.names) for item in dataset.items if item.label is not None}

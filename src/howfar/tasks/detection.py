@@ -122,11 +122,7 @@ class DetectionTask(Task):
         return [item.name for item in dataset.items if all(item.name in side for side in sides)]
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score predicted boxes against true boxes; without truth, only signals are computed.
-
-        Raises `HowfarError` where a file of boxes cannot be read or matches no image, images cannot be scored, or no image has
-        true boxes.
-        """
+        """Score predicted boxes against true boxes; without truth, only signals are computed."""
         files = [Path(file) for file in (predictions, self.truth, self.flipped) if file is not None]
         if self.roles and not any(file.suffix.lower() in TABLES for file in files):
             rule = "is of no use where no file of boxes is a table"
@@ -141,7 +137,9 @@ class DetectionTask(Task):
             what = "boxes of the flipped images"
             mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, what).boxes
         notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
-        notes += [*_nameless(predicted, true, {*self.names, *true_file.names.values()}), *_nothing_true(self.truth, true)]
+        notes += _nameless(predicted, true, {*self.names, *true_file.names.values()})
+        if self.truth is not None and not any(entry["boxes"] for entry in true.values()):
+            notes.append("no image has a true box: there is nothing to find, so that there are no scores")
         sides = [side for side in (predicted, true, mirror) if side is not None]
         labels = sorted({label for side in sides for boxes in side.values() for label in boxes["labels"]})
         index = {label: number for number, label in enumerate(labels)}
@@ -249,11 +247,6 @@ def _nameless(predicted: BoxesOf, true: BoxesOf, known: Collection[str]) -> Iter
             yield f"{count.format(what)} no name ({examples(strange)}): {named}"
 
 
-def _nothing_true(truth: str | Path | None, true: BoxesOf) -> Iterator[str]:
-    if truth is not None and not any(entry["boxes"] for entry in true.values()):
-        yield "no image has a true box: there is nothing to find, so that there are no scores"
-
-
 def _columns(tallied: Sequence[TalliedImage], metric: Detection, disturbed: Disturbed | None) -> dict[str, Any]:
     """Compute columns by image: matched, missed and false boxes (nan without truth), and the signals of the boxes."""
     has_truth = np.array([image.has_truth for image in tallied])
@@ -288,10 +281,7 @@ def _agreements(boxes: Boxes, back: Boxes, metric: Detection) -> dict[str, float
 
 
 def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], metric: Detection) -> Disturbed:
-    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes.
-
-    Raises `InputError` where no entry of the file is of an image.
-    """
+    """Make a function that returns the flipped-back boxes of an image's mirror image, or None without such boxes."""
     entries = entries_of(dataset, "entry", file, list(mirror))
 
     def boxes_of(image: TalliedImage) -> Boxes | None:
@@ -307,47 +297,9 @@ def _flipped(dataset: Dataset, file: Path, mirror: dict[str, dict[str, Any]], me
     return boxes_of
 
 
-def listed_boxes(
-    file: Path, predicted: Mapping[str, Mapping[str, Any]], mirror: Mapping[str, Mapping[str, Any]] | None, metric: Detection
-) -> ListedSignals:
-    """Wrap predicted boxes by entry name, with optional boxes of the flipped images, as `ListedSignals`.
-
-    Raises `InputError` for boxes that cannot be scored, when their signals are computed.
-    """
-    words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
-    index = {word: number for number, word in enumerate(words)}
-    by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}
-
-    def tally(name: str, boxes: Mapping[str, Any]) -> Boxes:
-        try:
-            numbered = {**boxes, "labels": [index[word] for word in boxes["labels"]]}
-            return metric.tally(numbered, NOTHING)
-        except InputError as error:
-            raise InputError(f"the entry {name} of {path_text(file)}: {error}") from error
-
-    def of_image(name: str, path: Path | str) -> Mapping[str, float]:
-        own = tally(name, predicted[name])
-        signals = box_signals(_kept(own, metric)[0])
-        other = None if mirror is None else mirror.get(name) or by_stem.get(stem(name))
-        if other is None:
-            return signals
-        back = tally(name, other)
-        try:
-            back = replace(back, predicted=mirrored(back.predicted, size(path)[0]))
-        except ImageError:
-            return signals
-        return {**signals, **_agreements(own, back, metric)}
-
-    given = BOX_SIGNALS if mirror is not None else tuple(name for name in BOX_SIGNALS if name not in BOX_AGREEMENTS)
-    return ListedSignals(file, tuple(predicted), given, lambda entries: [of_image(*entry) for entry in entries])
-
-
 @dataclass(frozen=True)
 class BoxListing:
-    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images.
-
-    Classes that are numbers stay numbers, as the signals of boxes need no names.
-    """
+    """Refer to files or folders of predicted boxes, as in `howfar.evaluate`: of the images and of the flipped images."""
 
     predictions: Path
     flipped: Path | None
@@ -358,14 +310,38 @@ class BoxListing:
         return tuple(name for name in BOX_SIGNALS if self.flipped is not None or name not in BOX_AGREEMENTS)
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, keyed by image file.
-
-        Raises `HowfarError` where the boxes cannot be read, or none is of an image.
-        """
-        boxes = read_predicted_boxes(dataset, self.predictions).boxes
+        """Compute the signals of a dataset's images, keyed by image file."""
+        predicted = read_predicted_boxes(dataset, self.predictions).boxes
         what = "boxes of the flipped images"
         mirror = None if self.flipped is None else read_predicted_boxes(dataset, self.flipped, what=what).boxes
-        return listed_boxes(self.predictions, boxes, mirror, self.metric).matched(dataset)
+        words = sorted({word for side in (predicted, mirror or {}) for boxes in side.values() for word in boxes["labels"]})
+        index = {word: number for number, word in enumerate(words)}
+        by_stem = {} if mirror is None else {stem(name): boxes for name, boxes in mirror.items()}
+
+        def tally(name: str, boxes: Mapping[str, Any]) -> Boxes:
+            try:
+                numbered = {**boxes, "labels": [index[word] for word in boxes["labels"]]}
+                return self.metric.tally(numbered, NOTHING)
+            except InputError as error:
+                raise InputError(f"the entry {name} of {path_text(self.predictions)}: {error}") from error
+
+        def of_image(name: str, path: Path | str) -> Mapping[str, float]:
+            own = tally(name, predicted[name])
+            signals = box_signals(_kept(own, self.metric)[0])
+            other = None if mirror is None else mirror.get(name) or by_stem.get(stem(name))
+            if other is None:
+                return signals
+            back = tally(name, other)
+            try:
+                back = replace(back, predicted=mirrored(back.predicted, size(path)[0]))
+            except ImageError:
+                return signals
+            return {**signals, **_agreements(own, back, self.metric)}
+
+        listed = ListedSignals(
+            self.predictions, tuple(predicted), self.columns(), lambda entries: [of_image(*entry) for entry in entries]
+        )
+        return listed.matched(dataset)
 
     def beside(self, image: Path | str) -> ListedImage:
         """Compute the signals of a single image."""

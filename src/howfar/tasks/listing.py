@@ -69,12 +69,11 @@ class TalliedImage:
 
 @dataclass(frozen=True, eq=False)
 class ListedPredictions:
-    """Hold the predictions in a file, and the truths of the same images.
+    """Hold the predictions in a file by entry name (None for an empty entry), and the truths of the same images by image name.
 
-    `predictions` are by entry name, None where the entry is empty; `truths` by image name. `truth_file` is the file or folder
-    that the truths were read from, None where it was no file of their own. `truth_word` names a truth in
-    sentences about images without one ("label"); `unknown` stands in for a truth, so that a prediction is checked and used
-    without one; `columns` makes further columns of the table of images.
+    `truth_word` names a truth in sentences about images without one ("label"); `unknown` stands in for a truth, so that a
+    prediction is checked without one; `columns` makes further columns of the table of images; `truth_file` is None where truths
+    had no file.
     """
 
     task: str
@@ -107,10 +106,7 @@ def no_common_class(predicted: Collection[str], true: Collection[str], so: str) 
 def evaluate_listing(
     dataset: Dataset, listing: ListedPredictions, partial: bool, progress: bool, notes: Sequence[str] = ()
 ) -> Evaluation:
-    """Score a listing's predictions; images without truth are kept for label-free signals.
-
-    Raises `InputError` where no entry matches an image, or images cannot be scored and may not be left out.
-    """
+    """Score a listing's predictions; images without truth are kept for label-free signals."""
     names, metric = list(listing.predictions), listing.metric
     entries = entries_of(dataset, "row", listing.file, names)
     missing = [
@@ -183,10 +179,9 @@ class ListedImage:
 
 @dataclass(frozen=True, eq=False)
 class ListedSignals:
-    """Hold a predictions file: the names of its entries, and the function that computes their signals.
+    """Hold a predictions file: the names of its entries, its signal columns, and the function that computes them.
 
-    `of_set` computes the signals of several entries of one set, and takes the width of each image's picture where boxes of the
-    flipped images are to be flipped back.
+    `of_set` takes several entries of one set, each with its image; the signals `alone` are defined only for sets.
     """
 
     predictions: Path
@@ -200,10 +195,7 @@ class ListedSignals:
         return self.given
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
-        """Compute the signals of a dataset's images, keyed by image file.
-
-        Raises `InputError` where no entry of the file is of an image.
-        """
+        """Compute the signals of a dataset's images, keyed by image file."""
         entries = entries_of(dataset, "row", self.predictions, list(self.names))
         named = [(entries[item.name], item.path) for item in dataset.items if item.name in entries]
         signals = dict(zip((path for _, path in named), self.of_set(named), strict=True))

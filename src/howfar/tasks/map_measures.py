@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,14 +22,6 @@ def expected_counts(histogram: ArrayLike) -> Counts:
     """Compute the expected counts of a map from its histogram, (256,), if p is calibrated; they are not integers.
 
     At a threshold Σ p of the pixels above it are then true of those predicted, and Σ p of all pixels are true.
-
-    Examples
-    --------
-    >>> levels = np.zeros(256)
-    >>> levels[[0, 51, 255]] = 2, 1, 1
-    >>> counts = expected_counts(levels)
-    >>> counts.predicted[0, [0, 50]].tolist(), counts.hits_predicted[0, [0, 50]].tolist(), counts.true.tolist()
-    ([2.0, 1.0], [1.2, 1.0], [1.2])
     """
     levels = np.asarray(histogram, dtype=np.float64)
     above, hits = (np.cumsum((levels * weight)[::-1])[::-1] for weight in (np.ones(256), np.arange(256) / 255))
@@ -38,100 +30,58 @@ def expected_counts(histogram: ArrayLike) -> Counts:
     return Counts(*sums)
 
 
+def _parts(counts: Counts, name: str) -> Pair:
+    """Return numerators and denominators, (m, thresholds) each, of the ratio of sums with this name."""
+    predicted, hits = counts.predicted.astype(np.float64), counts.hits_predicted.astype(np.float64)
+    true, pixels = (np.broadcast_to(sums[:, None], predicted.shape).astype(np.float64) for sums in (counts.true, counts.pixels))
+    if name == "false_positive_share":
+        blank = true == 0
+        return np.where(blank, predicted, 0.0), np.where(blank, pixels, 0.0)
+    if name == "precision":
+        return hits, predicted
+    if name == "recall":
+        return counts.hits_true.astype(np.float64), true
+    return (hits, predicted + true - hits) if name == "iou" else (2.0 * hits, predicted + true)
+
+
 @dataclass(frozen=True)
 class MapMeasure(Measure):
-    """Define a measure of probability maps.
+    """Define a measure of probability maps; `tolerant` where mask and map need only agree within some pixels."""
 
-    `measured` turns counts and a threshold into the numbers that an estimate is made of; `tolerant` says whether the measure is
-    defined where mask and map need only agree within some pixels.
-    """
-
-    measured: Callable[[Counts, float], SampleMeasures]
     tolerant: bool = True
 
-
-def _mean(name: str, words: str, column: str) -> MapMeasure:
-    """Define the measure that averages a per-image score at the threshold."""
-
-    def measured(counts: Counts, threshold: float) -> SampleMeasures:
-        return SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{column}"))
-
-    return MapMeasure(name, f"{words} {_AT}", "mean", measured)
-
-
-def _ratio(name: str, words: str, parts: Callable[[Counts], Pair], tolerant: bool = False) -> MapMeasure:
-    """Define the measure that is a ratio of two sums over images at the threshold."""
-    return MapMeasure(name, f"{words} of the summed pixels {_AT}", "ratio", _summed(parts), tolerant)
-
-
-def _summed(parts: Callable[[Counts], Pair]) -> Callable[[Counts, float], SampleMeasures]:
-    def measured(counts: Counts, threshold: float) -> SampleMeasures:
-        index = threshold_index(threshold)
-        above, below = (part[:, [index]].astype(np.float64) for part in parts(counts))
+    def measured(self, counts: Counts, threshold: float) -> SampleMeasures:
+        """Turn the counts of images into the numbers that an estimate is made of."""
+        if self.name == FALSE_ALARMS:
+            # Of an image with foreground nan.
+            predicted = counts.predicted[:, threshold_index(threshold)] > 0
+            return SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
+        if self.name == "ois":
+            return SampleMeasures(best_per_image(counts)[0])
+        if self.kind == "best":
+            return SampleMeasures(at_threshold(counts, threshold).per_image_f, _parts(counts, "f"))
+        if self.kind == "mean":
+            return SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{self.name.removeprefix('mean_')}"))
+        above, below = (part[:, [threshold_index(threshold)]] for part in _parts(counts, self.name))
         return SampleMeasures(quotient(above, below)[:, 0], (above, below))
 
-    return measured
 
-
-def _f_parts(counts: Counts) -> Pair:
-    return 2.0 * counts.hits_predicted.astype(np.float64), (counts.predicted + counts.true[:, None]).astype(np.float64)
-
-
-def _iou_parts(counts: Counts) -> Pair:
-    return counts.hits_predicted.astype(np.float64), _f_parts(counts)[1] - counts.hits_predicted
-
-
-def _precision_parts(counts: Counts) -> Pair:
-    return counts.hits_predicted.astype(np.float64), counts.predicted.astype(np.float64)
-
-
-def _recall_parts(counts: Counts) -> Pair:
-    true = np.broadcast_to(counts.true[:, None], counts.predicted.shape)
-    return counts.hits_true.astype(np.float64), true.astype(np.float64)
-
-
-def _false_alarms(counts: Counts, threshold: float) -> SampleMeasures:
-    """Return whether each image without foreground has predicted foreground (1 or 0); nan for images with foreground."""
-    predicted = counts.predicted[:, threshold_index(threshold)] > 0
-    return SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
-
-
-def _false_parts(counts: Counts) -> Pair:
-    """Count predicted pixels and all pixels of images without foreground, the parts of `false_positive_share`."""
-    blank = (counts.true == 0)[:, None]
-    whole = np.broadcast_to(counts.pixels[:, None], counts.predicted.shape)
-    return np.where(blank, counts.predicted, 0.0), np.where(blank, whole, 0.0)
-
-
-def _ois(counts: Counts, threshold: float) -> SampleMeasures:
-    return SampleMeasures(best_per_image(counts)[0])
-
-
-def _ods(counts: Counts, threshold: float) -> SampleMeasures:
-    return SampleMeasures(at_threshold(counts, threshold).per_image_f, _f_parts(counts))
-
-
+_SUMMED = f"of the summed pixels {_AT}"
+_BLANK = "images without foreground"
 MEASURES: Mapping[str, MapMeasure] = {
     measure.name: measure
     for measure in (
-        _mean("mean_f", "mean F", "f"),
-        _mean("mean_iou", "mean IoU", "iou"),
-        _mean("mean_precision", "mean precision", "precision"),
-        _mean("mean_recall", "mean recall", "recall"),
-        MapMeasure("ois", "mean of each image's best F (OIS)", "mean", _ois),
-        _ratio("f", "F", _f_parts),
-        _ratio("iou", "IoU", _iou_parts),
-        _ratio("precision", "precision", _precision_parts, tolerant=True),
-        _ratio("recall", "recall", _recall_parts, tolerant=True),
-        MapMeasure(
-            FALSE_ALARMS, f"share of the images without foreground in which some is predicted {_AT}", "mean", _false_alarms
-        ),
-        MapMeasure(
-            "false_positive_share",
-            f"share of the pixels of images without foreground that are predicted {_AT}",
-            "ratio",
-            _summed(_false_parts),
-        ),
-        MapMeasure("ods", "best F of the summed pixels at one threshold (ODS)", "best", _ods, tolerant=False),
+        MapMeasure("mean_f", f"mean F {_AT}", "mean"),
+        MapMeasure("mean_iou", f"mean IoU {_AT}", "mean"),
+        MapMeasure("mean_precision", f"mean precision {_AT}", "mean"),
+        MapMeasure("mean_recall", f"mean recall {_AT}", "mean"),
+        MapMeasure("ois", "mean of each image's best F (OIS)", "mean"),
+        MapMeasure("f", f"F {_SUMMED}", "ratio", tolerant=False),
+        MapMeasure("iou", f"IoU {_SUMMED}", "ratio", tolerant=False),
+        MapMeasure("precision", f"precision {_SUMMED}", "ratio"),
+        MapMeasure("recall", f"recall {_SUMMED}", "ratio"),
+        MapMeasure(FALSE_ALARMS, f"share of the {_BLANK} in which some is predicted {_AT}", "mean"),
+        MapMeasure("false_positive_share", f"share of the pixels of {_BLANK} that are predicted {_AT}", "ratio"),
+        MapMeasure("ods", "best F of the summed pixels at one threshold (ODS)", "best", tolerant=False),
     )
 }

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial as bound
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
+from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, path_text
 from howfar.data.masks import Mask
 from howfar.data.predictions import ARRAYS, MatchedMaps, match_maps, read_prediction, signature_of
@@ -59,6 +61,26 @@ class Sources:
             yield "ensemble prediction", member
 
 
+def have(count: int, what: str) -> str:
+    """Begin a sentence on images: "1 image has no mask", "2 images have no mask"."""
+    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
+
+
+def mask_notes(masked: int, images: int) -> Iterator[str]:
+    """Yield a note on images without a mask, if any."""
+    if not masked:
+        yield "no image has a mask: there are only signals that need no labels, and no scores"
+    elif masked < images:
+        yield f"{have(images - masked, 'no mask')}: kept for the signals that need no labels, without performance"
+
+
+def extra_notes(maps: MatchedMaps) -> Iterator[str]:
+    """Yield a note on maps that match no image, if any."""
+    if maps.extra:
+        match = "map matches" if len(maps.extra) == 1 else "maps match"
+        yield f"{len(maps.extra)} {match} no image ({examples(maps.extra)} below {maps.folder})"
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredMap:
     """Hold the counts and signals of one image's map; without a mask, the counts have no true pixels."""
@@ -78,10 +100,7 @@ class ScoredMap:
 def find_sources(
     dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
 ) -> Sources:
-    """Match every folder's maps to the images, before reading any map.
-
-    Raises `HowfarError` where a folder is missing, has no map of any image, or is given twice.
-    """
+    """Match every folder's maps to the images, before reading any; raise `InputError` for a folder that is given twice."""
     main = match_maps(dataset, predictions)
     mirrored = None if flipped is None else match_maps(dataset, flipped)
     members = tuple(match_maps(dataset, folder) for folder in ensemble)
@@ -104,27 +123,11 @@ def missing_maps(dataset: Dataset, sources: Sources) -> list[Fault]:
     return faults
 
 
-def all_faint(scored: Sequence[ScoredMap]) -> bool:
-    """Return whether all maps only contain 0 and 1 as 8-bit values, so that 1 probably means p = 1, not 1/255."""
-    return any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored)
-
-
-@dataclass(frozen=True)
-class MapScorer:
+def score_map(item: Item, sources: Sources, tolerance: float) -> ScoredMap | Fault:
     """Score one image's map against its mask, within a tolerance in pixels."""
-
-    sources: Sources
-    tolerance: float
-
-    def __call__(self, item: Item) -> ScoredMap | Fault:
-        try:
-            return self._score(item)
-        except ImageError as error:
-            return Fault(item.name, path_text(item.path), str(error))
-
-    def _score(self, item: Item) -> ScoredMap:
+    try:
         picture = read_named("the image", item.path, read_bytes)
-        file = self.sources.main.files[item.name]
+        file = sources.main.files[item.name]
         prediction = read_named("the prediction", file, read_prediction)
         values = prediction.values
         mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
@@ -132,18 +135,17 @@ class MapScorer:
             _check_mask(values.shape, file, mask.foreground.shape, item, picture)
         else:
             _check_size("prediction", values.shape, file, _shape(picture, item.path), "its image")
-        others = [
-            _other(what, maps.files[item.name], values.shape)
-            for what, maps in self.sources.named()
-            if maps is not self.sources.main
-        ]
-        flipped = others.pop(0) if self.sources.flipped is not None else None
+        others = []
+        for what, maps in list(sources.named())[1:]:
+            others.append(read_named(f"the {what}", maps.files[item.name], read_prediction).values)
+            _check_size(what, others[-1].shape, maps.files[item.name], values.shape, "the prediction")
+        flipped = others.pop(0) if sources.flipped is not None else None
         truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
         return ScoredMap(
             item=item,
             content=content_hash(picture),
             prediction=path_text(file),
-            counts=count(values, truth, 0.0 if mask is None else self.tolerance),
+            counts=count(values, truth, 0.0 if mask is None else tolerance),
             histogram=histogram(values),
             grey=mask is not None and mask.grey,
             lossy=prediction.lossy,
@@ -152,12 +154,8 @@ class MapScorer:
             flip_agreement=None if flipped is None else flip_agreement(values, flipped),
             ensemble_agreement=ensemble_agreement([values, *others]) if others else None,
         )
-
-
-def _other(what: str, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
-    values = read_named(f"the {what}", path, read_prediction).values
-    _check_size(what, values.shape, path, shape, "the prediction")
-    return values
+    except ImageError as error:
+        return Fault(item.name, path_text(item.path), str(error))
 
 
 def _shape(picture: bytes, path: Path | str) -> tuple[int, ...]:
@@ -188,14 +186,11 @@ def _size(shape: tuple[int, ...]) -> str:
 def scored_maps(
     dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool
 ) -> tuple[list[ScoredMap], Dataset]:
-    """Score every image with maps; return the scores and the dataset of scored images.
-
-    Raises `InputError` where an image has no map and may not be left out, or all maps are of 0 and 1 where they should be of 0
-    to 255.
-    """
-    missing = missing_maps(dataset, sources)
-    scored, kept = read_all(dataset, missing, MapScorer(sources, tolerance), partial, progress)
-    if all_faint(scored):
+    """Score every image with maps; return the scores and the dataset of scored images. Raises `InputError` as `read_all`."""
+    score = bound(score_map, sources=sources, tolerance=tolerance)
+    scored, kept = read_all(dataset, missing_maps(dataset, sources), score, partial, progress)
+    # All values are 0 or 1 in 8 bits, so that 1 probably means p = 1, not 1/255.
+    if any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored):
         file = next(image.prediction for image in scored if image.faint)
         raise InputError(
             f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
@@ -204,8 +199,6 @@ def scored_maps(
     return scored, kept
 
 
-_Place: TypeAlias = tuple[Path | None, Path]
-_Compared: TypeAlias = Callable[[NDArray[Any], list[NDArray[Any]], float], dict[str, float]]
 _ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
@@ -222,11 +215,7 @@ class MapFolders:
     def of(
         cls, predictions: str | Path | None, flipped: str | Path | None, ensemble: Members, tiles: str | Path | None = None
     ) -> MapFolders:
-        """Check that the folders exist, and make the object with absolute paths.
-
-        Raises `MissingPathError` where a folder is not there; `InputError` where a folder is a file, or there are others and
-        none of the model's own maps.
-        """
+        """Check that the folders exist, the model's own among them, and make the object with absolute paths."""
         members = (ensemble,) if isinstance(ensemble, (str, Path)) else tuple(ensemble)
         named = [
             ("predictions", predictions),
@@ -256,16 +245,16 @@ class MapFolders:
         return (*CONFIDENCES, SOFT_F, HISTOGRAM, *SHAPES, *agreements, *overlap, *((TILE_AGREEMENT,) if self.tiles else ()))
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
-        """Find the maps of a dataset's images, keyed by image file.
-
-        Raises `HowfarError` where a folder has no map of any of the images.
-        """
+        """Find the maps of a dataset's images, keyed by image file."""
         by_folder = [match_maps(dataset, folder).files for folder in self.all()]
         return {item.path: ImageMaps(tuple(files.get(item.name) for files in by_folder), self) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""
-        return ImageMaps(tuple(_of_stem(folder, Path(image).stem) for folder in self.all()), self)
+        names = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
+        return ImageMaps(
+            tuple(next((folder / name for name in names if (folder / name).is_file()), None) for folder in self.all()), self
+        )
 
     def all(self) -> Iterator[Path]:
         """Yield the given folders in the order of `ImageMaps.files`."""
@@ -280,10 +269,7 @@ class ImageMaps:
     folders: MapFolders
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
-        """Compute the maps' signals by estimator column names; also return the reason for missing signals or "".
-
-        What is read of the predicted foreground counts the pixels with a probability above `threshold`.
-        """
+        """Compute the maps' signals by estimator column names; also return the reason for missing signals or ""."""
         columns: dict[str, Any] = {}
         place, *others = zip(self.files, self.folders.all(), strict=True)
         try:
@@ -294,36 +280,21 @@ class ImageMaps:
         except (ImageError, InputError) as error:
             return columns, str(error)
         why = []
-        for compare, places in self._comparisons(others):
+        mirrored = [others.pop(0)] if self.folders.flipped is not None else []
+        tiled = [others.pop()] if self.folders.tiles is not None else []
+        for places in filter(None, (mirrored, tiled, others)):
             try:
-                columns |= compare(main, [_read_map(*each) for each in places], threshold)
+                maps = [_read_map(*each) for each in places]
+                if places is mirrored:
+                    columns["flip_agreement"] = flip_agreement(main, maps[0])
+                    columns[FLIP_OVERLAP] = flip_overlap(main, maps[0], threshold)
+                elif places is tiled:
+                    columns[TILE_AGREEMENT] = foreground_dice(main, maps[0], threshold)
+                else:
+                    columns["ensemble_agreement"] = ensemble_agreement([main, *maps])
             except (ImageError, InputError) as error:
                 why.append(str(error))
         return columns, "; ".join(why)
-
-    def _comparisons(self, others: list[_Place]) -> Iterator[tuple[_Compared, list[_Place]]]:
-        """Yield each comparison function with the maps to compare with."""
-        if self.folders.flipped is not None:
-            yield _flipped, [others.pop(0)]
-        if self.folders.tiles is not None:
-            yield _tiled, [others.pop()]
-        if others:
-            yield _ensemble, others
-
-
-def _flipped(main: NDArray[Any], mirrored: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {
-        "flip_agreement": flip_agreement(main, mirrored[0]),
-        FLIP_OVERLAP: flip_overlap(main, mirrored[0], threshold),
-    }
-
-
-def _tiled(main: NDArray[Any], tiled: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {TILE_AGREEMENT: foreground_dice(main, tiled[0], threshold)}
-
-
-def _ensemble(main: NDArray[Any], members: list[NDArray[Any]], threshold: float) -> dict[str, float]:
-    return {"ensemble_agreement": ensemble_agreement([main, *members])}
 
 
 def _read_map(file: Path | None, folder: Path) -> NDArray[Any]:
@@ -339,7 +310,3 @@ def stacked(images: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[s
     """Stack several images' signals into columns, with nan for missing signals."""
     blank: dict[str, Any] = {name: np.full(VALUES, np.nan) if name == HISTOGRAM else np.nan for name in names}
     return {name: np.array([signals.get(name, blank[name]) for signals in images]) for name in names}
-
-
-def _of_stem(folder: Path, stem: str) -> Path | None:
-    return next((file for ending in _ENDINGS if (file := folder / f"{stem}{ending}").is_file()), None)

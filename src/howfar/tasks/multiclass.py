@@ -12,7 +12,6 @@ import numpy as np
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.classes import class_names
-from howfar.data.dataset import examples
 from howfar.data.folder import EXTENSIONS, natural_key, path_text, stem, walk
 from howfar.data.images import size
 from howfar.data.label_exports import matched
@@ -24,7 +23,7 @@ from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map
 from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import ListedSignals, evaluation_of, spread
-from howfar.tasks.maps import Sources, missing_maps
+from howfar.tasks.maps import Sources, extra_notes, mask_notes, missing_maps
 from howfar.tasks.reading import Fault, read_all, read_named, with_bar
 from howfar.tasks.task import (
     LabelsRead,
@@ -69,14 +68,16 @@ class MulticlassTask(Task):
         """Read every map of a dataset's images; raises `InputError` for a map that cannot be read."""
         files = match_maps(dataset, predictions).files
         items = [item for item in dataset.items if item.name in files]
-        answers = with_bar(_Read(files), items, progress, "maps")
+        answers = with_bar(bound(_answer, files=files), items, progress, "maps")
         by_image = dict(zip((item.name for item in items), answers, strict=True))
         return ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names))
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""
         maps, metric = match_maps(dataset, predictions), self.metric
-        images, kept = read_all(dataset, missing_maps(dataset, Sources(maps)), _Score(maps, metric), partial, progress)
+        images, kept = read_all(
+            dataset, missing_maps(dataset, Sources(maps)), bound(_score, maps=maps, metric=metric), partial, progress
+        )
         counted = [image.counts for image in images if image.counts is not None]
         whole = metric.score(counted) if counted else None
         masked = np.array([image.counts is not None for image in images])
@@ -123,18 +124,14 @@ class MulticlassTask(Task):
             raise InputError(f"the label of {name} cannot be used: {path_text(mask)}: {error}") from error
 
 
-@dataclass(frozen=True)
-class _Read:
-    files: Mapping[str, Path]
-
-    def __call__(self, item: Item) -> ModelAnswer:
-        file = self.files[item.name]
-        try:
-            data, given = read_bytes(file), read_class_map(file)
-        except ImageError as error:
-            raise InputError(f"the prediction {path_text(file)}: {error}") from error
-        expected = float("nan") if given.probabilities is None else class_map_signals(given.probabilities)["soft_f"]
-        return ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(data))
+def _answer(item: Item, files: Mapping[str, Path]) -> ModelAnswer:
+    file = files[item.name]
+    try:
+        data, given = read_bytes(file), read_class_map(file)
+    except ImageError as error:
+        raise InputError(f"the prediction {path_text(file)}: {error}") from error
+    expected = float("nan") if given.probabilities is None else class_map_signals(given.probabilities)["soft_f"]
+    return ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(data))
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,19 +146,9 @@ class ScoredClasses:
     found: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Score:
-    maps: MatchedMaps
-    metric: Multiclass
-
-    def __call__(self, item: Item) -> ScoredClasses | Fault:
-        try:
-            return self._score(item)
-        except (ImageError, InputError) as error:
-            return Fault(item.name, path_text(item.path), str(error))
-
-    def _score(self, item: Item) -> ScoredClasses:
-        file = self.maps.files[item.name]
+def _score(item: Item, maps: MatchedMaps, metric: Multiclass) -> ScoredClasses | Fault:
+    try:
+        file = maps.files[item.name]
         picture = read_named("the image", item.path, read_bytes)
         given = read_named("the prediction", file, read_class_map)
         shape, signals = given.indices.shape, {}
@@ -174,45 +161,38 @@ class _Score:
             other = "its image" if truth is None else "its mask"
             line = f"the prediction {path_text(file)} is {shape[1]}×{shape[0]} pixels and {other} {wanted[1]}×{wanted[0]}"
             raise ImageError(f"{line}: save it at that size")
-        self._check_names(file, given.indices, "prediction")
+        _check_names(metric, file, given.indices, "prediction")
         if truth is not None and path is not None:
-            self._check_names(path, truth, "mask")
-        counts = None if truth is None else self.metric.tally(given.indices, truth)
+            _check_names(metric, path, truth, "mask")
+        counts = None if truth is None else metric.tally(given.indices, truth)
         found = frozenset() if truth is None else frozenset(map(int, np.unique(truth)))
         return ScoredClasses(item, content_hash(picture), path_text(file), counts, signals, found)
+    except (ImageError, InputError) as error:
+        return Fault(item.name, path_text(item.path), str(error))
 
-    def _check_names(self, path: Any, indices: np.ndarray[Any, Any], what: str) -> None:
-        """Raise `ImageError` for a class without a name if class names are given."""
-        count = len(self.metric.names)
-        top = int(np.max(indices, initial=0, where=indices != (-1 if self.metric.ignore is None else self.metric.ignore)))
-        if count and top >= count:
-            remedy = f"name it in classes, or pass ignore_index={top} (--ignore-index {top}) where it stands for void"
-            raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
+
+def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], what: str) -> None:
+    """Raise `ImageError` for a class without a name if class names are given."""
+    count = len(metric.names)
+    top = int(np.max(indices, initial=0, where=indices != (-1 if metric.ignore is None else metric.ignore)))
+    if count and top >= count:
+        remedy = f"name it in classes, or pass ignore_index={top} (--ignore-index {top}) where it stands for void"
+        raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
 
 
 def _notes(images: Sequence[ScoredClasses], maps: MatchedMaps, metric: Multiclass) -> Iterator[str]:
-    without = sum(image.counts is None for image in images)
-    if without == len(images):
-        yield "no image has a mask: there are only signals that need no labels, and no scores"
-    elif without:
-        have = "1 image has" if without == 1 else f"{without} images have"
-        yield f"{have} no mask: kept for the signals that need no labels, without performance"
+    yield from mask_notes(sum(image.counts is not None for image in images), len(images))
     if not any(image.signals for image in images):
         yield "the maps are numbers of classes without probabilities: there are no signals of confidence"
     predicted = sum((image.counts.predicted[VOID : VOID + 1].sum() for image in images if image.counts is not None), 0)
     void = sum(VOID in image.found for image in images)
     if void and metric.ignore is None and not predicted:
         yield f"class {VOID} is true in {void} masks and never predicted: where it stands for void, pass --ignore-index {VOID}"
-    if maps.extra:
-        match = "map matches" if len(maps.extra) == 1 else "maps match"
-        yield f"{len(maps.extra)} {match} no image ({examples(maps.extra)} below {maps.folder})"
+    yield from extra_notes(maps)
 
 
 def class_maps_in(folder: Path) -> ListedSignals:
-    """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals.
-
-    Raises `InputError` where there is none; and later, when signals are computed, for a map that cannot be read.
-    """
+    """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
     files = sorted(walk(folder, endings={*EXTENSIONS, *ARRAYS}).images)
     if not files:
         raise InputError(f"no map below {folder}: predictions are maps of classes, one for each image")

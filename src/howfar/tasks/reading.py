@@ -30,20 +30,7 @@ class Fault:
 
 
 def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
-    """Convert faults to skipped images if `partial` allows, otherwise raise an error with one line.
-
-    Raises `InputError` where there are faults and they may not be left out (`partial`), or nothing is left without them.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from howfar.data import Item
-    >>> roads = Dataset("roads", (Item("1.jpg", Path("1.jpg")), Item("2.jpg", Path("2.jpg"))))
-    >>> skip_faults([Fault("2.jpg", "2.jpg", "no prediction", missing=True)], roads, partial=False)
-    Traceback (most recent call last):
-    howfar.errors.InputError: 1 of 2 images of roads has no prediction; the first is 2.jpg: no prediction: predict it, or
-    pass partial=True to score only the other 1
-    """
+    """Convert faults to skipped images if `partial` allows and images are left, otherwise raise `InputError` with one line."""
     total, count = len(dataset), len(faults)
     if count and (not partial or count == total):
         single, missing = count == 1, all(fault.missing for fault in faults)
@@ -64,10 +51,7 @@ def read_all(
     progress: bool,
     title: str = "scores",
 ) -> tuple[list[R], Dataset]:
-    """Read every image except the `missing`; return the readings and the dataset of successfully read images.
-
-    Raises `InputError` as `skip_faults`, for the missing images before any image is read.
-    """
+    """Read every image except the `missing`; return the readings and the dataset of successfully read images."""
     skip_faults(missing, dataset, partial)
     faults = {fault.image: fault for fault in missing}
     present = [item for item in dataset.items if item.name not in faults]

@@ -47,7 +47,7 @@ from howfar.results import Evaluation
 from howfar.results.evaluation import PERFORMANCE_NAMES
 from howfar.tasks.listing import evaluation_of, spread
 from howfar.tasks.map_measures import FALSE_ALARMS, MEASURES, MapMeasure, expected_counts
-from howfar.tasks.maps import MapScorer, ScoredMap, Sources, find_sources, scored_maps
+from howfar.tasks.maps import ScoredMap, Sources, extra_notes, find_sources, have, mask_notes, score_map, scored_maps
 from howfar.tasks.reading import Fault, with_bar
 from howfar.tasks.task import (
     FLIPPED,
@@ -85,24 +85,10 @@ class Cut:
         return f"F at threshold {self.threshold:.2f} ({self.source})"
 
 
-def own_best(ods_threshold: float) -> Cut:
-    """Choose the set's own ODS threshold, as in the paper; 0.5 if that is nan because no pixel is true.
-
-    Examples
-    --------
-    >>> own_best(0.43).words, own_best(float("nan")).words
-    ('F at threshold 0.43 (best for this set)', 'F at threshold 0.50 (no foreground to tune on)')
-    """
-    if math.isnan(ods_threshold):
-        return Cut(FALLBACK, "no foreground to tune on")
-    return Cut(ods_threshold, "best for this set")
-
-
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
     """Return the threshold specified by the arguments of `howfar.evaluate`; None for the set's own best threshold.
 
-    Raises `MissingPathError` or `StoreError` where the evaluation's file is not there or is damaged; `InputError` where both
-    arguments are given, for a threshold that is none of 0.00, 0.01 … 0.99, or for an evaluation that has no ODS threshold.
+    Raises `InputError` for both arguments, a threshold other than 0.00, 0.01 … 0.99, or an evaluation without an ODS threshold.
     """
     if threshold is not None and tuned_on is not None:
         raise InputError(
@@ -202,24 +188,26 @@ class SegmentationTask(Task):
         return measure
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
-        """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks.
-
-        Raises `InputError` where images cannot be scored and may not be left out, or all maps are of 0 and 1 where they should
-        be of 0 to 255.
-        """
+        """Score the maps of a dataset at the given threshold, by default the best for the dataset's own masks."""
         sources = find_sources(dataset, predictions, self.flipped, self.members)
         scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress)
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
         whole = summarise(counts.take(masked), self.tolerance) if masked.any() else None
-        cut = self.cut or own_best(math.nan if whole is None else whole.ods_threshold)
+        # By default the set's own ODS threshold, as in the paper; it is nan where no pixel is true.
+        best = _defined(whole, "ods_threshold")
+        own = Cut(FALLBACK, "no foreground to tune on") if best is None else Cut(best, "best for this set")
+        cut = self.cut or own
         at_cut = None if whole is None else whole.at(cut.threshold)
         scores = {
             **{name: _defined(whole, name) for name in OVER_THRESHOLDS},
             **{name: _defined(at_cut if counts.true.any() else None, name) for name in AT_THRESHOLD},
             "false_positive_share": _defined(at_cut, "false_positive_share"),
         }
-        shapes = thresholded_signals([image.item for image in scored], sources, cut.threshold, progress)
+        shape = bound(_thresholded, sources=sources, threshold=cut.threshold)
+        rows = list(with_bar(shape, [image.item for image in scored], progress, "shapes"))
+        names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
+        shapes = {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
         made = evaluation_of(
             kept,
             scored,
@@ -286,7 +274,8 @@ class SegmentationTask(Task):
         items = {item.name: item for item in answers.dataset.items}
         labelled = [replace(items[name], mask=mask) for name, mask in labels.items()]
         counts = []
-        for outcome in with_bar(MapScorer(cast("MapAnswers", answers).sources, self.tolerance), labelled, progress=False):
+        score = bound(score_map, sources=cast("MapAnswers", answers).sources, tolerance=self.tolerance)
+        for outcome in with_bar(score, labelled, progress=False):
             if isinstance(outcome, Fault):
                 raise InputError(f"the label of {outcome.image} cannot be used: {outcome.reason}")
             counts.append(outcome.counts)
@@ -341,39 +330,20 @@ def _expected_counts(answers: ModelAnswers) -> Counts:
     return stack(expected_counts(each) for each in known or (histogram(read_prediction(file).values) for file in files))
 
 
-def thresholded_signals(items: Sequence[Item], sources: Sources, threshold: float, progress: bool) -> dict[str, Float64Array]:
-    """Reread the images' maps, and compute foreground signals at the threshold, one (n,) column per signal.
-
-    The shape of the predicted foreground, and where there are maps of flipped images its overlap with theirs. Raises
-    `ImageError` for a map that cannot be read any more.
-    """
-    rows = list(with_bar(_Thresholded(sources, threshold), items, progress, "shapes"))
-    names = (*SHAPES, *((FLIP_OVERLAP,) if sources.flipped is not None else ()))
-    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
-
-
-@dataclass(frozen=True)
-class _Thresholded:
-    sources: Sources
-    threshold: float
-
-    def __call__(self, item: Item) -> dict[str, float]:
-        values = read_prediction(self.sources.main.files[item.name]).values
-        row = foreground_shape(values, self.threshold)
-        if self.sources.flipped is not None:
-            mirrored = read_prediction(self.sources.flipped.files[item.name]).values
-            row[FLIP_OVERLAP] = flip_overlap(values, mirrored, self.threshold)
-        return row
+def _thresholded(item: Item, sources: Sources, threshold: float) -> dict[str, float]:
+    """Reread an image's map, and compute its foreground signals at the threshold."""
+    values = read_prediction(sources.main.files[item.name]).values
+    row = foreground_shape(values, threshold)
+    if sources.flipped is not None:
+        mirrored = read_prediction(sources.flipped.files[item.name]).values
+        row[FLIP_OVERLAP] = flip_overlap(values, mirrored, threshold)
+    return row
 
 
 def notes(
     scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut, tolerance: float
 ) -> Iterator[str]:
-    """Yield a sentence for each problem that weakens the scores or explains an undefined score.
-
-    `scored` are the images that have maps, `sources` the folders of the maps; of the dataset's `scores` `false_positive_share`
-    is used; `cut` is the threshold of the per-image values, `tolerance` is in pixels.
-    """
+    """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
     yield from _about_masks(scored, scores["false_positive_share"], cut)
     lossy = sum(image.lossy for image in scored)
     if lossy:
@@ -392,19 +362,15 @@ def notes(
 def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut: Cut) -> Iterator[str]:
     masked = [image for image in scored if image.item.mask is not None]
     empty = sum(int(image.counts.true[0]) == 0 for image in masked)
-    if not masked:
-        yield "no image has a mask: there are only signals that need no labels, and no scores"
-    elif len(masked) < len(scored):
-        without = len(scored) - len(masked)
-        yield f"{_have(without, 'no mask')}: kept for the signals that need no labels, without performance"
+    yield from mask_notes(len(masked), len(scored))
     if empty:
         percent = "" if false_positives is None else f"{100 * false_positives:.2g} %"
         share = f"; {percent} of their pixels are predicted as foreground" if percent else ""
-        what = f"every mask ({empty}) is empty" if empty == len(masked) else _have(empty, "an empty mask")
+        what = f"every mask ({empty}) is empty" if empty == len(masked) else have(empty, "an empty mask")
         yield f"{what}: no F{share} at threshold {cut.threshold:.2f}" if share else f"{what}: no F"
     full = [image.item.name for image in masked if int(image.counts.true[0]) == int(image.counts.pixels[0])]
     if full:
-        yield f"{_have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
+        yield f"{have(len(full), 'a mask that is foreground throughout')} ({examples(full)}): any map of 1 scores well there"
     grey = sum(image.grey for image in masked)
     if grey:
         yield f"{'1 mask holds' if grey == 1 else f'{grey} masks hold'} grey levels: what is above 127 counts as foreground"
@@ -412,12 +378,9 @@ def _about_masks(scored: Sequence[ScoredMap], false_positives: float | None, cut
 
 def _about_files(sources: Sources) -> Iterator[str]:
     for _, maps in sources.named():
-        if maps.extra:
-            count = len(maps.extra)
-            match = "map matches" if count == 1 else "maps match"
-            yield f"{count} {match} no image ({examples(maps.extra)} below {maps.folder})"
+        yield from extra_notes(maps)
         if maps.doubled:
-            what = _have(len(maps.doubled), "more than one map")
+            what = have(len(maps.doubled), "more than one map")
             yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
     images: dict[object, list[str]] = defaultdict(list)
     for name, file in sources.main.files.items():
@@ -439,10 +402,6 @@ def _about_tuning(scored: Sequence[ScoredMap], cut: Cut, tolerance: float) -> It
         yield f"the threshold was tuned with a tolerance of {tuned.tolerance:g} px, and this is {tolerance:g} px"
 
 
-def _have(count: int, what: str) -> str:
-    return f"1 image has {what}" if count == 1 else f"{count} images have {what}"
-
-
 def _defined(score: SegmentationScore | ThresholdScore | None, name: str) -> float | None:
     value = math.nan if score is None else float(getattr(score, name))
     return None if math.isnan(value) else value
@@ -457,7 +416,7 @@ def _columns(
     at_cut: ThresholdScore | None,
     shapes: Mapping[str, Float64Array],
 ) -> dict[str, Any]:
-    columns = {
+    return {
         "best": spread(getattr(whole, "per_image_best", None), masked),
         "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
         **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
@@ -473,7 +432,6 @@ def _columns(
         "true": np.where(masked, counts.true.astype(np.float64), np.nan),
         "pixels": counts.pixels,
     }
-    return columns
 
 
 def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> dict[str, Float64Array]:
@@ -491,10 +449,7 @@ def _signals(scored: Sequence[ScoredMap], counts: Counts, threshold: float) -> d
 
 
 def with_agreement(scored: Evaluation, dataset: Dataset, predictions: str | Path, tiles: str | Path) -> Evaluation:
-    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read.
-
-    Raises `HowfarError` where a folder is missing or has no map of any image.
-    """
+    """Add each scored image's Dice between whole and tiled map to an evaluation; nan if a map cannot be read."""
     import pandas as pd  # not needed to score an image
 
     whole, tiled = match_maps(dataset, predictions).files, match_maps(dataset, tiles).files

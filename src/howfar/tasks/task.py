@@ -30,14 +30,9 @@ M = TypeVar("M", bound="Measure")
 
 @dataclass(frozen=True, eq=False)
 class SampleMeasures:
-    """Hold the measured values of k labelled images, from which an estimate is computed.
+    """Hold the measured values of k labelled images, (k,) with nan for undefined, from which an estimate is computed.
 
-    Attributes
-    ----------
-    values
-        (k,) each image's own value of the measure, nan where it has none.
-    parts
-        Numerators and denominators of each image, (k, t) each for t thresholds; None for a mean of `values`.
+    `parts` are numerators and denominators of each image, (k, t) each for t thresholds; None for a mean of `values`.
     """
 
     values: Float64Array
@@ -51,12 +46,7 @@ class SampleMeasures:
 class Measure:
     """Define a measure: a mean over images, a ratio of sums over images, or the best ratio over thresholds.
 
-    Attributes
-    ----------
-    name, words
-        As `metric` names it; in words, with a place for the threshold.
-    kind
-        "mean", "ratio" or "best".
+    `words` describe it, with a place for the threshold.
     """
 
     name: str
@@ -84,10 +74,7 @@ class ModelAnswers:
 
     @classmethod
     def of(cls, dataset: Dataset, file: str | Path, entries: Mapping[str, ModelAnswer | None], classes: Sequence[str]) -> Self:
-        """Match the entries of a file with images; an entry of None means no answer.
-
-        Raises `InputError` where no entry matches an image.
-        """
+        """Match the entries of a file with images; an entry of None means no answer."""
         matched = entries_of(dataset, "row", Path(file), list(entries))
         answers = {image: answer for image, entry in matched.items() if (answer := entries[entry]) is not None}
         return cls(dataset, Path(file), answers, tuple(classes))
@@ -100,7 +87,7 @@ class ModelAnswers:
     def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
         """Read every image with an answer; return the answers on these images and the images' content hashes.
 
-        Raises `InputError` for images that cannot be read or have no answer, and may not be left out.
+        Raises `InputError` for images that cannot be read or have no answer, unless `partial`.
         """
         reason = f"no prediction (none in {path_text(self.file)})"
         missing = [

@@ -18,8 +18,7 @@ from howfar.io.location import absolute, as_location
 from howfar.keywords import AssessOptions, BackboneOptions, CertifyOptions, CompareOptions, RelateOptions, TaskOptions
 from howfar.options import DEFAULT_BACKBONE
 from howfar.pipeline.pairs import forget_pairs
-from howfar.pipeline.reference import PROFILE
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.reference_profile import PROFILE, Profile
 from howfar.progress import stage
 from howfar.relation.image_columns import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN

@@ -19,8 +19,7 @@ from howfar.data import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.io.location import absolute, ready_folder
 from howfar.keywords import ScorerOptions
-from howfar.pipeline.reference import place_of
-from howfar.pipeline.reference_profile import Profile
+from howfar.pipeline.reference_profile import Profile, place_of
 from howfar.pipeline.scorer import FAR, Group, NewImages, arrivals
 from howfar.results import Evaluation
 from howfar.results.certificate import Certificate

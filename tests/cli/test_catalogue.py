@@ -1,18 +1,21 @@
-"""`howfar data` as a user runs it: the list, one dataset, a folder checked, and the exit codes."""
+"""`howfar data`, `strategies` and `explain` as a user runs them: lists, entries, a folder checked, and the exit codes."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import pytest
+from typer.testing import CliRunner
 
-from howfar.cli.main import run
+from howfar import registry
+from howfar.cli.main import app, run
 from howfar.data.catalogue import catalogue
 from howfar.demo import write_dataset
+from howfar.glossary import glossary
+from howfar.selection import named
+from howfar.selection.evidence import evidence, summaries
 
 
-def test_the_list_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_names_every_dataset(capsys):
     assert run(["data"]) == 0
     listed = capsys.readouterr().out
     assert all(entry.name in listed for entry in catalogue())
@@ -21,9 +24,7 @@ def test_the_list_names_every_dataset(capsys: pytest.CaptureFixture[str]) -> Non
     assert "https://github.com/qinnzou/DeepCrack" in listed
 
 
-def test_a_narrow_terminal_is_not_filled_with_addresses(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_narrow_terminal_is_not_filled_with_addresses(monkeypatch, capsys):
     monkeypatch.setattr("howfar.cli.terminal.PIPED_WIDTH", 90)
     assert run(["data"]) == 0
     listed = capsys.readouterr().out
@@ -31,7 +32,7 @@ def test_a_narrow_terminal_is_not_filled_with_addresses(
     assert "https://" not in listed
 
 
-def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_as_json(capsys):
     assert run(["data", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [entry["name"] for entry in document] == [entry.name for entry in catalogue()]
@@ -39,7 +40,7 @@ def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert document[1]["sizes"] == [[512, 512]]
 
 
-def test_one_dataset_with_where_and_terms(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_dataset_with_where_and_terms(capsys):
     assert run(["data", "sun397"]) == 0
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert lines["where"].startswith("https://www.tensorflow.org/datasets/catalog/sun397 ")
@@ -50,7 +51,7 @@ def test_one_dataset_with_where_and_terms(capsys: pytest.CaptureFixture[str]) ->
     assert len(json.loads(capsys.readouterr().out)["categories"]) == 50
 
 
-def test_a_folder_that_differs_leaves_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_differs_leaves_with_1(tmp_path, capsys):
     folder = write_dataset(tmp_path / "roads", 3, seed=0, size=64)
     assert run(["data", "crkwh100", str(folder)]) == 1
     captured = capsys.readouterr()
@@ -66,7 +67,43 @@ def test_a_folder_that_differs_leaves_with_1(tmp_path: Path, capsys: pytest.Capt
     assert document["findings"][1] == {"agrees": True, "text": "3 masks, one for each image"}
 
 
-def test_a_folder_that_agrees_leaves_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_agrees_leaves_with_0(tmp_path, capsys):
     folder = write_dataset(tmp_path / "concrete", 2, seed=0, size=448)
     assert run(["data", "eugen_muller", f"blind={folder}"]) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["right", "right"]
+
+
+def test_every_strategy_is_listed_with_what_the_record_shows():
+    done = CliRunner().invoke(app, ["strategies"], env={"COLUMNS": "200"})
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    for name in registry.names("strategies"):
+        line = next(line for line in lines if line.split()[:1] == [name])
+        assert evidence(name).line in line
+        assert (", ".join(named(name).needs) or "–") in line
+    assert all(line.partition(",")[0] in done.stdout for line in summaries())
+
+
+def test_json_is_one_document():
+    done = CliRunner().invoke(app, ["strategies", "--json"])
+    document = json.loads(done.stdout)
+    assert document["summary"] == " ".join(summaries())
+    rows = {row["name"]: row for row in document["strategies"]}
+    assert set(rows) == set(registry.names("strategies"))
+    assert rows["objects"]["needs"] == ["regions"]
+    assert rows["ridge_response"]["line"].startswith("worse than random in the record: -0.037 [")
+    assert rows["kcenter"]["over_random"] == evidence("kcenter").over_random
+    assert rows["kcenter"]["beats_random"] is False
+
+
+def test_a_word(capsys):
+    assert run(["explain", "self", "distance"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "self-distance (self_distance)"
+    assert lines[-1] == "See also: relative. Documentation: docs/concepts/distances.md"
+
+
+def test_all_words(capsys):
+    assert run(["explain"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert all(term.name in printed for term in glossary())
