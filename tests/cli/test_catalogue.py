@@ -32,14 +32,6 @@ def test_a_narrow_terminal_is_not_filled_with_addresses(monkeypatch, capsys):
     assert "https://" not in listed
 
 
-def test_the_list_as_json(capsys):
-    assert run(["data", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert [entry["name"] for entry in document] == [entry.name for entry in catalogue()]
-    assert document[0]["images"] == 260
-    assert document[1]["sizes"] == [[512, 512]]
-
-
 def test_one_dataset_with_where_and_terms(capsys):
     assert run(["data", "sun397"]) == 0
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
@@ -82,18 +74,6 @@ def test_every_strategy_is_listed_with_what_the_record_shows():
         assert evidence(name).line in line
         assert (", ".join(named(name).needs) or "–") in line
     assert all(line.partition(",")[0] in done.stdout for line in summaries())
-
-
-def test_json_is_one_document():
-    done = CliRunner().invoke(app, ["strategies", "--json"])
-    document = json.loads(done.stdout)
-    assert document["summary"] == " ".join(summaries())
-    rows = {row["name"]: row for row in document["strategies"]}
-    assert set(rows) == set(registry.names("strategies"))
-    assert rows["objects"]["needs"] == ["regions"]
-    assert rows["ridge_response"]["line"].startswith("worse than random in the record: -0.037 [")
-    assert rows["kcenter"]["over_random"] == evidence("kcenter").over_random
-    assert rows["kcenter"]["beats_random"] is False
 
 
 def test_a_word(capsys):

@@ -65,12 +65,6 @@ def test_profile_says_what_it_holds(file, demo_folders, capsys):
     shown = capsys.readouterr().out
     assert f"Profile of {demo_folders[0].name}: 24 images by colour_moments, q = 6" in shown
     assert shown.splitlines()[-1] == f"profile: {again}"
-    command = ["profile", str(demo_folders[0]), "--backbone", "colour_moments", "-o", str(again), "--components", "3", "--json"]
-    assert run(command) == 0
-    document = json.loads(capsys.readouterr().out)
-    assert document["settings"]["components"] == 3
-    assert document["performance"] is None
-    assert Profile.load(again).basis.components == 3
 
 
 def test_one_json_line_an_image(file, demo_folders, capsys):
