@@ -170,6 +170,11 @@ def test_folders_that_are_refused(hub_model: Folder, tmp_path: Path) -> None:
     )
 
 
+def test_a_state_dict_must_be_of_the_published_configuration(hub_model: Folder) -> None:
+    with pytest.raises(InputError, match=r"do not fit the network: .*model\.safetensors: .* by the configuration"):
+        load_backbone("dinov2", weights=hub_model("dinov2") / "model.safetensors")
+
+
 def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     for name in (*NAMES, "clipseg", "transformers:a/b"):
