@@ -365,13 +365,6 @@ def test_sentences_of_pools() -> None:
     check_lines(lines(), "of_pools")
 
 
-def test_a_pool_comes_back_from_its_files_as_it_was(tmp_path: Path) -> None:
-    pool = believable_pool.make(weights={"recall": 2.0, "fast": 1.0}, blind=("new",), level=0.95)
-    again = Pool.load(pool.save(tmp_path))
-    assert repr(again) == repr(pool)
-    assert again.weights == {"recall": 2.0, "fast": 1.0}
-
-
 def test_sentences_of_persons(tmp_path: Path) -> None:
     identity = believable_identity.make(tmp_path)
     blurred = identity.claims["perturbation"] == "blur"
